@@ -1,0 +1,31 @@
+"""The events that cross a topic. Each struct says what its fields mean; `topics/` describes the same in JSON Schema and AsyncAPI.
+
+Evolution: a new field has a default, a field never changes its type or meaning, unknown fields are ignored. So an old reader takes new
+events and a new reader takes old ones; `tests/unit/contracts/stored/` holds events of every past version to prove it.
+"""
+
+from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
+from fraudstream.contracts.case import Case, CaseAlert
+from fraudstream.contracts.case_action import CaseAction
+from fraudstream.contracts.currency import EXPONENTS, amount_text
+from fraudstream.contracts.dead_letter import DeadLetter
+from fraudstream.contracts.decision import Decision
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+
+__all__ = [
+    "EXPONENTS",
+    "Alert",
+    "Case",
+    "CaseAction",
+    "CaseAlert",
+    "DeadLetter",
+    "Decision",
+    "Evidence",
+    "FeatureValue",
+    "Label",
+    "Payment",
+    "RuleHit",
+    "ScorePart",
+    "amount_text",
+]

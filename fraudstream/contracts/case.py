@@ -1,0 +1,49 @@
+"""A case: alerts of one account worked as one, on the compacted topic `cases`, keyed by `case_id`; the newest record is the whole case."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fraudstream.contracts.fields import Identifier, Severity, Text
+
+CaseStatus = Literal["open", "claimed", "closed"]
+Disposition = Literal["fraud", "genuine", "inconclusive"]
+
+
+class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The line a case keeps for each of its alerts; the whole alert stands on the `alerts` topic under `alert_id`."""
+
+    alert_id: str
+    event_id: Identifier
+    occurred_at_ms: int
+    severity: Severity
+    score: float
+    amount: str
+    currency: str
+    rules: tuple[str, ...]
+
+
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`version` counts the case's changes from 1. Times are event times, ms since the epoch, UTC; the first alert's opens the case.
+
+    `alerts` keeps the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, decimal strings.
+    """
+
+    case_id: str
+    account_id: Identifier
+    status: CaseStatus
+    version: int
+    opened_at_ms: int
+    updated_at_ms: int
+    severity: Severity
+    score: float
+    alert_count: int
+    alerts: tuple[CaseAlert, ...]
+    amount_totals: dict[str, str]
+    rules: tuple[str, ...]
+    assignee: Identifier | None = None
+    disposition: Disposition | None = None
+    note: Text | None = None
+    schema_version: int = 1

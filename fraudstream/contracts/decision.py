@@ -1,0 +1,28 @@
+"""A decision: what the payment system hears about one payment, on the `decisions` topic, keyed by `account_id`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fraudstream.contracts.fields import Identifier, Outcome
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """`score` is in [0, 1] with four decimals. `rules` names the live rules that fired, `shadow_rules` those on trial.
+
+    `repeat`: this `event_id` was decided before and this is that first verdict again. `late`: the payment came after newer ones had
+    pushed its time out of the account's memory; it was judged, but not remembered.
+    """
+
+    event_id: Identifier
+    account_id: Identifier
+    occurred_at_ms: int
+    outcome: Outcome
+    score: float
+    rule_set: str
+    rules: tuple[str, ...] = ()
+    shadow_rules: tuple[str, ...] = ()
+    alert_id: str | None = None
+    repeat: bool = False
+    late: bool = False
+    schema_version: int = 1

@@ -1,0 +1,70 @@
+"""The narrow types that the contracts share: identifiers, codes, amounts and moments as they stand in JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+__all__ = [
+    "AmountText",
+    "Attributes",
+    "Bic",
+    "Channel",
+    "CountryCode",
+    "CurrencyCode",
+    "Direction",
+    "Identifier",
+    "Kind",
+    "LabelName",
+    "Latitude",
+    "Longitude",
+    "MccCode",
+    "Moment",
+    "Outcome",
+    "Severity",
+    "Text",
+]
+
+# No control characters: identifiers become Kafka keys, file columns and lines of a log.
+Identifier = Annotated[str, Meta(min_length=1, max_length=128, description="Opaque, 1 to 128 characters.")]
+Text = Annotated[str, Meta(max_length=4096)]
+AmountText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=24,
+        description="Decimal string in major units, not negative, no more decimals than the currency has: '12.50'.",
+    ),
+]
+CurrencyCode = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217 alphabetic code.")]
+CountryCode = Annotated[str, Meta(min_length=2, max_length=2, description="ISO 3166-1 alpha-2 code.")]
+MccCode = Annotated[str, Meta(min_length=4, max_length=4, description="ISO 18245 merchant category code.")]
+Bic = Annotated[str, Meta(min_length=1, max_length=35, description="BIC or national bank code.")]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+Moment = Annotated[
+    int | Annotated[datetime, Meta(tz=True)],
+    Meta(description="RFC 3339 date-time with zone, or integer milliseconds since the epoch, UTC."),
+]
+Attributes = dict[str, str | int | float | bool]
+
+Direction = Literal["debit", "credit"]  # seen from the account: debit leaves it, credit enters it (ISO 20022 CdtDbtInd)
+Kind = Literal[
+    "purchase",
+    "transfer",
+    "cash_withdrawal",
+    "cash_deposit",
+    "bill_payment",
+    "loan_drawdown",
+    "loan_repayment",
+    "wealth_subscription",
+    "wealth_redemption",
+    "refund",
+    "fee",
+]
+Channel = Literal["app", "web", "branch", "atm", "pos", "phone", "partner"]
+Outcome = Literal["allow", "review", "block"]
+Severity = Literal["low", "medium", "high", "critical"]
+LabelName = Literal["fraud", "genuine"]

@@ -1,0 +1,29 @@
+"""A label: what a payment turned out to be. It travels in the `payments` log, with the header `type: label`, keyed by `account_id`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fraudstream.contracts.fields import Identifier, LabelName, Moment
+
+
+class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """`event_id` names the payment; the entities it touched may be repeated here, so that their state can be told as well.
+
+    `payment_occurred_at`: when the payment took place, if known; it lets a label find a payment that has left the account's ring.
+    `source`: who says so, for example 'chargeback', 'customer', or the case it came from.
+    """
+
+    event_id: Identifier
+    account_id: Identifier
+    label: LabelName
+    labelled_at: Moment
+    schema_version: int = 1
+    payment_occurred_at: Moment | None = None
+    merchant_id: Identifier | None = None
+    terminal_id: Identifier | None = None
+    counterparty_id: Identifier | None = None
+    device_id: Identifier | None = None
+    partner_id: Identifier | None = None
+    channel: Identifier | None = None
+    source: Identifier | None = None

@@ -1,0 +1,54 @@
+"""A payment: the event a payment system publishes to the `payments` topic, keyed by `account_id`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fraudstream.contracts.fields import (
+    AmountText,
+    Attributes,
+    Bic,
+    Channel,
+    CountryCode,
+    CurrencyCode,
+    Direction,
+    Identifier,
+    Kind,
+    Latitude,
+    Longitude,
+    MccCode,
+    Moment,
+)
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One movement of money on one account, as its payment system saw it.
+
+    Only the first six fields are required. `direction` is seen from `account_id`. `amount` and balances are decimal strings in major units of
+    `currency`. `attributes` holds what a bank adds; a catalogue that declares their types can use them.
+    """
+
+    event_id: Identifier
+    occurred_at: Moment
+    account_id: Identifier
+    amount: AmountText
+    currency: CurrencyCode
+    direction: Direction
+    schema_version: int = 1
+    kind: Kind | None = None
+    channel: Channel | None = None
+    partner_id: Identifier | None = None
+    merchant_id: Identifier | None = None
+    mcc: MccCode | None = None
+    terminal_id: Identifier | None = None
+    counterparty_id: Identifier | None = None
+    counterparty_bank: Bic | None = None
+    device_id: Identifier | None = None
+    ip: Identifier | None = None
+    country: CountryCode | None = None
+    lat: Latitude | None = None
+    lon: Longitude | None = None
+    card_present: bool | None = None
+    balance_before: AmountText | None = None
+    balance_after: AmountText | None = None
+    attributes: Attributes | None = None
