@@ -1,0 +1,60 @@
+"""`fraudstream config`: every setting in force and where it comes from, secrets masked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from typing import TYPE_CHECKING
+
+from fraudstream.cli.settings import SECTIONS, Settings, describe
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^/@]*)(?=@)")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "config",
+        help="print every setting in force and where it comes from",
+        description="Print every setting in force and where it comes from: default, file, environment or flag.",
+        epilog="example:\n  fraudstream config --config fraudstream.toml --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON: {setting: {value, from, meaning}}")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    rows = settings_in_force(settings)
+    if args.json:
+        print(
+            json.dumps(
+                {name: {"value": value, "from": origin, "meaning": describe(name)} for name, value, origin in rows}
+            )
+        )
+        return 0
+    name_width = max(len(name) for name, _, _ in rows)
+    value_width = max(len(_text(value)) for _, value, _ in rows)
+    for name, value, origin in rows:
+        print(f"{name:<{name_width}}  {_text(value):<{value_width}}  {origin}")
+    return 0
+
+
+def settings_in_force(settings: Settings) -> list[tuple[str, object, str]]:
+    """Each setting as (section.name, value with passwords masked, origin), in the order of the sections."""
+    rows = []
+    for section, struct in SECTIONS.items():
+        for name in struct.__struct_fields__:
+            value = getattr(getattr(settings, section), name)
+            rows.append((f"{section}.{name}", _masked(value), settings.origins.get(f"{section}.{name}", "default")))
+    return rows
+
+
+def _masked(value: object) -> object:
+    return _PASSWORD_IN_URL.sub(r"\1:***", value) if isinstance(value, str) else value
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else json.dumps(value) if not isinstance(value, str) else value

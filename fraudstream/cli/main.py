@@ -1,0 +1,122 @@
+"""`fraudstream`: finds the command, reads the settings, runs it; faults end in one sentence and an exit code.
+
+Exit codes: 0 done, 1 the command failed (one sentence on stderr), 2 wrong usage, 130 interrupted with Ctrl-C. What we
+did not foresee keeps its traceback.
+
+A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> int`. Only the module of
+the command that was called is imported, so that `fraudstream --help` and the light commands start at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from fraudstream import __version__
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, load_settings, overrides_of
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class CommandModule(Protocol):
+    def add_parser(self, subparsers: Subparsers) -> None: ...
+
+    def run(self, args: argparse.Namespace, settings: Settings) -> int: ...
+
+
+class Command(NamedTuple):
+    name: str
+    summary: str
+
+    def module(self) -> CommandModule:
+        return cast(CommandModule, import_module(f"fraudstream.cli.{self.name.replace('-', '_')}"))
+
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("up", "start all of it on this machine: broker, Redis, workers, cases, payments, a live board"),
+        Command("worker", "judge payments from Kafka: run as many as there are partitions"),
+        Command("cases", "group alerts into cases and keep the analysts' view in Redis"),
+        Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
+        Command("publish", "publish a file of payments to the payments topic"),
+        Command("replay", "run the engine over a file of payments and write decisions and alerts"),
+        Command("rules", "check the rules and run their test cases"),
+        Command("topics", "create the topics on a cluster, compare them, write their schemas"),
+        Command("dead-letters", "list, show and replay what could not be judged"),
+        Command("config", "print every setting in force and where it comes from"),
+        Command("bench", "measure throughput and latency on this machine"),
+    )
+}
+
+EPILOG = """\
+with every command:
+  --config FILE              read settings from FILE (default: ./fraudstream.toml, if there)
+  --set SECTION.NAME=VALUE   set one setting, over file and environment; may be given more than once
+
+example:
+  fraudstream up --workers 2
+  fraudstream COMMAND --help
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except Failure as failure:
+        print(f"fraudstream: {failure.sentence}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (
+        BrokenPipeError
+    ):  # the reader of our output went away (`fraudstream ... | head`): nothing left to say, nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    everywhere = argparse.ArgumentParser(
+        prog="fraudstream", add_help=False, allow_abbrev=False, usage="fraudstream COMMAND ..."
+    )
+    everywhere.add_argument("--config", metavar="FILE")
+    everywhere.add_argument("--set", metavar="SECTION.NAME=VALUE", action="append", default=[])
+    common, rest = everywhere.parse_known_args(argv)
+
+    called = COMMANDS.get(rest[0]) if rest else None
+    args = parser(called).parse_args(rest)
+    assert called is not None, "argparse let a command pass that is not in the table"
+    settings = load_settings(common.config, os.environ, overrides_of(common.set, args))
+    return called.module().run(args, settings)
+
+
+def parser(called: Command | None = None) -> argparse.ArgumentParser:
+    """The command line: every command by name and summary, `called` with all its options."""
+    top = argparse.ArgumentParser(
+        prog="fraudstream",
+        description="Watches payments as they happen and says which ones are fraud, and why.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"fraudstream {__version__}")
+    subparsers = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for command in COMMANDS.values():
+        if command is called:
+            command.module().add_parser(subparsers)
+        else:
+            subparsers.add_parser(command.name, help=command.summary)
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())
