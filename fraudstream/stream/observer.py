@@ -1,0 +1,108 @@
+"""What a worker tells whoever watches it: metrics implement `Observer`, tests record it, the default ignores it.
+
+All methods are called in the worker's event loop, once a list of records or less often, and must return at once; an observer never
+decides anything. Arguments are plain numbers, mappings and numpy arrays, so that an implementation need import nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Milliseconds = npt.NDArray[np.float64]
+
+
+class Observer(Protocol):
+    """The life of a worker in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and values."""
+
+    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        """The worker has passed its checks and joins its group."""
+
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        """These are the partitions of the input topic that the worker now owns: all of them, replacing those of the last call."""
+
+    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """The partition's memory is restored from `records` changelog records; judging goes on at `next_offset`."""
+
+    def on_batch(
+        self,
+        partition: int,
+        *,
+        records: int,
+        payments: int,
+        decisions: int,
+        labels: int,
+        labels_unmatched: int,
+        repeats: int,
+        late: int,
+        alerts: int,
+        alert_rules: Mapping[tuple[str, str], int],
+        dead_letters: Mapping[str, int],
+        since_occurred_ms: Milliseconds,
+        since_arrival_ms: Milliseconds,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None:
+        """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
+
+        `alert_rules`: how often each (rule, severity) stands in the alerts. `dead_letters`: count by reason. `since_occurred_ms` and
+        `since_arrival_ms`: shape (payments,), from `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size`
+        describe the partition's memory after the batch.
+        """
+
+    def on_lag(self, partition: int, *, lag: int) -> None:
+        """Records between the last one judged and the end of the partition, as the last fetch knew it."""
+
+    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """The partition's changes and position are durable up to `next_offset`."""
+
+    def on_labels_forwarded(self, records: int) -> None:
+        """So many records went from the labels topic into the payments log."""
+
+    def on_failure(self, sentence: str) -> None:
+        """The worker is about to leave with a non-zero code."""
+
+
+class Unobserved:
+    """The observer that looks away."""
+
+    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None: ...
+
+    def on_assigned(self, partitions: Sequence[int]) -> None: ...
+
+    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+
+    def on_batch(
+        self,
+        partition: int,
+        *,
+        records: int,
+        payments: int,
+        decisions: int,
+        labels: int,
+        labels_unmatched: int,
+        repeats: int,
+        late: int,
+        alerts: int,
+        alert_rules: Mapping[tuple[str, str], int],
+        dead_letters: Mapping[str, int],
+        since_occurred_ms: Milliseconds,
+        since_arrival_ms: Milliseconds,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None: ...
+
+    def on_lag(self, partition: int, *, lag: int) -> None: ...
+
+    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+
+    def on_labels_forwarded(self, records: int) -> None: ...
+
+    def on_failure(self, sentence: str) -> None: ...
