@@ -1,5 +1,25 @@
 """The expression language of rules, filters and score parts: typed, bounded, compiled once to vectorised numpy."""
 
+from fraudstream.engine.expression.columns import Array, ColumnSource, Truth, Values
+from fraudstream.engine.expression.expression import Comparison, Expression, compile_expression
+from fraudstream.engine.expression.fault import ExpressionError, Fault, fault_at, nearest
 from fraudstream.engine.expression.types import PAYMENT_FIELDS, WORDS_OF, Origin, Symbols, Type
 
-__all__ = ["PAYMENT_FIELDS", "WORDS_OF", "Origin", "Symbols", "Type"]
+__all__ = [
+    "PAYMENT_FIELDS",
+    "WORDS_OF",
+    "Array",
+    "ColumnSource",
+    "Comparison",
+    "Expression",
+    "ExpressionError",
+    "Fault",
+    "Origin",
+    "Symbols",
+    "Truth",
+    "Type",
+    "Values",
+    "compile_expression",
+    "fault_at",
+    "nearest",
+]

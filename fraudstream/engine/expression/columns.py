@@ -1,0 +1,35 @@
+"""What an expression reads from: the columns of a batch of payments."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from fraudstream.engine.arrays import BoolArray, Float64Array
+
+Array: TypeAlias = NDArray[Any]
+Values: TypeAlias = Float64Array  # shape (n,), NaN = missing
+
+
+class ColumnSource(Protocol):
+    """Columns of `n` payments. `column` answers, by the symbol's type: BOOL int8 (1, 0, -1 missing); NUMBER, MONEY and
+    DURATION float64 (NaN missing; minor units, ms); TEXT uint64 digests (0 missing). Shape (n,), not to be written to.
+
+    `minor_per_major`: minor units in one major unit of each payment's currency; float64, shape (n,).
+    """
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def minor_per_major(self) -> Values: ...
+
+    def column(self, name: str) -> Array: ...
+
+
+class Truth(NamedTuple):
+    """The answers of a condition, shape (n,). Where it is not known (a value was missing), `true` is False."""
+
+    true: BoolArray
+    known: BoolArray

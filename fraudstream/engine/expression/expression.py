@@ -1,0 +1,141 @@
+"""A compiled expression, and the comparisons in it that an alert shows as evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fraudstream.engine.arrays import BoolArray, UInt64Array
+from fraudstream.engine.expression.checker import Checker, Leaf, Typed
+from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
+from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
+from fraudstream.engine.expression.parser import parse
+from fraudstream.engine.expression.types import Origin, Symbols, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`source` as written, white space evened out. `names`: the symbols it reads. `comparisons`: its leaves, in order.
+
+    `text_field` and `text_literal` say where the words of a TEXT expression are: columns hold only their digests.
+    """
+
+    source: str
+    type: Type
+    names: frozenset[str]
+    comparisons: tuple[Comparison, ...]
+    _typed: Typed
+
+    def evaluate(self, columns: ColumnSource) -> Truth | Values:
+        """`Truth` for BOOL, else values of shape (n,). For TEXT use `digests`."""
+        return self.truth(columns) if self.type is Type.BOOL else self.values(columns)
+
+    def true(self, columns: ColumnSource) -> BoolArray:
+        """Where a BOOL expression is true: bool, shape (n,). What a rule asks, at half the cost of `truth`."""
+        return _true(self._condition, columns)
+
+    def truth(self, columns: ColumnSource) -> Truth:
+        condition = self._condition
+        with np.errstate(all="ignore"):
+            true, false = condition.true(columns), condition.false(columns)
+        return Truth(_spread(true, columns.n), _spread(true | false, columns.n))
+
+    def values(self, columns: ColumnSource) -> Values:
+        """Values of a NUMBER, MONEY (minor units) or DURATION (ms) expression: float64, shape (n,), NaN = missing."""
+        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
+        with np.errstate(all="ignore"):
+            values: Values = _spread(self._typed.quantity.values(columns), columns.n)
+        return values
+
+    def digests(self, columns: ColumnSource) -> UInt64Array:
+        """Digests of a TEXT expression: uint64, shape (n,), 0 = missing."""
+        assert self._typed.words is not None, f"{self.source} is {self.type.value}"
+        digests: UInt64Array = _spread(self._typed.words.digests(columns), columns.n)
+        return digests
+
+    @property
+    def text_field(self) -> str | None:
+        return self._typed.words.name if isinstance(self._typed.words, TextColumn) else None
+
+    @property
+    def text_literal(self) -> str | None:
+        return self._typed.words.text if isinstance(self._typed.words, TextLiteral) else None
+
+    @property
+    def _condition(self) -> Condition:
+        assert self._typed.condition is not None, f"{self.source} is {self.type.value}"
+        return self._typed.condition
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One leaf: `left operator right_text`, as it must hold for the whole to be true (`not (a < b)` shows `a >= b`).
+
+    `operator`: < <= > >= == !=, and without `right`: in, not in, is missing, is present, is (true or false).
+    """
+
+    left: Expression
+    operator: str
+    right: Expression | None
+    right_text: str
+    _condition: Condition
+
+    def holds(self, columns: ColumnSource) -> BoolArray:
+        """Where it holds: bool, shape (n,). Under an `or` a comparison need not hold for the rule to fire."""
+        return _true(self._condition, columns)
+
+
+def compile_expression(source: str, symbols: Symbols, expected: Type, origin: Origin) -> Expression:
+    """Parse and check an expression that must be of type `expected`. For bad text it raises `ExpressionError` only.
+
+    >>> symbols = {"amount": Type.MONEY, "account.since_last": Type.DURATION}
+    >>> compile_expression("amount > 100 and account.since_last < 3600", symbols, Type.BOOL, Origin("a.yaml", 9, 7))
+    Traceback (most recent call last):
+        ...
+    fraudstream.engine.expression.fault.ExpressionError: a.yaml:9:45: 'account.since_last' is a duration, '3600' is a \
+    plain number: they can't be compared. Write the unit, as in 90s, 15m, 24h, 30d.
+        amount > 100 and account.since_last < 3600
+                                              ^
+    """
+    tree = parse(source, origin)
+    checker = Checker(source, symbols, origin)
+    typed = checker.check(tree, expected)
+    return Expression(
+        source=" ".join(source.split()),
+        type=expected,
+        names=frozenset(checker.names),
+        comparisons=tuple(_comparison(leaf, source) for leaf in checker.leaves),
+        _typed=typed,
+    )
+
+
+def _comparison(leaf: Leaf, source: str) -> Comparison:
+    right = None if leaf.right is None else _part(leaf.right, source)
+    return Comparison(_part(leaf.left, source), leaf.operator, right, leaf.right_text, leaf.condition)
+
+
+def _part(typed: Typed, source: str) -> Expression:
+    text = " ".join(source[typed.syntax.start : typed.syntax.end].split())
+    return Expression(text, typed.type, _names(typed), (), typed)
+
+
+def _names(typed: Typed) -> frozenset[str]:
+    pending, names = [typed.syntax], set()
+    while pending:
+        syntax = pending.pop()
+        pending.extend(syntax.parts)
+        if syntax.what == "name":
+            names.add(syntax.text)
+    return frozenset(names)
+
+
+def _true(condition: Condition, columns: ColumnSource) -> BoolArray:
+    with np.errstate(all="ignore"):
+        answer: BoolArray = _spread(condition.true(columns), columns.n)
+    return answer
+
+
+def _spread(answer: Any, n: int) -> Any:
+    return answer if isinstance(answer, np.ndarray) and answer.shape == (n,) else np.full(n, answer)

@@ -1,0 +1,324 @@
+"""Typed nodes of a compiled expression, evaluated over whole columns.
+
+Missing values follow Kleene: arithmetic with a missing value is missing, a comparison with one is neither true nor
+false, `and` is false as soon as one side is, `or` true as soon as one side is. So a condition answers two questions
+apart, `true` and `false`; NaN is neither less, equal nor greater, which makes both cheap. Division by zero is missing.
+
+Only exact IEEE operations, element by element (+ - * /, floor division, comparisons, min, max, abs): neither the batch
+nor the machine matters.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fraudstream.engine.expression.columns import ColumnSource
+
+# A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
+Answer = Any
+Operation = Callable[[Any, Any], Any]
+
+
+class Quantity(Protocol):
+    """A number, an amount or a duration."""
+
+    def values(self, columns: ColumnSource) -> Answer: ...
+
+
+class Condition(Protocol):
+    """True, false, or neither: never both."""
+
+    def true(self, columns: ColumnSource) -> Answer: ...
+
+    def false(self, columns: ColumnSource) -> Answer: ...
+
+
+class Words(Protocol):
+    """Text, known by its digest."""
+
+    def digests(self, columns: ColumnSource) -> Answer: ...
+
+
+# --- quantities
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: np.float64
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class MajorUnits:
+    """A literal amount in major units of each payment's currency, to the nearest minor unit."""
+
+    value: np.float64
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return np.rint(self.value * columns.minor_per_major)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityColumn:
+    name: str
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return columns.column(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`operation` is exact in IEEE terms; for division and `round_down` use `Quotient` and `RoundedDown`."""
+
+    operation: Operation
+    left: Quantity
+    right: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return self.operation(self.left.values(columns), self.right.values(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    left: Quantity
+    right: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        divisor = self.right.values(columns)
+        return self.left.values(columns) / np.where(divisor == 0.0, np.nan, divisor)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedDown:
+    left: Quantity
+    step: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        step = self.step.values(columns)
+        step = np.where(step > 0.0, step, np.nan)
+        return np.floor_divide(self.left.values(columns), step) * step
+
+
+@dataclass(frozen=True, slots=True)
+class Magnitude:
+    part: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return np.abs(self.part.values(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    part: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        return -self.part.values(columns)
+
+
+# --- text
+
+
+@dataclass(frozen=True, slots=True)
+class TextLiteral:
+    text: str
+    digest: np.uint64
+
+    def digests(self, columns: ColumnSource) -> Answer:
+        return self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    name: str
+
+    def digests(self, columns: ColumnSource) -> Answer:
+        return columns.column(self.name)
+
+
+# --- conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A literal `true` or `false`."""
+
+    value: bool
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return np.bool_(self.value)
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return np.bool_(not self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class BoolColumn:
+    name: str
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return columns.column(self.name) == 1
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return columns.column(self.name) == 0
+
+
+def _unequal(left: Answer, right: Answer) -> Answer:
+    return (left < right) | (left > right)  # unlike !=, False where one is NaN
+
+
+QUANTITY_COMPARISONS: dict[str, tuple[Operation, Operation]] = {
+    "<": (operator.lt, operator.ge),
+    "<=": (operator.le, operator.gt),
+    ">": (operator.gt, operator.le),
+    ">=": (operator.ge, operator.lt),
+    "==": (operator.eq, _unequal),
+    "!=": (_unequal, operator.eq),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityComparison:
+    when_true: Operation
+    when_false: Operation
+    left: Quantity
+    right: Quantity
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return self.when_true(self.left.values(columns), self.right.values(columns))
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return self.when_false(self.left.values(columns), self.right.values(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The text is one of `choices`; with one choice this is `==`."""
+
+    left: Words
+    choices: tuple[Words, ...]
+
+    def true(self, columns: ColumnSource) -> Answer:
+        left = self.left.digests(columns)
+        found = left == self.choices[0].digests(columns)
+        for choice in self.choices[1:]:
+            found = found | (left == choice.digests(columns))
+        return found & (left != 0)
+
+    def false(self, columns: ColumnSource) -> Answer:
+        left = self.left.digests(columns)
+        absent = left != 0
+        for choice in self.choices:
+            right = choice.digests(columns)
+            absent = absent & (left != right) & (right != 0)
+        return absent
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two conditions are both true or both false."""
+
+    left: Condition
+    right: Condition
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return (self.left.true(columns) & self.right.true(columns)) | (
+            self.left.false(columns) & self.right.false(columns)
+        )
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return (self.left.true(columns) & self.right.false(columns)) | (
+            self.left.false(columns) & self.right.true(columns)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Condition
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return self.part.false(columns)
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return self.part.true(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """`and`. The parts after one that is true nowhere in the batch can't change the answer and are not evaluated."""
+
+    parts: tuple[Condition, ...]
+
+    def true(self, columns: ColumnSource) -> Answer:
+        answer = self.parts[0].true(columns)
+        for part in self.parts[1:]:
+            if not answer.any():
+                return answer
+            answer = answer & part.true(columns)
+        return answer
+
+    def false(self, columns: ColumnSource) -> Answer:
+        answer = self.parts[0].false(columns)
+        for part in self.parts[1:]:
+            answer = answer | part.false(columns)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """`or`."""
+
+    parts: tuple[Condition, ...]
+
+    def true(self, columns: ColumnSource) -> Answer:
+        answer = self.parts[0].true(columns)
+        for part in self.parts[1:]:
+            answer = answer | part.true(columns)
+        return answer
+
+    def false(self, columns: ColumnSource) -> Answer:
+        answer = self.parts[0].false(columns)
+        for part in self.parts[1:]:
+            if not answer.any():
+                return answer
+            answer = answer & part.false(columns)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityMissing:
+    part: Quantity
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return np.isnan(self.part.values(columns))
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return ~np.isnan(self.part.values(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class TextMissing:
+    part: Words
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return self.part.digests(columns) == 0
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return self.part.digests(columns) != 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionMissing:
+    part: Condition
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return ~(self.part.true(columns) | self.part.false(columns))
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return self.part.true(columns) | self.part.false(columns)
