@@ -1,0 +1,123 @@
+"""YAML written by people, read with the position of every word, so that each fault can be shown where it stands.
+
+Bounded and inert: no tags, no anchors or aliases (so no bombs), no object is ever made from it; keys may not repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from fraudstream.engine.expression.fault import Fault, fault_at, nearest
+from fraudstream.engine.expression.types import Origin
+
+DOCUMENT_CHARS_MAX = 1 << 20
+DEPTH_MAX = 12
+
+
+class DocumentErrors(ValueError):
+    """Everything that is wrong with one or more documents; `faults` has each with its place."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class Node:
+    """A word, a list or a mapping of a document, with its place. Faults found are added to the document's `faults`; reading goes on."""
+
+    def __init__(self, node: Any, path: str, text: str, faults: list[Fault]) -> None:
+        self._node, self.path, self.text, self.faults = node, path, text, faults
+
+    @property
+    def origin(self) -> Origin:
+        """Where the node's text begins; within a quoted word, behind the quote."""
+        mark = self._node.start_mark
+        quoted = isinstance(self._node, yaml.ScalarNode) and self._node.style in ("'", '"')
+        return Origin(self.path, mark.line + 1, mark.column + 1 + quoted)
+
+    @property
+    def is_word(self) -> bool:
+        return isinstance(self._node, yaml.ScalarNode)
+
+    def fault(self, sentence: str) -> None:
+        self.faults.append(fault_at(self.text, self._node.start_mark.index, Origin(self.path), sentence))
+
+    def word(self, what: str) -> str:
+        """The word as it is written; '' and a fault if the node is none."""
+        if not isinstance(self._node, yaml.ScalarNode):
+            self.fault(f"{what} must be a single value, not a {'mapping' if isinstance(self._node, yaml.MappingNode) else 'list'}.")
+            return ""
+        return str(self._node.value)
+
+    def items(self, what: str) -> list[Node]:
+        if not isinstance(self._node, yaml.SequenceNode):
+            self.fault(f"{what} must be a list: [a, b].")
+            return []
+        return [Node(item, self.path, self.text, self.faults) for item in self._node.value]
+
+    def entries(self, what: str, known: Sequence[str] | None = None, required: Sequence[str] = ()) -> dict[str, Node]:
+        """The mapping's entries by key, in order. Keys outside `known`, missing and repeated ones are faults."""
+        if not isinstance(self._node, yaml.MappingNode):
+            self.fault(f"{what} must be a mapping of keys to values.")
+            return {}
+        found: dict[str, Node] = {}
+        for key_node, value_node in self._node.value:
+            key = Node(key_node, self.path, self.text, self.faults)
+            name = key.word(f"a key of {what}")
+            if known is not None and name not in known:
+                key.fault(f"{what} has no key '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
+            elif name in found:
+                key.fault(f"{what} has the key '{name}' twice. Remove one.")
+            else:
+                found[name] = Node(value_node, self.path, self.text, self.faults)
+        for name in required:
+            if name not in found:
+                self.fault(f"{what} lacks the key '{name}'. Add it.")
+        return found
+
+    def number(self, what: str) -> float:
+        text = self.word(what)
+        try:
+            value = float(text.replace("_", ""))
+        except ValueError:
+            value = float("nan")
+        if value != value or value in (float("inf"), float("-inf")):
+            self.fault(f"{what} must be a number, not '{text[:40]}'.")
+            return 0.0
+        return value
+
+    def choice(self, what: str, choices: Sequence[str]) -> str:
+        """One of `choices`; the first of them, and a fault, if it is none."""
+        text = self.word(what)
+        if text not in choices:
+            self.fault(f"{what} can't be '{text[:40]}'.{nearest(text, choices)} Choose from: {', '.join(choices)}.")
+            return choices[0]
+        return text
+
+
+def read_document(text: str, path: str) -> Node:
+    """The document's root. Raises `DocumentErrors` where the text is no YAML of this kind at all."""
+    if len(text) > DOCUMENT_CHARS_MAX:
+        raise DocumentErrors([Fault(path, 1, 1, f"longer than {DOCUMENT_CHARS_MAX} characters. Split the file.")])
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            anchored = isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None
+            tagged = getattr(event, "tag", None) is not None
+            if depth > DEPTH_MAX or anchored or tagged:
+                what = "anchors, aliases and tags are not read" if anchored or tagged else f"nested deeper than {DEPTH_MAX}"
+                raise DocumentErrors([fault_at(text, event.start_mark.index, Origin(path), f"{what}. Write it out plainly.")])
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        offset = mark.index if mark is not None else 0
+        raise DocumentErrors([fault_at(text, offset, Origin(path), f"no YAML: {error.problem or error.context}.")]) from None
+    except yaml.YAMLError as error:
+        raise DocumentErrors([Fault(path, 1, 1, f"no YAML: {str(error).splitlines()[0]}.")]) from None
+    if root is None:
+        raise DocumentErrors([Fault(path, 1, 1, "the file is empty.")])
+    return Node(root, path, text, [])
