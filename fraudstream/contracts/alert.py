@@ -1,4 +1,4 @@
-"""An alert: a verdict worth a person's time, on the `alerts` topic, keyed by `account_id`. It carries its own explanation."""
+"""An alert: a verdict worth a person's time, on the `alerts` topic, keyed by `account_id`, with its own explanation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from fraudstream.contracts.payment import Payment
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """One comparison of a rule that fired: `left operator right`, as written, with the values that were found.
 
-    `value` and `threshold` are plain text (decimal amounts with their currency, durations such as '2h', numbers). `margin` says how far the
-    value lies beyond the threshold as a share of the threshold; absent where that means nothing (text, or a threshold of zero).
+    `value` and `threshold` are plain text (decimal amounts with their currency, durations such as '2h', numbers).
+    `margin` says how far the value lies beyond the threshold as a share of the threshold; absent where that means
+    nothing (text, or a threshold of zero).
     """
 
     left: str
@@ -24,7 +25,10 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A rule that fired. `rule` is its name (`typology/name`), `rule_id` its permanent id; `message` is its template filled in."""
+    """A rule that fired: its name (`typology/name`), its permanent id, and its message with the values filled in.
+
+    `shadow`: the rule is on trial; it is shown here but had no part in the outcome.
+    """
 
     rule: str
     rule_id: str
@@ -37,7 +41,7 @@ class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One addend of the score: `points` of at most `points_max`, from `value` against what is `normal` for this account."""
+    """One addend of the score: `points` of at most `points_max`, from `value` against this account's `normal`."""
 
     part: str
     points: float
@@ -47,7 +51,7 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A feature used by the verdict. `window_error` states the worst error of its window when it was not answered exactly."""
+    """A feature used by the verdict. `window_error`: the worst error of its window, if it was not answered exactly."""
 
     feature: str
     value: str
@@ -55,7 +59,11 @@ class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`alert_id` is a digest of event, stage and rule set; `verdict_digest` one of the verdict: the same id must always bring the same digest."""
+    """A payment's verdict with its reasons: the rules that fired, the addends of the score, the features behind them.
+
+    `alert_id` is a digest of event, stage and rule set: an alert that comes twice has the same id. `verdict_digest` is
+    one of the verdict itself: the same id always brings the same digest. `rule_set`: digest of the rules that judged.
+    """
 
     alert_id: str
     verdict_digest: str

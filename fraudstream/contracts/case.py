@@ -1,4 +1,7 @@
-"""A case: alerts of one account worked as one, on the compacted topic `cases`, keyed by `case_id`; the newest record is the whole case."""
+"""A case: alerts of one account worked as one, on the compacted topic `cases`, keyed by `case_id`.
+
+The newest record of a case is the whole case.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,11 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`version` counts the case's changes from 1. Times are event times, ms since the epoch, UTC; the first alert's opens the case.
+    """The whole state of a case. `version` counts its changes from 1.
 
-    `alerts` keeps the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, decimal strings.
+    Times are event times, ms since the epoch, UTC; the first alert's opens the case. `alerts` keeps the newest 200 in
+    order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, decimal strings. `disposition`: how it
+    closed.
     """
 
     case_id: str

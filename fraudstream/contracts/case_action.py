@@ -1,4 +1,7 @@
-"""A case action: what an analyst did to a case, on the topic `case-actions`, keyed by `account_id` so that it meets the account's alerts."""
+"""A case action: what an analyst did to a case, on the topic `case-actions`.
+
+Keyed by `account_id`, so that it meets the account's alerts.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ ActionName = Literal["claim", "release", "note", "close", "reopen"]
 
 
 class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`action_id` makes a repeat harmless. `disposition` is required by `close`, `note` by `note`."""
+    """`action_id` makes a repeat harmless. `close` requires a `disposition`, `note` a `note`."""
 
     action_id: Identifier
     case_id: Identifier
@@ -24,3 +27,9 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     disposition: Disposition | None = None
     note: Text | None = None
     schema_version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.action == "close" and self.disposition is None:
+            raise ValueError("Action 'close' requires field `disposition`")
+        if self.action == "note" and not self.note:
+            raise ValueError("Action 'note' requires field `note`")

@@ -1,4 +1,4 @@
-"""A dead letter: a record that could not be judged, with the reason and its original bytes, on the topic `dead-letters`."""
+"""A dead letter: a record that could not be judged, with the reason and its bytes, on the topic `dead-letters`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ ReasonCode = Literal[
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`reason` for machines, `sentence` for people, `path` to the fault (`$.amount`). `value`, `key` and header values are the original bytes
-    (base64 in JSON). `topic`, `partition`, `offset` and `timestamp_ms` say where the record stood. `value_bytes`: its length; a `value` longer
-    than 512 KiB is cut there (the whole record still stands at its position)."""
+    """`reason` for machines, `sentence` for people, `path` to the fault (`$.amount`).
+
+    `value`, `key` and header values are the original bytes (base64 in JSON). `topic`, `partition`, `offset` and
+    `timestamp_ms` say where the record stood. `value_bytes`: its length; a `value` longer than 512 KiB is cut there
+    (the whole record still stands at its position).
+    """
 
     reason: ReasonCode
     sentence: str

@@ -8,10 +8,12 @@ from fraudstream.contracts.fields import Identifier, Outcome
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """`score` is in [0, 1] with four decimals. `rules` names the live rules that fired, `shadow_rules` those on trial.
+    """The outcome for one payment and the names of what led to it; the whole explanation is in its alert, if any.
 
-    `repeat`: this `event_id` was decided before and this is that first verdict again. `late`: the payment came after newer ones had
-    pushed its time out of the account's memory; it was judged, but not remembered.
+    `score` is in [0, 1] with four decimals. `rules` names the live rules that fired, `shadow_rules` those on trial.
+    `rule_set`: digest of the rules that judged. `repeat`: this `event_id` was decided before and this is that first
+    verdict again. `late`: the payment came after newer ones had pushed its time out of the account's memory; it was
+    judged, but not remembered.
     """
 
     event_id: Identifier

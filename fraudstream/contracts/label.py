@@ -1,17 +1,20 @@
-"""A label: what a payment turned out to be. It travels in the `payments` log, with the header `type: label`, keyed by `account_id`."""
+"""A label: what a payment turned out to be. It travels in the `payments` log with the header `type: label`.
+
+Keyed by `account_id`, so that it meets the account's payments.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from fraudstream.contracts.fields import Identifier, LabelName, Moment
+from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """`event_id` names the payment; the entities it touched may be repeated here, so that their state can be told as well.
+    """`event_id` names the payment; the entities it touched may be repeated here, so that their state learns of it too.
 
-    `payment_occurred_at`: when the payment took place, if known; it lets a label find a payment that has left the account's ring.
-    `source`: who says so, for example 'chargeback', 'customer', or the case it came from.
+    `payment_occurred_at`: when the payment took place, if known; it lets a label find a payment that has left the
+    account's ring. `source`: who says so, for example 'chargeback', 'customer', or the case it came from.
     """
 
     event_id: Identifier
@@ -25,5 +28,5 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     counterparty_id: Identifier | None = None
     device_id: Identifier | None = None
     partner_id: Identifier | None = None
-    channel: Identifier | None = None
+    channel: Channel | None = None
     source: Identifier | None = None

@@ -7,6 +7,7 @@ import msgspec
 from fraudstream.contracts.fields import (
     AmountText,
     Attributes,
+    BalanceText,
     Bic,
     Channel,
     CountryCode,
@@ -24,8 +25,9 @@ from fraudstream.contracts.fields import (
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One movement of money on one account, as its payment system saw it.
 
-    Only the first six fields are required. `direction` is seen from `account_id`. `amount` and balances are decimal strings in major units of
-    `currency`. `attributes` holds what a bank adds; a catalogue that declares their types can use them.
+    Only the first six fields are required. `direction` is seen from `account_id`. `amount` and balances are decimal
+    strings in major units of `currency`; a balance is negative when the account is overdrawn. `attributes` holds what a
+    bank adds; a catalogue that declares their types can use them.
     """
 
     event_id: Identifier
@@ -49,6 +51,6 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     lat: Latitude | None = None
     lon: Longitude | None = None
     card_present: bool | None = None
-    balance_before: AmountText | None = None
-    balance_after: AmountText | None = None
+    balance_before: BalanceText | None = None
+    balance_after: BalanceText | None = None
     attributes: Attributes | None = None

@@ -1,0 +1,61 @@
+"""JSON Schemas (2020-12) of the contracts, generated from the structs, for publishers and readers in other languages.
+
+`topics/schemas/*.json` holds them; `fraudstream topics schemas --write topics/schemas` writes them anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fraudstream.contracts.alert import Alert
+from fraudstream.contracts.case import Case
+from fraudstream.contracts.case_action import CaseAction
+from fraudstream.contracts.dead_letter import DeadLetter
+from fraudstream.contracts.decision import Decision
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+
+CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
+    "payment": Payment,
+    "label": Label,
+    "decision": Decision,
+    "alert": Alert,
+    "case": Case,
+    "case-action": CaseAction,
+    "dead-letter": DeadLetter,
+}
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def contract_schemas() -> dict[str, dict[str, Any]]:
+    """The schema of each contract by the contract's name. Unknown fields are allowed, as every reader ignores them."""
+    return {name: {"$schema": DIALECT, **_tidied(msgspec.json.schema(struct))} for name, struct in CONTRACTS.items()}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """A schema as it stands in its file.
+
+    >>> schema_text({"type": "object"})
+    '{\\n  "type": "object"\\n}\\n'
+    """
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _tidied(node: Any) -> Any:
+    """`node` with descriptions free of the indentation of the docstrings they come from."""
+    if isinstance(node, dict):
+        return {
+            key: " ".join(inspect.cleandoc(value).split())
+            if key == "description" and isinstance(value, str)
+            else _tidied(value)
+            for key, value in node.items()
+        }
+    if isinstance(node, list | tuple):
+        return [_tidied(item) for item in node]
+    return node
