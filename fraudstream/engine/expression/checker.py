@@ -48,6 +48,7 @@ from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.types import WORDS_OF, Origin, Symbols, Type
 
 _QUANTITIES = (Type.NUMBER, Type.MONEY, Type.DURATION)
+_CONDITIONS = frozenset({"and", "or", "not", "bool", "in", "not in", "is missing", "is present"})
 _OPPOSITE = {
     "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
     "in": "not in", "not in": "in", "is missing": "is present", "is present": "is missing",
@@ -99,16 +100,17 @@ class Checker:
         self.names: set[str] = set()
         self.leaves: list[Leaf] = []
 
-    def check(self, tree: Syntax, expected: Type) -> Typed:
-        """The whole expression, which must be of type `expected`. Raises `ExpressionError`."""
-        if expected is Type.BOOL:
+    def check(self, tree: Syntax, expected: tuple[Type, ...]) -> Typed:
+        """The whole expression, which must be of one of the types `expected`. Raises `ExpressionError`."""
+        if expected == (Type.BOOL,) or self._is_condition(tree):
             typed = self._typed_condition(tree, negated=False)
         else:
             typed = self._quantity_or_words(tree)
-            if expected is Type.MONEY:
+            if Type.MONEY in expected and Type.NUMBER not in expected:
                 typed = self._as_money(typed)
-        if typed.type is not expected:
-            self._fail(tree, f"this is {typed.type.value}, but {expected.value} is due here.")
+        if typed.type not in expected:
+            due = " or ".join(found.value for found in expected)
+            self._fail(tree, f"{self._named(typed)}, but {due} is due here.")
         return typed
 
     # --- conditions
@@ -222,16 +224,17 @@ class Checker:
     def _any(self, syntax: Syntax) -> Typed:
         """A part of any type. Comparisons inside it are not leaves of their own: the one around it is."""
         known = len(self.leaves)
-        condition_like = syntax.what in ("and", "or", "not", "bool", "in", "not in", "is missing", "is present")
-        if condition_like or syntax.what in QUANTITY_COMPARISONS or self._is_bool_name(syntax):
+        if self._is_condition(syntax):
             typed = self._typed_condition(syntax, negated=False)
         else:
             typed = self._quantity_or_words(syntax)
         del self.leaves[known:]
         return typed
 
-    def _is_bool_name(self, syntax: Syntax) -> bool:
-        return syntax.what == "name" and self._type_of(syntax) is Type.BOOL
+    def _is_condition(self, syntax: Syntax) -> bool:
+        if syntax.what == "name":
+            return self._type_of(syntax) is Type.BOOL
+        return syntax.what in _CONDITIONS or syntax.what in QUANTITY_COMPARISONS
 
     def _quantity_or_words(self, syntax: Syntax) -> Typed:
         match syntax.what:
@@ -245,8 +248,6 @@ class Checker:
                 return Typed(Type.TEXT, syntax, words=TextLiteral(syntax.text, digest))
             case "name":
                 found = self._type_of(syntax)
-                if found is Type.BOOL:
-                    return Typed(Type.BOOL, syntax, condition=BoolColumn(syntax.text))
                 if found is Type.TEXT:
                     return Typed(Type.TEXT, syntax, words=TextColumn(syntax.text))
                 return Typed(found, syntax, quantity=QuantityColumn(syntax.text))
@@ -262,7 +263,7 @@ class Checker:
                 return self._quotient(syntax)
             case "call":
                 return self._call(syntax)
-        return self._typed_condition(syntax, negated=False)
+        raise AssertionError(f"{syntax.what} is a condition")
 
     def _addition(self, syntax: Syntax) -> Typed:
         word = "added" if syntax.what == "+" else "subtracted"

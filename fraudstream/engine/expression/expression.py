@@ -87,24 +87,20 @@ class Comparison:
         return _true(self._condition, columns)
 
 
-def compile_expression(source: str, symbols: Symbols, expected: Type, origin: Origin) -> Expression:
-    """Parse and check an expression that must be of type `expected`. For bad text it raises `ExpressionError` only.
+def compile_expression(source: str, symbols: Symbols, expected: Type | tuple[Type, ...], origin: Origin) -> Expression:
+    """Parse and check an expression of (one of) the `expected` types. For bad text it raises `ExpressionError` only.
 
-    >>> symbols = {"amount": Type.MONEY, "account.since_last": Type.DURATION}
-    >>> compile_expression("amount > 100 and account.since_last < 3600", symbols, Type.BOOL, Origin("a.yaml", 9, 7))
-    Traceback (most recent call last):
-        ...
-    fraudstream.engine.expression.fault.ExpressionError: a.yaml:9:45: 'account.since_last' is a duration, '3600' is a \
-    plain number: they can't be compared. Write the unit, as in 90s, 15m, 24h, 30d.
-        amount > 100 and account.since_last < 3600
-                                              ^
+    >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}
+    >>> rule = compile_expression("amount > 100 and not kind == 'fee'", symbols, Type.BOOL, Origin("a.yaml", 9, 7))
+    >>> [f"{leaf.left.source} {leaf.operator} {leaf.right_text}" for leaf in rule.comparisons]
+    ['amount > 100', "kind != 'fee'"]
     """
     tree = parse(source, origin)
     checker = Checker(source, symbols, origin)
-    typed = checker.check(tree, expected)
+    typed = checker.check(tree, expected if isinstance(expected, tuple) else (expected,))
     return Expression(
         source=" ".join(source.split()),
-        type=expected,
+        type=typed.type,
         names=frozenset(checker.names),
         comparisons=tuple(_comparison(leaf, source) for leaf in checker.leaves),
         _typed=typed,
