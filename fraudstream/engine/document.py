@@ -48,7 +48,9 @@ class Node:
     def word(self, what: str) -> str:
         """The word as it is written; '' and a fault if the node is none."""
         if not isinstance(self._node, yaml.ScalarNode):
-            self.fault(f"{what} must be a single value, not a {'mapping' if isinstance(self._node, yaml.MappingNode) else 'list'}.")
+            self.fault(
+                f"{what} must be a single value, not a {'mapping' if isinstance(self._node, yaml.MappingNode) else 'list'}."
+            )
             return ""
         return str(self._node.value)
 
@@ -109,13 +111,21 @@ def read_document(text: str, path: str) -> Node:
             anchored = isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None
             tagged = getattr(event, "tag", None) is not None
             if depth > DEPTH_MAX or anchored or tagged:
-                what = "anchors, aliases and tags are not read" if anchored or tagged else f"nested deeper than {DEPTH_MAX}"
-                raise DocumentErrors([fault_at(text, event.start_mark.index, Origin(path), f"{what}. Write it out plainly.")])
+                what = (
+                    "anchors, aliases and tags are not read"
+                    if anchored or tagged
+                    else f"nested deeper than {DEPTH_MAX}"
+                )
+                raise DocumentErrors(
+                    [fault_at(text, event.start_mark.index, Origin(path), f"{what}. Write it out plainly.")]
+                )
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         offset = mark.index if mark is not None else 0
-        raise DocumentErrors([fault_at(text, offset, Origin(path), f"no YAML: {error.problem or error.context}.")]) from None
+        raise DocumentErrors(
+            [fault_at(text, offset, Origin(path), f"no YAML: {error.problem or error.context}.")]
+        ) from None
     except yaml.YAMLError as error:
         raise DocumentErrors([Fault(path, 1, 1, f"no YAML: {str(error).splitlines()[0]}.")]) from None
     if root is None:

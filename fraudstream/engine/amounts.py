@@ -1,0 +1,80 @@
+"""Decimal strings to integer minor units, exactly: no binary float ever holds an amount that is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fraudstream.contracts.currency import AMOUNT_MINOR_MAX
+from fraudstream.engine.arrays import Int8Array, Int64Array, UInt8Array
+from fraudstream.engine.jit import jit
+
+GOOD, NOT_DECIMAL, TOO_PRECISE, TOO_LARGE, NEGATIVE = range(5)
+
+SENTENCES = {
+    NOT_DECIMAL: "not a decimal amount: digits, and at most one point between digits",
+    TOO_PRECISE: "more decimals than the currency has",
+    TOO_LARGE: f"larger than {AMOUNT_MINOR_MAX} minor units",
+    NEGATIVE: "negative: an amount has no sign, `direction` says which way it goes",
+}
+
+_SEPARATOR = "\n"
+
+
+def parse_amounts(texts: Sequence[str], exponents: Int8Array) -> tuple[Int64Array, Int8Array]:
+    """Amounts in minor units, int64, shape (n,), and for each a fault, int8, shape (n,): `GOOD`, or why it is none (its amount is then 0).
+
+    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are no fault.
+
+    >>> parse_amounts(["12.5", "12.505", "-1", "1e3"], np.array([2, 2, 2, 2], np.int8))
+    (array([1250,    0,    0,    0]), array([0, 2, 4, 1], dtype=int8))
+    """
+    amounts, faults = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int8)
+    joined = _SEPARATOR.join(texts)
+    if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text holds the separator itself: no digits, so no amount
+        joined = _SEPARATOR.join(text.replace(_SEPARATOR, "?") for text in texts)
+    if len(texts):
+        _parse_joined(np.frombuffer(joined.encode(), np.uint8), exponents, amounts, faults, AMOUNT_MINOR_MAX)
+    return amounts, faults
+
+
+@jit
+def _parse_joined(data: UInt8Array, exponents: Int8Array, amounts: Int64Array, faults: Int8Array, most: int) -> None:
+    start = 0
+    for position in range(len(amounts)):
+        end = start
+        while end < len(data) and data[end] != 10:
+            end += 1
+        amount, decimals, digits, digits_after, seen_point, fault = 0, 0, 0, 0, False, GOOD
+        for i in range(start, end):
+            byte = data[i]
+            if 48 <= byte <= 57:
+                digits += 1
+                if seen_point:
+                    digits_after += 1
+                if seen_point and decimals == exponents[position]:
+                    if byte != 48:
+                        fault = max(fault, TOO_PRECISE)
+                    continue
+                if amount <= most:
+                    amount = amount * 10 + (byte - 48)
+                if seen_point:
+                    decimals += 1
+            elif byte == 46 and not seen_point and digits:
+                seen_point = True
+            elif byte == 45 and i == start:
+                fault = NEGATIVE
+            else:
+                fault = NOT_DECIMAL
+                break
+        if digits == 0 or (seen_point and digits_after == 0):
+            fault = NOT_DECIMAL
+        for _ in range(exponents[position] - decimals):
+            if amount <= most:
+                amount *= 10
+        if fault == GOOD and amount > most:
+            fault = TOO_LARGE
+        faults[position] = fault
+        amounts[position] = amount if fault == GOOD else 0
+        start = end + 1

@@ -1,0 +1,317 @@
+"""The feature catalogue: what is known of an account (a terminal, a device, …) when a payment of its is judged.
+
+`parse_catalogue` reads `features.yaml`; a catalogue says which types its names have in expressions, and `plan` turns it into what the kernel
+walks over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fraudstream.engine.document import DocumentErrors, Node, read_document
+from fraudstream.engine.duration import UNITS_MS, parse_duration
+from fraudstream.engine.expression import (
+    PAYMENT_FIELDS,
+    Expression,
+    ExpressionError,
+    Symbols,
+    Type,
+    compile_expression,
+    nearest,
+)
+
+AGGREGATES = (
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "distinct",
+    "share",
+    "since_last",
+    "first_seen",
+    "distance",
+    "speed",
+    "age",
+)
+WINDOWED = AGGREGATES[:8] + ("first_seen",)
+OF_AMOUNT = ("sum", "mean", "min", "max", "std")
+PANED = ("count", "share", *OF_AMOUNT)  # what a pane can hold a part of
+
+# Keys an entity or a `same:` may have: the text fields of a payment that name somebody or something.
+KEYS = tuple(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT)
+
+WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
+SLOTS_MIN, SLOTS_MAX = 4, 4096
+PANES_MAX = 128
+FILTERS_MAX = 32
+HORIZON_MIN_MS = UNITS_MS[
+    "d"
+]  # a ring with room for it keeps a day at least, so that duplicates and late payments find their place
+
+_TYPE_OF = {
+    "share": Type.NUMBER,
+    "count": Type.NUMBER,
+    "distinct": Type.NUMBER,
+    "distance": Type.NUMBER,
+    "speed": Type.NUMBER,
+}
+_TYPE_OF |= dict.fromkeys(OF_AMOUNT, Type.MONEY) | {
+    "since_last": Type.DURATION,
+    "age": Type.DURATION,
+    "first_seen": Type.BOOL,
+}
+_ATTRIBUTE_TYPES = {"text": Type.TEXT, "number": Type.NUMBER, "bool": Type.BOOL}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Whom state is kept for. `slots`: payments its ring holds at most; panes of `pane_ms`, `panes` of them, hold sums of what left the ring."""
+
+    name: str
+    key: str
+    slots: int
+    pane_ms: int
+    panes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """`name` is `entity.feature`. `of`: a payment field, 'amount' or a label; `same`: only payments with this payment's value of that field."""
+
+    name: str
+    entity: str
+    aggregate: str
+    type: Type
+    of: str | None
+    same: str | None
+    window_ms: int
+    delay_ms: int
+    where: Expression | None
+    includes: bool
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A feature of the payment alone."""
+
+    name: str
+    type: Type
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """`entities` in the order in which they are asked; the account comes first."""
+
+    attributes: Mapping[str, Type]
+    entities: tuple[Entity, ...]
+    features: tuple[Feature, ...]
+    derived: tuple[Derived, ...]
+
+    @property
+    def payment_symbols(self) -> Symbols:
+        return {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for name, type_ in self.attributes.items()}}
+
+    @property
+    def symbols(self) -> Symbols:
+        """The type of every name that a rule may use."""
+        features = {feature.name: feature.type for feature in (*self.features, *self.derived)}
+        return {**self.payment_symbols, **features}
+
+
+def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
+    """Read `features.yaml`. Raises `DocumentErrors` with every fault in it."""
+    root = read_document(text, path)
+    top = root.entries(
+        "the catalogue", ("version", "attributes", "entities", "features"), required=("version", "entities")
+    )
+    if "version" in top and top["version"].word("version") != "1":
+        top["version"].fault("this release reads catalogues of version 1.")
+    attributes: dict[str, Type] = {}
+    if "attributes" in top:
+        for name, node in top["attributes"].entries("attributes").items():
+            attributes[_named(name, node)] = _ATTRIBUTE_TYPES[
+                node.choice(f"the type of attribute '{name}'", tuple(_ATTRIBUTE_TYPES))
+            ]
+    entities = _entities(top["entities"]) if "entities" in top else ()
+    draft = Catalogue(attributes, entities, (), ())
+    features: list[Feature] = []
+    derived: list[Derived] = []
+    if "features" in top:
+        for name, node in top["features"].entries("features").items():
+            if "derive" in (entries := node.entries(f"feature '{name}'")):
+                derived += _derived(_named(name, node), entries, draft.payment_symbols)
+            else:
+                features += _feature(name, node, draft)
+        for entity in entities:
+            _check_entity(entity, [feature for feature in features if feature.entity == entity.name], root)
+    if root.faults:
+        raise DocumentErrors(root.faults)
+    return Catalogue(attributes, entities, tuple(features), tuple(derived))
+
+
+def _named(name: str, node: Node) -> str:
+    if not _NAME.fullmatch(name) or name in PAYMENT_FIELDS:
+        node.fault(
+            f"'{name[:70]}' can't be a name here: small letters, digits and '_', and not the name of a payment field."
+        )
+    return name
+
+
+def _entities(node: Node) -> tuple[Entity, ...]:
+    found: list[Entity] = []
+    for name, entity_node in node.entries("entities").items():
+        entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
+        key = "account_id"
+        if "key" in entries:
+            key = entries["key"].choice(f"the key of entity '{name}'", ("account_id", *KEYS))
+        slots = _whole(entries["slots"], "slots", SLOTS_MIN, SLOTS_MAX) if "slots" in entries else 64
+        pane_ms, panes = UNITS_MS["d"], 0
+        if "panes" in entries:
+            pane = entries["panes"].entries("panes", ("width", "count"), required=("width", "count"))
+            if len(pane) == 2:
+                pane_ms = _duration(pane["width"], "the width of a pane", WINDOW_MIN_MS, WINDOW_MAX_MS)
+                panes = _whole(pane["count"], "the count of panes", 2, PANES_MAX)
+        found.append(Entity(_named(name, entity_node), key, slots, pane_ms, panes))
+    if not found or found[0].key != "account_id":
+        node.fault(
+            "the first entity must have the key 'account_id': it finds duplicates and keeps the order of each account."
+        )
+    return tuple(found)
+
+
+def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[Derived]:
+    node = entries["derive"]
+    errors: list[ExpressionError] = []
+    for type_ in (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION):
+        try:
+            return [Derived(name, type_, compile_expression(node.word("derive"), symbols, type_, node.origin))]
+        except ExpressionError as error:
+            errors.append(error)
+    node.faults.append(errors[0].fault)
+    return []
+
+
+def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
+    known = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision")
+    entries = node.entries(f"feature '{name}'", known, required=("aggregate",))
+    entity, _, short = name.partition(".")
+    names = [found.name for found in draft.entities]
+    if entity not in names:
+        node.fault(
+            f"'{name}' belongs to no entity.{nearest(entity, names)} Name it entity.feature; entities: {', '.join(names)}."
+        )
+        return []
+    _named(short, node)
+    if "aggregate" not in entries:
+        return []
+    before = len(node.faults)
+    aggregate = entries["aggregate"].choice("aggregate", AGGREGATES)
+    of = _of(aggregate, entries, node)
+    same = None
+    if "same" in entries:
+        same = entries["same"].choice("same", KEYS)
+        if aggregate not in ("count", "distinct", *OF_AMOUNT, "share"):
+            entries["same"].fault(f"'{aggregate}' takes no 'same'.")
+    window_ms = 0
+    if aggregate in WINDOWED:
+        if "window" not in entries:
+            node.fault(f"'{aggregate}' needs a window, from 1m to 90d: window: 24h.")
+        else:
+            window_ms = _duration(entries["window"], "a window", WINDOW_MIN_MS, WINDOW_MAX_MS)
+    elif "window" in entries:
+        entries["window"].fault(f"'{aggregate}' takes no window.")
+    delay_ms = 0
+    if "delay" in entries:
+        delay_ms = _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
+        if aggregate not in WINDOWED or aggregate == "first_seen":
+            entries["delay"].fault(f"'{aggregate}' takes no delay.")
+    where = None
+    if "where" in entries:
+        try:
+            where = compile_expression(
+                entries["where"].word("where"), draft.payment_symbols, Type.BOOL, entries["where"].origin
+            )
+        except ExpressionError as error:
+            node.faults.append(error.fault)
+    includes = entries["includes"].choice("includes", ("true", "false")) == "true" if "includes" in entries else True
+    exact = entries["precision"].choice("precision", ("exact", "pane")) == "exact" if "precision" in entries else True
+    if not exact and (aggregate not in PANED or same is not None):
+        entries["precision"].fault(f"'{aggregate}'{' with same' if same else ''} can't be kept by pane. Take exact.")
+    if len(node.faults) > before:
+        return []
+    return [
+        Feature(name, entity, aggregate, _TYPE_OF[aggregate], of, same, window_ms, delay_ms, where, includes, exact)
+    ]
+
+
+def _of(aggregate: str, entries: Mapping[str, Node], node: Node) -> str | None:
+    choices: tuple[str, ...] = ()
+    if aggregate in OF_AMOUNT:
+        choices = ("amount",)
+    elif aggregate in ("distinct", "first_seen"):
+        choices = KEYS
+    elif aggregate == "share":
+        choices = ("fraud", "genuine")
+    if not choices:
+        if "of" in entries:
+            entries["of"].fault(f"'{aggregate}' takes no 'of'.")
+        return None
+    if "of" not in entries:
+        if len(choices) == 1:
+            return choices[0]
+        node.fault(f"'{aggregate}' needs to know of what: of: {choices[0]}.")
+        return choices[0]
+    return entries["of"].choice("of", choices)
+
+
+def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
+    filters = {feature.where.source for feature in features if feature.where is not None}
+    if len(filters) > FILTERS_MAX:
+        root.fault(f"entity '{entity.name}' has {len(filters)} different filters (where); {FILTERS_MAX} are possible.")
+    reach = max(
+        (feature.window_ms + feature.delay_ms for feature in features if held_by_pane(entity, feature)), default=0
+    )
+    if reach and entity.pane_ms * (entity.panes - 1) < reach:
+        root.fault(
+            f"the panes of entity '{entity.name}' reach back {entity.pane_ms * (entity.panes - 1) // UNITS_MS['h']} h, its longest window "
+            f"{reach // UNITS_MS['h']} h. Raise the width or the count of its panes."
+        )
+    for feature in features:
+        if not feature.exact and not held_by_pane(entity, feature):
+            root.fault(
+                f"'{feature.name}' is to be kept by pane, but entity '{entity.name}' has no panes narrower than its window."
+            )
+
+
+def held_by_pane(entity: Entity, feature: Feature) -> bool:
+    """Whether panes help the feature once the ring has let go: they must be narrower than the window."""
+    return (
+        entity.panes > 0 and feature.aggregate in PANED and feature.same is None and feature.window_ms >= entity.pane_ms
+    )
+
+
+def _whole(node: Node, what: str, least: int, most: int) -> int:
+    value = node.number(what)
+    if value != int(value) or not least <= value <= most:
+        node.fault(f"{what} must be a whole number from {least} to {most}.")
+        return least
+    return int(value)
+
+
+def _duration(node: Node, what: str, least_ms: int, most_ms: int) -> int:
+    try:
+        value = parse_duration(node.word(what))
+    except ValueError as error:
+        node.fault(f"{what}: {error}")
+        return least_ms
+    if not least_ms <= value <= most_ms:
+        node.fault(f"{what} must be from {least_ms // UNITS_MS['m']}m to {most_ms // UNITS_MS['d']}d.")
+        return least_ms
+    return value

@@ -1,0 +1,120 @@
+"""A catalogue's features of one entity, as the numbers that the kernel walks over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+
+from fraudstream.engine import kernel, ring
+from fraudstream.engine.arena import Shape, block_sizes
+from fraudstream.engine.catalogue import AGGREGATES, HORIZON_MIN_MS, OF_AMOUNT, Catalogue, Entity, Feature, held_by_pane
+from fraudstream.engine.expression import Expression
+
+LABELS = {"genuine": 1, "fraud": 2}
+
+_LAYOUT_VERSION = 1  # raise it when the meaning of stored rows changes
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPlan:
+    """`features` stand in the kernel's order, which is that of `plan.spec`. `fields`: payment fields whose half digests slots hold;
+    `filters`: what gives each bit of a slot's mask. `layout` names all that rows written under this plan depend on."""
+
+    entity: Entity
+    features: tuple[Feature, ...]
+    fields: tuple[str, ...]
+    filters: tuple[Expression, ...]
+    plan: kernel.Plan
+    shape: Shape
+    layout: str
+
+
+def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
+    """What the kernel needs for one entity. The first entity of a catalogue is the one that finds duplicates."""
+    features = sorted(
+        (feature for feature in catalogue.features if feature.entity == entity.name),
+        key=lambda feature: (feature.delay_ms, feature.window_ms, feature.name),
+    )
+    fields = sorted({name for feature in features for name in (feature.same, _field(feature)) if name is not None})
+    filters = {feature.where.source: feature.where for feature in features if feature.where is not None}
+    bits = {source: 1 << place for place, source in enumerate(sorted(filters))}
+    lanes = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
+
+    cells: dict[tuple[int, int], int] = {}
+    lasts: dict[int, int] = {}
+    elders: dict[tuple[int, int], int] = {}
+
+    def cell(kind: int, lane: int) -> int:
+        return cells.setdefault((kind, lane), len(cells))
+
+    spec = np.full((len(features), 11), -1, np.int64)
+    for row, feature, lane in zip(spec, features, lanes, strict=True):
+        row[kernel.AGGREGATE] = AGGREGATES.index(feature.aggregate)
+        row[kernel.WINDOW], row[kernel.DELAY] = feature.window_ms, feature.delay_ms
+        row[kernel.INCLUDES] = feature.includes
+        row[kernel.SAME] = fields.index(feature.same) if feature.same is not None else -1
+        row[kernel.MONEY] = feature.aggregate in OF_AMOUNT
+        if feature.aggregate == "share":
+            row[kernel.OF] = LABELS[feature.of or ""]
+        elif (field := _field(feature)) is not None:
+            row[kernel.OF] = fields.index(field)
+        if feature.aggregate == "since_last":
+            row[kernel.MEMO] = lasts.setdefault(lane, len(lasts))
+        if feature.aggregate == "first_seen":
+            row[kernel.MEMO] = elders.setdefault((int(row[kernel.OF]), lane), len(elders))
+        if held_by_pane(entity, feature):
+            row[kernel.CELL_N] = cell(ring.CELL_COUNT, lane)
+            value = {
+                "share": ring.CELL_FRAUD if feature.of == "fraud" else ring.CELL_GENUINE,
+                "min": ring.CELL_MIN,
+                "max": ring.CELL_MAX,
+            }
+            if feature.aggregate != "count":
+                row[kernel.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), lane)
+            if feature.aggregate == "std":
+                row[kernel.CELL_Q] = cell(ring.CELL_SQUARES, lane)
+
+    horizon_ms = max((f.window_ms + f.delay_ms for f in features if f.exact), default=0)
+    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(fields), len(lasts), len(elders))
+    plan = kernel.Plan(
+        spec=spec,
+        lane=np.array(lanes, np.uint32),
+        cell_kind=np.array([kind for kind, _ in cells], np.int64),
+        cell_lane=np.array([lane for _, lane in cells], np.uint32),
+        last_lane=np.array(list(lasts), np.uint32),
+        elder_field=np.array([field for field, _ in elders], np.int64),
+        elder_lane=np.array([lane for _, lane in elders], np.uint32),
+        sizes=block_sizes(entity.slots),
+        horizon_ms=max(horizon_ms, HORIZON_MIN_MS),
+        pane_ms=entity.pane_ms,
+        guards=entity is catalogue.entities[0],
+    )
+    layout = [
+        _LAYOUT_VERSION,
+        entity.name,
+        entity.key,
+        *shape,
+        entity.pane_ms,
+        fields,
+        sorted(filters),
+        list(cells),
+        list(lasts),
+        list(elders),
+    ]
+    digest = blake2b(msgspec.json.encode(layout), digest_size=8).hexdigest()
+    return EntityPlan(
+        entity,
+        tuple(features),
+        tuple(fields),
+        tuple(filters[source] for source in sorted(filters)),
+        plan,
+        shape,
+        digest,
+    )
+
+
+def _field(feature: Feature) -> str | None:
+    return feature.of if feature.aggregate in ("distinct", "first_seen") else None
