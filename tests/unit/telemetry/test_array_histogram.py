@@ -1,0 +1,49 @@
+"""The array histogram says what prometheus-client's histogram says of the same values."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fraudstream.telemetry.array_histogram import ArrayHistogram
+
+BOUNDS = (0.001, 0.005, 0.01, 0.5, 1.0)
+
+
+def exposed(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, sample.labels.get("le", "")): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+@given(st.lists(st.lists(st.one_of(st.floats(0, 10), st.sampled_from(BOUNDS)))))
+def test_it_exposes_what_the_standard_histogram_exposes(batches: list[list[float]]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    histogram = ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, ours)
+    standard = Histogram("wait_seconds", "Time waited.", buckets=BOUNDS, registry=theirs)
+    for batch in batches:
+        histogram.observe(np.array(batch))
+        for value in batch:
+            standard.observe(value)
+    assert exposed(ours) == pytest.approx(exposed(theirs))
+
+
+def test_a_negative_latency_counts_as_none_and_nan_is_left_out() -> None:
+    registry = CollectorRegistry()
+    ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry).observe([-5.0, float("nan")])
+    found = exposed(registry)
+    assert found["wait_seconds_bucket", "0.001"] == 1
+    assert found["wait_seconds_count", ""] == 1
+    assert found["wait_seconds_sum", ""] == 0
+
+
+def test_two_histograms_of_one_name_are_refused() -> None:
+    registry = CollectorRegistry()
+    ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)
+    with pytest.raises(ValueError, match="wait_seconds"):
+        ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)

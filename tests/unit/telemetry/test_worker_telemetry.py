@@ -1,0 +1,193 @@
+"""What a worker's metrics say after what the worker has told them."""
+
+import time
+from typing import cast
+
+import faust
+import numpy as np
+import pytest
+from faust.types.tuples import PendingMessage
+from prometheus_client import CollectorRegistry
+
+from fraudstream.stream.observer import Observer
+from fraudstream.telemetry.worker import WorkerTelemetry
+
+
+class Worker:
+    """A worker that tells its telemetry a plausible story; `value` reads a sample as Prometheus would."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.telemetry = WorkerTelemetry(self.registry, version="1.2.3", reasons=["not_json", "invalid"])
+        self.observer: Observer = self.telemetry  # mypy holds one to the other here
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"fraudstream_{name}", labels)
+
+    def starts(self) -> None:
+        self.observer.on_start(stage="account", checkpoint_mode="transaction", rule_set="cafe", layout="babe")
+
+    def recovers(self, partition: int) -> None:
+        self.observer.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
+
+    def judges(self, partition: int = 0, latencies_ms: tuple[float, ...] = (1.5, 3.0), watermark_ms: int = 1) -> None:
+        latencies = np.array(latencies_ms)
+        self.observer.on_batch(
+            partition,
+            records=5,
+            payments=len(latencies_ms),
+            decisions=len(latencies_ms),
+            labels=2,
+            labels_unmatched=1,
+            repeats=1,
+            late=1,
+            alerts=1,
+            alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
+            dead_letters={"not_json": 1},
+            since_occurred_ms=latencies + 1000.0,
+            since_arrival_ms=latencies,
+            seconds=0.002,
+            watermark_ms=watermark_ms,
+            rows=10,
+            size=8192,
+        )
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
+    worker.judges()
+    worker.judges()
+    for name, expected in {
+        "records_total": 10,
+        "payments_total": 4,
+        "decisions_total": 4,
+        "alerts_total": 2,
+        "labels_total": 4,
+        "labels_unmatched_total": 2,
+        "repeated_payments_total": 2,
+        "late_payments_total": 2,
+        "batch_records_sum": 10,
+        "batch_seconds_count": 2,
+    }.items():
+        assert worker.value(name) == expected, name
+    assert worker.value("alert_rules_total", rule="takeover/new_device", severity="high") == 2
+    assert worker.value("dead_letters_total", reason="not_json") == 2
+    assert worker.value("state_rows", partition="0") == 10
+    assert worker.value("state_bytes", partition="0") == 8192
+
+
+def test_every_payment_is_in_both_latency_histograms(worker: Worker) -> None:
+    worker.judges(latencies_ms=(0.5, 1.0, 9.0))
+    assert worker.value("since_arrival_seconds_bucket", le="0.001") == 2
+    assert worker.value("since_arrival_seconds_bucket", le="0.01") == 3
+    assert worker.value("since_arrival_seconds_sum") == pytest.approx(0.0105)
+    assert worker.value("since_occurred_seconds_count") == 3
+    assert worker.value("since_occurred_seconds_bucket", le="1.0") == 0
+
+
+def test_a_reason_for_dead_letters_stands_at_zero_before_its_first(worker: Worker) -> None:
+    assert worker.value("dead_letters_total", reason="invalid") == 0
+
+
+def test_the_build_says_which_rules_and_which_checkpoints_run(worker: Worker) -> None:
+    worker.starts()
+    (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")
+    labels = info.samples[0].labels
+    assert labels["version"] == "1.2.3"
+    assert labels["rule_set"] == "cafe"
+    assert labels["checkpoint_mode"] == "transaction"
+
+
+def test_the_watermark_grows_old_while_nothing_comes(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    worker.judges(watermark_ms=90_000)
+    assert worker.value("watermark_age_seconds", partition="0") == 10.0
+    monkeypatch.setattr("time.time", lambda: 130.0)
+    assert worker.value("watermark_age_seconds", partition="0") == 40.0
+
+
+def test_a_checkpoint_tells_its_time_and_its_size(worker: Worker) -> None:
+    worker.observer.on_checkpoint(3, seconds=0.02, records=50, size=2048, next_offset=9)
+    assert worker.value("checkpoint_seconds_count") == 1
+    assert worker.value("checkpoint_bytes_sum") == 2048
+    assert worker.value("checkpoint_records_total") == 50
+
+
+def test_what_is_not_saved_grows_old_until_a_checkpoint(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for now in (100.0, 105.0):
+        monkeypatch.setattr("time.monotonic", lambda now=now: now)
+        worker.judges()
+    assert worker.value("unsaved_age_seconds", partition="0") == 5.0
+    worker.observer.on_checkpoint(0, seconds=0.02, records=50, size=2048, next_offset=9)
+    assert worker.value("unsaved_age_seconds", partition="0") == 0.0
+
+
+def test_a_partition_that_left_takes_its_gauges_along(worker: Worker) -> None:
+    worker.observer.on_assigned([0, 1])
+    for partition in (0, 1):
+        worker.recovers(partition)
+        worker.judges(partition)
+        worker.observer.on_lag(partition, lag=partition)
+    worker.observer.on_assigned([1])
+    for name in ("lag_records", "watermark_age_seconds", "state_rows", "state_bytes", "unsaved_age_seconds"):
+        assert worker.value(name, partition="0") is None, name
+        assert worker.value(name, partition="1") is not None, name
+    assert worker.value("assigned_partitions") == 1
+
+
+def test_a_worker_is_ready_once_its_partitions_are_restored(worker: Worker) -> None:
+    assert worker.telemetry.ready() == "waiting for partitions"
+    worker.observer.on_assigned([0, 1])
+    worker.recovers(1)
+    assert worker.telemetry.ready() == "restoring the memory of partitions 0"
+    assert worker.value("recovering_partitions") == 1
+    worker.recovers(0)
+    assert worker.telemetry.ready() is None
+    assert worker.value("recovering_partitions") == 0
+
+
+def test_a_partition_that_comes_back_is_restored_again(worker: Worker) -> None:
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.observer.on_assigned([])
+    assert worker.telemetry.ready() is None
+    worker.observer.on_assigned([0])
+    assert worker.telemetry.ready() == "restoring the memory of partitions 0"
+
+
+def test_a_worker_that_failed_says_why(worker: Worker) -> None:
+    assert worker.telemetry.healthy() is None
+    worker.observer.on_failure("another worker owns partition 3")
+    assert worker.telemetry.healthy() == "another worker owns partition 3"
+
+
+async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensor = worker.telemetry.sensor
+    async with sensor:
+        while sensor._beaten_at is None:
+            await sensor.sleep(0.01)
+        assert worker.telemetry.healthy() is None
+        monkeypatch.setattr(sensor, "_beaten_at", time.monotonic() - 60)
+        assert worker.telemetry.healthy() == "the event loop has stood still for 60 s"
+
+
+def test_faust_tells_of_rebalances_and_of_records_not_sent(worker: Worker) -> None:
+    app = faust.App("telemetry")
+    app.sensors.add(worker.telemetry.sensor)
+    state = app.sensors.on_rebalance_start(app)
+    app.sensors.on_rebalance_end(app, state)
+    sending = app.sensors.on_send_initiated(app.producer, "alerts", cast(PendingMessage, None), 0, 0)
+    app.sensors.on_send_error(app.producer, OSError("gone"), sending)
+    assert worker.value("rebalances_total") == 1
+    assert worker.value("rebalance_seconds_count") == 1
+    assert worker.value("send_errors_total") == 1
+
+
+def test_a_partition_that_never_had_a_payment_may_leave(worker: Worker) -> None:
+    worker.observer.on_assigned([0])
+    worker.observer.on_assigned([])
+    assert worker.value("assigned_partitions") == 0
