@@ -23,9 +23,13 @@ import msgspec
 from msgspec import Meta
 
 from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.shipped import shipped
 
 FILE_DEFAULT = "fraudstream.toml"
 ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
+
+
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class KafkaSettings(msgspec.Struct, frozen=True):
@@ -55,8 +59,13 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 2000
     fetch_wait_ms: Annotated[
-        int, Meta(ge=1, le=60_000, description="longest wait of a fetch; the embedded broker needs 5")
-    ] = 500
+        Annotated[int, Meta(ge=1, le=60_000)] | None,
+        Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
+    ] = None
+    group_instance_id: Annotated[
+        Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
+        Meta(description="a name of this worker alone, kept over restarts, so that a restart moves no partitions"),
+    ] = None
     session_timeout_s: Annotated[
         float, Meta(ge=1, le=300, description="a worker silent for so long loses its partitions")
     ] = 10.0
@@ -77,6 +86,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
             description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
         ),
     ] = "1d"
+
+    @property
+    def too_far_ahead_ms(self) -> int:
+        return int(self.too_far_ahead[:-1]) * _UNIT_MS[self.too_far_ahead[-1]]
 
 
 class CasesSettings(msgspec.Struct, frozen=True):
@@ -208,6 +221,10 @@ def load_settings(
         values[section][name] = _converted(section, name, value, origin, strict)
         origins[f"{section}.{name}"] = origin
 
+    if not Path(
+        RulesSettings().directory
+    ).is_dir():  # not in a project of its own: the rules that came with the program
+        put("rules", "directory", str(shipped("rules")), "shipped", strict=True)
     for section, name, value, origin in _from_file(file):
         put(section, name, value, origin, strict=True)
     for section, name, value, origin in _from_environment(environment or {}):

@@ -1,0 +1,173 @@
+"""`fraudstream topics`: create the topics on a cluster, compare them with what they should be, write their schemas."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, TopicsSettings, add_setting
+from fraudstream.cli.shipped import shipped
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.stream.topics import Difference, Outcome
+    from fraudstream.stream.topics_file import Topic
+
+_COUNTS = ("partitions", "replication")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "topics",
+        help="create the topics on a cluster, compare them, write their schemas",
+        description="The topics fraudstream reads and writes: settings on a cluster, and schemas of the events.",
+        epilog="example:\n  fraudstream topics apply --bootstrap-servers kafka-1:9092 --replication 1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    apply = actions.add_parser(
+        "apply",
+        help="create what is missing, set configs that differ; never deletes, never changes partitions",
+        epilog="example:\n  fraudstream topics apply --bootstrap-servers kafka-1:9092 --partitions 24",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check = actions.add_parser(
+        "check",
+        help="report every difference; exit code 1 if there is one",
+        epilog="example:\n  fraudstream topics check --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    schemas = actions.add_parser(
+        "schemas",
+        help="print, write or check the JSON Schemas of the events",
+        epilog="example:\n  fraudstream topics schemas --write topics/schemas",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for action in (apply, check):
+        action.add_argument("--file", metavar="FILE", help="topics file (default: the one that came with the program)")
+        add_setting(action, "kafka.bootstrap_servers")
+        add_setting(action, "topics.partitions")
+        add_setting(action, "topics.replication")
+    where = schemas.add_mutually_exclusive_group()
+    where.add_argument("--write", metavar="DIR", help="write one file for each event to DIR")
+    where.add_argument("--check", metavar="DIR", help="compare the files in DIR; exit code 1 if one differs")
+    for action in (apply, check, schemas):
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.action == "schemas":
+        return _schemas(args.write, args.check, args.json)
+
+    from fraudstream.stream.topics import apply_topics, check_topics
+    from fraudstream.stream.topics_file import TopicsError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a cluster that cannot be reached is told in one sentence
+    servers = settings.kafka.bootstrap_servers
+    try:
+        topics = wanted_topics(settings, args.file)
+        if args.action == "check":
+            return _print_check(asyncio.run(check_topics(servers, topics)), topics, args.json)
+        return _print_apply(asyncio.run(apply_topics(servers, topics)), args.json)
+    except TopicsError as error:
+        raise Failure(str(error)) from error
+
+
+def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
+    """The topics as they should be, by the topics file and the settings. Raises `Failure` or `TopicsError`."""
+    from fraudstream.stream.topics_file import read_topics
+
+    path = Path(file) if file else shipped("topics") / "topics.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path}: cannot read the topics file: {error.strerror}.") from error
+    names = {
+        field.replace("_", "-"): getattr(settings.topics, field)
+        for field in TopicsSettings.__struct_fields__
+        if field not in _COUNTS
+    }
+    return read_topics(
+        text,
+        str(path),
+        names,
+        group=settings.worker.group,
+        stage=settings.worker.stage,
+        partitions=settings.topics.partitions,
+        replication=settings.topics.replication,
+    )
+
+
+def _print_check(differences: Sequence[Difference], topics: Sequence[Topic], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"topics": [topic.name for topic in topics], "differences": _rows(differences)}))
+    elif differences:
+        _print_table(differences)
+    else:
+        print(f"{len(topics)} topics are as they should be.")
+    return 1 if differences else 0
+
+
+def _print_apply(outcome: Outcome, as_json: bool) -> int:
+    if as_json:
+        altered, remaining = _rows(outcome.altered), _rows(outcome.remaining)
+        print(json.dumps({"created": outcome.created, "altered": altered, "remaining": remaining}))
+    else:
+        for name in outcome.created:
+            print(f"created {name}")
+        for d in outcome.altered:
+            print(f"set     {d.topic} {d.setting} = {d.wanted} (was {d.found or 'not set'})")
+        if outcome.remaining:
+            _print_table(outcome.remaining)
+        elif not outcome.created and not outcome.altered:
+            print("Nothing to do.")
+    return 1 if outcome.remaining else 0
+
+
+def _rows(differences: Sequence[Difference]) -> list[dict[str, str | None]]:
+    return [
+        {"topic": d.topic, "setting": d.setting, "wanted": d.wanted, "found": d.found, "note": d.note}
+        for d in differences
+    ]
+
+
+def _print_table(differences: Sequence[Difference]) -> None:
+    rows = [("TOPIC", "SETTING", "WANTED", "FOUND", "")]
+    rows += [(d.topic, d.setting, d.wanted, d.found if d.found is not None else "-", d.note) for d in differences]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join((*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4])).rstrip())
+
+
+def _schemas(write: str | None, check: str | None, as_json: bool) -> int:
+    from fraudstream.contracts.schemas import contract_schemas, schema_text
+
+    files = {f"{name}.json": schema_text(schema) for name, schema in contract_schemas().items()}
+    if write:
+        Path(write).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (Path(write) / name).write_text(text, encoding="utf-8")
+        print(json.dumps({"written": sorted(files)}) if as_json else f"{len(files)} schemas written to {write}.")
+        return 0
+    if check:
+        directory = Path(check)
+        there = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*.json")}
+        differing = sorted(name for name in files.keys() | there.keys() if files.get(name) != there.get(name))
+        if as_json:
+            print(json.dumps({"differing": differing}))
+        elif differing:
+            raise Failure(
+                f"{directory}: {', '.join(differing)}: not as the contracts say. "
+                f"Write them anew: fraudstream topics schemas --write {directory}"
+            )
+        else:
+            print(f"{len(files)} schemas are as the contracts say.")
+        return 1 if differing else 0
+    print(json.dumps(contract_schemas(), ensure_ascii=False, indent=None if as_json else 2))
+    return 0

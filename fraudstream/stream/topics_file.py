@@ -1,0 +1,90 @@
+"""The topics file (`topics/topics.yaml`): what each topic should be, with the names and counts in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+
+class TopicsError(Exception):
+    """A topics file or a cluster that cannot be worked with. `str()` is one sentence for the user."""
+
+
+ConfigValue = str | int | float | bool
+Partitions = Annotated[int, Meta(ge=1, le=10_000)]
+Replication = Annotated[int, Meta(ge=1, le=10)]
+
+
+class _Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    partitions: Partitions
+    replication: Replication
+    configs: dict[str, ConfigValue] = {}
+
+
+class _Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str | None = None
+    partitions: Partitions | None = None
+    replication: Replication | None = None
+    configs: dict[str, ConfigValue] = {}
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    defaults: _Defaults
+    topics: dict[str, _Topic]
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic as it should be. `configs` in the broker's spelling."""
+
+    name: str
+    partitions: int
+    replication: int
+    configs: dict[str, str]
+
+
+def read_topics(
+    text: str,
+    path: str,
+    names: Mapping[str, str],
+    group: str,
+    stage: str,
+    partitions: int | None = None,
+    replication: int | None = None,
+) -> list[Topic]:
+    """The topics of a topics file (`topics/topics.yaml`), in its order.
+
+    `names`: the name in force for each of the file's topics that carries none itself. `partitions` and `replication`,
+    if given, count for all topics in place of the file's. Raises `TopicsError` for a file that is not as it should be.
+    """
+    try:
+        file = msgspec.convert(yaml.safe_load(text), _File)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise TopicsError(f"{path}: {' '.join(str(error).split())}.") from error
+    topics = []
+    for key, topic in file.topics.items():
+        if topic.name is None and key not in names:
+            raise TopicsError(
+                f"{path}: unknown topic '{key}'. Known: {', '.join(sorted(names))}; others need a 'name'."
+            )
+        copies = replication or topic.replication or file.defaults.replication
+        configs = {name: _spelt(value) for name, value in {**file.defaults.configs, **topic.configs}.items()}
+        if "min.insync.replicas" in configs:  # more than there are copies would refuse every write
+            configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
+        topics.append(
+            Topic(
+                name=names[key] if topic.name is None else topic.name.format(group=group, stage=stage),
+                partitions=partitions or topic.partitions or file.defaults.partitions,
+                replication=copies,
+                configs=configs,
+            )
+        )
+    return topics
+
+
+def _spelt(value: ConfigValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
