@@ -1,0 +1,256 @@
+"""A mapping: which columns of a file make a payment, written in YAML, never in code.
+
+`load_mapping` takes the name of a shipped mapping (`examples/mappings/<name>.yaml`) or the path of one. Every text of
+the YAML is read as text (so `Yes` and `1` are what a file says), checked, and answered with one sentence that names
+the file and the place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import string
+import typing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+
+from fraudstream.contracts.currency import EXPONENTS
+from fraudstream.contracts.fields import Channel, Direction, Kind
+
+ROW = "row"  # in a template: the number of the row, counted from 1 below the header
+_INSTALLED = Path(__file__).parent / "mappings"  # where the wheel puts examples/mappings
+_CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
+
+
+class MappingError(ValueError):
+    """`path` of the mapping and the `sentence` that says what is wrong with it."""
+
+    def __init__(self, path: str, sentence: str) -> None:
+        super().__init__(f"{path}: {sentence}")
+        self.path = path
+        self.sentence = sentence
+
+
+class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a value comes from: one `column`, one `constant`, or a `template` of columns in braces."""
+
+    column: str | None = None
+    constant: str | None = None
+    template: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        if self.column is not None:
+            return (self.column,)
+        return tuple(name for name in template_columns(self.template or "") if name != ROW)
+
+
+class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The values that the sign of a column's amount stands for; zero counts as positive."""
+
+    positive: str
+    negative: str
+
+
+class TextSource(_Source, frozen=True):
+    """Text of a payment.
+
+    `values`: what each of the column's values means ('' = missing), `otherwise` for the rest, else an unlisted value
+    is a fault. `starting_with`: other values are missing. `sign`: the value follows the sign of the column. `pad`:
+    zeros to the left, to that length.
+    """
+
+    values: dict[str, str] | None = None
+    otherwise: str | None = None
+    starting_with: str | None = None
+    sign: Sign | None = None
+    pad: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0
+
+
+class TimeSource(_Source, frozen=True):
+    """A timestamp column, or text in ISO 8601 or `format` (as strptime), or a count of `unit` since `since`. Without
+    a zone: UTC."""
+
+    format: str | None = None
+    unit: typing.Literal["milliseconds", "seconds", "minutes", "hours", "days"] | None = None
+    since: str | None = None
+
+
+class AmountSource(_Source, frozen=True):
+    """`strip`: characters to take out ('$,'). `absolute`: drop the sign. `round`: to the currency's decimals, where
+    more is a fault."""
+
+    strip: str = ""
+    absolute: bool = False
+    round: bool = False
+
+
+class AttributeSource(_Source, frozen=True):
+    type: typing.Literal["text", "number", "bool"] = "text"
+
+
+class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The column that says what a payment turned out to be, and its values for each answer. Empty is unlabelled."""
+
+    column: str
+    fraud: tuple[str, ...]
+    genuine: tuple[str, ...]
+    unlabelled: tuple[str, ...] = ()
+
+
+class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A source for each field of `contracts.Payment`."""
+
+    event_id: TextSource
+    occurred_at: TimeSource
+    account_id: TextSource
+    amount: AmountSource
+    currency: TextSource
+    direction: TextSource
+    kind: TextSource | None = None
+    channel: TextSource | None = None
+    partner_id: TextSource | None = None
+    merchant_id: TextSource | None = None
+    mcc: TextSource | None = None
+    terminal_id: TextSource | None = None
+    counterparty_id: TextSource | None = None
+    counterparty_bank: TextSource | None = None
+    device_id: TextSource | None = None
+    ip: TextSource | None = None
+    country: TextSource | None = None
+    lat: TextSource | None = None
+    lon: TextSource | None = None
+    card_present: TextSource | None = None
+    balance_before: AmountSource | None = None
+    balance_after: AmountSource | None = None
+    attributes: dict[str, AttributeSource] | None = None
+
+
+class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`sorted_by_time`: how the set's files come; it only words the refusal, the order of every file is checked."""
+
+    title: str
+    payment: PaymentSources
+    source: str = ""
+    notes: str = ""
+    sorted_by_time: bool = True
+    label: LabelSource | None = None
+    name: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the file that is read, each once, in the order of the mapping."""
+        names: dict[str, None] = {}
+        for _, source in self.sources():
+            names.update(dict.fromkeys(source.columns))
+        if self.label is not None:
+            names[self.label.column] = None
+        return tuple(names)
+
+    def sources(self) -> list[tuple[str, _Source]]:
+        found: list[tuple[str, _Source]] = []
+        for field in self.payment.__struct_fields__:
+            value = getattr(self.payment, field)
+            if isinstance(value, dict):
+                found += [(f"attributes.{name}", source) for name, source in value.items()]
+            elif value is not None:
+                found.append((field, value))
+        return found
+
+
+def load_mapping(name_or_path: str) -> Mapping:
+    """The mapping of that name, or in that file. Raises `MappingError`."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        shipped = shipped_mappings()
+        if name_or_path not in shipped:
+            nearest = difflib.get_close_matches(name_or_path, shipped, 1, 0.4)
+            hint = f" Nearest: {nearest[0]!r}." if nearest else ""
+            raise MappingError(
+                name_or_path, f"no mapping of this name.{hint} There are {', '.join(shipped)}; or give a .yaml file."
+            )
+        path = shipped[name_or_path]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(str(path), f"can't be read: {error}.") from error
+    return parse_mapping(text, str(path))
+
+
+def shipped_mappings() -> dict[str, Path]:
+    """Path of every mapping that comes with fraudstream, by name."""
+    directory = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+    return {path.stem: path for path in sorted(directory.glob("*.yaml"))}
+
+
+def parse_mapping(text: str, path: str) -> Mapping:
+    try:
+        content: Any = yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise MappingError(path, f"is not YAML: {' '.join(str(error).split())}.") from error
+    try:
+        mapping = msgspec.convert(content, Mapping, strict=False)
+    except msgspec.ValidationError as error:
+        raise MappingError(path, f"{error}.") from error
+    for field, source in mapping.sources():
+        _check_source(path, field, source)
+    return msgspec.structs.replace(mapping, name=mapping.name or Path(path).stem)
+
+
+def template_columns(template: str) -> list[str]:
+    """The names in braces of a template, in order: `'{User}-{Card}'` gives `['User', 'Card']`."""
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "direction": typing.get_args(Direction),
+    "kind": typing.get_args(Kind),
+    "channel": typing.get_args(Channel),
+    "card_present": ("true", "false"),
+}
+
+
+def choices_of(field: str) -> tuple[str, ...]:
+    """The values a payment field may have; empty where any will do."""
+    return _CHOICES.get(field, ())
+
+
+def _check_source(path: str, field: str, source: _Source) -> None:
+    def refuse(sentence: str) -> MappingError:
+        return MappingError(path, f"payment.{field}: {sentence}")
+
+    given = [name for name in ("column", "constant", "template") if getattr(source, name) is not None]
+    if len(given) != 1:
+        raise refuse(f"needs one of column, constant and template, has {' and '.join(given) or 'none'}.")
+    if source.template is not None:
+        try:
+            names = template_columns(source.template)
+        except ValueError as error:
+            raise refuse(f"template {source.template!r}: {error}.") from error
+        if not names or not all(names):
+            raise refuse(f"template {source.template!r} names no column in braces.")
+    if isinstance(source, TimeSource):
+        if source.since is not None and source.unit is None:
+            raise refuse("since needs a unit.")
+        if source.since is not None:
+            try:
+                datetime.fromisoformat(source.since)
+            except ValueError as error:
+                raise refuse(f"since is {source.since!r}, which is no time in ISO 8601.") from error
+        if source.unit is not None and source.format is not None:
+            raise refuse("has both unit and format: a time is a count or a text.")
+    if isinstance(source, TextSource):
+        results = [source.constant] if source.constant is not None else []
+        results += [value for value in (source.values or {}).values() if value]
+        results += [source.sign.positive, source.sign.negative] if source.sign else []
+        results += [source.otherwise] if source.otherwise else []
+        choices = choices_of(field) or (tuple(EXPONENTS) if field == "currency" else ())
+        for value in results:
+            if choices and value not in choices:
+                nearest = difflib.get_close_matches(value, choices, 1, 0.4)
+                raise refuse(f"{value!r} is none of its values." + (f" Nearest: {nearest[0]!r}." if nearest else ""))
+        if source.otherwise is not None and source.values is None:
+            raise refuse("otherwise needs values.")

@@ -1,0 +1,143 @@
+"""A file of payments, Parquet or CSV (plain or compressed), as payments in order of time, in batches and in bounded
+memory.
+
+A file whose times go backwards is refused with the row where they do, or sorted, as asked: sorting holds the mapped
+columns in memory. Rows with equal times keep the order of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.mapping import Mapping
+from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
+from fraudstream.backtest.time_columns import Int64Array
+
+ROWS_PER_BATCH = 32_768
+_CSV_BLOCK_BYTES = 4 << 20
+_PARQUET = (".parquet", ".pq")
+
+
+class PaymentFile:
+    """`rows`: how many the file has, where it says so (Parquet). Raises `PaymentFileError` for a file that isn't what
+    the mapping says."""
+
+    def __init__(self, path: Path, mapping: Mapping) -> None:
+        self.path = path
+        self._mapping = mapping
+        self._columns = PaymentColumns(mapping, str(path))
+        self._is_parquet = path.name.lower().endswith(_PARQUET)
+        try:
+            found = pa.parquet.read_schema(path).names if self._is_parquet else _csv_header(path)
+            self.rows: int | None = pa.parquet.read_metadata(path).num_rows if self._is_parquet else None
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise PaymentFileError(str(path), f"can't be read: {error}") from error
+        missing = [column for column in mapping.columns if column not in found]
+        if missing:
+            raise PaymentFileError(
+                str(path),
+                f"has no column {', '.join(map(repr, missing))}, which the mapping {mapping.name!r} reads. "
+                f"It has {', '.join(found)}.",
+            )
+
+    def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
+        return self._sorted() if sort else self._in_order()
+
+    def _in_order(self) -> Iterator[PaymentBatch]:
+        last_ms = -(1 << 62)
+        for batch, rows in self._record_batches():
+            payments = self._columns.convert(batch, rows)
+            times = payments.occurred_at_ms
+            backwards = np.flatnonzero(np.diff(times, prepend=last_ms) < 0)
+            if len(backwards):
+                raise self._unsorted(int(rows[backwards[0]]))
+            last_ms = int(times[-1])
+            yield payments
+
+    def _unsorted(self, row: int) -> PaymentFileError:
+        usual = "" if self._mapping.sorted_by_time else " Files of this set come unsorted."
+        column = self._mapping.payment.occurred_at.columns[0]
+        return PaymentFileError(
+            str(self.path),
+            f"lies before the row above it: the file is not in order of time.{usual} Run again with --sort.",
+            row,
+            column,
+        )
+
+    def _sorted(self) -> Iterator[PaymentBatch]:
+        parts, times = [], []
+        for batch, rows in self._record_batches():
+            parts.append(batch)
+            times.append(self._columns.occurred_at_ms(batch, rows))
+        if not parts:
+            return
+        table = pa.Table.from_batches(parts)
+        order: Int64Array = np.argsort(np.concatenate(times), kind="stable").astype(np.int64)
+        for start in range(0, len(order), ROWS_PER_BATCH):
+            chosen = order[start : start + ROWS_PER_BATCH]
+            yield self._columns.convert(table.take(pa.array(chosen)), chosen + 1)
+
+    def _record_batches(self) -> Iterator[tuple[Any, Int64Array]]:
+        """The mapped columns of the file, and the number of each row."""
+        first = 1
+        try:
+            for batch in self._read():
+                if batch.num_rows:
+                    yield batch, np.arange(first, first + batch.num_rows, dtype=np.int64)
+                    first += batch.num_rows
+        except pa.ArrowException as error:
+            raise PaymentFileError(str(self.path), f"can't be read after row {first - 1}: {error}") from error
+
+    def _read(self) -> Iterator[Any]:
+        columns = list(self._mapping.columns)
+        if self._is_parquet:
+            with pa.parquet.ParquetFile(self.path) as file:
+                yield from file.iter_batches(ROWS_PER_BATCH, columns=columns)
+            return
+        broken: list[Any] = []
+
+        def keep(row: Any) -> str:
+            broken.append(row)
+            return "skip"
+
+        reader = pa.csv.open_csv(
+            self.path,
+            read_options=pa.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, use_threads=False),
+            parse_options=pa.csv.ParseOptions(invalid_row_handler=keep),
+            # All text: a type guessed from the first rows would turn amounts into floats and ids with
+            # leading zeros into numbers.
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=columns,
+                column_types=dict.fromkeys(columns, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+        with reader:
+            for batch in reader:
+                if broken:
+                    break
+                for start in range(0, batch.num_rows, ROWS_PER_BATCH):
+                    yield batch.slice(start, ROWS_PER_BATCH)
+        if broken:
+            row = broken[0]
+            sentence = f"has {row.actual_columns} columns, due are {row.expected_columns}: {row.text[:80]!r}"
+            raise PaymentFileError(str(self.path), sentence, row.number - 1 if row.number is not None else None)
+
+
+def _csv_header(path: Path) -> list[str]:
+    with pa.input_stream(str(path), compression="detect") as stream:
+        head = stream.read(1 << 16)
+    lines = head.decode("utf-8-sig").splitlines()
+    if not lines:
+        raise PaymentFileError(str(path), "is empty.")
+    return next(csv.reader([lines[0]]))
