@@ -39,6 +39,19 @@ class Node:
         return Origin(self.path, mark.line + 1, mark.column + 1 + quoted)
 
     @property
+    def source(self) -> tuple[str, Origin]:
+        """A word as it stands in the file, line breaks and all, and where that begins: faults are shown in place."""
+        word = str(self._node.value)
+        raw = self.text[self._node.start_mark.index : self._node.end_mark.index].rstrip()
+        origin = self.origin
+        if self._node.style in ("|", ">"):
+            raw = raw.partition("\n")[2]
+            origin = Origin(self.path, origin.line + 1, 1)
+        elif self._node.style is not None:
+            raw = raw[1:-1]
+        return (raw, origin) if raw.split() == word.split() else (word, self.origin)
+
+    @property
     def is_word(self) -> bool:
         return isinstance(self._node, yaml.ScalarNode)
 

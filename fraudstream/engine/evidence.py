@@ -17,7 +17,7 @@ _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 def evidence_of(
     comparisons: Sequence[Comparison], columns: ColumnSource, rows: Sequence[int], payments: Sequence[Payment]
 ) -> list[tuple[Evidence, ...]]:
-    """For each of `rows` the comparisons that hold there, in the rule's order. `payments`: those of `rows`, in order."""
+    """For each of `rows` the comparisons that hold there, in the rule's order. `payments`: those of `rows`."""
     found: list[list[Evidence]] = [[] for _ in rows]
     for comparison in comparisons:
         holds = comparison.holds(columns)

@@ -6,11 +6,10 @@ import math
 
 from fraudstream.contracts.currency import amount_text
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.duration import duration_text
 from fraudstream.engine.expression import Type
 
 MISSING = "missing"
-
-_UNITS_MS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 
 
 def plain(value: float, type_: Type, currency: str) -> str:
@@ -29,7 +28,7 @@ def plain(value: float, type_: Type, currency: str) -> str:
         case Type.MONEY:
             return f"{amount_text(round(value), currency)} {currency}"
         case Type.DURATION:
-            return _duration(value)
+            return duration_text(value)
         case _:
             return _number(value)
 
@@ -47,18 +46,3 @@ def _number(value: float) -> str:
     decimals = 2 if abs(value) >= 1 else 4
     text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
     return "0" if text in ("", "-0") else text
-
-
-def _duration(value_ms: float) -> str:
-    """The two largest units of it, rounded down: '3d 4h', '15m', '0.25s'."""
-    sign, rest = ("-" if value_ms < 0 else ""), abs(value_ms)
-    for i, (unit, unit_ms) in enumerate(_UNITS_MS):
-        if rest >= unit_ms:
-            whole, rest = divmod(rest, unit_ms)
-            text = f"{sign}{whole:.0f}{unit}"
-            if i + 1 < len(_UNITS_MS):
-                smaller, smaller_ms = _UNITS_MS[i + 1]
-                if rest >= smaller_ms:
-                    text += f" {rest // smaller_ms:.0f}{smaller}"
-            return text
-    return f"{sign}{_number(rest / 1_000)}s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Expression:
     type: Type
     names: frozenset[str]
     comparisons: tuple[Comparison, ...]
-    _typed: Typed
+    _typed: Typed = field(repr=False)
 
     def evaluate(self, columns: ColumnSource) -> Truth | Values:
         """`Truth` for BOOL, else values of shape (n,). For TEXT use `digests`."""
@@ -80,7 +80,7 @@ class Comparison:
     operator: str
     right: Expression | None
     right_text: str
-    _condition: Condition
+    _condition: Condition = field(repr=False)
 
     def holds(self, columns: ColumnSource) -> BoolArray:
         """Where it holds: bool, shape (n,). Under an `or` a comparison need not hold for the rule to fire."""

@@ -1,0 +1,47 @@
+"""The sentence an alert opens with: a template with names in braces, checked when the rule is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fraudstream.engine.document import Node
+from fraudstream.engine.expression import Symbols, Type, fault_at, nearest
+
+MESSAGE_CHARS_MAX = 400
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`template` as written; `fields`: the names in its braces, in order, with their types."""
+
+    template: str
+    fields: Mapping[str, Type]
+
+    def filled(self, value_of: Callable[[str, Type], str]) -> str:
+        """The sentence, each name replaced by what `value_of(name, type)` says."""
+        return _BRACES.sub(lambda match: value_of(match.group(1), self.fields[match.group(1)]), self.template)
+
+
+def read_message(node: Node, symbols: Symbols) -> Message:
+    """The template of a document's node; what is wrong is added to its faults."""
+    template = " ".join(node.word("message").split())
+    source, origin = node.source
+    if len(template) > MESSAGE_CHARS_MAX:
+        node.fault(f"message has {len(template)} characters, at most {MESSAGE_CHARS_MAX} are kept. Shorten it.")
+    fields: dict[str, Type] = {}
+    for match in _BRACES.finditer(source):
+        name = match.group(1)
+        if name not in symbols:
+            sentence = f"message names no field or feature '{name}'.{nearest(name, symbols)}"
+            node.faults.append(fault_at(source, match.start(1), origin, sentence))
+        else:
+            fields[name] = symbols[name]
+    stray = re.search(r"[{}]", _BRACES.sub(lambda match: " " * len(match.group()), source))
+    if stray is not None:
+        sentence = "message has a brace without its partner: a name stands between '{' and '}'."
+        node.faults.append(fault_at(source, stray.start(), origin, sentence))
+    return Message(template, fields)
