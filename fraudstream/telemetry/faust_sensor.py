@@ -8,7 +8,7 @@ from faust.types import AppT
 from faust.types.transports import ProducerT
 from mode import Service
 
-from fraudstream.telemetry.metrics import WorkerMetrics
+from fraudstream.telemetry.metrics import ProcessMetrics
 
 BEAT_S = 1.0
 
@@ -16,7 +16,7 @@ BEAT_S = 1.0
 class FaustSensor(faust.Sensor):
     """Add it to the app's sensors. It runs as a service beside the app and beats as long as the loop turns."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         super().__init__()
         self._metrics = metrics
         self._beaten_at: float | None = None

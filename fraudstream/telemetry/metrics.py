@@ -1,6 +1,6 @@
-"""The metrics of a worker, by the names that dashboards and alert rules use.
+"""The metrics of a worker and of the case agent, by the names that dashboards and alert rules use.
 
-One registry a worker, never the library's global one, so that two workers in one process do not add up.
+Each process has a registry of its own, never the library's global one, so that two in one process do not add up.
 """
 
 from collections.abc import Iterable
@@ -19,72 +19,100 @@ BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
 BYTES_BOUNDS = tuple(1024.0 * 4**power for power in range(10))  # 1 KiB to 256 MiB
 
 
-class WorkerMetrics:
-    """What a worker counts. `reasons`: codes of dead letters; each stands at 0 before its first, so rates see it."""
+class Definitions:
+    """Makes metrics in one registry, with our prefix."""
 
-    def __init__(self, registry: CollectorRegistry, reasons: Iterable[str] = ()) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"fraudstream_{name}", text, labels, registry=registry)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"fraudstream_{name}", text, labels, registry=registry)
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"fraudstream_{name}", text, labels, registry=self.registry)
 
-        def histogram(name: str, text: str, bounds: Iterable[float]) -> ArrayHistogram:
-            return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), registry)
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"fraudstream_{name}", text, labels, registry=self.registry)
 
-        ProcessCollector(registry=registry)
-        self.build = Info("fraudstream_build", "What runs here.", registry=registry)
+    def histogram(self, name: str, text: str, bounds: Iterable[float]) -> ArrayHistogram:
+        return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), self.registry)
 
-        # What was judged.
-        self.records = counter("records", "Records read from the stage's topic.")
-        self.payments = counter("payments", "Payments judged, repeats included.")
-        self.decisions = counter("decisions", "Decisions published.")
-        self.alerts = counter("alerts", "Alerts published.")
-        self.rules = counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
-        self.dead_letters = counter("dead_letters", "Records that could not be judged.", "reason")
+
+class ProcessMetrics:
+    """What worker and case agent have in common.
+
+    `reasons`: the codes of dead letters. Each stands at 0 before its first, so that a rate sees that one too.
+    """
+
+    def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
+        ProcessCollector(registry=define.registry)
+        self.build = Info("fraudstream_build", "What runs here.", registry=define.registry)
+        self.dead_letters = define.counter("dead_letters", "Records that could not be handled.", "reason")
         for reason in reasons:
             self.dead_letters.labels(reason)
-        self.late = counter("late_payments", "Payments older than their partition's watermark.")
-        self.repeats = counter("repeated_payments", "Payments whose event_id was judged before.")
-        self.labels = counter("labels", "Labels applied.")
-        self.labels_unmatched = counter("labels_unmatched", "Labels whose payment is no longer, or not yet, in memory.")
-        self.labels_forwarded = counter("labels_forwarded", "Records moved from the labels topic to the log.")
-
-        # How fast.
-        self.since_occurred = histogram(
-            "since_occurred_seconds", "From a payment's occurred_at to its answer.", LATENCY_BOUNDS_S
-        )
-        self.since_arrival = histogram(
-            "since_arrival_seconds", "From a payment's arrival in Kafka to its answer.", LATENCY_BOUNDS_S
-        )
-        self.batch_records = histogram("batch_records", "Records handled at once.", BATCH_BOUNDS)
-        self.batch_seconds = histogram("batch_seconds", "Time to judge one batch.", DURATION_BOUNDS_S)
-
-        # Where it stands.
-        self.assigned = gauge("assigned_partitions", "Partitions this worker owns.")
-        self.recovering = gauge("recovering_partitions", "Partitions whose memory is still being restored.")
-        self.lag = gauge("lag_records", "Records behind the end of the partition.", "partition")
-        self.watermark_age = gauge("watermark_age_seconds", "Now less the partition's watermark.", "partition")
-        self.state_rows = gauge("state_rows", "Rows in memory.", "partition")
-        self.state_bytes = gauge("state_bytes", "Bytes of the rows in memory.", "partition")
-
-        # How safe.
-        self.checkpoint_seconds = histogram("checkpoint_seconds", "Time one checkpoint took.", DURATION_BOUNDS_S)
-        self.checkpoint_bytes = histogram("checkpoint_bytes", "Bytes written by one checkpoint.", BYTES_BOUNDS)
-        self.checkpoint_records = counter("checkpoint_records", "Records written by checkpoints.")
-        self.unsaved_age = gauge(
-            "unsaved_age_seconds",
-            "Age of the oldest batch no checkpoint holds: what a crash repeats.",
-            "partition",
-        )
-        self.recovery_seconds = histogram(
+        self.lag = define.gauge("lag_records", "Records behind the end of the partition.", "partition")
+        self.assigned = define.gauge("assigned_partitions", "Partitions this process owns.")
+        self.recovering = define.gauge("recovering_partitions", "Partitions whose memory is still being restored.")
+        self.recovery_seconds = define.histogram(
             "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S
         )
-        self.recovery_records = counter("recovery_records", "Changelog records read to restore memory.")
-        self.rebalances = counter("rebalances", "Rebalances of the consumer group seen by this worker.")
-        self.rebalance_seconds = histogram(
+        self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this process.")
+        self.rebalance_seconds = define.histogram(
             "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S
         )
-        self.send_errors = counter("send_errors", "Records the producer could not deliver.")
+        self.send_errors = define.counter("send_errors", "Records the producer could not deliver.")
 
-        self.by_partition = (self.lag, self.watermark_age, self.state_rows, self.state_bytes, self.unsaved_age)
+
+class WorkerMetrics(ProcessMetrics):
+    """What a worker counts."""
+
+    def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
+        super().__init__(define, reasons)
+
+        # What was judged.
+        self.records = define.counter("records", "Records read from the stage's topic.")
+        self.payments = define.counter("payments", "Payments judged, repeats included.")
+        self.decisions = define.counter("decisions", "Decisions published.")
+        self.alerts = define.counter("alerts", "Alerts published.")
+        self.rules = define.counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
+        self.late = define.counter("late_payments", "Payments older than their partition's watermark.")
+        self.repeats = define.counter("repeated_payments", "Payments whose event_id was judged before.")
+        self.labels = define.counter("labels", "Labels applied.")
+        self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in memory.")
+        self.labels_forwarded = define.counter("labels_forwarded", "Records moved from the labels topic to the log.")
+
+        # How fast.
+        self.since_occurred = define.histogram(
+            "since_occurred_seconds", "From a payment's occurred_at to its answer.", LATENCY_BOUNDS_S
+        )
+        self.since_arrival = define.histogram(
+            "since_arrival_seconds", "From a payment's arrival in Kafka to its answer.", LATENCY_BOUNDS_S
+        )
+        self.batch_records = define.histogram("batch_records", "Records handled at once.", BATCH_BOUNDS)
+        self.batch_seconds = define.histogram("batch_seconds", "Time to judge one batch.", DURATION_BOUNDS_S)
+
+        # Where it stands, and how safe that is.
+        self.watermark_age = define.gauge("watermark_age_seconds", "Now less the partition's watermark.", "partition")
+        self.state_rows = define.gauge("state_rows", "Rows in memory.", "partition")
+        self.state_bytes = define.gauge("state_bytes", "Bytes of the rows in memory.", "partition")
+        self.checkpoint_seconds = define.histogram("checkpoint_seconds", "Time one checkpoint took.", DURATION_BOUNDS_S)
+        self.checkpoint_bytes = define.histogram("checkpoint_bytes", "Bytes written by one checkpoint.", BYTES_BOUNDS)
+        self.checkpoint_records = define.counter("checkpoint_records", "Records written by checkpoints.")
+        self.recovery_records = define.counter("recovery_records", "Changelog records read to restore memory.")
+        self.unsaved_age = define.gauge(
+            "unsaved_age_seconds", "Age of the oldest batch no checkpoint holds: what a crash repeats.", "partition"
+        )
+
+
+class CasesMetrics(ProcessMetrics):
+    """What the case agent counts."""
+
+    def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
+        super().__init__(define, reasons)
+        self.alerts = define.counter("case_alerts", "Alerts that joined or opened a case.", "severity")
+        self.opened = define.counter("cases_opened", "Cases opened.")
+        self.actions = define.counter("case_actions", "Actions of analysts that changed a case.", "action")
+        self.repeats = define.counter("case_repeats", "Alerts and actions that were here before.", "kind")
+        self.refused = define.counter("case_actions_refused", "Actions that did not fit their case.", "code")
+        self.labels = define.counter("case_labels", "Labels that closed cases became.")
+        self.unlabelled = define.counter("case_alerts_unlabelled", "Alerts of closed cases that got no label.")
+        self.open = define.gauge("open_cases", "Cases that are not closed.", "partition")
+        self.view_behind = define.gauge("view_behind_cases", "Cases that still have to reach the view in Redis.")
+        self.view_lost = define.gauge("view_lost", "1 while Redis does not answer.")

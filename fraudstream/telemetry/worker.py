@@ -1,6 +1,6 @@
-"""A worker seen from outside: what it counts, and the answers to "is it healthy?" and "is it ready?".
+"""A worker seen from outside. It satisfies `fraudstream.stream.observer.Observer` without importing it.
 
-It satisfies `fraudstream.stream.observer.Observer` without importing it. Nothing here loops over payments.
+Nothing here loops over payments: what it costs is paid once a batch.
 """
 
 import platform
@@ -11,49 +11,24 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry
 
-from fraudstream.telemetry.faust_sensor import FaustSensor
-from fraudstream.telemetry.metrics import WorkerMetrics
+from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
+from fraudstream.telemetry.process import ProcessTelemetry
 
 Milliseconds = npt.NDArray[np.float64]
 
-SILENCE_MAX_S = 30.0  # a worker whose event loop stood still for so long is stuck: no batch takes a second
 
-
-class WorkerTelemetry:
-    """The worker's observer. Add `sensor` to its Faust app, and serve `registry`, `healthy` and `ready` (http.py).
-
-    `version`: of fraudstream. `reasons`: the codes of dead letters.
-    """
+class WorkerTelemetry(ProcessTelemetry):
+    """The worker's observer. `version`: of fraudstream. `reasons`: the codes of dead letters."""
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
-        self.metrics = WorkerMetrics(registry, reasons)
-        self.sensor = FaustSensor(self.metrics)
+        self.metrics = metrics = WorkerMetrics(Definitions(registry), reasons)
+        super().__init__(
+            metrics,
+            (metrics.lag, metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age),
+        )
         self._version = version
-        self._failure: str | None = None
-        self._assigned: set[int] | None = None
-        self._recovered: set[int] = set()
         self._unsaved_since: dict[int, float] = {}
-
-    # Health. Called from the thread of the HTTP server.
-
-    def healthy(self) -> str | None:
-        """None, or why the process should be started again."""
-        if self._failure:
-            return self._failure
-        silence_s = self.sensor.silence_s()
-        return f"the event loop has stood still for {silence_s:.0f} s" if silence_s > SILENCE_MAX_S else None
-
-    def ready(self) -> str | None:
-        """None, or why no payment is judged here at the moment. A worker that was given no partition is ready."""
-        assigned, recovered = self._assigned, self._recovered
-        if assigned is None:
-            return "waiting for partitions"
-        if missing := sorted(assigned - recovered):
-            return f"restoring the memory of partitions {', '.join(map(str, missing))}"
-        return self.healthy()
-
-    # fraudstream.stream.observer.Observer
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         self.metrics.build.info(
@@ -68,19 +43,14 @@ class WorkerTelemetry:
         )
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
-        for partition in (self._assigned or set()).difference(partitions):
-            self._unsaved_since.pop(partition, None)
-            for gauge in self.metrics.by_partition:
-                gauge.remove(str(partition))
-        self._recovered = self._recovered.intersection(partitions)
-        self._assigned = set(partitions)
-        self._count_partitions()
+        self._unsaved_since = {
+            partition: since for partition, since in self._unsaved_since.items() if partition in partitions
+        }
+        super().on_assigned(partitions)
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
-        self._recovered = self._recovered | {partition}
-        self.metrics.recovery_seconds.observe(seconds)
+        self._observe_recovery(partition, seconds)
         self.metrics.recovery_records.inc(records)
-        self._count_partitions()
 
     def on_batch(
         self,
@@ -136,16 +106,6 @@ class WorkerTelemetry:
 
     def on_labels_forwarded(self, records: int) -> None:
         self.metrics.labels_forwarded.inc(records)
-
-    def on_failure(self, sentence: str) -> None:
-        self._failure = sentence
-
-    # Inside
-
-    def _count_partitions(self) -> None:
-        assigned = self._assigned or set()
-        self.metrics.assigned.set(len(assigned))
-        self.metrics.recovering.set(len(assigned - self._recovered))
 
     # Ages are worked out when they are asked for: they must grow while no payment comes and no checkpoint ends.
 

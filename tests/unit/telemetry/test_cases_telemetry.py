@@ -1,0 +1,46 @@
+"""What the case agent's metrics say after what it has told them."""
+
+from prometheus_client import CollectorRegistry
+
+from fraudstream.cases.observer import Observer
+from fraudstream.telemetry.cases import CasesTelemetry
+
+
+def test_everything_the_agent_tells_is_counted() -> None:
+    registry = CollectorRegistry()
+    observer: Observer = CasesTelemetry(registry, version="1.2.3", reasons=["invalid"])  # mypy holds one to the other
+    observer.on_alert(0, severity="high", opened=True)
+    observer.on_alert(0, severity="high", opened=False)
+    observer.on_action(0, action="close")
+    observer.on_repeat(0, kind="alert")
+    observer.on_refused(0, code="no_case")
+    observer.on_dead_letter(0, reason="not_json")
+    observer.on_labels(0, labels=3, unlabelled=1)
+    observer.on_open_cases(0, cases=7)
+    observer.on_lag(0, lag=5)
+    observer.on_view(behind=2, lost=True)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"fraudstream_{name}", labels)
+
+    assert value("case_alerts_total", severity="high") == 2
+    assert value("cases_opened_total") == 1
+    assert value("case_actions_total", action="close") == 1
+    assert value("case_repeats_total", kind="alert") == 1
+    assert value("case_actions_refused_total", code="no_case") == 1
+    assert value("dead_letters_total", reason="not_json") == 1
+    assert value("dead_letters_total", reason="invalid") == 0
+    assert value("case_labels_total") == 3
+    assert value("case_alerts_unlabelled_total") == 1
+    assert value("open_cases", partition="0") == 7
+    assert value("lag_records", partition="0") == 5
+    assert value("view_behind_cases") == 2
+    assert value("view_lost") == 1
+
+
+def test_the_agent_is_ready_once_its_cases_are_read_back() -> None:
+    telemetry = CasesTelemetry(CollectorRegistry(), version="1.2.3")
+    telemetry.on_assigned([0])
+    assert telemetry.ready() == "restoring the memory of partitions 0"
+    telemetry.on_recovery(0, seconds=0.1, cases=12)
+    assert telemetry.ready() is None
