@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fraudstream.contracts.schemas import CONTRACTS
+from tests.unit.contracts.examples import FULL
+
+STORED = Path(__file__).parent / "stored"
+
+
+def stored(name: str, version: int) -> bytes:
+    return (STORED / f"{name}.v{version}.json").read_bytes()
+
+
+def current_version(name: str) -> int:
+    fields = {field.name: field for field in msgspec.structs.fields(CONTRACTS[name])}
+    return int(fields["schema_version"].default)
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_an_event_comes_back_as_it_was_sent(name: str) -> None:
+    event = FULL[name]
+    assert msgspec.json.decode(msgspec.json.encode(event), type=CONTRACTS[name]) == event
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_defaults_are_not_sent(name: str) -> None:
+    bare = msgspec.json.decode(stored(name, 0), type=CONTRACTS[name])
+    sent = msgspec.json.decode(msgspec.json.encode(bare))
+    required = {field.name for field in msgspec.structs.fields(CONTRACTS[name]) if field.required}
+    assert sent.keys() == required
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_an_event_of_version_1_is_read_as_it_was_meant(name: str) -> None:
+    assert msgspec.json.decode(stored(name, 1), type=CONTRACTS[name]) == FULL[name]
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_an_event_of_before_the_optional_fields_is_read_with_their_defaults(name: str) -> None:
+    event = msgspec.json.decode(stored(name, 0), type=CONTRACTS[name])
+    for field in msgspec.structs.fields(CONTRACTS[name]):
+        if not field.required:
+            assert getattr(event, field.name) == field.default, field.name
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_an_event_of_a_later_version_is_read_without_the_fields_it_added(name: str) -> None:
+    later = msgspec.json.decode(stored(name, 1)) | {"schema_version": 2, "a_field_of_tomorrow": {"deep": [1]}}
+    event = msgspec.json.decode(msgspec.json.encode(later), type=CONTRACTS[name])
+    assert event == msgspec.structs.replace(FULL[name], schema_version=2)
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_every_version_has_a_stored_event(name: str) -> None:
+    for version in range(1, current_version(name) + 1):
+        assert (STORED / f"{name}.v{version}.json").exists(), f"store an event of version {version} of {name}"
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_every_field_stands_in_the_stored_event_of_the_current_version(name: str) -> None:
+    event = msgspec.json.decode(stored(name, current_version(name)))
+    assert event.keys() == {field.name for field in msgspec.structs.fields(CONTRACTS[name])}
