@@ -22,10 +22,13 @@ SENTENCES = {
 _SEPARATOR = "\n"
 
 
-def parse_amounts(texts: Sequence[str], exponents: Int8Array) -> tuple[Int64Array, Int8Array]:
-    """Amounts in minor units, int64, shape (n,), and for each a fault, int8, shape (n,): `GOOD`, or why it is none (its amount is then 0).
+def parse_amounts(texts: Sequence[str], exponents: Int8Array, signed: bool = False) -> tuple[Int64Array, Int8Array]:
+    """Amounts in minor units, int64, shape (n,), and for each a fault, int8, shape (n,): `GOOD`, or why it is none.
 
-    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are no fault.
+    A faulty amount is 0.
+
+    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are no
+    fault. `signed`: a minus in front is none either, as balances have it.
 
     >>> parse_amounts(["12.5", "12.505", "-1", "1e3"], np.array([2, 2, 2, 2], np.int8))
     (array([1250,    0,    0,    0]), array([0, 2, 4, 1], dtype=int8))
@@ -35,18 +38,21 @@ def parse_amounts(texts: Sequence[str], exponents: Int8Array) -> tuple[Int64Arra
     if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text holds the separator itself: no digits, so no amount
         joined = _SEPARATOR.join(text.replace(_SEPARATOR, "?") for text in texts)
     if len(texts):
-        _parse_joined(np.frombuffer(joined.encode(), np.uint8), exponents, amounts, faults, AMOUNT_MINOR_MAX)
+        _parse_joined(np.frombuffer(joined.encode(), np.uint8), exponents, amounts, faults, AMOUNT_MINOR_MAX, signed)
     return amounts, faults
 
 
 @jit
-def _parse_joined(data: UInt8Array, exponents: Int8Array, amounts: Int64Array, faults: Int8Array, most: int) -> None:
+def _parse_joined(
+    data: UInt8Array, exponents: Int8Array, amounts: Int64Array, faults: Int8Array, most: int, signed: bool
+) -> None:
     start = 0
     for position in range(len(amounts)):
         end = start
         while end < len(data) and data[end] != 10:
             end += 1
-        amount, decimals, digits, digits_after, seen_point, fault = 0, 0, 0, 0, False, GOOD
+        amount, decimals, digits, digits_after = 0, 0, 0, 0
+        seen_point, negative, fault = False, False, GOOD
         for i in range(start, end):
             byte = data[i]
             if 48 <= byte <= 57:
@@ -64,7 +70,7 @@ def _parse_joined(data: UInt8Array, exponents: Int8Array, amounts: Int64Array, f
             elif byte == 46 and not seen_point and digits:
                 seen_point = True
             elif byte == 45 and i == start:
-                fault = NEGATIVE
+                negative = True
             else:
                 fault = NOT_DECIMAL
                 break
@@ -75,6 +81,8 @@ def _parse_joined(data: UInt8Array, exponents: Int8Array, amounts: Int64Array, f
                 amount *= 10
         if fault == GOOD and amount > most:
             fault = TOO_LARGE
+        if fault == GOOD and negative and not signed:
+            fault = NEGATIVE
         faults[position] = fault
-        amounts[position] = amount if fault == GOOD else 0
+        amounts[position] = 0 if fault != GOOD else -amount if negative else amount
         start = end + 1

@@ -188,14 +188,13 @@ def _entities(node: Node) -> tuple[Entity, ...]:
 
 def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[Derived]:
     node = entries["derive"]
-    errors: list[ExpressionError] = []
-    for type_ in (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION):
-        try:
-            return [Derived(name, type_, compile_expression(node.word("derive"), symbols, type_, node.origin))]
-        except ExpressionError as error:
-            errors.append(error)
-    node.faults.append(errors[0].fault)
-    return []
+    types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
+    try:
+        expression = compile_expression(node.source[0], symbols, types, node.source[1])
+    except ExpressionError as error:
+        node.faults.append(error.fault)
+        return []
+    return [Derived(name, expression.type, expression)]
 
 
 def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:

@@ -187,7 +187,10 @@ def _remember(
     while position > 0 and slots.t[slot_at(rows, row, position - 1)] > t:
         copy_slot(slots, slot_at(rows, row, position - 1), slot_at(rows, row, position))
         position -= 1
-    _write(slots, slot_at(rows, row, position), events, i)
+    slot = slot_at(rows, row, position)
+    _write(slots, slot, events, i)
+    if plan.guards:
+        slots.score[slot] = -(i + 1)
     return FRESH
 
 
@@ -218,7 +221,7 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.mask[slot] = events.mask[i]
     slots.currency[slot] = events.currency[i]
     slots.label[slot] = 0
-    slots.score[slot] = -(i + 1)
+    slots.score[slot] = 0
     slots.verdict[slot] = 0
     for field in range(slots.code.shape[1]):
         slots.code[slot, field] = events.code[i, field]

@@ -31,6 +31,10 @@ class EntityPlan:
     shape: Shape
     layout: str
 
+    @property
+    def uses_place(self) -> bool:
+        return any(feature.aggregate in ("distance", "speed") for feature in self.features)
+
 
 def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
     """What the kernel needs for one entity. The first entity of a catalogue is the one that finds duplicates."""

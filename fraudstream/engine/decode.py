@@ -1,0 +1,68 @@
+"""Bytes of the payments log to events: one decoding call for a whole list, one by one only where that fails, to find the culprit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fraudstream.contracts.dead_letter import ReasonCode
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.columns import Rejection
+
+VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes; what is longer is no payment
+
+_payment = msgspec.json.Decoder(Payment)
+_label = msgspec.json.Decoder(Label)
+
+
+def decode(values: Sequence[bytes | None], is_label: Sequence[bool] | None = None) -> list[Payment | Label | Rejection]:
+    """An event for each value, or why it is none. `is_label`: which values are labels; without it none is."""
+    if is_label is None or not any(is_label):
+        whole = _decode_all(values)
+        if whole is not None:
+            return whole
+    labels = is_label if is_label is not None else [False] * len(values)
+    return [
+        _decode_one(position, value, label) for position, (value, label) in enumerate(zip(values, labels, strict=True))
+    ]
+
+
+def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Rejection] | None:
+    """All of them in one call, or None if one may be at fault.
+
+    Between `}` and `{` a line's end can stand outside of any value only. So where each of the joined text's line ends stands
+    there, no fault of one value can be mended by its neighbour, and there are as many payments as values or an error.
+    """
+    try:
+        joined = b"\n".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    ends = len(values) - 1
+    if joined[:1] != b"{" or joined[-1:] != b"}" or joined.count(b"\n") != ends or joined.count(b"}\n{") != ends:
+        return None
+    if len(joined) > VALUE_BYTES_MAX and max(map(len, values)) > VALUE_BYTES_MAX:  # type: ignore[arg-type]
+        return None
+    try:
+        payments = _payment.decode_lines(joined)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return list(payments) if len(payments) == len(values) else None
+
+
+def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | Label | Rejection:
+    what = "label" if label else "payment"
+    if not value:
+        return Rejection(position, "not_json", f"The record has no value; a {what} is a JSON object.", "$")
+    if len(value) > VALUE_BYTES_MAX:
+        sentence = f"The record has {len(value)} bytes; a {what} has at most {VALUE_BYTES_MAX}."
+        return Rejection(position, "too_large", sentence, "$")
+    try:
+        return _label.decode(value) if label else _payment.decode(value)
+    except msgspec.ValidationError as error:
+        sentence, _, path = str(error).partition(" - at `")
+        return Rejection(position, "invalid", f"{sentence}.", path.rstrip("`") or "$")
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        reason: ReasonCode = "not_json"
+        return Rejection(position, reason, f"No JSON text: {str(error).splitlines()[0].rstrip('.')}.", "$")

@@ -1,0 +1,170 @@
+"""All that one partition remembers: the rows of every entity, and the first verdicts that repeats are answered with.
+
+`changes` and `restore` are the two ends of a changelog: what has changed since the last call as (key, value) records, each
+whole for its key, and the same records read back. `saved` knows their form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from fraudstream.contracts.fields import Outcome
+from fraudstream.engine import kernel, saved
+from fraudstream.engine.arena import DIRTY_ROWS, NEVER, Arena
+from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.plan import EntityPlan
+
+_PARTITION_KEY = b"\0partition"
+_FINDING_KEY = b"\0finding\0"
+
+
+class Finding(NamedTuple):
+    """What a verdict came to, without its score; few differ, so a slot holds a number only."""
+
+    rule_set: str
+    outcome: Outcome
+    rules: tuple[str, ...]
+    shadow_rules: tuple[str, ...]
+
+
+class Memory:
+    """The state of one partition under one catalogue; `engine.memory()` makes it, `engine.judge` reads and writes it."""
+
+    def __init__(self, plans: Sequence[EntityPlan]) -> None:
+        self.entities = tuple(EntityMemory(plan) for plan in plans)
+        self.findings: list[Finding] = []
+        self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
+        self._numbers: dict[Finding, int] = {}
+        self._findings_saved = 0
+        self._watermark_saved = NEVER
+
+    def number_of(self, finding: Finding) -> int:
+        number = self._numbers.get(finding)
+        if number is None:
+            number = self._numbers[finding] = len(self.findings)
+            self.findings.append(finding)
+        return number
+
+    @property
+    def rows(self) -> int:
+        return sum(len(entity.names) for entity in self.entities)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the arenas in use; the keys come on top."""
+        return sum(entity.arena.bytes for entity in self.entities)
+
+    @property
+    def layout(self) -> str:
+        """Names the form of the rows: records saved under another layout can't be restored here."""
+        return "-".join(entity.plan.layout for entity in self.entities)
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """What has changed since the last call, and from now on counts as saved."""
+        records: list[tuple[bytes, bytes]] = []
+        if self.watermark_ms != self._watermark_saved:
+            records.append((_PARTITION_KEY, msgspec.json.encode({"watermark_ms": self.watermark_ms})))
+            self._watermark_saved = self.watermark_ms
+        for number in range(self._findings_saved, len(self.findings)):
+            records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
+        self._findings_saved = len(self.findings)
+        for entity in self.entities:
+            records += saved.take_changes(entity.plan.entity.name, entity.names, entity.arena)
+        return records
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
+        entities = {entity.plan.entity.name: entity for entity in self.entities}
+        for key, value in dict(records).items():
+            if key == _PARTITION_KEY:
+                self.watermark_ms = self._watermark_saved = msgspec.json.decode(value)["watermark_ms"]
+            elif key.startswith(_FINDING_KEY):
+                self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
+            else:
+                name, text, part = saved.read_key(key)
+                if name not in entities:
+                    raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
+                entity = entities[name]
+                row = entity.row_of(text)
+                saved.restore_part(entity.arena, row, part, value)
+
+    def _restore_finding(self, number: int, value: bytes) -> None:
+        finding = msgspec.json.decode(value, type=Finding)
+        missing = number + 1 - len(self.findings)
+        if missing > 0:  # a later record may come first from a compacted topic
+            self.findings += [finding] * missing
+        self.findings[number] = finding
+        self._numbers[finding] = number
+        self._findings_saved = len(self.findings)
+
+
+class EntityMemory:
+    """The rows of one kind of entity, found by key."""
+
+    def __init__(self, plan: EntityPlan) -> None:
+        self.plan = plan
+        self.arena = Arena(plan.shape)
+        self.names: list[str] = []
+        self._index = _Index(self.names)
+        slots = 1 << (2 * plan.entity.slots + 2).bit_length()
+        self.scratch = kernel.Scratch(np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64))
+
+    def rows_of(self, keys: Sequence[str | None]) -> Int64Array:
+        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row."""
+        if None in keys:
+            index = self._index
+            rows = np.array([-1 if key is None else index[key] for key in keys], np.int64)
+        else:
+            rows = np.fromiter(map(self._index.__getitem__, keys), np.int64, len(keys))  # type: ignore[arg-type]
+        self.arena.make_room_for_rows(len(self.names))
+        return rows
+
+    def known_rows_of(self, keys: Sequence[str | None]) -> Int64Array:
+        """As `rows_of`, but -1 for a key not seen before."""
+        return np.array([self._index.get(key, -1) if key is not None else -1 for key in keys], np.int64)
+
+    def row_of(self, key: str) -> int:
+        row = self._index[key]
+        self.arena.make_room_for_rows(len(self.names))
+        return row
+
+    def walk(self, events: kernel.Events, answers: kernel.Answers) -> None:
+        """Run the kernel over the events, making room where it asks for it."""
+        position, why = 0, kernel.NEEDS_SLOTS
+        while why != kernel.DONE:
+            arena = self.arena
+            position, why = kernel.walk(
+                self.plan.plan,
+                events,
+                arena.rows,
+                arena.slots,
+                arena.spills,
+                arena.tops,
+                self.scratch,
+                answers,
+                position,
+            )
+            if why == kernel.NEEDS_SLOTS:
+                arena.make_room_for_slots()
+            elif why == kernel.NEEDS_SPILLS:
+                arena.make_room_for_spills()
+
+    @property
+    def dirty_rows(self) -> int:
+        return int(self.arena.tops.used[DIRTY_ROWS])
+
+
+class _Index(dict[str, int]):
+    """Row by key; a key that is not there gets the next row."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def __missing__(self, key: str) -> int:
+        row = self[key] = len(self._names)
+        self._names.append(key)
+        return row
