@@ -12,7 +12,7 @@ from fraudstream.cli.settings import SECTIONS, Settings, describe
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^/@]*)(?=@)")
+_PASSWORDS = re.compile(r"(://[^:@/]*:).*(?=@)|([?&]password=)[^&]*")  # to the last @, for one may stand in a password
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -53,7 +53,7 @@ def settings_in_force(settings: Settings) -> list[tuple[str, object, str]]:
 
 
 def _masked(value: object) -> object:
-    return _PASSWORD_IN_URL.sub(r"\1:***", value) if isinstance(value, str) else value
+    return _PASSWORDS.sub(r"\1\2***", value) if isinstance(value, str) else value
 
 
 def _text(value: object) -> str:

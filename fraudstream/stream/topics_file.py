@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -77,13 +78,20 @@ def read_topics(
             configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
         topics.append(
             Topic(
-                name=names[key] if topic.name is None else topic.name.format(group=group, stage=stage),
+                name=names[key] if topic.name is None else _filled(topic.name, key, path, group, stage),
                 partitions=partitions or topic.partitions or file.defaults.partitions,
                 replication=copies,
                 configs=configs,
             )
         )
     return topics
+
+
+def _filled(name: str, key: str, path: str, group: str, stage: str) -> str:
+    filled = name.replace("{group}", group).replace("{stage}", stage)
+    if unknown := re.search(r"\{.*?\}", filled):
+        raise TopicsError(f"{path}: topic '{key}': unknown '{unknown[0]}' in its name. Known: {{group}}, {{stage}}.")
+    return filled
 
 
 def _spelt(value: ConfigValue) -> str:

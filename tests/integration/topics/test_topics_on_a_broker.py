@@ -1,0 +1,133 @@
+"""Topics on the embedded broker, and on Apache Kafka what the embedded one cannot do (altering configs)."""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from fraudstream.cli.main import main
+from fraudstream.stream.topics import apply_topics, check_topics
+from fraudstream.stream.topics_file import Topic, TopicsError
+
+UniqueName = Callable[[str], str]
+
+
+@pytest.fixture
+def topic(unique_name: UniqueName) -> Topic:
+    return Topic(unique_name("topic"), 3, 1, {"cleanup.policy": "compact", "retention.ms": "60000"})
+
+
+async def create(broker: str, topic: Topic) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.configs)]
+        )
+    finally:
+        await admin.close()
+
+
+async def config_of(broker: str, name: str) -> dict[str, str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=None)])
+    finally:
+        await admin.close()
+    entries = responses[0].to_object()["resources"][0]["config_entries"]
+    return {entry["config_names"]: entry["config_value"] for entry in entries}
+
+
+async def test_what_is_missing_is_reported_and_not_created_by_asking(broker: str, topic: Topic) -> None:
+    for _ in range(2):
+        differences = await check_topics(broker, [topic])
+        assert [(d.topic, d.setting, d.found) for d in differences] == [(topic.name, "topic", None)]
+
+
+async def test_what_is_missing_is_created_as_it_should_be(broker: str, topic: Topic) -> None:
+    outcome = await apply_topics(broker, [topic])
+    assert (outcome.created, outcome.altered, outcome.remaining) == ([topic.name], [], [])
+    assert await check_topics(broker, [topic]) == []
+
+
+async def test_a_second_apply_does_nothing(broker: str, topic: Topic) -> None:
+    await apply_topics(broker, [topic])
+    outcome = await apply_topics(broker, [topic])
+    assert (outcome.created, outcome.altered, outcome.remaining) == ([], [], [])
+
+
+async def test_partitions_and_replication_are_reported_and_left(broker: str, topic: Topic) -> None:
+    await create(broker, topic)
+    wanted = msgspec.structs.replace(topic, partitions=5, replication=3)
+    outcome = await apply_topics(broker, [wanted])
+    assert [(d.setting, d.wanted, d.found, d.left) for d in outcome.remaining] == [
+        ("partitions", "5", "3", True),
+        ("replication", "3", "1", True),
+    ]
+    assert outcome.altered == []
+
+
+async def test_min_insync_replicas_is_never_set_above_the_copies_there_are(broker: str, topic: Topic) -> None:
+    await create(broker, topic)
+    wanted = msgspec.structs.replace(topic, replication=3, configs=topic.configs | {"min.insync.replicas": "2"})
+    outcome = await apply_topics(broker, [wanted])
+    assert [(d.setting, d.left) for d in outcome.remaining] == [("replication", True), ("min.insync.replicas", True)]
+
+
+async def test_a_broker_that_cannot_alter_configs_is_told_of(broker: str, topic: Topic) -> None:
+    await create(broker, topic)
+    wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
+    outcome = await apply_topics(broker, [wanted])
+    assert outcome.altered == []
+    assert [(d.setting, d.wanted, d.found) for d in outcome.remaining] == [("retention.ms", "120000", "60000")]
+    assert outcome.remaining[0].note.startswith("this broker cannot alter configs")
+
+
+@pytest.mark.kafka
+async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, topic: Topic) -> None:
+    await create(kafka, msgspec.structs.replace(topic, configs=topic.configs | {"segment.bytes": "1048576"}))
+    wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
+    outcome = await apply_topics(kafka, [wanted])
+    assert [(d.setting, d.wanted, d.found) for d in outcome.altered] == [("retention.ms", "120000", "60000")]
+    assert outcome.remaining == []
+    configs = await config_of(kafka, topic.name)
+    assert (configs["retention.ms"], configs["segment.bytes"]) == ("120000", "1048576")
+
+
+@pytest.mark.kafka
+async def test_a_topic_the_cluster_refuses_is_told_with_its_reason(kafka: str, topic: Topic) -> None:
+    with pytest.raises(TopicsError, match=f"refuses topic '{topic.name}': .* On a single broker use --replication 1."):
+        await apply_topics(kafka, [msgspec.structs.replace(topic, replication=3)])
+
+
+async def test_a_cluster_that_does_not_answer_is_told(topic: Topic) -> None:
+    with pytest.raises(TopicsError, match=r"no broker answers at 127\.0\.0\.1:1: is the cluster up"):
+        await check_topics("127.0.0.1:1", [topic])
+
+
+def command(broker: str, group: str, action: str, *more: str) -> list[str]:
+    names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters")
+    sets = [f"--set=topics.{name}={group}-{name}" for name in names]
+    return ["topics", action, f"--bootstrap-servers={broker}", f"--set=worker.group={group}", *sets, *more]
+
+
+def test_check_fails_before_apply_and_passes_after(
+    broker: str, unique_name: UniqueName, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = unique_name("group")
+    counts = ("--replication=1", "--partitions=2")
+    assert main(command(broker, group, "check", *counts)) == 1
+    assert capsys.readouterr().out.startswith("TOPIC")
+    assert main(command(broker, group, "apply", "--json", *counts)) == 0
+    applied = json.loads(capsys.readouterr().out)
+    assert len(applied["created"]) == 8
+    assert f"{group}-account-memory-changelog" in applied["created"]
+    assert main(command(broker, group, "check", "--json", *counts)) == 0
+    assert json.loads(capsys.readouterr().out)["differences"] == []
+    assert main(command(broker, group, "check", "--json", "--replication=1", "--partitions=6")) == 1
+    differences = json.loads(capsys.readouterr().out)["differences"]
+    assert {(d["setting"], d["wanted"], d["found"]) for d in differences} == {("partitions", "6", "2")}

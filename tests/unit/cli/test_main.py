@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from fraudstream import __version__
+from fraudstream.cli import main as cli
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+
+HEAVY = {"numba", "numpy", "faust", "mode", "aiokafka", "redis", "pyarrow", "rich", "prometheus_client"}
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands in for the module of `worker`; what it does is set by the test as `does`."""
+
+    def add_parser(subparsers: cli.Subparsers) -> None:
+        subparsers.add_parser("worker").add_argument("--json", action="store_true")
+
+    def run(args: argparse.Namespace, settings: Settings) -> int:
+        return int(module.does(args, settings))
+
+    module: SimpleNamespace = SimpleNamespace(add_parser=add_parser, run=run)
+    monkeypatch.setitem(sys.modules, "fraudstream.cli.worker", module)
+    return module
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    for name in (
+        "up", "worker", "cases", "generate", "publish", "replay", "rules", "topics", "dead-letters", "config", "bench"
+    ):  # fmt: skip
+        assert f"\n    {name} " in shown or f"\n    {name}\n" in shown
+    assert "example:" in shown
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"fraudstream {__version__}\n"
+
+
+def test_light_commands_import_nothing_heavy() -> None:
+    script = (
+        "import sys; from fraudstream.cli.main import main\n"
+        "for argv in (['--help'], ['config', '--help'], ['topics', '--help'], ['config', '--json']):\n"
+        "    try: main(argv)\n"
+        "    except SystemExit: pass\n"
+        f"print(sorted({HEAVY!r} & {{name.split('.')[0] for name in sys.modules}}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_a_failure_is_one_sentence_on_stderr_and_exit_code_1(
+    command: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def does(args: argparse.Namespace, settings: Settings) -> int:
+        raise Failure("no broker answers at 127.0.0.1:1.")
+
+    command.does = does
+    assert cli.main(["worker"]) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "fraudstream: no broker answers at 127.0.0.1:1.\n")
+
+
+def test_ctrl_c_is_exit_code_130_without_a_traceback(
+    command: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def does(args: argparse.Namespace, settings: Settings) -> int:
+        raise KeyboardInterrupt
+
+    command.does = does
+    assert cli.main(["worker"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_what_was_not_foreseen_keeps_its_traceback(command: SimpleNamespace) -> None:
+    def does(args: argparse.Namespace, settings: Settings) -> int:
+        raise ZeroDivisionError
+
+    command.does = does
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["worker"])
+
+
+def test_the_exit_code_is_the_commands(command: SimpleNamespace) -> None:
+    command.does = lambda args, settings: 3
+    assert cli.main(["worker"]) == 3
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--set", "worker.group=g", "worker", "--json"],
+        ["worker", "--set", "worker.group=g", "--json"],
+        ["worker", "--json", "--set=worker.group=g"],
+    ],
+)
+def test_settings_may_stand_before_and_after_the_command(command: SimpleNamespace, argv: list[str]) -> None:
+    seen: list[Settings] = []
+
+    def does(args: argparse.Namespace, settings: Settings) -> int:
+        assert args.json
+        seen.append(settings)
+        return 0
+
+    command.does = does
+    assert cli.main(argv) == 0
+    assert seen[0].worker.group == "g"
+
+
+@pytest.mark.parametrize("argv", [[], ["nosuch"], ["config", "--nosuch"]])
+def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(argv)
+    assert "usage: fraudstream" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_commands_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert "example" in shown
+    assert f"fraudstream {name}" in shown.split("example", 1)[1]

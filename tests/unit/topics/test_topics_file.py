@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+
+from fraudstream.cli.settings import load_settings
+from fraudstream.cli.topics import wanted_topics
+from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.topics_file import Topic, TopicsError, read_topics
+
+NAMES = {"payments": "payments", "cases": "cases"}
+TEXT = """
+version: 1
+defaults:
+  partitions: 12
+  replication: 3
+  configs: {cleanup.policy: delete, min.insync.replicas: 2}
+topics:
+  payments: {configs: {retention.ms: 1000, preallocate: true}}
+  cases: {partitions: 3, replication: 2, configs: {cleanup.policy: compact}}
+  changelog: {name: "{group}-{stage}-changelog"}
+"""
+
+
+def read(text: str = TEXT, partitions: int | None = None, replication: int | None = None) -> dict[str, Topic]:
+    topics = read_topics(text, "topics.yaml", NAMES, "app", "account", partitions, replication)
+    return {topic.name: topic for topic in topics}
+
+
+def said_of(text: str) -> str:
+    with pytest.raises(TopicsError) as caught:
+        read(text)
+    return str(caught.value)
+
+
+def test_a_topic_has_the_defaults_and_its_own_settings_over_them() -> None:
+    topics = read()
+    configs = {"cleanup.policy": "delete", "min.insync.replicas": "2", "retention.ms": "1000", "preallocate": "true"}
+    assert topics["payments"] == Topic("payments", 12, 3, configs)
+    assert topics["cases"] == Topic("cases", 3, 2, {"cleanup.policy": "compact", "min.insync.replicas": "2"})
+
+
+def test_the_changelogs_name_follows_from_group_and_stage() -> None:
+    assert "app-account-changelog" in read()
+
+
+def test_counts_in_the_settings_go_over_the_files() -> None:
+    topics = read(partitions=4, replication=1)
+    assert {topic.partitions for topic in topics.values()} == {4}
+    assert {topic.replication for topic in topics.values()} == {1}
+
+
+def test_never_more_copies_are_asked_for_than_there_are() -> None:
+    assert read(replication=1)["payments"].configs["min.insync.replicas"] == "1"
+    assert read(replication=3)["payments"].configs["min.insync.replicas"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("  cases:", "  casess:", "topics.yaml: unknown topic 'casess'. Known: cases, payments; others need a 'name'."),
+        ("partitions: 3", "partitions: 0", "topics.yaml: Expected `int` >= 1 - at `$.topics[...].partitions`."),
+        ("retention.ms: 1000", "retention.ms: [1]", "topics.yaml: Expected `bool | int | float | str`, got "
+         "`array` - at `$.topics[...].configs[...]`."),
+        ("partitions: 3", "partitons: 3", "topics.yaml: Object contains unknown field `partitons` - at "
+         "`$.topics[...]`."),
+        ("{group}", "{grp}", "topics.yaml: topic 'changelog': unknown '{grp}' in its name. Known: {group}, {stage}."),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_told_where_and_what(old: str, new: str, sentence: str) -> None:
+    assert said_of(TEXT.replace(old, new)) == sentence
+
+
+def test_what_is_no_yaml_is_told() -> None:
+    assert said_of("a: [").startswith("topics.yaml: while parsing")
+
+
+def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    topics = {topic.name: topic for topic in wanted_topics(load_settings())}
+    worker = StreamSettings(brokers="127.0.0.1:9092", checkpoint_mode="transaction")
+    assert topics.keys() == {
+        worker.payments_topic,
+        worker.labels_topic,
+        worker.decisions_topic,
+        worker.alerts_topic,
+        worker.dead_letters_topic,
+        worker.changelog_topic,
+        "cases",
+        "case-actions",
+    }
+    changelog = topics[worker.changelog_topic]
+    assert changelog.configs["cleanup.policy"] == "compact"
+    assert changelog.partitions == topics[worker.payments_topic].partitions
+    assert topics[worker.payments_topic].configs["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_topics_renamed_in_the_settings_are_created_under_their_names() -> None:
+    settings = load_settings(None, {"FRAUDSTREAM_TOPICS_DEAD_LETTERS": "pay-dlq", "FRAUDSTREAM_WORKER_GROUP": "night"})
+    names = {topic.name for topic in wanted_topics(settings)}
+    assert "pay-dlq" in names
+    assert "dead-letters" not in names
+    assert "night-account-memory-changelog" in names
