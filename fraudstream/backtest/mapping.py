@@ -21,7 +21,7 @@ from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 
 ROW = "row"  # in a template: the number of the row, counted from 1 below the header
-_INSTALLED = Path(__file__).parent / "mappings"  # where the wheel puts examples/mappings
+_INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # where the wheel puts examples/mappings
 _CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
 
 

@@ -11,7 +11,8 @@ from fraudstream.backtest.payment_columns import PaymentBatch
 from fraudstream.backtest.payment_file import PaymentFile
 from fraudstream.contracts import Payment
 
-HANDBOOK = """TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,TX_FRAUD_SCENARIO
+HANDBOOK = """TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,\
+TX_FRAUD,TX_FRAUD_SCENARIO
 0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0
 1,2018-04-01 00:02:10,4961,3412,220.5,130,0,1,1
 """
@@ -34,11 +35,11 @@ SPARKOV = """,trans_date_trans_time,cc_num,merchant,category,amt,first,last,gend
 city_pop,job,dob,trans_num,unix_time,merch_lat,merch_long,is_fraud
 0,2019-01-01 00:00:18,2703186189652095,"fraud_Rippin, Kub and Mann",misc_net,4.97,A,B,F,"1, Some Road",X,NC,28654,\
 36.0788,-81.1781,3495,"Psychologist, counselling",1988-03-09,0b242abb,1325376018,36.011293,-82.048315,0
-1,2019-01-01 00:00:44,630423337322,fraud_Heller,entertainment,220.11,C,D,M,2 Some Road,Y,ID,83252,42.1808,-112.262,4154,\
-Nurse,1962-01-19,a1a22d70,1325376044,43.150704,-112.154481,1
+1,2019-01-01 00:00:44,630423337322,fraud_Heller,entertainment,220.11,C,D,M,2 Some Road,Y,ID,83252,42.1808,-112.262,\
+4154,Nurse,1962-01-19,a1a22d70,1325376044,43.150704,-112.154481,1
 """
-TABFORMER = """User,Card,Year,Month,Day,Time,Amount,Use Chip,Merchant Name,Merchant City,Merchant State,Zip,MCC,Errors?,\
-Is Fraud?
+TABFORMER = """User,Card,Year,Month,Day,Time,Amount,Use Chip,Merchant Name,Merchant City,Merchant State,Zip,MCC,\
+Errors?,Is Fraud?
 0,0,2002,9,1,06:21,$134.09,Swipe Transaction,3527213246127876953,La Verne,CA,91750.0,5300,,No
 0,0,2002,9,1,06:42,$-99.00,Online Transaction,-727612092139916043,ONLINE,,,742,"Bad PIN,",Yes
 """

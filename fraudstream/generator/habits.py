@@ -1,0 +1,228 @@
+"""Ordinary payments: a block of event time at once, as columns. Purchases near home or online, bills, transfers to
+known payees, cash, salaries; abroad while an account travels.
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fraudstream.contracts import EXPONENTS, Payment
+from fraudstream.generator.places import TOWNS, TRADES
+from fraudstream.generator.population import (
+    MONTH_MS,
+    PAYEES_KNOWN,
+    TERMINALS,
+    Float64Array,
+    Int64Array,
+    Population,
+    payee_id,
+)
+
+# What an account does, by weight. Purchases split into in town and online by the account's own share.
+_PURCHASE, _TRANSFER, _BILL, _WITHDRAWAL, _DEPOSIT, _REFUND, _LOAN, _WEALTH, _FEE, _PARTNER, _RECEIVED = range(11)
+_WEIGHTS = np.array([71.0, 8.0, 6.5, 5.0, 0.6, 1.2, 0.8, 0.7, 0.4, 2.8, 3.0])
+_KINDS = np.array(
+    [
+        "purchase",
+        "transfer",
+        "bill_payment",
+        "cash_withdrawal",
+        "cash_deposit",
+        "refund",
+        "loan_repayment",
+        "wealth_subscription",
+        "fee",
+        "purchase",
+        "transfer",
+    ],
+    object,
+)
+_EURO = np.array([0.0, 120.0, 75.0, 70.0, 180.0, 0.0, 310.0, 150.0, 4.0, 18.0, 60.0])
+_SPREAD = np.array([0.0, 0.8, 0.5, 0.4, 0.6, 0.0, 0.3, 0.6, 0.3, 0.6, 0.9])
+_TRADE_MEDIAN = np.array([trade.median for trade in TRADES])
+_TRADE_SPREAD = np.array([trade.spread for trade in TRADES])
+_TRADE_MCC = np.array([trade.mcc for trade in TRADES], object)
+_ONLINE = len(TOWNS)
+PARTNERS = 6
+BANKS = np.array(["KREDBEBB", "GKCCBEBB", "BNPAFRPP", "DEUTDEFF", "INGBNL2A", "REVOLT21"], object)
+
+
+class Ordinary(NamedTuple):
+    """`at_ms`, in any order, and for each field of a payment but `event_id` and `occurred_at` its values."""
+
+    at_ms: Int64Array
+    columns: dict[str, Any]
+
+    def payments(self, event_ids: list[str]) -> list[Payment]:
+        values = {
+            "event_id": event_ids,
+            "occurred_at": self.at_ms.tolist(),
+            "schema_version": repeat(1),
+            **self.columns,
+        }
+        return list(map(Payment, *(values.get(field, repeat(None)) for field in Payment.__struct_fields__)))
+
+
+NOTHING = Ordinary(np.zeros(0, np.int64), {})
+
+
+def ordinary_payments(
+    population: Population, from_ms: int, until_ms: int, n: int, hour: int, rng: np.random.Generator
+) -> Ordinary:
+    """`n` payments in [from_ms, until_ms), and the salaries that fall due."""
+    salaries = _salaries_due(population, from_ms, until_ms)
+    account = np.concatenate([population.draw_accounts(n, hour, rng), salaries])
+    n, paid = len(account) - len(salaries), len(account)
+    at_ms = rng.integers(from_ms, until_ms, paid)
+    act = rng.choice(len(_WEIGHTS), paid, p=_WEIGHTS / _WEIGHTS.sum())
+    act[n:] = _RECEIVED
+    # A business takes its customers' cards, and pays the rest as anyone does.
+    takings = population.business[account] & (act == _PURCHASE)
+
+    town, travelling = _whereabouts(population, account, at_ms)
+    shopping = (act == _PURCHASE) | (act == _REFUND)
+    online = shopping & (travelling | (rng.random(paid) < population.online_share[account])) & ~takings
+    shop = population.shops(account, np.where(online, _ONLINE, town), rng)
+    at_merchant = shopping & ~takings
+    in_town = (at_merchant & ~online) | ((act == _WITHDRAWAL) & ~travelling)
+    act[(act == _WITHDRAWAL) & travelling] = _BILL
+
+    minor = _amounts(population, account, act, at_merchant, takings, shop, rng)
+    minor[n:] = population.salary_euro[salaries] * population.minor_per_euro[salaries]
+    return Ordinary(
+        at_ms,
+        _columns(population, account, act, minor, at_merchant, online, takings, in_town, shop, town, n, rng),
+    )
+
+
+def amount_texts(minor: Int64Array, currencies: list[str]) -> list[str]:
+    """Decimal strings of amounts in minor units, at least one unit each."""
+    texts = []
+    for value, currency in zip(minor.tolist(), currencies, strict=True):
+        exponent = EXPONENTS[currency]
+        whole = str(max(value, 1)).rjust(exponent + 1, "0")
+        texts.append(f"{whole[:-exponent]}.{whole[-exponent:]}" if exponent else whole)
+    return texts
+
+
+def _salaries_due(population: Population, from_ms: int, until_ms: int) -> Int64Array:
+    """Accounts whose monthly salary falls in the span: each has its own moment of the month."""
+    phases, order = population.salary_sorted_ms, population.salary_order
+    first, last = from_ms % MONTH_MS, until_ms % MONTH_MS
+    if first <= last:
+        due = order[np.searchsorted(phases, first) : np.searchsorted(phases, last)]
+    else:
+        due = np.concatenate([order[np.searchsorted(phases, first) :], order[: np.searchsorted(phases, last)]])
+    return due[~population.sleeping[due]]
+
+
+def _whereabouts(population: Population, account: Int64Array, at_ms: Int64Array) -> tuple[Int64Array, Any]:
+    """The town each account is in, and whether it is between two towns."""
+    there = (population.away_there[account] <= at_ms) & (at_ms < population.away_back[account])
+    travelling = (population.away_from[account] <= at_ms) & (at_ms < population.away_home[account]) & ~there
+    return np.where(there, population.away_town[account], population.home[account]), travelling
+
+
+def _amounts(
+    population: Population,
+    account: Int64Array,
+    act: Int64Array,
+    at_merchant: Any,
+    takings: Any,
+    shop: Int64Array,
+    rng: np.random.Generator,
+) -> Float64Array:
+    trade = population.merchant_trade[shop]
+    median = np.where(at_merchant, _TRADE_MEDIAN[trade], np.where(takings, 30.0, _EURO[act]))
+    spread = np.where(at_merchant, _TRADE_SPREAD[trade], np.where(takings, 0.6, _SPREAD[act]))
+    euro = median * np.exp(np.clip(rng.normal(0, 1, len(account)), -3, 3) * spread) * population.spending[account]
+    cash = (act == _WITHDRAWAL) | (act == _DEPOSIT)
+    euro = np.where(cash, np.maximum(np.rint(euro / 10) * 10, 10), euro)
+    result: Float64Array = np.rint(euro * population.minor_per_euro[account])
+    return result
+
+
+def _columns(
+    population: Population,
+    account: Int64Array,
+    act: Int64Array,
+    minor: Float64Array,
+    at_merchant: Any,
+    online: Any,
+    takings: Any,
+    in_town: Any,
+    shop: Int64Array,
+    town: Int64Array,
+    ordinary: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    paid = len(account)
+    currencies = population.currency[account].tolist()
+    credit = (act == _RECEIVED) | (act == _DEPOSIT) | (act == _REFUND) | takings
+    partner = act == _PARTNER
+    atm, branch = act == _WITHDRAWAL, act == _DEPOSIT
+    to_payee = (act == _TRANSFER) | (act == _BILL) | (act == _RECEIVED)
+    by_app = ~(at_merchant | takings | partner | atm | branch)
+    on_web = (online & (rng.random(paid) < 0.6)) | (by_app & (rng.random(paid) < 0.25))
+    channel = np.full(paid, "app", object)
+    channel[on_web] = "web"
+    channel[(at_merchant & ~online) | takings] = "pos"
+    channel[partner], channel[atm], channel[branch] = "partner", "atm", "branch"
+
+    payee = (account * 7919 + rng.integers(0, PAYEES_KNOWN, paid) * 104_729 + act * 15_485_863) % 100_000_000
+    payee[ordinary:] = account[ordinary:] * 31 % 5_000  # employers pay many
+    own_shop = account % population.merchants
+    merchant = np.where(takings, own_shop, shop)
+    has_merchant = at_merchant | takings
+    terminal = merchant * TERMINALS + (account + shop) % TERMINALS
+    # Where the card was: the shop, or a machine near it.
+    lat, lon = population.merchant_lat[shop].round(5), population.merchant_lon[shop].round(5)
+    device = population.devices_had[account]
+    has_device = by_app | online | partner
+    country = np.array([place.country for place in TOWNS], object)[np.where(in_town, town, population.home[account])]
+    present = np.full(paid, None, object)
+    present[online], present[in_town | takings] = False, True
+    partner_number = (account * 2_654_435_761 >> 7) % PARTNERS
+    account_texts = population.account_ids[account].tolist()
+
+    merchant_ids = population.merchant_ids[merchant]
+    return {
+        "account_id": account_texts,
+        "amount": amount_texts(minor.astype(np.int64), currencies),
+        "currency": currencies,
+        "direction": ["credit" if yes else "debit" for yes in credit.tolist()],
+        "kind": _KINDS[act].tolist(),
+        "channel": channel.tolist(),
+        "partner_id": [
+            f"partner-{p}" if yes else None for p, yes in zip(partner_number.tolist(), partner.tolist(), strict=True)
+        ],
+        "merchant_id": _where(has_merchant, merchant_ids),
+        "mcc": _where(has_merchant, _TRADE_MCC[population.merchant_trade[merchant]]),
+        "terminal_id": [
+            f"term-{t:07d}" if yes else None
+            for t, yes in zip(terminal.tolist(), (in_town | takings).tolist(), strict=True)
+        ],
+        "counterparty_id": [
+            payee_id(p) if yes else None for p, yes in zip(payee.tolist(), to_payee.tolist(), strict=True)
+        ],
+        "counterparty_bank": _where(to_payee, BANKS[payee % len(BANKS)]),
+        "device_id": [
+            f"dev-{a:07d}-{d}" if yes else None
+            for a, d, yes in zip(account.tolist(), device.tolist(), has_device.tolist(), strict=True)
+        ],
+        "ip": _where(has_device, population.home_ips[account]),
+        "country": country.tolist(),
+        "lat": _where(in_town, lat),
+        "lon": _where(in_town, lon),
+        "card_present": present.tolist(),
+    }
+
+
+def _where(mask: Any, values: Any) -> list[Any]:
+    """The values where `mask` holds, None elsewhere."""
+    result = np.full(len(mask), None, object)
+    result[mask] = values[mask]
+    return result.tolist()  # type: ignore[no-any-return]
