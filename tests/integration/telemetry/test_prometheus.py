@@ -1,0 +1,154 @@
+"""A real Prometheus scrapes our port and answers every question that the dashboard and the alert rules ask."""
+
+import json
+import re
+import shutil
+import socket
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from fraudstream.embedded.child import serving
+from fraudstream.telemetry import http
+from fraudstream.telemetry.cases import CasesTelemetry
+from fraudstream.telemetry.worker import WorkerTelemetry
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+SCRAPE_INTERVAL = "200ms"
+WAIT_S = 30.0
+
+PROMETHEUS = shutil.which("prometheus")
+pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="needs Prometheus (Debian: apt-get install prometheus)")
+
+
+class Prometheus:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str, **parameters: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
+            return json.load(answer)["data"]
+
+    def ask(self, expression: str) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
+        return result
+
+    def ask_until_answered(self, expression: str) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + WAIT_S
+        while not (result := self.ask(expression)):
+            assert time.monotonic() < deadline, f"no answer within {WAIT_S} s: {expression}"
+            time.sleep(0.1)
+        return result
+
+
+def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
+    worker.on_start(stage="account", checkpoint_mode="batch", rule_set="cafe", layout="babe")
+    worker.on_assigned([0])
+    worker.on_recovery(0, seconds=0.1, records=5, size=500, next_offset=0)
+    worker.on_batch(
+        0,
+        records=4,
+        payments=3,
+        decisions=3,
+        labels=0,
+        labels_unmatched=0,
+        repeats=0,
+        late=0,
+        alerts=1,
+        alert_rules={("mule/in_and_out", "high"): 1},
+        dead_letters={"not_json": 1},
+        since_occurred_ms=np.array([1.0, 2.0, 3.0]),
+        since_arrival_ms=np.array([1.0, 2.0, 3.0]),
+        seconds=0.001,
+        watermark_ms=1_700_000_000_000,
+        rows=1,
+        size=4096,
+    )
+    worker.on_lag(0, lag=0)
+    worker.on_checkpoint(0, seconds=0.01, records=2, size=300, next_offset=4)
+    cases.on_assigned([0])
+    cases.on_alert(0, severity="high", opened=True)
+    cases.on_action(0, action="close")
+    cases.on_open_cases(0, cases=1)
+    cases.on_view(behind=0, lost=False)
+
+
+def is_ready(connection: socket.socket) -> bool:
+    connection.sendall(b"GET /-/ready HTTP/1.0\r\n\r\n")
+    return connection.recv(64).split(b" ")[1:2] == [b"200"]
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    directory = tmp_path_factory.mktemp("prometheus")
+    worker = WorkerTelemetry(CollectorRegistry(), version="1.2.3")
+    cases = CasesTelemetry(CollectorRegistry(), version="1.2.3")
+    run_a_while(worker, cases)
+    with (
+        http.serving(worker.registry, worker.healthy, worker.ready) as worker_url,
+        http.serving(cases.registry, cases.healthy, cases.ready) as cases_url,
+    ):
+        targets = {"fraudstream-worker": worker_url, "fraudstream-cases": cases_url}
+        config = {
+            "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
+            "rule_files": [str(DEPLOY / "prometheus" / "alerts.yml")],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [url.removeprefix("http://")]}]}
+                for job, url in targets.items()
+            ],
+        }
+        (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+
+        def command(port: int) -> list[str]:
+            return [
+                str(PROMETHEUS),
+                f"--config.file={directory / 'prometheus.yml'}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ]
+
+        with serving("prometheus", command, is_ready) as port:
+            started = Prometheus(f"http://127.0.0.1:{port}")
+            for job in targets:
+                started.ask_until_answered(f'up{{job="{job}"}} == 1')
+            started.ask_until_answered("rate(fraudstream_records_total[2s])")  # two scrapes: rates have an answer
+            yield started
+
+
+def dashboard_expressions() -> list[str]:
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "fraudstream.json").read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+
+
+def test_both_processes_are_scraped_without_a_fault(prometheus: Prometheus) -> None:
+    targets = prometheus.get("/api/v1/targets")["activeTargets"]
+    assert {target["labels"]["job"]: (target["health"], target["lastError"]) for target in targets} == {
+        "fraudstream-worker": ("up", ""),
+        "fraudstream-cases": ("up", ""),
+    }
+
+
+def test_what_the_worker_counted_arrives(prometheus: Prometheus) -> None:
+    (payments,) = prometheus.ask("fraudstream_payments_total")
+    assert payments["value"][1] == "3"
+    (fast,) = prometheus.ask('fraudstream_since_arrival_seconds_bucket{le="0.002"}')
+    assert fast["value"][1] == "2"
+
+
+@pytest.mark.parametrize("expression", dashboard_expressions())
+def test_every_panel_has_an_answer(prometheus: Prometheus, expression: str) -> None:
+    prometheus.ask_until_answered(re.sub(r"\$__rate_interval", "10s", expression))
+
+
+def test_every_alert_rule_is_evaluated_without_a_fault(prometheus: Prometheus) -> None:
+    (group,) = prometheus.get("/api/v1/rules")["groups"]
+    assert len(group["rules"]) > 10
+    assert [(rule["name"], rule["lastError"]) for rule in group["rules"] if rule.get("lastError")] == []
