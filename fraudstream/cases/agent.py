@@ -1,0 +1,275 @@
+"""The case agent on Kafka: alerts and analysts' actions in, cases out, each input handled exactly once in effect.
+
+A step is one alert or one action:
+    1. the book of its partition says what the case becomes (a repeat or a refusal changes nothing and ends the step);
+    2. labels of a closed case go to the log of payments, and are durable;
+    3. the case goes to `cases` with the position behind this input, one record, and is durable;
+    4. the view is told.
+Offsets are committed to the group only after that, for lag dashboards and to spare work. The truth is the position in
+the newest case: whoever takes a partition over becomes its only writer, reads its cases back, and goes on from there.
+    killed before 3: the step is done again from the same state; its labels say the same twice.
+    killed after 3: the successor goes on behind it.
+Alerts and actions are two topics: their order among each other is not in the log, so the position holds both. Refusals
+and repeats emit nothing and may be met again after a crash: nothing has changed since, so they are refused again.
+
+Agents with one `group` share the partitions. Any error that leaves a step in doubt ends the agent; its supervisor
+starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
+from mode import Service
+
+from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.desk import Desk
+from fraudstream.cases.emission import FencedEmission, PlainEmission
+from fraudstream.cases.observer import Observer, Unobserved
+from fraudstream.cases.record import Position
+from fraudstream.cases.view import CaseView
+from fraudstream.cases.view_writer import ViewWriter
+
+POLL_MS: Final = 200
+RECORDS_MAX: Final = 200
+COMMIT_S: Final = 2.0
+DRAIN_S: Final = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`brokers`: host:port, with commas. `fenced`: write cases in Kafka transactions that fence a partition's previous
+    owner; False on a broker without sound transactions, where only one agent may run. `fetch_wait_ms`: longest wait of
+    a fetch."""
+
+    brokers: str
+    redis_url: str
+    fenced: bool
+    group: str = "fraudstream-cases"
+    alerts_topic: str = "alerts"
+    case_actions_topic: str = "case-actions"
+    cases_topic: str = "cases"
+    payments_topic: str = "payments"
+    dead_letters_topic: str = "dead-letters"
+    fetch_wait_ms: int = 500
+    session_timeout_s: float = 10.0
+
+
+class AgentError(Exception):
+    """The agent cannot go on. `sentence` says what was wrong, where, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class CaseAgent(Service):
+    """A Faust service: `await agent.start()`, `await agent.wait_until_stopped()`, `await agent.stop()`; `crash_reason`
+    says why it ended."""
+
+    def __init__(self, settings: AgentSettings, observer: Observer | None = None, view: CaseView | None = None) -> None:
+        super().__init__()
+        self._settings = settings
+        self._observer = observer or Unobserved()
+        self._view = view or CaseView(settings.redis_url)
+        self._case_log = CaseLog(settings.brokers, settings.cases_topic, settings.fetch_wait_ms, settings.fenced)
+        self._writer = ViewWriter(self._view, self._case_log, self._observer)
+        self._emission = (
+            FencedEmission(settings.brokers, settings.group) if settings.fenced else PlainEmission(settings.brokers)
+        )
+        self._desks: dict[int, Desk] = {}  # partitions taken over
+        self._assigned: frozenset[int] = frozenset()
+        self._step = asyncio.Lock()  # held during a step, so that a revocation waits for its end
+        self._committed: dict[TopicPartition, int] = {}
+
+    async def on_start(self) -> None:
+        settings = self._settings
+        log.info(
+            "cases of %s on %s: %s",
+            settings.alerts_topic,
+            settings.cases_topic,
+            "fenced by transactions" if settings.fenced else "plain mode, nobody is fenced: run one agent only",
+        )
+        await self._emission.start()
+        await self._check_partitions()
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.brokers,
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed" if settings.fenced else "read_uncommitted",
+            fetch_max_wait_ms=settings.fetch_wait_ms,
+            session_timeout_ms=round(settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=round(settings.session_timeout_s * 1000 / 5),
+            # By topic, in order of partitions: equal numbers of alerts and actions meet in one agent.
+            partition_assignment_strategy=(RangePartitionAssignor,),
+        )
+        self._consumer.subscribe(self._input_topics, listener=_Rebalance(self))
+        await self._consumer.start()
+
+    async def on_stop(self) -> None:
+        async with self._step:
+            if self.crash_reason is None:
+                await self._commit()
+                await self._writer.drain(DRAIN_S)
+            self._desks.clear()
+        await self._consumer.stop()
+        await self._emission.stop()
+        await self._view.close()
+
+    @Service.task
+    async def _write_view(self) -> None:
+        await self._writer.run()
+
+    @Service.task
+    async def _work(self) -> None:
+        committed_at = time.monotonic()
+        while not self.should_stop:
+            await self._take_over()
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
+            for tp, records in fetched.items():
+                await self._handle(tp, records)
+            self._tell_lag(fetched)
+            if time.monotonic() - committed_at >= COMMIT_S:
+                async with self._step:
+                    await self._commit()
+                committed_at = time.monotonic()
+
+    async def _handle(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
+        for record in records:
+            async with self._step:
+                desk = self._desks.get(tp.partition)
+                if desk is None or self.should_stop:
+                    return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
+                if tp.topic == self._settings.alerts_topic:
+                    await desk.alert(record)
+                else:
+                    await desk.action(record)
+
+    async def _take_over(self) -> None:
+        """Read back the cases of partitions that were assigned since, and go to where they left off."""
+        for partition in sorted(self._assigned - self._desks.keys()):
+            assigned = self._assigned
+            started = time.monotonic()
+            await self._emission.take_over(partition)
+            book, position, end = await self._case_log.restore(partition)
+            if self._assigned is not assigned:
+                return  # a rebalance since: begin again with the partitions that are ours now
+            try:
+                position = await self._go_to(partition, position)
+            except IllegalStateError:
+                return  # the same: no longer assigned
+            if self._assigned is not assigned:
+                return
+            self._desks[partition] = Desk(
+                partition, book, position, self._settings, self._emission, self._writer, self._observer
+            )
+            seconds = time.monotonic() - started
+            log.info(
+                "partition %d: %d open cases, on from %s, read in %.1f s", partition, book.open_cases, position, seconds
+            )
+            self._observer.on_recovery(partition, seconds=seconds, cases=sum(1 for _ in book))
+            self._observer.on_open_cases(partition, cases=book.open_cases)
+            self._writer.assign({**self._writer.ends, partition: end})
+
+    async def _go_to(self, partition: int, position: Position) -> Position:
+        """Read on behind what is handled: the newest case knows, or the group if repeats and refusals came after."""
+        offsets = []
+        for topic, offset in self._by_topic(position):
+            tp = TopicPartition(topic, partition)
+            offsets.append(max(offset, await self._consumer.committed(tp) or 0))
+            self._consumer.seek(tp, offsets[-1])
+        return Position(*offsets)
+
+    def _by_topic(self, position: Position) -> Iterable[tuple[str, int]]:
+        return zip(self._input_topics, (position.alerts, position.case_actions), strict=True)
+
+    async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """The group gave us these partitions: nothing is handled before they are taken over, by the loop."""
+        by_topic = {topic: {tp.partition for tp in partitions if tp.topic == topic} for topic in self._input_topics}
+        alerts, actions = by_topic.values()
+        if alerts != actions:
+            await self.crash(
+                AgentError(
+                    f"alerts of partitions {sorted(alerts)} but actions of {sorted(actions)}: make the counts equal."
+                )
+            )
+            return
+        self._assigned = frozenset(alerts)
+        self._observer.on_assigned(sorted(alerts))
+
+    async def revoked(self) -> None:
+        """The group takes the partitions back, after the step in hand."""
+        async with self._step:
+            self._assigned = frozenset()
+            await self._commit()
+            for partition in list(self._desks):
+                await self._emission.let_go(partition)
+            self._desks.clear()
+            self._committed.clear()
+            self._writer.assign({})
+
+    async def _commit(self) -> None:
+        """Tell the group how far we are. It may fail: nothing depends on it."""
+        offsets = {
+            TopicPartition(topic, partition): offset
+            for partition, desk in self._desks.items()
+            for topic, offset in self._by_topic(desk.position)
+        }
+        offsets = {tp: offset for tp, offset in offsets.items() if self._committed.get(tp, 0) != offset}
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), self._settings.session_timeout_s / 2)
+            self._committed |= offsets
+        except (KafkaError, TimeoutError) as error:
+            log.warning("offsets not committed, the group's lag is out of date: %s", error)
+
+    def _tell_lag(self, fetched: Mapping[TopicPartition, Any]) -> None:
+        for partition in {tp.partition for tp in fetched}:
+            desk = self._desks.get(partition)
+            if desk is None:
+                continue
+            lag = 0
+            for topic, offset in self._by_topic(desk.position):
+                tp = TopicPartition(topic, partition)
+                end = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
+                lag += max(0, (end or 0) - offset)
+            self._observer.on_lag(partition, lag=lag)
+
+    @property
+    def _input_topics(self) -> tuple[str, str]:
+        """In the order of `Position`."""
+        return self._settings.alerts_topic, self._settings.case_actions_topic
+
+    async def _check_partitions(self) -> None:
+        topics = (*self._input_topics, self._settings.cases_topic)
+        counts = {topic: await self._emission.partitions_of(topic) for topic in topics}
+        if len(set(counts.values())) != 1:
+            found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+            raise AgentError(
+                f"alerts, case-actions and cases must have equally many partitions, but {found}:"
+                " see `fraudstream topics check`."
+            )
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """aiokafka logs what a listener raises and goes on: so these only take notes."""
+
+    def __init__(self, agent: CaseAgent) -> None:
+        self._agent = agent
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._agent.revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._agent.assigned(list(assigned))

@@ -1,0 +1,76 @@
+"""The topic `cases`, read from its start: the agent's state and the view are rebuilt from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from fraudstream.cases.book import Book, Held
+from fraudstream.cases.record import Position, held_of
+
+POLL_MS = 200
+RECORDS_MAX = 500
+
+log = logging.getLogger(__name__)
+
+
+class CaseRecord(NamedTuple):
+    """One record of the topic: the case with what it remembers, the agent's position by then, its own offset."""
+
+    held: Held
+    position: Position
+    offset: int
+
+
+class CaseLog:
+    """Reads whole partitions of `cases`. `committed_only`: leave out what an aborted transaction wrote."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, fetch_wait_ms: int, committed_only: bool) -> None:
+        self.topic = topic
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "fetch_max_wait_ms": fetch_wait_ms,
+            "isolation_level": "read_committed" if committed_only else "read_uncommitted",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+        }
+
+    async def read(self, partition: int) -> AsyncIterator[CaseRecord]:
+        """Every record that stands in the partition now, in order. What is no record of ours is logged and passed over.
+
+        The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker. It
+        is compared with the consumer's position, as the last records may be control records, which are not handed out.
+        """
+        consumer = AIOKafkaConsumer(**self._options)
+        await consumer.start()
+        try:
+            tp = TopicPartition(self.topic, partition)
+            consumer.assign([tp])
+            consumer.seek(tp, 0)
+            end: int | None = None
+            while end is None or await consumer.position(tp) < end:
+                fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
+                end = consumer.highwater(tp) if end is None else end
+                for record in fetched.get(tp, ()):
+                    if record.value is None:
+                        continue
+                    try:
+                        held, position = held_of(record.value, record.headers)
+                    except (msgspec.MsgspecError, KeyError) as error:
+                        log.error("%s/%d at %d is no case of ours: %s", self.topic, partition, record.offset, error)
+                        continue
+                    yield CaseRecord(held, position, record.offset)
+        finally:
+            await consumer.stop()
+
+    async def restore(self, partition: int) -> tuple[Book, Position, int]:
+        """The partition's cases, the position they were emitted at, and the offset after the last of their records."""
+        book, position, end = Book(), Position(), 0
+        async for record in self.read(partition):
+            book.restore(record.held)
+            position, end = record.position, record.offset + 1
+        return book, position, end

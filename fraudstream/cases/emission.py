@@ -1,0 +1,113 @@
+"""Emission: who may write the cases of a partition, and how.
+
+Labels and dead letters leave by a plain producer, always before the case that ends the step: a crash in between repeats
+the step, and they say the same again. They stay outside transactions, as an open one would hold up every reader of the
+log of payments. The case itself leaves by
+
+- `FencedEmission` (Apache Kafka): one Kafka transaction a case, one `transactional.id` a partition. Taking a partition
+  over fences its previous owner: a paused process that wakes up is refused by the broker, and its open transaction is
+  aborted;
+- `PlainEmission` (a broker without sound transactions, so the embedded one): one record, atomic. Nobody is fenced: run
+  one agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from fraudstream.cases.record import Outgoing
+
+TRANSACTION_S: Final = 10.0
+RECORD_BYTES_MAX: Final = 1_000_000
+
+
+class PlainEmission:
+    """Any error means that what was sent may or may not be durable: the process must leave, its successor finds out
+    from the topic."""
+
+    fenced = False
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._options: dict[str, Any] = {
+            "bootstrap_servers": bootstrap_servers,
+            "acks": "all",
+            "compression_type": "lz4",
+            "max_request_size": RECORD_BYTES_MAX,
+        }
+
+    async def start(self) -> None:
+        self._producer = AIOKafkaProducer(**self._options)
+        await self._producer.start()
+
+    async def partitions_of(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return len(await self._producer.partitions_for(topic))
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Send what accompanies a case, and wait until it is durable."""
+        for acknowledged in [await _send(self._producer, record) for record in records]:
+            await acknowledged
+
+    async def take_over(self, partition: int) -> None:
+        """Become the only writer of the partition's cases. Before they are read."""
+
+    async def emit(self, partition: int, case: Outgoing) -> int:
+        """Send a case, wait until it is durable, give its offset."""
+        return int((await (await _send(self._producer, case))).offset)
+
+    async def let_go(self, partition: int) -> None:
+        """The partition has another owner now, or none."""
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+
+class FencedEmission(PlainEmission):
+    """A transactional producer for each partition, named `<group>-<partition>`, beside the plain one (which is
+    idempotent here)."""
+
+    fenced = True
+
+    def __init__(self, bootstrap_servers: str, group: str) -> None:
+        super().__init__(bootstrap_servers)
+        self._options |= {"enable_idempotence": True}
+        self._group = group
+        self._owners: dict[int, AIOKafkaProducer] = {}
+
+    async def take_over(self, partition: int) -> None:
+        await self.let_go(partition)
+        owner = AIOKafkaProducer(
+            **self._options,
+            transactional_id=f"{self._group}-{partition}",
+            transaction_timeout_ms=round(TRANSACTION_S * 1000),
+        )
+        await asyncio.wait_for(owner.start(), TRANSACTION_S)
+        self._owners[partition] = owner
+
+    async def emit(self, partition: int, case: Outgoing) -> int:
+        # Bounded: aiokafka retries the end of a transaction for ever when it is refused with an error it does not know.
+        return await asyncio.wait_for(self._emit(self._owners[partition], case), TRANSACTION_S)
+
+    async def _emit(self, owner: AIOKafkaProducer, case: Outgoing) -> int:
+        async with owner.transaction():
+            return int((await (await _send(owner, case))).offset)
+
+    async def let_go(self, partition: int) -> None:
+        owner = self._owners.pop(partition, None)
+        if owner is not None:
+            await owner.stop()
+
+    async def stop(self) -> None:
+        for partition in list(self._owners):
+            await self.let_go(partition)
+        await super().stop()
+
+
+async def _send(producer: AIOKafkaProducer, record: Outgoing) -> Any:
+    return await producer.send(
+        record.topic, record.value, key=record.key, partition=record.partition, headers=list(record.headers)
+    )

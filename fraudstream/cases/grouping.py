@@ -1,0 +1,98 @@
+"""Grouping: an alert joins the open case of its account, or opens one. Pure: a case and an alert in, a case out.
+
+A case counts every alert and adds up every amount, but lists only the newest: `ALERTS_KEPT` of them, or fewer if they
+are so long that the case would not fit a record. Its severity and score are the highest of all.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from fraudstream.cases.amounts import AlertError, add_amount
+from fraudstream.contracts import Alert, Case, CaseAlert
+from fraudstream.contracts.fields import Severity
+
+ALERTS_KEPT: Final = 200
+ALERTS_BYTES_MAX: Final = 512 * 1024  # with all the rest a case stays below the 1 MB of a Kafka record
+RULES_OF_ALERT_KEPT: Final = 100
+RULES_OF_CASE_KEPT: Final = 500
+NAME_CHARACTERS_MAX: Final = 128
+SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")  # rising
+
+
+def case_id_of(account_id: str, alert_id: str) -> str:
+    """The id of the case that this alert opens: the same on every run, 32 hex digits.
+
+    >>> case_id_of("acc-1", "a1") == case_id_of("acc-1", "a1") != case_id_of("acc-1a", "1")
+    True
+    """
+    return blake2b(f"{len(account_id)}:{account_id}{alert_id}".encode(), digest_size=16, person=b"case").hexdigest()
+
+
+def opened(alert: Alert) -> Case:
+    """The case that this alert opens, at the time of the alert. Raises `AlertError`."""
+    line = line_of(alert)
+    return Case(
+        case_id=case_id_of(alert.account_id, alert.alert_id),
+        account_id=alert.account_id,
+        status="open",
+        version=1,
+        opened_at_ms=alert.occurred_at_ms,
+        updated_at_ms=alert.occurred_at_ms,
+        severity=alert.severity,
+        score=alert.score,
+        alert_count=1,
+        alerts=(line,),
+        amount_totals=add_amount({}, line.amount, line.currency),
+        rules=line.rules,
+    )
+
+
+def joined(case: Case, alert: Alert) -> Case:
+    """The case with one alert more, which must be new to it. Raises `AlertError`."""
+    assert case.account_id == alert.account_id, f"alert of {alert.account_id} for a case of {case.account_id}"
+    assert case.status != "closed", f"case {case.case_id} is closed"
+    line = line_of(alert)
+    return replace(
+        case,
+        version=case.version + 1,
+        updated_at_ms=max(case.updated_at_ms, alert.occurred_at_ms),
+        severity=max(case.severity, alert.severity, key=SEVERITIES.index),
+        score=max(case.score, alert.score),
+        alert_count=case.alert_count + 1,
+        alerts=_newest((*case.alerts, line)),
+        amount_totals=add_amount(case.amount_totals, line.amount, line.currency),
+        rules=tuple(dict.fromkeys((*case.rules, *line.rules)))[:RULES_OF_CASE_KEPT],
+    )
+
+
+def line_of(alert: Alert) -> CaseAlert:
+    """What a case keeps of an alert. Rules on trial (shadow) did not raise it and are left out. Raises `AlertError`."""
+    rules = tuple(hit.rule for hit in alert.rules if not hit.shadow)[:RULES_OF_ALERT_KEPT]
+    if max(map(len, (alert.alert_id, *rules))) > NAME_CHARACTERS_MAX:
+        raise AlertError("invalid", f"an alert_id or rule of more than {NAME_CHARACTERS_MAX} characters", "$")
+    return CaseAlert(
+        alert_id=alert.alert_id,
+        event_id=alert.event_id,
+        occurred_at_ms=alert.occurred_at_ms,
+        severity=alert.severity,
+        score=alert.score,
+        amount=alert.payment.amount,
+        currency=alert.payment.currency,
+        rules=rules,
+    )
+
+
+def _newest(lines: tuple[CaseAlert, ...]) -> tuple[CaseAlert, ...]:
+    """The newest lines within both bounds; one line is far below them."""
+    lines = lines[-ALERTS_KEPT:]
+    left = ALERTS_BYTES_MAX
+    for number in range(len(lines) - 1, -1, -1):
+        left -= len(msgspec.json.encode(lines[number]))
+        if left < 0:
+            return lines[number + 1 :]
+    return lines

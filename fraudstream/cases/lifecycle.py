@@ -1,0 +1,119 @@
+"""The life of a case: what an analyst may do to it, and when. Pure.
+
+    open ── claim ──► claimed          note: any case that is not closed
+     ▲  ◄─ release ──    │             close: an open case by anybody, a claimed one by its assignee, with a disposition
+     │                   │             release: by anybody, so that the case of an absent colleague can go on
+     ├──── close ────────┤             reopen: a closed case, unless its account has an open one by now
+     │                   ▼
+     └──── reopen ──── closed          an alert never reopens a closed case: it opens a new one
+
+An action that does not fit is refused with a code and a sentence, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from fraudstream.contracts import Case, CaseAction, Label
+
+RefusalCode = Literal[
+    "unknown_case",  # no such case here
+    "wrong_account",  # the case is another account's
+    "closed",  # the case is closed
+    "not_closed",  # reopen: the case is not closed
+    "not_claimed",  # release: nobody holds the case
+    "claimed_by_other",  # claim, close: somebody else holds the case
+    "already_claimed",  # claim: the actor holds the case already
+    "other_case_open",  # reopen: the account has an open case
+    "acted_at",  # outside 1970 to 2199
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+class Refusal(NamedTuple):
+    """Why an action changed nothing."""
+
+    code: RefusalCode
+    sentence: str
+
+
+def acted_at_ms(action: CaseAction) -> int:
+    """When the analyst acted, ms since the epoch, UTC; an event time: the case carries it as it came."""
+    moment = action.acted_at
+    return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | Refusal:
+    """The case after the action, or why it does not fit. `other_open`: another case of the account that is not
+    closed."""
+    refusal = _refusal(case, action, other_open)
+    if refusal is not None:
+        return refusal
+    after = replace(
+        case,
+        version=case.version + 1,
+        updated_at_ms=max(case.updated_at_ms, acted_at_ms(action)),
+        note=action.note or case.note,
+    )
+    match action.action:
+        case "claim":
+            return replace(after, status="claimed", assignee=action.actor)
+        case "release":
+            return replace(after, status="open", assignee=None)
+        case "note":
+            return after
+        case "close":
+            return replace(after, status="closed", disposition=action.disposition)
+        case "reopen":
+            return replace(after, status="open", assignee=None, disposition=None)
+
+
+def _refusal(case: Case, action: CaseAction, other_open: str | None) -> Refusal | None:
+    about = f"case {case.case_id}"
+    if action.account_id != case.account_id:
+        return Refusal("wrong_account", f"{about} belongs to account {case.account_id}, not to {action.account_id}.")
+    if not 0 <= acted_at_ms(action) < ACTED_AT_MS_END:
+        return Refusal("acted_at", f"{about}: acted_at {action.acted_at} is outside 1970 to 2199.")
+    if case.status == "closed" and action.action != "reopen":
+        return Refusal("closed", f"{about} is closed ({case.disposition}): reopen it first to {action.action} it.")
+    held_by_other = case.status == "claimed" and case.assignee != action.actor
+    match action.action:
+        case "claim" if held_by_other:
+            return Refusal("claimed_by_other", f"{about} is claimed by {case.assignee}: it must be released first.")
+        case "claim" if case.status == "claimed":
+            return Refusal("already_claimed", f"{about} is claimed by {action.actor} already.")
+        case "release" if case.status != "claimed":
+            return Refusal("not_claimed", f"{about} is claimed by nobody.")
+        case "close" if held_by_other:
+            return Refusal("claimed_by_other", f"{about} is claimed by {case.assignee}: only they close it.")
+        case "reopen" if case.status != "closed":
+            return Refusal("not_closed", f"{about} is {case.status}, not closed.")
+        case "reopen" if other_open is not None:
+            return Refusal("other_case_open", f"{about}: account {case.account_id} has the open case {other_open}.")
+    return None
+
+
+def labels_of(case: Case, action: CaseAction) -> list[Label]:
+    """What closing tells about the payments: a label for each alert the case still lists, none if the disposition is
+    inconclusive.
+
+    `case`: before or after the action. The labels follow from the log, so emitting them twice says the same twice.
+    """
+    if action.action != "close" or action.disposition not in ("fraud", "genuine"):
+        return []
+    return [
+        Label(
+            event_id=line.event_id,
+            account_id=case.account_id,
+            label=action.disposition,
+            labelled_at=acted_at_ms(action),
+            payment_occurred_at=line.occurred_at_ms,
+            source=case.case_id,
+        )
+        for line in case.alerts
+    ]

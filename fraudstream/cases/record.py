@@ -1,0 +1,76 @@
+"""A case as a record of the topic `cases`: the value is the case, the headers hold what the agent needs to go on from
+there.
+
+A case stands in the partition that has the number of its alerts' partition: one partition, one writer, and whoever
+takes the partition over reads its cases from the partition of the same number. State and position are one record, so
+they cannot disagree: having emitted it, the agent has handled all input before `Position`.
+
+The worker keeps an account's alerts in the partition of its payments, whatever partitioner their publisher uses. So
+actions must follow the case: whoever publishes one sends it to the partition where the case stands (the view says
+which).
+
+Headers: `position` (JSON, `Position`), `memo` (JSON, `book.Memo`). Consumers of cases need neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from fraudstream.cases.book import Held, Memo, Source
+from fraudstream.contracts import Case
+
+Headers = Sequence[tuple[str, bytes]]
+
+POSITION_HEADER: Final = "position"
+MEMO_HEADER: Final = "memo"
+SOURCE_HEADER: Final = "source"  # of an alert: "partition:offset" of its payment in the log
+
+_case = msgspec.json.Decoder(Case)
+_memo = msgspec.json.Decoder(Memo)
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The next offset to handle in the partition of `alerts` and in that of `case-actions`."""
+
+    alerts: int = 0
+    case_actions: int = 0
+
+
+_position = msgspec.json.Decoder(Position)
+
+
+class Outgoing(NamedTuple):
+    """A record to emit. `partition` None: where the key leads."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+    partition: int | None = None
+
+
+def case_record(topic: str, partition: int, held: Held, position: Position) -> Outgoing:
+    """The record that says: the case is `held`, and everything before `position` is handled."""
+    return Outgoing(
+        topic=topic,
+        key=held.case.case_id.encode(),
+        value=msgspec.json.encode(held.case),
+        headers=((POSITION_HEADER, msgspec.json.encode(position)), (MEMO_HEADER, msgspec.json.encode(held.memo))),
+        partition=partition,
+    )
+
+
+def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:
+    """The state and position of a case's record. Raises `msgspec.MsgspecError` or `KeyError` if it is no record of
+    ours."""
+    found = dict(headers)
+    return Held(_case.decode(value), _memo.decode(found[MEMO_HEADER])), _position.decode(found[POSITION_HEADER])
+
+
+def source_of(headers: Headers) -> Source | None:
+    """Where the payment of an alert stood, if the record's headers say so."""
+    partition, _, offset = dict(headers).get(SOURCE_HEADER, b"").partition(b":")
+    return Source(int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None

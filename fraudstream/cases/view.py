@@ -1,0 +1,172 @@
+"""The view in Redis: cases as analysts read them. A copy for reading; the topic `cases` is the truth and rebuilds it.
+
+Keys, all under one prefix:
+    case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`: actions go to
+    the same of
+                          `case-actions`), case (the whole case as JSON)
+    queue                 sorted set of the cases that are not closed, the most urgent highest (`urgency`)
+    account:<account_id>  sorted set of the account's newest `ACCOUNT_CASES_KEPT` cases by the time they opened
+    written               hash: partition of `cases` to the offset up to which the view has it
+
+An older version never overwrites a newer one: Redis compares (`_PUT`). Closed cases leave after `CLOSED_KEPT_S`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from fraudstream.cases.grouping import SEVERITIES
+from fraudstream.contracts import Case
+
+PREFIX: Final = "fraudstream:cases:"
+CLOSED_KEPT_S: Final = 90 * 24 * 3600
+ACCOUNT_CASES_KEPT: Final = 100
+PIPELINE_CASES: Final = 100
+SOCKET_TIMEOUT_S: Final = 5.0
+
+_PUT = """
+local held = redis.call('HGET', KEYS[1], 'version')
+if held and tonumber(held) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'status', ARGV[3], 'severity', ARGV[4], 'account_id', ARGV[5],
+           'assignee', ARGV[6], 'case', ARGV[7], 'partition', ARGV[12])
+if ARGV[3] == 'closed' then
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    redis.call('EXPIRE', KEYS[1], ARGV[10])
+else
+    redis.call('ZADD', KEYS[2], ARGV[8], ARGV[1])
+    redis.call('PERSIST', KEYS[1])
+end
+redis.call('ZADD', KEYS[3], ARGV[9], ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[11])
+return 1
+"""
+
+# Moves a partition's mark only if the mark is still what the writer believes, so that an emptied Redis does not pass
+# for a full one.
+_MARK = """
+local mark = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' and (not mark or tonumber(mark) < tonumber(ARGV[2])) then return 0 end
+if not mark or tonumber(mark) < tonumber(ARGV[3]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+return 1
+"""
+
+
+def urgency(case: Case) -> int:
+    """Place in the queue: by severity, then score, then the longest waiting first. Below 2**53, so exact as a Redis
+    score.
+
+    Severity in 2 bits, score in ten-thousandths in 14, and in 37 the seconds by which it opened before the year 6325.
+    """
+    waited = 2**37 - 1 - min(max(case.opened_at_ms // 1000, 0), 2**37 - 1)
+    score = min(max(round(case.score * 10_000), 0), 10_000)
+    return (SEVERITIES.index(case.severity) << 51) | (score << 37) | waited
+
+
+class CaseView:
+    """Reads and writes the view. Raises `redis.RedisError` or `OSError` when Redis is not there."""
+
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self._redis = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),  # for a connection that went stale in the pool; the writer retries for longer
+        )
+        self._prefix = prefix
+
+    async def queue(self, limit: int) -> list[Case]:
+        """The cases that are not closed, the most urgent first."""
+        return await self._cases(await self._highest("queue", limit))
+
+    async def case(self, case_id: str) -> Case | None:
+        """One case, or None if the view does not have it."""
+        return next(iter(await self._cases([case_id])), None)
+
+    async def of_account(self, account_id: str) -> list[Case]:
+        """The newest cases of an account, the newest first."""
+        return await self._cases(await self._highest(f"account:{account_id}", ACCOUNT_CASES_KEPT))
+
+    async def put(self, partition: int, cases: Sequence[Case]) -> None:
+        """Write cases of a partition of `cases`; those that are in the view in the same or a newer version stay as they
+        are."""
+        for first in range(0, len(cases), PIPELINE_CASES):
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for case in cases[first : first + PIPELINE_CASES]:
+                    self._queue_put(pipeline, partition, case)
+                await pipeline.execute()
+
+    async def put_all(self, partition: int, cases: AsyncIterator[Case]) -> None:
+        """Write every case that comes, a pipeline at a time."""
+        waiting: list[Case] = []
+        async for case in cases:
+            waiting.append(case)
+            if len(waiting) == PIPELINE_CASES:
+                await self.put(partition, waiting)
+                waiting.clear()
+        await self.put(partition, waiting)
+
+    async def marks(self) -> dict[int, int]:
+        """Offset in `cases` up to which the view has each partition."""
+        found = await self._redis.hgetall(self._key("written"))
+        return {int(partition): int(offset) for partition, offset in found.items()}
+
+    async def mark(self, partition: int, believed: int | None, offset: int) -> bool:
+        """Say that the view has the partition up to `offset`. False, and nothing is said, if the mark is below what the
+        writer believed."""
+        arguments = (partition, "" if believed is None else believed, offset)
+        return bool(await self._redis.eval(_MARK, 1, self._key("written"), *arguments))
+
+    async def clear(self) -> None:
+        """Empty the view, marks first: whoever writes it notices and rebuilds its partitions."""
+        await self._redis.delete(self._key("written"))
+        batch: list[str] = []
+        async for key in self._redis.scan_iter(match=f"{self._prefix}*", count=1000):
+            batch.append(key)
+            if len(batch) == 1000:
+                await self._redis.unlink(*batch)
+                batch.clear()
+        if batch:
+            await self._redis.unlink(*batch)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    def _queue_put(self, pipeline: Any, partition: int, case: Case) -> None:
+        keys = (self._key(f"case:{case.case_id}"), self._key("queue"), self._key(f"account:{case.account_id}"))
+        pipeline.eval(
+            _PUT,
+            len(keys),
+            *keys,
+            case.case_id,
+            case.version,
+            case.status,
+            case.severity,
+            case.account_id,
+            case.assignee or "",
+            msgspec.json.encode(case),
+            urgency(case),
+            case.opened_at_ms,
+            CLOSED_KEPT_S,
+            ACCOUNT_CASES_KEPT,
+            partition,
+        )
+
+    async def _highest(self, name: str, limit: int) -> list[str]:
+        return [str(member) for member in await self._redis.zrevrange(self._key(name), 0, limit - 1)]
+
+    async def _cases(self, case_ids: Iterable[str]) -> list[Case]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for case_id in case_ids:
+                pipeline.hget(self._key(f"case:{case_id}"), "case")
+            found = await pipeline.execute()
+        return [msgspec.json.decode(text, type=Case) for text in found if text is not None]

@@ -1,0 +1,172 @@
+"""Keeps the view up with the agent, without ever holding the agent up.
+
+The agent hands in what it has emitted. A task of its own writes it; when Redis does not answer it says so once, keeps
+the newest version of at most `WAITING_MAX` cases, and beyond that only the note that a partition has to be rebuilt from
+the topic. When Redis is back, empty, or on an older copy of itself, the marks in it tell, and the partition is rebuilt.
+A mark beyond the end of the topic belongs to another log (topic made anew): the view is emptied and rebuilt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+from redis import RedisError
+
+from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.observer import Observer
+from fraudstream.cases.view import CaseView
+from fraudstream.contracts import Case
+
+WAITING_MAX: Final = 10_000
+LOOK_S: Final = 5.0  # how often the marks are looked at when there is nothing to write
+RETRY_S: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class ViewWriter:
+    """`run` is a task for as long as the agent lives; the other methods return at once."""
+
+    def __init__(self, view: CaseView, case_log: CaseLog, observer: Observer, look_s: float = LOOK_S) -> None:
+        self._view = view
+        self._case_log = case_log
+        self._observer = observer
+        self._look_s = look_s
+        self._ends: dict[int, int] = {}  # owned partition to the offset after its last case
+        self._marks: dict[int, int] = {}  # what the view's mark was, when last seen
+        self._waiting: dict[int, dict[str, Case]] = {}  # by partition and case_id, the newest version
+        self._behind: set[int] = set()  # partitions to rebuild
+        self._work = asyncio.Event()
+        self._writing = asyncio.Lock()  # the task's rounds and the last one of a stop take turns
+        self._lost = False
+
+    def assign(self, ends: dict[int, int]) -> None:
+        """These partitions are ours, with the offset after the last case of each; others are another agent's."""
+        for partition in self._ends.keys() - ends.keys():
+            self._waiting.pop(partition, None)
+            self._marks.pop(partition, None)
+            self._behind.discard(partition)
+        self._ends = dict(ends)
+        self._work.set()
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Owned partition to the offset after its last case."""
+        return dict(self._ends)
+
+    def put(self, partition: int, case: Case, offset: int) -> None:
+        """This case was emitted at `offset`."""
+        self._ends[partition] = offset + 1
+        if partition not in self._behind:
+            self._waiting.setdefault(partition, {})[case.case_id] = case
+            if self._waiting_cases > WAITING_MAX:
+                log.warning("more than %d cases wait for the view: it will be rebuilt from the topic", WAITING_MAX)
+                self._behind.update(self._waiting)
+                self._waiting.clear()
+        self._work.set()
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled."""
+        while True:
+            try:
+                self._work.clear()
+                await self._catch_up()
+                self._found()
+                async with asyncio.timeout(self._look_s):
+                    await self._work.wait()
+            except TimeoutError:
+                continue
+            except (RedisError, OSError) as error:
+                self._miss(error)
+                await asyncio.sleep(RETRY_S)
+
+    async def drain(self, seconds: float) -> None:
+        """On a stop: try to write what waits, within a bound. What is left is found behind at the next start."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._catch_up()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("the view is left behind and will catch up at the next start: %s", error or "no time left")
+
+    async def _catch_up(self) -> None:
+        async with self._writing:
+            await self._look()
+            for partition in sorted(self._behind & self._ends.keys()):
+                await self._rebuild(partition)
+            for partition in sorted(self._waiting.keys() & self._ends.keys()):
+                await self._write(partition)
+
+    async def _look(self) -> None:
+        """Compare the view's marks with the topic and with what they were: who is behind?"""
+        marks = await self._view.marks()
+        for partition, end in self._ends.items():
+            mark, known = marks.get(partition), self._marks.get(partition)
+            if known is None and mark is not None and mark > end:
+                log.warning("the view has partition %d up to %d, the topic ends at %d: emptied", partition, mark, end)
+                await self._view.clear()
+                self._marks.clear()
+                self._behind.update(self._ends)
+                return
+            if mark is None and end == 0 and known is None:
+                continue  # nothing was ever emitted
+            if mark is None or mark < (end if known is None else known):
+                self._behind.add(partition)
+            elif known is None:
+                self._marks[partition] = mark
+
+    async def _rebuild(self, partition: int) -> None:
+        end = self._ends[partition]
+        log.info("rebuilding the view of partition %d from the topic %s", partition, self._case_log.topic)
+        self._waiting.pop(partition, None)  # all of it stands in the topic before `end`
+        self._behind.discard(partition)
+        try:
+            await self._view.put_all(partition, self._emitted(partition))
+            await self._mark(partition, None, end)
+        except BaseException:
+            self._behind.add(partition)
+            raise
+
+    async def _emitted(self, partition: int) -> AsyncIterator[Case]:
+        async for record in self._case_log.read(partition):
+            yield record.held.case
+
+    async def _write(self, partition: int) -> None:
+        """Cases stay in waiting until they are written: a failure on the way loses nothing, a repeat is harmless."""
+        cases, end = dict(self._waiting[partition]), self._ends[partition]
+        await self._view.put(partition, list(cases.values()))
+        if not await self._mark(partition, self._marks.get(partition), end):
+            log.warning("the view has lost partition %d: it will be rebuilt", partition)
+            self._marks.pop(partition, None)
+            self._behind.add(partition)
+            self._work.set()
+        waiting = self._waiting.get(partition, {})
+        for case_id, case in cases.items():
+            if waiting.get(case_id) is case:
+                del waiting[case_id]
+        if not waiting:
+            self._waiting.pop(partition, None)
+
+    async def _mark(self, partition: int, believed: int | None, offset: int) -> bool:
+        marked = await self._view.mark(partition, believed, offset)
+        if marked:
+            self._marks[partition] = offset
+        return marked
+
+    @property
+    def _waiting_cases(self) -> int:
+        return sum(len(cases) for cases in self._waiting.values())
+
+    def _found(self) -> None:
+        if self._lost:
+            log.warning("Redis answers again: the view is up to date")
+        self._lost = False
+        self._observer.on_view(behind=self._waiting_cases, lost=False)
+
+    def _miss(self, error: Exception) -> None:
+        if not self._lost:
+            log.error("Redis does not answer: cases go on, the view stands still until it is back: %s", error)
+        self._lost = True
+        self._observer.on_view(behind=self._waiting_cases, lost=True)

@@ -1,0 +1,184 @@
+"""The cases of a partition: repeats, interleavings, restarts and bounds.
+
+Invariant: the cases follow from each account's own alerts and actions, in their order. Whatever else stands between
+them, and however often an input comes again, and wherever the agent is killed and read back from the records it
+emitted, changes nothing. Limits: what `fraudstream/cases/book.py` says about repeats; the last tests stand on these
+edges.
+"""
+
+import random
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudstream.cases.book import CLOSED_HELD_MS, Book, Held, Source
+from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
+from fraudstream.cases.lifecycle import Refusal
+from fraudstream.cases.record import Position, case_record, held_of
+from fraudstream.contracts import Alert, Case, CaseAction
+from tests.unit.cases.events import action, alert
+
+Event = Alert | CaseAction
+ACCOUNTS = ("acc-1", "acc-2", "acc-3")
+
+
+def applied(book: Book, event: Event, source: Source | None = None) -> Held | Refusal | None:
+    return book.alert(event, source) if isinstance(event, Alert) else book.act(event)
+
+
+def cases_of(book: Book) -> list[Case]:
+    return sorted((held.case for held in book), key=lambda case: case.case_id)
+
+
+def cases_after(events: Sequence[Event]) -> list[Case]:
+    book = Book()
+    for event in events:
+        applied(book, event)
+    return cases_of(book)
+
+
+@st.composite
+def account_histories(draw: st.DrawFn) -> list[list[Event]]:
+    """For each account its own alerts and actions in order; actions name any case that its alerts may have opened."""
+    histories: list[list[Event]] = []
+    for account in ACCOUNTS:
+        history: list[Event] = []
+        for number in range(draw(st.integers(1, 8))):
+            alert_ids = [event.alert_id for event in history if isinstance(event, Alert)]
+            acts = draw(st.booleans())
+            if alert_ids and acts:
+                history.append(
+                    action(
+                        draw(st.sampled_from(["claim", "release", "note", "close", "reopen"])),
+                        case_id_of(account, draw(st.sampled_from(alert_ids))),
+                        actor=draw(st.sampled_from(("ann", "bob"))),
+                        action_id=f"{account}-{number}",
+                        account_id=account,
+                        disposition="fraud",
+                        note="n",
+                    )
+                )
+            else:
+                amount = f"{draw(st.integers(0, 10**6))}.{draw(st.integers(0, 99)):02d}"
+                at = draw(st.integers(0, 10**6))
+                history.append(alert(f"{account}-{number}", account, amount, occurred_at_ms=at))
+        histories.append(history)
+    return histories
+
+
+def interleaved(histories: Sequence[Sequence[Event]], order: random.Random) -> list[Event]:
+    left = [list(history) for history in histories]
+    events = []
+    while any(left):
+        events.append(order.choice([history for history in left if history]).pop(0))
+    return events
+
+
+@given(account_histories(), st.randoms(use_true_random=False))
+def test_any_interleaving_of_accounts_gives_the_same_cases(histories: list[list[Event]], order: random.Random) -> None:
+    assert cases_after(interleaved(histories, order)) == cases_after(
+        [event for history in histories for event in history]
+    )
+
+
+@given(account_histories(), st.randoms(use_true_random=False))
+def test_repeated_alerts_and_accepted_actions_change_nothing(
+    histories: list[list[Event]], order: random.Random
+) -> None:
+    book, seen = Book(), list[Event]()
+    for event in interleaved(histories, order):
+        if not isinstance(applied(book, event), Refusal):
+            seen.append(event)
+        before = cases_of(book)
+        for repeat in order.sample(seen, min(3, len(seen))):
+            assert applied(book, repeat) is None
+        assert cases_of(book) == before
+
+
+@given(account_histories(), st.randoms(use_true_random=False))
+def test_a_book_read_back_from_what_was_emitted_goes_on_as_if_nothing_had_happened(
+    histories: list[list[Event]], order: random.Random
+) -> None:
+    book, emitted = Book(), []
+    for offset, event in enumerate(interleaved(histories, order)):
+        result = applied(book, event, Source(0, offset))
+        if isinstance(result, Held):
+            emitted.append(case_record("cases", 0, result, Position(offset + 1)))
+        if order.random() < 0.3:  # killed here; half of the time compaction has been by
+            newest = {record.key: number for number, record in enumerate(emitted)}
+            kept = [r for n, r in enumerate(emitted) if newest[r.key] == n] if order.random() < 0.5 else emitted
+            book = Book()
+            for record in kept:
+                book.restore(held_of(record.value, record.headers)[0])
+    assert cases_of(book) == cases_after(interleaved(histories, random.Random(0)))
+
+
+def test_an_alert_after_the_closing_opens_a_new_case() -> None:
+    book = Book()
+    applied(book, alert("a1"))
+    first = case_id_of("acc-1", "a1")
+    applied(book, action("close", first, disposition="fraud"))
+    held = book.alert(alert("a2"), None)
+
+    assert held is not None
+    assert held.case.case_id == case_id_of("acc-1", "a2") != first
+    assert held.case.alert_count == 1
+    assert book.open_cases == 1
+
+
+def test_an_alert_of_a_closed_case_that_comes_again_opens_nothing() -> None:
+    book = Book()
+    applied(book, alert("a1"))
+    applied(book, action("close", case_id_of("acc-1", "a1"), disposition="genuine"))
+
+    assert book.alert(alert("a1"), None) is None
+    assert book.open_cases == 0
+
+
+def test_an_action_on_an_unknown_case_is_refused_with_advice() -> None:
+    result = Book().act(action("claim", "nowhere"))
+    assert isinstance(result, Refusal)
+    assert result.code == "unknown_case"
+    assert "partition of `cases`" in result.sentence
+
+
+def test_repeats_of_alerts_that_are_listed_no_more_are_known_by_the_place_of_their_payment() -> None:
+    """A worker killed before its checkpoint sends all alerts since again, perhaps more of one account than a case
+    lists."""
+    book = Book()
+    alerts = [alert(f"a{number}") for number in range(ALERTS_KEPT * 3)]
+    for number, given_alert in enumerate(alerts):
+        book.alert(given_alert, Source(2, number * 10))
+    (case,) = cases_of(book)
+
+    for number, given_alert in enumerate(alerts):
+        assert book.alert(given_alert, Source(2, number * 10)) is None
+    assert cases_of(book) == [case]
+    assert case.alert_count == ALERTS_KEPT * 3
+
+    assert book.alert(alert("new"), Source(2, ALERTS_KEPT * 30)) is not None
+    assert book.alert(alert("of another log partition"), Source(1, 0)) is not None
+
+
+def test_a_closed_case_is_let_go_only_when_the_partition_is_far_ahead_of_it() -> None:
+    book = Book()
+    applied(book, alert("a1", occurred_at_ms=0))
+    old = case_id_of("acc-1", "a1")
+    applied(book, action("close", old, disposition="fraud"))
+
+    applied(book, alert("b1", "acc-2", occurred_at_ms=CLOSED_HELD_MS))
+    assert book.case(old) is not None
+    applied(book, alert("b2", "acc-2", occurred_at_ms=CLOSED_HELD_MS + 1))
+    assert book.case(old) is None
+    assert [case.account_id for case in cases_of(book)] == ["acc-2"]
+
+
+def test_an_open_case_is_never_let_go() -> None:
+    book = Book()
+    applied(book, alert("a1", occurred_at_ms=0))
+    applied(book, alert("b1", "acc-2", occurred_at_ms=10 * CLOSED_HELD_MS))
+    held = book.alert(alert("a2", occurred_at_ms=5), None)
+
+    assert held is not None
+    assert held.case.alert_count == 2
