@@ -1,17 +1,21 @@
-"""Bytes of the payments log to events: one decoding call for a whole list, one by one only where that fails, to find the culprit."""
+"""Bytes of the payments log to events: one call for a whole list; one by one where that fails, to find the culprit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
+from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection
 
 VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes; what is longer is no payment
+
+_ESCAPED_CONTROL = re.compile(rb"\\(?:u00[01]|[bfnrt])")  # the only way JSON has to write a control character
 
 _payment = msgspec.json.Decoder(Payment)
 _label = msgspec.json.Decoder(Label)
@@ -24,16 +28,29 @@ def decode(values: Sequence[bytes | None], is_label: Sequence[bool] | None = Non
         if whole is not None:
             return whole
     labels = is_label if is_label is not None else [False] * len(values)
-    return [
+    events = [
         _decode_one(position, value, label) for position, (value, label) in enumerate(zip(values, labels, strict=True))
     ]
+    return _checked(values, events)
+
+
+def _checked(
+    values: Sequence[bytes | None], events: list[Payment | Label | Rejection]
+) -> list[Payment | Label | Rejection]:
+    """`events`, with a rejection in place of each that has a control character in an identifier."""
+    for position, (value, event) in enumerate(zip(values, events, strict=True)):
+        if value and not isinstance(event, Rejection) and _ESCAPED_CONTROL.search(value):
+            path = control_character_path(event)
+            if path is not None:
+                events[position] = Rejection(position, "invalid", "Expected no control character.", path)
+    return events
 
 
 def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Rejection] | None:
     """All of them in one call, or None if one may be at fault.
 
-    Between `}` and `{` a line's end can stand outside of any value only. So where each of the joined text's line ends stands
-    there, no fault of one value can be mended by its neighbour, and there are as many payments as values or an error.
+    Between `}` and `{` a line's end can stand outside of any value only. So where each of the joined text's line ends
+    stands there, no fault of one value can be mended by its neighbour: as many payments as values, or an error.
     """
     try:
         joined = b"\n".join(values)  # type: ignore[arg-type]
@@ -48,7 +65,9 @@ def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Reject
         payments = _payment.decode_lines(joined)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    return list(payments) if len(payments) == len(values) else None
+    if len(payments) != len(values):
+        return None
+    return _checked(values, list(payments)) if b"\\" in joined else list(payments)
 
 
 def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | Label | Rejection:

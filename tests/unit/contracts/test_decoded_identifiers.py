@@ -1,0 +1,45 @@
+"""What the decoder of the log makes of control characters, however they come."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from fraudstream.contracts import Label, Payment
+from fraudstream.engine.decode import decode
+from tests.unit.contracts.examples import FULL
+
+PAYMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(FULL["payment"]))
+
+
+def bytes_of(event: object, ascii_only: bool = True) -> bytes:
+    return json.dumps(event, ensure_ascii=ascii_only).encode()
+
+
+@pytest.mark.parametrize("control", [chr(code) for code in range(0x20)])
+def test_a_control_character_in_an_identifier_is_rejected_with_its_path(control: str) -> None:
+    good, bad = bytes_of(PAYMENT), bytes_of(PAYMENT | {"merchant_id": f"a{control}b"})
+    events = decode([good, bad, good])
+    assert isinstance(events[0], Payment)
+    assert isinstance(events[2], Payment)
+    assert events[1] == (1, "invalid", "Expected no control character.", "$.merchant_id")
+
+
+def test_one_in_a_label_is_rejected_too() -> None:
+    label = {"event_id": "evt\u0000", "account_id": "acc-17", "label": "fraud", "labelled_at": 0}
+    assert decode([bytes_of(label)], [True]) == [(0, "invalid", "Expected no control character.", "$.event_id")]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("account_id", ["Åsa Öberg", 'quote " and \\ backslash', "\\n as two characters", "会社", "é"])
+def test_other_characters_are_taken_however_they_are_written(account_id: str, ascii_only: bool) -> None:
+    (event,) = decode([bytes_of(PAYMENT | {"account_id": account_id}, ascii_only)])
+    assert isinstance(event, Payment)
+    assert event.account_id == account_id
+
+
+def test_attributes_may_have_lines() -> None:
+    (event,) = decode([bytes_of(PAYMENT | {"attributes": {"memo": "two\nlines"}})])
+    assert isinstance(event, Payment)
+    assert not isinstance(event, Label)
