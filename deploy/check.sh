@@ -1,0 +1,28 @@
+#!/bin/sh
+# Checks everything under deploy/ that can be checked without running it. A tool that is missing is named, and fails the check
+# unless its name is in SKIP ("promtool compose"): a check that did not run must not look like one that passed.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing() { # name of the tool, how to get it
+    case " ${SKIP:-} " in
+        *" $1 "*) echo "deploy/check.sh: not checked, $1 is missing ($2)" ;;
+        *) echo "deploy/check.sh: $1 is missing: $2; or leave it out with SKIP=\"$1\"" >&2; exit 1 ;;
+    esac
+}
+
+if command -v promtool >/dev/null; then
+    promtool check config deploy/prometheus/prometheus.yml
+    promtool test rules deploy/prometheus/alerts.test.yml
+else
+    missing promtool "Debian: apt-get install prometheus"
+fi
+
+if docker compose version >/dev/null 2>&1; then
+    docker compose --file docker-compose.yml config --quiet
+elif command -v docker-compose >/dev/null; then
+    docker-compose --file docker-compose.yml config --quiet
+else
+    missing compose "Debian: apt-get install docker-compose"
+fi
+echo "deploy/check.sh: ok"
