@@ -1,4 +1,4 @@
-"""What can be known of docker-compose.yml and Dockerfile without Docker: that they fit the program and the repository."""
+"""What can be known of docker-compose.yml and Dockerfile without Docker: that they fit program and repository."""
 
 import re
 import tomllib
