@@ -17,7 +17,7 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
     machine's sine can't change a verdict.
 
     >>> distance_km(52.52, 13.405, 48.137, 11.575)  # Berlin, Munich
-    504.311
+    504.339
     """
     a, b = math.radians(lat_a), math.radians(lat_b)
     half = math.sin((b - a) / 2.0) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(lon_b - lon_a) / 2.0) ** 2
