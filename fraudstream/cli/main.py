@@ -96,7 +96,9 @@ def _run(argv: list[str]) -> int:
     args = parser(called).parse_args(rest)
     assert called is not None, "argparse let a command pass that is not in the table"
     settings = load_settings(common.config, os.environ, overrides_of(common.set, args))
-    return called.module().run(args, settings)
+    code = called.module().run(args, settings)
+    sys.stdout.flush()  # now, so that a reader that went away is told of by `main`, not at the interpreter's end
+    return code
 
 
 def parser(called: Command | None = None) -> argparse.ArgumentParser:

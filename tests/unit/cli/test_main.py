@@ -117,6 +117,16 @@ def test_settings_may_stand_before_and_after_the_command(command: SimpleNamespac
     assert seen[0].worker.group == "g"
 
 
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    script = "import sys; from fraudstream.cli.main import main; sys.exit(main(['topics', 'schemas']))"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 @pytest.mark.parametrize("argv", [[], ["nosuch"], ["config", "--nosuch"]])
 def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
