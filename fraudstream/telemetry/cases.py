@@ -10,7 +10,10 @@ from fraudstream.telemetry.process import ProcessTelemetry
 
 
 class CasesTelemetry(ProcessTelemetry):
-    """The case agent's observer. `version`: of fraudstream. `reasons`: the codes of dead letters."""
+    """The case agent's observer; start `pulse` beside the agent.
+
+    `version`: of fraudstream. `reasons`: the codes of dead letters.
+    """
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry

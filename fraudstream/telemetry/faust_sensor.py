@@ -1,38 +1,28 @@
-"""What Faust tells of itself: rebalances, records it could not send, and that its event loop still turns."""
+"""What Faust tells of itself: rebalances, and records it could not send."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import faust
 from faust.types import AppT
 from faust.types.transports import ProducerT
-from mode import Service
+from mode.types import ServiceT
 
-from fraudstream.telemetry.metrics import ProcessMetrics
-
-BEAT_S = 1.0
+from fraudstream.telemetry.metrics import WorkerMetrics
+from fraudstream.telemetry.pulse import Pulse
 
 
 class FaustSensor(faust.Sensor):
-    """Add it to the app's sensors. It runs as a service beside the app and beats as long as the loop turns."""
+    """Add it to the app's sensors: it runs beside the app, and `pulse` with it."""
 
-    def __init__(self, metrics: ProcessMetrics) -> None:
+    def __init__(self, metrics: WorkerMetrics, pulse: Pulse) -> None:
         super().__init__()
         self._metrics = metrics
-        self._beaten_at: float | None = None
+        self._pulse = pulse
 
-    def silence_s(self) -> float:
-        """Seconds since the event loop last turned; 0 before it started. May be called from any thread."""
-        return time.monotonic() - self._beaten_at if self._beaten_at is not None else 0.0
-
-    @Service.task
-    async def _beat(self) -> None:
-        while not self.should_stop:
-            self._beaten_at = time.monotonic()
-            await self.sleep(BEAT_S)
-
-    async def on_stop(self) -> None:
-        self._beaten_at = None
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        return [self._pulse]
 
     def on_rebalance_start(self, app: AppT) -> dict[str, float]:
         self._metrics.rebalances.inc()

@@ -53,11 +53,6 @@ class ProcessMetrics:
         self.recovery_seconds = define.histogram(
             "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S
         )
-        self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this process.")
-        self.rebalance_seconds = define.histogram(
-            "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S
-        )
-        self.send_errors = define.counter("send_errors", "Records the producer could not deliver.")
 
 
 class WorkerMetrics(ProcessMetrics):
@@ -99,6 +94,11 @@ class WorkerMetrics(ProcessMetrics):
         self.unsaved_age = define.gauge(
             "unsaved_age_seconds", "Age of the oldest batch no checkpoint holds: what a crash repeats.", "partition"
         )
+        self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this worker.")
+        self.rebalance_seconds = define.histogram(
+            "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S
+        )
+        self.send_errors = define.counter("send_errors", "Records the producer could not deliver.")
 
 
 class CasesMetrics(ProcessMetrics):

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 from prometheus_client import Gauge
 
-from fraudstream.telemetry.faust_sensor import FaustSensor
 from fraudstream.telemetry.metrics import ProcessMetrics
+from fraudstream.telemetry.pulse import Pulse
 
 SILENCE_MAX_S = 60.0  # a batch takes milliseconds, compiling the kernel on a cold start some seconds: this is stuck
 
 
 class ProcessTelemetry:
-    """Add `sensor` to the Faust app, and serve `healthy` and `ready` (http.py)."""
+    """Start `pulse` in the event loop, and serve `healthy` and `ready` (http.py)."""
 
     def __init__(self, metrics: ProcessMetrics, by_partition: Sequence[Gauge]) -> None:
-        self.sensor = FaustSensor(metrics)
+        self.pulse = Pulse()
         self._process = metrics
         self._by_partition = by_partition
         self._failure: str | None = None
@@ -29,7 +29,7 @@ class ProcessTelemetry:
         """None, or why the process should be started again."""
         if self._failure:
             return self._failure
-        silence_s = self.sensor.silence_s()
+        silence_s = self.pulse.silence_s()
         return f"the event loop has stood still for {silence_s:.0f} s" if silence_s > SILENCE_MAX_S else None
 
     def ready(self) -> str | None:

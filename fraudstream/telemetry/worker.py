@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry
 
+from fraudstream.telemetry.faust_sensor import FaustSensor
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
 from fraudstream.telemetry.process import ProcessTelemetry
 
@@ -18,7 +19,10 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 class WorkerTelemetry(ProcessTelemetry):
-    """The worker's observer. `version`: of fraudstream. `reasons`: the codes of dead letters."""
+    """The worker's observer; add `sensor` to those of its Faust app, which starts `pulse` too.
+
+    `version`: of fraudstream. `reasons`: the codes of dead letters.
+    """
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
@@ -27,6 +31,7 @@ class WorkerTelemetry(ProcessTelemetry):
             metrics,
             (metrics.lag, metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age),
         )
+        self.sensor = FaustSensor(metrics, self.pulse)
         self._version = version
         self._unsaved_since: dict[int, float] = {}
 

@@ -166,12 +166,12 @@ def test_a_worker_that_failed_says_why(worker: Worker) -> None:
 
 
 async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    sensor = worker.telemetry.sensor
-    async with sensor:
-        while sensor._beaten_at is None:
-            await sensor.sleep(0.01)
+    pulse = worker.telemetry.pulse
+    async with worker.telemetry.sensor:
+        while pulse._beaten_at is None:
+            await pulse.sleep(0.01)
         assert worker.telemetry.healthy() is None
-        monkeypatch.setattr(sensor, "_beaten_at", time.monotonic() - 90)
+        monkeypatch.setattr(pulse, "_beaten_at", time.monotonic() - 90)
         assert worker.telemetry.healthy() == "the event loop has stood still for 90 s"
 
 
