@@ -7,7 +7,7 @@ state of its account) and never its replication (a reassignment is an operator's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -17,7 +17,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, Kaf
 
 from fraudstream.stream.topics_file import Topic, TopicsError
 
-CREATED_WITHIN_S = 15.0  # a cluster spreads word of a new topic in well under a second
+SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
 _ALREADY_EXISTS = 36
 _APPLY = "fraudstream topics apply"
 _PARTITIONS_LEFT = "left: accounts would move away from their state. Set topics.partitions, or start with new topics"
@@ -64,16 +64,18 @@ async def apply_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> Outco
         missing = [topic for topic in topics if topic.name not in found]
         if missing:
             await _create(admin, missing)
-            found = await _found_once_all_exist(admin, topics)
-        differing = [d for d in _differences(topics, found) if not d.left]
+            found = await _found_once(admin, topics, lambda found: len(found) == len(topics))
+        differing = [d for d in _differences(topics, found) if not d.left and d.topic in found]
         refusals = {}
         for name in dict.fromkeys(difference.topic for difference in differing):
             wanted = {d.setting: d.wanted for d in differing if d.topic == name}
             refusals[name] = await _alter(admin, name, wanted, found[name])
-        remaining = _differences(topics, await _found(admin, topics))
+        altered = [difference for difference in differing if not refusals[difference.topic]]
+        found = await _found_once(admin, topics, lambda found: not set(altered) & set(_differences(topics, found)))
+        remaining = _differences(topics, found)
     return Outcome(
         created=[topic.name for topic in missing],
-        altered=[difference for difference in differing if not refusals[difference.topic]],
+        altered=altered,
         remaining=[
             difference
             if difference.left
@@ -140,17 +142,15 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
     return configs
 
 
-async def _found_once_all_exist(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, _Found]:
-    deadline = asyncio.get_running_loop().time() + CREATED_WITHIN_S
+async def _found_once(
+    admin: AIOKafkaAdminClient, topics: Sequence[Topic], settled: Callable[[Mapping[str, _Found]], bool]
+) -> dict[str, _Found]:
+    """What is there once it has `settled`, or after `SETTLED_WITHIN_S`: brokers learn of a change a moment later."""
+    deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
     while True:
         found = await _found(admin, topics)
-        if len(found) == len(topics):
+        if settled(found) or asyncio.get_running_loop().time() > deadline:
             return found
-        if asyncio.get_running_loop().time() > deadline:
-            missing = [topic.name for topic in topics if topic.name not in found]
-            raise TopicsError(
-                f"the cluster took {', '.join(missing)}, but does not list them after {CREATED_WITHIN_S:g} s."
-            )
         await asyncio.sleep(0.1)
 
 
