@@ -1,0 +1,208 @@
+"""Test cases of rules: a past, a payment, and whether the rule fires on it. They run on the stream's engine.
+
+Beside `<name>.yaml` stands `<name>.test.yaml`:
+
+    defaults: {currency: EUR, direction: debit, kind: purchase, channel: web}   # fields of every payment here
+    past:                                                                       # payments before every case
+      - {at: -28d, repeat: 7, every: 4d, amount: 40, merchant_id: "shop-{i}"}   # {i} counts 0, 1, 2 ... in a repeat
+    cases:
+      - name: what happens, in a few words
+        shows: firing                     # firing, near_miss or false_positive
+        expect: fires                     # or silent
+        outcome: block                    # optional: allow, review or block
+        history: [{at: -2h, amount: 3}]
+        payment: {amount: 900}            # `now` of the case, by default a Wednesday at noon, UTC
+
+`~` takes a default away. All payments are on one account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple, get_args
+
+import msgspec
+
+from fraudstream.contracts.fields import Outcome
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.document import DocumentErrors, Node, read_document
+from fraudstream.engine.duration import parse_duration
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.expression import Fault, Type
+from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
+
+SHOWS = ("firing", "near_miss", "false_positive")
+EXPECTATIONS = ("fires", "silent")
+NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z, a Wednesday
+
+_REPEAT_MAX = 500
+_PAYMENTS_MAX = 2_000
+_PAYMENT_KEYS = tuple(f for f in Payment.__struct_fields__ if f not in ("event_id", "occurred_at", "account_id"))
+_FROM_WORD = {Type.BOOL: bool, Type.NUMBER: float, Type.TEXT: str}
+
+
+class Case(NamedTuple):
+    """`events` in order of time, the payment in question last."""
+
+    path: str
+    line: int
+    name: str
+    shows: str
+    expect: str
+    outcome: str | None
+    events: tuple[Payment, ...]
+
+
+class CaseResult(NamedTuple):
+    """`expected` and `actual` say the same thing when the case has passed."""
+
+    rule: str
+    case: Case
+    expected: str
+    actual: str
+
+    @property
+    def passed(self) -> bool:
+        return self.expected == self.actual
+
+
+class RuleCases(NamedTuple):
+    results: tuple[CaseResult, ...]
+    without_cases: tuple[str, ...]  # rules that have no case at all
+
+
+def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
+    """Run the cases of every rule. `texts`: {path below the rules directory: text}. Raises `DocumentErrors`."""
+    faults: list[Fault] = []
+    cases_of: dict[str, list[Case]] = {}
+    known = {rule.name for rule in (*rule_set.rules, *rule_set.retired)}
+    for path in sorted(path for path in texts if path.endswith(TEST_SUFFIX)):
+        name = path.removesuffix(TEST_SUFFIX)
+        if name not in known:
+            faults.append(Fault(path, 1, 1, f"there is no rule {name}.yaml beside these cases."))
+            continue
+        try:
+            cases_of[name] = read_cases(texts[path], path, rule_set.catalogue)
+        except DocumentErrors as errors:
+            faults.extend(errors.faults)
+    if faults:
+        raise DocumentErrors(faults)
+    engine = Engine(rule_set)
+    results = [
+        _result(engine, number, case)
+        for number, rule in enumerate(rule_set.rules)
+        for case in cases_of.get(rule.name, [])
+    ]
+    return RuleCases(tuple(results), tuple(rule.name for rule in rule_set.rules if not cases_of.get(rule.name)))
+
+
+def _result(engine: Engine, number: int, case: Case) -> CaseResult:
+    rule = engine.rule_set.rules[number]
+    expected = case.expect if case.outcome is None else f"{case.expect}, {case.outcome}"
+    verdicts = engine.judge(case.events, engine.memory())
+    if verdicts.rejected:
+        first = verdicts.rejected[0]
+        where = "the payment" if first.position == len(case.events) - 1 else f"payment {first.position + 1} of its past"
+        return CaseResult(rule.name, case, expected, f"{where} is rejected: {first.sentence}")
+    actual = "fires" if verdicts.fired[-1, number] else "silent"
+    if case.outcome is not None:
+        actual = f"{actual}, {verdicts.decisions()[-1].outcome}"
+    return CaseResult(rule.name, case, expected, actual)
+
+
+def read_cases(text: str, path: str, catalogue: Catalogue) -> list[Case]:
+    """The cases of one file. Raises `DocumentErrors` with every fault in it."""
+    root = read_document(text, path)
+    entries = root.entries("a file of cases", ("defaults", "past", "cases"), ("cases",))
+    reader = _Reader(catalogue, _words(entries["defaults"]) if "defaults" in entries else {})
+    past = entries["past"].items("past") if "past" in entries else []
+    nodes = entries["cases"].items("cases") if "cases" in entries else []
+    cases = [case for node in nodes if (case := reader.case(node, past)) is not None]
+    if root.faults:
+        # A fault in `past` is found again with every case.
+        raise DocumentErrors(list(dict.fromkeys(root.faults)))
+    return cases
+
+
+class _Reader:
+    def __init__(self, catalogue: Catalogue, defaults: Mapping[str, str]) -> None:
+        self._attributes = catalogue.attributes
+        self._defaults = defaults
+
+    def case(self, node: Node, past: list[Node]) -> Case | None:
+        known = ("name", "shows", "expect", "outcome", "now", "history", "payment")
+        required = ("name", "shows", "expect", "payment")
+        entries = node.entries("a case", known, required)
+        if not set(required) <= entries.keys():
+            return None
+        now = _moment(entries["now"]) if "now" in entries else NOON
+        history = entries["history"].items("history") if "history" in entries else []
+        before = [payment for item in (*past, *history) for payment in self._repeated(item, now)]
+        before.sort(key=lambda payment: payment[0])
+        if len(before) > _PAYMENTS_MAX:
+            node.fault(f"{len(before)} payments are too many for a case: at most {_PAYMENTS_MAX}.")
+            return None
+        before.append((now, _words(entries["payment"]), entries["payment"]))
+        events = [self._payment(i, at, fields, place) for i, (at, fields, place) in enumerate(before)]
+        return Case(
+            path=node.path,
+            line=node.origin.line,
+            name=" ".join(entries["name"].word("name").split()),
+            shows=entries["shows"].choice("shows", SHOWS),
+            expect=entries["expect"].choice("expect", EXPECTATIONS),
+            outcome=entries["outcome"].choice("outcome", get_args(Outcome)) if "outcome" in entries else None,
+            events=tuple(event for event in events if event is not None),
+        )
+
+    def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:
+        fields = _words(node)
+        at, repeat, every = fields.pop("at", ""), fields.pop("repeat", "1"), fields.pop("every", "0s")
+        try:
+            if not at.startswith("-"):
+                raise ValueError("a payment of the past needs 'at': how long before the case, such as at: -2h.")
+            at_ms, every_ms = now - parse_duration(at[1:]), parse_duration(every)
+            if not (repeat.isdecimal() and 1 <= int(repeat) <= _REPEAT_MAX):
+                raise ValueError(f"'repeat' must be a whole number from 1 to {_REPEAT_MAX}.")
+            if at_ms + (int(repeat) - 1) * every_ms > now:
+                raise ValueError("the last of these payments would come after the case's own.")
+        except ValueError as error:
+            node.fault(str(error))
+            return
+        for i in range(int(repeat)):
+            yield at_ms + i * every_ms, {key: value.replace("{i}", str(i)) for key, value in fields.items()}, node
+
+    def _payment(self, i: int, at: int, fields: Mapping[str, str], place: Node) -> Payment | None:
+        merged = {key: value for key, value in {**self._defaults, **fields}.items() if value != "~"}
+        plain = {key: value for key, value in merged.items() if not key.startswith("attributes.")}
+        attributes: dict[str, bool | float | str] = {}
+        try:
+            for key in merged.keys() - plain.keys():
+                name = key.removeprefix("attributes.")
+                if name not in self._attributes:
+                    raise ValueError(f"features.yaml declares no attribute '{name}'.")
+                attributes[name] = msgspec.convert(merged[key], _FROM_WORD[self._attributes[name]], strict=False)
+            unknown = sorted(plain.keys() - set(_PAYMENT_KEYS))
+            if unknown:
+                raise ValueError(f"a payment has no field '{unknown[0]}'.")
+            raw = {**plain, "event_id": f"event-{i}", "account_id": "account", "occurred_at": at}
+            return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
+        except (ValueError, msgspec.ValidationError) as error:
+            place.fault(f"no payment: {error}")
+            return None
+
+
+def _words(node: Node) -> dict[str, str]:
+    return {key: item.word(key) for key, item in node.entries("a payment").items()}
+
+
+def _moment(node: Node) -> int:
+    try:
+        moment = datetime.fromisoformat(node.word("now"))
+        if moment.tzinfo is None:
+            raise ValueError
+    except ValueError:
+        node.fault("'now' must be a date and time with its zone, such as 2026-03-04T02:30:00Z.")
+        return NOON
+    return round(moment.timestamp() * 1000)
