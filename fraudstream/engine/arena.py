@@ -14,7 +14,7 @@ These are plain arrays in named tuples, because the kernel walks them compiled. 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -31,42 +31,85 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 
-A = TypeVar("A", bound="np.ndarray[Any, Any]")
+A = TypeVar("A")
 
 NEVER = -(1 << 62)  # a time before all times
 ELDERS = 8  # values a spill remembers for each `first_seen` field
+FIELDS_MAX = 8  # payment fields that the slots of an entity hold half digests of
 CHUNK = 4  # slots, and panes, of one changelog record
 
 HEADER_DIRTY, SPILL_DIRTY = 1, 2
 
 
-class Rows(NamedTuple):
-    """One header a row; every array has shape (capacity,)."""
+# One header a row: a cache line fetches all of it.
+ROW = np.dtype(
+    [
+        ("block", "<i8"),  # first slot of the row's block
+        ("floor_ms", "<i8"),  # event time of the newest payment that left the ring, or NEVER
+        ("first_ms", "<i8"),  # event time of the first payment, or -NEVER
+        ("room", "<i4"),  # slots in the block
+        ("start", "<i4"),  # place of the oldest payment in the block
+        ("held", "<i4"),  # payments in the ring
+        ("spill", "<i4"),  # row of `Spills`, or -1
+        ("dirty", "u1"),
+    ],
+    align=True,
+)
 
-    base: Int64Array  # first slot of the row's block
-    floor_ms: Int64Array  # event time of the newest payment that left the ring, or NEVER
-    first_ms: Int64Array  # event time of the first payment, or -NEVER
-    size: Int32Array  # slots in the block
-    start: Int32Array  # place of the oldest payment in the block
-    held: Int32Array  # payments in the ring
-    spill: Int32Array  # row of `Spills`, or -1
+# One payment a slot, its fields side by side for the same reason.
+SLOT = np.dtype(
+    [
+        ("t", "<i8"),  # event time, ms
+        ("amount", "<i8"),  # minor units
+        ("event", "<u8"),  # digest of event_id
+        ("place", "<f4", (2,)),  # latitude, longitude; NaN missing
+        ("code", "<u4", (FIELDS_MAX,)),  # half digests of what `distinct`, `first_seen`, `same` look at; 0 missing
+        ("mask", "<u4"),  # which filters of the catalogue the payment passed, a bit each
+        ("score", "<i4"),  # first verdict: ten-thousandths; below 0: still in the batch at hand, -(position + 1)
+        ("verdict", "<i4"),  # first verdict: number in the memory's list of findings
+        ("currency", "<u2"),
+        ("label", "i1"),  # 0 unknown, 1 genuine, 2 fraud
+        ("dirty", "?"),
+    ],
+    align=True,
+)
+
+
+class Rows(Protocol):
+    """A record array of `ROW`, as its fields are read and written."""
+
+    nbytes: int
+    block: Int64Array
+    floor_ms: Int64Array
+    first_ms: Int64Array
+    room: Int32Array
+    start: Int32Array
+    held: Int32Array
+    spill: Int32Array
     dirty: UInt8Array
 
+    def __len__(self) -> int: ...
 
-class Slots(NamedTuple):
-    """One payment a slot; shape (capacity,) unless said."""
 
-    t: Int64Array  # event time, ms
-    amount: Int64Array  # minor units
-    event: UInt64Array  # digest of event_id
-    mask: UInt32Array  # which filters of the catalogue the payment passed, a bit each
+class Slots(Protocol):
+    """A record array of `SLOT`."""
+
+    nbytes: int
+    t: Int64Array
+    amount: Int64Array
+    event: UInt64Array
+    place: Float32Array
+    code: UInt32Array
+    mask: UInt32Array
+    score: Int32Array
+    verdict: Int32Array
     currency: UInt16Array
-    label: Int8Array  # 0 unknown, 1 genuine, 2 fraud
-    score: Int32Array  # first verdict: ten-thousandths; below 0: still in the batch at hand, -(position + 1)
-    verdict: Int32Array  # first verdict: number in the memory's list of findings
-    code: UInt32Array  # (capacity, fields): half digests of what `distinct`, `first_seen` and `same` look at; 0 missing
-    place: Float32Array  # (capacity, 2): latitude, longitude; NaN missing
+    label: Int8Array
     dirty: BoolArray
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, slot: Any) -> Any: ...
+    def __setitem__(self, slot: Any, value: Any) -> None: ...
 
 
 class Spills(NamedTuple):
@@ -99,7 +142,6 @@ class Shape(NamedTuple):
     slots_max: int
     panes: int
     cells: int
-    fields: int
     lasts: int
     elders: int
 
@@ -119,83 +161,58 @@ class Arena:
         self.shape = shape
         self.sizes = block_sizes(shape.slots_max)
         self.rows = _empty_rows(64)
-        self.slots = _empty_slots(4 * shape.slots_max + 64, shape.fields)
+        self.slots = _empty_slots(4 * shape.slots_max + 64)
         self.spills = _empty_spills(4, shape)
         self.tops = Tops(np.zeros(3, np.int64), np.full(len(self.sizes), -1, np.int64), np.zeros(64, np.int32))
 
     def make_room_for_rows(self, count: int) -> None:
         """Afterwards `count` rows fit."""
-        have = len(self.rows.base)
+        have = len(self.rows)
         if count <= have:
             return
         more = max(count, have + have // 2)
-        self.rows = Rows(*(_longer(old, new) for old, new in zip(self.rows, _empty_rows(more), strict=True)))
+        self.rows = _longer(self.rows, _empty_rows(more))
         self.tops = self.tops._replace(stack=_longer(self.tops.stack, np.zeros(more, np.int32)))
 
     def make_room_for_slots(self) -> None:
-        have = len(self.slots.t)
-        more = have + have // 2 + 4 * self.shape.slots_max
-        columns = []
-        for old in self.slots:  # column by column, so that at most one stands twice in memory
-            new = np.zeros((more, *old.shape[1:]), old.dtype)
-            columns.append(_longer(old, new))
-        self.slots = Slots(*columns)
+        have = len(self.slots)
+        self.slots = _longer(self.slots, _empty_slots(have + have // 2 + 4 * self.shape.slots_max))
 
     def make_room_for_spills(self) -> None:
         have = len(self.spills.pane)
         new = _empty_spills(have + have // 2 + 4, self.shape)
-        self.spills = Spills(*(_longer(old, fresh) for old, fresh in zip(self.spills, new, strict=True)))
+        self.spills = Spills._make(map(_longer, self.spills, new))
 
     @property
-    def bytes(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes of rows, slots and spills in use (keys are not counted)."""
-        slots = int(self.tops.used[SLOTS_USED]) * sum(a.nbytes // len(a) for a in self.slots)
-        spills = int(self.tops.used[SPILLS_USED]) * self.spill_bytes
-        return slots + spills + sum(a.nbytes for a in self.rows)
+        used = self.tops.used
+        return int(self.rows.nbytes + used[SLOTS_USED] * SLOT.itemsize + used[SPILLS_USED] * self.spill_bytes)
 
     @property
     def spill_bytes(self) -> int:
-        return sum(a.nbytes // len(a) for a in self.spills)
+        return sum(column.nbytes // len(column) for column in self.spills)
 
     @property
     def row_bytes_max(self) -> int:
         """Bytes of a row as busy as rows get."""
-        slot = sum(a.nbytes // len(a) for a in self.slots)
-        return self.shape.slots_max * slot + self.spill_bytes + sum(a.itemsize for a in self.rows)
+        return ROW.itemsize + self.shape.slots_max * SLOT.itemsize + self.spill_bytes
 
 
 def _longer(old: A, new: A) -> A:
-    new[: len(old)] = old
+    target: Any = new
+    target[: len(cast(Any, old))] = old
     return new
 
 
 def _empty_rows(count: int) -> Rows:
-    return Rows(
-        base=np.zeros(count, np.int64),
-        floor_ms=np.full(count, NEVER, np.int64),
-        first_ms=np.full(count, -NEVER, np.int64),
-        size=np.zeros(count, np.int32),
-        start=np.zeros(count, np.int32),
-        held=np.zeros(count, np.int32),
-        spill=np.full(count, -1, np.int32),
-        dirty=np.zeros(count, np.uint8),
-    )
+    rows: Any = np.zeros(count, ROW).view(np.recarray)
+    rows.floor_ms, rows.first_ms, rows.spill = NEVER, -NEVER, -1
+    return cast(Rows, rows)
 
 
-def _empty_slots(count: int, fields: int) -> Slots:
-    return Slots(
-        t=np.zeros(count, np.int64),
-        amount=np.zeros(count, np.int64),
-        event=np.zeros(count, np.uint64),
-        mask=np.zeros(count, np.uint32),
-        currency=np.zeros(count, np.uint16),
-        label=np.zeros(count, np.int8),
-        score=np.zeros(count, np.int32),
-        verdict=np.zeros(count, np.int32),
-        code=np.zeros((count, fields), np.uint32),
-        place=np.zeros((count, 2), np.float32),
-        dirty=np.zeros(count, np.bool_),
-    )
+def _empty_slots(count: int) -> Slots:
+    return cast(Slots, np.zeros(count, SLOT).view(np.recarray))
 
 
 def _empty_spills(count: int, shape: Shape) -> Spills:

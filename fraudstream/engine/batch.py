@@ -9,7 +9,7 @@ import numpy as np
 
 from fraudstream.contracts.label import Label
 from fraudstream.engine import kernel
-from fraudstream.engine.arena import NEVER
+from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import BoolArray, Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
 from fraudstream.engine.digest import digest_column
@@ -96,7 +96,7 @@ class Batch:
         return mask
 
     def _code(self, entity: EntityMemory) -> UInt32Array:
-        code = np.zeros((self.columns.n, len(entity.plan.fields)), np.uint32)
+        code = np.zeros((self.columns.n, FIELDS_MAX), np.uint32)
         for place, field in enumerate(entity.plan.fields):
             digest = self.columns.column(field)
             code[:, place] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fraudstream.engine.arena import FIELDS_MAX
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.duration import UNITS_MS, parse_duration
 from fraudstream.engine.expression import (
@@ -37,7 +38,7 @@ AGGREGATES = (
     "speed",
     "age",
 )
-WINDOWED = AGGREGATES[:8] + ("first_seen",)
+WINDOWED = (*AGGREGATES[:8], "first_seen")
 OF_AMOUNT = ("sum", "mean", "min", "max", "std")
 PANED = ("count", "share", *OF_AMOUNT)  # what a pane can hold a part of
 
@@ -121,8 +122,8 @@ class Catalogue:
     @property
     def symbols(self) -> Symbols:
         """The type of every name that a rule may use."""
-        features = {feature.name: feature.type for feature in (*self.features, *self.derived)}
-        return {**self.payment_symbols, **features}
+        features = {feature.name: feature.type for feature in self.features}
+        return {**self.payment_symbols, **features, **{derived.name: derived.type for derived in self.derived}}
 
 
 def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
@@ -274,6 +275,11 @@ def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
     filters = {feature.where.source for feature in features if feature.where is not None}
     if len(filters) > FILTERS_MAX:
         root.fault(f"entity '{entity.name}' has {len(filters)} different filters (where); {FILTERS_MAX} are possible.")
+    fields = {name for feature in features for name in (feature.same, *looked_at(feature))} - {None}
+    if len(fields) > FIELDS_MAX:
+        root.fault(
+            f"entity '{entity.name}' looks at {len(fields)} payment fields (of, same); {FIELDS_MAX} are possible."
+        )
     reach = max(
         (feature.window_ms + feature.delay_ms for feature in features if held_by_pane(entity, feature)), default=0
     )
@@ -294,6 +300,11 @@ def held_by_pane(entity: Entity, feature: Feature) -> bool:
     return (
         entity.panes > 0 and feature.aggregate in PANED and feature.same is None and feature.window_ms >= entity.pane_ms
     )
+
+
+def looked_at(feature: Feature) -> tuple[str, ...]:
+    """The payment field whose values the feature tells apart, if it does."""
+    return (feature.of,) if feature.of is not None and feature.aggregate in ("distinct", "first_seen") else ()
 
 
 def _whole(node: Node, what: str, least: int, most: int) -> int:

@@ -135,7 +135,7 @@ def read_document(text: str, path: str) -> Node:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        offset = mark.index if mark is not None else 0
+        offset = int(getattr(mark, "index", 0))
         raise DocumentErrors(
             [fault_at(text, offset, Origin(path), f"no YAML: {error.problem or error.context}.")]
         ) from None

@@ -50,7 +50,7 @@ class Engine:
         Events that can't be judged change nothing either; they are in `Verdicts.rejected`.
         """
         at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
-        payments: list[Payment] = [events[i] for i in at.tolist()] if len(at) < len(events) else list(events)  # type: ignore[misc]
+        payments = [event for event in events if not isinstance(event, Label)]
         labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
         published = None if published_at_ms is None else np.asarray(published_at_ms, np.int64)[at]
         columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
@@ -74,7 +74,8 @@ class Engine:
                 errors[feature.name] = error[batch.payment_at]
             if first is None:
                 first, first_events = answers, kernel_events
-        assert first is not None and first_events is not None, "a catalogue has an entity"
+        assert first is not None, "a catalogue has an entity"
+        assert first_events is not None, "a catalogue has an entity"
         if columns.n:
             memory.watermark_ms = max(memory.watermark_ms, int(columns.occurred_at_ms.max()))
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from fraudstream.engine.arena import (
     ELDERS,
+    FIELDS_MAX,
     HEADER_DIRTY,
     NEVER,
     SLOTS_USED,
@@ -80,7 +81,7 @@ class Events(NamedTuple):
     currency: UInt16Array
     event: UInt64Array
     mask: UInt32Array
-    code: UInt32Array  # (n, fields)
+    code: UInt32Array  # (n, FIELDS_MAX)
     place: Float32Array  # (n, 2)
     label: Int8Array
 
@@ -124,7 +125,7 @@ def walk(
         if events.kind[i] == LABEL:
             answers.status[i] = _label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
             continue
-        if tops.used[SLOTS_USED] + slots_max >= len(slots.t):
+        if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
         if tops.used[SPILLS_USED] >= len(spills.pane):
             return i, NEEDS_SPILLS
@@ -156,7 +157,7 @@ def _label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: 
 def _remember(
     plan: Plan, events: Events, rows: Rows, slots: Slots, spills: Spills, tops: Tops, row: int, i: int
 ) -> int:
-    t, held, size = events.t[i], rows.held[row], rows.size[row]
+    t, held, size = events.t[i], rows.held[row], rows.room[row]
     late = t <= rows.floor_ms[row]
     if late and plan.guards:
         return LATE
@@ -171,16 +172,16 @@ def _remember(
             while plan.sizes[bigger] <= size:
                 bigger += 1
             resize(rows, slots, tops, plan.sizes, row, plan.sizes[bigger])
-    if late or (held == rows.size[row] and t < slots.t[slot_at(rows, row, 0)]):
+    if late or (held == rows.room[row] and t < slots.t[slot_at(rows, row, 0)]):
         # It belongs before all that the ring holds: into the spill at once, by way of a slot that is free.
         slot = tops.used[SLOTS_USED]
         _write(slots, slot, events, i)
         _let_go(plan, rows, slots, spills, tops, row, slot)
         slots.dirty[slot] = False
         return LATE if late else FRESH
-    if held == rows.size[row]:
+    if held == rows.room[row]:
         _let_go(plan, rows, slots, spills, tops, row, slot_at(rows, row, 0))
-        rows.start[row] = (rows.start[row] + 1) % rows.size[row]
+        rows.start[row] = (rows.start[row] + 1) % rows.room[row]
         held -= 1
     position = held
     rows.held[row] = held + 1
@@ -223,7 +224,7 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.label[slot] = 0
     slots.score[slot] = 0
     slots.verdict[slot] = 0
-    for field in range(slots.code.shape[1]):
+    for field in range(FIELDS_MAX):
         slots.code[slot, field] = events.code[i, field]
     slots.place[slot, 0] = events.place[i, 0]
     slots.place[slot, 1] = events.place[i, 1]

@@ -54,9 +54,9 @@ class Memory:
         return sum(len(entity.names) for entity in self.entities)
 
     @property
-    def bytes(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes of the arenas in use; the keys come on top."""
-        return sum(entity.arena.bytes for entity in self.entities)
+        return sum(entity.arena.memory_bytes for entity in self.entities)
 
     @property
     def layout(self) -> str:

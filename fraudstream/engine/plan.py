@@ -10,7 +10,16 @@ import numpy as np
 
 from fraudstream.engine import kernel, ring
 from fraudstream.engine.arena import Shape, block_sizes
-from fraudstream.engine.catalogue import AGGREGATES, HORIZON_MIN_MS, OF_AMOUNT, Catalogue, Entity, Feature, held_by_pane
+from fraudstream.engine.catalogue import (
+    AGGREGATES,
+    HORIZON_MIN_MS,
+    OF_AMOUNT,
+    Catalogue,
+    Entity,
+    Feature,
+    held_by_pane,
+    looked_at,
+)
 from fraudstream.engine.expression import Expression
 
 LABELS = {"genuine": 1, "fraud": 2}
@@ -42,7 +51,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         (feature for feature in catalogue.features if feature.entity == entity.name),
         key=lambda feature: (feature.delay_ms, feature.window_ms, feature.name),
     )
-    fields = sorted({name for feature in features for name in (feature.same, _field(feature)) if name is not None})
+    fields = sorted({name for feature in features for name in (feature.same, *looked_at(feature)) if name is not None})
     filters = {feature.where.source: feature.where for feature in features if feature.where is not None}
     bits = {source: 1 << place for place, source in enumerate(sorted(filters))}
     lanes = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
@@ -63,7 +72,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         row[kernel.MONEY] = feature.aggregate in OF_AMOUNT
         if feature.aggregate == "share":
             row[kernel.OF] = LABELS[feature.of or ""]
-        elif (field := _field(feature)) is not None:
+        for field in looked_at(feature):
             row[kernel.OF] = fields.index(field)
         if feature.aggregate == "since_last":
             row[kernel.MEMO] = lasts.setdefault(lane, len(lasts))
@@ -82,7 +91,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
                 row[kernel.CELL_Q] = cell(ring.CELL_SQUARES, lane)
 
     horizon_ms = max((f.window_ms + f.delay_ms for f in features if f.exact), default=0)
-    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(fields), len(lasts), len(elders))
+    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(lasts), len(elders))
     plan = kernel.Plan(
         spec=spec,
         lane=np.array(lanes, np.uint32),
@@ -118,7 +127,3 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         shape,
         digest,
     )
-
-
-def _field(feature: Feature) -> str | None:
-    return feature.of if feature.aggregate in ("distinct", "first_seen") else None

@@ -30,9 +30,9 @@ CELL_COUNT, CELL_SUM, CELL_SQUARES, CELL_MIN, CELL_MAX, CELL_GENUINE, CELL_FRAUD
 def slot_at(rows: Rows, row: int, position: int) -> int:
     """The slot of the row's payment number `position`, counted from the oldest."""
     place = rows.start[row] + position
-    if place >= rows.size[row]:
-        place -= rows.size[row]
-    return int(rows.base[row] + place)
+    if place >= rows.room[row]:
+        place -= rows.room[row]
+    return int(rows.block[row] + place)
 
 
 @jit
@@ -83,18 +83,7 @@ def mark(rows: Rows, tops: Tops, row: int, what: int) -> None:
 
 @jit
 def copy_slot(slots: Slots, source: int, target: int) -> None:
-    slots.t[target] = slots.t[source]
-    slots.amount[target] = slots.amount[source]
-    slots.event[target] = slots.event[source]
-    slots.mask[target] = slots.mask[source]
-    slots.currency[target] = slots.currency[source]
-    slots.label[target] = slots.label[source]
-    slots.score[target] = slots.score[source]
-    slots.verdict[target] = slots.verdict[source]
-    for field in range(slots.code.shape[1]):
-        slots.code[target, field] = slots.code[source, field]
-    slots.place[target, 0] = slots.place[source, 0]
-    slots.place[target, 1] = slots.place[source, 1]
+    slots[target] = slots[source]
     slots.dirty[target] = True
 
 
@@ -112,15 +101,15 @@ def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, si
         tops.used[_SLOTS_USED] += size
     for position in range(rows.held[row]):
         copy_slot(slots, slot_at(rows, row, position), base + position)
-    if rows.size[row] > 0:
+    if rows.room[row] > 0:
         index = 0
-        while sizes[index] != rows.size[row]:
+        while sizes[index] != rows.room[row]:
             index += 1
-        old = rows.base[row]
+        old = rows.block[row]
         slots.t[old] = tops.free[index]
         tops.free[index] = old
-    rows.base[row] = base
-    rows.size[row] = size
+    rows.block[row] = base
+    rows.room[row] = size
     rows.start[row] = 0
 
 

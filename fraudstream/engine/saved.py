@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SPILL_DIRTY, SPILLS_USED, Arena
+from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SLOT, SLOTS_USED, SPILL_DIRTY, SPILLS_USED, Arena
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.ring import resize, spill_of
 
 _HEADER = np.dtype(
-    [("floor_ms", "<i8"), ("first_ms", "<i8"), ("size", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
+    [("floor_ms", "<i8"), ("first_ms", "<i8"), ("room", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
 )
+_SIZE_BYTES = 4  # a chunk begins with the size of its block
 
 
 def read_key(key: bytes) -> tuple[str, str, str]:
@@ -56,14 +57,14 @@ def restore_part(arena: Arena, row: int, part: str, value: bytes) -> None:
     rows = arena.rows
     if part == "h":
         header = np.frombuffer(value, _HEADER)[0]
-        _grow(arena, row, int(header["size"]))
+        _grow(arena, row, int(header["room"]))
         rows.floor_ms[row], rows.first_ms[row] = header["floor_ms"], header["first_ms"]
         rows.start[row], rows.held[row] = header["start"], header["held"]
     elif part[0] == "c":
-        _grow(arena, row, int.from_bytes(value[:4], "little"))
-        first = int(arena.rows.base[row]) + CHUNK * int(part[1:])
-        slots = (len(value) - 4) // _row_bytes(arena.slots[:-1])
-        _read(arena.slots[:-1], slice(first, first + slots), value[4:])
+        _grow(arena, row, int.from_bytes(value[:_SIZE_BYTES], "little"))
+        first = int(arena.rows.block[row]) + CHUNK * int(part[1:])
+        slots = np.frombuffer(value, SLOT, offset=_SIZE_BYTES)
+        arena.slots[first : first + len(slots)] = slots
     else:
         if arena.tops.used[SPILLS_USED] >= len(arena.spills.pane):
             arena.make_room_for_spills()
@@ -85,7 +86,7 @@ def _headers(arena: Arena, dirty: Int64Array, keys: list[bytes]) -> list[tuple[b
 
 def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
     rows, slots = arena.rows, arena.slots
-    size, base = rows.size[dirty].astype(np.int64), rows.base[dirty]
+    size, base = rows.room[dirty].astype(np.int64), rows.block[dirty]
     # While the ring has not wrapped, the slots behind the newest payment have never been written.
     filled = np.where(rows.start[dirty] == 0, rows.held[dirty], size).astype(np.int64)
     counts = -(-filled // CHUNK)
@@ -102,9 +103,10 @@ def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes]) -> list[tuple[by
         at = np.flatnonzero(changed & (length == slots_held))
         if len(at):
             where = first[at][:, None] + np.arange(slots_held)
-            sizes = size[owner[at]].astype("<i4").view(np.uint8).reshape(len(at), 4)
+            sizes = size[owner[at]].astype("<i4").view(np.uint8).reshape(len(at), _SIZE_BYTES)
+            held = slots[where].view(np.uint8).reshape(len(at), -1)
             names = [keys[o] + b"c%d" % n for o, n in zip(owner[at].tolist(), number[at].tolist(), strict=True)]
-            records += _records(names, np.concatenate([sizes, *_bytes(slots[:-1], where)], axis=1))
+            records += _records(names, np.concatenate([sizes, held], axis=1))
     return records
 
 
@@ -146,12 +148,8 @@ def _read(columns: Any, where: slice, value: bytes) -> None:
             at += target.nbytes
 
 
-def _row_bytes(columns: Any) -> int:
-    return sum(column.nbytes // len(column) for column in columns)
-
-
 def _grow(arena: Arena, row: int, size: int) -> None:
-    if size > arena.rows.size[row]:
-        while arena.tops.used[0] + arena.shape.slots_max >= len(arena.slots.t):
+    if size > arena.rows.room[row]:
+        while arena.tops.used[SLOTS_USED] + arena.shape.slots_max >= len(arena.slots):
             arena.make_room_for_slots()
         resize(arena.rows, arena.slots, arena.tops, arena.sizes, row, size)

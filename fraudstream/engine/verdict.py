@@ -72,17 +72,13 @@ class Verdicts:
     def decisions(self) -> list[Decision]:
         """One for each payment."""
         scores = (self.score_points / POINTS_MAX).tolist()
-        if (
-            not self.late.any()
-            and not self.repeat.any()
-            and (len(self.finding) == 0 or (self.finding == self.finding[0]).all())
-        ):
-            if self.n and (first := self.findings[int(self.finding[0])]).outcome == "allow":
-                digest, shadow = first.rule_set, first.shadow_rules
-                return [
-                    Decision(p.event_id, p.account_id, t, "allow", score, digest, (), shadow)
-                    for p, t, score in zip(self.payments, self.occurred_at_ms.tolist(), scores, strict=True)
-                ]
+        times = self.occurred_at_ms.tolist()
+        alike = self.n > 0 and not self.late.any() and not self.repeat.any() and (self.finding == self.finding[0]).all()
+        if alike and (found := self.findings[int(self.finding[0])]).outcome == "allow":
+            return [
+                Decision(p.event_id, p.account_id, t, "allow", score, found.rule_set, (), found.shadow_rules)
+                for p, t, score in zip(self.payments, times, scores, strict=True)
+            ]
         return [
             Decision(
                 payment.event_id,
@@ -99,7 +95,7 @@ class Verdicts:
             )
             for payment, t, score, found, repeat, late in zip(
                 self.payments,
-                self.occurred_at_ms.tolist(),
+                times,
                 scores,
                 [self.findings[number] for number in self.finding.tolist()],
                 self.repeat.tolist(),
