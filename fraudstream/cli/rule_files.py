@@ -1,0 +1,50 @@
+"""The files of a rules directory as texts, bounded in number and size, and its faults as one failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fraudstream.cli.failure import Failure
+from fraudstream.engine.document import DocumentErrors
+from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+
+FILES_MAX = 3_000
+FILE_BYTES_MAX = 1 << 20
+
+
+def rule_texts(directory: Path) -> dict[str, str]:
+    """{path below the directory: text} of its YAML files and of those one level below. Raises `Failure`."""
+    if not directory.is_dir():
+        raise Failure(f"{directory} is no directory of rules. Name one, or set rules.directory.")
+    paths = sorted([*directory.glob("*.yaml"), *directory.glob("*/*.yaml")])
+    if not paths:
+        raise Failure(f"{directory} holds no rules: no features.yaml, no <typology>/<name>.yaml.")
+    if len(paths) > FILES_MAX:
+        raise Failure(f"{directory} holds {len(paths)} YAML files; at most {FILES_MAX} are read.")
+    return {path.relative_to(directory).as_posix(): _text(path) for path in paths}
+
+
+def load_rule_set(directory: Path) -> RuleSet:
+    """The compiled rule set of a directory. Raises `Failure` with every fault in it."""
+    try:
+        return compile_rule_set(rule_texts(directory))
+    except DocumentErrors as errors:
+        raise Failure(fault_list(errors, directory)) from errors
+
+
+def fault_list(errors: DocumentErrors, directory: Path) -> str:
+    """All faults, each with its place as a path one can open, and how many there are."""
+    count = len(errors.faults)
+    shown = [str(fault._replace(path=str(directory / fault.path))) for fault in errors.faults]
+    return "\n".join([f"{directory} has {count} fault{'s' if count > 1 else ''}:", *shown])
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise Failure(f"{path} is larger than {FILE_BYTES_MAX:,} bytes. Split it.")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path} is not UTF-8 at byte {error.start}. Save it as UTF-8.") from error
