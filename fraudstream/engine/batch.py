@@ -49,7 +49,7 @@ class Batch:
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:
-            row[self.label_at] = entity.known_rows_of(list(map(key, self.labels)))
+            row[self.label_at] = entity.rows_of(list(map(key, self.labels)), add=False)
         elif self.labels:
             row[self.label_at] = -1
         t = self._merged(columns.occurred_at_ms, np.int64)

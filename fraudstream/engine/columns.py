@@ -125,7 +125,7 @@ def read_columns(
     balances = {}
     for name in ("balance_before", "balance_after"):
         texts: list[str | None] = list(map(attrgetter(name), payments))
-        held = [i for i, text in enumerate(texts) if text is not None]
+        held = [] if texts.count(None) == n else [i for i, text in enumerate(texts) if text is not None]
         balance = np.full(n, np.nan)
         if held:
             minor, faults = amounts.parse_amounts([texts[i] or "" for i in held], exponent[held], signed=True)

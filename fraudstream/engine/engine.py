@@ -143,16 +143,24 @@ class Engine:
         plain = memory.number_of(Finding(rule_set.digest, "allow", (), ()))
         finding = np.full(len(fired), plain, np.int64)
         above = score_points >= rule_set.score.threshold_points
-        for row in np.flatnonzero(fired.any(axis=1) | above).tolist():
-            rules = [rule_set.rules[number] for number in np.flatnonzero(fired[row]).tolist()]
-            live = [rule for rule in rules if rule.status == "live"]
-            outcome: Outcome = "review" if live or above[row] else "allow"
-            if any(rule.outcome == "block" for rule in live):
-                outcome = "block"
-            shadow = tuple(rule.name for rule in rules if rule.status == "shadow")
-            found = Finding(rule_set.digest, outcome, tuple(rule.name for rule in live), shadow)
-            finding[row] = memory.number_of(found)
+        notable = np.flatnonzero(fired.any(axis=1) | above)
+        seen: dict[bytes, int] = {}
+        kinds = np.concatenate([fired[notable], above[notable, None]], axis=1)
+        for row, kind in zip(notable.tolist(), kinds, strict=True):
+            number = seen.get(kind.tobytes())
+            if number is None:
+                number = seen[kind.tobytes()] = memory.number_of(self._found(fired[row], bool(above[row])))
+            finding[row] = number
         return finding
+
+    def _found(self, fired: BoolArray, above: bool) -> Finding:
+        rules = [self.rule_set.rules[number] for number in np.flatnonzero(fired).tolist()]
+        live = [rule for rule in rules if rule.status == "live"]
+        outcome: Outcome = "review" if live or above else "allow"
+        if any(rule.outcome == "block" for rule in live):
+            outcome = "block"
+        shadow = tuple(rule.name for rule in rules if rule.status == "shadow")
+        return Finding(self.rule_set.digest, outcome, tuple(rule.name for rule in live), shadow)
 
     def _derive(self, derived: Derived, columns: Columns, features: dict[str, Float64Array]) -> None:
         if derived.type is Type.BOOL:

@@ -14,8 +14,9 @@ import numpy as np
 
 from fraudstream.contracts.fields import Outcome
 from fraudstream.engine import kernel, saved
-from fraudstream.engine.arena import DIRTY_ROWS, NEVER, Arena
+from fraudstream.engine.arena import NEVER, Arena
 from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.plan import EntityPlan
 
 _PARTITION_KEY = b"\0partition"
@@ -51,7 +52,7 @@ class Memory:
 
     @property
     def rows(self) -> int:
-        return sum(len(entity.names) for entity in self.entities)
+        return sum(entity.index.rows for entity in self.entities)
 
     @property
     def memory_bytes(self) -> int:
@@ -73,7 +74,7 @@ class Memory:
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
         for entity in self.entities:
-            records += saved.take_changes(entity.plan.entity.name, entity.names, entity.arena)
+            records += saved.take_changes(entity.plan.entity.name, entity.index, entity.arena)
         return records
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
@@ -89,7 +90,7 @@ class Memory:
                 if name not in entities:
                     raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
                 entity = entities[name]
-                row = entity.row_of(text)
+                row = int(entity.rows_of([text])[0])
                 saved.restore_part(entity.arena, row, part, value)
 
     def _restore_finding(self, number: int, value: bytes) -> None:
@@ -108,29 +109,17 @@ class EntityMemory:
     def __init__(self, plan: EntityPlan) -> None:
         self.plan = plan
         self.arena = Arena(plan.shape)
-        self.names: list[str] = []
-        self._index = _Index(self.names)
+        self.index = KeyIndex()
         slots = 1 << (2 * plan.entity.slots + 2).bit_length()
-        self.scratch = kernel.Scratch(np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64))
+        self.scratch = kernel.Scratch(
+            np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        )
 
-    def rows_of(self, keys: Sequence[str | None]) -> Int64Array:
-        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row."""
-        if None in keys:
-            index = self._index
-            rows = np.array([-1 if key is None else index[key] for key in keys], np.int64)
-        else:
-            rows = np.fromiter(map(self._index.__getitem__, keys), np.int64, len(keys))  # type: ignore[arg-type]
-        self.arena.make_room_for_rows(len(self.names))
+    def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
+        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row, or -1 without `add`."""
+        rows = self.index.rows_of(keys, add)
+        self.arena.make_room_for_rows(self.index.rows)
         return rows
-
-    def known_rows_of(self, keys: Sequence[str | None]) -> Int64Array:
-        """As `rows_of`, but -1 for a key not seen before."""
-        return np.array([self._index.get(key, -1) if key is not None else -1 for key in keys], np.int64)
-
-    def row_of(self, key: str) -> int:
-        row = self._index[key]
-        self.arena.make_room_for_rows(len(self.names))
-        return row
 
     def walk(self, events: kernel.Events, answers: kernel.Answers) -> None:
         """Run the kernel over the events, making room where it asks for it."""
@@ -152,19 +141,3 @@ class EntityMemory:
                 arena.make_room_for_slots()
             elif why == kernel.NEEDS_SPILLS:
                 arena.make_room_for_spills()
-
-    @property
-    def dirty_rows(self) -> int:
-        return int(self.arena.tops.used[DIRTY_ROWS])
-
-
-class _Index(dict[str, int]):
-    """Row by key; a key that is not there gets the next row."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-
-    def __missing__(self, key: str) -> int:
-        row = self[key] = len(self._names)
-        self._names.append(key)
-        return row

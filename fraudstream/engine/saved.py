@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SLOT, SLOTS_USED, SPILL_DIRTY, SPILLS_USED, Arena
 from fraudstream.engine.arrays import Int64Array, UInt8Array
+from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ring import resize, spill_of
 
 _HEADER = np.dtype(
@@ -34,13 +35,13 @@ def read_key(key: bytes) -> tuple[str, str, str]:
     return entity.decode(), text.decode(), part.decode()
 
 
-def take_changes(entity: str, names: list[str], arena: Arena) -> list[tuple[bytes, bytes]]:
+def take_changes(entity: str, index: KeyIndex, arena: Arena) -> list[tuple[bytes, bytes]]:
     """The records of all that is dirty, which then no longer is."""
     count = int(arena.tops.used[DIRTY_ROWS])
     if count == 0:
         return []
     dirty = arena.tops.stack[:count].astype(np.int64)
-    keys = [b"%b\0%b\0" % (entity.encode(), names[row].encode()) for row in dirty.tolist()]
+    keys = [b"%b\0%b\0" % (entity.encode(), index.key(row)) for row in dirty.tolist()]
     records = _headers(arena, dirty, keys) + _chunks(arena, dirty, keys)
     spilled = np.flatnonzero(arena.rows.dirty[dirty] & SPILL_DIRTY)
     if len(spilled):

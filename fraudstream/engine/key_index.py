@@ -1,0 +1,147 @@
+"""Which row belongs to which key: a hash table over the keys' bytes, filled and searched a batch at a time.
+
+Keys are told apart by all their bytes. A key costs its own length and some 40 bytes, and finding it one or two cache lines,
+whose fetches overlap from key to key; a dict of strings takes four times the memory and of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fraudstream.engine.arrays import Int64Array, UInt8Array
+from fraudstream.engine.jit import jit
+
+NO_ROW = -1
+
+_SEPARATOR = "\0"
+_SEED = np.uint64(
+    hash("fraudstream") & ((1 << 64) - 1)
+)  # differs from process to process: nobody can choose keys that collide
+_PRIME, _MIX = 0x100000001B3, 0x9E3779B97F4A7C15
+
+
+class KeyIndex:
+    """Rows by key, numbered from 0 in the order in which keys are first seen."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._table = np.zeros((256, 2), np.int64)  # (hash, row + 1); open addressing, at most half full
+        self._text = np.zeros(4096, np.uint8)  # the keys, one behind the other
+        self._begin = np.zeros(129, np.int64)  # where each begins; the last entry in use: where the next will
+
+    def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
+        """The row of each key, int64, shape (n,); `NO_ROW` for None and for the empty key. A new key gets the next row, or
+        `NO_ROW` where `add` is False.
+        """
+        joined = _SEPARATOR.join([key or "" for key in keys] if None in keys else keys)  # type: ignore[arg-type]
+        if joined.count(_SEPARATOR) != max(len(keys) - 1, 0):  # a key holds the separator itself
+            return np.concatenate([self._rows_of(key or "", 1, add) for key in keys])
+        return self._rows_of(joined, len(keys), add)
+
+    def key(self, row: int) -> bytes:
+        """The key of a row, in UTF-8."""
+        return self._text[self._begin[row] : self._begin[row + 1]].tobytes()
+
+    def _rows_of(self, joined: str, n: int, add: bool) -> Int64Array:
+        data = np.frombuffer(joined.encode(), np.uint8)
+        rows = np.empty(n, np.int64)
+        if add:
+            self._make_room(n, len(data))
+        if n:
+            separator = ord(_SEPARATOR) if n > 1 else -1
+            ends, codes = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
+            codes[n] = _hash(data, separator, ends, codes, self._table, self._begin, _SEED)
+            self.rows = _find(data, ends, codes, rows, self._table, self._text, self._begin, self.rows, add)
+        return rows
+
+    def _make_room(self, keys: int, length: int) -> None:
+        if (self.rows + keys) * 2 > len(self._table):
+            table = np.zeros((1 << (3 * (self.rows + keys)).bit_length(), 2), np.int64)
+            _refill(self._table, table)
+            self._table = table
+        if self.rows + keys >= len(self._begin):
+            self._begin = np.resize(self._begin, (self.rows + keys) * 3 // 2 + 1)
+        used = int(self._begin[self.rows])
+        if used + length > len(self._text):
+            self._text = np.resize(self._text, (used + length) * 3 // 2)
+
+
+@jit
+def _hash(
+    data: UInt8Array,
+    separator: int,
+    ends: Int64Array,
+    codes: Int64Array,
+    table: Int64Array,
+    begin: Int64Array,
+    seed: np.uint64,
+) -> int:
+    """Where each key ends, and its hash. Touches what `_find` will read, so that the fetches of many keys overlap."""
+    last = len(table) - 1
+    end, touched = -1, 0
+    for i in range(len(ends) - 1):
+        end, value = end + 1, seed
+        while end < len(data) and data[end] != separator:
+            value = (value ^ np.uint64(data[end])) * np.uint64(_PRIME)
+            end += 1
+        value = (value ^ (value >> np.uint64(32))) * np.uint64(_MIX)
+        ends[i], codes[i] = end, np.int64(value ^ (value >> np.uint64(29)))
+        touched += table[codes[i] & last, 1]
+    for i in range(len(ends) - 1):
+        touched += begin[max(table[codes[i] & last, 1] - 1, 0)]
+    return touched
+
+
+@jit
+def _find(
+    data: UInt8Array,
+    ends: Int64Array,
+    codes: Int64Array,
+    rows: Int64Array,
+    table: Int64Array,
+    text: UInt8Array,
+    begin: Int64Array,
+    count: int,
+    add: bool,
+) -> int:
+    """Search, and add where asked to. Returns how many keys there are then."""
+    last = len(table) - 1
+    start = 0
+    for i in range(len(rows)):
+        end, code, row = ends[i], codes[i], NO_ROW
+        place = code & last
+        while end > start and table[place, 1] != 0:
+            candidate = table[place, 1] - 1
+            at = begin[candidate]
+            if table[place, 0] == code and begin[candidate + 1] - at == end - start:
+                same = 0
+                while same < end - start and text[at + same] == data[start + same]:
+                    same += 1
+                if same == end - start:
+                    row = candidate
+                    break
+            place = (place + 1) & last
+        if row == NO_ROW and add and end > start:
+            row = count
+            count += 1
+            table[place, 0], table[place, 1] = code, count
+            at = begin[row]
+            for k in range(end - start):
+                text[at + k] = data[start + k]
+            begin[count] = at + end - start
+        rows[i] = row
+        start = end + 1
+    return count
+
+
+@jit
+def _refill(old: Int64Array, new: Int64Array) -> None:
+    last = len(new) - 1
+    for i in range(len(old)):
+        if old[i, 1] != 0:
+            place = old[i, 0] & last
+            while new[place, 1] != 0:
+                place = (place + 1) & last
+            new[place, 0], new[place, 1] = old[i, 0], old[i, 1]
