@@ -1,0 +1,38 @@
+"""A batch of rows as an expression's column source: plain dictionaries in, columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fraudstream.engine.digest import digest_text
+from fraudstream.engine.expression import Array, Symbols, Type, Values
+
+Row = Mapping[str, Any]
+
+
+class Table:
+    """`rows`: values by name; None or absent is missing. MONEY in minor units; a row's `exponent` is 2 by default."""
+
+    def __init__(self, rows: Sequence[Row], symbols: Symbols) -> None:
+        self._rows, self._symbols = rows, symbols
+
+    @property
+    def n(self) -> int:
+        return len(self._rows)
+
+    @property
+    def minor_per_major(self) -> Values:
+        return np.array([10.0 ** row.get("exponent", 2) for row in self._rows], np.float64)
+
+    def column(self, name: str) -> Array:
+        values = [row.get(name) for row in self._rows]
+        match self._symbols[name]:
+            case Type.BOOL:
+                return np.array([-1 if value is None else int(value) for value in values], np.int8)
+            case Type.TEXT:
+                return np.array([0 if value is None else digest_text(value) for value in values], np.uint64)
+            case _:
+                return np.array([np.nan if value is None else value for value in values], np.float64)
