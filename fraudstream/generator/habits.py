@@ -225,4 +225,4 @@ def _where(mask: Any, values: Any) -> list[Any]:
     """The values where `mask` holds, None elsewhere."""
     result = np.full(len(mask), None, object)
     result[mask] = values[mask]
-    return result.tolist()  # type: ignore[no-any-return]
+    return result.tolist()

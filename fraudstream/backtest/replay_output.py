@@ -1,0 +1,154 @@
+"""The files a replay writes, as it goes and in bounded memory: decisions, alerts, and features if they are wanted.
+
+`alerts.jsonl` holds, a line each, the very bytes that the stream would publish. A file is put in its place when it is
+whole: an interrupted replay leaves none that looks finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet
+
+from fraudstream.contracts import Decision
+from fraudstream.engine.expression import Type
+from fraudstream.engine.verdict import Verdicts
+
+ROWS_PER_GROUP = 131_072
+
+DECISIONS = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("account_id", pa.string(), nullable=False),
+        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+        pa.field("rules", pa.list_(pa.string()), nullable=False),
+        pa.field("shadow_rules", pa.list_(pa.string()), nullable=False),
+        pa.field("alert_id", pa.string()),
+        pa.field("repeat", pa.bool_(), nullable=False),
+        pa.field("late", pa.bool_(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("rule_set", pa.string(), nullable=False),
+    ]
+)
+_LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
+
+
+class ReplayOutput:
+    """Use as a context manager: the files appear when it ends without an error."""
+
+    def __init__(self, directory: Path, features: dict[str, Type], features_path: Path | None) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._alerts_path = directory / "alerts.jsonl"
+        self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
+        self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
+        self._feature_types = features
+        self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
+
+    def __enter__(self) -> ReplayOutput:
+        return self
+
+    def write(self, verdicts: Verdicts, labels: npt.NDArray[np.int8]) -> int:
+        """Append a batch's verdicts; the number of its alerts."""
+        decisions = verdicts.decisions()
+        self._decisions.append(_decision_columns(decisions, labels))
+        alerts = verdicts.alerts()
+        for alert in alerts:
+            self._alerts.write(msgspec.json.encode(alert) + b"\n")
+        if self._features is not None:
+            self._features.append(self._feature_columns(decisions, verdicts))
+        return len(alerts)
+
+    def _feature_columns(self, decisions: Sequence[Decision], verdicts: Verdicts) -> list[Any]:
+        columns = _key_columns(decisions)
+        for name, type_ in self._feature_types.items():
+            values = pa.array(verdicts.features[name], from_pandas=True)  # NaN becomes null: missing
+            columns.append(values.cast(pa.bool_()) if type_ is Type.BOOL else values)
+        return columns
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        whole = kind is None
+        self._alerts.close()
+        _settle(self._alerts_path, whole)
+        for parquet in (self._decisions, self._features):
+            if parquet is not None:
+                parquet.close(whole)
+
+
+def features_schema(features: dict[str, Type]) -> Any:
+    """Columns of the features file; each says its unit (`minor_units` of the payment's currency, `ms`)."""
+    units = {Type.MONEY: "minor_units", Type.DURATION: "ms"}
+    fields = [DECISIONS.field(name) for name in ("event_id", "account_id", "occurred_at")]
+    for name, type_ in features.items():
+        metadata = {"unit": units[type_]} if type_ in units else None
+        fields.append(pa.field(name, pa.bool_() if type_ is Type.BOOL else pa.float64(), metadata=metadata))
+    return pa.schema(fields)
+
+
+def _key_columns(decisions: Sequence[Decision]) -> list[Any]:
+    return [
+        pa.array([decision.event_id for decision in decisions], pa.string()),
+        pa.array([decision.account_id for decision in decisions], pa.string()),
+        pa.array([decision.occurred_at_ms for decision in decisions], pa.int64()).cast(pa.timestamp("ms", "UTC")),
+    ]
+
+
+def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8]) -> list[Any]:
+    def column(name: str) -> Any:
+        values = [getattr(decision, name) for decision in decisions]
+        return pa.array(values, DECISIONS.field(name).type)
+
+    names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late")
+    label = pa.array(_LABELS[labels].tolist(), pa.string())
+    return [*_key_columns(decisions), *map(column, names), label, column("rule_set")]
+
+
+class _Parquet:
+    """Gathers batches of any size into row groups of one size: the file does not tell how it was cut."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        self._path = path
+        self._schema = schema
+        self._writer = pa.parquet.ParquetWriter(_draft(path), schema, compression="zstd")
+        self._held: list[Any] = []
+        self._rows = 0
+
+    def append(self, columns: list[Any]) -> None:
+        batch = pa.record_batch(columns, schema=self._schema)
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= ROWS_PER_GROUP:
+            self._write(self._rows - self._rows % ROWS_PER_GROUP)
+
+    def _write(self, rows: int) -> None:
+        table = pa.Table.from_batches(self._held, self._schema)
+        self._writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=ROWS_PER_GROUP)
+        rest = table.slice(rows)
+        self._held, self._rows = (rest.to_batches() if rest.num_rows else []), rest.num_rows
+
+    def close(self, whole: bool) -> None:
+        if whole and self._rows:
+            self._write(self._rows)
+        self._writer.close()
+        _settle(self._path, whole)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _settle(path: Path, whole: bool) -> None:
+    if whole:
+        _draft(path).replace(path)
+    else:
+        _draft(path).unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""`fraudstream generate`: realistic payments with labelled fraud, to a file or a topic."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.progress import payments_progress
+from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.generator.plan import Plan
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+
+FILE_COUNT = 100_000
+FILE_START = "2025-01-01T00:00:00Z"
+TOPIC_RATE = 100.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "generate",
+        help="make realistic payments with labelled fraud, to a file or a topic",
+        description=(
+            "Payments of customers with homes, habits and devices, with frauds of ten typologies among them and much "
+            "that only looks like fraud. The same options give the same payments."
+        ),
+        epilog=(
+            "examples:\n"
+            "  fraudstream generate --out payments.parquet --count 1000000 --seed 7  # read: --mapping generated\n"
+            "  fraudstream generate --topic --rate 200"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--out", metavar="FILE", type=Path, help=".parquet (with labels) or .jsonl (and .labels.jsonl)")
+    to.add_argument(
+        "--topic", metavar="NAME", nargs="?", const="", help="publish, to NAME or the payments topic, as time goes by"
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="another seed, other payments (default: 1)")
+    parser.add_argument(
+        "--count", metavar="N", type=int, help="payments (default: 100000 to a file, endless to a topic)"
+    )
+    parser.add_argument("--accounts", metavar="N", type=int, default=10_000, help="customers (default: 10000)")
+    parser.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        help="payments a second of event time (default: 1.5 a day and account to a file, 100 to a topic)",
+    )
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help=f"event time of the first, ISO 8601 (default: {FILE_START} to a file, now to a topic)",
+    )
+    parser.add_argument(
+        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
+    )
+    parser.add_argument(
+        "--history", metavar="TIME", type=duration_ms, default="0", help="so much of the past first, as fast as it goes"
+    )
+    parser.add_argument(
+        "--fraud-share", metavar="X", type=float, default=0.005, help="of the payments (default: 0.005)"
+    )
+    parser.add_argument(
+        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    parser.add_argument("--json", action="store_true", help="print counts as JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    plan = plan_of(args, to_topic=args.out is None)
+    started = time.perf_counter()
+    if args.out is None:
+        target = args.topic or settings.topics.payments
+        payments = _to_topic(args, plan, settings.kafka.bootstrap_servers, target)
+    else:
+        target = str(args.out)
+        payments = _to_file(args, plan)
+    seconds = time.perf_counter() - started
+    if args.json:
+        print(json.dumps({"to": target, "payments": payments, "seed": plan.seed, "seconds": round(seconds, 3)}))
+    else:
+        print(f"{payments:,} payments to {target} in {seconds:.1f} s.")
+    return 0
+
+
+def plan_of(args: argparse.Namespace, to_topic: bool) -> Plan:
+    if args.count is not None and args.count < 1:
+        raise Failure(f"--count {args.count}: at least 1.")
+    if args.speed < 0:
+        raise Failure(f"--speed {args.speed:g}: 0 or more.")
+    text = args.start or (None if to_topic else FILE_START)
+    try:
+        start = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Failure(f"--start {text}: no time in ISO 8601, as in {FILE_START}.") from error
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    content = {
+        "start_ms": round(start.timestamp() * 1000),
+        "seed": args.seed,
+        "accounts": args.accounts,
+        "rate": args.rate if args.rate is not None or not to_topic else TOPIC_RATE,
+        "history_ms": args.history,
+        "fraud_share": args.fraud_share,
+    }
+    try:
+        return msgspec.convert(content, Plan)
+    except msgspec.ValidationError as error:
+        raise Failure(f"nothing can be generated so: {error}.") from error
+
+
+def _to_file(args: argparse.Namespace, plan: Plan) -> int:
+    from fraudstream.generator.files import write_jsonl, write_parquet
+    from fraudstream.generator.stream import stream
+
+    count = args.count or FILE_COUNT
+    batches = stream(plan, count)
+    suffix = args.out.suffix.lower()
+    if suffix not in (".parquet", ".jsonl"):
+        raise Failure(f"{args.out}: name it .parquet or .jsonl, for that is what it will be.")
+    written = 0
+    try:
+        with payments_progress("generate", count, quiet=args.json) as advance:
+            parquet = suffix == ".parquet"
+            parts = write_parquet(batches, args.out) if parquet else write_jsonl(batches, args.out, args.label_delay)
+            for payments in parts:
+                written += payments
+                advance(payments, 0)
+    except OSError as error:
+        raise Failure(f"{args.out} can't be written: {error.strerror}.") from error
+    return written
+
+
+def _to_topic(args: argparse.Namespace, plan: Plan, servers: str, topic: str) -> int:
+    from fraudstream.cli.event_publisher import EventPublisher
+    from fraudstream.cli.live_payments import publish_as_time_goes
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
+    sent = 0
+
+    async def publish() -> None:
+        with payments_progress("generate", args.count, quiet=args.json) as advance:
+
+            def published(payments: int, labels: int) -> None:
+                nonlocal sent
+                sent += payments
+                advance(payments, 0)
+
+            async with EventPublisher(servers, topic) as publisher:
+                await publish_as_time_goes(
+                    publisher,
+                    plan,
+                    label_delay_ms=args.label_delay,
+                    speed=args.speed,
+                    payments_max=args.count,
+                    published=published,
+                )
+
+    asyncio.run(publish())
+    return sent

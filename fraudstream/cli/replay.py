@@ -1,0 +1,134 @@
+"""`fraudstream replay`: run the engine over a file of payments and write decisions, alerts and how well they did."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
+from fraudstream.cli.progress import payments_progress
+from fraudstream.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from fraudstream.backtest.replay import Summary
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.rule_set import RuleSet
+
+BATCH_SIZE = 20_000
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "replay",
+        help="run the engine over a file of payments and write decisions and alerts",
+        description=(
+            "Judges the payments of a file as the stream would, with the file's labels as they would have come, and "
+            "writes decisions.parquet, alerts.jsonl and summary.json."
+        ),
+        epilog="example:\n  fraudstream replay payments.parquet --mapping handbook --out replayed",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_payment_file(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="where to write (made if it is not there)"
+    )
+    parser.add_argument("--rules", metavar="DIR", type=Path, help="directory of rules (setting rules.directory)")
+    parser.add_argument(
+        "--features", metavar="FILE", type=Path, help="catalogue in place of the rules' own; without --rules: no rules"
+    )
+    parser.add_argument("--features-out", metavar="FILE", type=Path, help="write every payment's features, as Parquet")
+    parser.add_argument(
+        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+    )
+    parser.add_argument(
+        "--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="events judged at once; changes no result"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    from fraudstream.backtest.file_error import PaymentFileError
+    from fraudstream.backtest.replay import encode_summary, replay
+
+    if args.batch_size < 1:
+        raise Failure(f"--batch-size {args.batch_size}: at least 1.")
+    file = open_payment_file(args)
+    rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
+    try:
+        with payments_progress("replay", file.rows, quiet=args.json) as advance:
+            summary = replay(
+                rule_set,
+                file.batches(args.sort),
+                args.out,
+                label_delay_ms=args.label_delay,
+                batch_size=args.batch_size,
+                features_out=args.features_out,
+                progress=advance,
+            )
+    except PaymentFileError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"can't write the results: {error}.") from error
+    if args.json:
+        sys.stdout.write(encode_summary(summary).decode() + "\n")
+    else:
+        _print(summary, args.out)
+    return 0
+
+
+def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet:
+    """The rules of a directory. `features` replaces their catalogue and, with no directory named, stands alone."""
+    from fraudstream.cli.rule_files import fault_list, rule_texts
+    from fraudstream.engine.document import DocumentErrors
+    from fraudstream.engine.rule_set import FEATURES, compile_rule_set
+
+    directory = rules or (None if features else usual)
+    without_rules = directory is None or (features and directory.is_dir() and not any(directory.rglob("*.yaml")))
+    texts = {} if directory is None or without_rules else rule_texts(directory)
+    if features:
+        try:
+            texts[FEATURES] = features.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(f"{features} can't be read: {error}.") from error
+    try:
+        return compile_rule_set(texts)
+    except DocumentErrors as errors:
+        faults = [
+            fault._replace(path=str(features)) if features and fault.path == FEATURES else fault
+            for fault in errors.faults
+        ]
+        raise Failure(fault_list(DocumentErrors(faults), directory or Path())) from errors
+
+
+def _print(summary: Summary, out: Path) -> None:
+    console = Console()
+    console.print(
+        f"{summary.payments:,} payments, {summary.labels:,} labels ({summary.frauds:,} payments are fraud): "
+        f"{summary.alerts:,} alerts. {summary.us_a_payment:.1f} µs a payment in the engine, "
+        f"{summary.seconds:.1f} s in all."
+    )
+    for reason, count in summary.rejected.items():
+        first = next(rejection for rejection in summary.rejections if rejection.reason == reason)
+        console.print(
+            f"{count:,} could not be judged ({reason}), first {first.event_id}: {first.sentence}", markup=False
+        )
+    if summary.auc is not None and summary.average_precision is not None:
+        console.print(f"Score: AUC {summary.auc:.3f}, average precision {summary.average_precision:.3f}.")
+    if summary.rules:
+        table = Table("rule", "fired", "precision", "recall", box=None)
+        for rule in (*sorted(summary.rules, key=lambda rule: -rule.fired), summary.alert):
+            name = "all alerts" if rule is summary.alert else rule.rule
+            table.add_row(name, f"{rule.fired:,}", _share(rule.precision), _share(rule.recall))
+        console.print(table)
+    console.print(f"Written to {out}: decisions.parquet, alerts.jsonl, summary.json.", markup=False)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
