@@ -79,7 +79,6 @@ class WorkerTelemetry(ProcessTelemetry):
         size: int,
     ) -> None:
         metrics = self.metrics
-        metrics.records.inc(records)
         metrics.payments.inc(payments)
         metrics.decisions.inc(decisions)
         metrics.labels.inc(labels)
@@ -99,6 +98,7 @@ class WorkerTelemetry(ProcessTelemetry):
         metrics.state_bytes.labels(partition).set(size)
         self._mark_unsaved(partition)
         self._mark_watermark(partition, watermark_ms)
+        metrics.records.inc(records)  # last: what a scrape sees counted here, it sees counted everywhere
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         self.metrics.lag.labels(partition).set(lag)
@@ -117,9 +117,11 @@ class WorkerTelemetry(ProcessTelemetry):
     def _mark_unsaved(self, partition: int) -> None:
         """Called after each batch. One judged while a checkpoint runs is counted from the next batch on."""
         self._unsaved_since.setdefault(partition, time.monotonic())
-        self.metrics.unsaved_age.labels(partition).set_function(
-            lambda: time.monotonic() - self._unsaved_since.get(partition, time.monotonic())
-        )
+        self.metrics.unsaved_age.labels(partition).set_function(lambda: self._unsaved_age(partition))
+
+    def _unsaved_age(self, partition: int) -> float:
+        since = self._unsaved_since.get(partition)
+        return 0.0 if since is None else time.monotonic() - since
 
     def _mark_watermark(self, partition: int, watermark_ms: int) -> None:
         if watermark_ms <= 0:

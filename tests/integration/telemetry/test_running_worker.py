@@ -1,0 +1,153 @@
+"""Prometheus' view of a running worker: what goes through the broker is what `/metrics` counts."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.topics import apply_topics
+from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.worker import serve
+from fraudstream.telemetry import http
+from fraudstream.telemetry.worker import WorkerTelemetry
+
+WAIT_S = 60.0
+
+RULE_SET = {
+    "features.yaml": """
+version: 1
+entities:
+  account: {key: account_id, slots: 8, panes: {width: 2d, count: 16}}
+features:
+  account.payments_1h: {aggregate: count, window: 1h}
+""",
+    "score.yaml": "threshold: 0.9\nparts: []\n",
+    "velocity/third_payment.yaml": """
+id: 5d1f0f1d-7a42-4c3b-9a0e-0b6f6c1e6a55
+title: Third payment in an hour
+status: live
+severity: high
+tags: [typology.velocity]
+when: account.payments_1h >= 3
+message: "{account.payments_1h} payments in an hour"
+blind_spots: [slower series]
+false_positives: [shopping]
+""",
+}
+
+
+class Running(NamedTuple):
+    url: str
+    task: asyncio.Task[None]
+    settings: StreamSettings
+
+    async def page(self, path: str) -> str:
+        def get() -> str:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+
+        return await asyncio.to_thread(get)
+
+    async def value(self, name: str, **labels: str) -> float:
+        """Sum of the samples of that name with these labels among theirs."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(await self.page("/metrics"))
+            for sample in family.samples
+            if sample.name == f"fraudstream_{name}" and labels.items() <= sample.labels.items()
+        )
+
+    async def wait_for(self, expected: float, name: str, **labels: str) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while (found := await self.value(name, **labels)) != expected:
+            if self.task.done():
+                self.task.result()  # raises what ended the worker
+            assert time.monotonic() < deadline, f"{name} {labels}: {found}, not {expected}, after {WAIT_S} s"
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterator[Running]:
+    settings = StreamSettings(
+        brokers=broker,
+        checkpoint_mode="batch",
+        group=unique_name("group"),
+        payments_topic=unique_name("payments"),
+        labels_topic=None,
+        decisions_topic=unique_name("decisions"),
+        alerts_topic=unique_name("alerts"),
+        dead_letters_topic=unique_name("dead-letters"),
+        checkpoint_s=0.2,
+    )
+    names = (
+        *(settings.payments_topic, settings.decisions_topic, settings.alerts_topic, settings.dead_letters_topic),
+        settings.changelog_topic,
+    )
+    await apply_topics(broker, [Topic(name, 2, 1, {}) for name in names])
+    telemetry = WorkerTelemetry(CollectorRegistry(), version="1.2.3", reasons=["not_json"])
+    stop = asyncio.Event()
+    with http.serving(telemetry.registry, telemetry.healthy, telemetry.ready) as url:
+        running = asyncio.create_task(
+            serve(settings, Engine(compile_rule_set(RULE_SET)), telemetry, [telemetry.sensor], stop=stop)
+        )
+        try:
+            yield Running(url, running, settings)
+        finally:
+            stop.set()
+            await asyncio.wait([running])
+
+
+def payment(number: int, at_ms: int) -> bytes:
+    return json.dumps(
+        {
+            "event_id": f"e{number}",
+            "occurred_at": at_ms,
+            "account_id": "a1",
+            "amount": "12.50",
+            "currency": "EUR",
+            "direction": "debit",
+        }
+    ).encode()
+
+
+async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> None:
+    now_ms = int(time.time() * 1000)
+    values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken", payment(3, now_ms + 3)]
+    async with AIOKafkaProducer(bootstrap_servers=worker.settings.brokers) as producer:
+        for value in values:
+            await producer.send_and_wait(worker.settings.payments_topic, value, key=b"a1")
+
+    await worker.wait_for(6, "records_total")
+    assert await worker.value("payments_total") == 5
+    assert await worker.value("decisions_total") == 5
+    assert await worker.value("repeated_payments_total") == 1
+    assert await worker.value("alerts_total") == 2
+    assert await worker.value("alert_rules_total", rule="velocity/third_payment", severity="high") == 2
+    assert await worker.value("dead_letters_total", reason="not_json") == 1
+    assert await worker.value("since_occurred_seconds_count") == 5
+    assert await worker.value("since_arrival_seconds_count") == 5
+    assert await worker.value("batch_records_sum") == 6
+    assert await worker.value("state_rows") == 1
+    assert await worker.value("state_bytes") > 0
+    assert await worker.value("lag_records") == 0
+    assert 0 <= await worker.value("watermark_age_seconds") < 60
+    await worker.wait_for(0, "unsaved_age_seconds")
+    assert await worker.value("checkpoint_seconds_count") >= 1
+    assert await worker.value("checkpoint_bytes_sum") > 0
+
+    assert await worker.value("build_info", version="1.2.3", stage="account", checkpoint_mode="batch") == 1
+    assert await worker.value("assigned_partitions") == 2
+    assert await worker.value("recovery_seconds_count") == 2
+    assert await worker.value("rebalances_total") >= 1
+    assert await worker.page("/healthz") == "ok\n"
+    assert await worker.page("/readyz") == "ok\n"
