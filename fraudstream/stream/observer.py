@@ -1,7 +1,8 @@
 """What a worker tells whoever watches it: metrics implement `Observer`, tests record it, the default ignores it.
 
-All methods are called in the worker's event loop, once a list of records or less often, and must return at once; an observer never
-decides anything. Arguments are plain numbers, mappings and numpy arrays, so that an implementation need import nothing of ours.
+All methods are called in the worker's event loop, once a list of records or less often, and must return at once; an
+observer never decides anything. Arguments are plain numbers, mappings and numpy arrays, so that an implementation need
+import nothing of ours.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 class Observer(Protocol):
-    """The life of a worker in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and values."""
+    """The life of a worker in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and
+    values."""
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """The worker has passed its checks and joins its group."""
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
-        """These are the partitions of the input topic that the worker now owns: all of them, replacing those of the last call."""
+        """These are the partitions of the input topic that the worker now owns: all of them, replacing those of the
+        last call."""
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """The partition's memory is restored from `records` changelog records; judging goes on at `next_offset`."""
@@ -50,9 +53,9 @@ class Observer(Protocol):
     ) -> None:
         """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
 
-        `alert_rules`: how often each (rule, severity) stands in the alerts. `dead_letters`: count by reason. `since_occurred_ms` and
-        `since_arrival_ms`: shape (payments,), from `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size`
-        describe the partition's memory after the batch.
+        `alert_rules`: how often each (rule, severity) stands in the alerts. `dead_letters`: count by reason.
+        `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from `occurred_at` and from the record's
+        timestamp to now. `watermark_ms`, `rows` and `size` describe the partition's memory after the batch.
         """
 
     def on_lag(self, partition: int, *, lag: int) -> None:

@@ -1,0 +1,282 @@
+"""The Faust app of one stage: which partitions it has, how they are taken over and left, and how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+from mode.supervisors import CrashingSupervisor
+
+from fraudstream.stream import arena_store, micro_batch
+from fraudstream.stream.changelog import CheckpointRecord
+from fraudstream.stream.checkpoint import Checkpoints
+from fraudstream.stream.cluster import Cluster
+from fraudstream.stream.decide import Decider
+from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
+from fraudstream.stream.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
+from fraudstream.stream.labels import forward
+from fraudstream.stream.micro_batch import ListConsumer, ListProducer
+from fraudstream.stream.observer import Observer
+from fraudstream.stream.outputs import Output
+from fraudstream.stream.partition import Partition
+from fraudstream.stream.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from fraudstream.engine.engine import Engine
+
+REQUEST_TIMEOUT_S = 30
+OUTPUT_BATCH_BYTES_MAX = 512 * 1024
+LISTS_QUEUED_MAX = 8  # an item is a whole list
+
+log = logging.getLogger(__name__)
+
+
+class StreamApp(faust.App):
+    """Made by `build_app`. `partitions`: by number, those of the last assignment. `failure`: why it may not go on, if
+    so."""
+
+    logger = logging.getLogger(faust.App.__module__)
+    settings: StreamSettings
+    engine: Engine
+    observer: Observer
+    cluster: Cluster
+    exits: bool
+
+    def set_up(
+        self, settings: StreamSettings, engine: Engine, observer: Observer, cluster: Cluster, exits: bool
+    ) -> None:
+        self.settings, self.engine, self.observer, self.cluster, self.exits = settings, engine, observer, cluster, exits
+        self.partitions: dict[int, Partition] = {}
+        self.failure: BaseException | None = None
+        self.ended = asyncio.Event()
+        self.checkpoints = Checkpoints(self)
+        self.decider = Decider(self)
+        self.payments = self._output(settings.payments_topic)
+        self.decisions = self._output(settings.decisions_topic) if settings.decisions else None
+        self.alerts = self._output(settings.alerts_topic)
+        self.dead_letters = self._output(settings.dead_letters_topic)
+        self.checkpoint_producer: AIOKafkaProducer | None = None
+        self._generation = 0
+
+    @property
+    def lists(self) -> ListConsumer:
+        return cast(ListConsumer, self.consumer)
+
+    @property
+    def output_producer(self) -> AIOKafkaProducer:
+        return cast(ListProducer, self.producer)._ensure_producer()
+
+    async def take_over(self, numbers: set[int]) -> None:
+        """These partitions, and no others, are ours now: leave the rest, fence the previous owners of the new ones."""
+        for number in set(self.partitions) - numbers:
+            await self.partitions.pop(number).writer.close()
+        for number in sorted(numbers - set(self.partitions)):
+            writer = await self._writer(number)
+            await writer.fence()
+            self.partitions[number] = Partition(number, self.engine.memory(), writer, self.settings.checkpoint_mode)
+        self.observer.on_assigned(sorted(numbers))
+
+    async def go_on(self, numbers: Iterable[int]) -> None:
+        """The changelogs are read: check what they say, open the partitions that are new here, let lists in."""
+        generation = self._generation
+        for partition in [self.partitions[number] for number in sorted(numbers) if number in self.partitions]:
+            async with partition.checkpoint_lock:
+                if generation != self._generation:
+                    return  # another rebalance began; its recovery comes here again
+                if partition.recovering:
+                    await self._open(partition)
+                partition.frozen = False
+        log.info("judging partitions %s", sorted(numbers))
+
+    async def _open(self, partition: Partition) -> None:
+        replay = partition.replay
+        assert replay is not None, f"partition {partition.number} is not recovering"
+        checkpoint, topic = replay.checkpoint, self.settings.payments_topic
+        earliest = (await self.consumer.earliest_offsets(TP(topic, partition.number)))[TP(topic, partition.number)]
+        if checkpoint is None:
+            if replay.records:
+                raise Refusal(
+                    f"The changelog {self.settings.changelog_topic}-{partition.number} has {replay.records} records "
+                    "but no checkpoint: it is not ours, or was damaged. Delete it to judge the payments anew."
+                )
+            partition.next_offset = earliest
+        else:
+            self._check(partition, checkpoint, earliest)
+            partition.next_offset, partition.sources = checkpoint.next_offset, dict(checkpoint.sources)
+            if checkpoint.rule_set != self.engine.rule_set.digest:
+                log.warning(
+                    "partition %d: the rule set changes from %s to %s at offset %d",
+                    partition.number,
+                    checkpoint.rule_set,
+                    self.engine.rule_set.digest,
+                    checkpoint.next_offset,
+                )
+        partition.saved_offset = partition.next_offset
+        await self.checkpoints.open(partition)
+        partition.replay = None
+        partition.checkpoint_at = self._stagger(partition.number)
+        self.observer.on_recovery(
+            partition.number,
+            seconds=time.monotonic() - partition.opened_at,
+            records=replay.records,
+            size=replay.size,
+            next_offset=partition.next_offset,
+        )
+
+    def _check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
+        """Rows and position are only good for the topic and the engine that they were written for."""
+        place = f"{self.settings.payments_topic}-{partition.number}"
+        anew = (
+            f"To judge all payments of the topic anew, stop all workers, delete the topic "
+            f"'{self.settings.changelog_topic}' and run `fraudstream topics apply`"
+        )
+        if checkpoint.layout != partition.memory.layout:
+            raise Refusal(
+                f"The memory of {place} was written for another rules/features.yaml (layout {checkpoint.layout}, now "
+                f"{partition.memory.layout}). Go back to that one, or start under another worker.group. {anew}."
+            )
+        if (checkpoint.input_topic, checkpoint.input_id) != (self.settings.payments_topic, self.cluster.input_id):
+            raise Refusal(
+                f"The topic '{self.settings.payments_topic}' is not the one that the memory of {place} comes from "
+                f"(topic '{checkpoint.input_topic}', id {checkpoint.input_id}; now {self.cluster.input_id}): it was "
+                f"created again, so its offsets mean other payments. {anew}."
+            )
+        if checkpoint.next_offset < earliest:
+            raise Refusal(
+                f"{place}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
+                f"judged. {anew}, which judges those from {earliest} on and forgets what came before."
+            )
+
+    def _stagger(self, number: int) -> float:
+        """When the last checkpoint would have been, so that those of all partitions spread over the interval."""
+        return time.monotonic() - self.settings.checkpoint_s * (number % 8) / 8
+
+    def seek_offsets(self, assignment: Iterable[TP]) -> Mapping[TP, int]:
+        """Where each partition of the input goes on: where its memory stands."""
+        topic = self.settings.payments_topic
+        return {
+            tp: self.partitions[tp.partition].next_offset
+            for tp in assignment
+            if tp.topic == topic and tp.partition in self.partitions and not self.partitions[tp.partition].recovering
+        }
+
+    async def seek(self, partition: Partition) -> None:
+        await self.lists.seek_partition(TP(self.settings.payments_topic, partition.number), partition.next_offset)
+
+    async def leave(self, *_: Any, **__: Any) -> None:
+        """Partitions are revoked or the worker stops: a last checkpoint of each, in the time that the group allows."""
+        async with self.failing():
+            self._generation += 1
+            async with asyncio.timeout(self.settings.revoke_s_max):
+                await self.checkpoints.take_last(self.partitions.values())
+
+    def fail(self, error: BaseException) -> None:
+        """Do not go on, and commit nothing more; in a process of its own, leave it."""
+        if self.failure is not None:
+            return
+        self.failure = error
+        for partition in self.partitions.values():
+            partition.frozen = True
+        sentence = error.sentence if isinstance(error, WorkerFailure) else f"{type(error).__name__}: {error}"
+        log.critical("%s", sentence, exc_info=None if isinstance(error, WorkerFailure) else error)
+        self.observer.on_failure(sentence)
+        if self.exits:
+            exit_now(error)
+        self.ended.set()
+
+    @asynccontextmanager
+    async def failing(self) -> AsyncIterator[None]:
+        """What is raised in here ends the worker; Faust would log it and go on, or acknowledge what failed."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.fail(error)
+            raise
+
+    async def _writer(self, number: int) -> ChangelogWriter:
+        if self.settings.checkpoint_mode == "transaction":
+            return TransactionWriter(self.settings, number)
+        if self.checkpoint_producer is None:
+            producer = batch_producer(self.settings)
+            await producer.start()
+            self.checkpoint_producer = producer
+        return BatchWriter(self.settings, number, self.checkpoint_producer)
+
+    def _output(self, topic: str) -> Output:
+        partitions = self.cluster.partitions
+        return Output(topic, partitions[topic], partitions[self.settings.payments_topic])
+
+
+def build_app(
+    settings: StreamSettings, engine: Engine, observer: Observer, cluster: Cluster, data_dir: str, exits: bool
+) -> StreamApp:
+    """The app, not started. `exits`: on a failure leave the process; else `ended` is set and `failure` says why."""
+    micro_batch.register_transport()
+    arena_store.register_store()
+    brokers = ";".join(f"{micro_batch.SCHEME}://{broker.strip()}" for broker in settings.brokers.split(","))
+    partitions = cluster.partitions[settings.payments_topic]
+    app = StreamApp(
+        settings.app_id,
+        broker=brokers,
+        store=f"{arena_store.SCHEME}://",
+        datadir=data_dir,
+        topic_partitions=partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        processing_guarantee="at_least_once",
+        stream_buffer_maxsize=LISTS_QUEUED_MAX,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        recovery_consistency_check=True,
+        table_standby_replicas=0,
+        agent_supervisor=CrashingSupervisor,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.group_instance_id,
+        broker_max_poll_records=settings.list_records_max,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.heartbeat_s,
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_max_poll_interval=300.0,
+        broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
+        producer_acks=-1,
+        producer_max_batch_size=OUTPUT_BATCH_BYTES_MAX,
+        producer_compression_type="lz4",
+        worker_redirect_stdouts=False,
+    )
+    app.set_up(settings, engine, observer, cluster, exits)
+    # acks=False: Faust tracks and commits nothing here, the position is the checkpoint's.
+    payments = app.topic(settings.payments_topic, schema=micro_batch.ListSchema(), acks=False, partitions=partitions)
+    app.Table("memory", schema=micro_batch.ListSchema(), partitions=partitions, recovery_buffer_size=2)
+    app.on_partitions_revoked.connect(app.leave, weak=False)
+
+    @app.agent(payments, name="decide")
+    async def decide(stream: Any) -> None:
+        async for event in stream.events():
+            async with app.failing():
+                await app.decider.decide(event.message.partition, event.value)
+
+    if settings.labels_topic is not None:
+        labels = app.topic(
+            settings.labels_topic,
+            schema=micro_batch.ListSchema(),
+            partitions=cluster.partitions[settings.labels_topic],
+        )
+
+        @app.agent(labels, name="forward_labels")
+        async def forward_labels(stream: Any) -> None:
+            async for event in stream.events():
+                async with app.failing():
+                    count = await forward(event.value, app.payments, app.output_producer)
+                    app.observer.on_labels_forwarded(count)
+
+    return app

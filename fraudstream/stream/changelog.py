@@ -1,0 +1,129 @@
+"""The changelog of a partition's memory: rows, and the checkpoint record that says how far they reach.
+
+A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a transaction makes them one, rows count
+as they are read. Without transactions rows count only once their checkpoint record has been read, so that a crash
+between two batches of one checkpoint applies nothing of it; and both carry the term of the owner that wrote them, so
+that rows which an owner left behind without their record, or wrote after it had lost the partition, never count:
+
+    ...rows(a) checkpoint(a)   rows(a)            | opening(b)      rows(b) checkpoint(b)
+       count                   torn: never count  | term b begins   count
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from fraudstream.stream.failure import Refusal
+from fraudstream.stream.settings import CheckpointMode
+
+CHECKPOINT_KEY = b"\0checkpoint"
+TERM_HEADER = "term"
+
+
+class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a partition stands: everything before `next_offset` of the input topic is in the rows, and nothing after
+    it.
+
+    `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the engine's memory; rows of
+    another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
+    partition of the stage before; empty in the first stage. `opening`: the first record of an owner, which brings no
+    rows.
+    """
+
+    next_offset: int
+    input_topic: str
+    input_id: str
+    rule_set: str
+    layout: str
+    mode: CheckpointMode
+    term: str
+    opening: bool = False
+    sources: dict[str, int] = {}
+    schema_version: int = 1
+
+
+class Row(Protocol):
+    """What a changelog record is made of; aiokafka's `ConsumerRecord` fits."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Change(NamedTuple):
+    key: bytes
+    value: bytes
+
+
+class RestoresRows(Protocol):
+    """The engine's `Memory`, as far as recovery needs it."""
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+
+encode_checkpoint = msgspec.json.Encoder().encode
+_decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
+
+
+class Replay:
+    """Reads one partition's changelog from its beginning into `memory`. After the last record `checkpoint` says where
+    it stands.
+
+    `feed` takes records in the order of the log, in pieces of any size.
+    """
+
+    def __init__(self, memory: RestoresRows, mode: CheckpointMode) -> None:
+        self.checkpoint: CheckpointRecord | None = None
+        self.records = 0
+        self.size = 0
+        self._memory = memory
+        self._mode = mode
+        self._term: bytes | None = None
+        self._waiting: list[tuple[bytes, bytes]] = []
+
+    def feed(self, records: Iterable[Row]) -> None:
+        rows: list[tuple[bytes, bytes]] = []
+        for record in records:
+            key, value = record.key, record.value
+            assert key is not None, f"changelog record at offset {record.offset} has no key"
+            assert value is not None, f"changelog record at offset {record.offset} has no value"
+            self.records += 1
+            self.size += len(key) + len(value)
+            if key == CHECKPOINT_KEY:
+                self._checkpoint(_decode_checkpoint(value))
+            elif self._mode == "transaction":
+                rows.append((key, value))
+            elif _term(record) == self._term:
+                self._waiting.append((key, value))
+        if rows:
+            self._memory.restore(rows)
+
+    def _checkpoint(self, record: CheckpointRecord) -> None:
+        if record.mode != self._mode:
+            raise Refusal(
+                f"The changelog was written in checkpoint mode '{record.mode}', this worker runs in '{self._mode}'. "
+                f"Set worker.checkpoint_mode to '{record.mode}'; or stop all workers, delete the changelog topic, run "
+                "`fraudstream topics apply` and let the workers read the payments from their beginning."
+            )
+        if self._mode == "transaction":
+            self.checkpoint = record
+        elif record.opening:
+            self._term = record.term.encode()
+            self._waiting.clear()
+            self.checkpoint = record
+        elif record.term.encode() == self._term:
+            self._memory.restore(self._waiting)
+            self._waiting = []
+            self.checkpoint = record
+
+
+def _term(record: Row) -> bytes | None:
+    return next((value for name, value in record.headers if name == TERM_HEADER), None)

@@ -1,0 +1,123 @@
+"""The checkpoint protocol: memory and position become durable together, partition by partition.
+
+1. At a batch boundary, under the partition's lock and without an await, copy what changed and the next offset X. The
+   lock is held from applying a list to handing over its last answer, so every answer up to X is among the pending ones.
+2. Await the acknowledgement of every decision, alert and dead letter up to X.
+3. Write the changed rows and one record {X, input topic id, rule set, layout, ...} as one thing (see `fencing`): a
+   Kafka transaction begun only now, or one record batch. Bounded in time.
+4. Commit X to the consumer group as well, for lag dashboards; nothing reads it back, so a failure here is only logged.
+
+An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner goes on from the
+last checkpoint, judges the payments since again, and sends the same answers under the same ids.
+
+An owner's first checkpoint comes before its first payment and holds its position without rows: so the position is known
+even if the owner dies before the next one, and what a previous owner left unfinished is closed (see `changelog`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from faust.types import TP
+
+from fraudstream.stream.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
+
+if TYPE_CHECKING:
+    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.partition import Partition
+
+TICK_S = 0.05
+GROUP_COMMIT_S_MAX = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    def __init__(self, app: StreamApp) -> None:
+        self._app = app
+
+    async def run(self) -> None:
+        """Take each partition's checkpoint when it is due, one after the other, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            due = [partition for partition in self._app.partitions.values() if self._due(partition)]
+            for partition in due:
+                await self.take(partition)
+            if due:
+                await self._commit_group(due)
+
+    async def take_last(self, partitions: Iterable[Partition]) -> None:
+        """The last checkpoints before partitions leave: after it, nothing is applied to them."""
+        leaving = list(partitions)
+        await asyncio.gather(*(self.take(partition, freeze=True) for partition in leaving))
+        await self._commit_group(leaving)
+
+    async def take(self, partition: Partition, freeze: bool = False) -> None:
+        async with partition.checkpoint_lock:
+            async with partition.lock:  # 1
+                live, partition.frozen = not partition.frozen, partition.frozen or freeze
+                next_offset, applied = partition.next_offset, partition.applied
+                partition.checkpoint_at = time.monotonic()
+                if not live or next_offset == partition.saved_offset:
+                    return
+                changes = [Change(key, value) for key, value in partition.memory.changes()]
+                pending = partition.take_pending()
+                partition.applied = 0
+            await asyncio.gather(*pending)  # 2
+            size = await self._write(partition, changes, next_offset)  # 3
+            if applied:
+                partition.bytes_a_payment = size / applied
+
+    async def open(self, partition: Partition) -> None:
+        """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
+        await self._write(partition, [], partition.next_offset, opening=True)
+
+    async def _write(self, partition: Partition, changes: list[Change], next_offset: int, opening: bool = False) -> int:
+        app, started = self._app, time.monotonic()
+        assert next_offset >= partition.saved_offset, (
+            f"{app.settings.payments_topic}-{partition.number}: checkpoint at {next_offset}, "
+            f"the one before at {partition.saved_offset}"
+        )
+        record = CheckpointRecord(
+            next_offset=next_offset,
+            input_topic=app.settings.payments_topic,
+            input_id=app.cluster.input_id,
+            rule_set=app.engine.rule_set.digest,
+            layout=partition.memory.layout,
+            mode=app.settings.checkpoint_mode,
+            term=partition.term,
+            opening=opening,
+            sources=partition.sources,
+        )
+        checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
+        partition.changelog_end = await partition.writer.write(changes, checkpoint, partition.term)
+        partition.saved_offset = next_offset
+        size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
+        app.observer.on_checkpoint(
+            partition.number,
+            seconds=time.monotonic() - started,
+            records=len(changes) + 1,
+            size=size,
+            next_offset=next_offset,
+        )
+        return size
+
+    async def _commit_group(self, partitions: Iterable[Partition]) -> None:  # 4
+        topic = self._app.settings.payments_topic
+        offsets = {TP(topic, p.number): p.saved_offset for p in partitions if p.saved_offset >= 0}
+        try:
+            async with asyncio.timeout(GROUP_COMMIT_S_MAX):
+                await self._app.lists.commit_group_offsets(offsets)
+        except Exception as error:  # dashboards lag, nothing else
+            log.debug("the group's offsets, kept for dashboards, were not committed: %r", error)
+
+    def _due(self, partition: Partition) -> bool:
+        if partition.frozen:
+            return False
+        settings = self._app.settings
+        waited = time.monotonic() - partition.checkpoint_at
+        return waited >= settings.checkpoint_s or partition.dirty_bytes >= settings.checkpoint_bytes_max

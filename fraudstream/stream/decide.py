@@ -1,0 +1,191 @@
+"""From a list of records to answers: decode, judge, and hand decisions, alerts and dead letters to the producer.
+
+All work is for whole lists: one decode call, one `judge`, one encoding pass. Nothing here waits for a checkpoint; the
+acknowledgements are left with the partition, and its next checkpoint awaits them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
+from operator import ne
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from fraudstream.contracts import Alert, Label, Payment
+from fraudstream.engine.columns import Rejection
+from fraudstream.engine.decode import decode
+from fraudstream.stream import dead_letter
+from fraudstream.stream.outputs import SOURCE_HEADER, Outgoing, source_header
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+    from fraudstream.engine.verdict import Verdicts
+    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.micro_batch import FetchedList
+    from fraudstream.stream.partition import Partition
+
+TYPE_HEADER = "type"
+LABEL_HEADER = (TYPE_HEADER, b"label")
+REFETCHES_MAX = 100  # lists in a row that begin beyond the position: more is no rebalance but a fault
+
+log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
+
+
+class Decider:
+    """The stage's agent without Faust: `decide` is called with one list at a time."""
+
+    def __init__(self, app: StreamApp) -> None:
+        self._app = app
+        self._refetches = 0
+
+    async def decide(self, number: int, fetched: FetchedList) -> None:
+        """Apply `fetched` to the partition's memory and send the answers. Drops lists of partitions that left."""
+        partition = self._app.partitions.get(number)
+        if partition is None:
+            return
+        async with partition.lock:
+            if partition.frozen or fetched.next <= partition.next_offset:
+                return
+            if fetched.first > partition.next_offset:
+                await self._fetch_again(partition, fetched)
+                return
+            self._refetches = 0
+            await self._judge(partition, fetched)
+        await partition.settle()
+        self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
+
+    async def _fetch_again(self, partition: Partition, fetched: FetchedList) -> None:
+        """A list before this one was dropped on its way, as a rebalance does: go back to where the memory stands."""
+        self._refetches += 1
+        assert self._refetches <= REFETCHES_MAX, (
+            f"{self._app.settings.payments_topic}-{partition.number}: {self._refetches} lists in a row begin beyond "
+            f"{partition.next_offset}, the last at {fetched.first}"
+        )
+        log.info("partition %d: going back from %d to %d", partition.number, fetched.first, partition.next_offset)
+        await self._app.seek(partition)
+
+    async def _judge(self, partition: Partition, fetched: FetchedList) -> None:
+        started = time.perf_counter()
+        records = fetched.records
+        if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
+            records = [record for record in records if record.offset >= partition.next_offset]
+        events, where, refused = _decoded(records)
+        timestamps = [record.timestamp for record in records]
+        published = timestamps if len(events) == len(records) else [timestamps[i] for i in where]
+        verdicts = self._app.engine.judge(events, partition.memory, published)
+        partition.next_offset = (
+            fetched.next
+        )  # with the memory, before any await: what is applied is never applied again
+        partition.applied += len(events)
+
+        refused += [rejection._replace(position=where[rejection.position]) for rejection in verdicts.rejected]
+        positions = [where[i] for i in verdicts.positions.tolist()]
+        alerts = verdicts.alerts()
+        await self._send(partition, records, verdicts, positions, alerts, refused)
+
+        now_ms = time.time() * 1000
+        arrived = np.array(timestamps, np.float64)[positions]
+        self._app.observer.on_batch(
+            partition.number,
+            records=len(records),
+            payments=verdicts.n,
+            decisions=verdicts.n if self._app.decisions is not None else 0,
+            labels=verdicts.labels,
+            labels_unmatched=verdicts.labels_unmatched,
+            repeats=int(np.count_nonzero(verdicts.repeat)),
+            late=int(np.count_nonzero(verdicts.late)),
+            alerts=len(alerts),
+            alert_rules=_rules_of(alerts),
+            dead_letters=Counter(rejection.reason for rejection in refused),
+            since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
+            since_arrival_ms=now_ms - arrived,
+            seconds=time.perf_counter() - started,
+            watermark_ms=partition.memory.watermark_ms,
+            rows=partition.memory.rows,
+            size=partition.memory.memory_bytes,
+        )
+
+    async def _send(
+        self,
+        partition: Partition,
+        records: Sequence[ConsumerRecord],
+        verdicts: Verdicts,
+        positions: list[int],
+        alerts: list[Alert],
+        refused: list[Rejection],
+    ) -> None:
+        app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
+        if app.decisions is not None and verdicts.n:
+            values = _encoder.encode_lines(verdicts.decisions()).split(b"\n")
+            answers = _answers(number, records, positions, verdicts, values)
+            partition.pending += await app.decisions.send(app.output_producer, number, answers, now_ms)
+        if alerts:
+            of_alerts = list(compress(positions, verdicts.alerted.tolist()))
+            assert len(of_alerts) == len(alerts), f"{len(alerts)} alerts of {len(of_alerts)} alerted payments"
+            answers = [
+                (
+                    alert.account_id.encode(),
+                    _encoder.encode(alert),
+                    [source_header(number, records[i].offset)],
+                )
+                for alert, i in zip(alerts, of_alerts, strict=True)
+            ]
+            partition.pending += await app.alerts.send(app.output_producer, number, answers, now_ms)
+        if refused:
+            letters = [dead_letter.dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
+            answers = [dead_letter.outgoing(letter) for letter in letters]
+            partition.pending += await app.dead_letters.send(app.output_producer, number, answers, now_ms)
+
+
+def _decoded(records: Sequence[ConsumerRecord]) -> tuple[list[Payment | Label], Sequence[int], list[Rejection]]:
+    """The events that can be judged, the index of each in `records`, and what is refused (`position`: index in
+    `records`)."""
+    labels = [LABEL_HEADER in record.headers for record in records]
+    decoded = decode([record.value for record in records], labels if True in labels else None)
+    refused = [event._replace(position=position) for position, event in enumerate(decoded) if type(event) is Rejection]
+    if not refused:
+        keys = [record.key for record in records]
+        accounts = [event.account_id.encode() for event in decoded]  # type: ignore[union-attr]
+        if not any(map(ne, keys, accounts)):
+            return decoded, range(len(decoded)), refused  # type: ignore[return-value]
+    events: list[Payment | Label] = []
+    where: list[int] = []
+    for position, event in enumerate(decoded):
+        if isinstance(event, Rejection):
+            continue
+        key = records[position].key
+        if key is not None and key != event.account_id.encode():
+            sentence = (
+                "The record's key is not its account_id: its account's other payments stand in another partition."
+            )
+            refused.append(Rejection(position, "key", sentence, "$.account_id"))
+            continue
+        events.append(event)
+        where.append(position)
+    return events, where, refused
+
+
+def _answers(
+    number: int, records: Sequence[ConsumerRecord], positions: list[int], verdicts: Verdicts, values: list[bytes]
+) -> list[Outgoing]:
+    """One record for each payment: keyed as the payment, or by its account if that came without a key."""
+    return [
+        (
+            records[position].key or payment.account_id.encode(),
+            value,
+            [(SOURCE_HEADER, b"%d:%d" % (number, records[position].offset))],
+        )
+        for position, payment, value in zip(positions, verdicts.payments, values, strict=False)
+    ]
+
+
+def _rules_of(alerts: Sequence[Alert]) -> Counter[tuple[str, str]]:
+    return Counter((hit.rule, hit.severity) for alert in alerts for hit in alert.rules if not hit.shadow)

@@ -1,0 +1,35 @@
+"""How a worker leaves when it must not go on: say why, flush the log, exit at once, commit nothing more.
+
+The supervisor (systemd, Kubernetes, `fraudstream up`) starts it again, and the next owner goes on from the last
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+EXIT_CODE_REFUSED = 78  # EX_CONFIG: to start again changes nothing
+
+
+class WorkerFailure(Exception):
+    """The worker cannot go on. `sentence` says what was wrong, where, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class Refusal(WorkerFailure):
+    """The world does not fit the worker's settings or its state: to start it again changes nothing."""
+
+
+def exit_now(error: BaseException) -> NoReturn:
+    """Leave without stopping anything: no `finally` of a library may commit what was not made durable."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE_REFUSED if isinstance(error, Refusal) else EXIT_CODE)

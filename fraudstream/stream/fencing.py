@@ -1,0 +1,122 @@
+"""Who may write a partition's changelog, and how: the two ways to make a checkpoint one thing.
+
+`TransactionWriter`, for Apache Kafka: a transactional id for each (app, partition). Its start fences the previous owner
+and aborts what that one left open, which is why it comes before recovery reads the changelog. One transaction is one
+checkpoint. `BatchWriter`, for the embedded broker, which has no sound transactions: one record batch is one checkpoint,
+or several batches of which the last holds the checkpoint record; a previous owner is fenced by its term, when the
+changelog is read (`changelog`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from fraudstream.stream.changelog import TERM_HEADER, Change
+from fraudstream.stream.settings import StreamSettings
+
+BATCH_BYTES_MAX = 900_000  # below Kafka's default message.max.bytes of 1,048,588
+WRITE_S_MAX = 30.0  # a checkpoint that takes longer has failed: the worker leaves
+TRANSACTION_TIMEOUT_MS = 60_000  # the broker's own limit, should the worker die within a transaction
+CLOSE_S_MAX = 5.0
+
+
+class ChangelogWriter(Protocol):
+    """Writes one partition's checkpoints. `write` returns the offset of its last record; what it raises is final."""
+
+    async def fence(self) -> None: ...
+    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int: ...
+    async def close(self) -> None: ...
+
+
+class TransactionWriter:
+    def __init__(self, settings: StreamSettings, partition: int) -> None:
+        self._topic = settings.changelog_topic
+        self._partition = partition
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.brokers,
+            client_id=f"{settings.app_id}-checkpoint-{partition}",
+            transactional_id=f"{settings.app_id}-{partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES_MAX,
+            compression_type="lz4",
+        )
+
+    async def fence(self) -> None:
+        await self._producer.start()  # asks for a producer id under the transactional id
+
+    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+        async with asyncio.timeout(WRITE_S_MAX):
+            await self._producer.begin_transaction()
+            sends = []
+            for batch in _batches(self._producer, [*changes, checkpoint], []):
+                sends.append((await self._producer.send_batch(batch, self._topic, partition=self._partition), batch))
+            acknowledged = [(await sent, batch.record_count()) for sent, batch in sends]
+            await self._producer.commit_transaction()
+        metadata, count = acknowledged[-1]
+        last: int = metadata.offset + count - 1
+        return last
+
+    async def close(self) -> None:
+        await _stop(self._producer)
+
+
+class BatchWriter:
+    """All partitions share one plain producer. Each batch is acknowledged before the next leaves: a retry can't reorder
+    them."""
+
+    def __init__(self, settings: StreamSettings, partition: int, producer: AIOKafkaProducer) -> None:
+        self._topic = settings.changelog_topic
+        self._partition = partition
+        self._producer = producer
+
+    async def fence(self) -> None:
+        """Nothing to do at the broker: the opening checkpoint begins this owner's term."""
+
+    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+        headers = [(TERM_HEADER, term.encode())]
+        async with asyncio.timeout(WRITE_S_MAX):
+            for batch in _batches(self._producer, [*changes, checkpoint], headers):
+                metadata = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+        last: int = metadata.offset + batch.record_count() - 1
+        return last
+
+    async def close(self) -> None:
+        """The producer is the worker's."""
+
+
+def batch_producer(settings: StreamSettings) -> AIOKafkaProducer:
+    """The producer that all `BatchWriter`s of a worker share, not started."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.brokers,
+        client_id=f"{settings.app_id}-checkpoint",
+        acks="all",
+        max_batch_size=BATCH_BYTES_MAX,
+        compression_type="lz4",
+    )
+
+
+def _batches(
+    producer: AIOKafkaProducer, records: Sequence[Change], headers: list[tuple[str, bytes]]
+) -> Iterator[BatchBuilder]:
+    """The records in their order, in as few batches as they fit; the next is built when it is asked for."""
+    batch = producer.create_batch()
+    for key, value in records:
+        if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # full: it says so only by this
+            yield batch
+            batch = producer.create_batch()
+            appended = batch.append(timestamp=None, key=key, value=value, headers=headers)
+            assert appended is not None, f"a changelog record of {len(key) + len(value)} bytes fits no batch"
+    yield batch
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await producer.stop()
+    except Exception:  # it wrote what it had to; a fenced or cut off producer may not close well
+        pass

@@ -1,0 +1,52 @@
+"""Labels that came on a topic of their own go into the payments log, so that the log alone decides every verdict.
+
+They are forwarded as they are, keyed by account, with the header `type: label`; what is wrong with one is found where
+labels are applied. Offsets are Faust's own, at least once: a label that comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fraudstream.stream.decide import LABEL_HEADER, TYPE_HEADER
+from fraudstream.stream.outputs import Outgoing, Output
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
+    from fraudstream.stream.micro_batch import FetchedList
+
+
+class _Account(msgspec.Struct):
+    account_id: str
+
+
+_decode = msgspec.json.Decoder(_Account).decode
+
+
+async def forward(fetched: FetchedList, payments: Output, producer: AIOKafkaProducer) -> int:
+    """Forward a list and wait until it is acknowledged; returns how many records that were."""
+    outgoing: list[Outgoing] = [
+        (
+            _key(record.key, record.value),
+            record.value or b"",
+            [*(header for header in record.headers if header[0] != TYPE_HEADER), LABEL_HEADER],
+        )
+        for record in fetched.records
+    ]
+    sent: list[Any] = list(await payments.send(producer, None, outgoing, int(time.time() * 1000)))
+    await asyncio.gather(*sent)
+    return len(outgoing)
+
+
+def _key(key: bytes | None, value: bytes | None) -> bytes | None:
+    if key is not None:
+        return key
+    try:
+        return _decode(value or b"").account_id.encode()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,264 @@
+"""The transport that hands a partition's fetched records to an agent as one list, and restores memory from lists.
+
+Faust moves one record at a time through several tasks; the records came from the broker as lists, and here they stay
+lists: `ListConsumer.getmany` yields one Faust message for each partition fetched, whose value is a `FetchedList`, and
+`ListSchema` hands it through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register with
+`register_transport`, then use broker URLs of the scheme `lists://`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from aiokafka import ConsumerRecord, TopicPartition
+from faust.serializers.schemas import Schema
+from faust.tables.manager import TableManager
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from fraudstream.stream.failure import WorkerFailure
+
+if TYPE_CHECKING:
+    from fraudstream.stream.app import StreamApp
+
+SCHEME = "lists"
+HIGHWATER_POLL_S = 0.02
+IDLE_S = 0.02
+GAP_OF_A_MARKER = 1  # what the end of one publisher's transaction takes in the log
+
+
+class FetchedList(NamedTuple):
+    """Records of one partition in the order of its log, without a hole: the log between `first` and `next` holds no
+    others.
+
+    `first` is where the fetch began, `next` where the following one will: past control records and aborted ones, which
+    the offsets of records alone don't tell. `end`: the partition's end as the broker last told it.
+    """
+
+    records: Sequence[ConsumerRecord]
+    first: int
+    next: int
+    end: int
+
+
+class ListSchema(Schema[Any, Any]):
+    """Hands the list through: the agent decodes all of it in one call."""
+
+    def compile(self, app: Any, **kwargs: Any) -> Any:
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, [], message)
+
+        return decode
+
+
+class ListThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches. It notes where each list begins and ends."""
+
+    logger = driver.logger
+
+    app: StreamApp
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.spans: dict[TP, tuple[int, int]] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # Faust sets it only with its own exactly_once
+        consumer._fetch_max_wait_ms = self.app.settings.fetch_wait  # Faust fixes 1500
+        return consumer
+
+    async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **kwargs: Any) -> Any:
+        before = {tp: self.position_now(tp) for tp in active_partitions or ()}
+        records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
+        self.spans = {}
+        for tp, batch in records.items():
+            start, first = before.get(tp), batch[0].offset
+            if start is not None and first - start > GAP_OF_A_MARKER:
+                await self._check_not_deleted(consumer, tp, start, first)
+            after = self.position_now(tp)
+            self.spans[tp] = (
+                first if start is None else min(start, first),
+                batch[-1].offset + 1 if after is None else max(after, batch[-1].offset + 1),
+            )
+        return records
+
+    async def _check_not_deleted(self, consumer: Any, tp: TP, start: int, first: int) -> None:
+        """Gaps are markers and aborted records; but where the log now begins after `start`, records were lost."""
+        earliest = (await consumer.beginning_offsets([tp]))[tp]
+        if earliest > start:
+            raise WorkerFailure(
+                f"{tp.topic}-{tp.partition}: retention deleted the records {start} to {earliest - 1} before they were "
+                f"read. Give the topic a longer retention; started again, the worker says how to go on."
+            )
+
+    def position_now(self, tp: TopicPartition) -> int | None:
+        """Offset of the next record to fetch, None while it is unknown."""
+        state = self._state(tp)
+        return int(state.position) if state is not None and state.has_valid_position else None
+
+    def end_now(self, tp: TopicPartition) -> int:
+        """The partition's end as the last fetch told it, 0 before the first."""
+        state = self._state(tp)
+        return (state.highwater or 0) if state is not None else 0
+
+    def _state(self, tp: TopicPartition) -> Any:
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        return assignment.state_value(TopicPartition(*tp)) if assignment is not None else None
+
+    async def _highwaters(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        """Where reading may stop: the end of what is committed."""
+        consumer = self._ensure_consumer()
+        ends: dict[TP, int] = await consumer.end_offsets(partitions)
+        if self.app.settings.checkpoint_mode == "transaction":
+            return ends
+        # The embedded broker answers with the base offset of the last batch + 1; only a fetch tells the true end.
+        limit = time.monotonic() + self.app.conf.broker_request_timeout / 2
+        while any(consumer.highwater(tp) is None for tp in partitions):
+            if time.monotonic() > limit:
+                missing = sorted(tp for tp in partitions if consumer.highwater(tp) is None)
+                raise WorkerFailure(f"The broker did not tell the end of {missing[0]} and {len(missing) - 1} others.")
+            await asyncio.sleep(HIGHWATER_POLL_S)
+        return {tp: max(ends[tp], consumer.highwater(tp)) for tp in partitions}
+
+    async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+
+        async def ask() -> dict[TP, int]:
+            committed = {tp: await consumer.committed(TopicPartition(*tp)) for tp in partitions}
+            new = [tp for tp, offset in committed.items() if offset is None]
+            earliest = await consumer.beginning_offsets([TopicPartition(*tp) for tp in new]) if new else {}
+            return {tp: earliest[tp] if offset is None else offset for tp, offset in committed.items()}
+
+        offsets: dict[TP, int] = await self.call_thread(ask)
+        return offsets
+
+    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+        """Fetch on from these offsets; what was fetched from elsewhere is dropped."""
+        consumer = self._ensure_consumer()
+
+        async def seek() -> None:
+            for tp, offset in offsets.items():
+                if self._state(tp) is not None:  # else it was revoked meanwhile
+                    consumer.seek(TopicPartition(*tp), offset)
+
+        await self.call_thread(seek)
+
+
+class ListConsumer(driver.Consumer):
+    """Faust's consumer, in lists; positions come from our checkpoints."""
+
+    logger = driver.logger
+
+    app: StreamApp
+    _thread: ListThread
+
+    def _new_consumer_thread(self) -> ListThread:
+        return ListThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
+        if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second
+            await self.sleep(IDLE_S)
+            return
+        records, active = await self._wait_next_records(timeout)
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end
+            return
+        generation, spans = self.app.consumer_generation_id, self._thread.spans
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                first, following = spans[tp]
+                fetched = FetchedList(batch, first, following, self._thread.end_now(tp))
+                yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
+        for tp, high in self._ends_without_record(records):
+            position = high + 1
+            yield tp, self._message(tp, FetchedList((), position, position, position), high)
+
+    def _ends_without_record(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> list[tuple[TP, int]]:
+        """Changelogs read to their end, where the end is a control record, which is never delivered: else recovery
+        waits on."""
+        recovery = cast(TableManager, self.app.tables).recovery
+        ended = []
+        for tp in recovery.active_tps if recovery.in_recovery else ():
+            high, position = recovery.active_highwaters.get(tp), self._thread.position_now(tp)
+            if (
+                high is not None
+                and position is not None
+                and position > high
+                and (tp not in records or records[tp][-1].offset < high)
+                and (-1 if recovery.active_offsets[tp] is None else recovery.active_offsets[tp]) < high
+            ):
+                ended.append((tp, high))
+        return ended
+
+    def _message(self, tp: TP, fetched: FetchedList, offset: int) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            offset,
+            time.time(),
+            0,
+            [],
+            None,
+            cast(Any, fetched),
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """The input goes on where its memory stands, labels where the group committed or at their beginning."""
+        assignment = self.assignment()
+        labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
+        offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}
+        await self._thread.seek_all(offsets)
+        return offsets
+
+    async def seek_partition(self, tp: TP, offset: int) -> None:
+        await self._thread.seek_all({tp: offset})
+        self._read_offset[tp] = offset or None
+
+    async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """For lag dashboards only: nothing here reads them back. Raises what aiokafka raises."""
+        await self._thread.call_thread(
+            self._thread._ensure_consumer().commit, {TopicPartition(*tp): offset for tp, offset in offsets.items()}
+        )
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust compares a monotonic clock with record times here: its errors mean nothing."""
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Topics are made and checked before the app starts (see `cluster`)."""
+
+
+class ListProducer(driver.Producer):
+    """Faust's producer; idempotent where the broker can, so that no retry repeats or reorders a decision."""
+
+    logger = driver.logger
+
+    app: StreamApp
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True} if self.app.settings.checkpoint_mode == "transaction" else {}
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Topics are made and checked before the app starts (see `cluster`)."""
+
+
+class ListTransport(driver.Transport):
+    Consumer = ListConsumer
+    Producer = ListProducer
+
+
+def register_transport() -> None:
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:ListTransport"

@@ -1,0 +1,65 @@
+"""One partition of the input topic in this worker's hands: its memory, how far it has read, what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from fraudstream.stream.changelog import Replay
+from fraudstream.stream.settings import CheckpointMode
+
+if TYPE_CHECKING:
+    from fraudstream.engine.memory import Memory
+    from fraudstream.stream.fencing import ChangelogWriter
+
+PENDING_MAX = 512  # sends awaiting their acknowledgement; the agent waits when there are more
+BYTES_A_PAYMENT = 300  # until the first checkpoint has told
+
+
+class Partition:
+    """`number` of the input topic. `next_offset`: the first record not applied to `memory` yet.
+
+    `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
+    checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
+    checkpoints apart. While `frozen`, before recovery and after the last checkpoint, nothing may be applied.
+    """
+
+    def __init__(self, number: int, memory: Memory, writer: ChangelogWriter, mode: CheckpointMode) -> None:
+        self.number = number
+        self.memory = memory
+        self.writer = writer
+        self.term = secrets.token_hex(6)
+        self.replay: Replay | None = Replay(memory, mode)
+        self.opened_at = time.monotonic()
+        self.frozen = True
+        self.next_offset = -1
+        self.saved_offset = -1
+        self.changelog_end: int | None = None
+        self.sources: dict[str, int] = {}
+        self.pending: list[Awaitable[Any]] = []
+        self.lock = asyncio.Lock()
+        self.checkpoint_lock = asyncio.Lock()
+        self.checkpoint_at = time.monotonic()
+        self.applied = 0
+        self.bytes_a_payment = float(BYTES_A_PAYMENT)
+
+    @property
+    def recovering(self) -> bool:
+        return self.replay is not None
+
+    @property
+    def dirty_bytes(self) -> float:
+        """Estimate of what the next checkpoint has to write, from what the last one wrote for each payment."""
+        return self.applied * self.bytes_a_payment
+
+    def take_pending(self) -> list[Awaitable[Any]]:
+        pending, self.pending = self.pending, []
+        return pending
+
+    async def settle(self) -> None:
+        """Wait for acknowledgements when too many are due. Raises if one failed."""
+        if len(self.pending) > PENDING_MAX:
+            await asyncio.gather(*self.take_pending())

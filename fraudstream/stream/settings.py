@@ -1,0 +1,67 @@
+"""What a worker needs to know to run, apart from its engine. `fraudstream worker` fills it from the command line's
+settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+CheckpointMode = Literal["transaction", "batch"]
+
+FETCH_WAIT_MS = {
+    "transaction": 500,  # Apache Kafka answers as soon as there is data, so a long wait costs nothing
+    "batch": 5,  # the embedded broker sleeps for half of it, data or not
+}
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`brokers`: host:port, with commas. `checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without
+    sound transactions (embedded). `group` is the consumer group and the first part of the changelog's name and of
+    transactional ids.
+
+    `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
+    about `checkpoint_bytes_max` of state have changed. `stop_s_max`: how long a stop, with its last checkpoint, may
+    take.
+    """
+
+    brokers: str
+    checkpoint_mode: CheckpointMode
+    group: str = "fraudstream"
+    stage: str = "account"
+    payments_topic: str = "payments"
+    labels_topic: str | None = "labels"
+    decisions_topic: str = "decisions"
+    alerts_topic: str = "alerts"
+    dead_letters_topic: str = "dead-letters"
+    decisions: bool = True
+    list_records_max: int = 2000
+    fetch_wait_ms: int | None = None
+    checkpoint_s: float = 5.0
+    checkpoint_bytes_max: int = 16 * 1024 * 1024
+    session_timeout_s: float = 10.0
+    heartbeat_s: float = 2.0
+    rebalance_timeout_s: float = 60.0
+    group_instance_id: str | None = None
+    stop_s_max: float = 20.0
+    broker_wait_s_max: float = 120.0
+    data_dir: Path | None = None
+
+    @property
+    def fetch_wait(self) -> int:
+        return self.fetch_wait_ms or FETCH_WAIT_MS[self.checkpoint_mode]
+
+    @property
+    def app_id(self) -> str:
+        """Name of the Faust app: group and stage, so that two stages never share offsets."""
+        return f"{self.group}-{self.stage}"
+
+    @property
+    def changelog_topic(self) -> str:
+        return f"{self.app_id}-memory-changelog"
+
+    @property
+    def revoke_s_max(self) -> float:
+        """The last checkpoint of a partition that leaves must be done well before the group gives the worker up."""
+        return self.session_timeout_s / 2

@@ -1,0 +1,136 @@
+"""Run a worker: check the world, start the app, and stop it in order, with a last checkpoint, on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import tempfile
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from faust.sensors.base import Sensor
+
+from fraudstream.stream.app import StreamApp, build_app
+from fraudstream.stream.cluster import look_at_cluster
+from fraudstream.stream.failure import Refusal, WorkerFailure
+from fraudstream.stream.observer import Observer, Unobserved
+from fraudstream.stream.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from fraudstream.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(
+    settings: StreamSettings, engine: Engine, observer: Observer | None = None, sensors: Iterable[Sensor] = ()
+) -> None:
+    """Judge payments until SIGTERM or SIGINT. Raises `WorkerFailure` if the worker can't start.
+
+    Once it runs, a failure ends the process at once, with exit code 70, or 78 where starting again would change
+    nothing.
+    """
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(settings, engine, observer, sensors, stop=stop, exits=True)
+
+    asyncio.run(main())
+
+
+async def serve(
+    settings: StreamSettings,
+    engine: Engine,
+    observer: Observer | None = None,
+    sensors: Iterable[Sensor] = (),
+    *,
+    stop: asyncio.Event,
+    exits: bool = False,
+) -> None:
+    """The same within a running event loop, until `stop` is set. Raises what made the worker fail, unless `exits`."""
+    observer = observer if observer is not None else Unobserved()
+    _check_catalogue(settings, engine)
+    cluster = await look_at_cluster(settings)
+    with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
+        data_dir = str(settings.data_dir) if settings.data_dir is not None else scratch
+        app = build_app(settings, engine, observer, cluster, data_dir, exits)
+        for sensor in sensors:
+            app.sensors.add(sensor)
+        observer.on_start(
+            stage=settings.stage,
+            checkpoint_mode=settings.checkpoint_mode,
+            rule_set=engine.rule_set.digest,
+            layout=engine.memory().layout,
+        )
+        log.info(
+            "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
+            settings.stage,
+            settings.app_id,
+            settings.checkpoint_mode,
+            engine.rule_set.digest,
+        )
+        await _run(app, stop)
+
+
+async def _run(app: StreamApp, stop: asyncio.Event) -> None:
+    app.finalize()
+    tasks = [
+        asyncio.create_task(_checkpoint(app), name="checkpoints"),
+        asyncio.create_task(_start(app), name="start"),
+        asyncio.create_task(_watch(app), name="watch"),
+    ]
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(app.ended.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, *waits):
+        task.cancel()
+    try:
+        async with asyncio.timeout(app.settings.stop_s_max):
+            await _stop(app)
+    except TimeoutError:
+        app.fail(WorkerFailure(f"The worker did not stop within {app.settings.stop_s_max:g} s. Its checkpoints stand."))
+    if app.failure is not None:
+        raise app.failure
+    log.info("worker of stage %s stopped", app.settings.stage)
+
+
+async def _start(app: StreamApp) -> None:
+    async with app.failing():
+        await app.start()
+
+
+async def _checkpoint(app: StreamApp) -> None:
+    async with app.failing():
+        await app.checkpoints.run()
+
+
+async def _watch(app: StreamApp) -> None:
+    """What crashes a part of Faust crashes the worker."""
+    await app._crashed.wait()
+    app.fail(app.crash_reason or WorkerFailure("A part of Faust crashed; the log says which."))
+
+
+async def _stop(app: StreamApp) -> None:
+    """Let no list in, take the last checkpoints, leave the group."""
+    if app.failure is None and app.partitions:
+        app.consumer.stop_flow()
+        app.flow_control.suspend()
+        await app.leave()
+    with suppress(type(app.failure)) if app.failure is not None else nullcontext():
+        await app.stop()
+    for partition in app.partitions.values():
+        await partition.writer.close()
+    if app.checkpoint_producer is not None:
+        await app.checkpoint_producer.stop()
+
+
+def _check_catalogue(settings: StreamSettings, engine: Engine) -> None:
+    others = sorted(entity.name for entity in engine.rule_set.catalogue.entities if entity.name != settings.stage)
+    if others:
+        raise Refusal(
+            f"rules/features.yaml keeps the entities {', '.join(others)}, but the stream runs the stage "
+            f"'{settings.stage}' alone in this release. Remove them, or try them with `fraudstream replay`."
+        )
