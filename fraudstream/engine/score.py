@@ -6,7 +6,7 @@ Points are integer ten-thousandths, so that the parts add up to the score exactl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _points(node: Node, what: str) -> int:
     text = node.word(what)
     try:
         points = Decimal(text) * POINTS_MAX
-    except InvalidOperation:
+    except ArithmeticError:  # not a number, or one too large even for a decimal
         points = Decimal(0)
     if not (points.is_finite() and 0 < points <= POINTS_MAX and points == points.to_integral_value()):
         node.fault(f"{what} must be a number above 0, at most 1, with at most four decimals, not '{text[:40]}'.")

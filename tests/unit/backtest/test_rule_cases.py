@@ -1,0 +1,103 @@
+"""Cases of rules: read with care, run on the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from fraudstream.backtest.rule_cases import NOON, CaseResult, read_cases, run_rule_cases
+from fraudstream.engine.document import DocumentErrors
+from fraudstream.engine.rule_set import compile_rule_set
+
+TEXTS = {
+    "features.yaml": """\
+version: 1
+attributes: {vip: bool}
+entities:
+  account: {key: account_id, slots: 8}
+features:
+  account.payments_1h: {aggregate: count, window: 1h}
+""",
+    "burst/many.yaml": """\
+id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
+title: Many payments
+status: live
+severity: high
+when: account.payments_1h >= 3 and not attributes.vip
+message: "{account.payments_1h} payments"
+""",
+}
+RULE_SET = compile_rule_set(TEXTS)
+DEFAULTS = "defaults: {amount: 5, currency: EUR, direction: debit, attributes.vip: false}\n"
+CASE = "cases: [{name: third, shows: firing, expect: fires, history: [{at: -30m, repeat: 2, every: 5m}], payment: {}}]"
+
+
+def results_of(cases: str) -> tuple[CaseResult, ...]:
+    return run_rule_cases(RULE_SET, {**TEXTS, "burst/many.test.yaml": DEFAULTS + cases}).results
+
+
+def test_a_case_runs_with_its_past_and_defaults() -> None:
+    [result] = results_of(CASE)
+    assert (result.rule, result.expected, result.actual, result.passed) == ("burst/many", "fires", "fires", True)
+
+
+def test_a_failing_case_says_what_was_expected_and_found() -> None:
+    [result] = results_of(CASE.replace("expect: fires", "expect: silent, outcome: allow"))
+    assert (result.expected, result.actual, result.passed) == ("silent, allow", "fires, review", False)
+
+
+def test_a_default_can_be_taken_away() -> None:
+    [result] = results_of(CASE.replace("payment: {}", "payment: {attributes.vip: ~}"))
+    assert result.actual == "silent"
+
+
+def test_repeats_count_up_and_stand_before_the_payment_in_order() -> None:
+    text = (
+        DEFAULTS
+        + """\
+past: [{at: -1d, repeat: 2, every: 2h, device_id: "d{i}"}]
+cases: [{name: n, shows: firing, expect: fires, history: [{at: -23h}], payment: {amount: 9.50}}]
+"""
+    )
+    [case] = read_cases(text, "x.test.yaml", RULE_SET.catalogue)
+    hour = 3_600_000
+    assert [event.occurred_at for event in case.events] == [NOON - 24 * hour, NOON - 23 * hour, NOON - 22 * hour, NOON]
+    assert [event.device_id for event in case.events] == ["d0", None, "d1", None]
+    assert case.events[-1].amount == "9.50"
+
+
+def test_a_case_may_stand_at_another_time() -> None:
+    text = DEFAULTS + CASE.replace("payment:", 'now: "1970-01-02T02:00:00+02:00", payment:')
+    [case] = read_cases(text, "x.test.yaml", RULE_SET.catalogue)
+    assert case.events[-1].occurred_at == 86_400_000
+
+
+def test_a_rule_without_cases_is_named() -> None:
+    assert run_rule_cases(RULE_SET, TEXTS).without_cases == ("burst/many",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("at: -30m", "at: 30m", "a payment of the past needs 'at'"),
+        ("at: -30m", "at: -30x", "no duration"),
+        ("every: 5m", "every: 5h", "after the case's own"),
+        ("repeat: 2", "repeat: 9999", "'repeat' must be a whole number"),
+        ("payment: {}", "payment: {amount: ~}", "amount"),
+        ("payment: {}", "payment: {kind: gift}", "gift"),
+        ("payment: {}", "payment: {divice_id: a}", "no field 'divice_id'"),
+        ("payment: {}", "payment: {attributes.vpi: true}", "no attribute 'vpi'"),
+        ("expect: fires", "expect: fire", "Nearest: 'fires'"),
+        ("shows: firing", "show: firing", "Nearest: 'shows'"),
+        ("payment: {}", "now: tomorrow, payment: {}", "'now' must be a date and time"),
+    ],
+)
+def test_a_fault_in_a_case_is_shown_in_its_place(old: str, new: str, sentence: str) -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        results_of(CASE.replace(old, new))
+    assert any(sentence in fault.sentence for fault in caught.value.faults), caught.value
+    assert {(fault.path, fault.line) for fault in caught.value.faults} == {("burst/many.test.yaml", 2)}
+
+
+def test_cases_without_their_rule_are_a_fault() -> None:
+    with pytest.raises(DocumentErrors, match=r"there is no rule burst/few\.yaml"):
+        run_rule_cases(RULE_SET, {**TEXTS, "burst/few.test.yaml": CASE})

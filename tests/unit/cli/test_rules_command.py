@@ -1,0 +1,86 @@
+"""`fraudstream rules check` and `test`: every fault and every failing case is shown, and the exit code says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fraudstream.cli.main import main
+
+SHIPPED = Path(__file__).parents[3] / "rules"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A copy of two of the shipped rules with the catalogue."""
+    for name in ("features.yaml", "score.yaml", "dormant", "cash_out"):
+        source = SHIPPED / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name)
+        else:
+            shutil.copy(source, tmp_path / name)
+    return tmp_path
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_sound_rules_are_said_to_be_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "check", str(rules)]) == 0
+    assert "is sound: rule set" in capsys.readouterr().out
+
+
+def test_check_shows_every_fault_with_a_caret(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(rules / "dormant/waking.yaml", "since_debit > 60d", "since_debt > 60d")
+    replace(rules / "cash_out/withdrawal_burst.yaml", "severity: high", "severity: loud")
+    assert main(["rules", "check", str(rules)]) == 1
+    shown = capsys.readouterr().err
+    assert f"{rules}/dormant/waking.yaml:8:28: no field or feature 'account.since_debt'" in shown
+    assert "Nearest: 'account.since_debit'" in shown
+    assert f"{rules}/cash_out/withdrawal_burst.yaml:4:11: severity can't be 'loud'" in shown
+    assert "2 faults" in shown
+    assert "^" in shown
+
+
+def test_check_gives_its_faults_as_json(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(rules / "dormant/waking.yaml", "amount >= 500", "amount >= 5h")
+    assert main(["rules", "check", str(rules), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["sound"] is False
+    [fault] = found["faults"]
+    assert (fault["path"], fault["line"]) == (f"{rules}/dormant/waking.yaml", 8)
+
+
+def test_passing_cases_are_counted(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "test", str(rules)]) == 0
+    assert "cases of 4 rules passed" in capsys.readouterr().out
+
+
+def test_a_failing_case_is_a_line_with_expected_and_actual(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(rules / "dormant/waking.yaml", "60d", "80d")
+    assert main(["rules", "test", str(rules)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{rules}/dormant/waking.test.yaml:3: the first payment in 75 days: expected fires, found silent" in lines
+    assert main(["rules", "test", str(rules), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"] is False
+    assert {case["actual"] for case in found["failed"]} == {"silent"}
+
+
+def test_a_directory_without_rules_is_one_plain_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "check", str(tmp_path / "none")]) == 1
+    assert "is no directory of rules" in capsys.readouterr().err
+    assert main(["rules", "check", str(tmp_path)]) == 1
+    assert "holds no rules" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_utf8_is_one_plain_sentence(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (rules / "dormant/latin.yaml").write_bytes(b"title: caf\xe9")
+    assert main(["rules", "check", str(rules)]) == 1
+    assert "is not UTF-8 at byte 10" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""One standard for every rule that is shipped. Each test lists all offenders, with what was found and what is due."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fraudstream.backtest.rule_cases import Case, read_cases, run_rule_cases
+from fraudstream.engine.arena import ROW, SLOT, Arena
+from fraudstream.engine.plan import plan_entity
+from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "rules"
+TEXTS = {path.relative_to(RULES).as_posix(): path.read_text(encoding="utf-8") for path in RULES.glob("**/*.yaml")}
+ROW_BYTES_MAX = 4096
+
+
+@pytest.fixture(scope="module")
+def rule_set() -> RuleSet:
+    return compile_rule_set(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def cases(rule_set: RuleSet) -> dict[str, list[Case]]:
+    return {
+        rule.name: read_cases(TEXTS.get(f"{rule.name}.test.yaml", "cases: []"), rule.name, rule_set.catalogue)
+        for rule in rule_set.rules
+    }
+
+
+def test_at_least_22_rules_over_9_typologies_are_shipped(rule_set: RuleSet) -> None:
+    assert len(rule_set.rules) >= 22
+    assert len({rule.name.partition("/")[0] for rule in rule_set.rules}) >= 9
+
+
+def test_every_case_passes(rule_set: RuleSet) -> None:
+    failed = [
+        f"{result.rule}: {result.case.name}: expected {result.expected}, found {result.actual}"
+        for result in run_rule_cases(rule_set, TEXTS).results
+        if not result.passed
+    ]
+    assert failed == []
+
+
+def test_every_rule_shows_a_firing_a_near_miss_and_a_false_positive(cases: dict[str, list[Case]]) -> None:
+    due = {("firing", "fires"), ("near_miss", "silent")}
+    lacking = {
+        name: found
+        for name, of_rule in cases.items()
+        if not due <= (found := {(case.shows, case.expect) for case in of_rule})
+        or "false_positive" not in {shows for shows, _ in found}
+        or ("firing", "silent") in found
+        or ("near_miss", "fires") in found
+    }
+    assert lacking == {}
+
+
+def test_a_false_positive_says_why_it_fires_or_which_guard_keeps_it_silent(cases: dict[str, list[Case]]) -> None:
+    words = {"fires": "nothing here tells", "silent": "is kept silent by"}
+    unsaid = [
+        f"{name}: {case.name}"
+        for name, of_rule in cases.items()
+        for case in of_rule
+        if case.shows == "false_positive" and words[case.expect] not in case.name
+    ]
+    assert unsaid == []
+
+
+def test_every_rule_is_documented(rule_set: RuleSet) -> None:
+    offenders = [
+        rule.name for rule in rule_set.rules if not (rule.blind_spots and rule.false_positives and rule.references)
+    ]
+    assert offenders == []
+
+
+def test_every_reference_leads_somewhere(rule_set: RuleSet) -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/typologies.md").read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = {f"docs/typologies.md#{heading.lower().replace(' ', '-')}" for heading in headings}
+    astray = {rule.name: rule.references for rule in rule_set.rules if not set(rule.references) <= anchors}
+    assert astray == {}
+
+
+def test_every_rule_is_named_where_its_typology_is_described(rule_set: RuleSet) -> None:
+    described = (ROOT / "docs/typologies.md").read_text(encoding="utf-8")
+    unnamed = [rule.name for rule in rule_set.rules if f"`{rule.name.partition('/')[2]}`" not in described]
+    assert unnamed == []
+
+
+def test_every_rule_bears_the_tag_of_its_typology(rule_set: RuleSet) -> None:
+    offenders = {
+        rule.name: rule.tags
+        for rule in rule_set.rules
+        if f"typology.{rule.name.partition('/')[0].replace('_', '-')}" not in rule.tags
+    }
+    assert offenders == {}
+
+
+def test_a_message_says_more_than_the_title(rule_set: RuleSet) -> None:
+    assert [rule.name for rule in rule_set.rules if not rule.message.fields] == []
+
+
+def test_only_high_severity_blocks(rule_set: RuleSet) -> None:
+    blocking = {rule.name: rule.severity for rule in rule_set.rules if rule.outcome == "block"}
+    assert blocking
+    assert set(blocking.values()) <= {"high", "critical"}
+
+
+def test_every_feature_is_used(rule_set: RuleSet) -> None:
+    used = rule_set.score.names.union(*(rule.names for rule in rule_set.rules))
+    catalogue = rule_set.catalogue
+    declared = {feature.name for feature in catalogue.features} | {derived.name for derived in catalogue.derived}
+    assert declared - used == set()
+
+
+def test_a_busy_accounts_row_fits_its_budget(rule_set: RuleSet) -> None:
+    [entity] = rule_set.catalogue.entities
+    spills = Arena(plan_entity(rule_set.catalogue, entity).shape).spills
+    spill_bytes = sum(column.nbytes // len(column) for column in spills)
+    assert ROW.itemsize + entity.slots * SLOT.itemsize + spill_bytes <= ROW_BYTES_MAX
