@@ -2,51 +2,21 @@
 
 import json
 import re
-import shutil
-import socket
-import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
-from fraudstream.embedded.child import serving
 from fraudstream.telemetry import http
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
+from tests.integration.telemetry.real_prometheus import Prometheus, needs_prometheus, scraping
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
-SCRAPE_INTERVAL = "200ms"
-WAIT_S = 30.0
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards" / "fraudstream.json"
 
-PROMETHEUS = shutil.which("prometheus")
-pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="needs Prometheus (Debian: apt-get install prometheus)")
-
-
-class Prometheus:
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def get(self, path: str, **parameters: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
-            return json.load(answer)["data"]
-
-    def ask(self, expression: str) -> list[dict[str, Any]]:
-        result: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
-        return result
-
-    def ask_until_answered(self, expression: str) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + WAIT_S
-        while not (result := self.ask(expression)):
-            assert time.monotonic() < deadline, f"no answer within {WAIT_S} s: {expression}"
-            time.sleep(0.1)
-        return result
+pytestmark = needs_prometheus
 
 
 def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
@@ -81,14 +51,8 @@ def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
     cases.on_view(behind=0, lost=False)
 
 
-def is_ready(connection: socket.socket) -> bool:
-    connection.sendall(b"GET /-/ready HTTP/1.0\r\n\r\n")
-    return connection.recv(64).split(b" ")[1:2] == [b"200"]
-
-
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    directory = tmp_path_factory.mktemp("prometheus")
     worker = WorkerTelemetry(CollectorRegistry(), version="1.2.3")
     cases = CasesTelemetry(CollectorRegistry(), version="1.2.3")
     run_a_while(worker, cases)
@@ -97,35 +61,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         http.serving(cases.registry, cases.healthy, cases.ready) as cases_url,
     ):
         targets = {"fraudstream-worker": worker_url, "fraudstream-cases": cases_url}
-        config = {
-            "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
-            "rule_files": [str(DEPLOY / "prometheus" / "alerts.yml")],
-            "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [url.removeprefix("http://")]}]}
-                for job, url in targets.items()
-            ],
-        }
-        (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
-
-        def command(port: int) -> list[str]:
-            return [
-                str(PROMETHEUS),
-                f"--config.file={directory / 'prometheus.yml'}",
-                f"--storage.tsdb.path={directory / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ]
-
-        with serving("prometheus", command, is_ready) as port:
-            started = Prometheus(f"http://127.0.0.1:{port}")
-            for job in targets:
-                started.ask_until_answered(f'up{{job="{job}"}} == 1')
-            started.ask_until_answered("rate(fraudstream_records_total[2s])")  # two scrapes: rates have an answer
-            yield started
+        with scraping(targets, tmp_path_factory.mktemp("prometheus")) as running:
+            running.ask_until_answered("rate(fraudstream_records_total[2s])")  # two scrapes: rates have an answer
+            yield running
 
 
 def dashboard_expressions() -> list[str]:
-    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "fraudstream.json").read_text())
-    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel.get("targets", ())]
 
 
 def test_both_processes_are_scraped_without_a_fault(prometheus: Prometheus) -> None:

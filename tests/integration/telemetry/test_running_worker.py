@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -20,6 +21,7 @@ from fraudstream.stream.topics_file import Topic
 from fraudstream.stream.worker import serve
 from fraudstream.telemetry import http
 from fraudstream.telemetry.worker import WorkerTelemetry
+from tests.integration.telemetry.real_prometheus import Prometheus, needs_prometheus, scraping
 
 WAIT_S = 60.0
 
@@ -120,13 +122,16 @@ def payment(number: int, at_ms: int) -> bytes:
     ).encode()
 
 
-async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> None:
-    now_ms = int(time.time() * 1000)
-    values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken", payment(3, now_ms + 3)]
+async def publish(worker: Running, values: Sequence[bytes]) -> None:
     async with AIOKafkaProducer(bootstrap_servers=worker.settings.brokers) as producer:
         for value in values:
             await producer.send_and_wait(worker.settings.payments_topic, value, key=b"a1")
 
+
+async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> None:
+    now_ms = int(time.time() * 1000)
+    values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken", payment(3, now_ms + 3)]
+    await publish(worker, values)
     await worker.wait_for(6, "records_total")
     assert await worker.value("payments_total") == 5
     assert await worker.value("decisions_total") == 5
@@ -151,3 +156,19 @@ async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> 
     assert await worker.value("rebalances_total") >= 1
     assert await worker.page("/healthz") == "ok\n"
     assert await worker.page("/readyz") == "ok\n"
+
+
+@needs_prometheus
+async def test_a_real_prometheus_reads_a_running_worker(worker: Running, tmp_path: Path) -> None:
+    now_ms = int(time.time() * 1000)
+    await publish(worker, [payment(number, now_ms + number) for number in range(4)])
+    await worker.wait_for(4, "records_total")
+
+    def ask(prometheus: Prometheus) -> None:
+        prometheus.ask_until_answered("fraudstream_payments_total == 4")
+        prometheus.ask_until_answered('fraudstream_alert_rules_total{rule="velocity/third_payment"} == 2')
+        prometheus.ask_until_answered("fraudstream_since_arrival_seconds_count == 4")
+        prometheus.ask_until_answered("sum(fraudstream_lag_records) == 0")
+
+    with scraping({"fraudstream-worker": worker.url}, tmp_path) as prometheus:
+        await asyncio.to_thread(ask, prometheus)
