@@ -209,15 +209,22 @@ class OneOf:
         found = left == self.choices[0].digests(columns)
         for choice in self.choices[1:]:
             found = found | (left == choice.digests(columns))
-        return found & (left != 0)
+        # A literal's digest is never that of missing text; two columns may both miss theirs.
+        return found if self._literal else found & (left != 0)
 
     def false(self, columns: ColumnSource) -> Answer:
         left = self.left.digests(columns)
         absent = left != 0
         for choice in self.choices:
             right = choice.digests(columns)
-            absent = absent & (left != right) & (right != 0)
+            absent = absent & (left != right)
+            if not self._literal:
+                absent = absent & (right != 0)
         return absent
+
+    @property
+    def _literal(self) -> bool:
+        return all(isinstance(choice, TextLiteral) for choice in self.choices)
 
 
 @dataclass(frozen=True, slots=True)
