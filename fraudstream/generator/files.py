@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from fraudstream.contracts import Label, Payment
+from fraudstream.generator.places import NAME_MATCH
 from fraudstream.generator.stream import GeneratedBatch
 
 _TYPES = {"lat": pa.float64(), "lon": pa.float64(), "card_present": pa.bool_()}
-_FIELDS = [
-    field for field in Payment.__struct_fields__ if field not in ("schema_version", "attributes")
-]  # the generator makes no attributes
+_FIELDS = [field for field in Payment.__struct_fields__ if field not in ("schema_version", "attributes")]
 SCHEMA = pa.schema(
     [
         *(
             pa.field(field, pa.timestamp("ms", "UTC") if field == "occurred_at" else _TYPES.get(field, pa.string()))
             for field in _FIELDS
         ),
+        pa.field(NAME_MATCH, pa.bool_()),
         pa.field("label", pa.string()),
         pa.field("typology", pa.string()),
     ]
@@ -41,6 +41,8 @@ def write_parquet(batches: Iterable[GeneratedBatch], path: Path) -> Iterator[int
                     columns.append(pa.array(values, pa.int64()).cast(SCHEMA.field(field).type))
                 else:
                     columns.append(pa.array(values, SCHEMA.field(field).type))
+            attributes = [payment.attributes or {} for payment in batch.payments]
+            columns.append(pa.array([found.get(NAME_MATCH) for found in attributes], pa.bool_()))
             columns.append(pa.array(["fraud" if label else "genuine" for label in batch.labels.tolist()]))
             columns.append(pa.array(batch.typologies, pa.string()))
             writer.write_batch(pa.record_batch(columns, schema=SCHEMA), row_group_size=len(batch.payments))

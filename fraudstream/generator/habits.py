@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fraudstream.contracts import EXPONENTS, Payment
-from fraudstream.generator.places import TOWNS, TRADES
+from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS, TRADES
 from fraudstream.generator.population import (
     MONTH_MS,
     PAYEES_KNOWN,
@@ -47,26 +47,33 @@ _TRADE_SPREAD = np.array([trade.spread for trade in TRADES])
 _TRADE_MCC = np.array([trade.mcc for trade in TRADES], object)
 _ONLINE = len(TOWNS)
 PARTNERS = 6
-BANKS = np.array(["KREDBEBB", "GKCCBEBB", "BNPAFRPP", "DEUTDEFF", "INGBNL2A", "REVOLT21"], object)
+_BANKS = np.array(BANKS, object)
 
 
 class Ordinary(NamedTuple):
-    """`at_ms`, in any order, and for each field of a payment but `event_id` and `occurred_at` its values."""
+    """`at_ms`, in any order; `signed_minor`: what each does to its account's balance; and the columns of the other
+    fields."""
 
     at_ms: Int64Array
+    account: Int64Array
+    signed_minor: Int64Array
     columns: dict[str, Any]
 
-    def payments(self, event_ids: list[str]) -> list[Payment]:
+    def payments(self, event_ids: list[str], before_minor: Int64Array, after_minor: Int64Array) -> list[Payment]:
+        currencies = self.columns.get("currency", [])
         values = {
             "event_id": event_ids,
             "occurred_at": self.at_ms.tolist(),
             "schema_version": repeat(1),
+            "balance_before": amount_texts(before_minor, currencies),
+            "balance_after": amount_texts(after_minor, currencies),
             **self.columns,
         }
         return list(map(Payment, *(values.get(field, repeat(None)) for field in Payment.__struct_fields__)))
 
 
-NOTHING = Ordinary(np.zeros(0, np.int64), {})
+_NONE = np.zeros(0, np.int64)
+NOTHING = Ordinary(_NONE, _NONE, _NONE, {})
 
 
 def ordinary_payments(
@@ -90,20 +97,24 @@ def ordinary_payments(
     in_town = (at_merchant & ~online) | ((act == _WITHDRAWAL) & ~travelling)
     act[(act == _WITHDRAWAL) & travelling] = _BILL
 
-    minor = _amounts(population, account, act, at_merchant, takings, shop, rng)
-    minor[n:] = population.salary_euro[salaries] * population.minor_per_euro[salaries]
+    amounts = _amounts(population, account, act, at_merchant, takings, shop, rng)
+    amounts[n:] = population.salary_euro[salaries] * population.minor_per_euro[salaries]
+    minor = np.maximum(amounts.astype(np.int64), 1)
+    credit = (act == _RECEIVED) | (act == _DEPOSIT) | (act == _REFUND) | takings
     return Ordinary(
         at_ms,
-        _columns(population, account, act, minor, at_merchant, online, takings, in_town, shop, town, n, rng),
+        account,
+        np.where(credit, minor, -minor),
+        _columns(population, account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n, rng),
     )
 
 
 def amount_texts(minor: Int64Array, currencies: list[str]) -> list[str]:
-    """Decimal strings of amounts in minor units, at least one unit each."""
+    """Decimal strings of amounts in minor units, none negative."""
     texts = []
     for value, currency in zip(minor.tolist(), currencies, strict=True):
         exponent = EXPONENTS[currency]
-        whole = str(max(value, 1)).rjust(exponent + 1, "0")
+        whole = str(value).rjust(exponent + 1, "0")
         texts.append(f"{whole[:-exponent]}.{whole[-exponent:]}" if exponent else whole)
     return texts
 
@@ -149,7 +160,8 @@ def _columns(
     population: Population,
     account: Int64Array,
     act: Int64Array,
-    minor: Float64Array,
+    minor: Int64Array,
+    credit: Any,
     at_merchant: Any,
     online: Any,
     takings: Any,
@@ -161,7 +173,6 @@ def _columns(
 ) -> dict[str, Any]:
     paid = len(account)
     currencies = population.currency[account].tolist()
-    credit = (act == _RECEIVED) | (act == _DEPOSIT) | (act == _REFUND) | takings
     partner = act == _PARTNER
     atm, branch = act == _WITHDRAWAL, act == _DEPOSIT
     to_payee = (act == _TRANSFER) | (act == _BILL) | (act == _RECEIVED)
@@ -191,7 +202,7 @@ def _columns(
     merchant_ids = population.merchant_ids[merchant]
     return {
         "account_id": account_texts,
-        "amount": amount_texts(minor.astype(np.int64), currencies),
+        "amount": amount_texts(minor, currencies),
         "currency": currencies,
         "direction": ["credit" if yes else "debit" for yes in credit.tolist()],
         "kind": _KINDS[act].tolist(),
@@ -208,7 +219,7 @@ def _columns(
         "counterparty_id": [
             payee_id(p) if yes else None for p, yes in zip(payee.tolist(), to_payee.tolist(), strict=True)
         ],
-        "counterparty_bank": _where(to_payee, BANKS[payee % len(BANKS)]),
+        "counterparty_bank": _where(to_payee, _BANKS[payee % len(BANKS)]),
         "device_id": [
             f"dev-{a:07d}-{d}" if yes else None
             for a, d, yes in zip(account.tolist(), device.tolist(), has_device.tolist(), strict=True)
@@ -218,6 +229,10 @@ def _columns(
         "lat": _where(in_town, lat),
         "lon": _where(in_town, lon),
         "card_present": present.tolist(),
+        "attributes": [
+            {NAME_MATCH: match} if yes else None
+            for match, yes in zip((rng.random(paid) < 0.97).tolist(), (to_payee & ~credit).tolist(), strict=True)
+        ],
     }
 
 

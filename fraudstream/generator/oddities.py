@@ -37,14 +37,14 @@ def new_phone(pen: Pen, at_ms: float) -> None:
 
 
 def builder_to_pay(pen: Pen, at_ms: float) -> None:
-    fields = {"kind": "transfer", "channel": "web", "counterparty_id": pen.stranger(), **pen.own()}
+    fields = {"kind": "transfer", "channel": "web", **pen.stranger(0.93), **pen.own()}
     pen.write(at_ms, pen.between(600, 5_000), **fields)
 
 
 def gift_passed_on(pen: Pen, at_ms: float) -> None:
     euro = pen.between(300, 2_000)
-    pen.write(at_ms, euro, "credit", kind="transfer", channel="app", counterparty_id=pen.stranger())
-    fields = {"kind": "wealth_subscription", "channel": "app", "counterparty_id": pen.stranger(), **pen.own()}
+    pen.write(at_ms, euro, "credit", kind="transfer", channel="app", **pen.stranger(1.0))
+    fields = {"kind": "wealth_subscription", "channel": "app", **pen.stranger(1.0), **pen.own()}
     pen.write(at_ms + pen.between(30, 300) * MINUTE_MS, euro * pen.between(0.5, 0.9), **fields)
 
 

@@ -1,4 +1,5 @@
-"""The generator's map: towns where accounts are at home, towns where people travel, and the branches of trade."""
+"""The generator's map: towns where accounts are at home, towns where people travel, the branches of trade, the
+banks."""
 
 from __future__ import annotations
 
@@ -79,3 +80,6 @@ HOURS = (
     (12, 12, 10, 8, 6, 4, 3, 2, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 12),  # by night
 )
 HOURS_WEIGHT = (45, 30, 20, 5)
+
+BANKS = ("KREDBEBB", "GKCCBEBB", "BNPAFRPP", "DEUTDEFF", "INGBNL2A", "REVOLT21")
+NAME_MATCH = "beneficiary_name_match"  # the attribute in which a bank says whether the payee's name fits the account

@@ -39,6 +39,9 @@ class Population:
         self.minor_per_euro: Float64Array = np.array([level[code] for code in self.currency])
         self.spending: Float64Array = np.exp(rng.normal(0, 0.4, n))
         self.salary_euro: Float64Array = np.exp(rng.normal(7.7, 0.35, n))
+        self.balance_minor: Int64Array = np.rint(
+            self.salary_euro * np.exp(rng.normal(0.3, 0.8, n)) * self.minor_per_euro
+        ).astype(np.int64)
         self.salary_phase_ms: Int64Array = rng.integers(0, MONTH_MS, n)
         self.online_share: Float64Array = rng.beta(2, 5, n)
         role = rng.random(n)
@@ -129,6 +132,24 @@ class Population:
         anywhere = (size * rng.random(len(account)) ** 2).astype(np.int64)  # the first of a town are its busiest
         result: Int64Array = first + np.where(rng.random(len(account)) < 0.9, habitual, anywhere)
         return result
+
+    def book(self, account: Int64Array, signed_minor: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Balances before and after each payment, in the order given; none goes below zero (an overdraft shows as
+        0)."""
+        if not len(account):
+            return signed_minor, signed_minor
+        order = np.argsort(account, kind="stable")
+        owner = account[order]
+        total = np.cumsum(signed_minor[order])
+        first = np.flatnonzero(np.diff(owner, prepend=-1))
+        earlier = np.repeat(total[first] - signed_minor[order][first], np.diff(first, append=len(owner)))
+        after = np.empty(len(account), np.int64)
+        after[order] = self.balance_minor[owner] + total - earlier
+        before = np.maximum(after - signed_minor, 0)
+        last = np.append(first[1:], len(owner)) - 1
+        after = np.maximum(after, 0)
+        self.balance_minor[owner[last]] = after[order[last]]
+        return before, after
 
     def device(self, account: int, which: int | None = None) -> str:
         """The account's phone (or its `which`th device)."""

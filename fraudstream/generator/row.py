@@ -7,21 +7,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fraudstream.contracts import Payment, amount_text
-from fraudstream.generator.places import TOWNS, TRADES
+from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS, TRADES
 from fraudstream.generator.population import TERMINALS, Population
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
 class Row(NamedTuple):
-    """`typology`: of a fraud; None for what is merely odd."""
+    """`typology`: of a fraud; None for what is merely odd. `signed_minor`: what it does to the account's balance."""
 
     at_ms: int
     typology: str | None
+    account: int
+    signed_minor: int
     fields: dict[str, Any]
 
-    def payment(self, event_id: str) -> Payment:
-        return Payment(event_id=event_id, occurred_at=self.at_ms, **self.fields)
+    def payment(self, event_id: str, before_minor: int, after_minor: int) -> Payment:
+        currency = self.fields["currency"]
+        return Payment(
+            event_id=event_id,
+            occurred_at=self.at_ms,
+            balance_before=amount_text(before_minor, currency),
+            balance_after=amount_text(after_minor, currency),
+            **self.fields,
+        )
 
 
 class Pen:
@@ -45,6 +54,8 @@ class Pen:
             Row(
                 int(at_ms),
                 self._typology,
+                account,
+                minor if direction == "credit" else -minor,
                 {
                     "account_id": population.account_ids[account],
                     "amount": amount_text(minor, currency),
@@ -55,6 +66,10 @@ class Pen:
             )
         )
 
+    def balance_euro(self) -> float:
+        """What the account holds as the episode begins."""
+        return float(self.population.balance_minor[self.account] / self.population.minor_per_euro[self.account])
+
     def between(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
@@ -62,9 +77,13 @@ class Pen:
         """A whole number from `low` to `high`, both possible."""
         return int(self.rng.integers(low, high + 1))
 
-    def stranger(self) -> str:
-        """A counterparty that nobody has paid before."""
-        return f"cp-x{int(self.rng.integers(0, 1 << 40)):011x}"
+    def stranger(self, name_match: float = 0.4) -> dict[str, Any]:
+        """A counterparty that nobody has paid before; `name_match`: how often the name given is the account's."""
+        return {
+            "counterparty_id": f"cp-x{int(self.rng.integers(0, 1 << 40)):011x}",
+            "counterparty_bank": BANKS[int(self.rng.integers(0, len(BANKS)))],
+            "attributes": {NAME_MATCH: bool(self.rng.random() < name_match)},
+        }
 
     def own(self) -> dict[str, Any]:
         """The account's usual phone and address."""

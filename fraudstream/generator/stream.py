@@ -10,7 +10,7 @@ Whoever wants `occurred_at` to be now begins at the present moment and publishes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ class _Stream:
     def batches(self) -> Iterator[GeneratedBatch]:
         plan = self._plan
         at_ms = plan.start_ms - plan.history_ms
-        yield self._batch(NOTHING, self._last_of_the_sleepers(at_ms), live=False)
+        yield self._batch(NOTHING, self._long_ago(at_ms), live=False)
         while True:
             live = at_ms >= plan.start_ms
             level = self._population.hour_level[at_ms // HOUR_MS % 24] if plan.rate is None or not live else 1.0
@@ -110,27 +110,41 @@ class _Stream:
             self._odd_owed -= max(1, len(rows))
             self._coming += rows
 
-    def _last_of_the_sleepers(self, at_ms: int) -> list[Row]:
-        """Two payments, months before the stream begins, of every account that sleeps."""
+    def _long_ago(self, at_ms: int) -> list[Row]:
+        """What makes accounts old: for each that sleeps its last two payments, months before the stream begins. Where a
+        past is asked for, also one payment of nearly every other account."""
+        population = self._population
         rows: list[Row] = []
-        for account in self._population.asleep:
-            pen = Pen(self._population, account, None, self._rng)
-            for days in (pen.between(75, 89), pen.between(62, 75)):
-                fields = {"kind": "bill_payment", "channel": "web", "counterparty_id": f"cp-{account % 1000:08d}"}
-                pen.write(at_ms - days * DAY_MS, pen.between(20, 120), **fields, **pen.own())
-            rows += pen.rows
+        for account in population.asleep:
+            rows += self._bills(account, at_ms, ((75, 89), (62, 75)))
+        if self._plan.history_ms:
+            for account in np.flatnonzero(~population.sleeping).tolist():
+                if self._rng.random() < 0.97:  # the others have opened their account just now
+                    rows += self._bills(account, at_ms, ((31, 60),))
         return rows
+
+    def _bills(self, account: int, at_ms: int, days_ago: Sequence[tuple[int, int]]) -> list[Row]:
+        pen = Pen(self._population, account, None, self._rng)
+        for most, least in days_ago:
+            fields = {"kind": "bill_payment", "channel": "web", "counterparty_id": f"cp-{account % 1000:08d}"}
+            pen.write(at_ms - pen.between(most, least) * DAY_MS, pen.between(20, 120), **fields, **pen.own())
+        return pen.rows
 
     def _batch(self, ordinary: Ordinary, rows: list[Row], live: bool) -> GeneratedBatch:
         """Ordinary payments and rows in order of time, numbered as they come."""
         n = len(ordinary.at_ms)
         times = np.concatenate([ordinary.at_ms, np.array([row.at_ms for row in rows], np.int64)])
         order = np.argsort(times, kind="stable")
+        account = np.concatenate([ordinary.account, np.array([row.account for row in rows], np.int64)])
+        signed = np.concatenate([ordinary.signed_minor, np.array([row.signed_minor for row in rows], np.int64)])
+        before, after = np.empty_like(account), np.empty_like(account)
+        before[order], after[order] = self._population.book(account[order], signed[order])
         event_ids = [""] * len(times)
         for position, number in zip(order.tolist(), self._numbers, strict=False):
             event_ids[position] = f"pay-{self._plan.seed}-{number:010d}"
-        payments = ordinary.payments(event_ids[:n])
-        payments += [row.payment(event_id) for row, event_id in zip(rows, event_ids[n:], strict=True)]
+        payments = ordinary.payments(event_ids[:n], before[:n], after[:n])
+        of_rows = zip(rows, event_ids[n:], before[n:].tolist(), after[n:].tolist(), strict=True)
+        payments += [row.payment(event_id, was, now) for row, event_id, was, now in of_rows]
         typologies = [None] * n + [row.typology for row in rows]
         places = order.tolist()
         in_order = [typologies[place] for place in places]
