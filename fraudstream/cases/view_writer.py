@@ -42,6 +42,7 @@ class ViewWriter:
         self._work = asyncio.Event()
         self._writing = asyncio.Lock()  # the task's rounds and the last one of a stop take turns
         self._lost = False
+        self._stopping = False
 
     def assign(self, ends: dict[int, int]) -> None:
         """These partitions are ours, with the offset after the last case of each; others are another agent's."""
@@ -69,8 +70,9 @@ class ViewWriter:
         self._work.set()
 
     async def run(self) -> None:
-        """Write what comes, until cancelled."""
-        while True:
+        """Write what comes, until `drain`. Not until cancelled: aiokafka swallows a cancellation while a consumer
+        stops."""
+        while not self._stopping:
             try:
                 self._work.clear()
                 await self._catch_up()
@@ -84,7 +86,9 @@ class ViewWriter:
                 await asyncio.sleep(RETRY_S)
 
     async def drain(self, seconds: float) -> None:
-        """On a stop: try to write what waits, within a bound. What is left is found behind at the next start."""
+        """The end: try to write what waits, within a bound. What is left is found behind at the next start."""
+        self._stopping = True
+        self._work.set()
         try:
             async with asyncio.timeout(seconds):
                 await self._catch_up()

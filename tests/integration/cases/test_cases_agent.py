@@ -1,0 +1,189 @@
+"""The case agent on the embedded broker: alerts and actions in, cases, labels and dead letters out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from fraudstream.cases.agent import AgentError, CaseAgent
+from fraudstream.cases.grouping import case_id_of
+from fraudstream.cases.observer import Unobserved
+from fraudstream.contracts import DeadLetter, Label
+from tests.integration.cases.cluster import Cluster, eventually
+from tests.unit.cases.events import action, alert
+
+
+@pytest.fixture
+async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+    cluster = Cluster(broker, redis_url, unique_name)
+    await cluster.create_topics()
+    return cluster
+
+
+class Recorder(Unobserved):
+    """Remembers refusals and repeats."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+        self.repeats: list[str] = []
+
+    def on_refused(self, partition: int, *, code: str) -> None:
+        self.refused.append(code)
+
+    def on_repeat(self, partition: int, *, kind: str) -> None:
+        self.repeats.append(kind)
+
+
+@asynccontextmanager
+async def running(cluster: Cluster) -> AsyncIterator[Recorder]:
+    recorder = Recorder()
+    agent = CaseAgent(cluster.settings, recorder, cluster.view())
+    await agent.start()
+    try:
+        yield recorder
+    finally:
+        await agent.stop()
+        assert agent.crash_reason is None
+
+
+async def test_alerts_become_one_case_an_account(cluster: Cluster) -> None:
+    alerts = [alert(f"{account}-{n}", account) for n in range(3) for account in ("acc-1", "acc-2", "acc-3")]
+    async with running(cluster):
+        await cluster.publish_alerts(alerts)
+        events = await eventually(cluster.case_events, lambda found: len(found) == 9)
+
+    assert sorted(case.version for case in events) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    for account, case in (await cluster.cases()).items():
+        assert [line.alert_id for line in case.alerts] == [f"{account}-{n}" for n in range(3)]
+        assert case.amount_totals == {"EUR": "30.00"}
+    for record in await cluster.records(cluster.settings.cases_topic):
+        assert record.key == msgspec.json.decode(record.value)["case_id"].encode()
+
+
+async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Cluster) -> None:
+    note = action("note", case_id_of("acc-1", "a1"), note="seen")
+    async with running(cluster) as recorder:
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+        await cluster.publish_alerts([alert("a1"), alert("a2")])
+        await cluster.publish_actions([note, note])
+        await eventually(lambda: _now(recorder.repeats), lambda found: len(found) == 2)
+        events = await eventually(cluster.case_events, lambda found: len(found) == 3)
+
+    assert sorted(recorder.repeats) == ["action", "alert"]
+    assert events[-1].alert_count == 2
+    assert events[-1].note == "seen"
+
+
+async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Cluster) -> None:
+    case_id = case_id_of("acc-1", "a1")
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1"), alert("a2")])
+        await eventually(cluster.case_events, lambda found: len(found) == 2)
+        await cluster.publish_actions([action("close", case_id, disposition="fraud")])
+        labels = await eventually(
+            lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 2
+        )
+        await eventually(cluster.cases, lambda found: found["acc-1"].status == "closed")
+
+    for record in labels:
+        assert (record.partition, record.key, record.headers) == (0, b"acc-1", (("type", b"label"),)), (
+            "a label goes to the partition where its payment stands"
+        )
+    decoded = [msgspec.json.decode(record.value, type=Label) for record in labels]
+    assert [(label.event_id, label.label, label.source) for label in decoded] == [
+        ("event-of-a1", "fraud", case_id),
+        ("event-of-a2", "fraud", case_id),
+    ]
+
+
+async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(cluster: Cluster) -> None:
+    case_id = case_id_of("acc-1", "a1")
+    async with running(cluster) as recorder:
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+        await cluster.publish_actions(
+            [action("release", case_id), action("claim", "no-such-case"), action("claim", case_id)]
+        )
+        cases = await eventually(cluster.cases, lambda found: found["acc-1"].version == 2)
+
+    assert recorder.refused == ["not_claimed", "unknown_case"]
+    assert cases["acc-1"].assignee == "ann"
+
+
+async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops_nothing(cluster: Cluster) -> None:
+    s = cluster.settings
+    good = msgspec.json.encode(alert("a1"))
+    async with running(cluster):
+        await cluster.publish(s.alerts_topic, b"{", b"acc-1")
+        await cluster.publish(s.alerts_topic, b'{"alert_id": 7}', b"acc-1")
+        await cluster.publish(s.alerts_topic, b"\xff\xfe", b"acc-1")
+        await cluster.publish(s.alerts_topic, good, b"acc-2")
+        await cluster.publish(s.alerts_topic, msgspec.json.encode(alert("a2", amount="1e3")), b"acc-1")
+        await cluster.publish(s.alerts_topic, good, b"acc-1" * 2_000)
+        await cluster.publish(s.case_actions_topic, b'{"action": "close"}', b"acc-1")
+        letters = await eventually(lambda: cluster.records(s.dead_letters_topic), lambda found: len(found) == 7)
+        await cluster.publish(s.alerts_topic, good, b"acc-1")
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+
+    decoded = [msgspec.json.decode(record.value, type=DeadLetter) for record in letters]
+    assert sorted(letter.reason for letter in decoded) == [
+        "amount",
+        "invalid",
+        "invalid",
+        "key",
+        "key",
+        "not_json",
+        "not_json",
+    ]
+    assert b"\xff\xfe" in {letter.value for letter in decoded}
+
+
+async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: Cluster) -> None:
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+    await cluster.publish_alerts([alert("a1"), alert("a2")])
+    async with running(cluster) as recorder:
+        events = await eventually(cluster.case_events, lambda found: len(found) == 2)
+
+    assert events[-1].alert_count == 2
+    assert recorder.repeats == ["alert"]
+
+
+async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(cluster: Cluster) -> None:
+    """Stock Faust tables double here: offsets since the last commit are done again. Method: alerts flow while agents
+    come and go."""
+    accounts = [f"acc-{n}" for n in range(6)]
+    alerts = [alert(f"{account}-{n}", account) for n in range(20) for account in accounts]
+
+    async def publish() -> None:
+        for number in range(0, len(alerts), 6):
+            await cluster.publish_alerts(alerts[number : number + 6], first_offset=number)
+
+    async with running(cluster):
+        publishing = asyncio.create_task(publish())
+        await eventually(cluster.case_events, lambda found: len(found) >= 10)
+        async with running(cluster):
+            await eventually(cluster.case_events, lambda found: len(found) >= 60)
+        await publishing
+        await eventually(cluster.case_events, lambda found: len(found) >= len(alerts))
+
+    cases = await cluster.cases()
+    assert {account: case.alert_count for account, case in cases.items()} == dict.fromkeys(accounts, 20)
+    assert all([line.alert_id for line in cases[a].alerts] == [f"{a}-{n}" for n in range(20)] for a in accounts)
+    assert len(await cluster.case_events()) == len(alerts)
+
+
+async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: Cluster, broker: str) -> None:
+    settings = msgspec.structs.replace(cluster.settings, case_actions_topic=f"{cluster.settings.cases_topic}-of-four")
+    await cluster.publish(settings.case_actions_topic, b"{}")  # the broker makes it, with four partitions
+
+    with pytest.raises(AgentError, match="equally many partitions"):
+        await CaseAgent(settings).start()
+
+
+async def _now(found: list[str]) -> list[str]:
+    return found
