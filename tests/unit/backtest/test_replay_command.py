@@ -1,0 +1,147 @@
+"""`fraudstream replay` and `generate` from the command line: what they write, print and refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from fraudstream.cli.main import main
+from fraudstream.contracts import Label, Payment
+
+HEADER = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD\n"
+FEATURES = """
+version: 1
+entities:
+  account: {key: account_id, slots: 16}
+  terminal: {key: terminal_id, slots: 16}
+features:
+  account.payments_1d: {aggregate: count, window: 1d}
+  account.amount_mean_1d: {aggregate: mean, of: amount, window: 1d}
+  terminal.fraud_share_1d: {aggregate: share, of: fraud, window: 1d, delay: 1d}
+"""
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    path = tmp_path / "features.yaml"
+    path.write_text(FEATURES)
+    return path
+
+
+def payments(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "payments.csv"
+    path.write_text(HEADER + "".join(row + "\n" for row in rows))
+    return path
+
+
+def test_features_alone_need_no_rules_and_labels_come_late(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = payments(
+        tmp_path,
+        "1,2025-01-01 10:00:00,a,t,10.00,1",
+        "2,2025-01-01 11:00:00,a,t,20.00,0",
+        "3,2025-01-02 10:00:00,b,t,5.00,0",  # the first label has just come
+        "4,2025-01-02 11:30:00,b,t,5.00,0",  # both have
+    )
+    out = tmp_path / "out"
+    flags = ["--mapping", "handbook", "--features", str(features), "--out", str(out), "--label-delay", "1d", "--json"]
+    assert main(["replay", str(file), *flags, "--features-out", str(tmp_path / "features.parquet")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["payments"], summary["labels"], summary["frauds"], summary["alerts"]) == (4, 4, 1, 0)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    table = pq.read_table(tmp_path / "features.parquet").to_pydict()
+    assert table["account.payments_1d"] == [1, 2, 1, 2]
+    assert table["account.amount_mean_1d"] == [1000, 1500, 500, 500]  # minor units
+    assert table["terminal.fraud_share_1d"] == [0, 0, 1, 0.5]
+    assert (out / "alerts.jsonl").read_bytes() == b""
+
+
+def test_an_empty_directory_of_rules_may_stand_beside_a_catalogue(tmp_path: Path, features: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    file = payments(tmp_path, "1,2025-01-01,a,t,1,0")
+    flags = ["--mapping", "handbook", "--features", str(features), "--rules", str(tmp_path / "rules")]
+    assert main(["replay", str(file), *flags, "--out", str(tmp_path / "out")]) == 0
+
+
+def test_rules_that_do_not_fit_the_catalogue_are_told_by_file(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "score.yaml").write_text(
+        "threshold: 0.5\nparts:\n  - {part: a, weight: 0.5, value: account.payment_1d, from: 0, to: 1}\n"
+    )
+    file = payments(tmp_path, "1,2025-01-01,a,t,1,0")
+    flags = ["--mapping", "handbook", "--features", str(features), "--rules", str(rules), "--out", str(tmp_path / "o")]
+    assert main(["replay", str(file), *flags]) == 1
+    told = capsys.readouterr().err
+    assert f"{rules / 'score.yaml'}:3:" in told
+    assert "account.payments_1d" in told
+
+
+def test_a_faulty_catalogue_is_told_by_its_own_path(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features.write_text(FEATURES.replace("aggregate: mean", "aggregate: meen"))
+    file = payments(tmp_path, "1,2025-01-01,a,t,1,0")
+    flags = ["--mapping", "handbook", "--features", str(features), "--out", str(tmp_path / "out")]
+    assert main(["replay", str(file), *flags]) == 1
+    assert f"{features}:8:" in capsys.readouterr().err
+
+
+def test_an_unsorted_file_is_refused_unless_it_is_to_be_sorted(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = payments(tmp_path, "1,2025-01-02,a,t,1,0", "2,2025-01-01,a,t,1,0")
+    flags = ["--mapping", "handbook", "--features", str(features), "--out", str(tmp_path / "out")]
+    assert main(["replay", str(file), *flags]) == 1
+    assert "row 2, column 'TX_DATETIME'" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "decisions.parquet").exists()
+    assert main(["replay", str(file), *flags, "--sort"]) == 0
+    assert pq.read_table(tmp_path / "out" / "decisions.parquet").column("event_id").to_pylist() == ["2", "1"]
+
+
+def test_generated_parquet_replays_under_the_shipped_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "payments.parquet"
+    flags = ["--count", "20000", "--accounts", "500", "--fraud-share", "0.02", "--history", "20d"]
+    assert main(["generate", "--out", str(file), *flags]) == 0
+    capsys.readouterr()
+    assert main(["replay", str(file), "--mapping", "generated", "--out", str(tmp_path / "out"), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["payments"] == 20_000
+    assert summary["alert"]["precision"] > 0.3
+    fired = {rule["rule"].split("/")[0] for rule in summary["rules"] if rule["fired_on_fraud"]}
+    assert len(fired) >= 7
+
+
+def test_generated_lines_are_the_topics_own_events(tmp_path: Path) -> None:
+    file = tmp_path / "payments.jsonl"
+    assert main(["generate", "--out", str(file), "--count", "500", "--accounts", "200", "--label-delay", "1h"]) == 0
+    payments = msgspec.json.decode(b"[" + b",".join(file.read_bytes().splitlines()) + b"]", type=list[Payment])
+    lines = (tmp_path / "payments.labels.jsonl").read_bytes().splitlines()
+    labels = msgspec.json.decode(b"[" + b",".join(lines) + b"]", type=list[Label])
+    assert len(payments) == len(labels) == 500
+    assert [label.event_id for label in labels] == [payment.event_id for payment in payments]
+    assert labels[0].labelled_at == int(payments[0].occurred_at) + 3_600_000  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--out", "x.csv"], "x.csv: name it .parquet or .jsonl"),
+        (["--out", "x.jsonl", "--accounts", "5"], "`int` >= 100"),
+        (["--out", "x.jsonl", "--start", "soon"], "--start soon: no time in ISO 8601"),
+        (["--out", "x.jsonl", "--count", "0"], "--count 0: at least 1."),
+    ],
+)
+def test_what_cannot_be_generated_is_refused(
+    flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["generate", *flags]) == 1
+    assert sentence in capsys.readouterr().err
