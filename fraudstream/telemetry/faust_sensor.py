@@ -16,6 +16,8 @@ from fraudstream.telemetry.pulse import Pulse
 class FaustSensor(faust.Sensor):
     """Add it to the app's sensors: it runs beside the app, and `pulse` with it."""
 
+    mundane_level = "debug"
+
     def __init__(self, metrics: WorkerMetrics, pulse: Pulse) -> None:
         super().__init__()
         self._metrics = metrics

@@ -10,6 +10,8 @@ BEAT_S = 1.0
 class Pulse(Service):
     """Start it in the event loop that is to be watched."""
 
+    mundane_level = "debug"  # that it starts and stops is no news
+
     def __init__(self) -> None:
         super().__init__()
         self._beaten_at: float | None = None
