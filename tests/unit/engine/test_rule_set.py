@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.rule_set import RuleSetErrors, compile_rule_set
@@ -198,3 +200,49 @@ def test_what_changes_no_alert_changes_no_digest(change: Mapping[str, str]) -> N
 )
 def test_what_changes_an_alert_changes_the_digest(change: Mapping[str, str]) -> None:
     assert compile_rule_set({**SOUND, **change}).digest != DIGEST
+
+
+YAML_WORDS = [
+    "id",
+    "when",
+    "title",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "|",
+    ">",
+    "&a",
+    "*a",
+    "!!python/name:os",
+    "'",
+]
+YAML_WORDS += [
+    '"',
+    "#",
+    "amount > 100",
+    "?",
+    "---",
+    "...",
+    "\t",
+    "%TAG",
+    "\x00",
+    "\ud800",
+    "\ufeff",
+    "é",
+    "0x1",
+    "~",
+    "<<",
+]
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(YAML_WORDS), max_size=40).map("".join)))
+def test_any_text_in_a_rules_place_is_compiled_or_told_its_faults(text: str) -> None:
+    for path in ("features.yaml", "score.yaml", "burst/many.yaml"):
+        with pytest.raises(RuleSetErrors) as caught:
+            compile_rule_set({**SOUND, path: text})
+        assert caught.value.faults
