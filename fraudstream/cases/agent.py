@@ -101,8 +101,12 @@ class CaseAgent(Service):
             settings.cases_topic,
             "fenced by transactions" if settings.fenced else "plain mode, nobody is fenced: run one agent only",
         )
-        await self._emission.start()
-        await self._check_partitions()
+        try:
+            await self._emission.start()
+            await self._check_partitions()
+        except BaseException:
+            await self._emission.stop()
+            raise
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,
             group_id=settings.group,
@@ -130,12 +134,25 @@ class CaseAgent(Service):
         await self._emission.stop()
         await self._view.close()
 
+    async def crash(self, reason: BaseException) -> None:
+        """End the agent: it is in doubt what is durable, or it can do nothing useful."""
+        self._observer.on_failure(reason.sentence if isinstance(reason, AgentError) else repr(reason))
+        await super().crash(reason)
+
     @Service.task
     async def _write_view(self) -> None:
         await self._writer.run()
 
     @Service.task
     async def _work(self) -> None:
+        try:
+            await self._handle_all()
+        except asyncio.CancelledError:
+            if not self.should_stop:  # a library's, not ours: mode would let the task end in silence
+                raise AgentError("the agent's loop was cancelled from within: start it again.") from None
+            raise
+
+    async def _handle_all(self) -> None:
         async with self._working:
             committed_at = time.monotonic()
             while not self.should_stop:

@@ -45,6 +45,9 @@ class Observer(Protocol):
     def on_view(self, *, behind: int, lost: bool) -> None:
         """So many cases still have to reach the view; `lost`: Redis does not answer."""
 
+    def on_failure(self, sentence: str) -> None:
+        """The agent is about to leave with a non-zero code."""
+
 
 class Unobserved:
     """The observer that looks away."""
@@ -70,3 +73,5 @@ class Unobserved:
     def on_lag(self, partition: int, *, lag: int) -> None: ...
 
     def on_view(self, *, behind: int, lost: bool) -> None: ...
+
+    def on_failure(self, sentence: str) -> None: ...

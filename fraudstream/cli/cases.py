@@ -1,0 +1,233 @@
+"""`fraudstream cases`: group alerts into cases and keep the analysts' view; list and show cases from the view."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, get_args
+
+from fraudstream import __version__
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, add_setting
+
+if TYPE_CHECKING:
+    from fraudstream.cases.agent import AgentSettings, CaseAgent
+    from fraudstream.cases.view import CaseView
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.contracts import Case
+    from fraudstream.telemetry.cases import CasesTelemetry
+
+FAILED = 70  # EX_SOFTWARE of sysexits.h: start it again
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "cases",
+        help="group alerts into cases and keep the analysts' view in Redis",
+        description=(
+            "Without an action: joins the group of case agents and turns alerts and analysts' actions into cases until "
+            "SIGTERM or Ctrl-C. Exit codes: 0 stopped, 1 could not start, 70 failed (start it again: it goes on where "
+            "it was). With list or show: reads the view in Redis."
+        ),
+        epilog=(
+            "example:\n"
+            "  fraudstream cases --bootstrap-servers kafka-1:9092 --redis-url redis://redis:6379/0\n"
+            "  fraudstream cases list --limit 20 --json"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    add_setting(parser, "redis.url", "--redis-url")
+    add_setting(parser, "cases.group")
+    add_setting(parser, "metrics.host", "--metrics-host")
+    add_setting(parser, "metrics.port", "--metrics-port")
+    parser.add_argument(
+        "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
+    )
+    parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
+    queue = actions.add_parser(
+        "list",
+        help="the cases that are not closed, the most urgent first",
+        epilog="example:\n  fraudstream cases list --account acc-17 --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    queue.add_argument("--limit", type=int, default=50, metavar="COUNT", help="most cases to list (default: 50)")
+    queue.add_argument("--account", metavar="ID", help="the newest cases of one account instead, closed ones too")
+    show = actions.add_parser(
+        "show",
+        help="one case, whole",
+        epilog="example:\n  fraudstream cases show b42be4f85c73a1b99caaf5747089f7bc",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("case_id", metavar="CASE_ID")
+    for action in (queue, show):  # no defaults here, so that what is given before the action counts too
+        action.add_argument(
+            "--redis-url", dest="redis.url", metavar="URL", default=argparse.SUPPRESS, help="where the view is kept"
+        )
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.action is None:
+        return _run_agent(args, settings)
+    from redis import RedisError
+
+    try:
+        cases = asyncio.run(_read(args, settings))
+    except (RedisError, OSError) as error:
+        raise Failure(
+            f"the view cannot be read at {_without_password(settings.redis.url)}: {str(error).rstrip('.')}."
+        ) from error
+    if args.action == "list":
+        return _print_list(cases, args.json)
+    if not cases:
+        raise Failure(f"the view has no case {args.case_id}: it is unknown, or closed for more than 90 days.")
+    return _print_case(cases[0], args.json)
+
+
+def agent_settings(settings: Settings) -> AgentSettings:
+    """The case agent's part of the command line's settings. What describes the broker is set once, for the worker."""
+    from fraudstream.cases.agent import AgentSettings
+
+    topics = settings.topics
+    return AgentSettings(
+        brokers=settings.kafka.bootstrap_servers,
+        redis_url=settings.redis.url,
+        fenced=settings.worker.checkpoint_mode == "transaction",
+        group=settings.cases.group,
+        alerts_topic=topics.alerts,
+        case_actions_topic=topics.case_actions,
+        cases_topic=topics.cases,
+        payments_topic=topics.payments,
+        dead_letters_topic=topics.dead_letters,
+        fetch_wait_ms=settings.worker.fetch_wait_ms or (500 if settings.worker.checkpoint_mode == "transaction" else 5),
+        session_timeout_s=settings.worker.session_timeout_s,
+    )
+
+
+def _run_agent(args: argparse.Namespace, settings: Settings) -> int:
+    from prometheus_client import CollectorRegistry
+
+    from fraudstream.contracts.dead_letter import ReasonCode
+    from fraudstream.telemetry import http
+    from fraudstream.telemetry.cases import CasesTelemetry
+    from fraudstream.telemetry.logs import set_up_logs
+
+    set_up_logs(form="json" if args.json else "human")
+    telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
+    host, port = settings.metrics.host, settings.metrics.port
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(
+                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host=host, port=port)
+            )
+        except OSError as error:
+            raise Failure(
+                f"metrics can't be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
+            ) from error
+        log.info("metrics at %s/metrics", url)
+        return asyncio.run(_serve(agent_settings(settings), telemetry, args.rebuild_view))
+
+
+async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_view: bool) -> int:
+    """Run the agent until a signal or its failure."""
+    from aiokafka.errors import KafkaError
+    from redis import RedisError
+
+    from fraudstream.cases.agent import AgentError, CaseAgent
+
+    view = _view(settings.redis_url)
+    if rebuild_view:
+        try:
+            await view.clear()
+        except (RedisError, OSError) as error:
+            raise Failure(f"the view cannot be emptied: {str(error).rstrip('.')}.") from error
+    agent = CaseAgent(settings, telemetry, view)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await telemetry.pulse.start()
+    try:
+        await agent.start()
+    except AgentError as error:
+        raise Failure(error.sentence) from error
+    except KafkaError as error:
+        raise Failure(f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}.") from error
+    await _ended(agent, stopping)
+    await agent.stop()
+    await telemetry.pulse.stop()
+    return 0 if agent.crash_reason is None else FAILED
+
+
+async def _ended(agent: CaseAgent, stopping: asyncio.Event) -> None:
+    waits = [asyncio.create_task(stopping.wait()), asyncio.create_task(agent.wait_until_stopped())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def _read(args: argparse.Namespace, settings: Settings) -> list[Case]:
+    view = _view(settings.redis.url)
+    try:
+        if args.action == "show":
+            case = await view.case(args.case_id)
+            return [case] if case else []
+        return await (view.of_account(args.account) if args.account else view.queue(args.limit))
+    finally:
+        await view.close()
+
+
+def _print_list(cases: list[Case], as_json: bool) -> int:
+    import msgspec
+
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(cases)))
+        return 0
+    for case in cases:
+        amounts = ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
+        state = case.disposition or case.assignee or case.status
+        print(
+            f"{case.case_id}  {case.severity:<8}  {case.score:.4f}  {_time(case.opened_at_ms)}  {state:<12}  "
+            f"{case.account_id}  {case.alert_count} alerts, {amounts}: {', '.join(case.rules)}"
+        )
+    if not cases:
+        print("no cases")
+    return 0
+
+
+def _print_case(case: Case, as_json: bool) -> int:
+    import msgspec
+
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(case)))
+        return 0
+    _print_list([case], as_json=False)
+    if case.note:
+        print(f"note: {case.note}")
+    for line in case.alerts:
+        print(
+            f"  {_time(line.occurred_at_ms)}  {line.severity:<8}  {line.score:.4f}  {line.amount} {line.currency}  "
+            f"{line.event_id}  {line.alert_id}  {', '.join(line.rules)}"
+        )
+    return 0
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _view(url: str) -> CaseView:
+    from fraudstream.cases.view import CaseView
+
+    try:
+        return CaseView(url)
+    except ValueError as error:
+        raise Failure(f"redis.url: {error}.") from error

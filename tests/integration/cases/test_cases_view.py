@@ -1,0 +1,173 @@
+"""The view in Redis: written after the topic, rebuilt from it, and never older than it was."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.grouping import case_id_of, opened
+from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.view import CaseView, urgency
+from fraudstream.contracts import Case
+from fraudstream.embedded import embedded_redis
+from tests.integration.cases.cluster import Cluster, eventually
+from tests.unit.cases.events import action, alert
+
+FIRST = case_id_of("acc-1", "a1")
+
+
+@pytest.fixture
+async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+    cluster = Cluster(broker, redis_url, unique_name)
+    await cluster.create_topics()
+    return cluster
+
+
+@pytest.fixture
+async def view(cluster: Cluster) -> AsyncIterator[CaseView]:
+    view = cluster.view()
+    yield view
+    await view.close()
+
+
+class Watch(Unobserved):
+    """Remembers whether Redis was lost."""
+
+    lost = False
+
+    def on_view(self, *, behind: int, lost: bool) -> None:
+        self.lost = lost
+
+
+@asynccontextmanager
+async def running(cluster: Cluster, url: str | None = None) -> AsyncIterator[Watch]:
+    watch = Watch()
+    view = CaseView(url) if url else cluster.view()
+    agent = CaseAgent(cluster.settings, watch, view)
+    await agent.start()
+    try:
+        yield watch
+    finally:
+        await agent.stop()
+        assert agent.crash_reason is None
+
+
+async def test_the_view_has_the_queue_the_case_and_the_account(cluster: Cluster, view: CaseView) -> None:
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1", severity="low"), alert("b1", "acc-2", severity="critical")])
+        queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
+        await cluster.publish_actions([action("close", FIRST, disposition="genuine")])
+        left = await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
+
+    assert [case.account_id for case in queue] == ["acc-2", "acc-1"], "the most urgent first"
+    assert [case.account_id for case in left] == ["acc-2"]
+    closed = await view.case(FIRST)
+    assert closed is not None
+    assert closed.status == "closed"
+    assert await view.of_account("acc-1") == [closed]
+
+
+async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: Cluster, view: CaseView) -> None:
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1"), alert("a2"), alert("b1", "acc-2")])
+        await eventually(lambda: view.queue(10), lambda found: sum(case.alert_count for case in found) == 3)
+        await view.clear()
+        assert await view.queue(10) == []
+        await cluster.publish_alerts([alert("b2", "acc-2")])
+        queue = await eventually(lambda: view.queue(10), lambda found: sum(case.alert_count for case in found) == 4)
+
+    assert {case.account_id: case.alert_count for case in queue} == {"acc-1": 2, "acc-2": 2}
+
+
+async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, view: CaseView) -> None:
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
+    await view.clear()
+    async with running(cluster):
+        assert await eventually(lambda: view.case(FIRST), lambda case: case is not None)
+
+
+async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back(cluster: Cluster, port: int) -> None:
+    url = f"redis://127.0.0.1:{port}/0"
+    async with running(cluster, url) as watch:
+        await cluster.publish_alerts([alert("a1"), alert("b1", "acc-2")])
+        await eventually(cluster.case_events, lambda found: len(found) == 2)
+        await eventually(lambda: _lost(watch), lambda lost: lost)
+        with embedded_redis(port=port):
+            view = CaseView(url)
+            queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
+            await eventually(lambda: _lost(watch), lambda lost: not lost)
+            await view.close()
+
+    assert {case.account_id for case in queue} == {"acc-1", "acc-2"}
+
+
+async def test_a_view_of_another_log_is_emptied(cluster: Cluster, view: CaseView) -> None:
+    await view.put(0, [opened(alert("from another log", "acc-9"))])
+    for partition in range(2):
+        await view.mark(partition, None, 1_000)
+    async with running(cluster):
+        await eventually(lambda: view.queue(10), lambda found: not found)
+        await cluster.publish_alerts([alert("a1")])
+        queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
+
+    assert queue[0].account_id == "acc-1"
+
+
+async def test_an_older_version_never_overwrites_a_newer_one(view: CaseView) -> None:
+    first = opened(alert("a1"))
+    closed = replace(first, version=3, status="closed", disposition="fraud")
+    await view.put(0, [closed])
+    await asyncio.gather(*(view.put(0, [first]) for _ in range(5)))
+
+    assert await view.case(first.case_id) == closed
+    assert await view.queue(10) == []
+
+    reopened = replace(first, version=4)
+    await view.put(0, [reopened, first])
+    assert await view.queue(10) == [reopened]
+
+
+async def test_the_queue_is_ordered_by_severity_then_score_then_waiting(view: CaseView) -> None:
+    def case(name: str, severity: str, score: float, at: int) -> Case:
+        return opened(alert(name, name, severity=severity, score=score, occurred_at_ms=at))
+
+    ordered = [
+        case("critical", "critical", 0.1, 9_000_000),
+        case("high-90", "high", 0.9, 9_000_000),
+        case("high-80-longer", "high", 0.8, 1_000_000),
+        case("high-80", "high", 0.8, 2_000_000),
+        case("low", "low", 1.0, 0),
+    ]
+    await view.put(0, ordered[::-1])
+
+    assert await view.queue(10) == ordered
+    assert await view.queue(2) == ordered[:2]
+    assert all(urgency(each) < 2**53 for each in ordered)
+
+
+async def test_the_view_says_where_actions_on_a_case_go(view: CaseView, cluster: Cluster, redis_url: str) -> None:
+    case = opened(alert("a1"))
+    await view.put(7, [case])
+    redis = Redis.from_url(redis_url, decode_responses=True)
+    assert await redis.hget(f"{cluster.settings.cases_topic}:case:{case.case_id}", "partition") == "7"
+    await redis.aclose()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port where nothing listens, yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = int(probe.getsockname()[1])
+    return number
+
+
+async def _lost(watch: Watch) -> bool:
+    return watch.lost
