@@ -10,7 +10,7 @@ import numpy as np
 from fraudstream.contracts.label import Label
 from fraudstream.engine import kernel
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
-from fraudstream.engine.arrays import BoolArray, Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
+from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.memory import EntityMemory
@@ -39,13 +39,17 @@ class Batch:
         moments = [label.payment_occurred_at for label in self.labels]
         self._label_t: Int64Array = np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64)
 
-    def events_of(self, entity: EntityMemory, skip: BoolArray | None) -> kernel.Events:
-        """The events for one entity. `skip`: events, shape (n,), that are nothing to it: the repeats."""
+    def events_of(self, entity: EntityMemory, status: Int8Array | None) -> kernel.Events:
+        """The events for one entity. `status`: what became of each at the first entity, which alone finds repeats.
+
+        What was late there may be a repeat, so no other entity remembers it either.
+        """
         columns, plan = self.columns, entity.plan
         kind = np.zeros(self.n, np.int8)
         kind[self.label_at] = kernel.LABEL
-        if skip is not None:
-            kind[skip] = kernel.PASS
+        if status is not None:
+            kind[status == kernel.REPEAT] = kernel.PASS
+            kind[status == kernel.LATE] = kernel.ASK
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:

@@ -64,8 +64,7 @@ class Engine:
         first_events: kernel.Events | None = None
         matched = np.zeros(len(labels), np.bool_)
         for entity in memory.entities:
-            repeats = None if first is None else first.status == kernel.REPEAT
-            kernel_events = batch.events_of(entity, repeats)
+            kernel_events = batch.events_of(entity, None if first is None else first.status)
             answers = batch.answers_for(entity)
             entity.walk(kernel_events, answers)
             matched |= (kernel_events.row >= 0)[batch.label_at] & (answers.status[batch.label_at] != kernel.UNMATCHED)

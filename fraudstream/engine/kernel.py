@@ -44,7 +44,8 @@ from fraudstream.engine.jit import jit
 from fraudstream.engine.place import distance_km
 from fraudstream.engine.ring import copy_slot, find, find_at, fold, held_until, mark, resize, slot_at, spill_of
 
-PAYMENT, LABEL, PASS = range(3)  # what an event is to an entity; PASS: nothing of its concern
+# What an event is to an entity. PASS: nothing of its concern. ASK: a payment to answer and not to remember.
+PAYMENT, LABEL, PASS, ASK = range(4)
 FRESH, LATE, REPEAT, UNMATCHED = range(4)  # what became of it
 DONE, NEEDS_SLOTS, NEEDS_SPILLS = range(3)  # why the walk stopped
 EXACT, PANE, AT_LEAST = range(3)  # how a feature was answered
@@ -139,7 +140,8 @@ def walk(
                 answers.first_verdict[i] = slots.verdict[slot]
                 continue
         _answer(plan, events, rows, slots, spills, scratch, answers, row, i)
-        answers.status[i] = _remember(plan, events, rows, slots, spills, tops, row, i)
+        if events.kind[i] == PAYMENT:
+            answers.status[i] = _remember(plan, events, rows, slots, spills, tops, row, i)
     return len(events.kind), DONE
 
 
@@ -348,7 +350,9 @@ def _sums(
         answers.error[f, i] = AT_LEAST
         cell_n, cell_v, cell_q = plan.spec[f, CELL_N], plan.spec[f, CELL_V], plan.spec[f, CELL_Q]
         spill = rows.spill[row]
-        if cell_n >= 0 and (not money or spills.currency[spill] == currency):
+        # A late payment's window may begin before the oldest pane: newer panes have taken the places of those it needs.
+        held = (since + 1) // plan.pane_ms > rows.floor_ms[row] // plan.pane_ms - spills.pane.shape[1]
+        if cell_n >= 0 and held and (not money or spills.currency[spill] == currency):
             answers.error[f, i] = PANE
             for place in range(spills.pane.shape[1]):
                 begin = spills.pane[spill, place] * plan.pane_ms
@@ -359,13 +363,13 @@ def _sums(
                 if cell_q >= 0:
                     squares += spills.cell[spill, place, cell_q]
                 if cell_v >= 0:
-                    held = spills.cell[spill, place, cell_v]
+                    part = spills.cell[spill, place, cell_v]
                     if aggregate != MIN and aggregate != MAX:
-                        value += held
-                    elif not np.isnan(held) and (
-                        np.isnan(extreme) or (held < extreme if aggregate == MIN else held > extreme)
+                        value += part
+                    elif not np.isnan(part) and (
+                        np.isnan(extreme) or (part < extreme if aggregate == MIN else part > extreme)
                     ):
-                        extreme = held
+                        extreme = part
 
     if aggregate == COUNT:
         answers.value[f, i] = count
@@ -526,6 +530,8 @@ def _from_last_place(
         else:
             answers.value[f, i] = km * 3_600_000.0 / max(events.t[i] - slots.t[slot], 1000)
         return
+    if rows.spill[row] >= 0:  # one that left the ring may have had a place
+        answers.error[f, i] = AT_LEAST
 
 
 @jit

@@ -79,7 +79,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         if feature.aggregate == "first_seen":
             row[kernel.MEMO] = elders.setdefault((int(row[kernel.OF]), lane), len(elders))
         if held_by_pane(entity, feature):
-            row[kernel.CELL_N] = cell(ring.CELL_COUNT, lane)
+            row[kernel.CELL_N] = cell(ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, lane)
             value = {
                 "share": ring.CELL_FRAUD if feature.of == "fraud" else ring.CELL_GENUINE,
                 "min": ring.CELL_MIN,

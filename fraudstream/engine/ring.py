@@ -23,7 +23,7 @@ from fraudstream.engine.arena import SLOTS_USED as _SLOTS_USED
 from fraudstream.engine.arrays import Int32Array, Int64Array, UInt32Array
 from fraudstream.engine.jit import jit
 
-CELL_COUNT, CELL_SUM, CELL_SQUARES, CELL_MIN, CELL_MAX, CELL_GENUINE, CELL_FRAUD = range(7)
+CELL_COUNT, CELL_SUM, CELL_SQUARES, CELL_MIN, CELL_MAX, CELL_GENUINE, CELL_FRAUD, CELL_AMOUNTS = range(8)
 
 
 @jit
@@ -158,7 +158,9 @@ def fold(
                 elif kind == CELL_FRAUD or kind == CELL_GENUINE:
                     value += 1.0 if slots.label[slot] == (2 if kind == CELL_FRAUD else 1) else 0.0
                 elif same_currency:
-                    if kind == CELL_SUM:
+                    if kind == CELL_AMOUNTS:
+                        value += 1.0
+                    elif kind == CELL_SUM:
                         value += float(amount)
                     elif kind == CELL_SQUARES:
                         value += float(amount) * float(amount)

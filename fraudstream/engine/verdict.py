@@ -198,7 +198,7 @@ class Verdicts:
             return None
         entity = next(plan.entity for plan in self.plans if plan.entity.name == name.partition(".")[0])
         if errors[row] == PANE:
-            return f"payments up to {duration_text(entity.pane_ms)} older than the window may count"
+            return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
         return f"a bound only: the window reaches back beyond the {entity.slots} payments held"
 
 

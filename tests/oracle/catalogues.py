@@ -1,0 +1,77 @@
+"""Catalogues with every aggregate, over rings that hold all, rings that overflow at once, and panes behind them."""
+
+from __future__ import annotations
+
+_ACCOUNT = """
+  account.count_1m: {aggregate: count, window: 1m}
+  account.count_1h: {aggregate: count, window: 1h, includes: false}
+  account.debits_1d: {aggregate: count, window: 1d, where: direction == "debit"}
+  account.small_30d: {aggregate: count, window: 30d, where: amount <= 5}
+  account.count_delayed: {aggregate: count, window: 1h, delay: 1m}
+  account.count_delayed_7d: {aggregate: count, window: 30d, delay: 7d}
+  account.sum_1h: {aggregate: sum, of: amount, window: 1h}
+  account.sum_30d: {aggregate: sum, of: amount, window: 30d, includes: false, where: direction == "debit"}
+  account.mean_1h: {aggregate: mean, of: amount, window: 1h}
+  account.mean_30d: {aggregate: mean, of: amount, window: 30d, includes: false}
+  account.min_1d: {aggregate: min, of: amount, window: 1d, includes: false}
+  account.max_1d: {aggregate: max, of: amount, window: 1d}
+  account.max_30d: {aggregate: max, of: amount, window: 30d, where: card_present}
+  account.min_30d: {aggregate: min, of: amount, window: 30d}
+  account.std_1h: {aggregate: std, of: amount, window: 1h}
+  account.std_30d: {aggregate: std, of: amount, window: 30d, includes: false}
+  account.devices_1d: {aggregate: distinct, of: device_id, window: 1d, includes: false}
+  account.merchants_90d: {aggregate: distinct, of: merchant_id, window: 90d, where: not attributes.trusted}
+  account.same_merchant_1d: {aggregate: count, same: merchant_id, window: 1d}
+  account.same_device_sum_1h: {aggregate: sum, of: amount, same: device_id, window: 1h, includes: false}
+  account.same_country_mean_90d: {aggregate: mean, of: amount, same: country, window: 90d}
+  account.merchants_on_device_1d: {aggregate: distinct, of: merchant_id, same: device_id, window: 1d}
+  account.fraud_1d: {aggregate: share, of: fraud, window: 1d}
+  account.fraud_30d: {aggregate: share, of: fraud, window: 30d, delay: 1d, where: direction == "debit"}
+  account.genuine_90d: {aggregate: share, of: genuine, window: 90d, same: merchant_id, includes: false}
+  account.new_device_1h: {aggregate: first_seen, of: device_id, window: 1h}
+  account.new_country_90d: {aggregate: first_seen, of: country, window: 90d}
+  account.new_merchant_30d: {aggregate: first_seen, of: merchant_id, window: 30d, where: direction == "debit"}
+  account.since_last: {aggregate: since_last}
+  account.since_card: {aggregate: since_last, where: card_present}
+  account.since_night: {aggregate: since_last, where: hour < 5}
+  account.distance_km: {aggregate: distance}
+  account.card_distance_km: {aggregate: distance, where: card_present}
+  account.speed_kmh: {aggregate: speed, where: country != "DE"}
+  account.age: {aggregate: age}
+"""
+
+_DEVICE = """
+  device.count_1d: {aggregate: count, window: 1d}
+  device.sum_30d: {aggregate: sum, of: amount, window: 30d}
+  device.mean_30d: {aggregate: mean, of: amount, window: 30d, includes: false}
+  device.accounts_1h: {aggregate: distinct, of: merchant_id, window: 1h}
+  device.fraud_30d: {aggregate: share, of: fraud, window: 30d}
+  device.new_merchant_1d: {aggregate: first_seen, of: merchant_id, window: 1d}
+  device.since_last: {aggregate: since_last}
+  device.distance_km: {aggregate: distance}
+  device.age: {aggregate: age}
+"""
+
+_BY_PANE = """
+  account.pane_count_30d: {aggregate: count, window: 30d, precision: pane}
+  account.pane_sum_30d: {aggregate: sum, of: amount, window: 30d, precision: pane, includes: false}
+"""
+
+
+def _catalogue(account: str, device: str, features: str) -> str:
+    return (
+        "version: 1\nattributes: {trusted: bool}\nentities:\n"
+        f"  account: {{key: account_id, {account}}}\n"
+        f"  device: {{key: device_id, {device}}}\n"
+        f"features:{features}"
+    )
+
+
+ROOMY = _catalogue("slots: 128", "slots: 128", _ACCOUNT + _DEVICE)
+TIGHT = _catalogue("slots: 4", "slots: 4", _ACCOUNT + _DEVICE)
+PANED = _catalogue(
+    "slots: 4, panes: {width: 3d, count: 14}",
+    "slots: 8, panes: {width: 1d, count: 32}",
+    _ACCOUNT + _DEVICE + _BY_PANE,
+)
+CATALOGUES = {"roomy": ROOMY, "tight": TIGHT, "paned": PANED}

@@ -1,0 +1,263 @@
+"""What every feature is, by its definition: plain Python that keeps every payment and computes each answer anew.
+
+Nothing here comes from the engine. A catalogue is read as YAML; its filters are looked up in `FILTERS`, as Python.
+
+A feature of a payment at `t` looks at the payments of its entity that stand before it in the log and lie in
+`(t - delay - window, t - delay]`, and at the payment itself if it `includes` it, has no delay, and the filter holds.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Any, NamedTuple
+
+import yaml
+
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+from tests.property.payment_logs import time_ms
+
+UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
+EARTH_RADIUS_KM = 6371.0088
+
+Answer = bool | int | float | Fraction | None  # None: missing
+
+# The filters that the tests' catalogues use, said again in Python. A comparison with a missing value is not true.
+FILTERS: dict[str, Callable[[Payment], bool]] = {
+    'direction == "debit"': lambda payment: payment.direction == "debit",
+    "card_present": lambda payment: payment.card_present is True,
+    "amount <= 5": lambda payment: Decimal(payment.amount) <= 5,
+    'country != "DE"': lambda payment: payment.country is not None and payment.country != "DE",
+    "not attributes.trusted": lambda payment: (payment.attributes or {}).get("trusted") is False,
+    "hour < 5": lambda payment: time_ms(payment) // 3_600_000 % 24 < 5,
+}
+
+
+@dataclass
+class Past:
+    """One payment as an entity remembers it."""
+
+    payment: Payment
+    t: int
+    amount_minor: int
+    label: str | None = None
+
+
+class Feature(NamedTuple):
+    name: str
+    aggregate: str
+    of: str | None
+    same: str | None
+    window_ms: int
+    delay_ms: int
+    where: Callable[[Payment], bool]
+    includes: bool
+
+
+@dataclass
+class OracleEntity:
+    """All that is known of the entities of one kind. `key`: the payment field that names one.
+
+    `labels_may_be_lost`: a label came for another payment than the newest, so a bounded memory may have missed it.
+    """
+
+    key: str
+    features: list[Feature]
+    pasts: dict[str, list[Past]] = field(default_factory=dict)
+    labels_may_be_lost: bool = False
+
+    def past_of(self, event: Payment | Label) -> list[Past] | None:
+        """What stands before the event, in the order of the log; None where the event has no such entity."""
+        name = getattr(event, self.key, None)
+        return None if name is None else self.pasts.setdefault(name, [])
+
+    def answer(self, feature: Feature, payment: Payment, widen_ms: int = 0) -> Answer:
+        """The feature of a payment not yet remembered. `widen_ms`: by how much both ends of the window move out."""
+        past = self.past_of(payment)
+        if past is None:
+            return None
+        return _AGGREGATES[feature.aggregate](feature, seen(payment), past, widen_ms)
+
+    def remember(self, payment: Payment) -> None:
+        past = self.past_of(payment)
+        if past is not None:
+            past.append(seen(payment))
+
+    def apply(self, label: Label) -> None:
+        past = self.past_of(label) or []
+        for before in past:
+            if before.payment.event_id == label.event_id:
+                before.label = label.label
+                self.labels_may_be_lost |= before is not past[-1] or before.t < max(other.t for other in past)
+
+
+def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
+    """The entities of a catalogue, in its order."""
+    document = _document_of(catalogue)
+    entities = {name: OracleEntity(entity["key"], []) for name, entity in document["entities"].items()}
+    for name, entry in document["features"].items():
+        where = FILTERS[entry["where"]] if "where" in entry else lambda payment: True
+        feature = Feature(
+            name,
+            entry["aggregate"],
+            entry.get("of"),
+            entry.get("same"),
+            _span_ms(entry.get("window", "0m")),
+            _span_ms(entry.get("delay", "0m")),
+            where,
+            entry.get("includes", True),
+        )
+        entities[name.partition(".")[0]].features.append(feature)
+    return entities
+
+
+@cache
+def _document_of(catalogue: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(catalogue)
+    return document
+
+
+def _span_ms(text: str) -> int:
+    return int(text[:-1]) * UNITS_MS[text[-1]]
+
+
+def seen(payment: Payment) -> Past:
+    """The payment as an entity remembers it."""
+    minor = Decimal(payment.amount).scaleb(DECIMALS[payment.currency])
+    assert minor == int(minor), f"{payment.amount} {payment.currency} has a part of a minor unit"
+    return Past(payment, time_ms(payment), int(minor))
+
+
+def _window(feature: Feature, this: Past, past: Iterable[Past], widen_ms: int) -> list[Past]:
+    since = this.t - feature.delay_ms - feature.window_ms - widen_ms
+    until = this.t - feature.delay_ms + widen_ms
+    found = [p for p in past if since < p.t <= until and feature.where(p.payment)]
+    if feature.includes and feature.delay_ms == 0 and feature.where(this.payment):
+        found.append(this)
+    if feature.same is not None:
+        mine = getattr(this.payment, feature.same)
+        found = [p for p in found if getattr(p.payment, feature.same) == mine]
+    return found
+
+
+def _lacks_same(feature: Feature, this: Past) -> bool:
+    return feature.same is not None and getattr(this.payment, feature.same) is None
+
+
+def _count(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    return None if _lacks_same(feature, this) else len(_window(feature, this, past, widen_ms))
+
+
+def _distinct(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    if _lacks_same(feature, this):
+        return None
+    values = {getattr(p.payment, feature.of or "") for p in _window(feature, this, past, widen_ms)}
+    return len(values - {None})
+
+
+def _share(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    if _lacks_same(feature, this):
+        return None
+    labels = [p.label for p in _window(feature, this, past, widen_ms)]
+    return Fraction(labels.count(feature.of), len(labels)) if labels else 0
+
+
+def amounts_in(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> list[int]:
+    """Amounts in minor units, of the payment's own currency alone: like with like."""
+    window = _window(feature, this, past, widen_ms)
+    return [p.amount_minor for p in window if p.payment.currency == this.payment.currency]
+
+
+def _of_amounts(reduce: Callable[[list[int]], Answer], empty: Answer) -> Callable[..., Answer]:
+    def aggregate(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+        if _lacks_same(feature, this):
+            return None
+        amounts = amounts_in(feature, this, past, widen_ms)
+        return reduce(amounts) if amounts else empty
+
+    return aggregate
+
+
+def _mean(amounts: list[int]) -> Answer:
+    return Fraction(sum(amounts), len(amounts))
+
+
+def _std(amounts: list[int]) -> Answer:
+    return math.sqrt(statistics.pvariance(list(map(Fraction, amounts))))
+
+
+def _first_seen(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    mine = getattr(this.payment, feature.of or "")
+    if mine is None:
+        return None
+    before = _window(feature._replace(includes=False), this, past, widen_ms)
+    return all(getattr(p.payment, feature.of or "") != mine for p in before)
+
+
+def _before(feature: Feature, this: Past, past: list[Past]) -> list[Past]:
+    """The payments at or before its time, in order of event time; equal times in the order of the log."""
+    return sorted((p for p in past if p.t <= this.t and feature.where(p.payment)), key=lambda p: p.t)
+
+
+def _since_last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    before = _before(feature, this, past)
+    return this.t - before[-1].t if before else None
+
+
+def _age(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    before = _before(feature, this, past)
+    return this.t - before[0].t if before else 0
+
+
+def _last_with_place(feature: Feature, this: Past, past: list[Past]) -> Past | None:
+    before = [p for p in _before(feature, this, past) if p.payment.lat is not None and p.payment.lon is not None]
+    return before[-1] if before and this.payment.lat is not None and this.payment.lon is not None else None
+
+
+def _distance(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    last = _last_with_place(feature, this, past)
+    return None if last is None else _km(last.payment, this.payment)
+
+
+def _speed(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    last = _last_with_place(feature, this, past)
+    if last is None:
+        return None
+    hours = max(this.t - last.t, 1_000) / 3_600_000
+    return _km(last.payment, this.payment) / hours
+
+
+def _km(a: Payment, b: Payment) -> float:
+    """Great-circle distance by the angle between two vectors, which needs no haversine."""
+    u, v = _unit_vector(a), _unit_vector(b)
+    cross = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0])
+    return EARTH_RADIUS_KM * math.atan2(math.hypot(*cross), sum(x * y for x, y in zip(u, v, strict=True)))
+
+
+def _unit_vector(payment: Payment) -> tuple[float, float, float]:
+    lat, lon = math.radians(payment.lat or 0.0), math.radians(payment.lon or 0.0)
+    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+
+
+_AGGREGATES: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
+    "count": _count,
+    "sum": _of_amounts(sum, 0),
+    "mean": _of_amounts(_mean, None),
+    "min": _of_amounts(min, None),
+    "max": _of_amounts(max, None),
+    "std": _of_amounts(_std, None),
+    "distinct": _distinct,
+    "share": _share,
+    "since_last": _since_last,
+    "first_seen": _first_seen,
+    "distance": _distance,
+    "speed": _speed,
+    "age": _age,
+}

@@ -1,0 +1,188 @@
+"""The engine against the slow oracle, which keeps every payment and computes every feature from its definition.
+
+What holds, for each feature of each payment that is no repeat:
+
+- EXACT: the answer is the oracle's; means and deviations to 1e-9, distances to what places held as float32 allow.
+- PANE: count, sum, min and max lie between the answer for the window and that for the window with both ends moved
+  out by one pane. (A pane that lies across an end counts as a whole.) A mean or a share lies between what the least
+  total over the largest count and the largest total over the least count give. Nothing is promised of a deviation.
+- AT_LEAST: the answer comes from the payments still held. Counts, sums, maxima and distinct counts are at least that,
+  minima at most; 'seen before' is true where it is said; the others may be anything, and say so.
+
+A payment that is late for its account is judged but not remembered, as it can't be told from a duplicate; the oracle is
+told which were late, and checks that none was called late while the account still held its span.
+
+A label that comes when its payment has left the ring finds nothing, so a share answered from panes is checked only
+where every label came at once.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.catalogue import AGGREGATES
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.kernel import AT_LEAST, EXACT, PANE
+from fraudstream.engine.rule_set import compile_rule_set
+from tests.oracle.catalogues import CATALOGUES, ROOMY
+from tests.oracle.slow_oracle import Answer, Feature, OracleEntity, amounts_in, oracle_of, seen
+from tests.property.payment_logs import Log, logs, time_ms
+from tests.property.profile import EXAMPLES
+
+PLACE_KM = 0.005  # places are held as float32: 1.7 m at 180 degrees, and two of them
+
+ENGINES = {name: Engine(compile_rule_set({"features.yaml": text})) for name, text in CATALOGUES.items()}
+
+
+@pytest.mark.parametrize("name", CATALOGUES)
+@EXAMPLES
+@given(log=logs())
+def test_every_answer_is_what_it_says_it_is(name: str, log: Log) -> None:
+    engine, oracle = ENGINES[name], oracle_of(CATALOGUES[name])
+    verdicts = engine.judge(log, engine.memory())
+    assert not verdicts.rejected
+    pane_ms = {plan.entity.name: plan.entity.pane_ms for plan in verdicts.plans}
+    row_of = {position: row for row, position in enumerate(verdicts.positions.tolist())}
+    known: set[str] = set()
+    for position, event in enumerate(log):
+        if isinstance(event, Label):
+            for entity in oracle.values():
+                entity.apply(event)
+            continue
+        row = row_of[position]
+        if verdicts.repeat[row]:
+            assert event.event_id in known, f"{event} is called a repeat, and is none"
+            continue
+        for feature in (feature for entity in oracle.values() for feature in entity.features):
+            entity_name = feature.name.partition(".")[0]
+            entity = oracle[entity_name]
+            found = _Answered(
+                float(verdicts.features[feature.name][row]), int(verdicts.errors[feature.name][row]), event
+            )
+            found.check(entity, feature, pane_ms[entity_name])
+        late = bool(verdicts.late[row])
+        if late:
+            _check_that_late_is_due(oracle["account"], event, engine)
+        assert late or event.event_id not in known, f"{event} is a repeat, and not called so"
+        known.add(event.event_id)
+        if not late:
+            for entity in oracle.values():
+                entity.remember(event)
+
+
+@EXAMPLES
+@given(log=logs())
+def test_a_ring_with_room_answers_recent_windows_exactly(log: Log) -> None:
+    """Else an engine that calls everything a bound would pass the test above."""
+    engine = ENGINES["roomy"]
+    verdicts = engine.judge(log, engine.memory())
+    newest_ms: dict[str, int] = {}
+    for row, payment in enumerate(verdicts.payments):
+        t = time_ms(payment)
+        newest_ms[payment.account_id] = max(newest_ms.get(payment.account_id, t), t)
+        if newest_ms[payment.account_id] - t < 24 * 3_600_000:
+            for name in verdicts.features:
+                if name.startswith("account.") and not verdicts.repeat[row]:
+                    assert verdicts.errors[name][row] == EXACT, f"{name} of {payment}"
+
+
+def test_the_catalogues_have_every_aggregate() -> None:
+    assert {feature.aggregate for entity in oracle_of(ROOMY).values() for feature in entity.features} == set(AGGREGATES)
+
+
+class _Answered:
+    """One answer of the engine: its value, how it was answered, and the payment."""
+
+    def __init__(self, value: float, error: int, payment: Payment) -> None:
+        self.value, self.error, self.payment = value, error, payment
+
+    def check(self, entity: OracleEntity, feature: Feature, pane_ms: int) -> None:
+        true = entity.answer(feature, self.payment)
+        told = (
+            f"{feature.name} of {self.payment.event_id}: the engine says {self.value} ({self.error}), the oracle {true}"
+        )
+        if self.error == EXACT:
+            assert _equal(feature, self.value, true), told
+        elif self.error == PANE:
+            wide = entity.answer(feature, self.payment, pane_ms)
+            bounds = _pane_bounds(entity, feature, self.payment, pane_ms)
+            assert bounds is None or _between(self.value, *bounds), f"{told}, in the wider window {wide}"
+        else:
+            assert self.error == AT_LEAST, told
+            assert _is_bound(feature, self.value, true), told
+
+
+def _equal(feature: Feature, value: float, true: Answer) -> bool:
+    if true is None:
+        return math.isnan(value)
+    if feature.aggregate in ("mean", "std", "share"):
+        return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)
+    if feature.aggregate == "distance":
+        return abs(value - true) <= PLACE_KM
+    if feature.aggregate == "speed":
+        return abs(value - true) <= max(PLACE_KM * 3_600, 1e-9 * true)  # a second is the shortest time
+    return value == true
+
+
+def _pane_bounds(
+    entity: OracleEntity, feature: Feature, payment: Payment, pane_ms: int
+) -> tuple[Answer, Answer] | None:
+    narrow, wide = entity.answer(feature, payment), entity.answer(feature, payment, pane_ms)
+    if feature.aggregate in ("count", "sum", "min", "max"):
+        return narrow, wide
+    if feature.aggregate == "std":
+        return None
+    past = entity.past_of(payment)
+    assert past is not None
+    counted = feature._replace(aggregate="count")
+    if feature.aggregate == "share":
+        least_n, most_n = entity.answer(counted, payment), entity.answer(counted, payment, pane_ms)
+        assert isinstance(least_n, int)
+        assert isinstance(most_n, int)
+        if entity.labels_may_be_lost:
+            return None
+        hits = Fraction(narrow or 0) * least_n
+        return hits / most_n if most_n else 0, min(
+            Fraction(wide or 0) * most_n / least_n, Fraction(1)
+        ) if least_n else 1
+    least, most = (amounts_in(feature, seen(payment), past, widen_ms) for widen_ms in (0, pane_ms))
+    if not least:
+        return None, max(most, default=None)
+    return Fraction(sum(least), len(most)), Fraction(sum(most), len(least))
+
+
+def _between(value: float, one: Answer, other: Answer) -> bool:
+    """Whether the value lies between two answers. A missing one sets no bound; the value is missing only if one is."""
+    if math.isnan(value):
+        return one is None or other is None
+    if one is None and other is None:
+        return False
+    bounds = [float(answer) for answer in (one, other) if answer is not None]
+    slack = 1e-9 * max(map(abs, bounds))
+    return len(bounds) < 2 or min(bounds) - slack <= value <= max(bounds) + slack
+
+
+def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
+    if feature.aggregate in ("count", "sum", "distinct", "max"):
+        return math.isnan(value) or (true is not None and value <= true)
+    if feature.aggregate == "min":
+        return math.isnan(value) or (true is not None and value >= true)
+    if feature.aggregate == "first_seen":
+        return value == 1.0 or true is False
+    return feature.aggregate in ("mean", "std", "share", "since_last", "distance", "speed")
+
+
+def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine) -> None:
+    """A payment is late only behind as many newer ones as the ring holds, or behind more time than it must hold."""
+    past = account.past_of(payment)
+    assert past is not None
+    plan = engine.memory().entities[0].plan
+    t = time_ms(payment)
+    newer = [before.t for before in past if before.t >= t]
+    assert len(newer) >= plan.entity.slots or max(newer) - t >= plan.plan.horizon_ms, f"{payment} is not late"

@@ -1,0 +1,122 @@
+"""Logs of payments and labels for hypothesis, drawn as small tuples so that a failing log shrinks to a few lines.
+
+Drawn on purpose: equal milliseconds, window edges hit and missed by one, payments out of order and late, duplicates,
+labels early, late, repeated and contradicting, several currencies, missing fields, few accounts that share devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
+
+Event: TypeAlias = Payment | Label
+Log: TypeAlias = list[Event]
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+BEGIN_MS = 1_750_000_000_000
+
+CURRENCIES = ("EUR", "EUR", "EUR", "USD", "JPY", "KWD")
+AMOUNTS = ("0", "1", "3", "5", "10", "250", "8000", "9999", "123456789")
+PLACES = (None, (52.52, 13.405), (48.137, 11.575), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))
+STEPS_MS = (
+    0, 0, 1, 1_000, MINUTE_MS - 1, MINUTE_MS, MINUTE_MS + 1, HOUR_MS, HOUR_MS, DAY_MS, 3 * DAY_MS, 31 * DAY_MS,
+    -1, -MINUTE_MS, -HOUR_MS, -DAY_MS, -2 * DAY_MS - 1, -40 * DAY_MS,
+)  # fmt: skip
+
+_PAY, _REPEAT, _LABEL = "pay", "repeat", "label"
+_choice = st.integers(0, 1_000_000)
+
+_payments = st.tuples(st.just(_PAY), st.integers(0, 2), st.sampled_from(STEPS_MS), _choice)
+_repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0))
+_labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
+_drawn = st.lists(st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels), max_size=60)
+
+
+def logs() -> st.SearchStrategy[Log]:
+    return _drawn.map(log_of)
+
+
+def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
+    """The log that the tuples stand for. Time goes on by steps, which may be negative; others look back some places."""
+    log: Log = []
+    paid: list[Payment] = []
+    now_ms = BEGIN_MS
+    for number, (kind, which, step_ms, choice) in enumerate(drawn):
+        if kind == _PAY:
+            now_ms += step_ms
+            paid.append(_payment(number, "abc"[which], now_ms, choice))
+            log.append(paid[-1])
+            if step_ms < -HOUR_MS:
+                now_ms -= step_ms  # a straggler; the others go on from where they were
+        elif paid:
+            payment = paid[-1 - min(which, len(paid) - 1)]
+            log.append(payment if kind == _REPEAT else _label(payment, choice))
+    return log
+
+
+def time_ms(payment: Payment) -> int:
+    moment = payment.occurred_at
+    return (
+        moment if isinstance(moment, int) else (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    )
+
+
+class _Digits:
+    """Takes one small choice after another from a number."""
+
+    def __init__(self, number: int) -> None:
+        self._rest = number * 2_654_435_761 % (1 << 61)
+
+    def below(self, count: int) -> int:
+        self._rest, digit = divmod(self._rest, count)
+        return digit
+
+
+def _payment(number: int, account: str, occurred_at_ms: int, choice: int) -> Payment:
+    digits = _Digits(choice)
+    currency = CURRENCIES[digits.below(len(CURRENCIES))]
+    amount = AMOUNTS[digits.below(len(AMOUNTS))]
+    if currency != "JPY" and digits.below(2):
+        amount += ".05"
+    place = PLACES[digits.below(len(PLACES))]
+    in_words = digits.below(2) == 1
+    attributes: list[dict[str, str | int | float | bool] | None] = [
+        None,
+        {"trusted": True},
+        {"trusted": False, "note": "x"},
+    ]
+    return Payment(
+        event_id=f"e-{number}",
+        occurred_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=occurred_at_ms)
+        if in_words
+        else occurred_at_ms,
+        account_id=account,
+        amount=amount,
+        currency=currency,
+        direction="debit" if digits.below(3) else "credit",
+        merchant_id=(None, "m-1", "m-2", "m-3")[digits.below(4)],
+        device_id=(None, "d-1", "d-2")[digits.below(3)],
+        country=(None, "DE", "FR", "AU")[digits.below(4)],
+        lat=place[0] if place else None,
+        lon=place[1] if place else None,
+        card_present=(None, True, False)[digits.below(3)],
+        attributes=attributes[digits.below(3)],
+    )
+
+
+def _label(payment: Payment, choice: int) -> Label:
+    digits = _Digits(choice)
+    return Label(
+        event_id=payment.event_id,
+        account_id=payment.account_id,
+        label=("fraud", "fraud", "genuine")[digits.below(3)],
+        labelled_at=time_ms(payment) + DAY_MS,
+        payment_occurred_at=payment.occurred_at if digits.below(2) else None,
+        device_id=payment.device_id if digits.below(2) else None,
+    )
