@@ -83,9 +83,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         cases = asyncio.run(_read(args, settings))
     except (RedisError, OSError) as error:
-        raise Failure(
-            f"the view cannot be read at {_without_password(settings.redis.url)}: {str(error).rstrip('.')}."
-        ) from error
+        raise Failure(f"the view cannot be read: {str(error).rstrip('.')}.") from error
     if args.action == "list":
         return _print_list(cases, args.json)
     if not cases:

@@ -165,8 +165,7 @@ def port() -> int:
     """A port where nothing listens, yet."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        number = int(probe.getsockname()[1])
-    return number
+        return int(probe.getsockname()[1])
 
 
 async def _lost(watch: Watch) -> bool:

@@ -1,0 +1,37 @@
+"""`fraudstream cases` as a process of its own, on the topics of a test."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.integration.cases.cluster import Cluster
+
+
+@contextmanager
+def agent_process(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
+    """Started, not awaited; killed at the end of the block if it still runs."""
+    s = cluster.settings
+    settings = {
+        "kafka.bootstrap_servers": s.brokers,
+        "redis.url": s.redis_url,
+        "cases.group": s.group,
+        "worker.checkpoint_mode": "transaction" if s.fenced else "batch",
+        "worker.session_timeout_s": s.session_timeout_s,
+        "metrics.port": 0,
+        "topics.alerts": s.alerts_topic,
+        "topics.case_actions": s.case_actions_topic,
+        "topics.cases": s.cases_topic,
+        "topics.payments": s.payments_topic,
+        "topics.dead_letters": s.dead_letters_topic,
+    }
+    flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    command = [sys.executable, "-m", "fraudstream.cli.main", "cases", *flags]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,87 @@
+"""A killed case agent neither loses nor doubles.
+
+Invariant: whatever is killed when, each account's case lists its alerts once, in order, and its versions have no gap
+and no second content. Method: the real command, `kill -9` in the middle of the work at seeded moments, alerts of before
+sent again as a worker does after a crash of its own, then the topic read as any consumer would. What a green run does
+not prove: that a paused agent is refused (this broker cannot fence).
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from fraudstream.cases.grouping import case_id_of
+from fraudstream.contracts import Case
+from tests.integration.cases.agent_process import agent_process
+from tests.integration.cases.cluster import Cluster, eventually
+from tests.unit.cases.events import action, alert
+
+ACCOUNTS = [f"acc-{number}" for number in range(5)]
+ALERTS = [alert(f"{account}-{number}", account, amount="0.10") for number in range(40) for account in ACCOUNTS]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.timeout(180)
+async def test_a_killed_agent_neither_loses_nor_doubles(
+    broker: str, redis_url: str, unique_name: Callable[[str], str], seed: int
+) -> None:
+    cluster = Cluster(broker, redis_url, unique_name)
+    await cluster.create_topics()
+    moments = random.Random(seed)
+
+    async def publish() -> None:
+        for number in range(0, len(ALERTS), 10):
+            again = max(0, number - moments.randrange(40))
+            await cluster.publish_alerts(ALERTS[again : number + 10], first_offset=again)
+
+    publishing = asyncio.create_task(publish())
+    for kill_at in sorted(moments.sample(range(10, 190), 2)):
+        with agent_process(cluster) as agent:
+            await eventually(cluster.case_events, at_least(kill_at))
+            agent.kill()
+    await publishing
+
+    with agent_process(cluster):
+        await eventually(cluster.cases, lambda found: sum(case.alert_count for case in found.values()) == len(ALERTS))
+        await cluster.publish_actions(
+            [action("close", case_id_of(a, f"{a}-0"), account_id=a, action_id=a, disposition="fraud") for a in ACCOUNTS]
+        )
+        await eventually(cluster.cases, lambda found: all(case.status == "closed" for case in found.values()))
+
+    for account, case in (await cluster.cases()).items():
+        assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(40)]
+        assert case.amount_totals == {"EUR": "4.00"}
+
+    contents: dict[tuple[str, int], set[bytes]] = defaultdict(set)
+    for case in await cluster.case_events():
+        contents[case.case_id, case.version].add(msgspec.json.encode(case))
+    assert {version for _, version in contents} == set(range(1, 42)), "40 alerts and the closing of each case"
+    assert all(len(found) == 1 for found in contents.values())
+
+    labels = [msgspec.json.decode(record.value) for record in await cluster.records(cluster.settings.payments_topic)]
+    assert {label["event_id"] for label in labels} == {each.event_id for each in ALERTS}
+
+
+async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(
+    broker: str, redis_url: str, unique_name: Callable[[str], str]
+) -> None:
+    cluster = Cluster(broker, redis_url, unique_name)
+    await cluster.create_topics()
+    await cluster.publish_alerts([alert("a1")])
+    with agent_process(cluster) as agent:
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+        agent.terminate()
+        assert await asyncio.to_thread(agent.wait, 30) == 0
+
+    await cluster.publish_alerts([alert("a1"), alert("a2")])
+    with agent_process(cluster):
+        events: list[Case] = await eventually(cluster.case_events, lambda found: len(found) == 2)
+    assert events[-1].alert_count == 2
+
+
+def at_least(count: int) -> Callable[[list[Case]], bool]:
+    return lambda found: len(found) >= count
