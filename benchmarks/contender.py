@@ -1,0 +1,139 @@
+"""Runs a contender in a process of its own and times it from its first payment to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.payments import PARTITIONS
+from fraudstream.stream.settings import StreamSettings
+
+TICKS = os.sysconf("SC_CLK_TCK")
+POLL_S = 0.2  # a look costs the worker some milliseconds
+CONTENDER_S_MAX = 300.0
+SMALL_RULES = Path(__file__).parent / "small"
+
+
+class Spent(NamedTuple):
+    """Some of a run's payments, and the wall and CPU time they took."""
+
+    payments: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.payments / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        return self.cpu_seconds / self.payments * 1e6
+
+
+def run_script(module: str, broker: str, topic: str, count: int) -> Spent:
+    """A contender that times itself: `benchmarks.floor`, `benchmarks.plain_faust`."""
+    command = [sys.executable, "-W", "ignore", "-m", module, broker, topic, str(count)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=CONTENDER_S_MAX, check=True
+    )
+    spent = json.loads(done.stdout.splitlines()[-1])
+    return Spent(count, spent["seconds"], spent["cpu_seconds"])
+
+
+class Worker:
+    """A `fraudstream worker` under way."""
+
+    def __init__(self, process: subprocess.Popen[bytes], metrics_url: str) -> None:
+        self.process, self._url = process, metrics_url
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by name, summed over its labels; empty while the worker does not serve yet."""
+        samples: dict[str, float] = {}
+        with suppress(OSError), urllib.request.urlopen(self._url, timeout=5) as response:
+            for family in text_string_to_metric_families(response.read().decode()):
+                for sample in family.samples:
+                    samples[sample.name] = samples.get(sample.name, 0.0) + sample.value
+        return samples
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def wait_for(self, count: int) -> None:
+        """Wait until it has judged `count` payments."""
+        limit = time.monotonic() + CONTENDER_S_MAX
+        while self.metrics().get("fraudstream_payments_total", 0.0) < count:
+            if self.process.poll() is not None or time.monotonic() > limit:
+                raise RuntimeError(f"the worker ended early or took longer than {CONTENDER_S_MAX:g} s")
+            time.sleep(POLL_S)
+
+    def run_to(self, count: int) -> Spent:
+        """Wait until it has judged `count` payments; what it spent between the first and the last look before the end."""
+        limit = time.monotonic() + CONTENDER_S_MAX
+        looks: list[tuple[int, float, float]] = []
+        while True:
+            if self.process.poll() is not None or time.monotonic() > limit:
+                raise RuntimeError(f"the worker ended early or took longer than {CONTENDER_S_MAX:g} s")
+            judged = int(self.metrics().get("fraudstream_payments_total", 0.0))
+            if judged >= count:
+                break
+            if judged:
+                looks.append((judged, time.perf_counter(), self.cpu_seconds()))
+            time.sleep(POLL_S)
+        if len(looks) < 2:
+            raise RuntimeError(f"{count} payments are too few: they were judged between two looks")
+        return Spent(*(last - first for first, last in zip(looks[0], looks[-1], strict=True)))
+
+
+@contextmanager
+def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
+    """A worker on the embedded broker, with telemetry on. `settings`: by name, as in FRAUDSTREAM_<SECTION>_<NAME>."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = f"bench-{secrets.token_hex(4)}"
+    asyncio.run(
+        create_topics(broker, StreamSettings(brokers=broker, checkpoint_mode="batch", group=group).changelog_topic)
+    )
+    named = {f"FRAUDSTREAM_{name}": value for name, value in settings.items()}
+    environment = os.environ | {
+        "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": broker,
+        "FRAUDSTREAM_METRICS_PORT": str(port),
+        "FRAUDSTREAM_WORKER_CHECKPOINT_MODE": "batch",
+        "FRAUDSTREAM_WORKER_GROUP": group,
+        **named,
+    }
+    command = [sys.executable, "-m", "fraudstream.cli.main", "worker"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield Worker(process, f"http://127.0.0.1:{port}/metrics")
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def create_topics(broker: str, *names: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+    finally:
+        await admin.close()

@@ -1,0 +1,97 @@
+"""From publishing a payment to reading its decision, at a steady rate, beside a floor consumer that reads the payments.
+
+Publisher and both readers share one process, apart from broker and worker, so one clock measures all. A decision takes a hop
+more than a payment at the floor: payment → worker → decision → reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from benchmarks.contender import create_topics, worker
+from benchmarks.floor import FETCH_WAIT_MS
+from benchmarks.payments import payments
+from benchmarks.throughput import WORKER_TOPICS, worker_settings
+from fraudstream.contracts import Decision, Payment
+from fraudstream.embedded.broker import embedded_broker
+
+WARM_UP_SHARE = 0.2
+READ_ON_S = 10.0
+
+
+class Latency(NamedTuple):
+    """Milliseconds; `floor`: until the floor consumer had decoded the payment."""
+
+    load: str
+    rate: int
+    payments: int
+    decision_p50: float
+    decision_p99: float
+    floor_p50: float
+    floor_p99: float
+
+
+def measure(load: str, rate: int, seconds: int, accounts: int) -> Latency:
+    with embedded_broker() as broker:
+        asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
+        with worker(broker, worker_settings(load)) as running:
+            while not running.metrics().get("fraudstream_assigned_partitions"):
+                time.sleep(0.1)
+            return asyncio.run(_measure(broker, load, rate, seconds, accounts))
+
+
+async def _measure(broker: str, load: str, rate: int, seconds: int, accounts: int) -> Latency:
+    count = rate * seconds
+    published: dict[str, int] = {}
+    decided: dict[str, int] = {}
+    read: dict[str, int] = {}
+    readers = [
+        asyncio.create_task(_read(broker, "decisions", Decision, decided)),
+        asyncio.create_task(_read(broker, load, Payment, read)),
+    ]
+    await asyncio.sleep(2)  # both have found their partitions
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", linger_ms=0)
+    await producer.start()
+    started = time.perf_counter()
+    for number, payment in enumerate(payments(load, count, accounts)):
+        due = started + number / rate
+        if (wait := due - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        published[payment.event_id] = time.perf_counter_ns()
+        await producer.send(load, msgspec.json.encode(payment), key=payment.account_id.encode())
+    limit = time.perf_counter() + READ_ON_S
+    while len(decided) < count and time.perf_counter() < limit:
+        await asyncio.sleep(0.05)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    await producer.stop()
+    if len(decided) < count:
+        raise RuntimeError(f"{count - len(decided)} of {count} payments were not decided within {READ_ON_S:g} s")
+    measured = list(published)[int(count * WARM_UP_SHARE) :]
+    decision = np.array([decided[event] - published[event] for event in measured]) / 1e6
+    floor = np.array([read[event] - published[event] for event in measured]) / 1e6
+    quantiles = [float(np.percentile(times, q)) for times in (decision, floor) for q in (50, 99)]
+    return Latency(load, rate, len(measured), *quantiles)
+
+
+async def _read(broker: str, topic: str, of: type[Decision | Payment], seen: dict[str, int]) -> None:
+    decode = msgspec.json.Decoder(of).decode
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=broker, auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_WAIT_MS
+    )
+    await consumer.start()
+    try:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    event = decode(record.value)
+                    seen[event.event_id] = time.perf_counter_ns()
+    finally:
+        await consumer.stop()

@@ -1,0 +1,57 @@
+"""A Faust agent as its manual shows it: one payment at a time, count and sum by account in a `Table` with its changelog.
+
+    python -m benchmarks.plain_faust BROKER TOPIC COUNT
+
+Prints one line of JSON as `benchmarks.floor` does. Its windows are less than the small load asks for, so it is flattered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from typing import Any
+
+import faust
+import msgspec
+
+from fraudstream.contracts import Payment
+
+BROKER, TOPIC, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+app = faust.App(
+    f"plain-faust-{os.getpid()}",
+    broker=f"kafka://{BROKER}",
+    store="memory://",
+    datadir=tempfile.mkdtemp(),
+    topic_partitions=4,
+    topic_disable_leader=True,
+    web_enabled=False,
+    consumer_auto_offset_reset="earliest",
+)
+payments = app.topic(TOPIC, value_type=bytes, value_serializer="raw", key_serializer="raw")
+table = app.Table("totals", default=list, partitions=4)
+decode = msgspec.json.Decoder(Payment).decode
+
+
+@app.agent(payments)  # type: ignore[misc]
+async def total(stream: Any) -> None:
+    seen, started, cpu = 0, 0.0, 0.0
+    async for value in stream:
+        if not seen:
+            started, cpu = time.perf_counter(), time.process_time()
+        payment = decode(value)
+        count, amount = table.get(payment.account_id) or (0, 0)
+        table[payment.account_id] = [count + 1, amount + int(payment.amount.replace(".", ""))]
+        seen += 1
+        if seen == COUNT:
+            spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+            print(json.dumps(spent), flush=True)
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.argv = [sys.argv[0], "worker", "-l", "error", "--without-web"]
+    app.main()

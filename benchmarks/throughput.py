@@ -1,0 +1,82 @@
+"""Payments a second of one worker process, beside the floor and plain Faust, from the same topic of the embedded broker.
+
+Each round has a broker of its own and runs the contenders one after the other; ratios are taken within a round, and the
+median of the rounds is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.contender import SMALL_RULES, Spent, create_topics, run_script, worker
+from benchmarks.payments import publish
+from fraudstream.cli.shipped import shipped
+from fraudstream.embedded.broker import embedded_broker
+
+FAUST_SHARE = 0.03  # of the payments: a plain agent takes some thirty times as long
+WORKER_TOPICS = ("decisions", "alerts", "dead-letters", "labels")
+RULES = {"small": SMALL_RULES, "shipped": Path(shipped("rules"))}
+
+# The issue's bars: share of the floor that a worker must reach.
+BARS = {
+    ("small", "off"): 0.45,
+    ("small", "on"): 0.38,
+    ("shipped", "off"): 0.25,
+    ("shipped", "on"): 0.18,
+}
+
+
+class Result(NamedTuple):
+    """One contender over the rounds. `of_floor`: median ratio to the floor of the same round."""
+
+    load: str
+    contender: str
+    rate: float
+    cpu_us: float
+    of_floor: float
+    bar: float | None
+
+
+def measure(count: int, accounts: int, rounds: int, loads: list[str], say: Callable[[str], None]) -> list[Result]:
+    results: list[Result] = []
+    for load in loads:
+        spent: dict[str, list[tuple[Spent, float]]] = {}
+        for number in range(rounds):
+            with embedded_broker() as broker:
+                asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
+                say(f"{load}, round {number + 1} of {rounds}: publishing {count:,} payments")
+                size = asyncio.run(publish(broker, load, load, count, accounts))
+                floor = run_script("benchmarks.floor", broker, load, count)
+                say(f"floor: {floor.rate:,.0f} payments/s ({size:.0f} bytes each)")
+                spent.setdefault("floor: fetch and decode", []).append((floor, 1.0))
+                for decisions in ("off", "on"):
+                    name = f"fraudstream, decisions {decisions}"
+                    settings = worker_settings(load) | {"WORKER_DECISIONS": str(decisions == "on").lower()}
+                    with worker(broker, settings) as running:
+                        done = running.run_to(count)
+                    say(f"{name}: {done.rate:,.0f} payments/s, {done.rate / floor.rate:.2f} of the floor")
+                    spent.setdefault(name, []).append((done, done.rate / floor.rate))
+                if load == "small":
+                    done = run_script("benchmarks.plain_faust", broker, load, int(count * FAUST_SHARE))
+                    say(f"plain Faust: {done.rate:,.0f} payments/s, {done.rate / floor.rate:.3f} of the floor")
+                    spent.setdefault("plain Faust with a Table", []).append((done, done.rate / floor.rate))
+        for name, runs in spent.items():
+            results.append(
+                Result(
+                    load,
+                    name,
+                    median(run.rate for run, _ in runs),
+                    median(run.cpu_us for run, _ in runs),
+                    median(ratio for _, ratio in runs),
+                    BARS.get((load, name.rpartition(" ")[2])),
+                )
+            )
+    return results
+
+
+def worker_settings(load: str) -> dict[str, str]:
+    return {"TOPICS_PAYMENTS": load, "RULES_DIRECTORY": str(RULES[load])}
