@@ -51,7 +51,7 @@ class Evaluation:
             self._fired[number] += fired[mask].sum(axis=0)
             self._alerted[number] += alerted[mask].sum()
         for label in (0, 1):
-            self._scores[label] += np.bincount(score_points[labels == label], minlength=POINTS_MAX + 1)
+            np.add.at(self._scores[label], score_points[labels == label], 1)
 
     @property
     def genuine(self) -> int:

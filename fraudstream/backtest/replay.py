@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from fraudstream.backtest.evaluate import Evaluation, RuleResult
 from fraudstream.backtest.label_order import LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
+from fraudstream.contracts import Label, Payment
 from fraudstream.engine.catalogue import Catalogue
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
+from fraudstream.engine.memory import Memory
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.verdict import Verdicts
 
 REJECTIONS_TOLD = 20
 
@@ -82,69 +86,88 @@ def replay(
     """
     engine = Engine(rule_set)
     memory = engine.memory()
-    evaluation = Evaluation([rule.name for rule in rule_set.rules])
-    outcomes: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    rejections: list[RejectedPayment] = []
-    payments = labels = unmatched = alerts = repeats = late = 0
-    first_ms: int | None = None
-    last_ms: int | None = None
+    tally = _Tally(rule_set)
     judging_s, started = 0.0, time.perf_counter()
     with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, memory)
             judging_s += time.perf_counter() - before
-            labels_of = batch.labels[verdicts.positions]
-            written = output.write(verdicts, labels_of)
-            evaluation.add(verdicts.score_points, verdicts.fired, verdicts.alerted, labels_of)
-            for rejection in verdicts.rejected:
-                rejected[rejection.reason] += 1
-                if len(rejections) < REJECTIONS_TOLD:
-                    event = batch.events[rejection.position]
-                    rejections.append(RejectedPayment(event.event_id, rejection.reason, rejection.sentence))
-            found = np.bincount(verdicts.finding, minlength=len(verdicts.findings)).tolist()
-            for finding, times in zip(verdicts.findings, found, strict=True):
-                outcomes[finding.outcome] += times
-            payments += verdicts.n
-            labels += verdicts.labels
-            unmatched += verdicts.labels_unmatched
-            alerts += written
-            repeats += int(verdicts.repeat.sum())
-            late += int(verdicts.late.sum())
+            tally.note_rejections(batch.events, verdicts)
             if verdicts.n:
-                first_ms = int(verdicts.occurred_at_ms[0]) if first_ms is None else first_ms
-                last_ms = int(verdicts.occurred_at_ms[-1])
-            progress(verdicts.n, written)
-    seconds = time.perf_counter() - started
-    summary = Summary(
-        payments=payments,
-        labels=labels,
-        labels_unmatched=unmatched,
-        alerts=alerts,
-        outcomes=dict(sorted(outcomes.items())),
-        repeats=repeats,
-        late=late,
-        rejected=dict(sorted(rejected.items())),
-        rejections=rejections,
-        state_rows=memory.rows,
-        memory_bytes=memory.memory_bytes,
-        frauds=evaluation.frauds,
-        genuine=evaluation.genuine,
-        auc=evaluation.auc() if rule_set.score.parts else None,
-        average_precision=evaluation.average_precision() if rule_set.score.parts else None,
-        alert=evaluation.alerts(),
-        rules=evaluation.rules(),
-        rule_set=rule_set.digest,
-        label_delay_ms=label_delay_ms,
-        first_occurred_at_ms=first_ms,
-        last_occurred_at_ms=last_ms,
-        us_a_payment=round(judging_s / max(payments, 1) * 1e6, 3),
-        payments_per_s=round(payments / max(seconds, 1e-9)),
-        seconds=round(seconds, 3),
-    )
+                labels = batch.labels[verdicts.positions]
+                alerts = output.write(verdicts, labels)
+                tally.add(verdicts, labels, alerts)
+                progress(verdicts.n, alerts)
+    summary = tally.summary(memory, label_delay_ms, judging_s, time.perf_counter() - started)
     (out / "summary.json").write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
     return summary
+
+
+class _Tally:
+    """What is counted as a replay goes."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self._rule_set = rule_set
+        self._evaluation = Evaluation([rule.name for rule in rule_set.rules])
+        self._outcomes: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._rejections: list[RejectedPayment] = []
+        self._payments = self._labels = self._unmatched = self._alerts = self._repeats = self._late = 0
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+
+    def note_rejections(self, events: Sequence[Payment | Label], verdicts: Verdicts) -> None:
+        self._labels += verdicts.labels
+        self._unmatched += verdicts.labels_unmatched
+        for rejection in verdicts.rejected:
+            self._rejected[rejection.reason] += 1
+            if len(self._rejections) < REJECTIONS_TOLD:
+                event_id = events[rejection.position].event_id
+                self._rejections.append(RejectedPayment(event_id, rejection.reason, rejection.sentence))
+
+    def add(self, verdicts: Verdicts, labels: npt.NDArray[np.int8], alerts: int) -> None:
+        """Count a batch with at least one payment."""
+        self._evaluation.add(verdicts.score_points, verdicts.fired, verdicts.alerted, labels)
+        found = np.bincount(verdicts.finding, minlength=len(verdicts.findings)).tolist()
+        for finding, times in zip(verdicts.findings, found, strict=True):
+            self._outcomes[finding.outcome] += times
+        self._payments += verdicts.n
+        self._alerts += alerts
+        self._repeats += int(verdicts.repeat.sum())
+        self._late += int(verdicts.late.sum())
+        if self._first_ms is None:
+            self._first_ms = int(verdicts.occurred_at_ms[0])
+        self._last_ms = int(verdicts.occurred_at_ms[-1])
+
+    def summary(self, memory: Memory, label_delay_ms: int, judging_s: float, seconds: float) -> Summary:
+        evaluation, scored = self._evaluation, bool(self._rule_set.score.parts)
+        return Summary(
+            payments=self._payments,
+            labels=self._labels,
+            labels_unmatched=self._unmatched,
+            alerts=self._alerts,
+            outcomes=dict(sorted(self._outcomes.items())),
+            repeats=self._repeats,
+            late=self._late,
+            rejected=dict(sorted(self._rejected.items())),
+            rejections=self._rejections,
+            state_rows=memory.rows,
+            memory_bytes=memory.memory_bytes,
+            frauds=evaluation.frauds,
+            genuine=evaluation.genuine,
+            auc=evaluation.auc() if scored else None,
+            average_precision=evaluation.average_precision() if scored else None,
+            alert=evaluation.alerts(),
+            rules=evaluation.rules(),
+            rule_set=self._rule_set.digest,
+            label_delay_ms=label_delay_ms,
+            first_occurred_at_ms=self._first_ms,
+            last_occurred_at_ms=self._last_ms,
+            us_a_payment=round(judging_s / max(self._payments, 1) * 1e6, 3),
+            payments_per_s=round(self._payments / max(seconds, 1e-9)),
+            seconds=round(seconds, 3),
+        )
 
 
 def encode_summary(summary: Summary) -> bytes:

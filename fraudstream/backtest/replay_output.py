@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from fraudstream.contracts import Decision
+from fraudstream.engine.arrays import Float64Array
 from fraudstream.engine.expression import Type
 from fraudstream.engine.verdict import Verdicts
 
 ROWS_PER_GROUP = 131_072
+ROWS_HELD = 16_384
 
 DECISIONS = pa.schema(
     [
@@ -42,6 +44,15 @@ DECISIONS = pa.schema(
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
+class _Held:
+    """Verdicts not yet written."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.labels: list[npt.NDArray[np.int8]] = []
+        self.features: list[dict[str, Float64Array]] = []
+
+
 class ReplayOutput:
     """Use as a context manager: the files appear when it ends without an error."""
 
@@ -51,6 +62,7 @@ class ReplayOutput:
         self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
         self._feature_types = features
+        self._held = _Held()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
     def __enter__(self) -> ReplayOutput:
@@ -58,26 +70,39 @@ class ReplayOutput:
 
     def write(self, verdicts: Verdicts, labels: npt.NDArray[np.int8]) -> int:
         """Append a batch's verdicts; the number of its alerts."""
-        decisions = verdicts.decisions()
-        self._decisions.append(_decision_columns(decisions, labels))
+        held = self._held
+        held.decisions += verdicts.decisions()
+        held.labels.append(labels)
+        if self._features is not None:
+            held.features.append(verdicts.features)
+        if len(held.decisions) >= ROWS_HELD:
+            self._flush()
         alerts = verdicts.alerts()
         for alert in alerts:
             self._alerts.write(msgspec.json.encode(alert) + b"\n")
-        if self._features is not None:
-            self._features.append(self._feature_columns(decisions, verdicts))
         return len(alerts)
 
-    def _feature_columns(self, decisions: Sequence[Decision], verdicts: Verdicts) -> list[Any]:
-        columns = _key_columns(decisions)
-        for name, type_ in self._feature_types.items():
-            values = pa.array(verdicts.features[name], from_pandas=True)  # NaN becomes null: missing
-            columns.append(values.cast(pa.bool_()) if type_ is Type.BOOL else values)
-        return columns
+    def _flush(self) -> None:
+        """Rows to columns, many at a time: batches may be as small as one payment."""
+        held, self._held = self._held, _Held()
+        if not held.decisions:
+            return
+        keys = _key_columns(held.decisions)
+        self._decisions.append([*keys, *_decision_columns(held.decisions, np.concatenate(held.labels))])
+        if self._features is not None:
+            columns = []
+            for name, type_ in self._feature_types.items():
+                parts = [features[name] for features in held.features]
+                values = pa.array(np.concatenate(parts), from_pandas=True)  # NaN becomes null: missing
+                columns.append(values.cast(pa.bool_()) if type_ is Type.BOOL else values)
+            self._features.append([*keys, *columns])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         whole = kind is None
+        if whole:
+            self._flush()
         self._alerts.close()
         _settle(self._alerts_path, whole)
         for parquet in (self._decisions, self._features):
@@ -110,7 +135,7 @@ def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8
 
     names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
-    return [*_key_columns(decisions), *map(column, names), label, column("rule_set")]
+    return [*map(column, names), label, column("rule_set")]
 
 
 class _Parquet:
