@@ -176,6 +176,7 @@ class StreamApp(faust.App):
             self._generation += 1
             async with asyncio.timeout(self.settings.revoke_s_max):
                 await self.checkpoints.take_last(self.partitions.values())
+            await self.checkpoints.commit_group(self.partitions.values())
 
     def fail(self, error: BaseException) -> None:
         """Do not go on, and commit nothing more; in a process of its own, leave it."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.partition import Partition
 
 TICK_S = 0.05
-GROUP_COMMIT_S_MAX = 2.0
+GROUP_COMMIT_S_MAX = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,11 @@ class Checkpoints:
             for partition in due:
                 await self.take(partition)
             if due:
-                await self._commit_group(due)
+                await self.commit_group(due)
 
     async def take_last(self, partitions: Iterable[Partition]) -> None:
         """The last checkpoints before partitions leave: after it, nothing is applied to them."""
-        leaving = list(partitions)
-        await asyncio.gather(*(self.take(partition, freeze=True) for partition in leaving))
-        await self._commit_group(leaving)
+        await asyncio.gather(*(self.take(partition, freeze=True) for partition in partitions))
 
     async def take(self, partition: Partition, freeze: bool = False) -> None:
         async with partition.checkpoint_lock:
@@ -106,7 +104,7 @@ class Checkpoints:
         )
         return size
 
-    async def _commit_group(self, partitions: Iterable[Partition]) -> None:  # 4
+    async def commit_group(self, partitions: Iterable[Partition]) -> None:  # 4
         topic = self._app.settings.payments_topic
         offsets = {TP(topic, p.number): p.saved_offset for p in partitions if p.saved_offset >= 0}
         try:

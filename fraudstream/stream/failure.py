@@ -27,9 +27,12 @@ class Refusal(WorkerFailure):
     """The world does not fit the worker's settings or its state: to start it again changes nothing."""
 
 
-def exit_now(error: BaseException) -> NoReturn:
-    """Leave without stopping anything: no `finally` of a library may commit what was not made durable."""
+def exit_now(error: BaseException | None) -> NoReturn:
+    """Leave without stopping anything: no `finally` of a library may commit what was not made durable.
+
+    The exit code tells whether an `error` is why.
+    """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(EXIT_CODE_REFUSED if isinstance(error, Refusal) else EXIT_CODE)
+    os._exit(0 if error is None else EXIT_CODE_REFUSED if isinstance(error, Refusal) else EXIT_CODE)

@@ -22,8 +22,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     transactional ids.
 
     `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
-    about `checkpoint_bytes_max` of state have changed. `stop_s_max`: how long a stop, with its last checkpoint, may
-    take.
+    about `checkpoint_bytes_max` of state have changed. A stop takes at most half the session timeout for the last
+    checkpoint, and 5 s to leave the group.
     """
 
     brokers: str
@@ -44,7 +44,6 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 2.0
     rebalance_timeout_s: float = 60.0
     group_instance_id: str | None = None
-    stop_s_max: float = 20.0
     broker_wait_s_max: float = 120.0
     data_dir: Path | None = None
 

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 
 from faust.sensors.base import Sensor
 
+from fraudstream.contracts import Payment
 from fraudstream.stream.app import StreamApp, build_app
 from fraudstream.stream.cluster import look_at_cluster
-from fraudstream.stream.failure import Refusal, WorkerFailure
+from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
 from fraudstream.stream.observer import Observer, Unobserved
 from fraudstream.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
+
+LEAVE_S_MAX = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ async def serve(
     """The same within a running event loop, until `stop` is set. Raises what made the worker fail, unless `exits`."""
     observer = observer if observer is not None else Unobserved()
     _check_catalogue(settings, engine)
+    _warm_up(engine)
     cluster = await look_at_cluster(settings)
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
         data_dir = str(settings.data_dir) if settings.data_dir is not None else scratch
@@ -87,11 +91,16 @@ async def _run(app: StreamApp, stop: asyncio.Event) -> None:
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in (*tasks, *waits):
         task.cancel()
+    await _take_last_checkpoints(app)
     try:
-        async with asyncio.timeout(app.settings.stop_s_max):
-            await _stop(app)
-    except TimeoutError:
-        app.fail(WorkerFailure(f"The worker did not stop within {app.settings.stop_s_max:g} s. Its checkpoints stand."))
+        async with asyncio.timeout(LEAVE_S_MAX):
+            await _leave(app)
+    except (
+        TimeoutError
+    ):  # in the middle of a rebalance Faust may wait for the group; nothing is owed to anyone any more
+        log.warning("left the group without a word: it takes the worker for dead after its session timeout")
+        if app.exits and app.failure is None:
+            exit_now(None)
     if app.failure is not None:
         raise app.failure
     log.info("worker of stage %s stopped", app.settings.stage)
@@ -113,18 +122,29 @@ async def _watch(app: StreamApp) -> None:
     app.fail(app.crash_reason or WorkerFailure("A part of Faust crashed; the log says which."))
 
 
-async def _stop(app: StreamApp) -> None:
-    """Let no list in, take the last checkpoints, leave the group."""
+async def _take_last_checkpoints(app: StreamApp) -> None:
+    """Let no list in, and make durable what was judged, in the time that a revocation has."""
     if app.failure is None and app.partitions:
         app.consumer.stop_flow()
         app.flow_control.suspend()
-        await app.leave()
+        with nullcontext() if app.exits else suppress(Exception):  # `failure` holds it
+            await app.leave()
+
+
+async def _leave(app: StreamApp) -> None:
+    """Leave the group and close what is open."""
     with suppress(type(app.failure)) if app.failure is not None else nullcontext():
         await app.stop()
     for partition in app.partitions.values():
         await partition.writer.close()
     if app.checkpoint_producer is not None:
         await app.checkpoint_producer.stop()
+
+
+def _warm_up(engine: Engine) -> None:
+    """Compile the kernel before the group counts on this worker: on a cold start it takes seconds."""
+    payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
+    engine.judge([payment], engine.memory())
 
 
 def _check_catalogue(settings: StreamSettings, engine: Engine) -> None:

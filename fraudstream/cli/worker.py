@@ -1,0 +1,111 @@
+"""`fraudstream worker`: judge the payments of a Kafka cluster. Run as many as there are partitions."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from fraudstream import __version__
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, add_setting
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.stream.settings import StreamSettings
+
+FLAGS = (
+    "kafka.bootstrap_servers",
+    "rules.directory",
+    "worker.group",
+    "worker.decisions",
+    "worker.checkpoint_mode",
+    "worker.checkpoint_interval_s",
+    "worker.fetch_wait_ms",
+)
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "worker",
+        help="judge payments from Kafka: run as many as there are partitions",
+        description=(
+            "Joins the group of workers, takes its share of the partitions and judges their payments until SIGTERM or "
+            "Ctrl-C, which it answers with a last checkpoint. Exit codes: 0 stopped, 1 could not start, 70 failed "
+            "(start it again: it goes on from its last checkpoint), 78 will fail again until what it says is mended."
+        ),
+        epilog=(
+            "example:\n"
+            "  fraudstream worker --bootstrap-servers kafka-1:9092,kafka-2:9092\n"
+            "  fraudstream worker --no-decisions --metrics-port 0"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for setting in FLAGS:
+        add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
+    add_setting(parser, "metrics.host", "--metrics-host")
+    add_setting(parser, "metrics.port", "--metrics-port")
+    parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    from prometheus_client import CollectorRegistry
+
+    from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.contracts.dead_letter import ReasonCode
+    from fraudstream.engine.engine import Engine
+    from fraudstream.stream.failure import WorkerFailure
+    from fraudstream.stream.worker import run_worker
+    from fraudstream.telemetry import http
+    from fraudstream.telemetry.logs import set_up_logs
+    from fraudstream.telemetry.worker import WorkerTelemetry
+
+    set_up_logs(form="json" if args.json else "human")
+    rule_set = load_rule_set(Path(settings.rules.directory))
+    engine = Engine(rule_set, settings.worker.stage, settings.worker.too_far_ahead_ms)
+    telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
+    with ExitStack() as stack:
+        host, port = settings.metrics.host, settings.metrics.port
+        try:
+            url = stack.enter_context(
+                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host=host, port=port)
+            )
+        except OSError as error:
+            raise Failure(
+                f"metrics can't be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
+            ) from error
+        log.info("metrics at %s/metrics", url)
+        try:
+            run_worker(stream_settings(settings), engine, telemetry, [telemetry.sensor])
+        except WorkerFailure as failure:
+            raise Failure(failure.sentence) from failure
+    return 0
+
+
+def stream_settings(settings: Settings) -> StreamSettings:
+    """The worker's part of the command line's settings."""
+    from fraudstream.stream.settings import StreamSettings
+
+    worker, topics = settings.worker, settings.topics
+    return StreamSettings(
+        brokers=settings.kafka.bootstrap_servers,
+        checkpoint_mode=worker.checkpoint_mode,
+        group=worker.group,
+        stage=worker.stage,
+        payments_topic=topics.payments,
+        labels_topic=topics.labels,
+        decisions_topic=topics.decisions,
+        alerts_topic=topics.alerts,
+        dead_letters_topic=topics.dead_letters,
+        decisions=worker.decisions,
+        list_records_max=worker.batch_records_max,
+        fetch_wait_ms=worker.fetch_wait_ms,
+        checkpoint_s=worker.checkpoint_interval_s,
+        checkpoint_bytes_max=worker.checkpoint_bytes_max,
+        session_timeout_s=worker.session_timeout_s,
+        heartbeat_s=worker.session_timeout_s / 5,
+    )

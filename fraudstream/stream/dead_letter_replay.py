@@ -1,0 +1,238 @@
+"""Dead letters read back, mended and sent to where they came from.
+
+A replayed record goes to its original topic, under its original key and headers, to its original partition (an
+account's memory is in one), with the header `replayed-from` beside. Replaying twice is harmless: payments are known by
+their event_id. What still cannot be judged becomes a new dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from fraudstream.contracts import DeadLetter
+
+REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
+POLL_MS: Final = 200
+LETTERS_AT_ONCE: Final = 500
+FOUND_WITHIN_S: Final = 10.0
+
+log = logging.getLogger(__name__)
+_decode = msgspec.json.Decoder(DeadLetter).decode
+
+
+class Place(NamedTuple):
+    """Where a dead letter stands in its topic; as text `partition:offset`."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Raises `ValueError`.
+
+        >>> str(Place.parse("3:117"))
+        '3:117'
+        """
+        partition, _, offset = text.partition(":")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            raise ValueError(f"{text!r} is no position: write PARTITION:OFFSET, as `dead-letters list` shows it")
+        return cls(int(partition), int(offset))
+
+
+class StoredLetter(NamedTuple):
+    place: Place
+    letter: DeadLetter
+
+    @property
+    def cut(self) -> bool:
+        """Whether the letter holds only the beginning of its record."""
+        return self.letter.value_bytes > len(self.letter.value)
+
+
+class Mended(NamedTuple):
+    """What to send in a letter's stead."""
+
+    key: bytes | None
+    value: bytes
+
+
+class MendError(Exception):
+    """This letter cannot be replayed; `sentence` says why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class NotFoundError(Exception):
+    """There is no such topic or letter."""
+
+
+class Skipped(NamedTuple):
+    place: Place
+    sentence: str
+
+
+class ReplayResult(NamedTuple):
+    replayed: int
+    skipped: list[Skipped]
+
+
+Mend = Callable[[StoredLetter], Awaitable[Mended]]
+
+
+class DeadLetterLog:
+    """The topic of dead letters, for reading."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, fetch_wait_ms: int = 50) -> None:
+        self.topic = topic
+        self._options: dict[str, Any] = {
+            "bootstrap_servers": bootstrap_servers,
+            "fetch_max_wait_ms": fetch_wait_ms,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+        }
+
+    async def letters(self) -> AsyncIterator[StoredLetter]:
+        """Every letter that stands in the topic now, partition by partition, in order.
+
+        The end is the high watermark of the first answer (other ways to ask for it are wrong on the embedded broker),
+        so letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no
+        such topic.
+        """
+        async with AIOKafkaConsumer(**self._options) as consumer:
+            for partition in await self._partitions(consumer):
+                tp = TopicPartition(self.topic, partition)
+                consumer.assign([tp])
+                consumer.seek(tp, 0)
+                end: int | None = None
+                while end is None or await consumer.position(tp) < end:
+                    fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=LETTERS_AT_ONCE)
+                    end = consumer.highwater(tp) if end is None else end
+                    for record in fetched.get(tp, ()):
+                        if record.value is None or (end is not None and record.offset >= end):
+                            continue
+                        place = Place(partition, record.offset)
+                        try:
+                            letter = _decode(record.value)
+                        except msgspec.MsgspecError as error:
+                            log.warning("what stands at %s of %s is no dead letter: %s", place, self.topic, error)
+                            continue
+                        yield StoredLetter(place, letter)
+
+    async def letter(self, place: Place) -> StoredLetter:
+        """The letter at a place. Raises `NotFoundError` if none stands there."""
+        nothing = NotFoundError(f"no dead letter at {place} of {self.topic}")
+        async with AIOKafkaConsumer(**self._options) as consumer:
+            if place.partition not in await self._partitions(consumer):
+                raise nothing
+            tp = TopicPartition(self.topic, place.partition)
+            consumer.assign([tp])
+            consumer.seek(tp, place.offset)
+            async with asyncio.timeout(FOUND_WITHIN_S):
+                while True:
+                    for record in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)).get(tp, ()):
+                        if record.offset != place.offset or record.value is None:
+                            raise nothing
+                        try:
+                            return StoredLetter(place, _decode(record.value))
+                        except msgspec.MsgspecError as error:
+                            raise NotFoundError(f"what stands at {place} is no dead letter: {error}") from error
+                    end = consumer.highwater(tp)
+                    if end is not None and place.offset >= end:
+                        raise nothing
+
+    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[int]:
+        if self.topic not in await consumer.topics():
+            raise NotFoundError(f"there is no topic {self.topic}")
+        return sorted(consumer.partitions_for_topic(self.topic) or ())
+
+
+async def replay(bootstrap_servers: str, topic: str, letters: AsyncIterator[StoredLetter], mend: Mend) -> ReplayResult:
+    """Mend and send letters of `topic`, and wait until they are durable. Those that cannot be mended are skipped and
+    told."""
+    replayed, skipped, sent = 0, list[Skipped](), list[Any]()
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
+        async for stored in letters:
+            try:
+                mended = await mend(stored)
+            except MendError as error:
+                skipped.append(Skipped(stored.place, error.sentence))
+                continue
+            letter = stored.letter
+            known = letter.partition in await producer.partitions_for(letter.topic)
+            headers = [header for header in letter.headers if header[0] != REPLAYED_FROM]
+            sent.append(
+                await producer.send(
+                    letter.topic,
+                    mended.value,
+                    key=mended.key,
+                    partition=letter.partition if known and mended.key == letter.key else None,
+                    headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.place}".encode())],
+                )
+            )
+            replayed += 1
+            if len(sent) == LETTERS_AT_ONCE:
+                await asyncio.gather(*sent)
+                sent.clear()
+        await asyncio.gather(*sent)
+    return ReplayResult(replayed, skipped)
+
+
+async def as_it_is(stored: StoredLetter) -> Mended:
+    """The record as it was: for faults that were ours, or the clock's."""
+    if stored.cut:
+        raise MendError(f"only {len(stored.letter.value)} of its {stored.letter.value_bytes} bytes are here.")
+    return Mended(stored.letter.key, stored.letter.value)
+
+
+def with_value(value: bytes) -> Mend:
+    """These bytes in place of the record's."""
+
+    async def mend(stored: StoredLetter) -> Mended:
+        return Mended(stored.letter.key, value)
+
+    return mend
+
+
+def with_command(command: list[str]) -> Mend:
+    """What the command writes when it reads the record's bytes; a letter on which it fails is skipped."""
+
+    async def mend(stored: StoredLetter) -> Mended:
+        before = await as_it_is(stored)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        value, complaint = await process.communicate(before.value)
+        if process.returncode != 0:
+            said = complaint.decode(errors="replace").strip().splitlines()
+            raise MendError(f"{command[0]} ended with {process.returncode}{': ' + said[-1] if said else ''}.")
+        return Mended(before.key, value)
+
+    return mend
+
+
+class _Account(msgspec.Struct):
+    account_id: str
+
+
+def keyed_by_account(mend: Mend) -> Mend:
+    """The same, under the account_id that the mended record names: for letters whose key was wrong."""
+
+    async def rekeyed(stored: StoredLetter) -> Mended:
+        mended = await mend(stored)
+        try:
+            return Mended(msgspec.json.decode(mended.value, type=_Account).account_id.encode(), mended.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise MendError(f"it names no account_id: {error}.") from error
+
+    return rekeyed

@@ -1,0 +1,107 @@
+"""From a payment on the log to its decision, its alert or its dead letter, through a real broker."""
+
+import msgspec
+import pytest
+
+from fraudstream.stream.outputs import SOURCE_HEADER
+from tests.integration.stream.world import World, payment
+
+
+async def test_a_payment_becomes_a_decision_and_when_suspicious_an_alert(world: World) -> None:
+    async with world.worker():
+        places = await world.publish_records((b"a1", payment(n, "a1")) for n in range(2))
+        first, second = await world.decisions(2)
+        (alert,) = await world.alerts(1)
+    assert (first.event_id, first.outcome, first.alert_id) == ("e0", "allow", None)
+    assert (second.event_id, second.outcome, second.rules) == ("e1", "review", ("test/counted",))
+    assert (alert.alert_id, alert.event_id, alert.rules[0].message) == (second.alert_id, "e1", "2")
+
+    decided = await world.records(world.settings.decisions_topic, lambda records: len(records) == 2)
+    assert [record.key for record in decided] == [b"a1", b"a1"]
+    assert {record.partition for record in decided} == {places[0][0]}, "not the partition of its payment"
+    assert [dict(record.headers)[SOURCE_HEADER] for record in decided] == [
+        f"{partition}:{offset}".encode() for partition, offset in places
+    ]
+
+
+async def test_decisions_can_be_switched_off(world: World) -> None:
+    settings = msgspec.structs.replace(world.settings, decisions=False)
+    async with world.worker(settings=settings):
+        await world.publish_records((b"a1", payment(n, "a1")) for n in range(3))
+        assert len(await world.alerts(2)) == 2
+    assert await world.records(world.settings.decisions_topic, lambda records: True) == []
+
+
+async def test_a_duplicate_gets_its_first_verdict_marked_repeat_and_is_not_counted(world: World) -> None:
+    async with world.worker():
+        await world.publish_records((b"a1", payment(n, "a1")) for n in (0, 1, 1, 0, 2))
+        decisions = await world.decisions(3)
+        alerts = await world.alerts(2)
+    assert [(d.event_id, d.outcome, d.repeat) for d in decisions] == [
+        ("e0", "allow", False),
+        ("e1", "review", False),
+        ("e1", "review", True),
+        ("e0", "allow", True),
+        ("e2", "review", False),
+    ]
+    assert [alert.rules[0].message for alert in alerts] == ["2", "3"]
+
+
+MALFORMED = {
+    "not_json": b'{"event_id": "e1", ',
+    "bad_utf8": b'{"event_id": "\xff\xfe"}',
+    "null_bytes": b"\0" * 40,
+    "empty": b"",
+    "missing_field": b'{"event_id": "e1"}',
+    "wrong_type": payment(1, "a1", account_id=7),
+    "unknown_currency": payment(1, "a1", currency="XXQ"),
+    "negative": payment(1, "a1", amount="-1"),
+    "year_9999": payment(1, "a1", occurred_at="9999-12-31T00:00:00Z"),
+    "deep": b"[" * 100_000,
+    "two_in_one": payment(1, "a1") + b"\n" + payment(2, "a1"),
+    "large": payment(1, "a1", attributes={"note": "x" * (10 << 20)}),
+}
+
+
+async def test_malformed_records_become_dead_letters_with_their_bytes_and_the_rest_is_judged(world: World) -> None:
+    records: list[tuple[bytes | None, bytes | None]] = [(b"a1", value) for value in MALFORMED.values()]
+    records.insert(5, (b"a1", payment(100, "a1")))
+    records += [(b"another-account", payment(101, "a1")), (b"a1", None), (b"a1", payment(102, "a1"))]
+    async with world.worker():
+        places = await world.publish_records(records, headers=[("trace", b"\x00\xff")])
+        decisions = await world.decisions(2)
+        letters = await world.dead_letters(len(MALFORMED) + 2)
+    assert {decision.event_id for decision in decisions} == {"e100", "e102"}
+    assert len(letters) == len(MALFORMED) + 2
+    by_place = {(letter.partition, letter.offset): letter for letter in letters}
+    for (key, value), place in zip(records, places, strict=True):
+        if place not in by_place:
+            continue
+        letter = by_place.pop(place)
+        original = value or b""
+        assert letter.value == original[: 512 * 1024], letter.sentence
+        assert letter.value_bytes == len(original)
+        assert (letter.key, letter.headers) == (key, (("trace", b"\x00\xff"),))
+        assert letter.topic == world.settings.payments_topic
+        assert letter.sentence.endswith("."), letter.sentence
+    assert by_place == {}
+    assert {letter.reason for letter in letters} >= {"not_json", "invalid", "amount", "currency", "too_large", "key"}
+
+
+@pytest.mark.parametrize("size", [400 * 1024, 700 * 1024])
+async def test_dead_letters_larger_than_a_batch_leave_one_by_one(world: World, size: int) -> None:
+    async with world.worker():
+        await world.publish_records((b"a1", b"x" * size) for _ in range(5))
+        letters = await world.dead_letters(5)
+    assert [letter.value_bytes for letter in letters] == [size] * 5
+
+
+async def test_labels_of_their_own_topic_go_into_the_log_keyed_and_marked(world: World) -> None:
+    label = msgspec.json.encode({"event_id": "e0", "account_id": "a1", "label": "fraud", "labelled_at": 1})
+    async with world.worker():
+        await world.publish_records([(b"a1", payment(0, "a1"))])
+        await world.publish_records([(None, label), (b"a1", label)], world.settings.labels_topic)
+        log = await world.records(world.settings.payments_topic, lambda records: len(records) == 3)
+    forwarded = [record for record in log if record.headers]
+    assert [(r.key, r.value, r.headers) for r in forwarded] == [(b"a1", label, (("type", b"label"),))] * 2
+    assert len({record.partition for record in log}) == 1, "a label stands beside its account's payments"

@@ -1,0 +1,78 @@
+"""A worker does not start on a world that does not fit its memory, and says what to do."""
+
+import msgspec
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.failure import Refusal, WorkerFailure
+from fraudstream.stream.topics import apply_topics
+from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.worker import serve
+from tests.integration.stream.world import PARTITIONS, RULES, World, engine
+
+
+async def refusal(world: World, other: Engine | None = None) -> str:
+    import asyncio
+
+    with pytest.raises(Refusal) as refused:
+        await serve(world.settings, other or engine(), stop=asyncio.Event())
+    return refused.value.sentence
+
+
+async def test_missing_topics_are_named(world: World) -> None:
+    world.settings = msgspec.structs.replace(world.settings, alerts_topic="nowhere")
+    assert "no topic 'nowhere'. Create the topics with `fraudstream topics apply`." in await refusal(world)
+
+
+async def test_a_changelog_of_other_partitions_is_refused(world: World) -> None:
+    world.settings = msgspec.structs.replace(world.settings, group=world.settings.group + "-other")
+    await apply_topics(world.broker, [Topic(world.settings.changelog_topic, PARTITIONS + 1, 1, {})])
+    assert f"has {PARTITIONS} partitions, its changelog" in await refusal(world)
+
+
+async def test_a_catalogue_with_other_entities_is_refused(world: World) -> None:
+    more = RULES["features.yaml"].replace("features:", "  device: {key: device_id}\nfeatures:")
+    other = Engine(compile_rule_set({**RULES, "features.yaml": more}))
+    assert "keeps the entities device" in await refusal(world, other)
+
+
+async def test_memory_of_another_catalogue_is_refused(world: World) -> None:
+    await judge_some(world)
+    more = RULES["features.yaml"] + "  account.countries_24h: {aggregate: distinct, of: country, window: 24h}\n"
+    other = Engine(compile_rule_set({**RULES, "features.yaml": more}))
+    assert "was written for another rules/features.yaml" in await refusal(world, other)
+
+
+async def test_memory_of_a_topic_that_was_created_again_is_refused(world: World) -> None:
+    await judge_some(world)
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.broker)
+    await admin.start()
+    await admin.delete_topics([world.settings.payments_topic])
+    await admin.close()
+    await world.create_topics()
+    assert "it was created again, so its offsets mean other payments" in await refusal(world)
+
+
+async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World) -> None:
+    await judge_some(world)
+    from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
+
+    found = await world.records(world.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
+    with pytest.raises(Refusal, match="written in checkpoint mode 'batch'"):
+        Replay(engine().memory(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
+
+
+async def test_a_broker_that_does_not_answer_is_waited_for_and_then_named(world: World) -> None:
+    import asyncio
+
+    settings = msgspec.structs.replace(world.settings, brokers="127.0.0.1:1", broker_wait_s_max=0.5)
+    with pytest.raises(WorkerFailure, match=r"No broker answered at 127\.0\.0\.1:1"):
+        await serve(settings, engine(), stop=asyncio.Event())
+
+
+async def judge_some(world: World) -> None:
+    async with world.worker():
+        await world.publish(range(20))
+        await world.decisions(20)

@@ -1,0 +1,249 @@
+"""A set of topics of their own on a shared broker, workers on them, and what comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from fraudstream.contracts import Alert, DeadLetter, Decision
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.observer import Observer
+from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.topics import apply_topics
+from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.worker import serve
+
+PARTITIONS = 4
+WAIT_S = 40.0
+EPOCH_MS = 1_700_000_000_000
+
+# Every alert says in its message how many payments of its account the worker has counted: a payment counted twice, or
+# lost from memory, shows in every later alert of that account.
+RULES = {
+    "features.yaml": """
+version: 1
+entities:
+  account: {key: account_id, slots: 64, panes: {width: 2d, count: 16}}
+features:
+  account.payments_30d: {aggregate: count, window: 30d}
+""",
+    "score.yaml": "threshold: 0.9\nparts: []\n",
+    "test/counted.yaml": """
+id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
+title: Two or more payments
+status: live
+severity: high
+tags: [typology.test]
+when: account.payments_30d >= 2
+message: "{account.payments_30d}"
+blind_spots: [the first]
+false_positives: [all others]
+""",
+}
+
+
+class World:
+    """`kafka`: whether the broker is Apache Kafka, else the embedded one."""
+
+    def __init__(self, broker: str, unique_name: Callable[[str], str], directory: Path, kafka: bool = False) -> None:
+        self.broker = broker
+        self.directory = directory
+        self.settings = StreamSettings(
+            brokers=broker,
+            checkpoint_mode="transaction" if kafka else "batch",
+            group=unique_name("group"),
+            payments_topic=unique_name("payments"),
+            labels_topic=unique_name("labels"),
+            decisions_topic=unique_name("decisions"),
+            alerts_topic=unique_name("alerts"),
+            dead_letters_topic=unique_name("dead-letters"),
+            checkpoint_s=0.3,
+            session_timeout_s=3.0,
+            heartbeat_s=0.5,
+        )
+        for path, text in RULES.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_text(text)
+
+    async def create_topics(self, configs: Mapping[str, str] | None = None) -> None:
+        s = self.settings
+        assert s.labels_topic is not None
+        names = (s.payments_topic, s.labels_topic, s.decisions_topic, s.alerts_topic, s.dead_letters_topic)
+        topics = [Topic(name, PARTITIONS, 1, {}) for name in names]
+        topics.append(Topic(s.changelog_topic, PARTITIONS, 1, {"cleanup.policy": "compact"}))
+        await apply_topics(self.broker, topics)
+
+    # Workers
+
+    @asynccontextmanager
+    async def worker(
+        self, observer: Observer | None = None, settings: StreamSettings | None = None
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        """A worker within this process, stopped in order at the end. Its failure is raised there."""
+        stop = asyncio.Event()
+        running = asyncio.create_task(serve(settings or self.settings, engine(), observer, stop=stop))
+        try:
+            yield running
+        finally:
+            stop.set()
+            await asyncio.wait([running])
+        running.result()
+
+    def start_process(self, name: str) -> Process:
+        """`fraudstream worker` as a process of its own."""
+        s = self.settings
+        flags = {
+            "kafka.bootstrap_servers": self.broker,
+            "rules.directory": str(self.directory),
+            "metrics.port": "0",
+            "worker.group": s.group,
+            "worker.checkpoint_mode": s.checkpoint_mode,
+            "worker.checkpoint_interval_s": str(s.checkpoint_s),
+            "worker.session_timeout_s": str(s.session_timeout_s),
+            "topics.payments": s.payments_topic,
+            "topics.labels": str(s.labels_topic),
+            "topics.decisions": s.decisions_topic,
+            "topics.alerts": s.alerts_topic,
+            "topics.dead_letters": s.dead_letters_topic,
+        }
+        command = [sys.executable, "-m", "fraudstream.cli.main", "worker"]
+        for setting, value in flags.items():
+            command += ["--set", f"{setting}={value}"]
+        return Process(command, self.directory / f"{name}.log")
+
+    # What goes in
+
+    async def publish(self, numbers: Iterable[int], accounts: int = 20) -> None:
+        """Payments by number, spread over accounts."""
+        await self.publish_records((f"a{n % accounts}".encode(), payment(n, f"a{n % accounts}")) for n in numbers)
+
+    async def publish_records(
+        self, records: Iterable[tuple[bytes | None, bytes | None]], topic: str | None = None, **send: object
+    ) -> list[tuple[int, int]]:
+        """Returns where each stands: partition, offset."""
+        async with AIOKafkaProducer(bootstrap_servers=self.broker, max_request_size=64 << 20) as producer:
+            sent = [
+                await producer.send(topic or self.settings.payments_topic, value, key=key, **send)
+                for key, value in records
+            ]
+            done = await asyncio.gather(*sent)
+        return [(metadata.partition, metadata.offset) for metadata in done]
+
+    # What comes out
+
+    async def records(self, topic: str, enough: Callable[[list[ConsumerRecord]], bool]) -> list[ConsumerRecord]:
+        """All records of the topic, from its beginning until they are enough."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, auto_offset_reset="earliest", fetch_max_wait_ms=20)
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
+            found: list[ConsumerRecord] = []
+            limit = time.monotonic() + WAIT_S
+            while True:
+                for batch in (await consumer.getmany(timeout_ms=100)).values():
+                    found += batch
+                if enough(found):
+                    return found
+                assert time.monotonic() < limit, f"{topic}: {len(found)} records after {WAIT_S} s are not enough"
+        finally:
+            await consumer.stop()
+
+    async def decisions(self, payments: int) -> list[Decision]:
+        """All decisions once `payments` different payments are decided."""
+        decode = msgspec.json.Decoder(Decision).decode
+        found = await self.records(
+            self.settings.decisions_topic,
+            lambda records: len({decode(record.value).event_id for record in records}) >= payments,
+        )
+        return [decode(record.value) for record in found]
+
+    async def alerts(self, payments: int) -> list[Alert]:
+        decode = msgspec.json.Decoder(Alert).decode
+        found = await self.records(
+            self.settings.alerts_topic,
+            lambda records: len({decode(record.value).event_id for record in records}) >= payments,
+        )
+        return [decode(record.value) for record in found]
+
+    async def dead_letters(self, count: int) -> list[DeadLetter]:
+        found = await self.records(self.settings.dead_letters_topic, lambda records: len(records) >= count)
+        return [msgspec.json.decode(record.value, type=DeadLetter) for record in found]
+
+
+class Process:
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=os.environ)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        return await self.wait()
+
+    async def wait(self) -> int:
+        async with asyncio.timeout(WAIT_S):
+            while (code := self._process.poll()) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return code
+
+    async def says(self, words: str, times: int = 1) -> None:
+        """Wait until its log says so."""
+        limit = time.monotonic() + WAIT_S
+        while self.log.read_text().count(words) < times:
+            assert time.monotonic() < limit, f"{self.log} does not say '{words}' {times} times:\n{self.log.read_text()}"
+            assert self._process.poll() is None, f"{self.log}:\n{self.log.read_text()}"
+            await asyncio.sleep(0.05)
+
+
+def engine() -> Engine:
+    return Engine(compile_rule_set(RULES))
+
+
+def payment(number: int, account: str, **fields: object) -> bytes:
+    return msgspec.json.encode(
+        {
+            "event_id": f"e{number}",
+            "occurred_at": EPOCH_MS + number,
+            "account_id": account,
+            "amount": "12.50",
+            "currency": "EUR",
+            "direction": "debit",
+            **fields,
+        }
+    )
+
+
+def assert_counted_once(alerts: Sequence[Alert], payments: int) -> None:
+    """Each account's alerts count 2, 3, ... without a gap, and no payment has two verdicts or two alert ids."""
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    verdicts: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for alert in alerts:
+        counts[alert.account_id][alert.event_id] = int(alert.rules[0].message)
+        verdicts[alert.event_id].add((alert.alert_id, alert.verdict_digest))
+    assert {event: found for event, found in verdicts.items() if len(found) > 1} == {}
+    for account, by_event in counts.items():
+        assert sorted(by_event.values()) == list(range(2, len(by_event) + 2)), account
+    assert sum(len(by_event) + 1 for by_event in counts.values()) == payments

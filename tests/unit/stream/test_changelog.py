@@ -1,0 +1,88 @@
+"""What recovery makes of a changelog, record by record: torn checkpoints and late writers change nothing."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from fraudstream.stream.changelog import CHECKPOINT_KEY, TERM_HEADER, CheckpointRecord, Replay, encode_checkpoint
+
+
+class Record(NamedTuple):
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    offset: int = 0
+
+
+class Rows(dict[bytes, bytes]):
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        self.update(records)
+
+
+def row(key: str, value: str, term: str) -> Record:
+    return Record(key.encode(), value.encode(), ((TERM_HEADER, term.encode()),))
+
+
+def checkpoint(next_offset: int, term: str, opening: bool = False, mode: str = "batch") -> Record:
+    record = CheckpointRecord(
+        next_offset=next_offset,
+        input_topic="payments",
+        input_id="id",
+        rule_set="rs",
+        layout="l",
+        mode="batch" if mode == "batch" else "transaction",
+        term=term,
+        opening=opening,
+    )
+    return Record(CHECKPOINT_KEY, encode_checkpoint(record), ((TERM_HEADER, term.encode()),))
+
+
+def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None]:
+    rows = Rows()
+    replay = Replay(rows, "batch")
+    for start in range(0, len(records), piece):
+        replay.feed(records[start : start + piece])
+    return rows, replay.checkpoint.next_offset if replay.checkpoint else None
+
+
+WHOLE = [checkpoint(0, "a", opening=True), row("k", "1", "a"), row("l", "1", "a"), checkpoint(10, "a")]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 100])
+def test_rows_count_with_their_checkpoint_however_the_log_is_cut(piece: int) -> None:
+    assert replayed(WHOLE, piece) == ({b"k": b"1", b"l": b"1"}, 10)
+
+
+def test_rows_without_their_checkpoint_never_count() -> None:
+    torn = [*WHOLE, row("k", "2", "a")]
+    assert replayed(torn) == ({b"k": b"1", b"l": b"1"}, 10)
+    successor = [*torn, checkpoint(10, "b", opening=True), row("l", "3", "b"), checkpoint(12, "b")]
+    assert replayed(successor) == ({b"k": b"1", b"l": b"3"}, 12)
+
+
+def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None:
+    late = [
+        *WHOLE,
+        checkpoint(10, "b", opening=True),
+        row("k", "2", "b"),
+        row("k", "9", "a"),
+        checkpoint(99, "a"),
+        checkpoint(20, "b"),
+    ]
+    assert replayed(late) == ({b"k": b"2", b"l": b"1"}, 20)
+
+
+def test_in_transactions_an_opening_discards_nothing_since_compaction_may_have_left_it_alone() -> None:
+    rows = Rows()
+    replay = Replay(rows, "transaction")
+    replay.feed([Record(b"k", b"1"), checkpoint(10, "b", opening=True, mode="transaction")])
+    assert rows == {b"k": b"1"}
+    assert replay.checkpoint is not None
+    assert replay.checkpoint.next_offset == 10
+
+
+def test_a_checkpoint_record_of_this_version_reads_back() -> None:
+    value = checkpoint(10, "a").value
+    assert msgspec.json.encode(msgspec.json.decode(value, type=CheckpointRecord)) == value
