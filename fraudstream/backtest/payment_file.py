@@ -80,11 +80,14 @@ class PaymentFile:
             times.append(self._columns.occurred_at_ms(batch, rows))
         if not parts:
             return
-        table = pa.Table.from_batches(parts)
+        schema, columns = parts[0].schema, _whole_columns(parts)
         order: Int64Array = np.argsort(np.concatenate(times), kind="stable").astype(np.int64)
         for start in range(0, len(order), ROWS_PER_BATCH):
             chosen = order[start : start + ROWS_PER_BATCH]
-            yield self._columns.convert(table.take(pa.array(chosen)), chosen + 1)
+            taken = [
+                column.take(pa.array(chosen)).cast(field.type) for column, field in zip(columns, schema, strict=True)
+            ]
+            yield self._columns.convert(pa.record_batch(taken, schema=schema), chosen + 1)
 
     def _record_batches(self) -> Iterator[tuple[Any, Int64Array]]:
         """The mapped columns of the file, and the number of each row."""
@@ -132,6 +135,20 @@ class PaymentFile:
             row = broken[0]
             sentence = f"has {row.actual_columns} columns, due are {row.expected_columns}: {row.text[:80]!r}"
             raise PaymentFileError(str(self.path), sentence, row.number - 1 if row.number is not None else None)
+
+
+def _whole_columns(batches: list[Any]) -> list[Any]:
+    """Each column in one piece, and the batches let go: taking rows from pieces joins them anew at every call.
+
+    Text gets 64-bit offsets, for one piece of it may be larger than 2 GiB.
+    """
+    columns = []
+    for name in batches[0].schema.names:
+        pieces = [batch.column(name) for batch in batches]
+        pieces = [piece.cast(pa.large_string()) if pa.types.is_string(piece.type) else piece for piece in pieces]
+        columns.append(pa.concat_arrays(pieces))
+    batches.clear()
+    return columns
 
 
 def _csv_header(path: Path) -> list[str]:
