@@ -92,6 +92,8 @@ class PaymentColumns:
 
 
 class _Rows:
+    """The columns of one batch as fields of payments; faults by row."""
+
     def __init__(self, batch: Any, rows: Int64Array, path: str) -> None:
         self.n = batch.num_rows
         self._batch = batch
@@ -103,8 +105,6 @@ class _Rows:
 
     def _column(self, name: str) -> Any:
         array = self._batch.column(name)
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
         return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
     def _strings(self, name: str) -> Any:
@@ -117,7 +117,8 @@ class _Rows:
             whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
             if pc.all(whole.fill_null(True)).as_py():
                 array = numbers.cast(pa.int64())
-        return pc.if_else(pc.equal(array := array.cast(pa.string()), ""), None, array)
+        texts = array.cast(pa.string())
+        return pc.if_else(pc.equal(texts, ""), None, texts)
 
     def _template(self, template: str) -> Any:
         parts: list[Any] = []

@@ -58,6 +58,8 @@ class ReplayOutput:
 
     def __init__(self, directory: Path, features: dict[str, Type], features_path: Path | None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        if features_path is not None:
+            features_path.parent.mkdir(parents=True, exist_ok=True)
         self._alerts_path = directory / "alerts.jsonl"
         self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,7 +140,7 @@ def _to_file(args: argparse.Namespace, plan: Plan) -> int:
                 written += payments
                 advance(payments, 0)
     except OSError as error:
-        raise Failure(f"{args.out} can't be written: {error.strerror}.") from error
+        raise Failure(f"{args.out} can't be written: {os.strerror(error.errno) if error.errno else error}.") from error
     return written
 
 

@@ -105,7 +105,9 @@ def ordinary_payments(
         at_ms,
         account,
         np.where(credit, minor, -minor),
-        _columns(population, account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n, rng),
+        _columns(
+            population, _Acts(account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n), rng
+        ),
     )
 
 
@@ -156,21 +158,25 @@ def _amounts(
     return result
 
 
-def _columns(
-    population: Population,
-    account: Int64Array,
-    act: Int64Array,
-    minor: Int64Array,
-    credit: Any,
-    at_merchant: Any,
-    online: Any,
-    takings: Any,
-    in_town: Any,
-    shop: Int64Array,
-    town: Int64Array,
-    ordinary: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
+class _Acts(NamedTuple):
+    """What each payment of a block is, by position: masks, numbers of merchants and towns. From `salaries_from` on they
+    are salaries."""
+
+    account: Int64Array
+    act: Int64Array
+    minor: Int64Array
+    credit: Any
+    at_merchant: Any
+    online: Any
+    takings: Any
+    in_town: Any
+    shop: Int64Array
+    town: Int64Array
+    salaries_from: int
+
+
+def _columns(population: Population, acts: _Acts, rng: np.random.Generator) -> dict[str, Any]:
+    account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, salaries_from = acts
     paid = len(account)
     currencies = population.currency[account].tolist()
     partner = act == _PARTNER
@@ -184,7 +190,7 @@ def _columns(
     channel[partner], channel[atm], channel[branch] = "partner", "atm", "branch"
 
     payee = (account * 7919 + rng.integers(0, PAYEES_KNOWN, paid) * 104_729 + act * 15_485_863) % 100_000_000
-    payee[ordinary:] = account[ordinary:] * 31 % 5_000  # employers pay many
+    payee[salaries_from:] = account[salaries_from:] * 31 % 5_000  # employers pay many
     own_shop = account % population.merchants
     merchant = np.where(takings, own_shop, shop)
     has_merchant = at_merchant | takings
@@ -197,11 +203,9 @@ def _columns(
     present = np.full(paid, None, object)
     present[online], present[in_town | takings] = False, True
     partner_number = (account * 2_654_435_761 >> 7) % PARTNERS
-    account_texts = population.account_ids[account].tolist()
-
-    merchant_ids = population.merchant_ids[merchant]
+    name_match = (payee * 2_654_435_761 >> 8) % 100 >= 3  # of a payee, the same each time
     return {
-        "account_id": account_texts,
+        "account_id": population.account_ids[account].tolist(),
         "amount": amount_texts(minor, currencies),
         "currency": currencies,
         "direction": ["credit" if yes else "debit" for yes in credit.tolist()],
@@ -210,7 +214,7 @@ def _columns(
         "partner_id": [
             f"partner-{p}" if yes else None for p, yes in zip(partner_number.tolist(), partner.tolist(), strict=True)
         ],
-        "merchant_id": _where(has_merchant, merchant_ids),
+        "merchant_id": _where(has_merchant, population.merchant_ids[merchant]),
         "mcc": _where(has_merchant, _TRADE_MCC[population.merchant_trade[merchant]]),
         "terminal_id": [
             f"term-{t:07d}" if yes else None
@@ -231,7 +235,7 @@ def _columns(
         "card_present": present.tolist(),
         "attributes": [
             {NAME_MATCH: match} if yes else None
-            for match, yes in zip((rng.random(paid) < 0.97).tolist(), (to_payee & ~credit).tolist(), strict=True)
+            for match, yes in zip(name_match.tolist(), (to_payee & ~credit).tolist(), strict=True)
         ],
     }
 
