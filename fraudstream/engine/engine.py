@@ -139,6 +139,8 @@ class Engine:
     def _findings(self, memory: Memory, fired: BoolArray, score_points: Int32Array) -> Int64Array:
         """What each payment's verdict came to, as a number in the memory's list."""
         rule_set = self.rule_set
+        if not len(fired):
+            return np.zeros(0, np.int64)
         plain = memory.number_of(Finding(rule_set.digest, "allow", (), ()))
         finding = np.full(len(fired), plain, np.int64)
         above = score_points >= rule_set.score.threshold_points

@@ -35,7 +35,8 @@ _choice = st.integers(0, 1_000_000)
 _payments = st.tuples(st.just(_PAY), st.integers(0, 2), st.sampled_from(STEPS_MS), _choice)
 _repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0))
 _labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
-_drawn = st.lists(st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels), max_size=60)
+_events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels)
+_drawn = st.lists(_events, max_size=20) | st.lists(_events, min_size=20, max_size=60)
 
 
 def logs() -> st.SearchStrategy[Log]:

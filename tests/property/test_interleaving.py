@@ -1,0 +1,46 @@
+"""The order between accounts changes nothing: each account's verdicts follow from its own events.
+
+True of catalogues of the account alone: a device that two accounts share sees the order between them.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.property.payment_logs import Log, logs
+from tests.property.profile import EXAMPLES
+from tests.property.rule_sets import ACCOUNT_ENGINES
+from tests.property.told import Told, judged
+
+
+@pytest.mark.parametrize("name", ACCOUNT_ENGINES)
+@EXAMPLES
+@given(log=logs(), seed=st.integers(0, 1 << 32))
+def test_any_interleaving_of_accounts_gives_each_account_the_same_verdicts(name: str, log: Log, seed: int) -> None:
+    engine = ACCOUNT_ENGINES[name]
+    found = judged(engine, engine.memory(), [log])
+    mixed = judged(engine, engine.memory(), [interleaved(log, seed)])
+    alone = judged(engine, engine.memory(), [[event for event in log if event.account_id == "a"]])
+    assert _by_event(mixed.verdicts) == _by_event(found.verdicts)
+    assert sorted(mixed.alerts) == sorted(found.alerts)
+    of_a = {event.event_id for event in log if event.account_id == "a"}
+    assert alone.verdicts == [verdict for verdict in found.verdicts if verdict.event_id in of_a]
+
+
+def interleaved(log: Log, seed: int) -> Log:
+    """The events of each account in their order, the accounts in any."""
+    order = [event.account_id for event in log]
+    random.Random(seed).shuffle(order)
+    queues = {account: iter([event for event in log if event.account_id == account]) for account in set(order)}
+    return [next(queues[account]) for account in order]
+
+
+def _by_event(verdicts: list[Told]) -> dict[str, list[Told]]:
+    found: dict[str, list[Told]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.event_id, []).append(verdict)
+    return found

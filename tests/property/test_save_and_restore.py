@@ -1,0 +1,62 @@
+"""A memory read back from its records goes on as if it had never been away, wherever it was saved.
+
+Read back in the pieces in which it was saved, and from a compacted changelog, which has kept the last record of each
+key, in any order of keys. Records saved later are equal too, so a second restart is as good as the first.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudstream.engine.memory import Memory
+from tests.property.payment_logs import Log, logs
+from tests.property.profile import EXAMPLES
+from tests.property.rule_sets import ENGINES
+from tests.property.test_batches import split
+from tests.property.told import judged
+
+_cuts = st.lists(st.integers(0, 60), min_size=1, max_size=5)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@EXAMPLES
+@given(log=logs(), cuts=_cuts, seed=st.integers(0, 1 << 32))
+def test_a_restored_memory_goes_on_as_the_one_that_was_saved(name: str, log: Log, cuts: list[int], seed: int) -> None:
+    engine = ENGINES[name]
+    memory = engine.memory()  # never restarted
+    copies: list[Memory] = []  # restored where a piece of the log ended
+    saved: list[list[tuple[bytes, bytes]]] = []
+    for piece in split(log, cuts):
+        expected = judged(engine, memory, [piece])
+        saved.append(memory.changes())
+        for copy in copies:
+            assert judged(engine, copy, [piece]) == expected
+            assert sorted(copy.changes()) == sorted(saved[-1])
+        copies += [_restored(engine.memory(), saved), _restored(engine.memory(), [_compacted(saved, seed)])]
+        for copy in copies[-2:]:
+            assert (copy.layout, copy.watermark_ms) == (memory.layout, memory.watermark_ms)
+            assert copy.changes() == [], "what was read back counts as saved"
+
+
+def test_a_record_of_an_entity_that_the_catalogue_lacks_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="a saved row belongs to the entity 'terminal', which the catalogue does not have"
+    ):
+        ENGINES["roomy"].memory().restore([(b"terminal\0t-1\0h", b"")])
+
+
+def _restored(memory: Memory, saved: list[list[tuple[bytes, bytes]]]) -> Memory:
+    for records in saved:
+        memory.restore(records)
+    return memory
+
+
+def _compacted(saved: list[list[tuple[bytes, bytes]]], seed: int) -> list[tuple[bytes, bytes]]:
+    last = dict(record for records in saved for record in records)
+    order = list(last.items())
+    random.Random(seed).shuffle(order)
+    return order
