@@ -97,7 +97,7 @@ class Decider:
             partition.number,
             records=len(records),
             payments=verdicts.n,
-            decisions=verdicts.n if self._app.decisions is not None else 0,
+            decisions=_by_outcome(verdicts) if self._app.decisions is not None else {},
             labels=verdicts.labels,
             labels_unmatched=verdicts.labels_unmatched,
             repeats=int(np.count_nonzero(verdicts.repeat)),
@@ -185,6 +185,13 @@ def _answers(
         )
         for position, payment, value in zip(positions, verdicts.payments, values, strict=False)
     ]
+
+
+def _by_outcome(verdicts: Verdicts) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for number, count in zip(*np.unique(verdicts.finding, return_counts=True), strict=True):
+        counts[verdicts.findings[number].outcome] += int(count)
+    return counts
 
 
 def _rules_of(alerts: Sequence[Alert]) -> Counter[tuple[str, str]]:

@@ -36,7 +36,7 @@ class Observer(Protocol):
         *,
         records: int,
         payments: int,
-        decisions: int,
+        decisions: Mapping[str, int],
         labels: int,
         labels_unmatched: int,
         repeats: int,
@@ -53,9 +53,10 @@ class Observer(Protocol):
     ) -> None:
         """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
 
-        `alert_rules`: how often each (rule, severity) stands in the alerts. `dead_letters`: count by reason.
-        `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from `occurred_at` and from the record's
-        timestamp to now. `watermark_ms`, `rows` and `size` describe the partition's memory after the batch.
+        `decisions`: those published, by outcome. `alert_rules`: how often each (rule, severity) stands in the alerts.
+        `dead_letters`: count by reason. `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from
+        `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the partition's
+        memory after the batch.
         """
 
     def on_lag(self, partition: int, *, lag: int) -> None:
@@ -86,7 +87,7 @@ class Unobserved:
         *,
         records: int,
         payments: int,
-        decisions: int,
+        decisions: Mapping[str, int],
         labels: int,
         labels_unmatched: int,
         repeats: int,

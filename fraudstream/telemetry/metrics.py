@@ -67,7 +67,7 @@ class WorkerMetrics(ProcessMetrics):
         # What was judged.
         self.records = define.counter("records", "Records read from the stage's topic.")
         self.payments = define.counter("payments", "Payments judged, repeats included.")
-        self.decisions = define.counter("decisions", "Decisions published.")
+        self.decisions = define.counter("decisions", "Decisions published.", "outcome")
         self.alerts = define.counter("alerts", "Alerts published.")
         self.rules = define.counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
         self.late = define.counter("late_payments", "Payments older than their partition's watermark.")

@@ -63,7 +63,7 @@ class WorkerTelemetry(ProcessTelemetry):
         *,
         records: int,
         payments: int,
-        decisions: int,
+        decisions: Mapping[str, int],
         labels: int,
         labels_unmatched: int,
         repeats: int,
@@ -80,7 +80,8 @@ class WorkerTelemetry(ProcessTelemetry):
     ) -> None:
         metrics = self.metrics
         metrics.payments.inc(payments)
-        metrics.decisions.inc(decisions)
+        for outcome, count in decisions.items():
+            metrics.decisions.labels(outcome).inc(count)
         metrics.labels.inc(labels)
         metrics.labels_unmatched.inc(labels_unmatched)
         metrics.repeats.inc(repeats)

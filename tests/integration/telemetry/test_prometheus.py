@@ -27,7 +27,7 @@ def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
         0,
         records=4,
         payments=3,
-        decisions=3,
+        decisions={"allow": 2, "review": 1},
         labels=0,
         labels_unmatched=0,
         repeats=0,

@@ -36,7 +36,7 @@ class Worker:
             partition,
             records=5,
             payments=len(latencies_ms),
-            decisions=len(latencies_ms),
+            decisions={"allow": len(latencies_ms) - 1, "block": 1},
             labels=2,
             labels_unmatched=1,
             repeats=1,
@@ -64,7 +64,6 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
     for name, expected in {
         "records_total": 10,
         "payments_total": 4,
-        "decisions_total": 4,
         "alerts_total": 2,
         "labels_total": 4,
         "labels_unmatched_total": 2,
@@ -75,6 +74,8 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
     }.items():
         assert worker.value(name) == expected, name
     assert worker.value("alert_rules_total", rule="takeover/new_device", severity="high") == 2
+    assert worker.value("decisions_total", outcome="allow") == 2
+    assert worker.value("decisions_total", outcome="block") == 2
     assert worker.value("dead_letters_total", reason="not_json") == 2
     assert worker.value("state_rows", partition="0") == 10
     assert worker.value("state_bytes", partition="0") == 8192
