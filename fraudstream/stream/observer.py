@@ -55,8 +55,8 @@ class Observer(Protocol):
 
         `decisions`: those published, by outcome. `alert_rules`: how often each (rule, severity) stands in the alerts.
         `dead_letters`: count by reason. `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from
-        `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the partition's
-        memory after the batch.
+        `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the
+        partition's memory after the batch.
         """
 
     def on_lag(self, partition: int, *, lag: int) -> None:
