@@ -1,0 +1,251 @@
+"""`fraudstream dead-letters`: list, show and replay what could not be judged."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import shlex
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.contracts.dead_letter import ReasonCode
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.stream.dead_letter_replay import DeadLetterLog, Mend, Place, StoredLetter
+
+LISTED_DEFAULT = 50
+FIRST_BYTES = 60
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "dead-letters",
+        help="list, show and replay what could not be judged",
+        description=(
+            "What could not be judged, with the reason and the original bytes. POSITION is PARTITION:OFFSET in the "
+            "topic of dead letters, as list shows it."
+        ),
+        epilog="example:\n  fraudstream dead-letters replay --reason key --rekey",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    listing = actions.add_parser(
+        "list",
+        help="the letters, one a line, and how many there are by reason",
+        epilog="example:\n  fraudstream dead-letters list --reason currency --limit 10",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    listing.add_argument("--reason", choices=get_args(ReasonCode), help="only these")
+    listing.add_argument(
+        "--limit",
+        type=int,
+        default=LISTED_DEFAULT,
+        metavar="COUNT",
+        help="most letters to list, all are counted (default: 50)",
+    )
+    show = actions.add_parser(
+        "show",
+        help="one letter, whole: headers, key, bytes as text or as hexadecimal",
+        epilog="example:\n  fraudstream dead-letters show 3:117",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("position", metavar="POSITION")
+    replay = actions.add_parser(
+        "replay",
+        help="send letters back to the topic they came from, mended or as they are",
+        description=(
+            "Sends letters back to their topic and partition, with their key and headers. Doing it twice is harmless: "
+            "a payment counts once by its event_id. What still cannot be judged becomes a new dead letter. Exit code 1 "
+            "if one was skipped."
+        ),
+        epilog=(
+            "example:\n"
+            "  fraudstream dead-letters replay --position 3:117 --edit mended.json\n"
+            '  fraudstream dead-letters replay --reason currency --with "sed s/EURO/EUR/"'
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("--reason", choices=get_args(ReasonCode), help="all letters with this reason")
+    which.add_argument("--position", metavar="POSITION", help="this letter")
+    which.add_argument("--all", action="store_true", help="all letters")
+    how = replay.add_mutually_exclusive_group()
+    how.add_argument("--edit", metavar="FILE", help="send the bytes of FILE instead (with --position)")
+    how.add_argument(
+        "--with", dest="command", metavar="COMMAND", help="send what COMMAND makes of the bytes, stdin to stdout"
+    )
+    replay.add_argument("--rekey", action="store_true", help="use the account_id in the bytes as the key")
+    for action in (listing, show, replay):
+        add_setting(action, "kafka.bootstrap_servers")
+        add_setting(action, "topics.dead_letters", "--topic")
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    from aiokafka.errors import KafkaError
+
+    from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
+    topic = DeadLetterLog(settings.kafka.bootstrap_servers, settings.topics.dead_letters)
+    try:
+        match args.action:
+            case "list":
+                return asyncio.run(_list(topic, args))
+            case "show":
+                return asyncio.run(_show(topic, args))
+            case _:
+                return asyncio.run(_replay(topic, args, settings.kafka.bootstrap_servers))
+    except (KafkaError, NotFoundError, TimeoutError) as error:
+        sentence = str(error).rstrip(".") or "no answer"
+        raise Failure(f"dead letters at {settings.kafka.bootstrap_servers}: {sentence}.") from error
+
+
+async def _list(topic: DeadLetterLog, args: argparse.Namespace) -> int:
+    counts: Counter[str] = Counter()
+    listed: list[dict[str, Any]] = []
+    async for stored in topic.letters():
+        counts[stored.letter.reason] += 1
+        if args.reason not in (None, stored.letter.reason) or len(listed) >= args.limit:
+            continue
+        listed.append(_summary(stored))
+        if not args.json:
+            _print_summary(listed[-1])
+    if args.json:
+        print(json.dumps({"dead_letters": listed, "counts": dict(counts)}))
+        return 0
+    matching = counts[args.reason] if args.reason else counts.total()
+    if len(listed) < matching:
+        print(f"... and {matching - len(listed)} more: --limit {matching} lists all")
+    by_reason = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    print(f"{counts.total()} dead letters{by_reason and ': '}{by_reason}")
+    return 0
+
+
+async def _show(topic: DeadLetterLog, args: argparse.Namespace) -> int:
+    import msgspec
+
+    stored = await topic.letter(_place(args.position))
+    letter = stored.letter
+    if args.json:
+        text = {"text": letter.value.decode()} if _is_text(letter.value) else {}
+        print(json.dumps({"position": str(stored.place), **msgspec.to_builtins(letter), **text}))
+        return 0
+    print(f"position  {stored.place}")
+    print(f"reason    {letter.reason}: {letter.sentence}")
+    print(f"path      {letter.path}")
+    print(f"from      {letter.topic}:{letter.partition}:{letter.offset} at {_time(letter.timestamp_ms)}")
+    print(f"key       {_bytes(letter.key)}")
+    for name, value in letter.headers:
+        print(f"header    {name}: {_bytes(value)}")
+    print(f"bytes     {letter.value_bytes}{f', the first {len(letter.value)} of them here' if stored.cut else ''}")
+    print()
+    print(letter.value.decode() if _is_text(letter.value) else letter.value.hex(" ", -16))
+    return 0
+
+
+async def _replay(topic: DeadLetterLog, args: argparse.Namespace, servers: str) -> int:
+    from fraudstream.stream.dead_letter_replay import replay
+
+    if args.edit and not args.position:
+        raise Failure("--edit puts one record in the place of one letter: name it with --position.")
+    result = await replay(servers, topic.topic, _chosen(topic, args), _mend(args))
+    if args.json:
+        skipped = [{"position": str(place), "sentence": sentence} for place, sentence in result.skipped]
+        print(json.dumps({"replayed": result.replayed, "skipped": skipped}))
+    else:
+        for place, sentence in result.skipped:
+            print(f"{place}: skipped: {sentence}", file=sys.stderr)
+        print(f"{result.replayed} replayed, {len(result.skipped)} skipped")
+    return 1 if result.skipped else 0
+
+
+async def _chosen(topic: DeadLetterLog, args: argparse.Namespace) -> AsyncIterator[StoredLetter]:
+    if args.position:
+        yield await topic.letter(_place(args.position))
+        return
+    async for stored in topic.letters():
+        if args.reason in (None, stored.letter.reason):
+            yield stored
+
+
+def _mend(args: argparse.Namespace) -> Mend:
+    from fraudstream.stream.dead_letter_replay import as_it_is, keyed_by_account, with_command, with_value
+
+    mend: Mend = as_it_is
+    if args.edit:
+        try:
+            mend = with_value(Path(args.edit).read_bytes())
+        except OSError as error:
+            raise Failure(f"{args.edit}: cannot read it: {error.strerror}.") from error
+    elif args.command:
+        mend = with_command(_command(args.command))
+    return keyed_by_account(mend) if args.rekey else mend
+
+
+def _command(text: str) -> list[str]:
+    import shutil
+
+    try:
+        command = shlex.split(text)
+    except ValueError as error:
+        raise Failure(f"--with {text}: {error}.") from error
+    if not command or shutil.which(command[0]) is None:
+        raise Failure(f"--with {text}: there is no such command.")
+    return command
+
+
+def _place(text: str) -> Place:
+    from fraudstream.stream.dead_letter_replay import Place
+
+    try:
+        return Place.parse(text)
+    except ValueError as error:
+        raise Failure(f"{error}.") from error
+
+
+def _summary(stored: StoredLetter) -> dict[str, Any]:
+    letter = stored.letter
+    return {
+        "position": str(stored.place),
+        "at": _time(letter.timestamp_ms),
+        "reason": letter.reason,
+        "sentence": letter.sentence,
+        "path": letter.path,
+        "from": f"{letter.topic}:{letter.partition}:{letter.offset}",
+        "bytes": letter.value_bytes,
+        "first_bytes": _bytes(letter.value[:FIRST_BYTES]),
+    }
+
+
+def _print_summary(line: dict[str, Any]) -> None:
+    print(
+        f"{line['position']:<10} {line['at']}  {line['reason']:<13} {line['from']}  {line['path']}: {line['sentence']}"
+    )
+    print(f"{'':<10} {line['first_bytes']}")
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether a terminal may have it: UTF-8, and nothing that moves the cursor but tabs and line ends."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character in "\t\n\r" for character in text)
+
+
+def _bytes(data: bytes | None) -> str:
+    return "-" if data is None else repr(data)[2:-1]
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(max(at_ms, 0) / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
