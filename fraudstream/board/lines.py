@@ -1,0 +1,108 @@
+"""The board in words: what stands in one line of text or in one cell of the screen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from fraudstream.board.run_state import Judged, RunState, Totals
+from fraudstream.contracts import Alert
+
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+
+
+def alert_line(judged: Judged) -> str:
+    """When, who, how much, how sure, which rule and why: one line."""
+    alert = judged.alert
+    rule, reason = reason_of(alert)
+    at = datetime.fromtimestamp(alert.occurred_at_ms / 1000, UTC)
+    truth = {None: "", True: f" [fraud: {judged.truth}]", False: " [false alarm]"}[judged.is_right]
+    return (
+        f"alert {at:%Y-%m-%dT%H:%M:%SZ} {alert.account_id} {amount_of(alert)} score {alert.score:.2f} "
+        f"{alert.severity} {rule}: {reason}{truth}"
+    )
+
+
+def summary_line(state: RunState) -> str:
+    """The counts of this moment: one line."""
+    latency = state.latency()
+    parts = [
+        state.phase,
+        f"{state.payments:,} payments ({state.rate():,.0f}/s)",
+        f"{state.decisions:,} decisions",
+        f"p50 {milliseconds(latency.p50_ms)}, p99 {milliseconds(latency.p99_ms)}" if latency else "",
+        f"{state.alerts_seen:,} alerts",
+        f"{state.open_cases:,} open cases",
+        found(state.totals()),
+        f"{state.dead_letters:,} dead letters" if state.dead_letters else "",
+    ]
+    return " | ".join(part for part in parts if part)
+
+
+def totals_line(totals: Totals) -> str:
+    """What the run came to: one line."""
+    parts = [
+        f"{totals.payments:,} payments",
+        f"{totals.decisions:,} decisions",
+        f"{totals.dead_letters:,} dead letters" if totals.dead_letters else "",
+        f"{totals.alerts:,} alerts",
+        f"{totals.cases:,} cases",
+        found(totals),
+    ]
+    return f"{', '.join(part for part in parts if part)} in {totals.seconds:.0f} s."
+
+
+def found(totals: Totals) -> str:
+    if totals.precision is None:
+        return ""
+    return f"{totals.frauds_found:,} of {totals.frauds:,} frauds found, {totals.precision:.0%} of alerts right"
+
+
+def reason_of(alert: Alert) -> tuple[str, str]:
+    """The most severe rule that fired, with its message; where the score alone is the reason, its largest parts."""
+    fired = [hit for hit in alert.rules if not hit.shadow]
+    if fired:
+        worst = max(fired, key=lambda hit: SEVERITIES.index(hit.severity))
+        more = f" +{len(fired) - 1}" if len(fired) > 1 else ""
+        return f"{worst.rule}{more}", worst.message
+    parts = sorted((part for part in alert.score_parts if part.points), key=lambda part: -part.points)
+    shown = [
+        f"{part.part} {part.points:.2f}"
+        + (f" ({part.value}, normal {part.normal})" if part.value and part.normal else "")
+        for part in parts[:3]
+    ]
+    return "score", f"{alert.score:.2f} of {alert.score_threshold:g}: {', '.join(shown)}"
+
+
+def amount_of(alert: Alert) -> str:
+    return f"{money(alert.payment.amount)} {alert.payment.currency}"
+
+
+def money(amount: str) -> str:
+    """A decimal amount with thousands apart.
+
+    >>> money("1234567.80")
+    '1,234,567.80'
+    """
+    whole, point, rest = amount.partition(".")
+    return f"{int(whole):,}{point}{rest}"
+
+
+def milliseconds(value: float) -> str:
+    """
+    >>> milliseconds(0.4), milliseconds(12.3), milliseconds(4_321)
+    ('0.4 ms', '12 ms', '4.3 s')
+    """
+    if value >= 1_000:
+        return f"{value / 1_000:.1f} s"
+    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
+
+
+def clock(seconds: float) -> str:
+    """
+    >>> clock(61), clock(3_725)
+    ('01:01', '1:02:05')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -1,0 +1,229 @@
+"""The run of `fraudstream up`: what starts when, what ends it, and in which order it stops.
+
+    start   kernel (compiles beside all that follows) · broker · Redis · topics · payments, readers, cases · workers
+    stop    payments, until all are decided · workers, each with its last checkpoint · cases · readers · Redis · broker
+
+Workers wait for the kernel, so that it is compiled once. The broker keeps the payments that come before them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fraudstream.board.run_state import RunState
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
+from fraudstream.cli.topics import wanted_topics
+from fraudstream.cli.up import vitals
+from fraudstream.cli.up.child import Child
+from fraudstream.cli.up.faces import TICK_S, Face
+from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
+from fraudstream.cli.up.flights import Flights
+from fraudstream.cli.up.outputs import Outputs
+from fraudstream.stream.topics import apply_topics
+
+PARTITIONS_MIN: Final = 4
+COMPILING_S: Final = 3.0  # loading what is compiled takes less
+LOOK_S: Final = 0.5
+DECIDED_S_MAX: Final = 3.0
+WORKERS_S_MAX: Final = 5.0
+CASES_S_MAX: Final = 2.0
+PUBLISHER_S_MAX: Final = 2.0
+
+
+class Ask(NamedTuple):
+    """What the command line asks for. `seconds`: how long to run after the first decision."""
+
+    workers: int
+    feed: GeneratedFeed | FileFeed
+    seconds: float | None
+
+
+class Parent:
+    """One run. `stop()` asks it to end in order; `failure` says why it ended, if nobody asked."""
+
+    def __init__(self, ask: Ask, settings: Settings, broker: str, redis_url: str, scratch: Path, kernel: Child) -> None:
+        partitions = settings.topics.partitions or max(PARTITIONS_MIN, 2 * ask.workers)
+        self.settings = settings_for(settings, broker, redis_url, partitions)
+        self.state = RunState()
+        self.failure: BaseException | None = None
+        self._ask, self._kernel, self._partitions = ask, kernel, partitions
+        environment = environment_of(self.settings, scratch)
+        self._workers = [
+            Child(f"worker {number}", ["fraudstream.cli.main", "worker"], environment, scratch / f"worker-{number}.log")
+            for number in range(1, ask.workers + 1)
+        ]
+        self._cases = Child("cases", ["fraudstream.cli.main", "cases"], environment, scratch / "cases.log")
+        self._children = [*self._workers, self._cases]
+        self.state.processes = [child.process for child in self._children]
+        self._flights = Flights()
+        self._stopping = asyncio.Event()
+        self._publisher = TrackedPublisher(broker, self.settings.topics.payments, self.state, self._flights)
+        self._outputs = Outputs(broker, self.settings.topics, partitions, self.state, self._flights)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def kill(self) -> None:
+        """Every process of ours, at once."""
+        for child in self._children:
+            child.kill()
+
+    async def run(self, face: Face) -> None:
+        """Until `stop`, a failure, or the time is over. Raises nothing: see `failure`."""
+        beat = asyncio.create_task(self._beat(face))
+        tasks: list[asyncio.Task[None]] = []
+
+        def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            tasks.append(asyncio.create_task(self._guarded(work)))
+            return tasks[-1]
+
+        try:
+            begin(self._watch_embedded("broker", self.settings.kafka.bootstrap_servers))
+            begin(self._watch_embedded("Redis", urlsplit(self.settings.redis.url).netloc))
+            feeding = begin(self._start(begin))
+            await self._stopping.wait()
+            if self.failure is None:
+                await self._stop_in_order(feeding)
+        finally:
+            for task in (*tasks, beat):
+                task.cancel()
+            await asyncio.gather(*tasks, beat, return_exceptions=True)
+            self.kill()
+
+    async def _start(self, begin: Any) -> None:
+        """Start everything, then publish until there is nothing left or we are cancelled."""
+        settings, state = self.settings, self.state
+        await apply_topics(settings.kafka.bootstrap_servers, wanted_topics(settings))
+        topics = settings.topics
+        state.places = {
+            "broker": settings.kafka.bootstrap_servers,
+            "redis": settings.redis.url,
+            "topics": f"{topics.payments} {topics.decisions} {topics.alerts} {topics.cases} {topics.dead_letters}",
+            "embedded, in memory": "a demo, not for production",
+        }
+        begin(self._outputs.read())
+        begin(self._cases.keep(state.tell))
+        begin(self._start_workers(begin))
+        if self._ask.seconds is not None:
+            begin(self._end_after(self._ask.seconds))
+        async with self._publisher:
+            await self._ask.feed.publish(self._publisher, state, self._flights)
+            await self._publisher.flush()
+            await self._flights.until_fewer_than(1)
+            state.phase = f"all {state.payments:,} payments are decided; waiting for Ctrl-C"
+            await asyncio.Event().wait()
+
+    async def _start_workers(self, begin: Any) -> None:
+        compiled = asyncio.create_task(self._kernel.ended())
+        try:
+            await asyncio.wait([compiled], timeout=COMPILING_S)
+            if not compiled.done():
+                self.state.tell("compiling the kernel (first run only, about 15 s)")
+            if await compiled != 0:
+                raise Failure(self._kernel.log_text() or "the kernel can't be compiled.")
+        finally:
+            compiled.cancel()
+        if self.state.notice.startswith("compiling"):
+            self.state.tell("the kernel is compiled")
+        for worker in self._workers:
+            begin(worker.keep(self.state.tell))
+        await vitals.watch(self._children)
+
+    async def _end_after(self, seconds: float) -> None:
+        await _until(lambda: self.state.decisions > 0)
+        await asyncio.sleep(seconds)
+        self.stop()
+
+    async def _beat(self, face: Face) -> None:
+        """The face's ticks. When nobody can see it any more, the run ends."""
+        try:
+            while True:
+                face.tick()
+                await asyncio.sleep(TICK_S)
+        except BrokenPipeError as error:
+            self.failure = error
+            self.stop()
+
+    async def _watch_embedded(self, name: str, address: str) -> None:
+        """Ends the run when the server is gone: all that it held is gone with it."""
+        host, _, port = address.rpartition(":")
+        port = port.partition("/")[0]
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+            except OSError:
+                raise Failure(
+                    f"the embedded {name} died, and with it all that it held in memory. Run fraudstream up again."
+                ) from None
+            await asyncio.sleep(LOOK_S)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """What is raised in there ends the run."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if self.failure is None and not self._stopping.is_set():
+                self.failure = error
+            self.stop()
+
+    async def _stop_in_order(self, feeding: asyncio.Task[None]) -> None:
+        state = self.state
+        state.phase = "stopping: the last payments are decided"
+        async with self._publisher.whole:
+            feeding.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(feeding, return_exceptions=True), PUBLISHER_S_MAX)
+        if state.decisions:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._flights.until_fewer_than(1), DECIDED_S_MAX)
+        state.phase = "stopping: the workers take their last checkpoint"
+        await asyncio.gather(*(worker.stop(WORKERS_S_MAX) for worker in self._workers))
+        state.phase = "stopping: the last alerts become cases"
+        with suppress(TimeoutError):
+            await asyncio.wait_for(_until(lambda: state.alerts_in_cases >= state.alerts_seen), CASES_S_MAX)
+        await self._cases.stop(CASES_S_MAX)
+        state.phase = "stopped"
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(TICK_S)
+
+
+def settings_for(settings: Settings, broker: str, redis_url: str, partitions: int) -> Settings:
+    """The user's settings, on our broker and Redis."""
+    replace = msgspec.structs.replace
+    return replace(
+        settings,
+        kafka=replace(settings.kafka, bootstrap_servers=broker),
+        redis=replace(settings.redis, url=redis_url),
+        worker=replace(settings.worker, checkpoint_mode="batch", decisions=True),
+        metrics=replace(settings.metrics, host="127.0.0.1", port=0),
+        topics=replace(settings.topics, partitions=partitions, replication=1),
+        rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
+    )
+
+
+def environment_of(settings: Settings, scratch: Path) -> Mapping[str, str]:
+    """Our environment with every setting in force as a variable; temporary files go where ours are removed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    for section in SECTIONS:
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if value is not None:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                environment[f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()] = text
+    return environment | {"TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"}
