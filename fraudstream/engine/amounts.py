@@ -54,7 +54,7 @@ def _parse_joined(
         amount, decimals, digits, digits_after = 0, 0, 0, 0
         seen_point, negative, fault = False, False, GOOD
         for i in range(start, end):
-            byte = data[i]
+            byte = np.int64(data[i])  # in plain Python too its digits must not be summed as uint8
             if 48 <= byte <= 57:
                 digits += 1
                 if seen_point:

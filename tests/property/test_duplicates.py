@@ -1,4 +1,4 @@
-"""A duplicate is answered with the first verdict, marked `repeat`, and leaves no trace; nor does one that comes late."""
+"""A duplicate gets the first verdict again, marked `repeat`, and leaves no trace; a late one leaves none either."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""Seeded logs through the engine, told as bytes; run as a module it tells what the plain-Python twin makes of them.
+
+NUMBA_DISABLE_JIT=1 python -m tests.property.twin
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import random
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import msgspec
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+import fraudstream.engine
+from fraudstream.engine.amounts import parse_amounts
+from fraudstream.engine.digest import digest_column
+from fraudstream.engine.place import distance_km
+from tests.property.payment_logs import PLACES, STEPS_MS, Log, log_of
+from tests.property.rule_sets import ENGINES
+from tests.property.told import judged
+
+SEEDS = range(4)
+TEXTS = (
+    "",
+    "0",
+    "-0",
+    "1.005",
+    "12.50",
+    "-7.1",
+    "1e3",
+    "1.",
+    ".5",
+    "9" * 24,
+    "٣",
+    "1\n2",
+    "1\0",
+    "café",
+    "é" * 40,
+    "x" * 300,
+)
+
+
+class Twin(msgspec.Struct):
+    """`compiled`: functions that are numba's; `ran`: those of them with machine code. `told`: all results, by name."""
+
+    compiled: list[str]
+    ran: list[str]
+    told: dict[str, Any]
+
+
+def twin() -> Twin:
+    told: dict[str, Any] = {}
+    for name, engine in ENGINES.items():
+        for seed in SEEDS:
+            log = seeded_log(seed)
+            memory, again = engine.memory(), engine.memory()
+            half = len(log) // 2
+            told[f"{name} {seed}: first half"] = judged(engine, memory, [log[:half]])
+            saved = memory.changes()
+            told[f"{name} {seed}: saved"] = [(key.hex(), value.hex()) for key, value in saved]
+            again.restore(saved)
+            told[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
+            told[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
+    told["digests"] = digest_column(TEXTS).tolist()
+    for signed in (False, True):
+        for exponent in range(5):
+            amounts, faults = parse_amounts(TEXTS, np.full(len(TEXTS), exponent, np.int8), signed)
+            told[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
+    places = [place for place in PLACES if place is not None]
+    told["distances"] = [distance_km(*a, *b) for a in places for b in places]
+    compiled = dict(_compiled())
+    return Twin(sorted(compiled), sorted(name for name, function in compiled.items() if function.signatures), told)
+
+
+def seeded_log(seed: int) -> Log:
+    draw = random.Random(seed)
+    events: list[tuple[str, int, int, int]] = []
+    for _ in range(70):
+        kind = draw.choice(("pay", "pay", "pay", "pay", "pay", "repeat", "label"))
+        step_ms = draw.choice(STEPS_MS) if kind == "pay" else 0
+        events.append((kind, draw.randint(0, 2 if kind == "pay" else 12), step_ms, draw.randint(0, 1_000_000)))
+    return log_of(events)
+
+
+def _compiled() -> Iterator[tuple[str, Any]]:
+    for module in pkgutil.iter_modules(fraudstream.engine.__path__, "fraudstream.engine."):
+        for name, member in inspect.getmembers(import_module(module.name)):
+            if isinstance(member, Dispatcher) and member.py_func.__module__ == module.name:
+                yield f"{module.name}.{name}", member
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(twin()))
