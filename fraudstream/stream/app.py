@@ -42,7 +42,7 @@ class StreamApp(faust.App):
     """Made by `build_app`. `partitions`: by number, those of the last assignment. `failure`: why it may not go on, if
     so."""
 
-    logger = logging.getLogger(faust.App.__module__)
+    logger = logging.getLogger("faust.app.stage")  # else mode writes its notes into our log
     settings: StreamSettings
     engine: Engine
     observer: Observer

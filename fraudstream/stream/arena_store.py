@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from faust import stores
-from faust.stores import base
 from faust.stores.base import Store
 from faust.types import TP
 
@@ -28,7 +27,7 @@ SCHEME = "arena"
 
 class ArenaStore(Store[Any, Any]):
     app: StreamApp
-    logger = logging.getLogger(base.__name__)
+    logger = logging.getLogger("faust.stores.arena")  # else mode writes its notes into our log
 
     def __post_init__(self) -> None:
         self._read_to: dict[int, int] = {}

@@ -9,6 +9,7 @@ lists: `ListConsumer.getmany` yields one Faust message for each partition fetche
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.app import StreamApp
 
 SCHEME = "lists"
+FAUST_LOG = logging.getLogger("faust.transport.lists")  # else mode writes its notes into our log
 HIGHWATER_POLL_S = 0.02
 IDLE_S = 0.02
 GAP_OF_A_MARKER = 1  # what the end of one publisher's transaction takes in the log
@@ -58,7 +60,7 @@ class ListSchema(Schema[Any, Any]):
 class ListThread(driver.AIOKafkaConsumerThread):
     """The thread that fetches. It notes where each list begins and ends."""
 
-    logger = driver.logger
+    logger = FAUST_LOG
 
     app: StreamApp
 
@@ -153,7 +155,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
 class ListConsumer(driver.Consumer):
     """Faust's consumer, in lists; positions come from our checkpoints."""
 
-    logger = driver.logger
+    logger = FAUST_LOG
 
     app: StreamApp
     _thread: ListThread
@@ -234,6 +236,11 @@ class ListConsumer(driver.Consumer):
             self._thread._ensure_consumer().commit, {TopicPartition(*tp): offset for tp, offset in offsets.items()}
         )
 
+    def check_group(self) -> None:
+        """Raises what ended this consumer's membership of its group, if anything has; nobody else would notice."""
+        if self._thread._consumer is not None:
+            self._thread._consumer._coordinator.check_errors()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust compares a monotonic clock with record times here: its errors mean nothing."""
 
@@ -244,7 +251,7 @@ class ListConsumer(driver.Consumer):
 class ListProducer(driver.Producer):
     """Faust's producer; idempotent where the broker can, so that no retry repeats or reorders a decision."""
 
-    logger = driver.logger
+    logger = FAUST_LOG
 
     app: StreamApp
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
 
 LEAVE_S_MAX = 5.0
+WATCH_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +118,14 @@ async def _checkpoint(app: StreamApp) -> None:
 
 
 async def _watch(app: StreamApp) -> None:
-    """What crashes a part of Faust crashes the worker."""
-    await app._crashed.wait()
+    """What crashes a part of Faust crashes the worker, and so does what ends its membership of the group."""
+    async with app.failing():
+        while not app._crashed.is_set():
+            if app.started:
+                app.lists.check_group()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await app._crashed.wait()
     app.fail(app.crash_reason or WorkerFailure("A part of Faust crashed; the log says which."))
 
 
