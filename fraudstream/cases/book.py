@@ -38,10 +38,12 @@ class Source(NamedTuple):
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a case remembers beside its contract. `sources`: of each listed alert. `forgotten`: by partition of the log,
-    the highest offset among the alerts that are listed no more. `actions`: ids of the newest actions."""
+    """What a case remembers beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
+    `forgotten`: by partition of the log, the highest offset among the alerts that are listed no more. `actions`: ids of
+    the newest actions."""
 
     sources: tuple[Source | None, ...] = ()
+    digests: tuple[str, ...] = ()
     forgotten: dict[int, int] = {}
     actions: tuple[str, ...] = ()
 
@@ -79,9 +81,17 @@ class Book:
         case_id = self._open.get(alert.account_id)
         before = self._held[case_id] if case_id is not None else None
         after = joined(before.case, alert) if before else opened(alert)
-        held = Held(after, _noted(before.memo if before else Memo(), source, kept=len(after.alerts)))
+        held = Held(after, _noted(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts)))
         self._put(held)
         return held
+
+    def disagrees(self, alert: Alert) -> bool:
+        """Whether the alert is listed with another verdict: then the log was judged twice, and not alike."""
+        return any(
+            line.alert_id == alert.alert_id and digest != alert.verdict_digest
+            for held in map(self._held.__getitem__, self._by_account.get(alert.account_id, ()))
+            for line, digest in zip(held.case.alerts, held.memo.digests, strict=True)
+        )
 
     def act(self, action: CaseAction) -> Held | Refusal | None:
         """The case after the action, why the action does not fit, or None if it was here before."""
@@ -129,8 +139,9 @@ class Book:
 
     def _put(self, held: Held) -> None:
         case = held.case
-        assert case.alert_count >= len(case.alerts) == len(held.memo.sources) > 0, (
-            f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, {len(held.memo.sources)} noted"
+        assert case.alert_count >= len(case.alerts) == len(held.memo.sources) == len(held.memo.digests) > 0, (
+            f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, "
+            f"{len(held.memo.sources)} sources, {len(held.memo.digests)} digests"
         )
         if case.case_id not in self._held:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
@@ -160,11 +171,12 @@ class Book:
                 del self._by_account[held.case.account_id]
 
 
-def _noted(memo: Memo, source: Source | None, kept: int) -> Memo:
+def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:
     """The memo with one alert more of which the newest `kept` are listed."""
     sources = (*memo.sources, source)
     forgotten = dict(memo.forgotten)
     for gone in sources[:-kept]:
         if gone is not None:
             forgotten[gone.partition] = max(gone.offset, forgotten.get(gone.partition, -1))
-    return Memo(sources=sources[-kept:], forgotten=forgotten, actions=memo.actions)
+    digests = (*memo.digests, digest)[-kept:]
+    return Memo(sources=sources[-kept:], digests=digests, forgotten=forgotten, actions=memo.actions)

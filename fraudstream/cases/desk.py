@@ -71,6 +71,11 @@ class Desk:
             else:
                 if held is None:
                     self._observer.on_repeat(self._partition, kind="alert")
+                    if self._book.disagrees(alert):
+                        log.error(
+                            "alert %s of event %s came again with another verdict", alert.alert_id, alert.event_id
+                        )
+                        self._observer.on_mismatch(self._partition)
                 else:
                     await self._emit(held, position)
                     opened = held.case.alert_count == 1

@@ -27,6 +27,9 @@ class Observer(Protocol):
     def on_repeat(self, partition: int, *, kind: str) -> None:
         """An 'alert' or 'action' was here before and changed nothing."""
 
+    def on_mismatch(self, partition: int) -> None:
+        """An alert came again with another verdict: the same log gave two answers, which must never be."""
+
     def on_refused(self, partition: int, *, code: str) -> None:
         """An action did not fit and changed nothing."""
 
@@ -61,6 +64,8 @@ class Unobserved:
     def on_action(self, partition: int, *, action: str) -> None: ...
 
     def on_repeat(self, partition: int, *, kind: str) -> None: ...
+
+    def on_mismatch(self, partition: int) -> None: ...
 
     def on_refused(self, partition: int, *, code: str) -> None: ...
 

@@ -34,6 +34,9 @@ class CasesTelemetry(ProcessTelemetry):
     def on_repeat(self, partition: int, *, kind: str) -> None:
         self.metrics.repeats.labels(kind).inc()
 
+    def on_mismatch(self, partition: int) -> None:
+        self.metrics.mismatches.inc()
+
     def on_refused(self, partition: int, *, code: str) -> None:
         self.metrics.refused.labels(code).inc()
 

@@ -113,6 +113,7 @@ class CasesMetrics(ProcessMetrics):
         self.opened = define.counter("cases_opened", "Cases opened.")
         self.actions = define.counter("case_actions", "Actions of analysts that changed a case.", "action")
         self.repeats = define.counter("case_repeats", "Alerts and actions that were here before.", "kind")
+        self.mismatches = define.counter("verdict_mismatches", "Alerts that came again with another verdict.")
         self.refused = define.counter("case_actions_refused", "Actions that did not fit their case.", "code")
         self.labels = define.counter("case_labels", "Labels that closed cases became.")
         self.unlabelled = define.counter("case_alerts_unlabelled", "Alerts of closed cases that got no label.")

@@ -182,3 +182,23 @@ def test_an_open_case_is_never_let_go() -> None:
 
     assert held is not None
     assert held.case.alert_count == 2
+
+
+def test_an_alert_that_comes_again_with_another_verdict_disagrees() -> None:
+    book = Book()
+    for event in (alert("a1"), alert("a2")):
+        assert book.alert(event, None) is not None
+        assert not book.disagrees(event)
+    assert book.disagrees(alert("a1", verdict_digest="f" * 16))
+    assert not book.disagrees(alert("a3", verdict_digest="f" * 16))  # never seen: nothing to disagree with
+
+
+def test_a_book_read_back_from_its_records_still_knows_the_verdicts() -> None:
+    book = Book()
+    held = book.alert(alert("a1"), None)
+    assert held is not None
+    record = case_record("cases", 0, held, Position())
+    again = Book()
+    again.restore(held_of(record.value, record.headers)[0])
+    assert again.disagrees(alert("a1", verdict_digest="f" * 16))
+    assert not again.disagrees(alert("a1"))
