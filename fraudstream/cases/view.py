@@ -89,6 +89,11 @@ class CaseView:
         """One case, or None if the view does not have it."""
         return next(iter(await self._cases([case_id])), None)
 
+    async def partition_of(self, case_id: str) -> int | None:
+        """The partition of `case-actions` where an action on this case belongs."""
+        found = await self._redis.hget(self._key(f"case:{case_id}"), "partition")
+        return None if found is None else int(found)
+
     async def of_account(self, account_id: str) -> list[Case]:
         """The newest cases of an account, the newest first."""
         return await self._cases(await self._highest(f"account:{account_id}", ACCOUNT_CASES_KEPT))

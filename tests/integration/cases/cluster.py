@@ -51,12 +51,13 @@ class Cluster:
         """A view under keys of its own."""
         return CaseView(self.settings.redis_url, prefix=f"{self.settings.cases_topic}:")
 
-    async def create_topics(self) -> None:
+    async def create_topics(self, names: Sequence[str] = (), partitions: int = PARTITIONS) -> None:
+        """These topics, else all that the settings name."""
         s = self.settings
         admin = AIOKafkaAdminClient(bootstrap_servers=s.brokers)
         await admin.start()
-        names = (s.alerts_topic, s.case_actions_topic, s.cases_topic, s.payments_topic, s.dead_letters_topic)
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        names = names or (s.alerts_topic, s.case_actions_topic, s.cases_topic, s.payments_topic, s.dead_letters_topic)
+        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
         await admin.close()
 
     async def publish_alerts(self, alerts: Sequence[Alert], first_offset: int = 0, source: bool = True) -> None:

@@ -1,7 +1,7 @@
 """The case agent on the embedded broker: alerts and actions in, cases, labels and dead letters out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -13,13 +13,6 @@ from fraudstream.cases.observer import Unobserved
 from fraudstream.contracts import DeadLetter, Label
 from tests.integration.cases.cluster import Cluster, eventually
 from tests.unit.cases.events import action, alert
-
-
-@pytest.fixture
-async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
-    cluster = Cluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
-    return cluster
 
 
 class Recorder(Unobserved):
@@ -177,9 +170,9 @@ async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(c
     assert len(await cluster.case_events()) == len(alerts)
 
 
-async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: Cluster, broker: str) -> None:
+async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: Cluster) -> None:
     settings = msgspec.structs.replace(cluster.settings, case_actions_topic=f"{cluster.settings.cases_topic}-of-four")
-    await cluster.publish(settings.case_actions_topic, b"{}")  # the broker makes it, with four partitions
+    await cluster.create_topics([settings.case_actions_topic], partitions=4)
 
     with pytest.raises(AgentError, match="equally many partitions"):
         await CaseAgent(settings).start()

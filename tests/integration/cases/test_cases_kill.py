@@ -8,6 +8,7 @@ not prove: that a paused agent is refused (this broker cannot fence).
 
 import asyncio
 import random
+import signal
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -26,11 +27,7 @@ ALERTS = [alert(f"{account}-{number}", account, amount="0.10") for number in ran
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.timeout(180)
-async def test_a_killed_agent_neither_loses_nor_doubles(
-    broker: str, redis_url: str, unique_name: Callable[[str], str], seed: int
-) -> None:
-    cluster = Cluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
+async def test_a_killed_agent_neither_loses_nor_doubles(cluster: Cluster, seed: int) -> None:
     moments = random.Random(seed)
 
     async def publish() -> None:
@@ -52,25 +49,13 @@ async def test_a_killed_agent_neither_loses_nor_doubles(
         )
         await eventually(cluster.cases, lambda found: all(case.status == "closed" for case in found.values()))
 
-    for account, case in (await cluster.cases()).items():
-        assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(40)]
-        assert case.amount_totals == {"EUR": "4.00"}
-
-    contents: dict[tuple[str, int], set[bytes]] = defaultdict(set)
-    for case in await cluster.case_events():
-        contents[case.case_id, case.version].add(msgspec.json.encode(case))
-    assert {version for _, version in contents} == set(range(1, 42)), "40 alerts and the closing of each case"
-    assert all(len(found) == 1 for found in contents.values())
+    await assert_each_alert_once(cluster, versions=41)  # 40 alerts and the closing
 
     labels = [msgspec.json.decode(record.value) for record in await cluster.records(cluster.settings.payments_topic)]
     assert {label["event_id"] for label in labels} == {each.event_id for each in ALERTS}
 
 
-async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(
-    broker: str, redis_url: str, unique_name: Callable[[str], str]
-) -> None:
-    cluster = Cluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
+async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(cluster: Cluster) -> None:
     await cluster.publish_alerts([alert("a1")])
     with agent_process(cluster) as agent:
         await eventually(cluster.case_events, lambda found: len(found) == 1)
@@ -81,6 +66,40 @@ async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothin
     with agent_process(cluster):
         events: list[Case] = await eventually(cluster.case_events, lambda found: len(found) == 2)
     assert events[-1].alert_count == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(180)
+async def test_a_paused_agent_that_wakes_up_is_refused_by_the_broker(
+    kafka: str, redis_url: str, unique_name: Callable[[str], str]
+) -> None:
+    """Paused in the middle of a fetched list, for longer than its session; its successor has done the work by then."""
+    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
+    await cluster.create_topics()
+    await cluster.publish_alerts(ALERTS)
+    with agent_process(cluster) as paused:
+        await eventually(cluster.case_events, at_least(20))
+        paused.send_signal(signal.SIGSTOP)
+        with agent_process(cluster):
+            await eventually(
+                cluster.cases, lambda found: sum(case.alert_count for case in found.values()) == len(ALERTS)
+            )
+            paused.send_signal(signal.SIGCONT)
+            assert await asyncio.to_thread(paused.wait, 60) == 70
+
+    await assert_each_alert_once(cluster, versions=40)
+
+
+async def assert_each_alert_once(cluster: Cluster, versions: int) -> None:
+    for account, case in (await cluster.cases()).items():
+        assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(40)]
+        assert case.amount_totals == {"EUR": "4.00"}
+
+    contents: dict[tuple[str, int], set[bytes]] = defaultdict(set)
+    for case in await cluster.case_events():
+        contents[case.case_id, case.version].add(msgspec.json.encode(case))
+    assert {version for _, version in contents} == set(range(1, versions + 1))
+    assert all(len(found) == 1 for found in contents.values())
 
 
 def at_least(count: int) -> Callable[[list[Case]], bool]:

@@ -2,12 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from msgspec.structs import replace
-from redis.asyncio import Redis
 
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.grouping import case_id_of, opened
@@ -19,13 +18,6 @@ from tests.integration.cases.cluster import Cluster, eventually
 from tests.unit.cases.events import action, alert
 
 FIRST = case_id_of("acc-1", "a1")
-
-
-@pytest.fixture
-async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
-    cluster = Cluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
-    return cluster
 
 
 @pytest.fixture
@@ -152,12 +144,11 @@ async def test_the_queue_is_ordered_by_severity_then_score_then_waiting(view: Ca
     assert all(urgency(each) < 2**53 for each in ordered)
 
 
-async def test_the_view_says_where_actions_on_a_case_go(view: CaseView, cluster: Cluster, redis_url: str) -> None:
+async def test_the_view_says_where_actions_on_a_case_go(view: CaseView) -> None:
     case = opened(alert("a1"))
     await view.put(7, [case])
-    redis = Redis.from_url(redis_url, decode_responses=True)
-    assert await redis.hget(f"{cluster.settings.cases_topic}:case:{case.case_id}", "partition") == "7"
-    await redis.aclose()
+    assert await view.partition_of(case.case_id) == 7
+    assert await view.partition_of("unknown") is None
 
 
 @pytest.fixture

@@ -1,0 +1,17 @@
+"""Clusters for the tests of cases: the embedded broker in plain mode, Apache Kafka, where there is one, with
+fencing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.cases.cluster import Cluster
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+    fenced = request.param == "kafka"
+    broker = request.getfixturevalue("kafka" if fenced else "broker")
+    cluster = Cluster(broker, redis_url, unique_name, fenced)
+    await cluster.create_topics()
+    return cluster
