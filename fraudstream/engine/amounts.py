@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def _parse_joined(
         amount, decimals, digits, digits_after = 0, 0, 0, 0
         seen_point, negative, fault = False, False, GOOD
         for i in range(start, end):
-            byte = np.int64(data[i])  # in plain Python too its digits must not be summed as uint8
+            byte: Any = np.int64(data[i])  # in plain Python too its digits must not be summed as uint8
             if 48 <= byte <= 57:
                 digits += 1
                 if seen_point:

@@ -6,7 +6,7 @@ import re
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 
 
 def parse_duration(text: str) -> int:
