@@ -20,7 +20,7 @@ from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
-from fraudstream.stream.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
+from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import Observer
@@ -251,7 +251,7 @@ def build_app(
         broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
         producer_acks=-1,
         producer_max_batch_size=OUTPUT_BATCH_BYTES_MAX,
-        producer_compression_type="lz4",
+        producer_compression_type=COMPRESSION,
         worker_redirect_stdouts=False,
     )
     app.set_up(settings, engine, observer, cluster, exits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from operator import ne
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from fraudstream.contracts import Alert, Label, Payment
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
 from fraudstream.stream import dead_letter
-from fraudstream.stream.outputs import SOURCE_HEADER, Outgoing, source_header
+from fraudstream.stream.outputs import SOURCE_HEADER, Outgoing
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -124,25 +124,18 @@ class Decider:
     ) -> None:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
         if app.decisions is not None and verdicts.n:
-            values = _encoder.encode_lines(verdicts.decisions()).split(b"\n")
-            answers = _answers(number, records, positions, verdicts, values)
+            values = _encoder.encode_lines(verdicts.decisions()).splitlines()
+            answers = _answers(number, records, positions, verdicts.payments, values)
             partition.pending += await app.decisions.send(app.output_producer, number, answers, now_ms)
         if alerts:
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
-            assert len(of_alerts) == len(alerts), f"{len(alerts)} alerts of {len(of_alerts)} alerted payments"
-            answers = [
-                (
-                    alert.account_id.encode(),
-                    _encoder.encode(alert),
-                    [source_header(number, records[i].offset)],
-                )
-                for alert, i in zip(alerts, of_alerts, strict=True)
-            ]
+            values = [_encoder.encode(alert) for alert in alerts]
+            answers = _answers(number, records, of_alerts, [alert.payment for alert in alerts], values)
             partition.pending += await app.alerts.send(app.output_producer, number, answers, now_ms)
         if refused:
             letters = [dead_letter.dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
-            answers = [dead_letter.outgoing(letter) for letter in letters]
-            partition.pending += await app.dead_letters.send(app.output_producer, number, answers, now_ms)
+            outgoing = [dead_letter.outgoing(letter) for letter in letters]
+            partition.pending += await app.dead_letters.send(app.output_producer, number, outgoing, now_ms)
 
 
 def _decoded(records: Sequence[ConsumerRecord]) -> tuple[list[Payment | Label], Sequence[int], list[Rejection]]:
@@ -174,17 +167,20 @@ def _decoded(records: Sequence[ConsumerRecord]) -> tuple[list[Payment | Label], 
 
 
 def _answers(
-    number: int, records: Sequence[ConsumerRecord], positions: list[int], verdicts: Verdicts, values: list[bytes]
-) -> list[Outgoing]:
-    """One record for each payment: keyed as the payment, or by its account if that came without a key."""
-    return [
-        (
-            records[position].key or payment.account_id.encode(),
-            value,
-            [(SOURCE_HEADER, b"%d:%d" % (number, records[position].offset))],
-        )
-        for position, payment, value in zip(positions, verdicts.payments, values, strict=False)
-    ]
+    number: int,
+    records: Sequence[ConsumerRecord],
+    positions: list[int],
+    payments: Sequence[Payment],
+    values: Sequence[bytes],
+) -> Iterator[Outgoing]:
+    """A record for each payment: keyed as the payment, or by its account if that came without a key.
+
+    Made as they are taken: kept in a list, so many small objects would cost the garbage collector more than all the
+    rest.
+    """
+    for position, payment, value in zip(positions, payments, values, strict=True):
+        record = records[position]
+        yield record.key or payment.account_id.encode(), value, [(SOURCE_HEADER, b"%d:%d" % (number, record.offset))]
 
 
 def _by_outcome(verdicts: Verdicts) -> Counter[str]:

@@ -6,7 +6,7 @@ the same number, else to the one that Kafka's default partitioner gives the key.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -33,7 +33,7 @@ class Output:
         self._choose = DefaultPartitioner()
 
     async def send(
-        self, producer: AIOKafkaProducer, partition: int | None, records: Sequence[Outgoing], timestamp_ms: int
+        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[Outgoing], timestamp_ms: int
     ) -> list[Awaitable[Any]]:
         """Hand records to the producer, in order; returns what to await for their acknowledgement.
 
