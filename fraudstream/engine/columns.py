@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -183,4 +184,5 @@ def _fits(type_: Type, value: object) -> bool:
         return isinstance(value, bool)
     if type_ is Type.TEXT:
         return isinstance(value, str)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # A whole number may have any length; what float64 can't hold is refused here, not when its column is made.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
