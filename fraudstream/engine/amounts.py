@@ -62,7 +62,7 @@ def _parse_joined(
                     digits_after += 1
                 if seen_point and decimals == exponents[position]:
                     if byte != 48:
-                        fault = max(fault, TOO_PRECISE)
+                        fault = TOO_PRECISE if fault == GOOD else fault
                     continue
                 if amount <= most:
                     amount = amount * 10 + (byte - 48)

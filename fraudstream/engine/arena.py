@@ -178,6 +178,10 @@ class Arena:
         have = len(self.slots)
         self.slots = _longer(self.slots, _empty_slots(have + have // 2 + 4 * self.shape.slots_max))
 
+    def has_room_for(self, slots: int) -> bool:
+        """Whether so many slots, and a row's most besides, are free at the end."""
+        return int(self.tops.used[SLOTS_USED]) + slots + self.shape.slots_max < len(self.slots)
+
     def make_room_for_spills(self) -> None:
         have = len(self.spills.pane)
         new = _empty_spills(have + have // 2 + 4, self.shape)

@@ -130,7 +130,14 @@ def read_document(text: str, path: str) -> Node:
                     else f"nested deeper than {DEPTH_MAX}"
                 )
                 raise DocumentErrors(
-                    [fault_at(text, int(getattr(event.start_mark, "index", 0)), Origin(path), f"{what}. Write it out plainly.")]
+                    [
+                        fault_at(
+                            text,
+                            int(getattr(event.start_mark, "index", 0)),
+                            Origin(path),
+                            f"{what}. Write it out plainly.",
+                        )
+                    ]
                 )
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:

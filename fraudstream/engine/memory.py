@@ -79,19 +79,23 @@ class Memory:
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
-        entities = {entity.plan.entity.name: entity for entity in self.entities}
-        for key, value in dict(records).items():
+        latest: dict[bytes, bytes] = {}
+        for key, value in records:
+            latest.pop(key, None)  # a key takes the place of its last record
+            latest[key] = value
+        parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
+        for key, value in latest.items():
             if key == _PARTITION_KEY:
                 self.watermark_ms = self._watermark_saved = msgspec.json.decode(value)["watermark_ms"]
             elif key.startswith(_FINDING_KEY):
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
             else:
                 name, text, part = saved.read_key(key)
-                if name not in entities:
+                if name not in parts:
                     raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
-                entity = entities[name]
-                row = int(entity.rows_of([text])[0])
-                saved.restore_part(entity.arena, row, part, value)
+                parts[name].append(saved.SavedPart(text, part, value))
+        for entity in self.entities:
+            saved.restore(parts[entity.plan.entity.name], entity.index, entity.arena)
 
     def _restore_finding(self, number: int, value: bytes) -> None:
         finding = msgspec.json.decode(value, type=Finding)

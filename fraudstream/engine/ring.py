@@ -114,6 +114,14 @@ def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, si
 
 
 @jit
+def resize_all(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, which: Int64Array, room: Int64Array) -> None:
+    """Give each of `which` a block of at least `room` slots. There must be space for all of them."""
+    for i in range(len(which)):
+        if room[i] > rows.room[which[i]]:
+            resize(rows, slots, tops, sizes, which[i], room[i])
+
+
+@jit
 def spill_of(rows: Rows, tops: Tops, row: int) -> int:
     """The row's spill; a new one if it has none. There must be room."""
     if rows.spill[row] < 0:

@@ -2,30 +2,39 @@
 
 A changelog is compacted by key, so a record is whole for its key, and a key names a part of a row that changes together:
 
-    entity \\0 key \\0 h      header: times, how many payments, where they begin
-    entity \\0 key \\0 c3     slots 12 to 15 of its block
-    entity \\0 key \\0 e      the spill's last times and values
+    entity \\0 key \\0 c3     the row's header, and slots 12 to 15 of its block
+    entity \\0 key \\0 e      the row's header, and its spill's last times and values
     entity \\0 key \\0 p2     the spill's panes 8 to 11
 
-Numbers are little-endian, as the arrays hold them.
+No header changes without a slot or the spill, so it needs no record of its own: of all that name a row, the last one written
+tells it. Numbers are little-endian, as the arrays hold them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SLOT, SLOTS_USED, SPILL_DIRTY, SPILLS_USED, Arena
+from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SLOT, SPILL_DIRTY, SPILLS_USED, Arena
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
-from fraudstream.engine.ring import resize, spill_of
+from fraudstream.engine.ring import resize_all, spill_of
 
 _HEADER = np.dtype(
     [("floor_ms", "<i8"), ("first_ms", "<i8"), ("room", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
 )
-_SIZE_BYTES = 4  # a chunk begins with the size of its block
+_HEADER_BYTES = _HEADER.itemsize
+
+
+class SavedPart(NamedTuple):
+    """A record read back: the key of its row, which part it is, and its value."""
+
+    key: str
+    part: str
+    value: bytes
 
 
 def read_key(key: bytes) -> tuple[str, str, str]:
@@ -42,79 +51,95 @@ def take_changes(entity: str, index: KeyIndex, arena: Arena) -> list[tuple[bytes
         return []
     dirty = arena.tops.stack[:count].astype(np.int64)
     keys = [b"%b\0%b\0" % (entity.encode(), index.key(row)) for row in dirty.tolist()]
-    records = _headers(arena, dirty, keys) + _chunks(arena, dirty, keys)
+    headers = _headers(arena, dirty)
+    records = _chunks(arena, dirty, keys, headers)
     spilled = np.flatnonzero(arena.rows.dirty[dirty] & SPILL_DIRTY)
     if len(spilled):
-        records += _spills(
-            arena, arena.rows.spill[dirty[spilled]].astype(np.int64), [keys[i] for i in spilled.tolist()]
-        )
+        spills = arena.rows.spill[dirty[spilled]].astype(np.int64)
+        records += _spills(arena, spills, [keys[i] for i in spilled.tolist()], headers[spilled])
     arena.rows.dirty[dirty] = 0
     arena.tops.used[DIRTY_ROWS] = 0
     return records
 
 
-def restore_part(arena: Arena, row: int, part: str, value: bytes) -> None:
-    """Write one saved part into the arena."""
-    rows = arena.rows
-    if part == "h":
-        header = np.frombuffer(value, _HEADER)[0]
-        _grow(arena, row, int(header["room"]))
-        rows.floor_ms[row], rows.first_ms[row] = header["floor_ms"], header["first_ms"]
-        rows.start[row], rows.held[row] = header["start"], header["held"]
-    elif part[0] == "c":
-        _grow(arena, row, int.from_bytes(value[:_SIZE_BYTES], "little"))
-        first = int(arena.rows.block[row]) + CHUNK * int(part[1:])
-        slots = np.frombuffer(value, SLOT, offset=_SIZE_BYTES)
-        arena.slots[first : first + len(slots)] = slots
+def restore(parts: Sequence[SavedPart], index: KeyIndex, arena: Arena) -> None:
+    """Write saved parts, in the order in which they were saved, each key and part once, into the arena."""
+    row = index.rows_of([part.key for part in parts])
+    arena.make_room_for_rows(index.rows)
+    headed = [i for i, part in enumerate(parts) if part.part[0] != "p"]
+    _restore_headers(arena, row[headed], b"".join([parts[i].value[:_HEADER_BYTES] for i in headed]))
+    by_length: dict[int, list[int]] = {}
+    for i in headed:
+        if parts[i].part[0] == "c":
+            by_length.setdefault(len(parts[i].value), []).append(i)
+    for length, at in by_length.items():
+        data = np.frombuffer(b"".join([parts[i].value for i in at]), np.uint8).reshape(len(at), length)
+        slots = np.ascontiguousarray(data[:, _HEADER_BYTES:]).view(SLOT)
+        first = arena.rows.block[row[at]] + CHUNK * np.array([int(parts[i].part[1:]) for i in at], np.int64)
+        arena.slots[first[:, None] + np.arange(slots.shape[1])] = slots
+    for i, part in enumerate(parts):
+        if part.part[0] != "c":
+            _restore_spill(arena, int(row[i]), part)
+
+
+def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
+    headers = np.frombuffer(data, _HEADER)
+    row, last = np.unique(row[::-1], return_index=True)
+    headers = headers[::-1][last]
+    while not arena.has_room_for(int(headers["room"].sum())):
+        arena.make_room_for_slots()
+    resize_all(arena.rows, arena.slots, arena.tops, arena.sizes, row, headers["room"].astype(np.int64))
+    for name in ("floor_ms", "first_ms", "start", "held"):
+        getattr(arena.rows, name)[row] = headers[name]
+
+
+def _restore_spill(arena: Arena, row: int, part: SavedPart) -> None:
+    if arena.tops.used[SPILLS_USED] >= len(arena.spills.pane):
+        arena.make_room_for_spills()
+    spill = spill_of(arena.rows, arena.tops, row)
+    if part.part == "e":
+        _read(arena.spills[2:-1], slice(spill, spill + 1), part.value[_HEADER_BYTES:])
     else:
-        if arena.tops.used[SPILLS_USED] >= len(arena.spills.pane):
-            arena.make_room_for_spills()
-        spill = spill_of(rows, arena.tops, row)
-        if part == "e":
-            _read(arena.spills[2:-1], slice(spill, spill + 1), value)
-        else:
-            first = CHUNK * int(part[1:])
-            last = min(first + CHUNK, arena.shape.panes)
-            _read([column[spill] for column in arena.spills[:2]], slice(first, last), value)
+        first = CHUNK * int(part.part[1:])
+        panes = slice(first, min(first + CHUNK, arena.shape.panes))
+        _read([column[spill] for column in arena.spills[:2]], panes, part.value)
 
 
-def _headers(arena: Arena, dirty: Int64Array, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
+def _headers(arena: Arena, dirty: Int64Array) -> UInt8Array:
     headers = np.zeros(len(dirty), _HEADER)
     for name in _HEADER.names or ():
         headers[name] = getattr(arena.rows, name)[dirty]
-    return _records([key + b"h" for key in keys], headers.view(np.uint8).reshape(len(dirty), -1))
+    return headers.view(np.uint8).reshape(len(dirty), _HEADER_BYTES)
 
 
-def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
+def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
     rows, slots = arena.rows, arena.slots
-    size, base = rows.room[dirty].astype(np.int64), rows.block[dirty]
     # While the ring has not wrapped, the slots behind the newest payment have never been written.
-    filled = np.where(rows.start[dirty] == 0, rows.held[dirty], size).astype(np.int64)
+    filled = np.where(rows.start[dirty] == 0, rows.held[dirty], rows.room[dirty]).astype(np.int64)
     counts = -(-filled // CHUNK)
     owner = np.repeat(np.arange(len(dirty)), counts)
     number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    first = base[owner] + CHUNK * number
+    first = rows.block[dirty][owner] + CHUNK * number
     length = np.minimum(filled[owner] - CHUNK * number, CHUNK)
     reach = first[:, None] + np.arange(CHUNK)
     inside = np.arange(CHUNK) < length[:, None]
     changed = (slots.dirty[np.where(inside, reach, first[:, None])] & inside).any(axis=1)
     slots.dirty[reach[inside]] = False
     records: list[tuple[bytes, bytes]] = []
-    for slots_held in range(1, CHUNK + 1):
-        at = np.flatnonzero(changed & (length == slots_held))
+    for held in range(1, CHUNK + 1):
+        at = np.flatnonzero(changed & (length == held))
         if len(at):
-            where = first[at][:, None] + np.arange(slots_held)
-            sizes = size[owner[at]].astype("<i4").view(np.uint8).reshape(len(at), _SIZE_BYTES)
-            held = slots[where].view(np.uint8).reshape(len(at), -1)
+            where = first[at][:, None] + np.arange(held)
             names = [keys[o] + b"c%d" % n for o, n in zip(owner[at].tolist(), number[at].tolist(), strict=True)]
-            records += _records(names, np.concatenate([sizes, held], axis=1))
+            held_bytes = slots[where].view(np.uint8).reshape(len(at), -1)
+            records += _records(names, np.concatenate([headers[owner[at]], held_bytes], axis=1))
     return records
 
 
-def _spills(arena: Arena, spill: Int64Array, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
+def _spills(arena: Arena, spill: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
     spills = arena.spills
-    records: list[tuple[bytes, bytes]] = []
-    records += _records([key + b"e" for key in keys], np.concatenate(_bytes(spills[2:-1], spill), axis=1))
+    lasts = np.concatenate([headers, *_bytes(spills[2:-1], spill)], axis=1)
+    records = _records([key + b"e" for key in keys], lasts)
     for number in range(-(-arena.shape.panes // CHUNK)):
         panes = slice(CHUNK * number, min(CHUNK * number + CHUNK, arena.shape.panes))
         at = np.flatnonzero(spills.dirty[spill, panes].any(axis=1))
@@ -147,10 +172,3 @@ def _read(columns: Any, where: slice, value: bytes) -> None:
         if target.size:
             target[...] = np.frombuffer(value, target.dtype, target.size, at).reshape(target.shape)
             at += target.nbytes
-
-
-def _grow(arena: Arena, row: int, size: int) -> None:
-    if size > arena.rows.room[row]:
-        while arena.tops.used[SLOTS_USED] + arena.shape.slots_max >= len(arena.slots):
-            arena.make_room_for_slots()
-        resize(arena.rows, arena.slots, arena.tops, arena.sizes, row, size)

@@ -21,7 +21,7 @@ ENTRIES = (
     "fraudstream.engine.kernel.remember_verdicts",
     "fraudstream.engine.kernel.walk",
     "fraudstream.engine.place.distance_km",
-    "fraudstream.engine.ring.resize",
+    "fraudstream.engine.ring.resize_all",
     "fraudstream.engine.ring.spill_of",
 )
 
