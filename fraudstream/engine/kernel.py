@@ -519,6 +519,8 @@ def _from_last_place(
         slot = slot_at(rows, row, position)
         if (slots.mask[slot] & lane) != lane or np.isnan(slots.place[slot, 0]) or np.isnan(slots.place[slot, 1]):
             continue
+        if slots.t[slot] <= rows.floor_ms[row] and not plan.guards:
+            answers.error[f, i] = AT_LEAST  # one of the same time, later in the log, may have gone past the ring
         km = distance_km(
             np.float64(slots.place[slot, 0]),
             np.float64(slots.place[slot, 1]),

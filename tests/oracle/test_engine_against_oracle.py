@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
@@ -34,6 +36,7 @@ from tests.oracle.catalogues import CATALOGUES, ROOMY
 from tests.oracle.slow_oracle import Answer, Feature, OracleEntity, amounts_in, oracle_of, seen
 from tests.property.payment_logs import Log, logs, time_ms
 from tests.property.profile import EXAMPLES
+from tests.property.twin import seeded_log
 
 PLACE_KM = 0.005  # places are held as float32: 1.7 m at 180 degrees, and two of them
 
@@ -44,6 +47,10 @@ ENGINES = {name: Engine(compile_rule_set({"features.yaml": text})) for name, tex
 @EXAMPLES
 @given(log=logs())
 def test_every_answer_is_what_it_says_it_is(name: str, log: Log) -> None:
+    check_every_answer(name, log)
+
+
+def check_every_answer(name: str, log: Log) -> None:
     engine, oracle = ENGINES[name], oracle_of(CATALOGUES[name])
     verdicts = engine.judge(log, engine.memory())
     assert not verdicts.rejected
@@ -91,6 +98,21 @@ def test_a_ring_with_room_answers_recent_windows_exactly(log: Log) -> None:
             for name in windowed:
                 if not verdicts.repeat[row]:
                     assert verdicts.errors[name][row] == EXACT, f"{name} of {payment}"
+
+
+@pytest.mark.parametrize("name", CATALOGUES)
+def test_hundreds_of_accounts_are_kept_apart(name: str) -> None:
+    """The arena grows in the middle of a batch, and blocks of slots change hands."""
+    logs = [named(seeded_log(seed), f"-{seed}") for seed in range(40)]
+    merged = [event for events in zip_longest(*logs) for event in events if event is not None]
+    check_every_answer(name, merged)
+
+
+def named(log: Log, suffix: str) -> Log:
+    """The log of other accounts and other payments."""
+    return [
+        structs.replace(event, event_id=event.event_id + suffix, account_id=event.account_id + suffix) for event in log
+    ]
 
 
 def test_the_catalogues_have_every_aggregate() -> None:

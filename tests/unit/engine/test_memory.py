@@ -1,0 +1,89 @@
+"""A partition's memory: what it counts, what it saves, and keys of any kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.engine.saved import read_key
+
+CATALOGUE = """
+version: 1
+entities: {account: {key: account_id, slots: SLOTS}}
+features: {account.n: {aggregate: count, window: 1h}}
+"""
+NOON = 1_750_000_000_000
+
+
+def engine_of(slots: int = 8) -> Engine:
+    return Engine(compile_rule_set({"features.yaml": CATALOGUE.replace("SLOTS", str(slots))}))
+
+
+def pay(event_id: str, account_id: str, t: int = NOON) -> Payment:
+    return Payment(event_id, t, account_id, "1", "EUR", "debit")
+
+
+def test_a_new_memory_has_nothing_to_save() -> None:
+    memory = engine_of().memory()
+    assert (memory.rows, memory.changes()) == (0, [])
+
+
+def test_a_change_is_saved_once() -> None:
+    engine, memory = engine_of(), engine_of().memory()
+    engine.judge([pay("1", "a")], memory)
+    assert memory.changes()
+    assert memory.changes() == []
+    engine.judge([pay("1", "a")], memory)  # a repeat
+    assert memory.changes() == []
+
+
+def test_only_what_was_touched_is_saved_again() -> None:
+    engine, memory = engine_of(), engine_of().memory()
+    engine.judge([pay(f"{n}", f"acc-{n}") for n in range(50)], memory)
+    memory.changes()
+    engine.judge([pay("again", "acc-7", NOON + 1)], memory)
+    accounts = {read_key(key)[1] for key, _ in memory.changes() if key[:1] != b"\0"}
+    assert accounts == {"acc-7"}
+
+
+@pytest.mark.parametrize("account", ["a\0b", "a\0h", "\0", "счёт-١٢", "a b", "x" * 128])
+def test_any_key_comes_back_as_it_was(account: str) -> None:
+    engine = engine_of()
+    memory, restored = engine.memory(), engine.memory()
+    engine.judge([pay("1", account), pay("2", "other")], memory)
+    restored.restore(memory.changes())
+    verdicts = engine.judge([pay("3", account), pay("4", "a")], restored)
+    assert verdicts.features["account.n"].tolist() == [2, 1]
+
+
+def test_thousands_of_accounts_keep_apart_as_the_arena_grows() -> None:
+    engine = engine_of()
+    memory = engine.memory()
+    log = [pay(f"{n}-{k}", f"acc-{n}", NOON + k) for k in range(10) for n in range(2_000)]
+    found = [engine.judge(log[begin : begin + 3_000], memory) for begin in range(0, len(log), 3_000)]
+    counts = [count for verdicts in found for count in verdicts.features["account.n"].tolist()]
+    assert counts == [min(k + 1, 9) for k in range(10) for _ in range(2_000)]  # eight are held, and this one
+    assert memory.rows == 2_000
+    restored = engine.memory()
+    restored.restore(memory.changes())
+    again = [pay(f"{n}", f"acc-{n}", NOON + 10) for n in range(2_000)]
+    expected, seen = engine.judge(again, memory), engine.judge(again, restored)
+    assert expected.features["account.n"].tolist() == seen.features["account.n"].tolist() == [9.0] * 2_000
+
+
+def test_a_quiet_account_costs_a_fraction_of_a_busy_one() -> None:
+    engine = engine_of(slots=64)
+    quiet, busy = engine.memory(), engine.memory()
+    engine.judge([pay(f"{n}", f"acc-{n}") for n in range(1_000)], quiet)
+    engine.judge([pay(f"{n}-{k}", f"acc-{n}", NOON + k) for n in range(1_000) for k in range(64)], busy)
+    assert quiet.memory_bytes * 8 < busy.memory_bytes
+
+
+def test_the_watermark_is_the_newest_time_and_is_saved() -> None:
+    engine = engine_of()
+    memory, restored = engine.memory(), engine.memory()
+    engine.judge([pay("1", "a", NOON), pay("2", "a", NOON - 1)], memory)
+    restored.restore(memory.changes())
+    assert memory.watermark_ms == restored.watermark_ms == NOON
