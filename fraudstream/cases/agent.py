@@ -1,14 +1,15 @@
 """The case agent on Kafka: alerts and analysts' actions in, cases out, each input handled exactly once in effect.
 
-A step is one alert or one action:
-    1. the book of its partition says what the case becomes (a repeat or a refusal changes nothing and ends the step);
-    2. labels of a closed case go to the log of payments, and are durable;
-    3. the case goes to `cases` with the position behind this input, one record, and is durable;
+A step is a short list of alerts, or of actions, of one partition:
+    1. the book of the partition says, one by one, what the cases become (repeats and refusals change nothing);
+    2. labels of closed cases go to the log of payments, and are durable;
+    3. the cases go to `cases`, each record with the position behind the input that caused it, and are durable;
     4. the view is told.
 Offsets are committed to the group only after that, for lag dashboards and to spare work. The truth is the position in
 the newest case: whoever takes a partition over becomes its only writer, reads its cases back, and goes on from there.
     killed before 3: the step is done again from the same state; its labels say the same twice.
-    killed after 3: the successor goes on behind it.
+    killed within 3, in plain mode: the successor goes on behind the last record that is durable.
+    killed after 3: the successor goes on behind the step.
 Alerts and actions are two topics: their order among each other is not in the log, so the position holds both. Refusals
 and repeats emit nothing and may be met again after a crash: nothing has changed since, so they are refused again.
 
@@ -167,15 +168,15 @@ class CaseAgent(Service):
                     committed_at = time.monotonic()
 
     async def _handle(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
-        for record in records:
-            async with self._step:
-                desk = self._desks.get(tp.partition)
-                if desk is None or self.should_stop:
-                    return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
-                if tp.topic == self._settings.alerts_topic:
-                    await desk.alert(record)
-                else:
-                    await desk.action(record)
+        """One step."""
+        async with self._step:
+            desk = self._desks.get(tp.partition)
+            if desk is None or self.should_stop:
+                return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
+            handle = desk.alert if tp.topic == self._settings.alerts_topic else desk.action
+            for record in records:
+                handle(record)
+            await desk.emit()
 
     async def _take_over(self) -> None:
         """Read back the cases of partitions that were assigned since, and go to where they left off."""

@@ -67,6 +67,16 @@ class CaseLog:
         finally:
             await consumer.stop()
 
+    async def end(self, partition: int) -> int:
+        """The high watermark of the partition, now."""
+        async with AIOKafkaConsumer(**self._options) as consumer:
+            tp = TopicPartition(self.topic, partition)
+            consumer.assign([tp])
+            consumer.seek(tp, 0)
+            while (end := consumer.highwater(tp)) is None:
+                await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+            return int(end)
+
     async def restore(self, partition: int) -> tuple[Book, Position, int]:
         """The partition's cases, the position they were emitted at, and the offset after the last of their records."""
         book, position, end = Book(), Position(), 0

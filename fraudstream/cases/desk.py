@@ -1,13 +1,15 @@
-"""The desk of one partition: takes an alert or an action from Kafka, asks the book, and emits what follows, in that
-order.
+"""The desk of one partition: takes alerts and actions from Kafka, asks the book, and emits what follows, in order.
 
-Nothing is fatal and nothing silent: what is no alert or no action goes to the dead letters, what does not fit is
-refused, logged and counted.
+`alert` and `action` only note what follows; `emit` makes a step of it: labels and dead letters first, then the cases,
+then the view and the observer are told. Nothing is fatal and nothing silent: what is no alert or no action goes to the
+dead letters, what does not fit is refused, logged and counted.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -27,6 +29,7 @@ from fraudstream.contracts.dead_letter import ReasonCode
 if TYPE_CHECKING:
     from fraudstream.cases.agent import AgentSettings
 
+LABEL_HEADER: Final = ("type", b"label")
 DEAD_VALUE_BYTES_MAX: Final = 512 * 1024  # in base64 all three still fit a record of 1 MB
 DEAD_KEY_BYTES_MAX: Final = 4 * 1024
 DEAD_HEADERS_BYTES_MAX: Final = 32 * 1024
@@ -39,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Desk:
-    """`position` is behind the last input handled. One step at a time."""
+    """`position` is behind the last input whose consequences are durable."""
 
     def __init__(
         self,
@@ -52,6 +55,10 @@ class Desk:
         observer: Observer,
     ) -> None:
         self.position = position
+        self._ahead = position  # behind what is noted
+        self._before: list[Outgoing] = []  # labels and dead letters
+        self._cases: list[tuple[Held, Position]] = []
+        self._tell: list[Callable[[], None]] = []
         self._partition = partition
         self._book = book
         self._settings = settings
@@ -59,89 +66,88 @@ class Desk:
         self._view = view
         self._observer = observer
 
-    async def alert(self, record: Record) -> None:
-        """Group an alert. Raises when it is in doubt whether what follows is durable."""
-        position = replace(self.position, alerts=record.offset + 1)
-        alert = await self._decoded(_alert, record)
-        if alert is not None:
-            try:
-                held = self._book.alert(alert, source_of(record.headers))
-            except AlertError as error:
-                await self._bury(record, error.reason, str(error), error.path)
-            else:
-                if held is None:
-                    self._observer.on_repeat(self._partition, kind="alert")
-                    if self._book.disagrees(alert):
-                        log.error(
-                            "alert %s of event %s came again with another verdict", alert.alert_id, alert.event_id
-                        )
-                        self._observer.on_mismatch(self._partition)
-                else:
-                    await self._emit(held, position)
-                    opened = held.case.alert_count == 1
-                    self._observer.on_alert(self._partition, severity=alert.severity, opened=opened)
-        self.position = position
+    def alert(self, record: Record) -> None:
+        """Group an alert."""
+        self._ahead = replace(self._ahead, alerts=record.offset + 1)
+        alert = self._decoded(_alert, record)
+        if alert is None:
+            return
+        try:
+            held = self._book.alert(alert, source_of(record.headers))
+        except AlertError as error:
+            self._bury(record, error.reason, str(error), error.path)
+            return
+        if held is None:
+            self._tell.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
+            return
+        self._cases.append((held, self._ahead))
+        opened = held.case.alert_count == 1
+        self._tell.append(partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened))
 
-    async def action(self, record: Record) -> None:
-        """Act on a case. Raises when it is in doubt whether what follows is durable."""
-        position = replace(self.position, case_actions=record.offset + 1)
-        action = await self._decoded(_action, record)
-        if action is not None:
-            match self._book.act(action):
-                case None:
-                    self._observer.on_repeat(self._partition, kind="action")
-                case Refusal(code, sentence):
-                    log.warning("action %s of %s refused (%s): %s", action.action_id, action.actor, code, sentence)
-                    self._observer.on_refused(self._partition, code=code)
-                case Held() as held:
-                    await self._label(held, action)
-                    await self._emit(held, position)
-                    self._observer.on_action(self._partition, action=action.action)
-        self.position = position
+    def action(self, record: Record) -> None:
+        """Act on a case."""
+        self._ahead = replace(self._ahead, case_actions=record.offset + 1)
+        action = self._decoded(_action, record)
+        if action is None:
+            return
+        match self._book.act(action):
+            case None:
+                self._tell.append(partial(self._observer.on_repeat, self._partition, kind="action"))
+            case Refusal(code, sentence):
+                log.warning("action %s of %s refused (%s): %s", action.action_id, action.actor, code, sentence)
+                self._tell.append(partial(self._observer.on_refused, self._partition, code=code))
+            case Held() as held:
+                self._label(held, action)
+                self._cases.append((held, self._ahead))
+                self._tell.append(partial(self._observer.on_action, self._partition, action=action.action))
 
-    async def _emit(self, held: Held, position: Position) -> None:
-        record = case_record(self._settings.cases_topic, self._partition, held, position)
-        offset = await self._emission.emit(self._partition, record)
-        self._view.put(self._partition, held.case, offset)
-        self._observer.on_open_cases(self._partition, cases=self._book.open_cases)
+    async def emit(self) -> None:
+        """Make what is noted durable. Raises when that is in doubt: the agent must leave then."""
+        if self._before:
+            await self._emission.send(self._before)
+        if self._cases:
+            topic = self._settings.cases_topic
+            records = [case_record(topic, self._partition, held, position) for held, position in self._cases]
+            offset = await self._emission.emit(self._partition, records)
+            self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
+            self._observer.on_open_cases(self._partition, cases=self._book.open_cases)
+        for tell in self._tell:
+            tell()
+        self.position = self._ahead
+        self._before, self._cases, self._tell = [], [], []
 
-    async def _label(self, held: Held, action: CaseAction) -> None:
-        """To the partition where the payments stand, if their alerts said which: a publisher may use a partitioner of
-        its own."""
+    def _label(self, held: Held, action: CaseAction) -> None:
+        """To the partition where the payments stand, if their alerts said which: publishers choose their
+        partitioner."""
         labels = labels_of(held.case, action)
         if not labels:
             return
         partition = self._book.source_of_payments(held.case.case_id)
-        key = held.case.account_id.encode()
-        headers = (("type", b"label"),)
-        topic = self._settings.payments_topic
-        await self._emission.send(
-            [Outgoing(topic, key, msgspec.json.encode(label), headers, partition) for label in labels]
-        )
+        key, topic = held.case.account_id.encode(), self._settings.payments_topic
+        self._before += [Outgoing(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition) for each in labels]
         unlabelled = held.case.alert_count - len(labels)
         if unlabelled:
             log.warning("case %s: %d alerts are listed no more and got no label", held.case.case_id, unlabelled)
-        self._observer.on_labels(self._partition, labels=len(labels), unlabelled=unlabelled)
+        on_labels = partial(self._observer.on_labels, self._partition, labels=len(labels), unlabelled=unlabelled)
+        self._tell.append(on_labels)
 
-    async def _decoded(self, decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
+    def _decoded(self, decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
         """The alert or action, or None after its record went to the dead letters."""
         try:
             event = decoder.decode(record.value or b"")
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             sentence, _, path = str(error).partition(" - at `")
-            await self._bury(record, "invalid", sentence, path.rstrip("`") or "$")
+            self._bury(record, "invalid", sentence, path.rstrip("`") or "$")
             return None
         except msgspec.DecodeError as error:
-            await self._bury(record, "not_json", str(error), "$")
+            self._bury(record, "not_json", str(error), "$")
             return None
         if record.key != event.account_id.encode():
-            await self._bury(
-                record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id"
-            )
+            self._bury(record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id")
             return None
         return event
 
-    async def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
+    def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
         log.warning("%s/%d at %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
         value, key = record.value or b"", record.key
         headers = tuple((name, content or b"") for name, content in record.headers)
@@ -158,7 +164,6 @@ class Desk:
             key=key[:DEAD_KEY_BYTES_MAX] if key else key,
             headers=headers if sum(len(n) + len(c) for n, c in headers) <= DEAD_HEADERS_BYTES_MAX else (),
         )
-        await self._emission.send(
-            [Outgoing(self._settings.dead_letters_topic, letter.key, msgspec.json.encode(letter))]
-        )
-        self._observer.on_dead_letter(self._partition, reason=reason)
+        topic = self._settings.dead_letters_topic
+        self._before.append(Outgoing(topic, letter.key, msgspec.json.encode(letter)))
+        self._tell.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))

@@ -1,14 +1,15 @@
 """Emission: who may write the cases of a partition, and how.
 
-Labels and dead letters leave by a plain producer, always before the case that ends the step: a crash in between repeats
-the step, and they say the same again. They stay outside transactions, as an open one would hold up every reader of the
-log of payments. The case itself leaves by
+Labels and dead letters leave by a plain producer, always before the cases that belong to them: a crash in between
+repeats the step, and they say the same again. They stay outside transactions, as an open one would hold up every reader
+of the log of payments. The cases of a step, in order, leave by
 
-- `FencedEmission` (Apache Kafka): one Kafka transaction a case, one `transactional.id` a partition. Taking a partition
-  over fences its previous owner: a paused process that wakes up is refused by the broker, and its open transaction is
+- `FencedEmission` (Apache Kafka): one Kafka transaction, one `transactional.id` a partition. Taking a partition over
+  fences its previous owner: a paused process that wakes up is refused by the broker, and its open transaction is
   aborted;
-- `PlainEmission` (a broker without sound transactions, so the embedded one): one record, atomic. Nobody is fenced: run
-  one agent.
+- `PlainEmission` (a broker without sound transactions, so the embedded one): record batches, one after the other. What
+  is durable after a crash is a beginning of the list, and every record says what it stands behind. Nobody is fenced:
+  run one agent.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class PlainEmission:
             "acks": "all",
             "compression_type": "lz4",
             "max_request_size": RECORD_BYTES_MAX,
+            "max_batch_size": RECORD_BYTES_MAX,
         }
 
     async def start(self) -> None:
@@ -55,9 +57,9 @@ class PlainEmission:
     async def take_over(self, partition: int) -> None:
         """Become the only writer of the partition's cases. Before they are read."""
 
-    async def emit(self, partition: int, case: Outgoing) -> int:
-        """Send a case, wait until it is durable, give its offset."""
-        return int((await (await _send(self._producer, case))).offset)
+    async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
+        """Send cases, in order, wait until they are durable, give the offset of the last."""
+        return await _send_batches(self._producer, partition, cases)
 
     async def let_go(self, partition: int) -> None:
         """The partition has another owner now, or none."""
@@ -88,13 +90,13 @@ class FencedEmission(PlainEmission):
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
         self._owners[partition] = owner
 
-    async def emit(self, partition: int, case: Outgoing) -> int:
+    async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
         # Bounded: aiokafka retries the end of a transaction for ever when it is refused with an error it does not know.
-        return await asyncio.wait_for(self._emit(self._owners[partition], case), TRANSACTION_S)
+        return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases), TRANSACTION_S)
 
-    async def _emit(self, owner: AIOKafkaProducer, case: Outgoing) -> int:
+    async def _emit(self, owner: AIOKafkaProducer, partition: int, cases: Sequence[Outgoing]) -> int:
         async with owner.transaction():
-            return int((await (await _send(owner, case))).offset)
+            return await _send_batches(owner, partition, cases)
 
     async def let_go(self, partition: int) -> None:
         owner = self._owners.pop(partition, None)
@@ -111,3 +113,20 @@ async def _send(producer: AIOKafkaProducer, record: Outgoing) -> Any:
     return await producer.send(
         record.topic, record.value, key=record.key, partition=record.partition, headers=list(record.headers)
     )
+
+
+async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Sequence[Outgoing]) -> int:
+    """Send records of one topic to one partition, a batch when the one before is durable; the offset of the last."""
+    offset, first = -1, 0
+    while first < len(records):
+        batch = producer.create_batch()
+        for record in records[first:]:
+            added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+            if added is None:  # full, and says so only thus
+                break
+        count = batch.record_count()
+        assert count > 0, f"a record of {len(records[first].value)} bytes does not fit a batch"
+        sent = await producer.send_batch(batch, records[first].topic, partition=partition)
+        offset = (await sent).offset + count - 1
+        first += count
+    return offset

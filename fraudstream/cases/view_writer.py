@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from redis import RedisError
@@ -58,11 +58,11 @@ class ViewWriter:
         """Owned partition to the offset after its last case."""
         return dict(self._ends)
 
-    def put(self, partition: int, case: Case, offset: int) -> None:
-        """This case was emitted at `offset`."""
+    def put(self, partition: int, cases: Sequence[Case], offset: int) -> None:
+        """These cases were emitted, in order, the last at `offset`."""
         self._ends[partition] = offset + 1
         if partition not in self._behind:
-            self._waiting.setdefault(partition, {})[case.case_id] = case
+            self._waiting.setdefault(partition, {}).update((case.case_id, case) for case in cases)
             if self._waiting_cases > WAITING_MAX:
                 log.warning("more than %d cases wait for the view: it will be rebuilt from the topic", WAITING_MAX)
                 self._behind.update(self._waiting)
@@ -108,7 +108,7 @@ class ViewWriter:
         marks = await self._view.marks()
         for partition, end in self._ends.items():
             mark, known = marks.get(partition), self._marks.get(partition)
-            if known is None and mark is not None and mark > end:
+            if known is None and mark is not None and mark > end and mark > await self._case_log.end(partition):
                 log.warning("the view has partition %d up to %d, the topic ends at %d: emptied", partition, mark, end)
                 await self._view.clear()
                 self._marks.clear()

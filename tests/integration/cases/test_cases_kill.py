@@ -14,8 +14,11 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaError
 
+from fraudstream.cases.emission import FencedEmission
 from fraudstream.cases.grouping import case_id_of
+from fraudstream.cases.record import Outgoing
 from fraudstream.contracts import Case
 from tests.integration.cases.agent_process import agent_process
 from tests.integration.cases.cluster import Cluster, eventually
@@ -69,23 +72,47 @@ async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothin
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(180)
-async def test_a_paused_agent_that_wakes_up_is_refused_by_the_broker(
+async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     kafka: str, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
-    """Paused in the middle of a fetched list, for longer than its session; its successor has done the work by then."""
     cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
-    await cluster.publish_alerts(ALERTS)
+    topic, group = cluster.settings.cases_topic, cluster.settings.group
+    first, second = FencedEmission(kafka, group), FencedEmission(kafka, group)
+    await first.start()
+    await second.start()
+    await first.take_over(0)
+    await first.emit(0, [Outgoing(topic, b"case", b"by the first")])
+    await second.take_over(0)
+    with pytest.raises((KafkaError, TimeoutError)):
+        await first.emit(0, [Outgoing(topic, b"case", b"by the first, paused and awake again")])
+    await second.emit(0, [Outgoing(topic, b"case", b"by the second")])
+    await second.stop()
+    await first.stop()
+
+    assert [record.value for record in await cluster.records(topic)] == [b"by the first", b"by the second"]
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(180)
+async def test_an_agent_paused_beyond_its_session_neither_loses_nor_doubles(
+    kafka: str, redis_url: str, unique_name: Callable[[str], str]
+) -> None:
+    """It wakes up when its successor has done the work, and is refused or joins the group again, as the moment
+    wills."""
+    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
+    await cluster.create_topics()
+    half = len(ALERTS) // 2
+    publishing = asyncio.create_task(cluster.publish_alerts(ALERTS[:half]))
     with agent_process(cluster) as paused:
         await eventually(cluster.case_events, at_least(20))
         paused.send_signal(signal.SIGSTOP)
-        with agent_process(cluster):
-            await eventually(
-                cluster.cases, lambda found: sum(case.alert_count for case in found.values()) == len(ALERTS)
-            )
+        await publishing
+        with agent_process(cluster), agent_process(cluster):  # one to spare, as a supervisor would start it
+            await eventually(cluster.case_events, at_least(half))
             paused.send_signal(signal.SIGCONT)
-            assert await asyncio.to_thread(paused.wait, 60) == 70
+            await cluster.publish_alerts(ALERTS[half:], first_offset=half)
+            await eventually(cluster.case_events, at_least(len(ALERTS)))
 
     await assert_each_alert_once(cluster, versions=40)
 

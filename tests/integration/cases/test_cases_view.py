@@ -1,17 +1,21 @@
 """The view in Redis: written after the topic, rebuilt from it, and never older than it was."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from fraudstream.cases import view_writer
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.grouping import case_id_of, opened
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.view import CaseView, urgency
+from fraudstream.cli.main import main
 from fraudstream.contracts import Case
 from fraudstream.embedded import embedded_redis
 from tests.integration.cases.cluster import Cluster, eventually
@@ -85,7 +89,12 @@ async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, vi
         assert await eventually(lambda: view.case(FIRST), lambda case: case is not None)
 
 
-async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back(cluster: Cluster, port: int) -> None:
+@pytest.mark.parametrize("waiting_max", [view_writer.WAITING_MAX, 1])
+async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back(
+    cluster: Cluster, port: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for all that waits, and with so little that it must be rebuilt from the topic."""
+    monkeypatch.setattr(view_writer, "WAITING_MAX", waiting_max)
     url = f"redis://127.0.0.1:{port}/0"
     async with running(cluster, url) as watch:
         await cluster.publish_alerts([alert("a1"), alert("b1", "acc-2")])
@@ -161,3 +170,26 @@ def port() -> int:
 
 async def _lost(watch: Watch) -> bool:
     return watch.lost
+
+
+async def test_cases_are_listed_and_shown_from_the_command_line(
+    redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = CaseView(redis_url)
+    case = opened(alert("a1", "acc of the command line", severity="critical", score=1.0))
+    await view.put(0, [case])
+
+    async def cases(*args: str) -> str:
+        assert await asyncio.to_thread(main, ["cases", "--redis-url", redis_url, *args]) == 0
+        return capsys.readouterr().out
+
+    assert case.case_id in await cases("list", "--limit", "1000")
+    assert "10.00 EUR" in await cases("show", case.case_id)
+    assert msgspec.json.decode(await cases("show", case.case_id, "--json"), type=Case) == case
+    listed = json.loads(await cases("list", "--account", case.account_id, "--json"))
+    assert [each["case_id"] for each in listed] == [case.case_id]
+
+    assert await asyncio.to_thread(main, ["cases", "show", "no-such-case", "--redis-url", redis_url]) == 1
+    assert "the view has no case no-such-case" in capsys.readouterr().err
+    await view.clear()
+    await view.close()
