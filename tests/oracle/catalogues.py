@@ -68,7 +68,7 @@ def _catalogue(account: str, device: str, features: str) -> str:
 
 
 ROOMY = _catalogue("slots: 128", "slots: 128", _ACCOUNT + _DEVICE)
-TIGHT = _catalogue("slots: 4", "slots: 4", _ACCOUNT + _DEVICE)
+TIGHT = _catalogue("slots: 6", "slots: 5", _ACCOUNT + _DEVICE)
 PANED = _catalogue(
     "slots: 4, panes: {width: 3d, count: 14}",
     "slots: 8, panes: {width: 1d, count: 32}",

@@ -24,6 +24,8 @@ BEGIN_MS = 1_750_000_000_000
 CURRENCIES = ("EUR", "EUR", "EUR", "USD", "JPY", "KWD")
 AMOUNTS = ("0", "1", "3", "5", "10", "250", "8000", "9999", "123456789")
 PLACES = (None, (52.52, 13.405), (48.137, 11.575), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))
+# More countries than a spill remembers values.
+COUNTRIES = (None, "DE", "DE", "FR", "AU", "BR", "CN", "DK", "EG", "FI", "GR", "HU", "IN", "JP")
 STEPS_MS = (
     0, 0, 1, 1_000, MINUTE_MS - 1, MINUTE_MS, MINUTE_MS + 1, HOUR_MS, HOUR_MS, DAY_MS, 3 * DAY_MS, 31 * DAY_MS,
     -1, -MINUTE_MS, -HOUR_MS, -DAY_MS, -2 * DAY_MS - 1, -40 * DAY_MS,
@@ -103,7 +105,7 @@ def _payment(number: int, account: str, occurred_at_ms: int, choice: int) -> Pay
         direction="debit" if digits.below(3) else "credit",
         merchant_id=(None, "m-1", "m-2", "m-3")[digits.below(4)],
         device_id=(None, "d-1", "d-2")[digits.below(3)],
-        country=(None, "DE", "FR", "AU")[digits.below(4)],
+        country=COUNTRIES[digits.below(len(COUNTRIES))],
         lat=place[0] if place else None,
         lon=place[1] if place else None,
         card_present=(None, True, False)[digits.below(3)],
