@@ -58,7 +58,7 @@ class Decider:
                 await self._fetch_again(partition, fetched)
                 return
             self._refetches = 0
-            await self._judge(partition, fetched)
+            self._judge(partition, fetched)
         await partition.settle()
         self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
 
@@ -72,7 +72,7 @@ class Decider:
         log.info("partition %d: going back from %d to %d", partition.number, fetched.first, partition.next_offset)
         await self._app.seek(partition)
 
-    async def _judge(self, partition: Partition, fetched: FetchedList) -> None:
+    def _judge(self, partition: Partition, fetched: FetchedList) -> None:
         started = time.perf_counter()
         records = fetched.records
         if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
@@ -89,7 +89,7 @@ class Decider:
         refused += [rejection._replace(position=where[rejection.position]) for rejection in verdicts.rejected]
         positions = [where[i] for i in verdicts.positions.tolist()]
         alerts = verdicts.alerts()
-        await self._send(partition, records, verdicts, positions, alerts, refused)
+        self._send(partition, records, verdicts, positions, alerts, refused)
 
         now_ms = time.time() * 1000
         arrived = np.array(timestamps, np.float64)[positions]
@@ -113,7 +113,7 @@ class Decider:
             size=partition.memory.memory_bytes,
         )
 
-    async def _send(
+    def _send(
         self,
         partition: Partition,
         records: Sequence[ConsumerRecord],
@@ -126,16 +126,16 @@ class Decider:
         if app.decisions is not None and verdicts.n:
             values = _encoder.encode_lines(verdicts.decisions()).splitlines()
             answers = _answers(number, records, positions, verdicts.payments, values)
-            partition.pending += await app.decisions.send(app.output_producer, number, answers, now_ms)
+            partition.pending |= app.decisions.send(app.output_producer, number, answers, now_ms)
         if alerts:
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
             answers = _answers(number, records, of_alerts, [alert.payment for alert in alerts], values)
-            partition.pending += await app.alerts.send(app.output_producer, number, answers, now_ms)
+            partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
         if refused:
             letters = [dead_letter.dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
             outgoing = [dead_letter.outgoing(letter) for letter in letters]
-            partition.pending += await app.dead_letters.send(app.output_producer, number, outgoing, now_ms)
+            partition.pending |= app.dead_letters.send(app.output_producer, number, outgoing, now_ms)
 
 
 def _decoded(records: Sequence[ConsumerRecord]) -> tuple[list[Payment | Label], Sequence[int], list[Rejection]]:

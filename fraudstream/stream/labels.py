@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -38,8 +38,7 @@ async def forward(fetched: FetchedList, payments: Output, producer: AIOKafkaProd
         )
         for record in fetched.records
     ]
-    sent: list[Any] = list(await payments.send(producer, None, outgoing, int(time.time() * 1000)))
-    await asyncio.gather(*sent)
+    await asyncio.gather(*payments.send(producer, None, outgoing, int(time.time() * 1000)))
     return len(outgoing)
 
 

@@ -6,17 +6,20 @@ the same number, else to the one that Kafka's default partitioner gives the key.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+import asyncio
+from collections import deque
+from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 SOURCE_HEADER = "source"  # "partition:offset" of the record that this one answers: readers drop what is not higher
 Headers = list[tuple[str, bytes]]  # a list: the builder of batches takes nothing else
 Outgoing = tuple[bytes | None, bytes, Headers]  # key, value, headers
+Acknowledgement = asyncio.Future[None]
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
@@ -24,45 +27,73 @@ def source_header(partition: int, offset: int) -> tuple[str, bytes]:
 
 
 class Output:
-    """One topic. `partitions`: how many it has; `aligned`: as many as the input topic."""
+    """One topic. `aligned`: it has as many partitions as the input topic."""
 
     def __init__(self, topic: str, partitions: int, input_partitions: int) -> None:
-        self.topic = topic
-        self.partitions = list(range(partitions))
         self.aligned = partitions == input_partitions
+        self._lanes = [_Lane(topic, number) for number in range(partitions)]
+        self._numbers = list(range(partitions))
         self._choose = DefaultPartitioner()
 
-    async def send(
+    def send(
         self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[Outgoing], timestamp_ms: int
-    ) -> list[Awaitable[Any]]:
-        """Hand records to the producer, in order; returns what to await for their acknowledgement.
+    ) -> set[Acknowledgement]:
+        """Put records on their way, in order; returns what to await for their acknowledgement.
 
-        `partition`: the input's, that they answer; None if they answer none.
+        `partition`: the input's, that they answer; None if they answer none. Must be called in the event loop.
         """
         if self.aligned and partition is not None:
-            return await self._send_to(producer, partition, records, timestamp_ms)
-        placed = [(self._choose(record[0], self.partitions, self.partitions), record) for record in records]
+            return self._lanes[partition].put(producer, records, timestamp_ms)
+        placed = [(self._choose(record[0], self._numbers, self._numbers), record) for record in records]
         placed.sort(key=itemgetter(0))
-        sent: list[Awaitable[Any]] = []
+        waits: set[Acknowledgement] = set()
         for number, group in groupby(placed, key=itemgetter(0)):
-            sent += await self._send_to(producer, number, (record for _, record in group), timestamp_ms)
-        return sent
+            waits |= self._lanes[number].put(producer, (record for _, record in group), timestamp_ms)
+        return waits
 
-    async def _send_to(
-        self, producer: AIOKafkaProducer, partition: int, records: Iterable[Outgoing], timestamp_ms: int
-    ) -> list[Awaitable[Any]]:
-        sent: list[Awaitable[Any]] = []
-        batch = producer.create_batch()
-        append = batch.append
+
+class _Lane:
+    """The way into one partition. The producer takes one batch at a time; what comes meanwhile joins the next one, so
+    that judging does not wait for the broker."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self._topic, self._partition = topic, partition
+        self._waiting: deque[tuple[BatchBuilder, Acknowledgement]] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, producer: AIOKafkaProducer, records: Iterable[Outgoing], timestamp_ms: int) -> set[Acknowledgement]:
+        waits: set[Acknowledgement] = set()
+        batch, acknowledgement = self._waiting[-1] if self._waiting else self._begin(producer)
         for key, value, headers in records:
-            if (
-                append(timestamp=timestamp_ms, key=key, value=value, headers=headers) is None
-            ):  # full, and says so only thus
-                sent.append(await producer.send_batch(batch, self.topic, partition=partition))
-                batch = producer.create_batch()
-                append = batch.append
-                first = append(timestamp=timestamp_ms, key=key, value=value, headers=headers)
-                assert first is not None, f"{self.topic}: an empty batch refused a record of {len(value)} bytes"
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, self.topic, partition=partition))
-        return sent
+            if batch.append(timestamp=timestamp_ms, key=key, value=value, headers=headers) is None:  # full
+                batch, acknowledgement = self._begin(producer)
+                first = batch.append(timestamp=timestamp_ms, key=key, value=value, headers=headers)
+                assert first is not None, f"{self._topic}: an empty batch refused a record of {len(value)} bytes"
+            waits.add(acknowledgement)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send(producer))
+        return waits
+
+    def _begin(self, producer: AIOKafkaProducer) -> tuple[BatchBuilder, Acknowledgement]:
+        begun = (producer.create_batch(), asyncio.get_running_loop().create_future())
+        self._waiting.append(begun)
+        return begun
+
+    async def _send(self, producer: AIOKafkaProducer) -> None:
+        while self._waiting:
+            batch, acknowledgement = self._waiting.popleft()
+            try:
+                sent = await producer.send_batch(batch, self._topic, partition=self._partition)
+            except Exception as error:
+                acknowledgement.set_exception(error)
+            else:
+                sent.add_done_callback(lambda sent, waiting=acknowledgement: _pass_on(sent, waiting))
+
+
+def _pass_on(sent: asyncio.Future[object], acknowledgement: Acknowledgement) -> None:
+    if sent.cancelled():
+        acknowledgement.cancel()
+    elif (error := sent.exception()) is not None:
+        acknowledgement.set_exception(error)
+    else:
+        acknowledgement.set_result(None)

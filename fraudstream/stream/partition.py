@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fraudstream.stream.changelog import Replay
+from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
 
 if TYPE_CHECKING:
     from fraudstream.engine.memory import Memory
     from fraudstream.stream.fencing import ChangelogWriter
 
-PENDING_MAX = 512  # sends awaiting their acknowledgement; the agent waits when there are more
+PENDING_MAX = 16  # batches on their way to the broker; judging waits when there are more
 BYTES_A_PAYMENT = 300  # until the first checkpoint has told
 
 
@@ -39,7 +39,7 @@ class Partition:
         self.saved_offset = -1
         self.changelog_end: int | None = None
         self.sources: dict[str, int] = {}
-        self.pending: list[Awaitable[Any]] = []
+        self.pending: set[Acknowledgement] = set()
         self.lock = asyncio.Lock()
         self.checkpoint_lock = asyncio.Lock()
         self.checkpoint_at = time.monotonic()
@@ -55,11 +55,14 @@ class Partition:
         """Estimate of what the next checkpoint has to write, from what the last one wrote for each payment."""
         return self.applied * self.bytes_a_payment
 
-    def take_pending(self) -> list[Awaitable[Any]]:
-        pending, self.pending = self.pending, []
+    def take_pending(self) -> set[Acknowledgement]:
+        pending, self.pending = self.pending, set()
         return pending
 
     async def settle(self) -> None:
-        """Wait for acknowledgements when too many are due. Raises if one failed."""
+        """Forget what is acknowledged, and wait while too much is not. Raises if one failed."""
+        for done in [pending for pending in self.pending if pending.done()]:
+            self.pending.remove(done)
+            done.result()
         if len(self.pending) > PENDING_MAX:
             await asyncio.gather(*self.take_pending())

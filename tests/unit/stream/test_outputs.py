@@ -1,0 +1,100 @@
+"""How records are packed and where they go. The producer is aiokafka's own builder of batches, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from fraudstream.stream.outputs import Outgoing, Output, source_header
+
+BATCH_BYTES = 1000
+
+
+class Broker:
+    """Takes batches when it is let to, in the place of aiokafka's producer."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, int, list[tuple[bytes, bytes]]]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.refuses = False
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(BATCH_BYTES, 0)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        await self.open.wait()
+        if self.refuses:
+            raise KafkaTimeoutError
+        records = MemoryRecords(bytes(batch._build())).next_batch()
+        self.batches.append((topic, partition, [(record.key, record.value) for record in records]))
+        sent: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
+
+def outgoing(count: int, size: int = 10, start: int = 0) -> list[Outgoing]:
+    return [(b"k%d" % n, b"v" * size, [source_header(0, n)]) for n in range(start, start + count)]
+
+
+def producer_of(broker: Broker) -> AIOKafkaProducer:
+    return cast(AIOKafkaProducer, broker)
+
+
+async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out() -> None:
+    broker, output = Broker(), Output("decisions", 4, 4)
+    await asyncio.gather(*output.send(producer_of(broker), 2, outgoing(300), 0))
+    assert len(broker.batches) > 1
+    assert {(topic, partition) for topic, partition, _ in broker.batches} == {("decisions", 2)}
+    keys = [key for _, _, records in broker.batches for key, _ in records]
+    assert keys == [b"k%d" % n for n in range(300)]
+
+
+async def test_a_record_larger_than_a_batch_goes_alone() -> None:
+    broker, output = Broker(), Output("alerts", 4, 4)
+    records = outgoing(1) + outgoing(1, size=50 * BATCH_BYTES, start=1) + outgoing(1, start=2)
+    await asyncio.gather(*output.send(producer_of(broker), 0, records, 0))
+    assert [[key for key, _ in records] for _, _, records in broker.batches] == [[b"k0"], [b"k1"], [b"k2"]]
+
+
+async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() -> None:
+    broker, output = Broker(), Output("decisions", 4, 4)
+    broker.open.clear()
+    waits = set()
+    for n in range(10):
+        waits |= output.send(producer_of(broker), 1, outgoing(1, start=n), 0)
+        await asyncio.sleep(0)
+    assert not any(wait.done() for wait in waits)
+    broker.open.set()
+    await asyncio.gather(*waits)
+    assert [key for _, _, records in broker.batches for key, _ in records] == [b"k%d" % n for n in range(10)]
+    assert len(broker.batches) == 2
+
+
+async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -> None:
+    broker, output = Broker(), Output("decisions", 3, 4)
+    records = [(b"k%d" % (n % 7), b"%d" % n, [source_header(0, n)]) for n in range(70)]
+    await asyncio.gather(*output.send(producer_of(broker), 3, records, 0))
+    by_key: dict[bytes, list[int]] = {}
+    partitions: dict[bytes, set[int]] = {}
+    for _, partition, sent in broker.batches:
+        for key, value in sent:
+            by_key.setdefault(key, []).append(int(value))
+            partitions.setdefault(key, set()).add(partition)
+    assert all(numbers == sorted(numbers) for numbers in by_key.values())
+    assert all(len(found) == 1 for found in partitions.values())
+    assert len(by_key) == 7
+
+
+async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
+    broker, output = Broker(), Output("decisions", 4, 4)
+    broker.refuses = True
+    waits = output.send(producer_of(broker), 0, outgoing(5), 0)
+    with pytest.raises(KafkaTimeoutError):
+        await asyncio.gather(*waits)
