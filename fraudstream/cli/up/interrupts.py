@@ -28,8 +28,9 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         for number in SIGNALS:
-            if self._before[number] is not signal.SIG_IGN:  # nohup wants to live on
-                signal.signal(number, self._on_signal)
+            if number == signal.SIGHUP and self._before[number] is signal.SIG_IGN:
+                continue  # nohup wants to live on
+            signal.signal(number, self._on_signal)
         return self
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -37,6 +37,7 @@ DECIDED_S_MAX: Final = 3.0
 WORKERS_S_MAX: Final = 5.0
 CASES_S_MAX: Final = 2.0
 PUBLISHER_S_MAX: Final = 2.0
+CLIENTS_S_MAX: Final = 2.0
 
 
 class Ask(NamedTuple):
@@ -94,10 +95,10 @@ class Parent:
             if self.failure is None:
                 await self._stop_in_order(feeding)
         finally:
+            self.kill()
             for task in (*tasks, beat):
                 task.cancel()
-            await asyncio.gather(*tasks, beat, return_exceptions=True)
-            self.kill()
+            await asyncio.wait([*tasks, beat], timeout=CLIENTS_S_MAX)  # without a broker, clients do not find an end
 
     async def _start(self, begin: Any) -> None:
         """Start everything, then publish until there is nothing left or we are cancelled."""

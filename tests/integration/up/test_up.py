@@ -1,0 +1,289 @@
+"""`fraudstream up` as a stranger runs it: a subprocess of its own, seen through its output, its topics and /proc.
+
+What a green run does not prove: the board's looks, and the time on a machine that has to compile the kernel first.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from fraudstream.contracts import Case
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+WAIT_S = 120.0
+FEW = ("--accounts", "1000", "--seed", "1")
+LISTENING = "0A"  # the state TCP_LISTEN in /proc/net/tcp
+
+
+class Up:
+    """A run, its output read line by line."""
+
+    def __init__(self, tmp_path: Path, *flags: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
+        self.scratch = tmp_path / "scratch"
+        self.scratch.mkdir()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment | {"TMPDIR": str(self.scratch)},
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        self._output = self.process.stdout
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next JSON line that `holds`."""
+        for line in self._output:
+            self.events.append(json.loads(line))
+            if holds(self.events[-1]):
+                return self.events[-1]
+        raise AssertionError(f"the output ended with {self.events[-3:]}: {self.process.communicate()[1]}")
+
+    def until_event(self, name: str) -> dict[str, Any]:
+        return self.until(lambda event: event["event"] == name)
+
+    def family(self) -> set[int]:
+        """The run and all that it started."""
+        found, parents = {self.process.pid}, _parents()
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found
+
+    def child(self, word: str) -> int:
+        return next(pid for pid in self.family() if word in _command(pid))
+
+    def ask_to_stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+    def rest(self) -> tuple[int, str]:
+        """Exit code and stderr, once it has ended."""
+        out, err = self.process.communicate(timeout=WAIT_S)
+        self.events += [json.loads(line) for line in out.splitlines()]
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    runs: list[Up] = []
+
+    def start(*flags: str) -> Up:
+        directory = tmp_path / str(len(runs))
+        directory.mkdir()
+        runs.append(Up(directory, *flags))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.process.kill()
+        run.process.communicate()
+
+
+def test_plain_lines_show_alerts_with_their_reasons_and_the_run_ends_by_itself(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, "--plain", "--for", "5"],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "a demo, not for production" in done.stdout
+    lines = done.stdout.splitlines()
+    alert = next(line for line in lines if line.startswith("alert "))
+    assert " score " in alert
+    assert "/" in alert.split(": ")[0], f"names no rule: {alert}"
+    assert lines[-1].startswith("total: ")
+
+
+async def test_every_payment_is_decided_cases_reach_their_topic_and_nothing_is_left_behind(
+    up: Callable[..., Up],
+) -> None:
+    run = up("--json", "--workers", "2")
+    places = run.until_event("places")
+    alert = run.until_event("alert")["alert"]
+    assert alert["rules"][0]["message"]
+
+    case = await first_case(places["broker"])
+    assert case.alert_count >= 1
+    family = run.family()
+    assert len(family) >= 6, "the run, broker, Redis, two workers, the case agent"
+    assert listening_addresses(family) == {"127.0.0.1"}
+
+    run.ask_to_stop()
+    code, err = run.rest()
+    assert (code, err) == (0, "")
+    totals = run.events[-1]
+    assert totals["event"] == "totals"
+    assert totals["payments"] == totals["decisions"] > 0
+    assert totals["alerts"] >= totals["cases"] > 0
+    assert alive(family) == set()
+    assert list(run.scratch.iterdir()) == []
+
+
+def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: Callable[..., Up]) -> None:
+    run = up("--json")
+    run.until_event("alert")
+    os.kill(run.child(" worker"), signal.SIGKILL)
+    said = run.until_event("notice")
+    assert said["sentence"] == "worker 1 was killed by SIGKILL, starts again in 0.5 s"
+
+    before = run.until_event("progress")["decisions"]
+    run.until(lambda event: event["event"] == "progress" and event["decisions"] > before)
+    run.ask_to_stop(signal.SIGTERM)
+    code, err = run.rest()
+    assert (code, err) == (0, "")
+    assert run.events[-1]["payments"] == run.events[-1]["decisions"]
+
+
+@pytest.mark.parametrize(("process", "name"), [("tansu", "broker"), ("valkey-server", "Redis")])
+def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
+    up: Callable[..., Up], process: str, name: str
+) -> None:
+    run = up("--json")
+    run.until_event("places")
+    family = run.family()
+    os.kill(run.child(process), signal.SIGKILL)
+    code, err = run.rest()
+    assert code == 1
+    assert err == (
+        f"fraudstream: the embedded {name} died, and with it all that it held in memory. Run fraudstream up again.\n"
+    )
+    assert alive(family) == set()
+
+
+def test_nothing_outlives_a_killed_run(up: Callable[..., Up]) -> None:
+    run = up("--json")
+    run.until_event("alert")
+    family = run.family()
+    run.process.kill()
+    run.process.wait()
+    deadline = time.monotonic() + WAIT_S
+    while left := alive(family):
+        assert time.monotonic() < deadline, f"still there: {[_command(pid) for pid in left]}"
+        time.sleep(0.05)
+
+
+def test_a_closed_pipe_ends_the_run_in_order(up: Callable[..., Up]) -> None:
+    run = up("--plain")
+    assert run.process.stdout is not None
+    run.process.stdout.readline()
+    family = run.family()
+    run.process.stdout.close()
+    assert run.process.wait(WAIT_S) == 1
+    assert run.process.stderr is not None
+    assert run.process.stderr.read() == ""
+    assert alive(family) == set()
+
+
+def test_two_runs_do_not_meet(up: Callable[..., Up]) -> None:
+    runs = [up("--json"), up("--json")]
+    addresses = set()
+    for run in runs:
+        places = run.until_event("places")
+        addresses |= {places["broker"], places["redis"]}
+    assert len(addresses) == 4
+    for run in runs:
+        run.until_event("alert")
+        run.ask_to_stop()
+        assert run.rest() == (0, "")
+
+
+def test_a_file_is_judged_to_its_end(up: Callable[..., Up], tmp_path: Path) -> None:
+    rows = ["TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD"]
+    rows += [f"{n},2018-04-01 00:{n // 60:02d}:{n % 60:02d},{n % 7},{n % 3},{n}.50,0" for n in range(1, 501)]
+    file = tmp_path / "payments.csv"
+    file.write_text("\n".join(rows) + "\n")
+    run = up("--json", "--payments", str(file), "--mapping", "handbook")
+    run.until(lambda event: event["event"] == "phase" and event["phase"].startswith("all 500 payments are decided"))
+    run.ask_to_stop()
+    assert run.rest() == (0, "")
+    assert (run.events[-1]["payments"], run.events[-1]["decisions"]) == (500, 500)
+
+
+def test_faulty_rules_are_told_before_a_worker_starts(up: Callable[..., Up], tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "features.yaml").write_text("version: 1\nentities: []\n")
+    run = up("--json", "--rules", str(rules))
+    code, err = run.rest()
+    assert code == 1
+    assert "features.yaml:2" in err
+
+
+async def first_case(broker: str) -> Case:
+    """The first that stands on the topic `cases`."""
+    async with AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, fetch_max_wait_ms=5) as consumer:
+        await consumer._client.force_metadata_update()
+        partitions = [TopicPartition("cases", n) for n in sorted(consumer.partitions_for_topic("cases") or ())]
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, 0)
+        record = await consumer.getone()
+        return msgspec.json.decode(record.value or b"", type=Case)
+
+
+def alive(family: set[int]) -> set[int]:
+    """Those that still run; one that has ended but was not yet waited for does not."""
+    return {pid for pid in family if _stat(pid) not in (None, "Z")}
+
+
+def listening_addresses(family: set[int]) -> set[str]:
+    """The addresses on which these processes listen, over IPv4 and IPv6."""
+    sockets = set()
+    for pid in family:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            link = os.readlink(descriptor) if descriptor.is_symlink() else ""
+            if link.startswith("socket:["):
+                sockets.add(link[8:-1])
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else []:
+            local, state, inode = (line.split()[column] for column in (1, 3, 9))
+            if state == LISTENING and inode in sockets:
+                address = bytes.fromhex(local.partition(":")[0])
+                found.add(".".join(map(str, reversed(address))) if len(address) == 4 else address.hex())
+    return found
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdigit() and (fields := _fields(int(directory.name))):
+            found[int(directory.name)] = int(fields[1])
+    return found
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/pid/stat, from the state on; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _stat(pid: int) -> str | None:
+    fields = _fields(pid)
+    return fields[0] if fields else None
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
