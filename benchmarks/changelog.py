@@ -1,7 +1,7 @@
 """Bytes that checkpoints write for each payment, at a steady rate over many accounts.
 
-The longer a checkpoint waits, the more payments of an account share its rows; the rate matters as much. Bytes are those of
-keys and values before compression.
+The longer a checkpoint waits, the more payments of an account share its rows; the rate matters as much. Bytes are those
+of keys and values before compression.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ class Worker:
             time.sleep(POLL_S)
 
     def run_to(self, count: int) -> Spent:
-        """Wait until it has judged `count` payments; what it spent between the first and the last look before the end."""
+        """Wait until it has judged `count` payments; what it spent between the first and the last look before the
+        end."""
         limit = time.monotonic() + CONTENDER_S_MAX
         looks: list[tuple[int, float, float]] = []
         while True:
@@ -96,7 +97,8 @@ class Worker:
             time.sleep(POLL_S)
         if len(looks) < 2:
             raise RuntimeError(f"{count} payments are too few: they were judged between two looks")
-        return Spent(*(last - first for first, last in zip(looks[0], looks[-1], strict=True)))
+        (judged, started, cpu), (seen, ended, spent) = looks[0], looks[-1]
+        return Spent(seen - judged, ended - started, spent - cpu)
 
 
 @contextmanager

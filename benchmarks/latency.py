@@ -1,7 +1,7 @@
 """From publishing a payment to reading its decision, at a steady rate, beside a floor consumer that reads the payments.
 
-Publisher and both readers share one process, apart from broker and worker, so one clock measures all. A decision takes a hop
-more than a payment at the floor: payment → worker → decision → reader.
+Publisher and both readers share one process, apart from broker and worker, so one clock measures all. A decision takes
+a hop more than a payment at the floor: payment → worker → decision → reader.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def _measure(broker: str, load: str, rate: int, seconds: int, accounts: in
         published[payment.event_id] = time.perf_counter_ns()
         await producer.send(load, msgspec.json.encode(payment), key=payment.account_id.encode())
     limit = time.perf_counter() + READ_ON_S
-    while len(decided) < count and time.perf_counter() < limit:
+    while len(decided) < count and time.perf_counter() < limit:  # noqa: ASYNC110: a reader must not pay for events
         await asyncio.sleep(0.05)
     for reader in readers:
         reader.cancel()

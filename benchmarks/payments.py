@@ -52,7 +52,8 @@ def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
 
 
 async def publish(broker: str, topic: str, load: str, count: int, accounts: int) -> float:
-    """Put them into the topic, keyed and partitioned as a Kafka client would, without compression. Returns bytes a payment."""
+    """Put them into the topic, keyed and partitioned as a Kafka client would, without compression. Returns bytes a
+    payment."""
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_batch_size=BATCH_BYTES_MAX)
     await producer.start()
     choose, partitions = DefaultPartitioner(), list(range(PARTITIONS))

@@ -1,8 +1,10 @@
-"""A Faust agent as its manual shows it: one payment at a time, count and sum by account in a `Table` with its changelog.
+"""A Faust agent as its manual shows it: one payment at a time, count and sum by account in a `Table` with its
+changelog.
 
     python -m benchmarks.plain_faust BROKER TOPIC COUNT
 
-Prints one line of JSON as `benchmarks.floor` does. Its windows are less than the small load asks for, so it is flattered.
+Prints one line of JSON as `benchmarks.floor` does. Its windows are less than the small load asks for, so it is
+flattered.
 """
 
 from __future__ import annotations

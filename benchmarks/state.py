@@ -2,8 +2,9 @@
 
     python -m benchmarks.state ACCOUNTS [PAYMENTS]
 
-Every account pays once, in random order; the other payments fall on accounts by Zipf's law, so that most stay quiet and some are
-very busy. The engine's time is measured over the second half, when all accounts are there. Prints one line of JSON.
+Every account pays once, in random order; the other payments fall on accounts by Zipf's law, so that most stay quiet and
+some are very busy. The engine's time is measured over the second half, when all accounts are there. Prints one line of
+JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Payments a second of one worker process, beside the floor and plain Faust, from the same topic of the embedded broker.
+"""Payments a second of one worker process, beside the floor and plain Faust, from the same topic of the embedded
+broker.
 
 Each round has a broker of its own and runs the contenders one after the other; ratios are taken within a round, and the
 median of the rounds is told.

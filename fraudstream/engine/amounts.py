@@ -28,8 +28,8 @@ def parse_amounts(texts: Sequence[str], exponents: Int8Array, signed: bool = Fal
 
     A faulty amount is 0.
 
-    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are no
-    fault. `signed`: a minus in front is none either, as balances have it.
+    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are
+    no fault. `signed`: a minus in front is none either, as balances have it.
 
     >>> parse_amounts(["12.5", "12.505", "-1", "1e3"], np.array([2, 2, 2, 2], np.int8))
     (array([1250,    0,    0,    0]), array([0, 2, 4, 1], dtype=int8))

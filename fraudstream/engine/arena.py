@@ -1,15 +1,20 @@
-"""Where an entity's past lies: rows of numpy arrays, one for each account (or device, merchant, …) that a partition has seen.
+"""Where an entity's past lies: rows of numpy arrays, one for each account (or device, merchant, …) that a partition has
+seen.
 
     row ── header: how many payments are held, where, since when
      │
-     ├─► slots: a ring of its last payments, in order of event time; 2, 4, 8 … up to the catalogue's `slots`, so a quiet account costs little
+     ├─► slots: a ring of its last payments, in order of event time; 2, 4, 8 … up to the catalogue's `slots`,
+     │          so a quiet account costs little
      │
-     └─► spill (only once a payment has left the ring): sums by pane, and the last values seen, of what the ring no longer holds
+     └─► spill (only once a payment has left the ring): sums by pane, and the last values seen, of what the ring
+                no longer holds
 
-`floor_ms` is the event time of the newest payment that has left the ring. Above it the ring holds everything, so windows that begin there
-are exact, duplicates are found and late payments have their place; at or below it a payment is late.
+`floor_ms` is the event time of the newest payment that has left the ring. Above it the ring holds everything, so
+windows that begin there are exact, duplicates are found and late payments have their place; at or below it a payment is
+late.
 
-These are plain arrays in named tuples, because the kernel walks them compiled. All growth happens here, between two runs of the kernel.
+These are plain arrays in named tuples, because the kernel walks them compiled. All growth happens here, between two
+runs of the kernel.
 """
 
 from __future__ import annotations
@@ -155,7 +160,8 @@ def block_sizes(slots_max: int) -> Int32Array:
 
 
 class Arena:
-    """The rows of one kind of entity in one partition. `rows`, `slots`, `spills` are replaced when they grow: take them anew each time."""
+    """The rows of one kind of entity in one partition. `rows`, `slots`, `spills` are replaced when they grow: take them
+    anew each time."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape

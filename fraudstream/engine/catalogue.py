@@ -1,7 +1,7 @@
 """The feature catalogue: what is known of an account (a terminal, a device, …) when a payment of its is judged.
 
-`parse_catalogue` reads `features.yaml`; a catalogue says which types its names have in expressions, and `plan` turns it into what the kernel
-walks over.
+`parse_catalogue` reads `features.yaml`; a catalogue says which types its names have in expressions, and `plan` turns it
+into what the kernel walks over.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Whom state is kept for. `slots`: payments its ring holds at most; panes of `pane_ms`, `panes` of them, hold sums of what left the ring."""
+    """Whom state is kept for. `slots`: payments its ring holds at most; panes of `pane_ms`: for what left it."""
 
     name: str
     key: str
@@ -82,7 +82,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`name` is `entity.feature`. `of`: a payment field, 'amount' or a label; `same`: only payments with this payment's value of that field."""
+    """`name` is `entity.feature`. `of`: a field, 'amount' or a label; `same`: a field in which payments must agree."""
 
     name: str
     entity: str
@@ -205,7 +205,8 @@ def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
     names = [found.name for found in draft.entities]
     if entity not in names:
         node.fault(
-            f"'{name}' belongs to no entity.{nearest(entity, names)} Name it entity.feature; entities: {', '.join(names)}."
+            f"'{name}' belongs to no entity.{nearest(entity, names)} Name it entity.feature; entities: "
+            f"{', '.join(names)}."
         )
         return []
     _named(short, node)
@@ -285,13 +286,15 @@ def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
     )
     if reach and entity.pane_ms * (entity.panes - 1) < reach:
         root.fault(
-            f"the panes of entity '{entity.name}' reach back {entity.pane_ms * (entity.panes - 1) // UNITS_MS['h']} h, its longest window "
+            f"the panes of entity '{entity.name}' reach back "
+            f"{entity.pane_ms * (entity.panes - 1) // UNITS_MS['h']} h, its longest window "
             f"{reach // UNITS_MS['h']} h. Raise the width or the count of its panes."
         )
     for feature in features:
         if not feature.exact and not held_by_pane(entity, feature):
             root.fault(
-                f"'{feature.name}' is to be kept by pane, but entity '{entity.name}' has no panes narrower than its window."
+                f"'{feature.name}' is to be kept by pane, but entity '{entity.name}' has no panes narrower than its "
+                "window."
             )
 
 

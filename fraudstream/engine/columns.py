@@ -1,4 +1,5 @@
-"""Payments as columns: what the kernel, the rules and the score read, made once a batch; and the payments that can't be read, with why."""
+"""Payments as columns: what the kernel, the rules and the score read, made once a batch; and the payments that can't be
+read, with why."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ class Rejection(NamedTuple):
 
 
 class Columns:
-    """`n` payments. `occurred_at_ms` int64, `amount_minor` int64, `currency_code` uint16 (never 0), `event` uint64 (digest
-    of event_id); other columns are made when they are first asked for, as `expression.ColumnSource` says.
+    """`n` payments. `occurred_at_ms` int64, `amount_minor` int64, `currency_code` uint16 (never 0), `event` uint64
+    (digest of event_id); other columns are made when they are first asked for, as `expression.ColumnSource` says.
     """
 
     def __init__(
@@ -93,8 +94,8 @@ def read_columns(
 ) -> tuple[Columns, Int64Array, list[Rejection]]:
     """Columns of the payments that can be judged, their positions among `payments`, and the rejections of the others.
 
-    `published_at_ms`: when each record was published, int64, shape (n,); a payment that claims to lie further ahead of that
-    than `too_far_ahead_ms` is rejected. Without it nothing is too far ahead.
+    `published_at_ms`: when each record was published, int64, shape (n,); a payment that claims to lie further ahead of
+    that than `too_far_ahead_ms` is rejected. Without it nothing is too far ahead.
     """
     n = len(payments)
     rejections: dict[int, Rejection] = {}

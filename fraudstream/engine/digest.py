@@ -1,7 +1,8 @@
-"""64-bit digests of text, so that columns of identifiers are numbers. They are the same on every machine and in every process.
+"""64-bit digests of text, so that columns of identifiers are numbers. They are the same on every machine and in every
+process.
 
-Two different texts share a digest with probability 2**-64 (2**-32 where only half of it is kept); entities themselves are told apart by
-their whole keys, never by a digest.
+Two different texts share a digest with probability 2**-64 (2**-32 where only half of it is kept); entities themselves
+are told apart by their whole keys, never by a digest.
 """
 
 from __future__ import annotations

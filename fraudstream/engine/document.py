@@ -26,7 +26,7 @@ class DocumentErrors(ValueError):
 
 
 class Node:
-    """A word, a list or a mapping of a document, with its place. Faults found are added to the document's `faults`; reading goes on."""
+    """A word, a list or a mapping of a document, with its place. Faults are collected; reading goes on."""
 
     def __init__(self, node: Any, path: str, text: str, faults: list[Fault]) -> None:
         self._node, self.path, self.text, self.faults = node, path, text, faults
@@ -62,7 +62,8 @@ class Node:
         """The word as it is written; '' and a fault if the node is none."""
         if not isinstance(self._node, yaml.ScalarNode):
             self.fault(
-                f"{what} must be a single value, not a {'mapping' if isinstance(self._node, yaml.MappingNode) else 'list'}."
+                f"{what} must be a single value, not a "
+                f"{'mapping' if isinstance(self._node, yaml.MappingNode) else 'list'}."
             )
             return ""
         return str(self._node.value)

@@ -1,4 +1,5 @@
-"""One batch through the engine: columns, each entity's past, rules and score, verdicts. The same code streams, replays and tests rules."""
+"""One batch through the engine: columns, each entity's past, rules and score, verdicts. The same code streams, replays
+and tests rules."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ class Engine:
     ) -> Verdicts:
         """Apply the events to the memory, in order, and judge each payment in the light of what stands before it.
 
-        How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, if known.
-        Events that can't be judged change nothing either; they are in `Verdicts.rejected`.
+        How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, if
+        known. Events that can't be judged change nothing either; they are in `Verdicts.rejected`.
         """
         at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
         payments = [event for event in events if not isinstance(event, Label)]

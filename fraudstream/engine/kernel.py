@@ -1,7 +1,8 @@
-"""One walk over a batch, payment by payment: answer every feature in the light of what came before, then remember the payment.
+"""One walk over a batch, payment by payment: answer every feature in the light of what came before, then remember the
+payment.
 
-Sequential inside, so where a batch ends can't matter. Windows lie on event time, `(t - delay - window, t - delay]`, over the payments that
-stand before this one in the log:
+Sequential inside, so where a batch ends can't matter. Windows lie on event time, `(t - delay - window, t - delay]`,
+over the payments that stand before this one in the log:
 
         t - delay - window            t - delay          t
     ────────┤━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┝──────────────────┼──── event time
@@ -118,7 +119,8 @@ def walk(
     answers: Answers,
     first: int,
 ) -> tuple[int, int]:
-    """Apply the events from `first` on. Returns the position of the next event and why the walk stopped there; `DONE` at the end."""
+    """Apply the events from `first` on. Returns the position of the next event and why the walk stopped there; `DONE`
+    at the end."""
     slots_max = plan.sizes[len(plan.sizes) - 1]
     scratch.touched[0] = _fetch(events.row, rows, slots)
     for i in range(first, len(events.kind)):
@@ -181,15 +183,11 @@ def _remember(
         return LATE
     mark(rows, tops, row, HEADER_DIRTY)
     rows.first_ms[row] = min(rows.first_ms[row], t)
-    if size == 0 or (held == size and not late):
-        if size < plan.sizes[len(plan.sizes) - 1] and (
-            size == 0
-            or max(t, slots.t[slot_at(rows, row, held - 1)]) - slots.t[slot_at(rows, row, 0)] < plan.horizon_ms
-        ):
-            bigger = 0
-            while plan.sizes[bigger] <= size:
-                bigger += 1
-            resize(rows, slots, tops, plan.sizes, row, plan.sizes[bigger])
+    if held == size and not late and _may_grow(plan, rows, slots, row, t):
+        bigger = 0
+        while plan.sizes[bigger] <= size:
+            bigger += 1
+        resize(rows, slots, tops, plan.sizes, row, plan.sizes[bigger])
     if late or (held == rows.room[row] and t < slots.t[slot_at(rows, row, 0)]):
         # It belongs before all that the ring holds: into the spill at once, by way of a slot that is free.
         slot = tops.used[SLOTS_USED]
@@ -211,6 +209,16 @@ def _remember(
     if plan.guards:
         slots.score[slot] = -(i + 1)
     return FRESH
+
+
+@jit
+def _may_grow(plan: Plan, rows: Rows, slots: Slots, row: int, t: int) -> bool:
+    """A full ring grows rather than let go of a payment that an exact window may still ask for."""
+    if rows.held[row] == 0:
+        return True
+    newest = max(t, slots.t[slot_at(rows, row, rows.held[row] - 1)])
+    young = newest - slots.t[slot_at(rows, row, 0)] < plan.horizon_ms
+    return bool(young and rows.room[row] < plan.sizes[len(plan.sizes) - 1])
 
 
 @jit
@@ -272,7 +280,7 @@ def _answer(
         if aggregate == SINCE_LAST:
             _since_last(plan, rows, slots, spills, answers, row, i, f, now, t)
             continue
-        if aggregate == DISTANCE or aggregate == SPEED:
+        if aggregate in (DISTANCE, SPEED):
             _from_last_place(plan, events, rows, slots, answers, row, i, f, now)
             continue
         # Features stand in order of window and delay, so equal windows are looked up once.
@@ -308,7 +316,8 @@ def _sums(
     until: int,
     beyond: bool,
 ) -> None:
-    """count, sum, mean, min, max, std, share: over the ring's payments in the window, this one if it counts, and the panes beyond the ring."""
+    """count, sum, mean, min, max, std, share: over the ring's payments in the window, this one if it counts, and the
+    panes beyond the ring."""
     aggregate, lane, same, money = plan.spec[f, AGGREGATE], plan.lane[f], plan.spec[f, SAME], plan.spec[f, MONEY] == 1
     currency, mine = events.currency[i], np.uint32(0)
     if same >= 0:
@@ -377,7 +386,7 @@ def _sums(
         answers.value[f, i] = value
     elif aggregate == SHARE:
         answers.value[f, i] = value / count if count > 0.0 else 0.0
-    elif aggregate == MIN or aggregate == MAX:
+    elif aggregate in (MIN, MAX):
         answers.value[f, i] = extreme
     elif count > 0.0:
         mean = value / count
@@ -511,7 +520,8 @@ def _since_last(
 def _from_last_place(
     plan: Plan, events: Events, rows: Rows, slots: Slots, answers: Answers, row: int, i: int, f: int, now: int
 ) -> None:
-    """Distance from the last payment that had a place, in km, or the speed that it would take, in km/h; a second is the shortest time."""
+    """Distance from the last payment that had a place, in km, or the speed that it would take, in km/h; a second is the
+    shortest time."""
     if np.isnan(events.place[i, 0]) or np.isnan(events.place[i, 1]):
         return
     lane = plan.lane[f]

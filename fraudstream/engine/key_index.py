@@ -1,7 +1,7 @@
 """Which row belongs to which key: a hash table over the keys' bytes, filled and searched a batch at a time.
 
-Keys are told apart by all their bytes. A key costs its own length and some 40 bytes, and finding it one or two cache lines,
-whose fetches overlap from key to key; a dict of strings takes four times the memory and of the time.
+Keys are told apart by all their bytes. A key costs its own length and some 40 bytes, and finding it one or two cache
+lines, whose fetches overlap from key to key; a dict of strings takes four times the memory and of the time.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class KeyIndex:
         self._begin = np.zeros(129, np.int64)  # where each begins; the last entry in use: where the next will
 
     def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
-        """The row of each key, int64, shape (n,); `NO_ROW` for None and for the empty key. A new key gets the next row, or
-        `NO_ROW` where `add` is False.
+        """The row of each key, int64, shape (n,); `NO_ROW` for None and for the empty key. A new key gets the next row,
+        or `NO_ROW` where `add` is False.
         """
         joined = _SEPARATOR.join([key or "" for key in keys] if None in keys else keys)  # type: ignore[arg-type]
         if joined.count(_SEPARATOR) != max(len(keys) - 1, 0):  # a key holds the separator itself

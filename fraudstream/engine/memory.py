@@ -1,7 +1,7 @@
 """All that one partition remembers: the rows of every entity, and the first verdicts that repeats are answered with.
 
-`changes` and `restore` are the two ends of a changelog: what has changed since the last call as (key, value) records, each
-whole for its key, and the same records read back. `saved` knows their form.
+`changes` and `restore` are the two ends of a changelog: what has changed since the last call as (key, value) records,
+each whole for its key, and the same records read back. `saved` knows their form.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Finding(NamedTuple):
 
 
 class Memory:
-    """The state of one partition under one catalogue; `engine.memory()` makes it, `engine.judge` reads and writes it."""
+    """The state of one partition under one catalogue; `engine.memory()` makes it, `engine.judge` reads and writes
+    it."""
 
     def __init__(self, plans: Sequence[EntityPlan]) -> None:
         self.entities = tuple(EntityMemory(plan) for plan in plans)
@@ -120,7 +121,8 @@ class EntityMemory:
         )
 
     def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
-        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row, or -1 without `add`."""
+        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row, or -1 without
+        `add`."""
         rows = self.index.rows_of(keys, add)
         self.arena.make_room_for_rows(self.index.rows)
         return rows

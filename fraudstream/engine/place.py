@@ -13,8 +13,8 @@ EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Great-circle distance in km, to the metre, of two places in degrees.
 
-    The haversine formula: Sinnott, "Virtues of the Haversine", Sky and Telescope 68(2), 1984. Rounded to the metre so that the last bit of a
-    machine's sine can't change a verdict.
+    The haversine formula: Sinnott, "Virtues of the Haversine", Sky and Telescope 68(2), 1984. Rounded to the metre so
+    that the last bit of a machine's sine can't change a verdict.
 
     >>> distance_km(52.52, 13.405, 48.137, 11.575)  # Berlin, Munich
     504.339

@@ -29,8 +29,9 @@ _LAYOUT_VERSION = 1  # raise it when the meaning of stored rows changes
 
 @dataclass(frozen=True, slots=True)
 class EntityPlan:
-    """`features` stand in the kernel's order, which is that of `plan.spec`. `fields`: payment fields whose half digests slots hold;
-    `filters`: what gives each bit of a slot's mask. `layout` names all that rows written under this plan depend on."""
+    """`features` stand in the kernel's order, which is that of `plan.spec`. `fields`: payment fields whose half digests
+    slots hold; `filters`: what gives each bit of a slot's mask. `layout` names all that rows written under this plan
+    depend on."""
 
     entity: Entity
     features: tuple[Feature, ...]

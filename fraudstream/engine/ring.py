@@ -89,7 +89,8 @@ def copy_slot(slots: Slots, source: int, target: int) -> None:
 
 @jit
 def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, size: int) -> None:
-    """Give the row a block of `size` slots (one of `sizes`), its payments in order from the block's beginning. There must be room."""
+    """Give the row a block of `size` slots (one of `sizes`), its payments in order from the block's beginning. There
+    must be room."""
     index = 0
     while sizes[index] != size:
         index += 1
@@ -163,7 +164,7 @@ def fold(
                 kind, value = cell_kind[cell], spills.cell[spill, place, cell]
                 if kind == CELL_COUNT:
                     value += 1.0
-                elif kind == CELL_FRAUD or kind == CELL_GENUINE:
+                elif kind in (CELL_FRAUD, CELL_GENUINE):
                     value += 1.0 if slots.label[slot] == (2 if kind == CELL_FRAUD else 1) else 0.0
                 elif same_currency:
                     if kind == CELL_AMOUNTS:

@@ -1,13 +1,14 @@
 """The form in which rows are written to a changelog and read back.
 
-A changelog is compacted by key, so a record is whole for its key, and a key names a part of a row that changes together:
+A changelog is compacted by key, so a record is whole for its key, and a key names a part of a row that changes
+together:
 
     entity \\0 key \\0 c3     the row's header, and slots 12 to 15 of its block
     entity \\0 key \\0 e      the row's header, and its spill's last times and values
     entity \\0 key \\0 p2     the spill's panes 8 to 11
 
-No header changes without a slot or the spill, so it needs no record of its own: of all that name a row, the last one written
-tells it. Numbers are little-endian, as the arrays hold them.
+No header changes without a slot or the spill, so it needs no record of its own: of all that name a row, the last one
+written tells it. Numbers are little-endian, as the arrays hold them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the engine found out about a batch of payments, and how it is told: a decision for each, an alert where it is worth a person."""
+"""What the engine found out about a batch of payments, and how it is told: a decision for each, an alert where it is
+worth a person."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ class Verdicts:
     """The verdicts on the `n` payments of a batch that could be judged, in the order of the log; first axis: payments.
 
     `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
-    `findings`; of a repeat it is the first verdict's. `fired`: (n, rules), False for a repeat. `features` by name: float64,
-    NaN missing. `errors` by name: int8, how each was answered (`kernel.EXACT`, `PANE`, `AT_LEAST`).
+    `findings`; of a repeat it is the first verdict's. `fired`: (n, rules), False for a repeat. `features` by name:
+    float64, NaN missing. `errors` by name: int8, how each was answered (`kernel.EXACT`, `PANE`, `AT_LEAST`).
     """
 
     rule_set: RuleSet
