@@ -5,6 +5,7 @@ A face is told nothing: it looks at the state at each `tick` and shows what has 
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from pathlib import Path
@@ -56,6 +57,7 @@ class Lines:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
+        self._metrics_urls: dict[str, str] = {}
         self._phase = ""
         self._summary_at = time.monotonic() + SUMMARY_S
         self._placed = False
@@ -69,6 +71,10 @@ class Lines:
             self._placed = True
             for name, place in state.places.items():
                 _say(f"  {name}: {place}")
+        for process in state.processes:
+            if process.metrics_url and self._metrics_urls.get(process.name) != process.metrics_url:
+                self._metrics_urls[process.name] = process.metrics_url
+                _say(f"  {process.name}: metrics at {process.metrics_url}/metrics")
         while state.news:
             item = state.news.popleft()
             if isinstance(item, str):
@@ -138,9 +144,6 @@ def _say(line: str) -> None:
 
 def draw(state: RunState, file: Path, width: int = 120, height: int = 36) -> None:
     """The board of this moment as an SVG picture."""
-    with Path("/dev/null").open("w") as nowhere:
-        console = Console(
-            record=True, width=width, height=height, file=nowhere, force_terminal=True, color_system="truecolor"
-        )
-        console.print(screen(state, width, height))
+    console = Console(record=True, width=width, height=height, file=io.StringIO(), force_terminal=True)
+    console.print(screen(state, width, height))
     console.save_svg(str(file), title="fraudstream up")

@@ -80,7 +80,7 @@ class Parent:
 
     async def run(self, face: Face) -> None:
         """Until `stop`, a failure, or the time is over. Raises nothing: see `failure`."""
-        beat = asyncio.create_task(self._beat(face))
+        beat = asyncio.create_task(self._guarded(self._beat(face)))
         tasks: list[asyncio.Task[None]] = []
 
         def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -145,14 +145,10 @@ class Parent:
         self.stop()
 
     async def _beat(self, face: Face) -> None:
-        """The face's ticks. When nobody can see it any more, the run ends."""
-        try:
-            while True:
-                face.tick()
-                await asyncio.sleep(TICK_S)
-        except BrokenPipeError as error:
-            self.failure = error
-            self.stop()
+        """The face's ticks. When nobody can see it any more (`BrokenPipeError`), the run ends."""
+        while True:
+            face.tick()
+            await asyncio.sleep(TICK_S)
 
     async def _watch_embedded(self, name: str, address: str) -> None:
         """Ends the run when the server is gone: all that it held is gone with it."""

@@ -36,10 +36,11 @@ class Up:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
         self.scratch = tmp_path / "scratch"
         self.scratch.mkdir()
+        self._errors = tmp_path / "stderr"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, *flags],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors.open("wb"),
             text=True,
             env=environment | {"TMPDIR": str(self.scratch)},
             start_new_session=True,
@@ -54,7 +55,7 @@ class Up:
             self.events.append(json.loads(line))
             if holds(self.events[-1]):
                 return self.events[-1]
-        raise AssertionError(f"the output ended with {self.events[-3:]}: {self.process.communicate()[1]}")
+        raise AssertionError(f"the output ended with {self.events[-3:]}: {self.errors()}")
 
     def until_event(self, name: str) -> dict[str, Any]:
         return self.until(lambda event: event["event"] == name)
@@ -74,9 +75,11 @@ class Up:
 
     def rest(self) -> tuple[int, str]:
         """Exit code and stderr, once it has ended."""
-        out, err = self.process.communicate(timeout=WAIT_S)
-        self.events += [json.loads(line) for line in out.splitlines()]
-        return self.process.returncode, err
+        self.events += [json.loads(line) for line in self._output]
+        return self.process.wait(WAIT_S), self.errors()
+
+    def errors(self) -> str:
+        return self._errors.read_text()
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     yield start
     for run in runs:
         run.process.kill()
-        run.process.communicate()
+        run.process.wait()
 
 
 def test_plain_lines_show_alerts_with_their_reasons_and_the_run_ends_by_itself(tmp_path: Path) -> None:
@@ -186,8 +189,7 @@ def test_a_closed_pipe_ends_the_run_in_order(up: Callable[..., Up]) -> None:
     family = run.family()
     run.process.stdout.close()
     assert run.process.wait(WAIT_S) == 1
-    assert run.process.stderr is not None
-    assert run.process.stderr.read() == ""
+    assert run.errors() == ""
     assert alive(family) == set()
 
 
