@@ -87,6 +87,8 @@ def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
     headers = np.frombuffer(data, _HEADER)
     row, last = np.unique(row[::-1], return_index=True)
     headers = headers[::-1][last]
+    if not np.isin(headers["room"], arena.sizes).all():
+        raise ValueError("a saved row has a block of a size that this catalogue's rows do not take: another layout.")
     while not arena.has_room_for(int(headers["room"].sum())):
         arena.make_room_for_slots()
     resize_all(arena.rows, arena.slots, arena.tops, arena.sizes, row, headers["room"].astype(np.int64))

@@ -21,6 +21,7 @@ Log: TypeAlias = list[Event]
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 BEGIN_MS = 1_750_000_000_000
 
+ACCOUNTS = ("a", "a", "a", "a", "b", "c")  # one of them busy
 CURRENCIES = ("EUR", "EUR", "EUR", "USD", "JPY", "KWD")
 AMOUNTS = ("0", "1", "3", "5", "10", "250", "8000", "9999", "123456789")
 PLACES = (None, (52.52, 13.405), (48.137, 11.575), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))
@@ -34,7 +35,7 @@ STEPS_MS = (
 _PAY, _REPEAT, _LABEL = "pay", "repeat", "label"
 _choice = st.integers(0, 1_000_000)
 
-_payments = st.tuples(st.just(_PAY), st.integers(0, 2), st.sampled_from(STEPS_MS), _choice)
+_payments = st.tuples(st.just(_PAY), st.integers(0, len(ACCOUNTS) - 1), st.sampled_from(STEPS_MS), _choice)
 _repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0))
 _labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
 _events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels)
@@ -53,7 +54,7 @@ def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
     for number, (kind, which, step_ms, choice) in enumerate(drawn):
         if kind == _PAY:
             now_ms += step_ms
-            paid.append(_payment(number, "abc"[which], now_ms, choice))
+            paid.append(_payment(number, ACCOUNTS[which], now_ms, choice))
             log.append(paid[-1])
             if step_ms < -HOUR_MS:
                 now_ms -= step_ms  # a straggler; the others go on from where they were

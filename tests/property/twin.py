@@ -21,7 +21,7 @@ import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.place import distance_km
-from tests.property.payment_logs import PLACES, STEPS_MS, Log, log_of
+from tests.property.payment_logs import ACCOUNTS, PLACES, STEPS_MS, Log, log_of
 from tests.property.rule_sets import ENGINES
 from tests.property.told import judged
 
@@ -84,7 +84,8 @@ def seeded_log(seed: int) -> Log:
     for _ in range(70):
         kind = draw.choice(("pay", "pay", "pay", "pay", "pay", "repeat", "label"))
         step_ms = draw.choice(STEPS_MS) if kind == "pay" else 0
-        events.append((kind, draw.randint(0, 2 if kind == "pay" else 12), step_ms, draw.randint(0, 1_000_000)))
+        which = draw.randint(0, len(ACCOUNTS) - 1 if kind == "pay" else 12)
+        events.append((kind, which, step_ms, draw.randint(0, 1_000_000)))
     return log_of(events)
 
 

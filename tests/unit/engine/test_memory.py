@@ -87,3 +87,12 @@ def test_the_watermark_is_the_newest_time_and_is_saved() -> None:
     engine.judge([pay("1", "a", NOON), pay("2", "a", NOON - 1)], memory)
     restored.restore(memory.changes())
     assert memory.watermark_ms == restored.watermark_ms == NOON
+
+
+@pytest.mark.parametrize(("saved", "read"), [(6, 4), (64, 6)])
+def test_rows_of_another_layout_are_refused(saved: int, read: int) -> None:
+    """Before the machine code that would look for a block of that size."""
+    memory = engine_of(saved).memory()
+    engine_of(saved).judge([pay(f"{n}", "a", NOON + n) for n in range(64)], memory)
+    with pytest.raises(ValueError, match="another layout"):
+        engine_of(read).memory().restore(memory.changes())
