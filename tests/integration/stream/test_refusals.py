@@ -1,11 +1,14 @@
 """A worker does not start on a world that does not fit its memory, and says what to do."""
 
+import asyncio
+
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
 from fraudstream.stream.failure import Refusal, WorkerFailure
 from fraudstream.stream.topics import apply_topics
 from fraudstream.stream.topics_file import Topic
@@ -14,8 +17,6 @@ from tests.integration.stream.world import PARTITIONS, RULES, World, engine
 
 
 async def refusal(world: World, other: Engine | None = None) -> str:
-    import asyncio
-
     with pytest.raises(Refusal) as refused:
         await serve(world.settings, other or engine(), stop=asyncio.Event())
     return refused.value.sentence
@@ -57,16 +58,12 @@ async def test_memory_of_a_topic_that_was_created_again_is_refused(world: World)
 
 async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World) -> None:
     await judge_some(world)
-    from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
-
     found = await world.records(world.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
     with pytest.raises(Refusal, match="written in checkpoint mode 'batch'"):
         Replay(engine().memory(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
 async def test_a_broker_that_does_not_answer_is_waited_for_and_then_named(world: World) -> None:
-    import asyncio
-
     settings = msgspec.structs.replace(world.settings, brokers="127.0.0.1:1", broker_wait_s_max=0.5)
     with pytest.raises(WorkerFailure, match=r"No broker answered at 127\.0\.0\.1:1"):
         await serve(settings, engine(), stop=asyncio.Event())
