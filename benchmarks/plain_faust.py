@@ -38,7 +38,7 @@ table = app.Table("totals", default=list, partitions=4)
 decode = msgspec.json.Decoder(Payment).decode
 
 
-@app.agent(payments)  # type: ignore[misc]
+@app.agent(payments)
 async def total(stream: Any) -> None:
     seen, started, cpu = 0, 0.0, 0.0
     async for value in stream:
