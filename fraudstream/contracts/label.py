@@ -13,8 +13,9 @@ from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """`event_id` names the payment; the entities it touched may be repeated here, so that their state learns of it too.
 
-    `payment_occurred_at`: when the payment took place, if known; it lets a label find a payment that has left the
-    account's ring. `source`: who says so, for example 'chargeback', 'customer', or the case it came from.
+    `payment_occurred_at`: when the payment took place, if known; it makes the payment quicker to find. A label whose
+    payment is no longer held changes nothing and is counted. `source`: who says so, for example 'chargeback',
+    'customer', or the case it came from.
     """
 
     event_id: Identifier

@@ -362,7 +362,8 @@ def _sums(
         # A late payment's window may begin before the oldest pane: newer panes have taken the places of those it needs.
         held = (since + 1) // plan.pane_ms > rows.floor_ms[row] // plan.pane_ms - spills.pane.shape[1]
         if cell_n >= 0 and held and (not money or spills.currency[spill] == currency):
-            answers.error[f, i] = PANE
+            if aggregate != SHARE:  # a label that comes when its payment has left the ring is lost to the panes
+                answers.error[f, i] = PANE
             for place in range(spills.pane.shape[1]):
                 begin = spills.pane[spill, place] * plan.pane_ms
                 if spills.pane[spill, place] == NEVER or begin > until or begin + plan.pane_ms - 1 <= since:

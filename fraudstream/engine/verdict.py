@@ -200,7 +200,7 @@ class Verdicts:
         entity = next(plan.entity for plan in self.plans if plan.entity.name == name.partition(".")[0])
         if errors[row] == PANE:
             return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
-        return f"a bound only: the window reaches back beyond the {entity.slots} payments held"
+        return f"not exact: the window reaches back beyond the {entity.slots} payments held"
 
 
 class _Words:
