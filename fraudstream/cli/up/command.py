@@ -87,7 +87,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts
     from fraudstream.cli.up.parent import Ask, Parent
     from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
-    ask = Ask(_workers(args), _feed(args), args.seconds)
+    ask = Ask(_workers(args), _feed(args), args.seconds, args.picture)
     logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board has the terminal to itself
     rules = str(Path(settings.rules.directory).resolve())
     with ExitStack() as stack:
@@ -109,16 +109,12 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts
 
 
 async def _live(parent: Parent, args: argparse.Namespace) -> None:
-    from fraudstream.cli.up.faces import draw
-
     face = _face(args, parent)
     try:
         await parent.run(face)
     finally:
         if not isinstance(parent.failure, BrokenPipeError):
             face.close()
-    if args.picture is not None:
-        draw(parent.state, args.picture)
 
 
 def _face(args: argparse.Namespace, parent: Parent) -> Face:

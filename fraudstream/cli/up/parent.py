@@ -24,7 +24,7 @@ from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.up import vitals
 from fraudstream.cli.up.child import Child
-from fraudstream.cli.up.faces import TICK_S, Face
+from fraudstream.cli.up.faces import TICK_S, Face, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.flights import Flights
 from fraudstream.cli.up.outputs import Outputs
@@ -41,11 +41,13 @@ CLIENTS_S_MAX: Final = 2.0
 
 
 class Ask(NamedTuple):
-    """What the command line asks for. `seconds`: how long to run after the first decision."""
+    """What the command line asks for. `seconds`: how long to run after the first decision. `picture`: where to draw the
+    board, as it is when the run is asked to end."""
 
     workers: int
     feed: GeneratedFeed | FileFeed
     seconds: float | None
+    picture: Path | None
 
 
 class Parent:
@@ -92,6 +94,8 @@ class Parent:
             begin(self._watch_embedded("Redis", urlsplit(self.settings.redis.url).netloc))
             feeding = begin(self._start(begin))
             await self._stopping.wait()
+            if self._ask.picture is not None:
+                draw(self.state, self._ask.picture)
             if self.failure is None:
                 await self._stop_in_order(feeding)
         finally:
