@@ -160,8 +160,7 @@ def block_sizes(slots_max: int) -> Int32Array:
 
 
 class Arena:
-    """The rows of one kind of entity in one partition. `rows`, `slots`, `spills` are replaced when they grow: take them
-    anew each time."""
+    """The rows of one kind of entity in one partition. Take `rows`, `slots`, `spills` anew where they may grow."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -177,12 +176,13 @@ class Arena:
         if count <= have:
             return
         more = max(count, have + have // 2)
-        self.rows = _longer(self.rows, _empty_rows(more))
+        _stretch(self.rows, more)
+        _clear(self.rows, since=have)
         self.tops = self.tops._replace(stack=_longer(self.tops.stack, np.zeros(more, np.int32)))
 
     def make_room_for_slots(self) -> None:
         have = len(self.slots)
-        self.slots = _longer(self.slots, _empty_slots(have + have // 2 + 4 * self.shape.slots_max))
+        _stretch(self.slots, have + have // 2 + 4 * self.shape.slots_max)
 
     def has_room_for(self, slots: int) -> bool:
         """Whether so many slots, and a row's most besides, are free at the end."""
@@ -215,14 +215,30 @@ def _longer(old: A, new: A) -> A:
     return new
 
 
+def _stretch(records: Rows | Slots, count: int) -> None:
+    """Lengthen in place, with zeros: large arrays are moved by the kernel's page tables, not copied.
+
+    Nobody else may hold a view of them; the compiled functions hold none between their calls.
+    """
+    cast(Any, records).resize(count, refcheck=False)
+
+
 def _empty_rows(count: int) -> Rows:
-    rows: Any = np.zeros(count, ROW).view(np.recarray)
-    rows.floor_ms, rows.first_ms, rows.spill = NEVER, -NEVER, -1
+    rows: Any = np.recarray(count, ROW)
+    rows[:] = np.zeros(1, ROW)
+    _clear(rows, since=0)
     return cast(Rows, rows)
 
 
+def _clear(rows: Rows, since: int) -> None:
+    """What an unused row holds, for the rows from `since` on, which are zero."""
+    rows.floor_ms[since:], rows.first_ms[since:], rows.spill[since:] = NEVER, -NEVER, -1
+
+
 def _empty_slots(count: int) -> Slots:
-    return cast(Slots, np.zeros(count, SLOT).view(np.recarray))
+    slots: Any = np.recarray(count, SLOT)
+    slots[:] = np.zeros(1, SLOT)
+    return cast(Slots, slots)
 
 
 def _empty_spills(count: int, shape: Shape) -> Spills:

@@ -81,6 +81,25 @@ class Columns:
         return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
 
 
+class Excerpt:
+    """Some rows of columns, as columns of their own. `rows`: their positions, shape (n,)."""
+
+    def __init__(self, columns: Columns | Excerpt, rows: Int64Array) -> None:
+        self._columns, self._rows = columns, rows
+        self.n = len(rows)
+        self.minor_per_major: Float64Array = columns.minor_per_major[rows]
+        self._taken: dict[str, Array] = {}
+
+    def column(self, name: str) -> Array:
+        column = self._taken.get(name)
+        if column is None:
+            column = self._taken[name] = self._columns.column(name)[self._rows]
+        return column
+
+    def excerpt(self, rows: Int64Array) -> Excerpt:
+        return Excerpt(self, rows)
+
+
 def _column(type_: Type, values: list[Any]) -> Array:
     if type_ is Type.TEXT:
         return digest_column(values)

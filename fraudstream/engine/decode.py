@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode
@@ -56,8 +57,11 @@ def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Reject
         joined = b"\n".join(values)  # type: ignore[arg-type]
     except TypeError:
         return None
-    ends = len(values) - 1
-    if joined[:1] != b"{" or joined[-1:] != b"}" or joined.count(b"\n") != ends or joined.count(b"}\n{") != ends:
+    if joined[:1] != b"{" or joined[-1:] != b"}":
+        return None
+    text = np.frombuffer(joined, np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    if len(ends) != len(values) - 1 or (text[ends - 1] != ord("}")).any() or (text[ends + 1] != ord("{")).any():
         return None
     if len(joined) > VALUE_BYTES_MAX and max(map(len, values)) > VALUE_BYTES_MAX:  # type: ignore[arg-type]
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,41 +16,38 @@ _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
 
 def evidence_of(
-    comparisons: Sequence[Comparison], columns: ColumnSource, rows: Sequence[int], payments: Sequence[Payment]
+    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment]
 ) -> list[tuple[Evidence, ...]]:
-    """For each of `rows` the comparisons that hold there, in the rule's order. `payments`: those of `rows`."""
-    found: list[list[Evidence]] = [[] for _ in rows]
+    """For each payment of `columns` the comparisons that hold for it, in the rule's order."""
+    found: list[list[Evidence]] = [[] for _ in payments]
     for comparison in comparisons:
         holds = comparison.holds(columns)
-        if not any(holds[row] for row in rows):
+        if not holds.any():
             continue
-        lefts = texts_of(comparison.left, columns, rows, payments)
-        margins = _margins(comparison, columns, rows)
+        lefts = texts_of(comparison.left, columns, payments)
+        margins = _margins(comparison, columns)
         if comparison.right is None:
-            thresholds = [comparison.right_text] * len(rows)
+            thresholds = [comparison.right_text] * len(payments)
         else:
-            thresholds = texts_of(comparison.right, columns, rows, payments)
-        for k, row in enumerate(rows):
-            if holds[row]:
-                found[k].append(
-                    Evidence(
-                        left=comparison.left.source,
-                        operator=comparison.operator,
-                        right=comparison.right_text,
-                        value=lefts[k],
-                        threshold=thresholds[k],
-                        margin=margins[k],
-                    )
+            thresholds = texts_of(comparison.right, columns, payments)
+        for row in np.flatnonzero(holds).tolist():
+            found[row].append(
+                Evidence(
+                    left=comparison.left.source,
+                    operator=comparison.operator,
+                    right=comparison.right_text,
+                    value=lefts[row],
+                    threshold=thresholds[row],
+                    margin=margins[row],
                 )
+            )
     return [tuple(evidence) for evidence in found]
 
 
-def texts_of(
-    expression: Expression, columns: ColumnSource, rows: Sequence[int], payments: Sequence[Payment]
-) -> list[str]:
-    """The value of an expression at each of `rows` as plain text."""
+def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[Payment]) -> list[str]:
+    """The value of an expression for each payment of `columns`, as plain text."""
     if expression.text_literal is not None:
-        return [expression.text_literal] * len(rows)
+        return [expression.text_literal] * len(payments)
     if expression.text_field is not None:
         return [payment_text(payment, expression.text_field) for payment in payments]
     if expression.type is Type.BOOL:
@@ -57,21 +55,16 @@ def texts_of(
         values = np.where(known, true.astype(np.float64), np.nan)
     else:
         values = expression.values(columns)
-    return [
-        plain(float(values[row]), expression.type, payment.currency)
-        for row, payment in zip(rows, payments, strict=True)
-    ]
+    type_ = expression.type
+    return [plain(value, type_, payment.currency) for value, payment in zip(values.tolist(), payments, strict=True)]
 
 
-def _margins(comparison: Comparison, columns: ColumnSource, rows: Sequence[int]) -> list[float | None]:
+def _margins(comparison: Comparison, columns: ColumnSource) -> list[float | None]:
     right = comparison.right
     if right is None or comparison.operator not in (*_UPWARD, *_DOWNWARD):
-        return [None] * len(rows)
-    values, thresholds = comparison.left.values(columns), right.values(columns)
+        return [None] * columns.n
     sign = 1.0 if comparison.operator in _UPWARD else -1.0
-    margins: list[float | None] = []
-    for row in rows:
-        threshold = float(thresholds[row])
-        margin = sign * (float(values[row]) - threshold) / abs(threshold) if threshold else None
-        margins.append(None if margin is None or not np.isfinite(margin) else round(margin, 4))
-    return margins
+    values, thresholds = comparison.left.values(columns), right.values(columns)
+    with np.errstate(all="ignore"):
+        margins = sign * (values - thresholds) / np.abs(thresholds)
+    return [round(margin, 4) if math.isfinite(margin) else None for margin in margins.tolist()]

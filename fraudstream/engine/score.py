@@ -38,6 +38,12 @@ class Part:
     end: Expression | None
     when: Expression | None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields and features that it reads."""
+        expressions = [e for e in (self.value, self.normal, self.when) if e is not None]
+        return frozenset().union(*(expression.names for expression in expressions))
+
     def points(self, columns: ColumnSource) -> Int32Array:
         """Ten-thousandths, int32, shape (n,), each in [0, points_max]."""
         if self.start is None or self.end is None:
@@ -65,8 +71,7 @@ class ScoreModel:
     @property
     def names(self) -> frozenset[str]:
         """The fields and features that the parts read."""
-        expressions = [e for part in self.parts for e in (part.value, part.normal, part.when) if e is not None]
-        return frozenset().union(*(expression.names for expression in expressions))
+        return frozenset().union(*(part.names for part in self.parts))
 
     def points(self, columns: ColumnSource) -> Int32Array:
         """Points of each part, int32, shape (parts, n). The score is their sum."""

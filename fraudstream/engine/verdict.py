@@ -10,24 +10,23 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from fraudstream.contracts.alert import Alert, FeatureValue, RuleHit, ScorePart
+from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.fields import Severity
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
-from fraudstream.engine.columns import Columns, Rejection
-from fraudstream.engine.duration import duration_text
-from fraudstream.engine.evidence import evidence_of, texts_of
-from fraudstream.engine.expression import Type
-from fraudstream.engine.kernel import AT_LEAST, PANE
+from fraudstream.engine.columns import Columns, Excerpt, Rejection
+from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.memory import Finding
-from fraudstream.engine.plain_text import payment_text, plain
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import POINTS_MAX
 
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 SCORE_SEVERITY: Severity = "medium"  # of an alert that no rule but only the score raised
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +106,16 @@ class Verdicts:
 
     def alerts(self) -> list[Alert]:
         """One for each payment in `alerted`, with its explanation."""
-        rows = np.flatnonzero(self.alerted).tolist()
-        payments = [self.payments[row] for row in rows]
-        hits = self._hits(rows, payments)
-        parts = self._parts(rows, payments)
-        features = self._features(rows, payments)
+        rows = np.flatnonzero(self.alerted)
+        if not len(rows):
+            return []
+        explanation = Explanation(self.rule_set, self.plans, Excerpt(self.columns, rows), self.fired[rows])
+        payments = [self.payments[row] for row in rows.tolist()]
+        hits = explanation.hits(payments)
+        parts = explanation.score_parts(payments, self.part_points[:, rows])
+        features = explanation.features(payments, parts, {name: error[rows] for name, error in self.errors.items()})
         alerts = []
-        for k, (row, payment) in enumerate(zip(rows, payments, strict=True)):
+        for k, (row, payment) in enumerate(zip(rows.tolist(), payments, strict=True)):
             found = self.findings[int(self.finding[row])]
             live = [hit.severity for hit in hits[k] if not hit.shadow]
             alert = Alert(
@@ -133,86 +135,9 @@ class Verdicts:
                 payment=payment,
                 late=bool(self.late[row]),
             )
-            digest = blake2b(msgspec.json.encode(alert), digest_size=8).hexdigest()
+            digest = blake2b(_encode(alert), digest_size=8).hexdigest()
             alerts.append(msgspec.structs.replace(alert, verdict_digest=digest))
         return alerts
-
-    def _hits(self, rows: list[int], payments: list[Payment]) -> list[list[RuleHit]]:
-        hits: list[list[RuleHit]] = [[] for _ in rows]
-        for number, rule in enumerate(self.rule_set.rules):
-            at = [k for k, row in enumerate(rows) if self.fired[row, number]]
-            if not at:
-                continue
-            where, whose = [rows[k] for k in at], [payments[k] for k in at]
-            evidence = evidence_of(rule.when.comparisons, self.columns, where, whose)
-            for k, row, payment, proof in zip(at, where, whose, evidence, strict=True):
-                hits[k].append(
-                    RuleHit(
-                        rule=rule.name,
-                        rule_id=rule.rule_id,
-                        title=rule.title,
-                        severity=rule.severity,
-                        message=rule.message.filled(_Words(self.columns, row, payment)),
-                        evidence=proof,
-                        tags=rule.tags,
-                        shadow=rule.status == "shadow",
-                    )
-                )
-        return hits
-
-    def _parts(self, rows: list[int], payments: list[Payment]) -> list[list[ScorePart]]:
-        parts: list[list[ScorePart]] = [[] for _ in rows]
-        for number, part in enumerate(self.rule_set.score.parts if rows else ()):
-            values = texts_of(part.value, self.columns, rows, payments)
-            normals = texts_of(part.normal, self.columns, rows, payments) if part.normal is not None else None
-            for k, row in enumerate(rows):
-                points = int(self.part_points[number, row]) / POINTS_MAX
-                normal = None if normals is None else normals[k]
-                parts[k].append(ScorePart(part.name, points, part.points_max / POINTS_MAX, values[k], normal))
-        return parts
-
-    def _features(self, rows: list[int], payments: list[Payment]) -> list[list[FeatureValue]]:
-        """The features that the rules which fired, and the score, have read."""
-        scored = self.rule_set.score.names
-        types = self.rule_set.catalogue.symbols
-        found: list[list[FeatureValue]] = []
-        for row, payment in zip(rows, payments, strict=True):
-            read = set(scored)
-            for number in np.flatnonzero(self.fired[row]).tolist():
-                read |= self.rule_set.rules[number].names
-            found.append(
-                [
-                    FeatureValue(
-                        name,
-                        plain(float(self.features[name][row]), types[name], payment.currency),
-                        self._window_error(name, row),
-                    )
-                    for name in sorted(read)
-                    if name in self.features
-                ]
-            )
-        return found
-
-    def _window_error(self, name: str, row: int) -> str | None:
-        errors = self.errors.get(name)
-        if errors is None or errors[row] not in (PANE, AT_LEAST):
-            return None
-        entity = next(plan.entity for plan in self.plans if plan.entity.name == name.partition(".")[0])
-        if errors[row] == PANE:
-            return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
-        return f"not exact: the window reaches back beyond the {entity.slots} payments held"
-
-
-class _Words:
-    """Fills a message: the value of a name for one payment, as text."""
-
-    def __init__(self, columns: Columns, row: int, payment: Payment) -> None:
-        self._columns, self._row, self._payment = columns, row, payment
-
-    def __call__(self, name: str, type_: Type) -> str:
-        if type_ is Type.TEXT:
-            return payment_text(self._payment, name)
-        return plain(float(self._columns.column(name)[self._row]), type_, self._payment.currency)
 
 
 def alert_id(event_id: str, stage: str, rule_set: str) -> str:
