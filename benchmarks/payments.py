@@ -31,7 +31,7 @@ def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
         return
     rng = np.random.default_rng(1)
     drawn = rng.integers(accounts, size=count).tolist()
-    cents = np.maximum(100, np.rint(100 * rng.lognormal(3.5, 0.8, count))).astype(np.int64).tolist()
+    cents = np.maximum(100, np.rint(100 * rng.lognormal(3.5, 0.5, count))).astype(np.int64).tolist()
     for number, (account, amount) in enumerate(zip(drawn, cents, strict=True)):
         yield Payment(
             event_id=f"evt-{number:012d}",

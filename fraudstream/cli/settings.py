@@ -57,7 +57,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     ] = "fraudstream"
     stage: Annotated[Literal["account"], Meta(description="the entity this worker keeps in memory")] = "account"
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
-    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 2000
+    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
         Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
@@ -72,7 +72,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     checkpoint_interval_s: Annotated[float, Meta(gt=0, le=3600, description="time between checkpoints")] = 5.0
     checkpoint_bytes_max: Annotated[
         int, Meta(ge=65_536, description="a checkpoint is taken at once when so many bytes of state have changed")
-    ] = 16 * 1024 * 1024
+    ] = 64 * 1024 * 1024
     checkpoint_mode: Annotated[
         Literal["transaction", "batch"],
         Meta(

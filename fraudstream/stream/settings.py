@@ -36,10 +36,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     alerts_topic: str = "alerts"
     dead_letters_topic: str = "dead-letters"
     decisions: bool = True
-    list_records_max: int = 2000
+    list_records_max: int = 5000
     fetch_wait_ms: int | None = None
     checkpoint_s: float = 5.0
-    checkpoint_bytes_max: int = 16 * 1024 * 1024
+    checkpoint_bytes_max: int = 64 * 1024 * 1024
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
     rebalance_timeout_s: float = 60.0
