@@ -107,7 +107,7 @@ def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    group = f"bench-{secrets.token_hex(4)}"
+    group = settings.get("WORKER_GROUP", f"bench-{secrets.token_hex(4)}")
     asyncio.run(
         create_topics(broker, StreamSettings(brokers=broker, checkpoint_mode="batch", group=group).changelog_topic)
     )
