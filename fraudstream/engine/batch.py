@@ -8,7 +8,7 @@ from operator import attrgetter
 import numpy as np
 
 from fraudstream.contracts.label import Label
-from fraudstream.engine import kernel
+from fraudstream.engine import questions
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
@@ -39,17 +39,17 @@ class Batch:
         moments = [label.payment_occurred_at for label in self.labels]
         self._label_t: Int64Array = np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64)
 
-    def events_of(self, entity: EntityMemory, status: Int8Array | None) -> kernel.Events:
+    def events_of(self, entity: EntityMemory, status: Int8Array | None) -> questions.Events:
         """The events for one entity. `status`: what became of each at the first entity, which alone finds repeats.
 
         What was late there may be a repeat, so no other entity remembers it either.
         """
         columns, plan = self.columns, entity.plan
         kind = np.zeros(self.n, np.int8)
-        kind[self.label_at] = kernel.LABEL
+        kind[self.label_at] = questions.LABEL
         if status is not None:
-            kind[status == kernel.REPEAT] = kernel.PASS
-            kind[status == kernel.LATE] = kernel.ASK
+            kind[status == questions.REPEAT] = questions.PASS
+            kind[status == questions.LATE] = questions.ASK
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:
@@ -62,7 +62,7 @@ class Batch:
         event[self.label_at] = self._label_event
         label = np.zeros(self.n, np.int8)
         label[self.label_at] = self._label_value
-        return kernel.Events(
+        return questions.Events(
             kind=kind,
             row=row,
             t=t,
@@ -75,10 +75,10 @@ class Batch:
             label=label,
         )
 
-    def answers_for(self, entity: EntityMemory) -> kernel.Answers:
+    def answers_for(self, entity: EntityMemory) -> questions.Answers:
         """Room for the answers: every value missing, every status fresh."""
         features = len(entity.plan.features)
-        return kernel.Answers(
+        return questions.Answers(
             value=np.full((features, self.n), np.nan),
             error=np.zeros((features, self.n), np.int8),
             status=np.zeros(self.n, np.int8),

@@ -10,7 +10,7 @@ import numpy as np
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine import kernel
+from fraudstream.engine import kernel, questions
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
@@ -61,14 +61,16 @@ class Engine:
         batch = Batch(columns, positions, labels)
         features: dict[str, Float64Array] = {}
         errors: dict[str, Int8Array] = {}
-        first: kernel.Answers | None = None
-        first_events: kernel.Events | None = None
+        first: questions.Answers | None = None
+        first_events: questions.Events | None = None
         matched = np.zeros(len(labels), np.bool_)
         for entity in memory.entities:
             kernel_events = batch.events_of(entity, None if first is None else first.status)
             answers = batch.answers_for(entity)
             entity.walk(kernel_events, answers)
-            matched |= (kernel_events.row >= 0)[batch.label_at] & (answers.status[batch.label_at] != kernel.UNMATCHED)
+            matched |= (kernel_events.row >= 0)[batch.label_at] & (
+                answers.status[batch.label_at] != questions.UNMATCHED
+            )
             for feature, value, error in zip(entity.plan.features, answers.value, answers.error, strict=True):
                 features[feature.name] = value[batch.payment_at]
                 errors[feature.name] = error[batch.payment_at]
@@ -86,7 +88,7 @@ class Engine:
             self._derive(derived, columns, features)
 
         status = first.status[batch.payment_at]
-        repeat = status == kernel.REPEAT
+        repeat = status == questions.REPEAT
         fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
         for number, rule in enumerate(self.rule_set.rules):
             fired[:, number] = rule.when.true(columns)
@@ -105,7 +107,7 @@ class Engine:
                 original = batch.payment_of[-score - 1]
                 score_points[row], finding[row] = score_points[original], finding[original]
         account = memory.entities[0].arena
-        fresh = status == kernel.FRESH
+        fresh = status == questions.FRESH
         kernel.remember_verdicts(
             account.rows,
             account.slots,
@@ -122,7 +124,7 @@ class Engine:
             plans=self._plans,
             columns=columns,
             positions=positions,
-            late=status == kernel.LATE,
+            late=status == questions.LATE,
             repeat=repeat,
             score_points=score_points,
             part_points=part_points,

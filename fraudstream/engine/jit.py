@@ -10,7 +10,18 @@ from typing import Any, TypeVar
 import numba
 
 # The modules that machine code comes from.
-COMPILED = ("amounts", "arena", "digest", "kernel", "key_index", "place", "ring")
+COMPILED = (
+    "amounts",
+    "arena",
+    "digest",
+    "kernel",
+    "key_index",
+    "lookback",
+    "place",
+    "questions",
+    "ring",
+    "windows",
+)
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 

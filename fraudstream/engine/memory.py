@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from fraudstream.contracts.fields import Outcome
-from fraudstream.engine import kernel, saved
+from fraudstream.engine import kernel, questions, saved
 from fraudstream.engine.arena import NEVER, Arena
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.key_index import KeyIndex
@@ -116,7 +116,7 @@ class EntityMemory:
         self.arena = Arena(plan.shape)
         self.index = KeyIndex()
         slots = 1 << (2 * plan.entity.slots + 2).bit_length()
-        self.scratch = kernel.Scratch(
+        self.scratch = questions.Scratch(
             np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
         )
 
@@ -127,10 +127,10 @@ class EntityMemory:
         self.arena.make_room_for_rows(self.index.rows)
         return rows
 
-    def walk(self, events: kernel.Events, answers: kernel.Answers) -> None:
+    def walk(self, events: questions.Events, answers: questions.Answers) -> None:
         """Run the kernel over the events, making room where it asks for it."""
-        position, why = 0, kernel.NEEDS_SLOTS
-        while why != kernel.DONE:
+        position, why = 0, questions.NEEDS_SLOTS
+        while why != questions.DONE:
             arena = self.arena
             position, why = kernel.walk(
                 self.plan.plan,
@@ -143,7 +143,7 @@ class EntityMemory:
                 answers,
                 position,
             )
-            if why == kernel.NEEDS_SLOTS:
+            if why == questions.NEEDS_SLOTS:
                 arena.make_room_for_slots()
-            elif why == kernel.NEEDS_SPILLS:
+            elif why == questions.NEEDS_SPILLS:
                 arena.make_room_for_spills()

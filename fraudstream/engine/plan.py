@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from fraudstream.engine import kernel, ring
+from fraudstream.engine import questions, ring
 from fraudstream.engine.arena import Shape, block_sizes
 from fraudstream.engine.catalogue import (
     AGGREGATES,
@@ -37,7 +37,7 @@ class EntityPlan:
     features: tuple[Feature, ...]
     fields: tuple[str, ...]
     filters: tuple[Expression, ...]
-    plan: kernel.Plan
+    plan: questions.Plan
     shape: Shape
     layout: str
 
@@ -66,34 +66,34 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
 
     spec = np.full((len(features), 11), -1, np.int64)
     for row, feature, lane in zip(spec, features, lanes, strict=True):
-        row[kernel.AGGREGATE] = AGGREGATES.index(feature.aggregate)
-        row[kernel.WINDOW], row[kernel.DELAY] = feature.window_ms, feature.delay_ms
-        row[kernel.INCLUDES] = feature.includes
-        row[kernel.SAME] = fields.index(feature.same) if feature.same is not None else -1
-        row[kernel.MONEY] = feature.aggregate in OF_AMOUNT
+        row[questions.AGGREGATE] = AGGREGATES.index(feature.aggregate)
+        row[questions.WINDOW], row[questions.DELAY] = feature.window_ms, feature.delay_ms
+        row[questions.INCLUDES] = feature.includes
+        row[questions.SAME] = fields.index(feature.same) if feature.same is not None else -1
+        row[questions.MONEY] = feature.aggregate in OF_AMOUNT
         if feature.aggregate == "share":
-            row[kernel.OF] = LABELS[feature.of or ""]
+            row[questions.OF] = LABELS[feature.of or ""]
         for field in looked_at(feature):
-            row[kernel.OF] = fields.index(field)
+            row[questions.OF] = fields.index(field)
         if feature.aggregate == "since_last":
-            row[kernel.MEMO] = lasts.setdefault(lane, len(lasts))
+            row[questions.MEMO] = lasts.setdefault(lane, len(lasts))
         if feature.aggregate == "first_seen":
-            row[kernel.MEMO] = elders.setdefault((int(row[kernel.OF]), lane), len(elders))
+            row[questions.MEMO] = elders.setdefault((int(row[questions.OF]), lane), len(elders))
         if held_by_pane(entity, feature):
-            row[kernel.CELL_N] = cell(ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, lane)
+            row[questions.CELL_N] = cell(ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, lane)
             value = {
                 "share": ring.CELL_FRAUD if feature.of == "fraud" else ring.CELL_GENUINE,
                 "min": ring.CELL_MIN,
                 "max": ring.CELL_MAX,
             }
             if feature.aggregate != "count":
-                row[kernel.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), lane)
+                row[questions.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), lane)
             if feature.aggregate == "std":
-                row[kernel.CELL_Q] = cell(ring.CELL_SQUARES, lane)
+                row[questions.CELL_Q] = cell(ring.CELL_SQUARES, lane)
 
     horizon_ms = max((f.window_ms + f.delay_ms for f in features if f.exact), default=0)
     shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(lasts), len(elders))
-    plan = kernel.Plan(
+    plan = questions.Plan(
         spec=spec,
         lane=np.array(lanes, np.uint32),
         cell_kind=np.array([kind for kind, _ in cells], np.int64),

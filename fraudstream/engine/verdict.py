@@ -35,7 +35,7 @@ class Verdicts:
 
     `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
     `findings`; of a repeat it is the first verdict's. `fired`: (n, rules), False for a repeat. `features` by name:
-    float64, NaN missing. `errors` by name: int8, how each was answered (`kernel.EXACT`, `PANE`, `AT_LEAST`).
+    float64, NaN missing. `errors` by name: int8, how each was answered (`questions.EXACT`, `PANE`, `AT_LEAST`).
     """
 
     rule_set: RuleSet

@@ -30,7 +30,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.catalogue import AGGREGATES
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.kernel import AT_LEAST, EXACT, PANE
+from fraudstream.engine.questions import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES, ROOMY
 from tests.oracle.slow_oracle import Answer, Feature, OracleEntity, amounts_in, oracle_of, seen

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.kernel import AT_LEAST, EXACT, PANE
+from fraudstream.engine.questions import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.engine.verdict import Verdicts
 
