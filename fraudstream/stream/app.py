@@ -132,16 +132,9 @@ class StreamApp(faust.App):
 
     def _check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
         """Rows and position are only good for the topic and the engine that they were written for."""
-        place = f"{self.settings.payments_topic}-{partition.number}"
-        anew = (
-            f"To judge all payments of the topic anew, stop all workers, delete the topic "
-            f"'{self.settings.changelog_topic}' and run `fraudstream topics apply`"
-        )
+        place, anew = f"{self.settings.payments_topic}-{partition.number}", self._anew
         if checkpoint.layout != partition.memory.layout:
-            raise Refusal(
-                f"The memory of {place} was written for another rules/features.yaml (layout {checkpoint.layout}, now "
-                f"{partition.memory.layout}). Go back to that one, or start under another worker.group. {anew}."
-            )
+            raise self.other_layout(partition.number, f"layout {checkpoint.layout}, now {partition.memory.layout}")
         if (checkpoint.input_topic, checkpoint.input_id) != (self.settings.payments_topic, self.cluster.input_id):
             raise Refusal(
                 f"The topic '{self.settings.payments_topic}' is not the one that the memory of {place} comes from "
@@ -153,6 +146,20 @@ class StreamApp(faust.App):
                 f"{place}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
                 f"judged. {anew}, which judges those from {earliest} on and forgets what came before."
             )
+
+    def other_layout(self, number: int, how: str) -> Refusal:
+        """The memory of a partition was written under a catalogue whose rows are of another form."""
+        return Refusal(
+            f"The memory of {self.settings.payments_topic}-{number} was written for another rules/features.yaml "
+            f"({how}). Go back to that one, or start under another worker.group. {self._anew}."
+        )
+
+    @property
+    def _anew(self) -> str:
+        return (
+            f"To judge all payments of the topic anew, stop all workers, delete the topic "
+            f"'{self.settings.changelog_topic}' and run `fraudstream topics apply`"
+        )
 
     def _stagger(self, number: int) -> float:
         """When the last checkpoint would have been, so that those of all partitions spread over the interval."""

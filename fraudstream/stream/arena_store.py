@@ -66,7 +66,10 @@ class ArenaStore(Store[Any, Any]):
                 f"{self.app.settings.changelog_topic}-{number}: the records {expected} to {fetched.first - 1} were not "
                 "delivered. Start the worker again; if it repeats, the changelog has lost records."
             )
-        partition.replay.feed(record for record in fetched.records if expected is None or record.offset >= expected)
+        try:
+            partition.replay.feed(record for record in fetched.records if expected is None or record.offset >= expected)
+        except ValueError as error:  # rows of another layout; its checkpoint, which names it, comes behind them
+            raise self.app.other_layout(number, str(error).rstrip(".")) from error
         self._read_to[number] = fetched.next
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:

@@ -46,6 +46,14 @@ async def test_memory_of_another_catalogue_is_refused(world: World) -> None:
     assert "was written for another rules/features.yaml" in await refusal(world, other)
 
 
+async def test_memory_with_blocks_of_other_sizes_is_refused_in_the_same_words(world: World) -> None:
+    await judge_some(world)
+    fewer = RULES["features.yaml"].replace("slots: 64", "slots: 5")
+    assert fewer != RULES["features.yaml"]
+    other = Engine(compile_rule_set({**RULES, "features.yaml": fewer}))
+    assert "was written for another rules/features.yaml" in await refusal(world, other)
+
+
 async def test_memory_of_a_topic_that_was_created_again_is_refused(world: World) -> None:
     await judge_some(world)
     admin = AIOKafkaAdminClient(bootstrap_servers=world.broker)
