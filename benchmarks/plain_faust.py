@@ -50,7 +50,7 @@ async def total(stream: Any) -> None:
         seen += 1
         if seen == COUNT:
             spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
-            print(json.dumps(spent), flush=True)
+            os.write(1, b"\n" + json.dumps(spent).encode() + b"\n")  # Faust takes sys.stdout for its log
             os._exit(0)
 
 
