@@ -192,9 +192,10 @@ def _print_list(cases: list[Case], as_json: bool) -> int:
     for case in cases:
         amounts = ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
         state = case.disposition or case.assignee or case.status
+        alerts = "1 alert" if case.alert_count == 1 else f"{case.alert_count} alerts"
         print(
             f"{case.case_id}  {case.severity:<8}  {case.score:.4f}  {_time(case.opened_at_ms)}  {state:<12}  "
-            f"{case.account_id}  {case.alert_count} alerts, {amounts}: {', '.join(case.rules)}"
+            f"{case.account_id}  {alerts}, {amounts}: {', '.join(case.rules)}"
         )
     if not cases:
         print("no cases")
