@@ -1,6 +1,6 @@
 """A case action: what an analyst did to a case, on the topic `case-actions`.
 
-Keyed by `account_id`, and sent to the partition of `cases` in which its case stands, where it meets the account's alerts.
+Keyed by `account_id`, and sent to the partition of `cases` where its case stands: there it meets the account's alerts.
 """
 
 from __future__ import annotations
