@@ -9,6 +9,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -47,9 +48,15 @@ class Spent(NamedTuple):
 def run_script(module: str, broker: str, topic: str, count: int) -> Spent:
     """A contender that times itself: `benchmarks.floor`, `benchmarks.plain_faust`."""
     command = [sys.executable, "-W", "ignore", "-m", module, broker, topic, str(count)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=CONTENDER_S_MAX, check=True
-    )
+    with tempfile.TemporaryDirectory() as scratch:  # what the script leaves behind goes with it
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=CONTENDER_S_MAX,
+            check=True,
+            env=os.environ | {"TMPDIR": scratch},
+        )
     spent = json.loads(done.stdout.splitlines()[-1])
     return Spent(count, spent["seconds"], spent["cpu_seconds"])
 
