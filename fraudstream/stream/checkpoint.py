@@ -39,16 +39,26 @@ log = logging.getLogger(__name__)
 class Checkpoints:
     def __init__(self, app: StreamApp) -> None:
         self._app = app
+        self._in_hand: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Take each partition's checkpoint when it is due, one after the other, until cancelled."""
+        """Take each partition's checkpoint when it is due, one after the other, until cancelled.
+
+        A checkpoint in hand is ended even then: its rows are no longer marked as changed, so the last checkpoint, which
+        waits for it, would not write them.
+        """
         while True:
             await asyncio.sleep(TICK_S)
             due = [partition for partition in self._app.partitions.values() if self._due(partition)]
             for partition in due:
-                await self.take(partition)
+                self._in_hand = asyncio.create_task(self._take_whole(partition))
+                await asyncio.shield(self._in_hand)
             if due:
                 await self.commit_group(due)
+
+    async def _take_whole(self, partition: Partition) -> None:
+        async with self._app.failing():
+            await self.take(partition)
 
     async def take_last(self, partitions: Iterable[Partition]) -> None:
         """The last checkpoints before partitions leave: after it, nothing is applied to them."""

@@ -60,9 +60,16 @@ class Partition:
         return pending
 
     async def settle(self) -> None:
-        """Forget what is acknowledged, and wait while too much is not. Raises if one failed."""
+        """Forget what is acknowledged, and wait while too much is not. Raises if one failed.
+
+        What is waited for here stays pending: a checkpoint that comes meanwhile has to wait for it as well.
+        """
+        self._forget_acknowledged()
+        if len(self.pending) > PENDING_MAX:
+            await asyncio.wait(self.pending)
+            self._forget_acknowledged()
+
+    def _forget_acknowledged(self) -> None:
         for done in [pending for pending in self.pending if pending.done()]:
             self.pending.remove(done)
             done.result()
-        if len(self.pending) > PENDING_MAX:
-            await asyncio.gather(*self.take_pending())

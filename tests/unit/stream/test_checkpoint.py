@@ -1,0 +1,77 @@
+"""What a checkpoint promises when the worker is told to stop in the midst of one. Memory, changelog: stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+from fraudstream.stream.changelog import CHECKPOINT_KEY, Change
+from fraudstream.stream.checkpoint import Checkpoints
+from fraudstream.stream.observer import Unobserved
+from fraudstream.stream.partition import Partition
+
+
+class Rows:
+    """A memory that tells each change once, as the engine's does."""
+
+    layout = "one"
+
+    def __init__(self) -> None:
+        self.changed: list[tuple[bytes, bytes]] = []
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        changed, self.changed = self.changed, []
+        return changed
+
+
+class Log:
+    """A changelog that takes a checkpoint when it is let to."""
+
+    def __init__(self) -> None:
+        self.written: list[Change] = []
+        self.begun, self.open = asyncio.Event(), asyncio.Event()
+
+    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+        self.begun.set()
+        await self.open.wait()
+        self.written += [*changes, checkpoint]
+        return len(self.written) - 1
+
+
+class App:
+    """As much of the stream's app as checkpoints need."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.partitions = {0: partition}
+        self.settings = SimpleNamespace(
+            checkpoint_s=0.0, checkpoint_bytes_max=1, payments_topic="payments", checkpoint_mode="batch"
+        )
+        self.cluster, self.engine = SimpleNamespace(input_id="i"), SimpleNamespace(rule_set=SimpleNamespace(digest="d"))
+        self.observer = Unobserved()
+
+    @asynccontextmanager
+    async def failing(self) -> AsyncIterator[None]:
+        yield
+
+
+async def test_a_checkpoint_in_hand_when_the_worker_stops_loses_no_row() -> None:
+    rows, log = Rows(), Log()
+    partition = Partition(0, cast(Any, rows), cast(Any, log), "batch")
+    partition.frozen, partition.saved_offset = False, 0
+    checkpoints = Checkpoints(cast(Any, App(partition)))
+    rows.changed, partition.next_offset = [(b"a", b"1")], 10
+    running = asyncio.create_task(checkpoints.run())
+    await log.begun.wait()
+    rows.changed, partition.next_offset = [(b"b", b"2")], 20  # judged while the checkpoint at 10 is written
+
+    running.cancel()
+    last = asyncio.create_task(checkpoints.take_last([partition]))
+    await asyncio.sleep(0.01)
+    log.open.set()
+    await last
+
+    assert [key for key, _ in log.written] == [b"a", CHECKPOINT_KEY, b"b", CHECKPOINT_KEY]
+    assert partition.saved_offset == 20

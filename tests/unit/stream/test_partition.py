@@ -1,0 +1,37 @@
+"""What a partition waits for before it goes on, and what its checkpoint waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from fraudstream.stream.partition import PENDING_MAX, Partition
+
+
+def a_partition() -> Partition:
+    return Partition(0, cast(Any, None), cast(Any, None), "batch")
+
+
+async def test_a_checkpoint_waits_for_the_answers_that_judging_waits_for_too() -> None:
+    partition, loop = a_partition(), asyncio.get_running_loop()
+    answers = {loop.create_future() for _ in range(PENDING_MAX + 1)}
+    partition.pending |= answers
+    judging = asyncio.create_task(partition.settle())
+    await asyncio.sleep(0)
+    assert partition.take_pending() == answers
+    for answer in answers:
+        answer.set_result(None)
+    await judging
+
+
+async def test_judging_waits_while_too_many_answers_are_on_their_way_and_forgets_them_then() -> None:
+    partition, loop = a_partition(), asyncio.get_running_loop()
+    answers = [loop.create_future() for _ in range(PENDING_MAX + 1)]
+    partition.pending |= set(answers)
+    judging = asyncio.create_task(partition.settle())
+    await asyncio.sleep(0)
+    assert not judging.done()
+    for answer in answers:
+        answer.set_result(None)
+    await judging
+    assert not partition.pending
