@@ -97,11 +97,14 @@ class ViewWriter:
 
     async def _catch_up(self) -> None:
         async with self._writing:
+            owned = self._ends
             await self._look()
-            for partition in sorted(self._behind & self._ends.keys()):
-                await self._rebuild(partition)
-            for partition in sorted(self._waiting.keys() & self._ends.keys()):
-                await self._write(partition)
+            for partition in sorted(self._behind & owned.keys()):
+                if self._ends is owned:  # else partitions came or went meanwhile: the next round looks at them first
+                    await self._rebuild(partition)
+            for partition in sorted(self._waiting.keys() & owned.keys()):
+                if self._ends is owned:
+                    await self._write(partition)
 
     async def _look(self) -> None:
         """Compare the view's marks with the topic and with what they were: who is behind?"""
@@ -122,13 +125,13 @@ class ViewWriter:
                 self._marks[partition] = mark
 
     async def _rebuild(self, partition: int) -> None:
-        end = self._ends[partition]
+        owned, end = self._ends, self._ends[partition]
         log.info("rebuilding the view of partition %d from the topic %s", partition, self._case_log.topic)
         self._waiting.pop(partition, None)  # all of it stands in the topic before `end`
         self._behind.discard(partition)
         try:
             await self._view.put_all(partition, self._emitted(partition))
-            await self._mark(partition, None, end)
+            await self._mark(partition, None, end, owned)
         except BaseException:
             self._behind.add(partition)
             raise
@@ -139,9 +142,10 @@ class ViewWriter:
 
     async def _write(self, partition: int) -> None:
         """Cases stay in waiting until they are written: a failure on the way loses nothing, a repeat is harmless."""
-        cases, end = dict(self._waiting[partition]), self._ends[partition]
+        cases, owned, end = dict(self._waiting[partition]), self._ends, self._ends[partition]
+        believed = self._marks.get(partition)
         await self._view.put(partition, list(cases.values()))
-        if not await self._mark(partition, self._marks.get(partition), end):
+        if not await self._mark(partition, believed, end, owned):
             log.warning("the view has lost partition %d: it will be rebuilt", partition)
             self._marks.pop(partition, None)
             self._behind.add(partition)
@@ -153,9 +157,11 @@ class ViewWriter:
         if not waiting:
             self._waiting.pop(partition, None)
 
-    async def _mark(self, partition: int, believed: int | None, offset: int) -> bool:
+    async def _mark(self, partition: int, believed: int | None, offset: int, owned: dict[int, int]) -> bool:
+        """`owned`: the partitions and their ends when this write began. If others are ours by now, the mark is looked
+        at anew: what waited beyond it may have been given up in between."""
         marked = await self._view.mark(partition, believed, offset)
-        if marked:
+        if marked and self._ends is owned:
             self._marks[partition] = offset
         return marked
 

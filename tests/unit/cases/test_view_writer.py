@@ -1,0 +1,99 @@
+"""The writer of the view when partitions come and go in the midst of a write. Redis and the topic are stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+from fraudstream.cases.grouping import opened
+from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.view_writer import ViewWriter
+from fraudstream.contracts import Case
+from tests.unit.cases.events import alert
+
+
+class View:
+    """Holds cases and marks, and writes when it is let to."""
+
+    def __init__(self) -> None:
+        self.cases: set[str] = set()
+        self.kept_marks: dict[int, int] = {}
+        self.begun, self.open, self.rebuilt = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def marks(self) -> dict[int, int]:
+        return dict(self.kept_marks)
+
+    async def put(self, partition: int, cases: Sequence[Case]) -> None:
+        self.begun.set()
+        await self.open.wait()
+        self.cases |= {case.case_id for case in cases}
+
+    async def put_all(self, partition: int, cases: AsyncIterator[Case]) -> None:
+        await self.put(partition, [case async for case in cases])
+        self.rebuilt.set()
+
+    async def mark(self, partition: int, believed: int | None, offset: int) -> bool:
+        self.kept_marks[partition] = max(offset, self.kept_marks.get(partition, 0))
+        return True
+
+
+class Log:
+    """The topic `cases`: what each partition holds."""
+
+    topic = "cases"
+
+    def __init__(self, cases: dict[int, list[Case]]) -> None:
+        self.cases = cases
+
+    async def read(self, partition: int) -> AsyncIterator[Any]:
+        for offset, case in enumerate(self.cases[partition]):
+            yield Record(case, offset)
+
+    async def end(self, partition: int) -> int:
+        return len(self.cases[partition])
+
+
+class Record:
+    def __init__(self, case: Case, offset: int) -> None:
+        self.held, self.offset = self, offset
+        self.case = case
+
+
+def case_of(account_id: str) -> Case:
+    return opened(alert(account_id=account_id))
+
+
+async def test_partitions_that_leave_while_the_view_is_written_leave_the_writer_alive() -> None:
+    view = View()
+    cases = {0: case_of("acc-0"), 1: case_of("acc-1")}
+    writer = ViewWriter(cast(Any, view), cast(Any, Log({n: [case] for n, case in cases.items()})), Unobserved())
+    writer.assign({0: 0, 1: 0})
+    for partition, case in cases.items():
+        writer.put(partition, [case], 0)
+    running = asyncio.create_task(writer.run())
+    await view.begun.wait()
+    writer.assign({})
+    view.open.set()
+    await writer.drain(1.0)
+    await asyncio.wait_for(running, 1.0)
+
+
+async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is_written() -> None:
+    view = View()
+    first, second = case_of("acc-0"), case_of("acc-1")
+    writer = ViewWriter(cast(Any, view), cast(Any, Log({0: [first, second]})), Unobserved())
+    view.kept_marks = {0: 0}
+    writer.assign({0: 0})
+    writer.put(0, [first], 0)
+    view.kept_marks = {0: 1}  # the view has the partition, so the writer need not rebuild it
+    running = asyncio.create_task(writer.run())
+    await view.begun.wait()
+    writer.put(0, [second], 1)
+    writer.assign({})
+    writer.assign({0: 2})
+    view.open.set()
+    await asyncio.wait_for(view.rebuilt.wait(), 1.0)
+    await writer.drain(1.0)
+    await running
+    assert view.cases == {first.case_id, second.case_id}
