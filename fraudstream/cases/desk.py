@@ -79,6 +79,9 @@ class Desk:
             return
         if held is None:
             self._tell.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
+            if self._book.disagrees(alert):
+                log.error("alert %s of %s came again with another verdict", alert.alert_id, alert.account_id)
+                self._tell.append(partial(self._observer.on_mismatch, self._partition))
             return
         self._cases.append((held, self._ahead))
         opened = held.case.alert_count == 1

@@ -1,0 +1,53 @@
+"""What the desk of a partition tells of what comes twice. Kafka and the view are stand-ins."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+
+from fraudstream.cases.book import Book
+from fraudstream.cases.desk import Desk
+from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.record import Position
+from fraudstream.contracts import Alert
+from tests.unit.cases.events import alert
+
+
+class Counting(Unobserved):
+    def __init__(self) -> None:
+        self.repeats = self.mismatches = 0
+
+    def on_repeat(self, partition: int, *, kind: str) -> None:
+        self.repeats += 1
+
+    def on_mismatch(self, partition: int) -> None:
+        self.mismatches += 1
+
+
+class Emission:
+    async def emit(self, partition: int, cases: Any) -> int:
+        return len(cases) - 1
+
+
+def record_of(event: Alert, offset: int) -> Any:
+    return SimpleNamespace(
+        topic="alerts",
+        partition=0,
+        offset=offset,
+        timestamp=0,
+        key=event.account_id.encode(),
+        value=msgspec.json.encode(event),
+        headers=(),
+    )
+
+
+async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
+    observer = Counting()
+    settings, view = SimpleNamespace(cases_topic="cases"), SimpleNamespace(put=lambda *_: None)
+    desk = Desk(0, Book(), Position(), cast(Any, settings), cast(Any, Emission()), cast(Any, view), observer)
+    for offset, event in enumerate([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)]):
+        desk.alert(record_of(event, offset))
+    await desk.emit()
+    assert (observer.repeats, observer.mismatches) == (2, 1)
