@@ -358,7 +358,7 @@ class Checker:
         name = syntax.text
         found = self._symbols.get(name)
         if found is None:
-            self._fail(syntax, f"no field or feature '{name}'.{nearest(name, self._symbols)}")
+            self._fail(syntax, f"no field or feature '{name}'.{nearest(name, self._symbols) or _hint(name)}")
         self.names.add(name)
         return found
 
@@ -373,6 +373,13 @@ class Checker:
 
     def _error(self, syntax: Syntax, sentence: str) -> ExpressionError:
         return ExpressionError(fault_at(self._source, syntax.start, self._origin, sentence))
+
+
+def _hint(name: str) -> str:
+    """What a bare word that is no name may have been meant for."""
+    if name.lower() in ("null", "none", "nil"):
+        return " To ask whether there is a value, write 'is missing' or 'is present'."
+    return "" if "." in name else " Text stands in quotes."
 
 
 def _duration_text(value_ms: float) -> str:

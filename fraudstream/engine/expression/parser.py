@@ -186,9 +186,10 @@ class _Parser:
 
     def finish(self) -> None:
         if self._next.kind is not Kind.END:
-            self._fail(
-                self._next, f"the expression should end here or go on with an operator; found {_shown(self._next)}."
-            )
+            word = self._next.text.lower()
+            hint = f" Write '{word}'." if word in ("and", "or", "in", "is") else ""
+            sentence = f"the expression should end here or go on with an operator; found {_shown(self._next)}.{hint}"
+            self._fail(self._next, sentence)
 
     # --- the tools
 
