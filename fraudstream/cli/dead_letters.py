@@ -70,7 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=(
             "example:\n"
             "  fraudstream dead-letters replay --position 3:117 --edit mended.json\n"
-            '  fraudstream dead-letters replay --reason currency --with "sed s/EURO/EUR/"'
+            '  fraudstream dead-letters replay --reason currency --with "sed s/UKP/GBP/"'
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -91,7 +91,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
 
@@ -105,6 +105,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 return asyncio.run(_show(topic, args))
             case _:
                 return asyncio.run(_replay(topic, args, settings.kafka.bootstrap_servers))
+    except KafkaConnectionError as error:
+        servers = settings.kafka.bootstrap_servers
+        raise Failure(f"no broker answers at {servers}. Set kafka.bootstrap_servers.") from error
     except (KafkaError, NotFoundError, TimeoutError) as error:
         sentence = str(error).rstrip(".") or "no answer"
         raise Failure(f"dead letters at {settings.kafka.bootstrap_servers}: {sentence}.") from error

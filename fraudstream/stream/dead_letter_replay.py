@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -109,7 +110,7 @@ class DeadLetterLog:
         so letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no
         such topic.
         """
-        async with AIOKafkaConsumer(**self._options) as consumer:
+        async with self._consumer() as consumer:
             for partition in await self._partitions(consumer):
                 tp = TopicPartition(self.topic, partition)
                 consumer.assign([tp])
@@ -132,7 +133,7 @@ class DeadLetterLog:
     async def letter(self, place: Place) -> StoredLetter:
         """The letter at a place. Raises `NotFoundError` if none stands there."""
         nothing = NotFoundError(f"no dead letter at {place} of {self.topic}")
-        async with AIOKafkaConsumer(**self._options) as consumer:
+        async with self._consumer() as consumer:
             if place.partition not in await self._partitions(consumer):
                 raise nothing
             tp = TopicPartition(self.topic, place.partition)
@@ -150,6 +151,15 @@ class DeadLetterLog:
                     end = consumer.highwater(tp)
                     if end is not None and place.offset >= end:
                         raise nothing
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(**self._options)
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
 
     async def _partitions(self, consumer: AIOKafkaConsumer) -> list[int]:
         if self.topic not in await consumer.topics():

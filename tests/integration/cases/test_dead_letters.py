@@ -174,3 +174,8 @@ async def test_a_slip_is_answered_with_one_sentence(cli: Cli, args: tuple[str, .
     assert code == 1
     assert sentence in out
     assert len(out.splitlines()) == 1
+
+
+def test_without_a_broker_one_sentence_is_all(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["dead-letters", "list", "--bootstrap-servers", "127.0.0.1:1"]) == 1
+    assert capfd.readouterr().err == "fraudstream: no broker answers at 127.0.0.1:1. Set kafka.bootstrap_servers.\n"
