@@ -62,7 +62,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--start",
         metavar="TIME",
-        help=f"event time of the first, ISO 8601 (default: {FILE_START} to a file, now to a topic)",
+        help=(
+            f"event time at which it begins, ISO 8601 (default: {FILE_START} to a file, now to a topic); the last "
+            "payments of accounts that sleep lie up to 89 days before it, and count"
+        ),
     )
     parser.add_argument(
         "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"

@@ -15,7 +15,7 @@ GOOD, NOT_DECIMAL, TOO_PRECISE, TOO_LARGE, NEGATIVE = range(5)
 
 SENTENCES = {
     NOT_DECIMAL: "not a decimal amount: digits, and at most one point between digits",
-    TOO_PRECISE: "more decimals than the currency has",
+    TOO_PRECISE: "too precise: more decimals than the currency has",
     TOO_LARGE: f"larger than {AMOUNT_MINOR_MAX} minor units",
     NEGATIVE: "negative: an amount has no sign, `direction` says which way it goes",
 }

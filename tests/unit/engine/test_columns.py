@@ -66,7 +66,12 @@ YEARS = "occurred_at lies outside the years 1970 to 2199."
             "amount '1e3' is not a decimal amount: digits, and at most one point between digits.",
             "$.amount",
         ),
-        ({"amount": "1.005"}, "amount", "amount '1.005' is more decimals than the currency has.", "$.amount"),
+        (
+            {"amount": "1.005"},
+            "amount",
+            "amount '1.005' is too precise: more decimals than the currency has.",
+            "$.amount",
+        ),
         ({"amount": "9" * 20}, "amount", f"amount '{'9' * 20}' is larger than {10**15} minor units.", "$.amount"),
         (
             {"amount": "-1"},
@@ -83,7 +88,7 @@ YEARS = "occurred_at lies outside the years 1970 to 2199."
         (
             {"balance_after": "0.001"},
             "amount",
-            "balance_after '0.001' is more decimals than the currency has.",
+            "balance_after '0.001' is too precise: more decimals than the currency has.",
             "$.balance_after",
         ),
         (
