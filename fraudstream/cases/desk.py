@@ -79,7 +79,7 @@ class Desk:
             return
         if held is None:
             self._tell.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
-            if self._book.disagrees(alert):
+            if not alert.late and self._book.disagrees(alert):  # late: judged anew, as its first verdict is not held
                 log.error("alert %s of %s came again with another verdict", alert.alert_id, alert.account_id)
                 self._tell.append(partial(self._observer.on_mismatch, self._partition))
             return

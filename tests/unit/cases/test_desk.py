@@ -43,11 +43,22 @@ def record_of(event: Alert, offset: int) -> Any:
     )
 
 
-async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
+async def told_of(alerts: list[Alert]) -> Counting:
+    """What an observer has counted after these alerts."""
     observer = Counting()
     settings, view = SimpleNamespace(cases_topic="cases"), SimpleNamespace(put=lambda *_: None)
     desk = Desk(0, Book(), Position(), cast(Any, settings), cast(Any, Emission()), cast(Any, view), observer)
-    for offset, event in enumerate([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)]):
+    for offset, event in enumerate(alerts):
         desk.alert(record_of(event, offset))
     await desk.emit()
+    return observer
+
+
+async def test_a_late_repeat_is_no_mismatch_for_its_first_verdict_has_left_the_memory() -> None:
+    observer = await told_of([alert("a1"), alert("a1", verdict_digest="f" * 16, late=True)])
+    assert (observer.repeats, observer.mismatches) == (1, 0)
+
+
+async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
+    observer = await told_of([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)])
     assert (observer.repeats, observer.mismatches) == (2, 1)
