@@ -108,4 +108,5 @@ def stream_settings(settings: Settings) -> StreamSettings:
         checkpoint_bytes_max=worker.checkpoint_bytes_max,
         session_timeout_s=worker.session_timeout_s,
         heartbeat_s=worker.session_timeout_s / 5,
+        group_instance_id=worker.group_instance_id,
     )
