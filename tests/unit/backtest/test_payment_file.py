@@ -109,6 +109,14 @@ def test_an_unsorted_file_is_refused_with_its_row(tmp_path: Path) -> None:
         payments_of(path)
 
 
+def test_a_time_is_the_same_whatever_the_other_times_of_its_batch_look_like(tmp_path: Path) -> None:
+    precise = "2025-01-01T00:00:00.000900,a,1,EUR,out,0"
+    compact = "20250101T000001,a,1,EUR,out,0"  # Arrow can't read it
+    alone = payments_of(csv_file(tmp_path, precise))[0].occurred_at
+    beside_another = payments_of(csv_file(tmp_path, precise, compact))[0].occurred_at
+    assert alone == beside_another == 1_735_689_600_000
+
+
 def test_sorting_keeps_the_order_of_equal_times(tmp_path: Path) -> None:
     path = csv_file(tmp_path, *(f"2025-01-0{day},{name},1,EUR,out,0" for day, name in ((3, "a"), (1, "b"), (3, "c"))))
     assert [payment.account_id for payment in payments_of(path, sort=True)] == ["b", "a", "c"]
