@@ -70,7 +70,7 @@ class WorkerMetrics(ProcessMetrics):
         self.decisions = define.counter("decisions", "Decisions published.", "outcome")
         self.alerts = define.counter("alerts", "Alerts published.")
         self.rules = define.counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
-        self.late = define.counter("late_payments", "Payments older than their partition's watermark.")
+        self.late = define.counter("late_payments", "Payments older than what their account's memory holds.")
         self.repeats = define.counter("repeated_payments", "Payments whose event_id was judged before.")
         self.labels = define.counter("labels", "Labels applied.")
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in memory.")
