@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
         description=(
-            "Payments of customers with homes, habits and devices, with frauds of ten typologies among them and much "
+            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them and much "
             "that only looks like fraud. The same options give the same payments."
         ),
         epilog=(
