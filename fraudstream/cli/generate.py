@@ -33,8 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
         description=(
-            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them and much "
-            "that only looks like fraud. The same options give the same payments."
+            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them and "
+            "much that only looks like fraud. The same options give the same payments."
         ),
         epilog=(
             "examples:\n"
