@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-POINTS_MAX = 10_000
+from fraudstream.engine.score import POINTS_MAX
 
 Int64Array = npt.NDArray[np.int64]
 
