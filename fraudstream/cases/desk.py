@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -23,16 +23,12 @@ from fraudstream.cases.lifecycle import Refusal, labels_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import Outgoing, Position, case_record, source_of
 from fraudstream.cases.view_writer import ViewWriter
-from fraudstream.contracts import Alert, CaseAction, DeadLetter
-from fraudstream.contracts.dead_letter import ReasonCode
+from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
+from fraudstream.contracts.headers import LABEL_HEADER
 
 if TYPE_CHECKING:
     from fraudstream.cases.agent import AgentSettings
-
-LABEL_HEADER: Final = ("type", b"label")
-DEAD_VALUE_BYTES_MAX: Final = 512 * 1024  # in base64 all three still fit a record of 1 MB
-DEAD_KEY_BYTES_MAX: Final = 4 * 1024
-DEAD_HEADERS_BYTES_MAX: Final = 32 * 1024
 
 _alert = msgspec.json.Decoder(Alert)
 _action = msgspec.json.Decoder(CaseAction)
@@ -152,21 +148,7 @@ class Desk:
 
     def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
         log.warning("%s/%d at %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
-        value, key = record.value or b"", record.key
-        headers = tuple((name, content or b"") for name, content in record.headers)
-        letter = DeadLetter(
-            reason=reason,
-            sentence=sentence,
-            path=path,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            value=value[:DEAD_VALUE_BYTES_MAX],
-            value_bytes=len(value),
-            key=key[:DEAD_KEY_BYTES_MAX] if key else key,
-            headers=headers if sum(len(n) + len(c) for n, c in headers) <= DEAD_HEADERS_BYTES_MAX else (),
-        )
+        letter = dead_letter(record, reason, sentence, path)
         topic = self._settings.dead_letters_topic
         self._before.append(Outgoing(topic, letter.key, msgspec.json.encode(letter)))
         self._tell.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))

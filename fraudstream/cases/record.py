@@ -21,12 +21,12 @@ import msgspec
 
 from fraudstream.cases.book import Held, Memo, Source
 from fraudstream.contracts import Case
+from fraudstream.contracts.headers import SOURCE_HEADER
 
 Headers = Sequence[tuple[str, bytes]]
 
 POSITION_HEADER: Final = "position"
 MEMO_HEADER: Final = "memo"
-SOURCE_HEADER: Final = "source"  # of an alert: "partition:offset" of its payment in the log
 
 _case = msgspec.json.Decoder(Case)
 _memo = msgspec.json.Decoder(Memo)

@@ -18,8 +18,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.cli.failure import Failure
 from fraudstream.contracts import Label, Payment
+from fraudstream.contracts.headers import LABEL_HEADER
 
-LABEL_HEADERS = [("type", b"label")]
 BATCH_BYTES_MAX = 512 * 1024
 REQUESTS_UNDER_WAY_MAX = 64
 PARTITIONS_REMEMBERED_MAX = 1_000_000
@@ -77,7 +77,7 @@ class EventPublisher:
         batch = self._producer.create_batch()
         for event in events:
             key, value = event.account_id.encode(), self._encode(event)
-            headers = LABEL_HEADERS if type(event) is Label else _NO_HEADERS
+            headers = [LABEL_HEADER] if type(event) is Label else _NO_HEADERS
             if (
                 batch.append(timestamp=None, key=key, value=value, headers=headers) is None
             ):  # full: it says so only thus

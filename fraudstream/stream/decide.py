@@ -11,17 +11,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import compress
-from operator import ne
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from fraudstream.contracts import Alert, Label, Payment
+from fraudstream.contracts import Alert
+from fraudstream.contracts.dead_letter import dead_letter
+from fraudstream.contracts.headers import source_header
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.decode import decode
-from fraudstream.stream import dead_letter
-from fraudstream.stream.outputs import SOURCE_HEADER, Outgoing
+from fraudstream.engine.reading import read
+from fraudstream.stream.dead_letter import outgoing
+from fraudstream.stream.outputs import Outgoing
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from fraudstream.stream.micro_batch import FetchedList
     from fraudstream.stream.partition import Partition
 
-TYPE_HEADER = "type"
-LABEL_HEADER = (TYPE_HEADER, b"label")
 REFETCHES_MAX = 100  # lists in a row that begin beyond the position: more is no rebalance but a fault
 
 log = logging.getLogger(__name__)
@@ -77,22 +76,16 @@ class Decider:
         records = fetched.records
         if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
             records = [record for record in records if record.offset >= partition.next_offset]
-        events, where, refused = _decoded(records)
-        timestamps = [record.timestamp for record in records]
-        published = timestamps if len(events) == len(records) else [timestamps[i] for i in where]
-        verdicts = self._app.engine.judge(events, partition.memory, published)
-        partition.next_offset = (
-            fetched.next
-        )  # with the memory, before any await: what is applied is never applied again
-        partition.applied += len(events)
+        verdicts, positions, refused, events = read(self._app.engine, partition.memory, records)
+        # With the memory, before any await: what is applied is never applied again.
+        partition.next_offset = fetched.next
+        partition.applied += events
 
-        refused += [rejection._replace(position=where[rejection.position]) for rejection in verdicts.rejected]
-        positions = [where[i] for i in verdicts.positions.tolist()]
         alerts = verdicts.alerts()
         self._send(partition, records, verdicts, positions, alerts, refused)
 
         now_ms = time.time() * 1000
-        arrived = np.array(timestamps, np.float64)[positions]
+        arrived = np.array([record.timestamp for record in records], np.float64)[positions]
         self._app.observer.on_batch(
             partition.number,
             records=len(records),
@@ -125,62 +118,29 @@ class Decider:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
         if app.decisions is not None and verdicts.n:
             values = _encoder.encode_lines(verdicts.decisions()).splitlines()
-            answers = _answers(number, records, positions, verdicts.payments, values)
+            answers = _answers(number, records, positions, values)
             partition.pending |= app.decisions.send(app.output_producer, number, answers, now_ms)
         if alerts:
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
-            answers = _answers(number, records, of_alerts, [alert.payment for alert in alerts], values)
+            answers = _answers(number, records, of_alerts, values)
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
         if refused:
-            letters = [dead_letter.dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
-            outgoing = [dead_letter.outgoing(letter) for letter in letters]
-            partition.pending |= app.dead_letters.send(app.output_producer, number, outgoing, now_ms)
-
-
-def _decoded(records: Sequence[ConsumerRecord]) -> tuple[list[Payment | Label], Sequence[int], list[Rejection]]:
-    """The events that can be judged, the index of each in `records`, and what is refused (`position`: index in
-    `records`)."""
-    labels = [LABEL_HEADER in record.headers for record in records]
-    decoded = decode([record.value for record in records], labels if True in labels else None)
-    refused = [event._replace(position=position) for position, event in enumerate(decoded) if type(event) is Rejection]
-    if not refused:
-        keys = [record.key for record in records]
-        accounts = [event.account_id.encode() for event in decoded]  # type: ignore[union-attr]
-        if not any(map(ne, keys, accounts)):
-            return decoded, range(len(decoded)), refused  # type: ignore[return-value]
-    events: list[Payment | Label] = []
-    where: list[int] = []
-    for position, event in enumerate(decoded):
-        if isinstance(event, Rejection):
-            continue
-        key = records[position].key
-        if key is not None and key != event.account_id.encode():
-            sentence = (
-                "The record's key is not its account_id: its account's other payments stand in another partition."
-            )
-            refused.append(Rejection(position, "key", sentence, "$.account_id"))
-            continue
-        events.append(event)
-        where.append(position)
-    return events, where, refused
+            letters = [dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
+            partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
 
 
 def _answers(
-    number: int,
-    records: Sequence[ConsumerRecord],
-    positions: list[int],
-    payments: Sequence[Payment],
-    values: Sequence[bytes],
+    number: int, records: Sequence[ConsumerRecord], positions: list[int], values: Sequence[bytes]
 ) -> Iterator[Outgoing]:
-    """A record for each payment: keyed as the payment, or by its account if that came without a key.
+    """A record for each payment, keyed as the payment.
 
     Made as they are taken: kept in a list, so many small objects would cost the garbage collector more than all the
     rest.
     """
-    for position, payment, value in zip(positions, payments, values, strict=True):
+    for position, value in zip(positions, values, strict=True):
         record = records[position]
-        yield record.key or payment.account_id.encode(), value, [(SOURCE_HEADER, b"%d:%d" % (number, record.offset))]
+        yield record.key, value, [source_header(number, record.offset)]
 
 
 def _by_outcome(verdicts: Verdicts) -> Counter[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fraudstream.stream.decide import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
 from fraudstream.stream.outputs import Outgoing, Output
 
 if TYPE_CHECKING:

@@ -16,14 +16,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-SOURCE_HEADER = "source"  # "partition:offset" of the record that this one answers: readers drop what is not higher
 Headers = list[tuple[str, bytes]]  # a list: the builder of batches takes nothing else
 Outgoing = tuple[bytes | None, bytes, Headers]  # key, value, headers
 Acknowledgement = asyncio.Future[None]
-
-
-def source_header(partition: int, offset: int) -> tuple[str, bytes]:
-    return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
 
 
 class Output:

@@ -90,8 +90,7 @@ class Parent:
             return tasks[-1]
 
         try:
-            begin(self._watch_embedded("broker", self.settings.kafka.bootstrap_servers))
-            begin(self._watch_embedded("Redis", urlsplit(self.settings.redis.url).netloc))
+            begin(self._watch_embedded())
             feeding = begin(self._start(begin))
             await self._stopping.wait()
             if self._ask.picture is not None:
@@ -154,11 +153,17 @@ class Parent:
             face.tick()
             await asyncio.sleep(TICK_S)
 
-    async def _watch_embedded(self, name: str, address: str) -> None:
-        """Ends the run when the server is gone: all that it held is gone with it."""
-        host, _, port = address.rpartition(":")
-        port = port.partition("/")[0]
+    async def _watch_embedded(self) -> None:
+        """Ends the run when a server of ours is gone: all that it held is gone with it."""
         while True:
+            await self._look_at_embedded()
+            await asyncio.sleep(LOOK_S)
+
+    async def _look_at_embedded(self) -> None:
+        """Raises `Failure` if the broker or Redis is gone."""
+        redis = urlsplit(self.settings.redis.url).netloc
+        for name, address in (("broker", self.settings.kafka.bootstrap_servers), ("Redis", redis)):
+            host, _, port = address.rpartition(":")
             try:
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.close()
@@ -166,12 +171,17 @@ class Parent:
                 raise Failure(
                     f"the embedded {name} died, and with it all that it held in memory. Run fraudstream up again."
                 ) from None
-            await asyncio.sleep(LOOK_S)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        """What is raised in there ends the run."""
+        """What is raised in there ends the run. A server's death is told as such, whoever noticed it first."""
         try:
-            await work
+            try:
+                await work
+            except (asyncio.CancelledError, BrokenPipeError):
+                raise
+            except BaseException:
+                await self._look_at_embedded()
+                raise
         except asyncio.CancelledError:
             raise
         except BaseException as error:

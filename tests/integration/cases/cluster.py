@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from fraudstream.cases.agent import AgentSettings
-from fraudstream.cases.record import SOURCE_HEADER
 from fraudstream.cases.view import CaseView
 from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts.headers import SOURCE_HEADER
 
 PARTITIONS = 2
 WAIT_S = 60.0

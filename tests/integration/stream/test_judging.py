@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from fraudstream.stream.outputs import SOURCE_HEADER
+from fraudstream.contracts.headers import SOURCE_HEADER
 from tests.integration.stream.world import World, payment
 
 

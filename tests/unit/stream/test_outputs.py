@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from fraudstream.stream.outputs import Outgoing, Output, source_header
+from fraudstream.contracts.headers import source_header
+from fraudstream.stream.outputs import Outgoing, Output
 
 BATCH_BYTES = 1000
 
