@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install up test check lock bench clean
+.PHONY: help install up test kafka kafka-stop test-kafka check lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,22 @@ up: install ## run all of it on this machine, embedded; Ctrl-C stops it
 
 test: install ## run the tests that need nothing but this machine
 	$(BIN)/python -m pytest $(ARGS)
+
+kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 17 and Maven
+	@servers=$$(deploy/kafka/kafka.sh start --brokers $(or $(BROKERS),1)) && \
+	echo "Apache Kafka serves. For the commands: export FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS=$$servers" && \
+	echo "make kafka-stop stops it and removes its data."
+
+kafka-stop: ## stop what make kafka started, and remove its data
+	@deploy/kafka/kafka.sh stop
+
+# On the broker that FRAUDSTREAM_TEST_KAFKA=host:port names, else on one that is started for it and stopped again.
+test-kafka: install ## run the tests that need Apache Kafka
+	@set -e; if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
+	    FRAUDSTREAM_TEST_KAFKA=$$(deploy/kafka/kafka.sh start); export FRAUDSTREAM_TEST_KAFKA; \
+	    trap 'deploy/kafka/kafka.sh stop' EXIT; trap 'exit 130' INT TERM; \
+	fi; \
+	$(BIN)/python -m pytest -m kafka $(ARGS)
 
 check: install ## lint, types, imports, tests
 	$(BIN)/ruff check .

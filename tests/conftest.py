@@ -1,6 +1,7 @@
 """Fixtures for all tests: one embedded broker and one embedded Redis a session, and Apache Kafka where there is one.
 
-`kafka`-marked tests run against the broker that FRAUDSTREAM_TEST_KAFKA=host:port names, and are skipped without it.
+`kafka`-marked tests run against the broker that FRAUDSTREAM_TEST_KAFKA=host:port names; without it they are left out, and
+the end of the run says so.
 Brokers are shared by all tests of a session: take topic and group names from `unique_name`.
 """
 
@@ -13,14 +14,23 @@ import pytest
 from fraudstream.embedded import embedded_broker, embedded_redis
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
+LEFT_OUT = pytest.StashKey[int]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get(KAFKA_VARIABLE):
         return
-    for item in items:
-        if item.get_closest_marker("kafka"):
-            item.add_marker(pytest.mark.skip(reason=f"needs Apache Kafka: set {KAFKA_VARIABLE}=host:port"))
+    left_out = [item for item in items if item.get_closest_marker("kafka")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = len(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if count := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"left out {count} tests that need Apache Kafka: `make test-kafka` starts one and runs them"
+        )
 
 
 @pytest.fixture(scope="session")

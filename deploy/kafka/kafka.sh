@@ -1,74 +1,142 @@
 #!/bin/bash
-# One Apache Kafka broker (KRaft) on loopback, for tests and trials; needs Java 17 and Maven, no Docker.
+# Apache Kafka (KRaft) on loopback, one broker or three, for tests and trials; needs Java 17 and Maven, no Docker.
 #
-#   deploy/kafka/kafka.sh start [PORT]   fetch the jars once, start, wait until it serves; prints host:port
-#   deploy/kafka/kafka.sh stop           stop it and remove its data
-set -eu
+#   deploy/kafka/kafka.sh start [--brokers 3] [PORT]
+#                              fetch the jars once, start, wait until it serves; prints host:port[,host:port...]
+#   deploy/kafka/kafka.sh stop                stop all and remove the data
+#   deploy/kafka/kafka.sh stop-broker N       stop broker N (1, 2, 3) in good order; its data stays
+#   deploy/kafka/kafka.sh kill-broker N       kill -9; its data stays
+#   deploy/kafka/kafka.sh start-broker N      start it again and wait until it serves
+#
+# Ports: broker N listens at PORT+N-1 (19092 unless said), its controller at PORT+N+2. Everything is kept under
+# KAFKA_HOME_DIR (.kafka in this repository): broker-N/pid, broker-N/log, broker-N/data.
+set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${KAFKA_HOME_DIR:-$here/../../.kafka}
-port=${2:-19092}
-controller=$((port + 1))
+start_s_max=60 stop_s_max=20
 
-java_main() { java -Xmx768m -cp "$home/libs/*" -Dlog4j2.configurationFile="$here/log4j2.properties" "$@"; }
+fail() { echo "kafka.sh: $1" >&2; exit 1; }
 
-serves() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
+java_main() { # becomes the JVM: always run in a subshell, whose pid is then the JVM's
+    exec java -Xmx512m -cp "$home/libs/*" -Dlog4j2.configurationFile="$here/log4j2.properties" "$@"
+}
 
-start() {
+fetch() {
+    command -v java >/dev/null || fail "needs Java 17 or later: apt-get install openjdk-17-jre-headless"
+    [ -d "$home/libs" ] && return
+    command -v mvn >/dev/null || fail "needs Maven to fetch Kafka: apt-get install maven"
     mkdir -p "$home"
-    if [ ! -d "$home/libs" ]; then
-        mvn --quiet --batch-mode --file "$here/pom.xml" dependency:copy-dependencies \
-            -DoutputDirectory="$home/libs.part" -DincludeScope=runtime >&2
-        mv "$home/libs.part" "$home/libs"
-    fi
-    rm -rf "$home/data"
-    cat >"$home/server.properties" <<PROPERTIES
+    rm -rf "$home/libs.part"
+    mvn --quiet --batch-mode --file "$here/pom.xml" dependency:copy-dependencies \
+        -DoutputDirectory="$(cd "$home" && pwd)/libs.part" -DincludeScope=runtime >&2
+    mv "$home/libs.part" "$home/libs"
+}
+
+configure() { # N BROKERS PORT: what broker N of so many is told
+    local n=$1 brokers=$2 port=$3 voters="" isr=$(($2 > 1 ? 2 : 1))
+    for i in $(seq "$brokers"); do voters="$voters${voters:+,}$i@127.0.0.1:$((port + i + 2))"; done
+    cat <<PROPERTIES
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+node.id=$n
+controller.quorum.voters=$voters
+listeners=PLAINTEXT://127.0.0.1:$((port + n - 1)),CONTROLLER://127.0.0.1:$((port + n + 2))
+advertised.listeners=PLAINTEXT://127.0.0.1:$((port + n - 1))
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=$home/data
+log.dirs=$home/broker-$n/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
-offsets.topic.replication.factor=1
+default.replication.factor=$brokers
+min.insync.replicas=$isr
+offsets.topic.replication.factor=$brokers
 offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$brokers
+transaction.state.log.min.isr=$isr
 transaction.state.log.num.partitions=8
+share.coordinator.state.topic.replication.factor=$brokers
+share.coordinator.state.topic.min.isr=$isr
 PROPERTIES
-    java_main kafka.tools.StorageTool format -t "$(java_main kafka.tools.StorageTool random-uuid)" \
-        -c "$home/server.properties" >"$home/kafka.log" 2>&1
-    java_main kafka.Kafka "$home/server.properties" >>"$home/kafka.log" 2>&1 &
-    echo $! >"$home/kafka.pid"
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        if serves; then
-            echo "127.0.0.1:$port"
-            return
+}
+
+alive() { [ -f "$home/broker-$1/pid" ] && kill -0 "$(cat "$home/broker-$1/pid")" 2>/dev/null; }
+
+launch() { # N
+    alive "$1" && fail "broker $1 is running already (pid $(cat "$home/broker-$1/pid"))"
+    : >"$home/broker-$1/log"
+    java_main kafka.Kafka "$home/broker-$1/server.properties" </dev/null >>"$home/broker-$1/log" 2>&1 &
+    echo $! >"$home/broker-$1/pid"
+}
+
+await() { # N: until it has said that it serves
+    local limit=$((SECONDS + start_s_max))
+    until grep -q "Kafka Server started" "$home/broker-$1/log"; do
+        if ! alive "$1" || [ $SECONDS -ge $limit ]; then
+            echo "kafka.sh: broker $1 did not start; the end of $home/broker-$1/log:" >&2
+            tail -n 20 "$home/broker-$1/log" >&2
+            return 1
         fi
-        kill -0 "$(cat "$home/kafka.pid")" 2>/dev/null || break
-        sleep 1
+        sleep 0.2
     done
-    echo "kafka.sh: Kafka did not start; the end of $home/kafka.log:" >&2
-    tail -n 20 "$home/kafka.log" >&2
-    exit 1
+}
+
+send() { ! alive "$2" || kill "-$1" "$(cat "$home/broker-$2/pid")" 2>/dev/null || true; }
+
+end() { # SIGNAL N...: all of them at once, and wait until they are gone
+    local signal=$1 limit=$((SECONDS + stop_s_max)) n
+    shift
+    for n in "$@"; do send "$signal" "$n"; done
+    for n in "$@"; do send CONT "$n"; done # one that is held by SIGSTOP has to hear it
+    for n in "$@"; do
+        while alive "$n"; do
+            [ $SECONDS -lt $limit ] || send KILL "$n"
+            sleep 0.1
+        done
+        rm -f "$home/broker-$n/pid"
+    done
+}
+
+start() {
+    local brokers=1 port=19092
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --brokers) brokers=$2; shift 2 ;;
+            *[!0-9]* | "") fail "unknown argument '$1'; a port is a number" ;;
+            *) port=$1; shift ;;
+        esac
+    done
+    case $brokers in 1 | 3) ;; *) fail "--brokers $brokers: one or three" ;; esac
+    for n in 1 2 3; do ! alive $n || fail "a broker runs in $home already; \`kafka.sh stop\` ends it"; done
+    fetch
+    rm -rf "$home"/broker-[123]
+    local cluster addresses=""
+    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c 1-22)
+    for n in $(seq "$brokers"); do
+        mkdir -p "$home/broker-$n"
+        configure "$n" "$brokers" "$port" >"$home/broker-$n/server.properties"
+    done
+    for n in $(seq "$brokers"); do
+        (java_main kafka.tools.StorageTool format -t "$cluster" -c "$home/broker-$n/server.properties") \
+            >"$home/broker-$n/log" 2>&1 ||
+            { cat "$home/broker-$n/log" >&2; fail "broker $n: its storage could not be formatted"; }
+        launch "$n"
+        addresses="$addresses${addresses:+,}127.0.0.1:$((port + n - 1))"
+    done
+    for n in $(seq "$brokers"); do await "$n" || { end KILL 1 2 3; exit 1; }; done
+    echo "$addresses"
 }
 
 stop() {
-    [ -f "$home/kafka.pid" ] || return 0
-    pid=$(cat "$home/kafka.pid")
-    kill "$pid" 2>/dev/null || true
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 1
-    done
-    kill -9 "$pid" 2>/dev/null || true
-    rm -rf "$home/kafka.pid" "$home/data"
+    end TERM 1 2 3
+    rm -rf "$home"/broker-[123]
 }
 
+known() { [ -f "$home/broker-${1:-}/server.properties" ] || fail "no broker '${1:-}' was started in $home"; }
+
 case ${1:-} in
-    start) start ;;
+    start) shift; start "$@" ;;
     stop) stop ;;
-    *) sed -n '2,6p' "$0"; exit 2 ;;
+    start-broker) known "${2:-}"; launch "$2"; await "$2" ;;
+    stop-broker) known "${2:-}"; end TERM "$2" ;;
+    kill-broker) known "${2:-}"; end KILL "$2" ;;
+    *) sed -n '2,12p' "$0" | cut -c 3-; exit 2 ;;
 esac
