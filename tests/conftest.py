@@ -1,7 +1,7 @@
 """Fixtures for all tests: one embedded broker and one embedded Redis a session, and Apache Kafka where there is one.
 
-`kafka`-marked tests run against the broker that FRAUDSTREAM_TEST_KAFKA=host:port names; without it they are left out, and
-the end of the run says so.
+`kafka`-marked tests run against the broker that FRAUDSTREAM_TEST_KAFKA=host:port names; without it they are left out,
+and the end of the run says so.
 Brokers are shared by all tests of a session: take topic and group names from `unique_name`.
 """
 
