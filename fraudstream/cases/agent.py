@@ -28,7 +28,7 @@ from typing import Any, Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, UnknownError, UnknownTopicOrPartitionError
 from mode import Service
 
 from fraudstream.cases.case_log import CaseLog
@@ -44,6 +44,8 @@ RECORDS_MAX: Final = 200
 COMMIT_S: Final = 2.0
 STOP_S: Final = 10.0
 DRAIN_S: Final = 3.0
+RETRY_S: Final = 1.0  # between two tries to reach a broker
+SAY_S: Final = 5.0  # between two words about it
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +104,16 @@ class CaseAgent(Service):
             settings.cases_topic,
             "fenced by transactions" if settings.fenced else "plain mode, nobody is fenced: run one agent only",
         )
+        await self._connect()
         try:
-            await self._emission.start()
             await self._check_partitions()
+            await self._join()
         except BaseException:
             await self._emission.stop()
             raise
+
+    async def _join(self) -> None:
+        settings = self._settings
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,
             group_id=settings.group,
@@ -121,7 +127,11 @@ class CaseAgent(Service):
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         self._consumer.subscribe(self._input_topics, listener=_Rebalance(self))
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
 
     async def on_stop(self) -> None:
         try:
@@ -274,9 +284,33 @@ class CaseAgent(Service):
         """In the order of `Position`."""
         return self._settings.alerts_topic, self._settings.case_actions_topic
 
+    async def _connect(self) -> None:
+        """Start the producers, as soon as a broker answers."""
+        brokers, since, said_at = self._settings.brokers, time.monotonic(), -SAY_S
+        while True:
+            try:
+                return await self._emission.start()
+            except UnknownError as error:  # how the embedded broker answers the first request of an idempotent producer
+                raise AgentError(
+                    f"The broker at {brokers} has no transactions (it is no Apache Kafka). Set "
+                    "worker.checkpoint_mode=batch, and run one case agent only: without transactions nobody is fenced."
+                ) from error
+            except (KafkaError, OSError) as error:
+                now = time.monotonic()
+                if now - said_at >= SAY_S:
+                    said_at = now
+                    log.warning("no broker answers at %s, for %.0f s now (%s): trying on", brokers, now - since, error)
+            await asyncio.sleep(RETRY_S)
+
     async def _check_partitions(self) -> None:
         topics = (*self._input_topics, self._settings.cases_topic)
-        counts = {topic: await self._emission.partitions_of(topic) for topic in topics}
+        try:
+            counts = {topic: await self._emission.partitions_of(topic) for topic in topics}
+        except UnknownTopicOrPartitionError as error:
+            raise AgentError(
+                f"{self._settings.brokers} lacks one of the topics {', '.join(topics)}. Create them with "
+                "`fraudstream topics apply`."
+            ) from error
         if len(set(counts.values())) != 1:
             found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
             raise AgentError(

@@ -43,7 +43,11 @@ class PlainEmission:
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(**self._options)
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
 
     async def partitions_of(self, topic: str) -> int:
         """How many partitions a topic has."""

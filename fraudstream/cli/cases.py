@@ -5,26 +5,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import signal
-from contextlib import ExitStack
+from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fraudstream import __version__
+from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
-    from fraudstream.cases.agent import AgentSettings, CaseAgent
+    from fraudstream.cases.agent import AgentSettings
     from fraudstream.cases.view import CaseView
     from fraudstream.cli.main import Subparsers
     from fraudstream.contracts import Case
     from fraudstream.telemetry.cases import CasesTelemetry
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h: start it again
-
-log = logging.getLogger(__name__)
+REFUSED = 78  # EX_CONFIG: to start again changes nothing
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -33,8 +32,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="group alerts into cases and keep the analysts' view in Redis",
         description=(
             "Without an action: joins the group of case agents and turns alerts and analysts' actions into cases until "
-            "SIGTERM or Ctrl-C. Exit codes: 0 stopped, 1 could not start, 70 failed (start it again: it goes on where "
-            "it was). With list or show: reads the view in Redis."
+            "SIGTERM or Ctrl-C. Waits for the brokers as long as it takes. Exit codes: 0 stopped, 1 could not start, "
+            "70 failed (start it again: it goes on where it was), 78 will fail again until what it says is mended. "
+            "With list or show: reads the view in Redis."
         ),
         epilog=(
             "example:\n"
@@ -46,12 +46,10 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "redis.url", "--redis-url")
     add_setting(parser, "cases.group")
-    add_setting(parser, "metrics.host", "--metrics-host")
-    add_setting(parser, "metrics.port", "--metrics-port")
+    metrics_port.add_flags(parser)
     parser.add_argument(
         "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
     )
-    parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     queue = actions.add_parser(
         "list",
@@ -115,23 +113,12 @@ def _run_agent(args: argparse.Namespace, settings: Settings) -> int:
     from prometheus_client import CollectorRegistry
 
     from fraudstream.contracts.dead_letter import ReasonCode
-    from fraudstream.telemetry import http
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.logs import set_up_logs
 
     set_up_logs(form="json" if args.json else "human")
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    host, port = settings.metrics.host, settings.metrics.port
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(
-                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host=host, port=port)
-            )
-        except OSError as error:
-            raise Failure(
-                f"metrics can't be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
-            ) from error
-        log.info("metrics at %s/metrics", url)
+    with metrics_port.metrics_served(settings, telemetry):
         return asyncio.run(_serve(agent_settings(settings), telemetry, args.rebuild_view))
 
 
@@ -154,22 +141,29 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await telemetry.pulse.start()
     try:
-        await agent.start()
+        if not await _first(agent.start(), stopping.wait()):
+            return 0
+        await _first(stopping.wait(), agent.wait_until_stopped())
     except AgentError as error:
-        raise Failure(error.sentence) from error
+        raise Failure(error.sentence, REFUSED) from error
     except KafkaError as error:
-        raise Failure(f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}.") from error
-    await _ended(agent, stopping)
+        sentence = f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}."
+        raise Failure(sentence, FAILED) from error
     await agent.stop()
     await telemetry.pulse.stop()
     return 0 if agent.crash_reason is None else FAILED
 
 
-async def _ended(agent: CaseAgent, stopping: asyncio.Event) -> None:
-    waits = [asyncio.create_task(stopping.wait()), asyncio.create_task(agent.wait_until_stopped())]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+async def _first(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> bool:
+    """Wait for either and leave the other; whether `one` is done. Raises what that one raised."""
+    tasks = [asyncio.create_task(one), asyncio.create_task(other)]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    if tasks[0] in done:
+        tasks[0].result()
+    return tasks[0] in done
 
 
 async def _read(args: argparse.Namespace, settings: Settings) -> list[Case]:

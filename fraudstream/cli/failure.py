@@ -1,4 +1,5 @@
-"""A fault of the user's or of the world's that ends a command: one plain sentence on stderr, exit code 1."""
+"""A fault of the user's or of the world's that ends a command: one plain sentence on stderr, exit code 1 unless
+the command has codes of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from difflib import get_close_matches
 class Failure(Exception):
     """`sentence` says what was wrong, where, and what to do about it."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, code: int = 1) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.code = code
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """`fraudstream`: finds the command, reads the settings, runs it; faults end in one sentence and an exit code.
 
-Exit codes: 0 done, 1 the command failed (one sentence on stderr), 2 wrong usage, 130 interrupted with Ctrl-C. What we
-did not foresee keeps its traceback.
+Exit codes: 0 done, 1 the command failed (one sentence on stderr; `worker` and `cases` have more codes, see
+their help), 2 wrong usage, 130 interrupted with Ctrl-C. What we did not foresee keeps its traceback.
 
 A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> int`. Only the module of
 the command that was called is imported, so that `fraudstream --help` and the light commands start at once.
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except Failure as failure:
         print(f"fraudstream: {failure.sentence}", file=sys.stderr)
-        return 1
+        return failure.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except (

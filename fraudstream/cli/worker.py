@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from fraudstream import __version__
+from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
@@ -26,8 +25,6 @@ FLAGS = (
     "worker.fetch_wait_ms",
 )
 
-log = logging.getLogger(__name__)
-
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
@@ -35,8 +32,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="judge payments from Kafka: run as many as there are partitions",
         description=(
             "Joins the group of workers, takes its share of the partitions and judges their payments until SIGTERM or "
-            "Ctrl-C, which it answers with a last checkpoint. Exit codes: 0 stopped, 1 could not start, 70 failed "
-            "(start it again: it goes on from its last checkpoint), 78 will fail again until what it says is mended."
+            "Ctrl-C, which it answers with a last checkpoint. Waits for the brokers as long as it takes. Exit codes: "
+            "0 stopped, 1 could not start, 70 failed (start it again: it goes on from its last checkpoint), 78 will "
+            "fail again until what it says is mended."
         ),
         epilog=(
             "example:\n"
@@ -47,9 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
-    add_setting(parser, "metrics.host", "--metrics-host")
-    add_setting(parser, "metrics.port", "--metrics-port")
-    parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
+    metrics_port.add_flags(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -58,9 +54,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.contracts.dead_letter import ReasonCode
     from fraudstream.engine.engine import Engine
-    from fraudstream.stream.failure import WorkerFailure
+    from fraudstream.stream.failure import WorkerFailure, exit_code
     from fraudstream.stream.worker import run_worker
-    from fraudstream.telemetry import http
     from fraudstream.telemetry.logs import set_up_logs
     from fraudstream.telemetry.worker import WorkerTelemetry
 
@@ -68,21 +63,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     rule_set = load_rule_set(Path(settings.rules.directory))
     engine = Engine(rule_set, settings.worker.stage, settings.worker.too_far_ahead_ms)
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with ExitStack() as stack:
-        host, port = settings.metrics.host, settings.metrics.port
-        try:
-            url = stack.enter_context(
-                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host=host, port=port)
-            )
-        except OSError as error:
-            raise Failure(
-                f"metrics can't be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
-            ) from error
-        log.info("metrics at %s/metrics", url)
+    with metrics_port.metrics_served(settings, telemetry):
         try:
             run_worker(stream_settings(settings), engine, telemetry, [telemetry.sensor])
         except WorkerFailure as failure:
-            raise Failure(failure.sentence) from failure
+            raise Failure(failure.sentence, exit_code(failure)) from failure
     return 0
 
 

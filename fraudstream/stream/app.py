@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
 
 REQUEST_TIMEOUT_S = 30
+REBALANCE_TIMEOUT_S = 60.0  # above what a last checkpoint takes
 OUTPUT_BATCH_BYTES_MAX = 512 * 1024
 LISTS_QUEUED_MAX = 8  # an item is a whole list
 
@@ -253,7 +254,7 @@ def build_app(
         broker_max_poll_records=settings.list_records_max,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_s,
-        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
         broker_max_poll_interval=300.0,
         broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
         producer_acks=-1,

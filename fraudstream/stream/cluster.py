@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, UnknownError, for_code
+from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from fraudstream.stream.failure import Refusal, WorkerFailure
+from fraudstream.stream.failure import Refusal
+from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topic_identity import topic_identity
 
 RETRY_S_MIN = 0.2
-RETRY_S_MAX = 5.0
+RETRY_S_MAX = 2.0
+SAY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +34,44 @@ class Cluster(NamedTuple):
 
 
 async def look_at_cluster(settings: StreamSettings) -> Cluster:
-    """Wait for the brokers, up to `broker_wait_s_max`, and check the topics. Raises `WorkerFailure` or `Refusal`."""
-    admin = await _connected(settings)
+    """Ask until a broker answers, then check what it has. Raises `Refusal` where to ask again would change nothing."""
+    since, said_at, retry_s = time.monotonic(), -SAY_S, RETRY_S_MIN
+    while True:
+        try:
+            return await _look(settings)
+        except (KafkaError, OSError, TimeoutError) as error:
+            now = time.monotonic()
+            if now - said_at >= SAY_S:
+                said_at = now
+                log.warning(
+                    "no broker answers at %s, for %.0f s now (%s): trying on", settings.brokers, now - since, error
+                )
+        await asyncio.sleep(retry_s)
+        retry_s = min(2 * retry_s, RETRY_S_MAX)
+
+
+async def _look(settings: StreamSettings) -> Cluster:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=f"{settings.app_id}-checks")
     try:
+        await admin.start()
         # All topics, not ours by name: to ask for a topic that is not there may create it.
         partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
         _check(settings, partitions)
+        if settings.checkpoint_mode == "transaction":
+            await _check_transactions(settings, admin._client)
         return Cluster(partitions, await topic_identity(admin._client, settings.payments_topic))
     finally:
         await admin.close()
+
+
+async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) -> None:
+    """The embedded broker fails at the first request of a transactional producer; Apache Kafka gives it an id."""
+    answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, TRANSACTION_TIMEOUT_MS))
+    if for_code(answer.error_code) is UnknownError:
+        raise Refusal(
+            f"The broker at {settings.brokers} has no transactions (it is no Apache Kafka). Set "
+            "worker.checkpoint_mode=batch, and run one worker only: without transactions nobody is fenced."
+        )
 
 
 def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
@@ -58,22 +91,3 @@ def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
             "accounts stand in other partitions than their memory. Stop all workers, delete the changelog and run "
             "`fraudstream topics apply`: the workers then read the payments from their beginning."
         )
-
-
-async def _connected(settings: StreamSettings) -> AIOKafkaAdminClient:
-    limit, retry_s = time.monotonic() + settings.broker_wait_s_max, RETRY_S_MIN
-    while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=f"{settings.app_id}-checks")
-        try:
-            await admin.start()
-            return admin
-        except (KafkaError, OSError) as error:
-            await admin.close()
-            if time.monotonic() + retry_s > limit:
-                raise WorkerFailure(
-                    f"No broker answered at {settings.brokers} for {settings.broker_wait_s_max:g} s ({error!r}). "
-                    "Is the cluster up, and is kafka.bootstrap_servers right?"
-                ) from error
-            log.warning("no broker answers at %s; trying again in %.1f s", settings.brokers, retry_s)
-        await asyncio.sleep(retry_s)
-        retry_s = min(2 * retry_s, RETRY_S_MAX)

@@ -27,6 +27,10 @@ class Refusal(WorkerFailure):
     """The world does not fit the worker's settings or its state: to start it again changes nothing."""
 
 
+def exit_code(failure: BaseException) -> int:
+    return EXIT_CODE_REFUSED if isinstance(failure, Refusal) else EXIT_CODE
+
+
 def exit_now(error: BaseException | None) -> NoReturn:
     """Leave without stopping anything: no `finally` of a library may commit what was not made durable.
 
@@ -35,4 +39,4 @@ def exit_now(error: BaseException | None) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0 if error is None else EXIT_CODE_REFUSED if isinstance(error, Refusal) else EXIT_CODE)
+    os._exit(0 if error is None else exit_code(error))

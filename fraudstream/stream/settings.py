@@ -3,7 +3,6 @@ settings."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -42,10 +41,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_bytes_max: int = 64 * 1024 * 1024
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
-    rebalance_timeout_s: float = 60.0
     group_instance_id: str | None = None
-    broker_wait_s_max: float = 120.0
-    data_dir: Path | None = None
 
     @property
     def fetch_wait(self) -> int:

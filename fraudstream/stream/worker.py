@@ -7,15 +7,15 @@ import gc
 import logging
 import signal
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faust.sensors.base import Sensor
 
 from fraudstream.contracts import Payment
 from fraudstream.stream.app import StreamApp, build_app
-from fraudstream.stream.cluster import look_at_cluster
+from fraudstream.stream.cluster import Cluster, look_at_cluster
 from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
 from fraudstream.stream.observer import Observer, Unobserved
 from fraudstream.stream.settings import StreamSettings
@@ -66,10 +66,11 @@ async def serve(
     observer = observer if observer is not None else Unobserved()
     _check_catalogue(settings, engine)
     _warm_up(engine)
-    cluster = await look_at_cluster(settings)
+    cluster = await _unless(stop, look_at_cluster(settings))
+    if cluster is None:
+        return
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
-        data_dir = str(settings.data_dir) if settings.data_dir is not None else scratch
-        app = build_app(settings, engine, observer, cluster, data_dir, exits)
+        app = build_app(settings, engine, observer, cluster, scratch, exits)
         for sensor in sensors:
             app.sensors.add(sensor)
         observer.on_start(
@@ -112,6 +113,19 @@ async def _run(app: StreamApp, stop: asyncio.Event) -> None:
     if app.failure is not None:
         raise app.failure
     log.info("worker of stage %s stopped", app.settings.stage)
+
+
+async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, Cluster]) -> Cluster | None:
+    """What the cluster is like; None if the worker is asked to stop before that is known."""
+    look, stopped = asyncio.create_task(looking), asyncio.create_task(stop.wait())
+    await asyncio.wait((look, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if look.done():
+        return look.result()
+    look.cancel()
+    await asyncio.wait((look,))
+    log.info("stopped before a broker answered")
+    return None
 
 
 async def _start(app: StreamApp) -> None:

@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import IO
 
 from tests.integration.cases.cluster import Cluster
 
 
 @contextmanager
-def agent_process(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
-    """Started, not awaited; killed at the end of the block if it still runs."""
+def agent_process(
+    cluster: Cluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Started, not awaited; killed at the end of the block if it still runs. `other`: settings in place of ours."""
     s = cluster.settings
     settings = {
         "kafka.bootstrap_servers": s.brokers,
@@ -26,10 +29,10 @@ def agent_process(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
         "topics.payments": s.payments_topic,
         "topics.dead_letters": s.dead_letters_topic,
     }
-    flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    flags = [part for name, value in (settings | dict(other or {})).items() for part in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "fraudstream.cli.main", "cases", *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stderr=log)
     try:
         yield process
     finally:

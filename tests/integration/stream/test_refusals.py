@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
-from fraudstream.stream.failure import Refusal, WorkerFailure
+from fraudstream.stream.failure import EXIT_CODE_REFUSED, Refusal
 from fraudstream.stream.topics import apply_topics
 from fraudstream.stream.topics_file import Topic
 from fraudstream.stream.worker import serve
@@ -71,10 +71,26 @@ async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World)
         Replay(engine().memory(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
-async def test_a_broker_that_does_not_answer_is_waited_for_and_then_named(world: World) -> None:
-    settings = msgspec.structs.replace(world.settings, brokers="127.0.0.1:1", broker_wait_s_max=0.5)
-    with pytest.raises(WorkerFailure, match=r"No broker answered at 127\.0\.0\.1:1"):
-        await serve(settings, engine(), stop=asyncio.Event())
+async def test_a_broker_that_does_not_answer_is_waited_for_until_the_worker_is_asked_to_stop(world: World) -> None:
+    worker = world.start_process("waiting", {"kafka.bootstrap_servers": "127.0.0.1:1"})
+    try:
+        await worker.says("no broker answers at 127.0.0.1:1, for", times=2)
+        assert await worker.stop() == 0
+        assert "Traceback" not in worker.log.read_text()
+    finally:
+        worker.kill()
+
+
+async def test_a_broker_without_transactions_is_told_from_apache_kafka(world: World) -> None:
+    worker = world.start_process("fenced", {"worker.checkpoint_mode": "transaction"})
+    try:
+        assert await worker.wait() == EXIT_CODE_REFUSED
+        last = worker.log.read_text().splitlines()[-1]
+        assert last.startswith("fraudstream: The broker at")
+        assert "has no transactions (it is no Apache Kafka). Set worker.checkpoint_mode=batch" in last
+        assert "Traceback" not in worker.log.read_text()
+    finally:
+        worker.kill()
 
 
 async def judge_some(world: World) -> None:

@@ -101,8 +101,8 @@ class World:
             await asyncio.wait([running])
         running.result()
 
-    def start_process(self, name: str) -> Process:
-        """`fraudstream worker` as a process of its own."""
+    def start_process(self, name: str, other: Mapping[str, str] | None = None) -> Process:
+        """`fraudstream worker` as a process of its own; `other`: settings in place of ours."""
         s = self.settings
         flags = {
             "kafka.bootstrap_servers": self.broker,
@@ -119,7 +119,7 @@ class World:
             "topics.dead_letters": s.dead_letters_topic,
         }
         command = [sys.executable, "-m", "fraudstream.cli.main", "worker"]
-        for setting, value in flags.items():
+        for setting, value in (flags | dict(other or {})).items():
             command += ["--set", f"{setting}={value}"]
         return Process(command, self.directory / f"{name}.log")
 
