@@ -56,6 +56,9 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         ),
     ] = "fraudstream"
     stage: Annotated[Literal["account"], Meta(description="the entity this worker keeps in memory")] = "account"
+    state_version: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
+    ] = 1
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
     fetch_wait_ms: Annotated[

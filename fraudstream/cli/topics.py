@@ -99,6 +99,7 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
         names,
         group=settings.worker.group,
         stage=settings.worker.stage,
+        state_version=settings.worker.state_version,
         partitions=settings.topics.partitions,
         replication=settings.topics.replication,
     )

@@ -15,10 +15,20 @@ FETCH_WAIT_MS = {
 }
 
 
+def version_suffix(state_version: int) -> str:
+    """What a state version adds to names; the first has those of before there were versions.
+
+    >>> version_suffix(1), version_suffix(2)
+    ('', '-v2')
+    """
+    return "" if state_version == 1 else f"-v{state_version}"
+
+
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`brokers`: host:port, with commas. `checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without
     sound transactions (embedded). `group` is the consumer group and the first part of the changelog's name and of
-    transactional ids.
+    transactional ids. `state_version`: above 1 it has a part in all three, so that a memory can be built beside the one
+    in use.
 
     `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
     about `checkpoint_bytes_max` of state have changed. A stop takes at most half the session timeout for the last
@@ -29,6 +39,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_mode: CheckpointMode
     group: str = "fraudstream"
     stage: str = "account"
+    state_version: int = 1
     payments_topic: str = "payments"
     labels_topic: str | None = "labels"
     decisions_topic: str = "decisions"
@@ -49,8 +60,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def app_id(self) -> str:
-        """Name of the Faust app: group and stage, so that two stages never share offsets."""
-        return f"{self.group}-{self.stage}"
+        """Name of the Faust app: group, stage and state version, so that no two of them share offsets."""
+        return f"{self.group}-{self.stage}{version_suffix(self.state_version)}"
 
     @property
     def changelog_topic(self) -> str:

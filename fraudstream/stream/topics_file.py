@@ -10,6 +10,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from fraudstream.stream.settings import version_suffix
+
 
 class TopicsError(Exception):
     """A topics file or a cluster that cannot be worked with. `str()` is one sentence for the user."""
@@ -56,6 +58,8 @@ def read_topics(
     stage: str,
     partitions: int | None = None,
     replication: int | None = None,
+    *,
+    state_version: int = 1,
 ) -> list[Topic]:
     """The topics of a topics file (`topics/topics.yaml`), in its order.
 
@@ -78,7 +82,7 @@ def read_topics(
             configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
         topics.append(
             Topic(
-                name=names[key] if topic.name is None else _filled(topic.name, key, path, group, stage),
+                name=names[key] if topic.name is None else _filled(topic.name, key, path, group, stage, state_version),
                 partitions=partitions or topic.partitions or file.defaults.partitions,
                 replication=copies,
                 configs=configs,
@@ -87,10 +91,13 @@ def read_topics(
     return topics
 
 
-def _filled(name: str, key: str, path: str, group: str, stage: str) -> str:
+def _filled(name: str, key: str, path: str, group: str, stage: str, state_version: int) -> str:
     filled = name.replace("{group}", group).replace("{stage}", stage)
+    filled = filled.replace("{version}", version_suffix(state_version))
     if unknown := re.search(r"\{.*?\}", filled):
-        raise TopicsError(f"{path}: topic '{key}': unknown '{unknown[0]}' in its name. Known: {{group}}, {{stage}}.")
+        raise TopicsError(
+            f"{path}: topic '{key}': unknown '{unknown[0]}' in its name. Known: {{group}}, {{stage}}, {{version}}."
+        )
     return filled
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from fraudstream.cli.settings import load_settings
 from fraudstream.cli.topics import wanted_topics
+from fraudstream.cli.worker import stream_settings
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics_file import Topic, TopicsError, read_topics
 
@@ -63,7 +64,8 @@ def test_never_more_copies_are_asked_for_than_there_are() -> None:
          "`array` - at `$.topics[...].configs[...]`."),
         ("partitions: 3", "partitons: 3", "topics.yaml: Object contains unknown field `partitons` - at "
          "`$.topics[...]`."),
-        ("{group}", "{grp}", "topics.yaml: topic 'changelog': unknown '{grp}' in its name. Known: {group}, {stage}."),
+        ("{group}", "{grp}", "topics.yaml: topic 'changelog': unknown '{grp}' in its name. Known: {group}, {stage}, "
+         "{version}."),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_told_where_and_what(old: str, new: str, sentence: str) -> None:
@@ -92,6 +94,13 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
     assert changelog.configs["cleanup.policy"] == "compact"
     assert changelog.partitions == topics[worker.payments_topic].partitions
     assert topics[worker.payments_topic].configs["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_each_state_version_has_a_changelog_of_its_own() -> None:
+    settings = load_settings(None, {"FRAUDSTREAM_WORKER_STATE_VERSION": "2"})
+    worker = stream_settings(settings)
+    assert worker.changelog_topic == "fraudstream-account-v2-memory-changelog"
+    assert worker.changelog_topic in {topic.name for topic in wanted_topics(settings)}
 
 
 def test_topics_renamed_in_the_settings_are_created_under_their_names() -> None:
