@@ -51,11 +51,15 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A feature used by the verdict. `window_error`: the worst error of its window, if it was not answered exactly."""
+    """A feature used by the verdict. `window_error`: the worst error of its window, if it was not answered exactly.
+
+    `warming`: how much of its window the memory has seen ('5 of 30 days'), if not all: the log's beginning was gone.
+    """
 
     feature: str
     value: str
     window_error: str | None = None
+    warming: str | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):

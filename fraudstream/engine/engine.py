@@ -137,6 +137,7 @@ class Engine:
             rejected=rejected,
             labels=len(labels),
             labels_unmatched=len(labels) - int(matched.sum()),
+            since_ms=memory.since_ms,
         )
 
     def _findings(self, memory: Memory, fired: BoolArray, score_points: Int32Array) -> Int64Array:

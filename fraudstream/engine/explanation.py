@@ -9,7 +9,7 @@ import numpy as np
 from fraudstream.contracts.alert import FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array
-from fraudstream.engine.columns import Excerpt
+from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.duration import duration_text
 from fraudstream.engine.evidence import evidence_of, texts_of
 from fraudstream.engine.expression import Type
@@ -18,14 +18,24 @@ from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.questions import AT_LEAST, PANE
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import POINTS_MAX
+from fraudstream.engine.warming import warming
 
 
 class Explanation:
-    """Explains the payments of an excerpt. `fired`: bool, shape (n, rules)."""
+    """Explains the payments of an excerpt. `fired`: bool, shape (n, rules). `since_ms`: the memory's."""
 
-    def __init__(self, rule_set: RuleSet, plans: Sequence[EntityPlan], columns: Excerpt, fired: BoolArray) -> None:
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        plans: Sequence[EntityPlan],
+        columns: Excerpt,
+        fired: BoolArray,
+        since_ms: int | None,
+    ) -> None:
         self._rule_set, self._columns, self._fired = rule_set, columns, fired
         self._entities = {plan.entity.name: plan.entity for plan in plans}
+        self._since_ms = since_ms
+        self._declared = {feature.name: feature for feature in rule_set.catalogue.features}
         self._types = rule_set.catalogue.symbols
         self._features = self._types.keys() - rule_set.catalogue.payment_symbols.keys()
 
@@ -83,8 +93,9 @@ class Explanation:
                 [
                     FeatureValue(
                         name,
-                        plain(float(self._columns.column(name)[row]), self._types[name], payment.currency),
+                        plain(value := float(self._columns.column(name)[row]), self._types[name], payment.currency),
                         self._window_error(name, int(errors[name][row]) if name in errors else 0),
+                        self._warming(name, value, payment),
                     )
                     for name in sorted(names & self._features)
                 ]
@@ -98,6 +109,10 @@ class Explanation:
         if error == PANE:
             return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
         return f"not exact: the window reaches back beyond the {entity.slots} payments held"
+
+    def _warming(self, name: str, value: float, payment: Payment) -> str | None:
+        feature = self._declared.get(name)
+        return warming(feature, value, time_ms(payment.occurred_at), self._since_ms) if feature is not None else None
 
 
 class _Words:

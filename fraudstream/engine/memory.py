@@ -32,17 +32,38 @@ class Finding(NamedTuple):
     shadow_rules: tuple[str, ...]
 
 
+class _Partition(msgspec.Struct, omit_defaults=True):
+    """What is saved of a partition as such."""
+
+    watermark_ms: int
+    since_ms: int | None = None
+
+
 class Memory:
     """The state of one partition under one catalogue; `engine.memory()` makes it, `engine.judge` reads and writes
-    it."""
+    it.
+
+    `since_ms`: when the first record was published that it has seen; None if it has seen its log from the beginning.
+    """
 
     def __init__(self, plans: Sequence[EntityPlan]) -> None:
         self.entities = tuple(EntityMemory(plan) for plan in plans)
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
+        self.since_ms: int | None = None
+        self._beginning_lost = False
         self._numbers: dict[Finding, int] = {}
         self._findings_saved = 0
-        self._watermark_saved = NEVER
+        self._saved: tuple[int, int | None] = (NEVER, None)
+
+    def miss_the_beginning(self) -> None:
+        """Its log had lost its beginning before the first record is read: `since_ms` will be that record's time."""
+        self._beginning_lost = True
+
+    def begin(self, published_at_ms: int) -> None:
+        """A record, published then, is about to be read."""
+        if self._beginning_lost and self.since_ms is None:
+            self.since_ms = published_at_ms
 
     def number_of(self, finding: Finding) -> int:
         number = self._numbers.get(finding)
@@ -68,9 +89,9 @@ class Memory:
     def changes(self) -> list[tuple[bytes, bytes]]:
         """What has changed since the last call, and from now on counts as saved."""
         records: list[tuple[bytes, bytes]] = []
-        if self.watermark_ms != self._watermark_saved:
-            records.append((_PARTITION_KEY, msgspec.json.encode({"watermark_ms": self.watermark_ms})))
-            self._watermark_saved = self.watermark_ms
+        if (self.watermark_ms, self.since_ms) != self._saved:
+            self._saved = (self.watermark_ms, self.since_ms)
+            records.append((_PARTITION_KEY, msgspec.json.encode(_Partition(*self._saved))))
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
@@ -87,7 +108,8 @@ class Memory:
         parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
         for key, value in latest.items():
             if key == _PARTITION_KEY:
-                self.watermark_ms = self._watermark_saved = msgspec.json.decode(value)["watermark_ms"]
+                partition = msgspec.json.decode(value, type=_Partition)
+                self._saved = (self.watermark_ms, self.since_ms) = (partition.watermark_ms, partition.since_ms)
             elif key.startswith(_FINDING_KEY):
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
             else:

@@ -47,6 +47,8 @@ class Reading(NamedTuple):
 
 def read(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Reading:
     """Apply `records` to `memory`, in order, and judge each payment in the light of what stands before it."""
+    if records:
+        memory.begin(records[0].timestamp)
     events, where, refused = _decoded(records)
     timestamps = [record.timestamp for record in records]
     published = timestamps if len(events) == len(records) else [timestamps[i] for i in where]

@@ -107,10 +107,11 @@ class StreamApp(faust.App):
                     f"The changelog {self.settings.changelog_topic}-{partition.number} has {replay.records} records "
                     "but no checkpoint: it is not ours, or was damaged. Delete it to judge the payments anew."
                 )
-            partition.next_offset = earliest
+            partition.begin = partition.next_offset = earliest
         else:
             self._check(partition, checkpoint, earliest)
             partition.next_offset, partition.sources = checkpoint.next_offset, dict(checkpoint.sources)
+            partition.begin = checkpoint.begin
             if checkpoint.rule_set != self.engine.rule_set.digest:
                 log.warning(
                     "partition %d: the rule set changes from %s to %s at offset %d",
@@ -119,6 +120,8 @@ class StreamApp(faust.App):
                     self.engine.rule_set.digest,
                     checkpoint.next_offset,
                 )
+        if partition.begin > 0:
+            partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
         await self.checkpoints.open(partition)
         partition.replay = None

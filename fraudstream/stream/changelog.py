@@ -30,7 +30,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the engine's memory; rows of
     another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
     partition of the stage before; empty in the first stage. `opening`: the first record of an owner, which brings no
-    rows.
+    rows. `begin`: offset of the first record that the memory has seen; above 0 the log had lost its beginning.
     """
 
     next_offset: int
@@ -41,6 +41,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     mode: CheckpointMode
     term: str
     opening: bool = False
+    begin: int = 0
     sources: dict[str, int] = {}
     schema_version: int = 1
 

@@ -99,6 +99,7 @@ class Checkpoints:
             mode=app.settings.checkpoint_mode,
             term=partition.term,
             opening=opening,
+            begin=partition.begin,
             sources=partition.sources,
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))

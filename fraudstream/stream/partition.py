@@ -20,7 +20,8 @@ BYTES_A_PAYMENT = 300  # until the first checkpoint has told
 
 
 class Partition:
-    """`number` of the input topic. `next_offset`: the first record not applied to `memory` yet.
+    """`number` of the input topic. `begin`: offset of the first record that `memory` has seen or will see;
+    `next_offset`: of the first not applied to it yet.
 
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
@@ -35,6 +36,7 @@ class Partition:
         self.replay: Replay | None = Replay(memory, mode)
         self.opened_at = time.monotonic()
         self.frozen = True
+        self.begin = 0
         self.next_offset = -1
         self.saved_offset = -1
         self.changelog_end: int | None = None

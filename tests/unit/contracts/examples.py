@@ -104,7 +104,7 @@ FULL: Mapping[str, msgspec.Struct] = {
             ),
         ),
         score_parts=(ScorePart("amount_against_past", 0.3, 0.3, "27.8", "45.00 EUR"),),
-        features=(FeatureValue("account.payments_30d", "12", "up to one pane of 2d"),),
+        features=(FeatureValue("account.payments_30d", "12", "up to one pane of 2d", "5 of 30 days"),),
         payment=PAYMENT,
         late=True,
         schema_version=1,

@@ -1,0 +1,92 @@
+"""Features of a memory that came too late for the beginning of its log say how far they can see."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from aiokafka import ConsumerRecord
+
+from fraudstream.contracts import Alert, Payment
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.memory import Memory
+from fraudstream.engine.reading import read
+from fraudstream.engine.rule_set import compile_rule_set
+
+DAY_MS = 86_400_000
+START_MS = 1_750_000_000_000
+RULES = {
+    "features.yaml": """
+version: 1
+entities:
+  account: {key: account_id, slots: 64}
+features:
+  account.payments_30d: {aggregate: count, window: 30d}
+  account.payments_1d: {aggregate: count, window: 1d}
+  account.age: {aggregate: age}
+  account.since_last: {aggregate: since_last}
+""",
+    "score.yaml": "threshold: 0.9\nparts: []\n",
+    "test/all.yaml": """
+id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
+title: All
+status: live
+severity: high
+tags: [typology.test]
+when: account.payments_30d >= 1 or account.payments_1d >= 1 or account.age >= 0s or account.since_last >= 0s
+message: all
+blind_spots: [none]
+false_positives: [all]
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(compile_rule_set(RULES))
+
+
+def test_features_say_how_much_of_their_window_the_memory_has_seen(engine: Engine) -> None:
+    memory = engine.memory()
+    memory.miss_the_beginning()
+    assert warming_of(engine, memory, 0) == {
+        "account.payments_30d": "0 of 30 days",
+        "account.payments_1d": "0 of 24 hours",
+        "account.age": "0 of 90 days",
+        "account.since_last": "0 of 90 days",
+    }
+    assert warming_of(engine, memory, 5) == {"account.payments_30d": "5 of 30 days", "account.age": "5 of 90 days"}
+    assert warming_of(engine, memory, 30) == {"account.age": "30 of 90 days"}
+    assert warming_of(engine, memory, 90) == {}
+
+
+def test_a_memory_that_has_seen_the_whole_log_is_never_warming(engine: Engine) -> None:
+    memory = engine.memory()
+    assert [warming_of(engine, memory, day) for day in (0, 1, 40)] == [{}, {}, {}]
+
+
+def test_when_a_memory_began_is_saved_with_it(engine: Engine) -> None:
+    memory, restored = engine.memory(), engine.memory()
+    memory.miss_the_beginning()
+    warming_of(engine, memory, 0)
+    restored.restore(memory.changes())
+    restored.miss_the_beginning()
+    assert restored.since_ms == START_MS
+    assert warming_of(engine, restored, 5) == warming_of(engine, memory, 5)
+
+
+def test_a_record_that_changes_nothing_begins_a_memory_too(engine: Engine) -> None:
+    memory, restored = engine.memory(), engine.memory()
+    memory.miss_the_beginning()
+    read(engine, memory, [ConsumerRecord("payments", 0, 7, START_MS, 0, b"a", b"no payment", None, 1, 10, ())])
+    restored.restore(memory.changes())
+    assert restored.since_ms == START_MS
+
+
+def warming_of(engine: Engine, memory: Memory, day: int) -> dict[str, str]:
+    """What each feature says in the alert of a payment so many days after the first."""
+    at = START_MS + day * DAY_MS
+    value = msgspec.json.encode(Payment(f"e{day}", at, "a", "1.00", "EUR", "debit"))
+    record = ConsumerRecord("payments", 0, 100 + day, at, 0, b"a", value, None, 1, len(value), ())
+    [alert] = read(engine, memory, [record]).verdicts.alerts()
+    assert isinstance(alert, Alert)
+    return {feature.feature: feature.warming for feature in alert.features if feature.warming is not None}
