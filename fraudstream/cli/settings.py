@@ -55,6 +55,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
             pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group, and the first part of the changelog's name"
         ),
     ] = "fraudstream"
+    processes: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(description="worker processes under a supervisor that starts them again; by default one, without it"),
+    ] = None
     stage: Annotated[Literal["account"], Meta(description="the entity this worker keeps in memory")] = "account"
     state_version: Annotated[
         int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FLAGS = (
     "kafka.bootstrap_servers",
     "rules.directory",
+    "worker.processes",
     "worker.group",
     "worker.state_version",
     "worker.decisions",
@@ -35,12 +36,13 @@ def add_parser(subparsers: Subparsers) -> None:
             "Joins the group of workers, takes its share of the partitions and judges their payments until SIGTERM or "
             "Ctrl-C, which it answers with a last checkpoint. Waits for the brokers as long as it takes. Exit codes: "
             "0 stopped, 1 could not start, 70 failed (start it again: it goes on from its last checkpoint), 78 will "
-            "fail again until what it says is mended."
+            "fail again until what it says is mended. With --processes N, a supervisor starts again what fails; worker "
+            "K serves its metrics at the port K-1 above the first, and has '-K' behind worker.group_instance_id."
         ),
         epilog=(
             "example:\n"
             "  fraudstream worker --bootstrap-servers kafka-1:9092,kafka-2:9092\n"
-            "  fraudstream worker --no-decisions --metrics-port 0"
+            "  fraudstream worker --processes 4 --metrics-port 9464   # metrics at 9464 to 9467"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -61,6 +63,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.telemetry.worker import WorkerTelemetry
 
     set_up_logs(form="json" if args.json else "human")
+    if settings.worker.processes is not None:
+        from fraudstream.cli.worker_processes import run_processes
+
+        return run_processes(settings, settings.worker.processes, args.json)
     rule_set = load_rule_set(Path(settings.rules.directory))
     engine = Engine(rule_set, settings.worker.stage, settings.worker.too_far_ahead_ms)
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))

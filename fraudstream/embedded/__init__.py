@@ -4,7 +4,7 @@ They keep everything in memory, listen on the loopback address alone, and never 
 """
 
 from fraudstream.embedded.broker import embedded_broker
-from fraudstream.embedded.child import EmbeddedError, tethered
+from fraudstream.embedded.child import EmbeddedError
 from fraudstream.embedded.redis import embedded_redis
 
-__all__ = ["EmbeddedError", "embedded_broker", "embedded_redis", "tethered"]
+__all__ = ["EmbeddedError", "embedded_broker", "embedded_redis"]

@@ -5,16 +5,15 @@ The child has a session of its own, so Ctrl-C in a terminal reaches us alone and
 
 import contextlib
 import logging
-import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import IO
+
+from fraudstream.tether import MODE, tethered
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 20.0
@@ -24,22 +23,11 @@ PROBE_TIMEOUT_S = 1.0
 PORT_ATTEMPTS = 5
 OUTPUT_SHOWN_BYTES = 2_000
 
-# Linux can tie a child to its parent in the kernel; elsewhere a small watching process does (see tether.py).
-TETHER_MODE = "exec" if sys.platform == "linux" else "watch"
-
 log = logging.getLogger(__name__)
 
 
 class EmbeddedError(RuntimeError):
     """An embedded server could not be started; the sentence says what to do."""
-
-
-def tethered(command: Sequence[str], mode: str = TETHER_MODE) -> list[str]:
-    """`command`, whose first word is an absolute path, so wrapped that it dies with this process, also by kill -9.
-
-    The kernel ties it to the *thread* that starts it: start it from the main thread.
-    """
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")), str(os.getpid()), mode, *command]
 
 
 def missing_extra(package: str) -> EmbeddedError:
@@ -54,7 +42,7 @@ def serving(
     command: Callable[[int], Sequence[str]],
     probe: Callable[[socket.socket], bool],
     port: int = 0,
-    tether_mode: str = TETHER_MODE,
+    tether_mode: str = MODE,
 ) -> Iterator[int]:
     """Run `command(port)` until the block ends; yields the port once `probe` says that our server answers on it.
 

@@ -42,12 +42,14 @@ def _at(record: logging.LogRecord) -> datetime:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: at (RFC 3339), level, logger, message, the extra fields, `exception` with its trace."""
+    """One JSON object a line: at (RFC 3339), level, pid, logger, message, the extra fields, `exception` with its
+    trace."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = {
             "at": _at(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
+            "pid": record.process,
             "logger": record.name,
             "message": record.getMessage(),
         }

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts: Interrupts) -> int:
-    from fraudstream.cli.up.child import Child
+    from fraudstream.cli.child import Child
     from fraudstream.cli.up.parent import Ask, Parent
     from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
@@ -91,7 +91,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts
     logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board has the terminal to itself
     rules = str(Path(settings.rules.directory).resolve())
     with ExitStack() as stack:
-        kernel = Child("kernel", ["fraudstream.cli.up.kernel", rules], os.environ, scratch / "kernel.log")
+        kernel = Child("kernel", ["fraudstream.cli.kernel", rules], os.environ)
         kernel.start()
         stack.callback(kernel.kill)
         try:

@@ -9,8 +9,7 @@ Workers wait for the kernel, so that it is compiled once. The broker keeps the p
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,11 +18,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fraudstream.board.run_state import RunState
+from fraudstream.cli.child import QUICK_DEATHS_MAX, Child, command_of, environment_of
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
+from fraudstream.cli.settings import Settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.up import vitals
-from fraudstream.cli.up.child import Child
 from fraudstream.cli.up.faces import TICK_S, Face, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.flights import Flights
@@ -59,12 +58,13 @@ class Parent:
         self.state = RunState()
         self.failure: BaseException | None = None
         self._ask, self._kernel, self._partitions = ask, kernel, partitions
-        environment = environment_of(self.settings, scratch)
+        environment = environment_of(self.settings) | {
+            "TMPDIR": str(scratch)
+        }  # temporary files go where ours are removed
         self._workers = [
-            Child(f"worker {number}", ["fraudstream.cli.main", "worker"], environment, scratch / f"worker-{number}.log")
-            for number in range(1, ask.workers + 1)
+            Child(f"worker {number}", command_of("worker"), environment) for number in range(1, ask.workers + 1)
         ]
-        self._cases = Child("cases", ["fraudstream.cli.main", "cases"], environment, scratch / "cases.log")
+        self._cases = Child("cases", command_of("cases"), environment)
         self._children = [*self._workers, self._cases]
         self.state.processes = [child.process for child in self._children]
         self._flights = Flights()
@@ -115,7 +115,7 @@ class Parent:
             "embedded, in memory": "a demo, not for production",
         }
         begin(self._outputs.read())
-        begin(self._cases.keep(state.tell))
+        begin(self._cases.keep(state.tell, QUICK_DEATHS_MAX))
         begin(self._start_workers(begin))
         if self._ask.seconds is not None:
             begin(self._end_after(self._ask.seconds))
@@ -133,13 +133,13 @@ class Parent:
             if not compiled.done():
                 self.state.tell("compiling the kernel (first run only, about 15 s)")
             if await compiled != 0:
-                raise Failure(self._kernel.log_text() or "the kernel can't be compiled.")
+                raise Failure(self._kernel.text() or "the kernel can't be compiled.")
         finally:
             compiled.cancel()
         if self.state.notice.startswith("compiling"):
             self.state.tell("the kernel is compiled")
         for worker in self._workers:
-            begin(worker.keep(self.state.tell))
+            begin(worker.keep(self.state.tell, QUICK_DEATHS_MAX))
         await vitals.watch(self._children)
 
     async def _end_after(self, seconds: float) -> None:
@@ -222,19 +222,8 @@ def settings_for(settings: Settings, broker: str, redis_url: str, partitions: in
         settings,
         kafka=replace(settings.kafka, bootstrap_servers=broker),
         redis=replace(settings.redis, url=redis_url),
-        worker=replace(settings.worker, checkpoint_mode="batch", decisions=True),
+        worker=replace(settings.worker, checkpoint_mode="batch", decisions=True, processes=None),
         metrics=replace(settings.metrics, host="127.0.0.1", port=0),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
     )
-
-
-def environment_of(settings: Settings, scratch: Path) -> Mapping[str, str]:
-    """Our environment with every setting in force as a variable; temporary files go where ours are removed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
-    for section in SECTIONS:
-        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
-            if value is not None:
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                environment[f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()] = text
-    return environment | {"TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"}

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from fraudstream.cli.up.child import Child
+from fraudstream.cli.child import Child
 
 INTERVAL_S: Final = 1.0
 ANSWER_S_MAX: Final = 2.0
@@ -26,8 +26,8 @@ async def watch(children: Sequence[Child]) -> None:
 
 
 async def _ask(child: Child) -> None:
-    url = child.metrics_url()
-    if url is None:
+    url = child.process.metrics_url
+    if not url:
         return
     born = child.started_at
     fault, values = await asyncio.to_thread(_answers, url)

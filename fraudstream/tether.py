@@ -1,6 +1,7 @@
 """Runs a command that dies with the process that started it, also when that one is killed with -9.
 
-Started as a script by `child.py`: `python tether.py PARENT_PID MODE COMMAND...`, in one of two modes:
+`tethered(command)` is the command to start instead: this file as a script, `python tether.py PARENT_PID MODE COMMAND`,
+in one of two modes:
 
 - `exec` (Linux): asks the kernel to kill us when our parent dies, then becomes the command. No process in between.
 - `watch` (elsewhere): stays, runs the command beside it and kills it once our parent is gone.
@@ -12,11 +13,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_S = 0.2
+MODE = "exec" if sys.platform == "linux" else "watch"
+
+
+def tethered(command: Sequence[str], mode: str = MODE) -> list[str]:
+    """`command`, whose first word is an absolute path, so wrapped that it dies with this process, also by kill -9.
+
+    The kernel ties it to the *thread* that starts it: start it from the main thread.
+    """
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), mode, *command]
 
 
 def become(parent_pid: int, command: list[str]) -> NoReturn:
