@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.payments import PARTITIONS
+from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -115,9 +116,8 @@ def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     group = settings.get("WORKER_GROUP", f"bench-{secrets.token_hex(4)}")
-    asyncio.run(
-        create_topics(broker, StreamSettings(brokers=broker, checkpoint_mode="batch", group=group).changelog_topic)
-    )
+    worker = StreamSettings(brokers=Brokers(broker), checkpoint_mode="batch", group=group)
+    asyncio.run(create_topics(broker, worker.changelog_topic))
     named = {f"FRAUDSTREAM_{name}": value for name, value in settings.items()}
     environment = os.environ | {
         "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": broker,

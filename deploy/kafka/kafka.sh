@@ -1,7 +1,7 @@
 #!/bin/bash
 # Apache Kafka (KRaft) on loopback, one broker or three, for tests and trials; needs Java 17 and Maven, no Docker.
 #
-#   deploy/kafka/kafka.sh start [--brokers 3] [PORT]
+#   deploy/kafka/kafka.sh start [--brokers 3] [--secure] [PORT]
 #                              fetch the jars once, start, wait until it serves; prints host:port[,host:port...]
 #   deploy/kafka/kafka.sh stop                stop all and remove the data
 #   deploy/kafka/kafka.sh stop-broker N       stop broker N (1, 2, 3) in good order; its data stays
@@ -10,26 +10,30 @@
 #
 # Ports: broker N listens at PORT+N-1 (19092 unless said), its controller at PORT+N+2. Everything is kept under
 # KAFKA_HOME_DIR (.kafka in this repository): broker-N/pid, broker-N/log, broker-N/data.
+#
+# --secure: one broker that asks for SASL_SSL with a user of its own (SCRAM, PLAIN) at PORT, for a client certificate
+# at PORT+1, and allows what ACLs allow. User `admin` may do everything. Certificates and users: see secure.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${KAFKA_HOME_DIR:-$here/../../.kafka}
+mkdir -p "$home" && home=$(cd "$home" && pwd)
+libs=${KAFKA_LIBS_DIR:-$home/libs}
 start_s_max=60 stop_s_max=20
 
 fail() { echo "kafka.sh: $1" >&2; exit 1; }
 
 java_main() { # becomes the JVM: always run in a subshell, whose pid is then the JVM's
-    exec java -Xmx512m -cp "$home/libs/*" -Dlog4j2.configurationFile="$here/log4j2.properties" "$@"
+    exec java -Xmx512m -cp "$libs/*" -Dlog4j2.configurationFile="$here/log4j2.properties" "$@"
 }
 
 fetch() {
     command -v java >/dev/null || fail "needs Java 17 or later: apt-get install openjdk-17-jre-headless"
-    [ -d "$home/libs" ] && return
+    [ -d "$libs" ] && return
     command -v mvn >/dev/null || fail "needs Maven to fetch Kafka: apt-get install maven"
-    mkdir -p "$home"
-    rm -rf "$home/libs.part"
+    rm -rf "$libs.part"
     mvn --quiet --batch-mode --file "$here/pom.xml" dependency:copy-dependencies \
-        -DoutputDirectory="$(cd "$home" && pwd)/libs.part" -DincludeScope=runtime >&2
-    mv "$home/libs.part" "$home/libs"
+        -DoutputDirectory="$libs.part" -DincludeScope=runtime >&2
+    mv "$libs.part" "$libs"
 }
 
 configure() { # N BROKERS PORT: what broker N of so many is told
@@ -96,27 +100,35 @@ end() { # SIGNAL N...: all of them at once, and wait until they are gone
 }
 
 start() {
-    local brokers=1 port=19092
+    local brokers=1 secure="" port=19092
     while [ $# -gt 0 ]; do
         case $1 in
             --brokers) brokers=$2; shift 2 ;;
+            --secure) secure=yes; shift ;;
             *[!0-9]* | "") fail "unknown argument '$1'; a port is a number" ;;
             *) port=$1; shift ;;
         esac
     done
     case $brokers in 1 | 3) ;; *) fail "--brokers $brokers: one or three" ;; esac
+    [ -z "$secure" ] || [ "$brokers" = 1 ] || fail "--secure goes with one broker"
     for n in 1 2 3; do ! alive $n || fail "a broker runs in $home already; \`kafka.sh stop\` ends it"; done
     fetch
-    rm -rf "$home"/broker-[123]
-    local cluster addresses=""
+    rm -rf "$home"/broker-[123] "$home/secure"
+    local cluster scram=() addresses=""
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c 1-22)
     for n in $(seq "$brokers"); do
         mkdir -p "$home/broker-$n"
         configure "$n" "$brokers" "$port" >"$home/broker-$n/server.properties"
     done
+    if [ -n "$secure" ]; then
+        # shellcheck source=deploy/kafka/secure.sh
+        . "$here/secure.sh"
+        secure_broker "$home" "$port" >>"$home/broker-1/server.properties"
+        mapfile -t scram < <(scram_users)
+    fi
     for n in $(seq "$brokers"); do
-        (java_main kafka.tools.StorageTool format -t "$cluster" -c "$home/broker-$n/server.properties") \
-            >"$home/broker-$n/log" 2>&1 ||
+        (java_main kafka.tools.StorageTool format -t "$cluster" -c "$home/broker-$n/server.properties" \
+            ${scram[@]+"${scram[@]}"}) >"$home/broker-$n/log" 2>&1 ||
             { cat "$home/broker-$n/log" >&2; fail "broker $n: its storage could not be formatted"; }
         launch "$n"
         addresses="$addresses${addresses:+,}127.0.0.1:$((port + n - 1))"
@@ -127,7 +139,7 @@ start() {
 
 stop() {
     end TERM 1 2 3
-    rm -rf "$home"/broker-[123]
+    rm -rf "$home"/broker-[123] "$home/secure"
 }
 
 known() { [ -f "$home/broker-${1:-}/server.properties" ] || fail "no broker '${1:-}' was started in $home"; }
@@ -138,5 +150,5 @@ case ${1:-} in
     start-broker) known "${2:-}"; launch "$2"; await "$2" ;;
     stop-broker) known "${2:-}"; end TERM "$2" ;;
     kill-broker) known "${2:-}"; end KILL "$2" ;;
-    *) sed -n '2,12p' "$0" | cut -c 3-; exit 2 ;;
+    *) sed -n '2,16p' "$0" | cut -c 3-; exit 2 ;;
 esac

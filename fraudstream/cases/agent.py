@@ -38,6 +38,8 @@ from fraudstream.cases.observer import Observer, Unobserved
 from fraudstream.cases.record import Position
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.knock import refusal
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 200
@@ -51,11 +53,11 @@ log = logging.getLogger(__name__)
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`brokers`: host:port, with commas. `fenced`: write cases in Kafka transactions that fence a partition's previous
+    """`fenced`: write cases in Kafka transactions that fence a partition's previous
     owner; False on a broker without sound transactions, where only one agent may run. `fetch_wait_ms`: longest wait of
     a fetch."""
 
-    brokers: str
+    brokers: Brokers
     redis_url: str
     fenced: bool
     group: str = "fraudstream-cases"
@@ -115,7 +117,7 @@ class CaseAgent(Service):
     async def _join(self) -> None:
         settings = self._settings
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.brokers,
+            **settings.brokers.options(),
             group_id=settings.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -296,6 +298,8 @@ class CaseAgent(Service):
                     "worker.checkpoint_mode=batch, and run one case agent only: without transactions nobody is fenced."
                 ) from error
             except (KafkaError, OSError) as error:
+                if (sentence := await refusal(brokers)) is not None:
+                    raise AgentError(sentence) from error
                 now = time.monotonic()
                 if now - said_at >= SAY_S:
                     said_at = now

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.cases.book import Book, Held
 from fraudstream.cases.record import Position, held_of
+from fraudstream.kafka import Brokers
 
 POLL_MS = 200
 RECORDS_MAX = 500
@@ -29,10 +30,10 @@ class CaseRecord(NamedTuple):
 class CaseLog:
     """Reads whole partitions of `cases`. `committed_only`: leave out what an aborted transaction wrote."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, fetch_wait_ms: int, committed_only: bool) -> None:
+    def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int, committed_only: bool) -> None:
         self.topic = topic
-        self._options = {
-            "bootstrap_servers": bootstrap_servers,
+        self._options: dict[str, Any] = {
+            **brokers.options(),
             "fetch_max_wait_ms": fetch_wait_ms,
             "isolation_level": "read_committed" if committed_only else "read_uncommitted",
             "enable_auto_commit": False,

@@ -21,6 +21,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.cases.record import Outgoing
+from fraudstream.kafka import Brokers
 
 TRANSACTION_S: Final = 10.0
 RECORD_BYTES_MAX: Final = 1_000_000
@@ -32,9 +33,9 @@ class PlainEmission:
 
     fenced = False
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, brokers: Brokers) -> None:
         self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap_servers,
+            **brokers.options(),
             "acks": "all",
             "compression_type": "lz4",
             "max_request_size": RECORD_BYTES_MAX,
@@ -78,8 +79,8 @@ class FencedEmission(PlainEmission):
 
     fenced = True
 
-    def __init__(self, bootstrap_servers: str, group: str) -> None:
-        super().__init__(bootstrap_servers)
+    def __init__(self, brokers: Brokers, group: str) -> None:
+        super().__init__(brokers)
         self._options |= {"enable_idempotence": True}
         self._group = group
         self._owners: dict[int, AIOKafkaProducer] = {}

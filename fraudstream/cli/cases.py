@@ -95,7 +95,7 @@ def agent_settings(settings: Settings) -> AgentSettings:
 
     topics = settings.topics
     return AgentSettings(
-        brokers=settings.kafka.bootstrap_servers,
+        brokers=settings.kafka.brokers(),
         redis_url=settings.redis.url,
         fenced=settings.worker.checkpoint_mode == "transaction",
         group=settings.cases.group,

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fraudstream.cli.settings import SECTIONS, Settings, describe
+from fraudstream.cli.settings import SECTIONS, Settings, describe, is_secret
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -47,8 +47,9 @@ def settings_in_force(settings: Settings) -> list[tuple[str, object, str]]:
     rows = []
     for section, struct in SECTIONS.items():
         for name in struct.__struct_fields__:
-            value = getattr(getattr(settings, section), name)
-            rows.append((f"{section}.{name}", _masked(value), settings.origins.get(f"{section}.{name}", "default")))
+            setting, value = f"{section}.{name}", getattr(getattr(settings, section), name)
+            shown = "***" if value is not None and is_secret(setting) else _masked(value)
+            rows.append((setting, shown, settings.origins.get(setting, "default")))
     return rows
 
 

@@ -20,6 +20,7 @@ from fraudstream.contracts.dead_letter import ReasonCode
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.kafka import Brokers
     from fraudstream.stream.dead_letter_replay import DeadLetterLog, Mend, Place, StoredLetter
 
 LISTED_DEFAULT = 50
@@ -93,10 +94,12 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from fraudstream.kafka.knock import unreachable
     from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
-    topic = DeadLetterLog(settings.kafka.bootstrap_servers, settings.topics.dead_letters)
+    brokers = settings.kafka.brokers()
+    topic = DeadLetterLog(brokers, settings.topics.dead_letters)
     try:
         match args.action:
             case "list":
@@ -104,13 +107,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             case "show":
                 return asyncio.run(_show(topic, args))
             case _:
-                return asyncio.run(_replay(topic, args, settings.kafka.bootstrap_servers))
+                return asyncio.run(_replay(topic, args, brokers))
     except KafkaConnectionError as error:
-        servers = settings.kafka.bootstrap_servers
-        raise Failure(f"no broker answers at {servers}. Set kafka.bootstrap_servers.") from error
+        raise Failure(asyncio.run(unreachable(brokers))) from error
     except (KafkaError, NotFoundError, TimeoutError) as error:
         sentence = str(error).rstrip(".") or "no answer"
-        raise Failure(f"dead letters at {settings.kafka.bootstrap_servers}: {sentence}.") from error
+        raise Failure(f"dead letters at {brokers}: {sentence}.") from error
 
 
 async def _list(topic: DeadLetterLog, args: argparse.Namespace) -> int:
@@ -156,12 +158,12 @@ async def _show(topic: DeadLetterLog, args: argparse.Namespace) -> int:
     return 0
 
 
-async def _replay(topic: DeadLetterLog, args: argparse.Namespace, servers: str) -> int:
+async def _replay(topic: DeadLetterLog, args: argparse.Namespace, brokers: Brokers) -> int:
     from fraudstream.stream.dead_letter_replay import replay
 
     if args.edit and not args.position:
         raise Failure("--edit puts one record in the place of one letter: name it with --position.")
-    result = await replay(servers, topic.topic, _chosen(topic, args), _mend(args))
+    result = await replay(brokers, topic.topic, _chosen(topic, args), _mend(args))
     if args.json:
         skipped = [{"position": str(place), "sentence": sentence} for place, sentence in result.skipped]
         print(json.dumps({"replayed": result.replayed, "skipped": skipped}))

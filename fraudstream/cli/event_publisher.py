@@ -19,6 +19,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from fraudstream.cli.failure import Failure
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.knock import unreachable
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUESTS_UNDER_WAY_MAX = 64
@@ -27,10 +29,10 @@ _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class EventPublisher:
-    """`async with EventPublisher(servers, topic) as publisher: await publisher.publish(events)`. Raises `Failure`."""
+    """`async with EventPublisher(brokers, topic) as publisher: await publisher.publish(events)`. Raises `Failure`."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, topic: str) -> None:
+        self._brokers = brokers
         self._topic = topic
         self._producer: AIOKafkaProducer | None = None
         self._choose = DefaultPartitioner()
@@ -41,14 +43,14 @@ class EventPublisher:
 
     async def __aenter__(self) -> EventPublisher:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers, acks="all", max_batch_size=BATCH_BYTES_MAX, compression_type="lz4"
+            **self._brokers.options(), acks="all", max_batch_size=BATCH_BYTES_MAX, compression_type="lz4"
         )
         try:
             await self._producer.start()
             self._partitions = sorted(await self._producer.partitions_for(self._topic))
         except KafkaConnectionError as error:
             await self._producer.stop()
-            raise Failure(f"no broker answers at {self._servers}. Set kafka.bootstrap_servers.") from error
+            raise Failure(await unreachable(self._brokers)) from error
         except KafkaError as error:
             await self._producer.stop()
             raise Failure(f"topic {self._topic}: {error}. Create it: fraudstream topics apply.") from error

@@ -22,6 +22,7 @@ from fraudstream.generator.plan import Plan
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.kafka import Brokers
 
 FILE_COUNT = 100_000
 FILE_START = "2025-01-01T00:00:00Z"
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     started = time.perf_counter()
     if args.out is None:
         target = args.topic or settings.topics.payments
-        payments = _to_topic(args, plan, settings.kafka.bootstrap_servers, target)
+        payments = _to_topic(args, plan, settings.kafka.brokers(), target)
     else:
         target = str(args.out)
         payments = _to_file(args, plan)
@@ -147,7 +148,7 @@ def _to_file(args: argparse.Namespace, plan: Plan) -> int:
     return written
 
 
-def _to_topic(args: argparse.Namespace, plan: Plan, servers: str, topic: str) -> int:
+def _to_topic(args: argparse.Namespace, plan: Plan, brokers: Brokers, topic: str) -> int:
     from fraudstream.cli.event_publisher import EventPublisher
     from fraudstream.cli.live_payments import publish_as_time_goes
 
@@ -162,7 +163,7 @@ def _to_topic(args: argparse.Namespace, plan: Plan, servers: str, topic: str) ->
                 sent += payments
                 advance(payments, 0)
 
-            async with EventPublisher(servers, topic) as publisher:
+            async with EventPublisher(brokers, topic) as publisher:
                 await publish_as_time_goes(
                     publisher,
                     plan,

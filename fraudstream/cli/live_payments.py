@@ -1,7 +1,7 @@
 """Generated payments to a topic as time goes by: the past at once, the rest each when its moment has come.
 
     plan = Plan(start_ms=now_ms(), accounts=20_000, rate=100, history_ms=3 * 86_400_000)
-    async with EventPublisher(servers, "payments") as publisher:
+    async with EventPublisher(brokers, "payments") as publisher:
         await publish_as_time_goes(publisher, plan, label_delay_ms=60_000)
 
 With `start_ms` now and a speed of 1, `occurred_at` is the moment of publication, to within milliseconds.

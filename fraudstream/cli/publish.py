@@ -19,6 +19,7 @@ from fraudstream.cli.settings import Settings, add_setting
 if TYPE_CHECKING:
     from fraudstream.backtest.label_order import Events
     from fraudstream.cli.main import Subparsers
+    from fraudstream.kafka import Brokers
 
 EVENTS_AT_ONCE = 5_000
 _PIECES_A_SECOND = 50  # at a given rate: small enough to look steady
@@ -54,12 +55,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     file = open_payment_file(args)
     size = EVENTS_AT_ONCE if args.rate is None else max(1, min(EVENTS_AT_ONCE, round(args.rate / _PIECES_A_SECOND)))
-    servers, topic = settings.kafka.bootstrap_servers, settings.topics.payments
+    brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()
     try:
         with payments_progress("publish", file.rows, quiet=args.json) as advance:
             pieces = in_batches(in_order(file.batches(args.sort), args.label_delay), size)
-            payments, labels = asyncio.run(publish_pieces(servers, topic, pieces, args.rate, advance))
+            payments, labels = asyncio.run(publish_pieces(brokers, topic, pieces, args.rate, advance))
     except PaymentFileError as error:
         raise Failure(str(error)) from error
     seconds = time.perf_counter() - started
@@ -71,14 +72,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def publish_pieces(
-    servers: str, topic: str, pieces: Iterable[Events], rate: float | None, advance: Callable[[int, int], None]
+    brokers: Brokers, topic: str, pieces: Iterable[Events], rate: float | None, advance: Callable[[int, int], None]
 ) -> tuple[int, int]:
     """Publish every piece, `rate` events a second; the numbers of payments and labels. Raises `Failure`."""
     from fraudstream.cli.event_publisher import EventPublisher
     from fraudstream.contracts import Label
 
     payments = labels = 0
-    async with EventPublisher(servers, topic) as publisher:
+    async with EventPublisher(brokers, topic) as publisher:
         started = time.monotonic()
         for piece in pieces:
             if rate is not None:

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.shipped import shipped
 
 FILE_DEFAULT = "fraudstream.toml"
@@ -30,14 +31,6 @@ ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
 
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class KafkaSettings(msgspec.Struct, frozen=True):
-    """[kafka]"""
-
-    bootstrap_servers: Annotated[
-        str, Meta(min_length=1, description="brokers to ask first: host:port, with commas")
-    ] = "127.0.0.1:9092"
 
 
 class RedisSettings(msgspec.Struct, frozen=True):
@@ -304,7 +297,8 @@ def _converted(section: str, name: str, value: object, origin: str, strict: bool
     try:
         return msgspec.convert(value, _hints(section)[name], strict=strict)
     except msgspec.ValidationError as error:
-        raise Failure(f"{origin}: {section}.{name} = {value!r}: {error}.") from error
+        shown = "***" if is_secret(f"{section}.{name}") else repr(value)
+        raise Failure(f"{origin}: {section}.{name} = {shown}: {error}.") from error
 
 
 def _hints(section: str) -> dict[str, Any]:
@@ -318,6 +312,12 @@ def _type(section: str, name: str) -> Any:
 def _description(section: str, name: str) -> str:
     metadata = _hints(section)[name].__metadata__
     return next(str(meta.description) for meta in reversed(metadata) if meta.description)
+
+
+def is_secret(setting: str) -> bool:
+    """Whether the value may not be shown."""
+    section, _, name = setting.partition(".")
+    return any((meta.extra or {}).get("secret", False) for meta in _hints(section)[name].__metadata__)
 
 
 def describe(setting: str) -> str:

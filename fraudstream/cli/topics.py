@@ -69,12 +69,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.stream.topics_file import TopicsError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a cluster that cannot be reached is told in one sentence
-    servers = settings.kafka.bootstrap_servers
+    brokers = settings.kafka.brokers()
     try:
         topics = wanted_topics(settings, args.file)
         if args.action == "check":
-            return _print_check(asyncio.run(check_topics(servers, topics)), topics, args.json)
-        return _print_apply(asyncio.run(apply_topics(servers, topics)), args.json)
+            return _print_check(asyncio.run(check_topics(brokers, topics)), topics, args.json)
+        return _print_apply(asyncio.run(apply_topics(brokers, topics)), args.json)
     except TopicsError as error:
         raise Failure(str(error)) from error
 

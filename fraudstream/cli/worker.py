@@ -84,7 +84,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
 
     worker, topics = settings.worker, settings.topics
     return StreamSettings(
-        brokers=settings.kafka.bootstrap_servers,
+        brokers=settings.kafka.brokers(),
         checkpoint_mode=worker.checkpoint_mode,
         group=worker.group,
         stage=worker.stage,

@@ -18,6 +18,7 @@ from fraudstream.stream import arena_store, micro_batch
 from fraudstream.stream.changelog import CheckpointRecord
 from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
+from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
@@ -234,11 +235,12 @@ def build_app(
     """The app, not started. `exits`: on a failure leave the process; else `ended` is set and `failure` says why."""
     micro_batch.register_transport()
     arena_store.register_store()
-    brokers = ";".join(f"{micro_batch.SCHEME}://{broker.strip()}" for broker in settings.brokers.split(","))
+    brokers = ";".join(f"{micro_batch.SCHEME}://{broker.strip()}" for broker in settings.brokers.servers.split(","))
     partitions = cluster.partitions[settings.payments_topic]
     app = StreamApp(
         settings.app_id,
         broker=brokers,
+        broker_credentials=credentials(settings.brokers),
         store=f"{arena_store.SCHEME}://",
         datadir=data_dir,
         topic_partitions=partitions,

@@ -14,6 +14,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from fraudstream.kafka.knock import refusal
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.settings import StreamSettings
@@ -40,6 +41,8 @@ async def look_at_cluster(settings: StreamSettings) -> Cluster:
         try:
             return await _look(settings)
         except (KafkaError, OSError, TimeoutError) as error:
+            if (sentence := await refusal(settings.brokers)) is not None:
+                raise Refusal(sentence) from error
             now = time.monotonic()
             if now - said_at >= SAY_S:
                 said_at = now
@@ -51,7 +54,7 @@ async def look_at_cluster(settings: StreamSettings) -> Cluster:
 
 
 async def _look(settings: StreamSettings) -> Cluster:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=f"{settings.app_id}-checks")
+    admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
     try:
         await admin.start()
         # All topics, not ours by name: to ask for a topic that is not there may create it.

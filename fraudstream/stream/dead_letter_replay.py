@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts import DeadLetter
+from fraudstream.kafka import Brokers
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
 POLL_MS: Final = 200
@@ -94,10 +95,10 @@ Mend = Callable[[StoredLetter], Awaitable[Mended]]
 class DeadLetterLog:
     """The topic of dead letters, for reading."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, fetch_wait_ms: int = 50) -> None:
+    def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int = 50) -> None:
         self.topic = topic
         self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap_servers,
+            **brokers.options(),
             "fetch_max_wait_ms": fetch_wait_ms,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
@@ -167,11 +168,13 @@ class DeadLetterLog:
         return sorted(consumer.partitions_for_topic(self.topic) or ())
 
 
-async def replay(bootstrap_servers: str, topic: str, letters: AsyncIterator[StoredLetter], mend: Mend) -> ReplayResult:
+async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], mend: Mend) -> ReplayResult:
     """Mend and send letters of `topic`, and wait until they are durable. Those that cannot be mended are skipped and
     told."""
     replayed, skipped, sent = 0, list[Skipped](), list[Any]()
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
+    producer = AIOKafkaProducer(**brokers.options(), acks="all")
+    try:
+        await producer.start()
         async for stored in letters:
             try:
                 mended = await mend(stored)
@@ -195,6 +198,8 @@ async def replay(bootstrap_servers: str, topic: str, letters: AsyncIterator[Stor
                 await asyncio.gather(*sent)
                 sent.clear()
         await asyncio.gather(*sent)
+    finally:  # also where it did not start
+        await producer.stop()
     return ReplayResult(replayed, skipped)
 
 

@@ -39,7 +39,7 @@ class TransactionWriter:
         self._topic = settings.changelog_topic
         self._partition = partition
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.brokers,
+            **settings.brokers.options(),
             client_id=f"{settings.app_id}-checkpoint-{partition}",
             transactional_id=f"{settings.app_id}-{partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
@@ -93,7 +93,7 @@ class BatchWriter:
 def batch_producer(settings: StreamSettings) -> AIOKafkaProducer:
     """The producer that all `BatchWriter`s of a worker share, not started."""
     return AIOKafkaProducer(
-        bootstrap_servers=settings.brokers,
+        **settings.brokers.options(),
         client_id=f"{settings.app_id}-checkpoint",
         acks="all",
         max_batch_size=BATCH_BYTES_MAX,

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from fraudstream.kafka import Brokers
+
 CheckpointMode = Literal["transaction", "batch"]
 
 FETCH_WAIT_MS = {
@@ -25,7 +27,7 @@ def version_suffix(state_version: int) -> str:
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`brokers`: host:port, with commas. `checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without
+    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without
     sound transactions (embedded). `group` is the consumer group and the first part of the changelog's name and of
     transactional ids. `state_version`: above 1 it has a part in all three, so that a memory can be built beside the one
     in use.
@@ -35,7 +37,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint, and 5 s to leave the group.
     """
 
-    brokers: str
+    brokers: Brokers
     checkpoint_mode: CheckpointMode
     group: str = "fraudstream"
     stage: str = "account"

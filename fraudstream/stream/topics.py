@@ -15,6 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError
 
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.knock import unreachable
 from fraudstream.stream.topics_file import Topic, TopicsError
 
 SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
@@ -48,18 +50,18 @@ class Outcome(msgspec.Struct, frozen=True):
     remaining: list[Difference]
 
 
-async def check_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> list[Difference]:
+async def check_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Difference]:
     """What on the cluster is not as `topics` say. Raises `TopicsError` if the cluster cannot be asked."""
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(brokers) as admin:
         return _differences(topics, await _found(admin, topics))
 
 
-async def apply_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> Outcome:
+async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
     """Create the topics that are missing, set the configs that differ, report the rest.
 
     Safe to run again, and beside another that does the same. Raises `TopicsError` if the cluster refuses a topic.
     """
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(brokers) as admin:
         found = await _found(admin, topics)
         missing = [topic for topic in topics if topic.name not in found]
         if missing:
@@ -94,17 +96,15 @@ class _Found(msgspec.Struct):
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="fraudstream-topics")
+async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**brokers.options(), client_id="fraudstream-topics")
     try:
         await admin.start()
         yield admin
     except KafkaConnectionError as error:
-        raise TopicsError(
-            f"no broker answers at {bootstrap_servers}: is the cluster up, and is kafka.bootstrap_servers right?"
-        ) from error
+        raise TopicsError(await unreachable(brokers)) from error
     except (KafkaError, OSError) as error:
-        raise TopicsError(f"the cluster at {bootstrap_servers} refuses: {error}.") from error
+        raise TopicsError(f"the cluster at {brokers} refuses: {error}.") from error
     finally:
         await admin.close()
 

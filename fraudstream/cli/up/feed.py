@@ -21,6 +21,7 @@ from fraudstream.cli.up.flights import WAITING_MAX, Flights
 from fraudstream.contracts import Label, Payment
 from fraudstream.generator.plan import Plan
 from fraudstream.generator.stream import GeneratedBatch, stream
+from fraudstream.kafka import Brokers
 
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFile
@@ -39,8 +40,8 @@ TICK_S: Final = 0.01  # payments closer together leave as one batch
 class TrackedPublisher(EventPublisher):
     """Tells the board and the flights of every payment that it publishes, and waits while too many are under way."""
 
-    def __init__(self, servers: str, topic: str, state: RunState, flights: Flights) -> None:
-        super().__init__(servers, topic)
+    def __init__(self, brokers: Brokers, topic: str, state: RunState, flights: Flights) -> None:
+        super().__init__(brokers, topic)
         self._state, self._flights = state, flights
         self.whole = asyncio.Lock()  # held while events are handed over: cancel whoever publishes under it
 

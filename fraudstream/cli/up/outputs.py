@@ -12,6 +12,7 @@ from fraudstream.board.run_state import RunState
 from fraudstream.cli.settings import TopicsSettings
 from fraudstream.cli.up.flights import Flights
 from fraudstream.contracts import Alert, Case, DeadLetter
+from fraudstream.kafka import Brokers
 
 FETCH_WAIT_MS: Final = 5  # the embedded broker sleeps for half of it, data or not
 POLL_MS: Final = 100
@@ -28,9 +29,9 @@ class Outputs:
     """Reads every partition of the four topics from its start, without a group."""
 
     def __init__(
-        self, servers: str, topics: TopicsSettings, partitions: int, state: RunState, flights: Flights
+        self, brokers: Brokers, topics: TopicsSettings, partitions: int, state: RunState, flights: Flights
     ) -> None:
-        self._servers = servers
+        self._brokers = brokers
         self._topics = topics
         self._partitions = partitions
         self._state, self._flights = state, flights
@@ -44,7 +45,7 @@ class Outputs:
         """Until cancelled."""
         topics = self._topics
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **self._brokers.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,

@@ -20,6 +20,7 @@ import msgspec
 from fraudstream.board.run_state import RunState
 from fraudstream.cli.child import QUICK_DEATHS_MAX, Child, command_of, environment_of
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.up import vitals
@@ -27,6 +28,7 @@ from fraudstream.cli.up.faces import TICK_S, Face, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.flights import Flights
 from fraudstream.cli.up.outputs import Outputs
+from fraudstream.kafka import Brokers
 from fraudstream.stream.topics import apply_topics
 
 PARTITIONS_MIN: Final = 4
@@ -53,7 +55,7 @@ class Parent:
     """One run. `stop()` asks it to end in order; `failure` says why it ended, if nobody asked."""
 
     def __init__(self, ask: Ask, settings: Settings, broker: str, redis_url: str, scratch: Path, kernel: Child) -> None:
-        partitions = settings.topics.partitions or max(PARTITIONS_MIN, 2 * ask.workers)
+        brokers, partitions = Brokers(broker), settings.topics.partitions or max(PARTITIONS_MIN, 2 * ask.workers)
         self.settings = settings_for(settings, broker, redis_url, partitions)
         self.state = RunState()
         self.failure: BaseException | None = None
@@ -69,8 +71,8 @@ class Parent:
         self.state.processes = [child.process for child in self._children]
         self._flights = Flights()
         self._stopping = asyncio.Event()
-        self._publisher = TrackedPublisher(broker, self.settings.topics.payments, self.state, self._flights)
-        self._outputs = Outputs(broker, self.settings.topics, partitions, self.state, self._flights)
+        self._publisher = TrackedPublisher(brokers, self.settings.topics.payments, self.state, self._flights)
+        self._outputs = Outputs(brokers, self.settings.topics, partitions, self.state, self._flights)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -106,7 +108,7 @@ class Parent:
     async def _start(self, begin: Any) -> None:
         """Start everything, then publish until there is nothing left or we are cancelled."""
         settings, state = self.settings, self.state
-        await apply_topics(settings.kafka.bootstrap_servers, wanted_topics(settings))
+        await apply_topics(Brokers(settings.kafka.bootstrap_servers), wanted_topics(settings))
         topics = settings.topics
         state.places = {
             "broker": settings.kafka.bootstrap_servers,
@@ -220,7 +222,7 @@ def settings_for(settings: Settings, broker: str, redis_url: str, partitions: in
     replace = msgspec.structs.replace
     return replace(
         settings,
-        kafka=replace(settings.kafka, bootstrap_servers=broker),
+        kafka=KafkaSettings(bootstrap_servers=broker),
         redis=replace(settings.redis, url=redis_url),
         worker=replace(settings.worker, checkpoint_mode="batch", decisions=True, processes=None),
         metrics=replace(settings.metrics, host="127.0.0.1", port=0),

@@ -12,6 +12,7 @@ from fraudstream.cases.agent import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import SOURCE_HEADER
+from fraudstream.kafka import Brokers
 
 PARTITIONS = 2
 WAIT_S = 60.0
@@ -34,7 +35,7 @@ class Cluster:
 
     def __init__(self, broker: str, redis_url: str, unique_name: Callable[[str], str], fenced: bool = False) -> None:
         self.settings = AgentSettings(
-            brokers=broker,
+            brokers=Brokers(broker),
             redis_url=redis_url,
             fenced=fenced,
             group=unique_name("cases-group"),
@@ -54,7 +55,7 @@ class Cluster:
     async def create_topics(self, names: Sequence[str] = (), partitions: int = PARTITIONS) -> None:
         """These topics, else all that the settings name."""
         s = self.settings
-        admin = AIOKafkaAdminClient(bootstrap_servers=s.brokers)
+        admin = AIOKafkaAdminClient(**s.brokers.options())
         await admin.start()
         names = names or (s.alerts_topic, s.case_actions_topic, s.cases_topic, s.payments_topic, s.dead_letters_topic)
         await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
@@ -62,7 +63,7 @@ class Cluster:
 
     async def publish_alerts(self, alerts: Sequence[Alert], first_offset: int = 0, source: bool = True) -> None:
         """Each with the place of its payment, as a worker would: partition 0 of the log, offsets in order."""
-        async with AIOKafkaProducer(bootstrap_servers=self.settings.brokers) as producer:
+        async with AIOKafkaProducer(**self.settings.brokers.options()) as producer:
             for number, alert in enumerate(alerts):
                 headers = [(SOURCE_HEADER, b"0:%d" % (first_offset + number))] if source else []
                 await producer.send_and_wait(
@@ -79,14 +80,14 @@ class Cluster:
             )
 
     async def publish(self, topic: str, value: bytes, key: bytes | None = None) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=self.settings.brokers) as producer:
+        async with AIOKafkaProducer(**self.settings.brokers.options()) as producer:
             await producer.send_and_wait(topic, value, key=key)
 
     async def records(self, topic: str) -> list[Stored]:
         """All that stands in the topic, partition by partition."""
         found = []
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.brokers,
+            **self.settings.brokers.options(),
             fetch_max_wait_ms=5,
             enable_auto_commit=False,
             isolation_level="read_committed" if self.settings.fenced else "read_uncommitted",

@@ -20,6 +20,7 @@ from fraudstream.cases.emission import FencedEmission
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.record import Outgoing
 from fraudstream.contracts import Case
+from fraudstream.kafka import Brokers
 from tests.integration.cases.agent_process import agent_process
 from tests.integration.cases.cluster import Cluster, eventually
 from tests.unit.cases.events import action, alert
@@ -78,7 +79,7 @@ async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
     topic, group = cluster.settings.cases_topic, cluster.settings.group
-    first, second = FencedEmission(kafka, group), FencedEmission(kafka, group)
+    first, second = FencedEmission(Brokers(kafka), group), FencedEmission(Brokers(kafka), group)
     await first.start()
     await second.start()
     await first.take_over(0)

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from fraudstream.cases.agent import AgentSettings, CaseAgent
 from fraudstream.cases.view import CaseView
+from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.topics import apply_topics
 from fraudstream.stream.topics_file import Topic
@@ -43,7 +44,7 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
     world: World, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
     settings = AgentSettings(
-        brokers=world.broker,
+        brokers=Brokers(world.broker),
         redis_url=redis_url,
         fenced=False,
         group=unique_name("cases-group"),
@@ -55,7 +56,7 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
         fetch_wait_ms=5,
     )
     names = (settings.case_actions_topic, settings.cases_topic)
-    await apply_topics(world.broker, [Topic(name, PARTITIONS, 1, {}) for name in names])
+    await apply_topics(Brokers(world.broker), [Topic(name, PARTITIONS, 1, {}) for name in names])
     view = CaseView(redis_url, prefix=f"{settings.cases_topic}:")
     agent = CaseAgent(settings, view=CaseView(redis_url, prefix=f"{settings.cases_topic}:"))
     observer = Labels()

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.kafka import Brokers
 from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
 from fraudstream.stream.failure import EXIT_CODE_REFUSED, Refusal
 from fraudstream.stream.topics import apply_topics
@@ -29,7 +30,7 @@ async def test_missing_topics_are_named(world: World) -> None:
 
 async def test_a_changelog_of_other_partitions_is_refused(world: World) -> None:
     world.settings = msgspec.structs.replace(world.settings, group=world.settings.group + "-other")
-    await apply_topics(world.broker, [Topic(world.settings.changelog_topic, PARTITIONS + 1, 1, {})])
+    await apply_topics(Brokers(world.broker), [Topic(world.settings.changelog_topic, PARTITIONS + 1, 1, {})])
     assert f"has {PARTITIONS} partitions, its changelog" in await refusal(world)
 
 

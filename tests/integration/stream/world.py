@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from fraudstream.contracts import Alert, DeadLetter, Decision
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics import apply_topics
@@ -57,11 +58,14 @@ false_positives: [all others]
 class World:
     """`kafka`: whether the broker is Apache Kafka, else the embedded one."""
 
-    def __init__(self, broker: str, unique_name: Callable[[str], str], directory: Path, kafka: bool = False) -> None:
-        self.broker = broker
+    def __init__(
+        self, broker: str | Brokers, unique_name: Callable[[str], str], directory: Path, kafka: bool = False
+    ) -> None:
+        self.brokers = broker if isinstance(broker, Brokers) else Brokers(broker)
+        self.broker = self.brokers.servers
         self.directory = directory
         self.settings = StreamSettings(
-            brokers=broker,
+            brokers=self.brokers,
             checkpoint_mode="transaction" if kafka else "batch",
             group=unique_name("group"),
             payments_topic=unique_name("payments"),
@@ -83,7 +87,7 @@ class World:
         names = (s.payments_topic, s.labels_topic, s.decisions_topic, s.alerts_topic, s.dead_letters_topic)
         topics = [Topic(name, PARTITIONS, 1, {}) for name in names]
         topics.append(Topic(s.changelog_topic, PARTITIONS, 1, {"cleanup.policy": "compact"}))
-        await apply_topics(self.broker, topics)
+        await apply_topics(self.brokers, topics)
 
     # Workers
 
@@ -133,7 +137,7 @@ class World:
         self, records: Iterable[tuple[bytes | None, bytes | None]], topic: str | None = None, **send: object
     ) -> list[tuple[int, int]]:
         """Returns where each stands: partition, offset."""
-        async with AIOKafkaProducer(bootstrap_servers=self.broker, max_request_size=64 << 20) as producer:
+        async with AIOKafkaProducer(**self.brokers.options(), max_request_size=64 << 20) as producer:
             sent = [
                 await producer.send(topic or self.settings.payments_topic, value, key=key, **send)
                 for key, value in records
@@ -145,7 +149,7 @@ class World:
 
     async def records(self, topic: str, enough: Callable[[list[ConsumerRecord]], bool]) -> list[ConsumerRecord]:
         """All records of the topic, from its beginning until they are enough."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, auto_offset_reset="earliest", fetch_max_wait_ms=20)
+        consumer = AIOKafkaConsumer(**self.brokers.options(), auto_offset_reset="earliest", fetch_max_wait_ms=20)
         await consumer.start()
         try:
             consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics import apply_topics
 from fraudstream.stream.topics_file import Topic
@@ -81,7 +82,7 @@ class Running(NamedTuple):
 @pytest.fixture
 async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterator[Running]:
     settings = StreamSettings(
-        brokers=broker,
+        brokers=Brokers(broker),
         checkpoint_mode="batch",
         group=unique_name("group"),
         payments_topic=unique_name("payments"),
@@ -95,7 +96,7 @@ async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterato
         *(settings.payments_topic, settings.decisions_topic, settings.alerts_topic, settings.dead_letters_topic),
         settings.changelog_topic,
     )
-    await apply_topics(broker, [Topic(name, 2, 1, {}) for name in names])
+    await apply_topics(Brokers(broker), [Topic(name, 2, 1, {}) for name in names])
     telemetry = WorkerTelemetry(CollectorRegistry(), version="1.2.3", reasons=["not_json"])
     stop = asyncio.Event()
     with http.serving(telemetry.registry, telemetry.healthy, telemetry.ready) as url:
@@ -123,7 +124,7 @@ def payment(number: int, at_ms: int) -> bytes:
 
 
 async def publish(worker: Running, values: Sequence[bytes]) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=worker.settings.brokers) as producer:
+    async with AIOKafkaProducer(**worker.settings.brokers.options()) as producer:
         for value in values:
             await producer.send_and_wait(worker.settings.payments_topic, value, key=b"a1")
 

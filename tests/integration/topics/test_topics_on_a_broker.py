@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from fraudstream.cli.main import main
+from fraudstream.kafka import Brokers
 from fraudstream.stream.topics import apply_topics, check_topics
 from fraudstream.stream.topics_file import Topic, TopicsError
 
@@ -44,26 +45,26 @@ async def config_of(broker: str, name: str) -> dict[str, str]:
 
 async def test_what_is_missing_is_reported_and_not_created_by_asking(broker: str, topic: Topic) -> None:
     for _ in range(2):
-        differences = await check_topics(broker, [topic])
+        differences = await check_topics(Brokers(broker), [topic])
         assert [(d.topic, d.setting, d.found) for d in differences] == [(topic.name, "topic", None)]
 
 
 async def test_what_is_missing_is_created_as_it_should_be(broker: str, topic: Topic) -> None:
-    outcome = await apply_topics(broker, [topic])
+    outcome = await apply_topics(Brokers(broker), [topic])
     assert (outcome.created, outcome.altered, outcome.remaining) == ([topic.name], [], [])
-    assert await check_topics(broker, [topic]) == []
+    assert await check_topics(Brokers(broker), [topic]) == []
 
 
 async def test_a_second_apply_does_nothing(broker: str, topic: Topic) -> None:
-    await apply_topics(broker, [topic])
-    outcome = await apply_topics(broker, [topic])
+    await apply_topics(Brokers(broker), [topic])
+    outcome = await apply_topics(Brokers(broker), [topic])
     assert (outcome.created, outcome.altered, outcome.remaining) == ([], [], [])
 
 
 async def test_partitions_and_replication_are_reported_and_left(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, partitions=5, replication=3)
-    outcome = await apply_topics(broker, [wanted])
+    outcome = await apply_topics(Brokers(broker), [wanted])
     assert [(d.setting, d.wanted, d.found, d.left) for d in outcome.remaining] == [
         ("partitions", "5", "3", True),
         ("replication", "3", "1", True),
@@ -74,14 +75,14 @@ async def test_partitions_and_replication_are_reported_and_left(broker: str, top
 async def test_min_insync_replicas_is_never_set_above_the_copies_there_are(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, replication=3, configs=topic.configs | {"min.insync.replicas": "2"})
-    outcome = await apply_topics(broker, [wanted])
+    outcome = await apply_topics(Brokers(broker), [wanted])
     assert [(d.setting, d.left) for d in outcome.remaining] == [("replication", True), ("min.insync.replicas", True)]
 
 
 async def test_a_broker_that_cannot_alter_configs_is_told_of(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
-    outcome = await apply_topics(broker, [wanted])
+    outcome = await apply_topics(Brokers(broker), [wanted])
     assert outcome.altered == []
     assert [(d.setting, d.wanted, d.found) for d in outcome.remaining] == [("retention.ms", "120000", "60000")]
     assert outcome.remaining[0].note.startswith("this broker cannot alter configs")
@@ -91,7 +92,7 @@ async def test_a_broker_that_cannot_alter_configs_is_told_of(broker: str, topic:
 async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, topic: Topic) -> None:
     await create(kafka, msgspec.structs.replace(topic, configs=topic.configs | {"segment.bytes": "1048576"}))
     wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
-    outcome = await apply_topics(kafka, [wanted])
+    outcome = await apply_topics(Brokers(kafka), [wanted])
     assert [(d.setting, d.wanted, d.found) for d in outcome.altered] == [("retention.ms", "120000", "60000")]
     assert outcome.remaining == []
     configs = await config_of(kafka, topic.name)
@@ -101,12 +102,12 @@ async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, 
 @pytest.mark.kafka
 async def test_a_topic_the_cluster_refuses_is_told_with_its_reason(kafka: str, topic: Topic) -> None:
     with pytest.raises(TopicsError, match=f"refuses topic '{topic.name}': .* On a single broker use --replication 1."):
-        await apply_topics(kafka, [msgspec.structs.replace(topic, replication=3)])
+        await apply_topics(Brokers(kafka), [msgspec.structs.replace(topic, replication=3)])
 
 
 async def test_a_cluster_that_does_not_answer_is_told(topic: Topic) -> None:
     with pytest.raises(TopicsError, match=r"no broker answers at 127\.0\.0\.1:1: is the cluster up"):
-        await check_topics("127.0.0.1:1", [topic])
+        await check_topics(Brokers("127.0.0.1:1"), [topic])
 
 
 def command(broker: str, group: str, action: str, *more: str) -> list[str]:

@@ -34,6 +34,17 @@ def test_the_table_has_a_line_for_each_setting(capsys: pytest.CaptureFixture[str
     assert ["topics.partitions", "-", "default"] in lines
 
 
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_the_password_for_kafka_is_not_shown(
+    form: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAUDSTREAM_KAFKA_SASL_PASSWORD", "geheim")
+    assert main(["config", *form]) == 0
+    out = capsys.readouterr().out
+    assert "***" in out
+    assert "geheim" not in out
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -5,6 +5,7 @@ import pytest
 from fraudstream.cli.settings import load_settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
+from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics_file import Topic, TopicsError, read_topics
 
@@ -79,7 +80,7 @@ def test_what_is_no_yaml_is_told() -> None:
 def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     topics = {topic.name: topic for topic in wanted_topics(load_settings())}
-    worker = StreamSettings(brokers="127.0.0.1:9092", checkpoint_mode="transaction")
+    worker = StreamSettings(brokers=Brokers("127.0.0.1:9092"), checkpoint_mode="transaction")
     assert topics.keys() == {
         worker.payments_topic,
         worker.labels_topic,

@@ -1,0 +1,93 @@
+"""[kafka]: where Kafka is and how it lets us in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from fraudstream.cli.failure import Failure
+from fraudstream.kafka.brokers import Brokers, BrokersError, SaslMechanism, SecurityProtocol
+
+Text = Annotated[str, Meta(min_length=1)]
+SECRET = {"secret": True}  # `fraudstream config` and errors do not show the value
+
+
+class KafkaSettings(msgspec.Struct, frozen=True):
+    """[kafka]"""
+
+    bootstrap_servers: Annotated[
+        str, Meta(min_length=1, description="brokers to ask first: host:port, with commas")
+    ] = "127.0.0.1:9092"
+    security_protocol: Annotated[
+        SecurityProtocol, Meta(description="of the brokers' listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[
+        SaslMechanism, Meta(description="how SASL checks the password: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    ] = "SCRAM-SHA-512"
+    sasl_username: Annotated[Text | None, Meta(description="our name with SASL")] = None
+    sasl_password: Annotated[Text | None, Meta(description="its password", extra=SECRET)] = None
+    sasl_password_file: Annotated[
+        Text | None, Meta(description="file that holds the password, read at every start; in place of sasl_password")
+    ] = None
+    ssl_cafile: Annotated[
+        Text | None, Meta(description="PEM file of the authorities to trust with SSL; by default the system's")
+    ] = None
+    ssl_certfile: Annotated[
+        Text | None, Meta(description="PEM file of our own certificate, where brokers ask for one")
+    ] = None
+    ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, not encrypted")] = None
+
+    def brokers(self) -> Brokers:
+        """What clients are made from. Raises `Failure` where settings contradict each other or a file can't be read."""
+        self._check()
+        brokers = Brokers(
+            servers=self.bootstrap_servers,
+            protocol=self.security_protocol,
+            mechanism=self.sasl_mechanism,
+            username=self.sasl_username,
+            password=self._password(),
+            cafile=self.ssl_cafile,
+            certfile=self.ssl_certfile,
+            keyfile=self.ssl_keyfile,
+        )
+        try:
+            brokers.options()
+        except BrokersError as error:
+            raise Failure(error.sentence) from error
+        return brokers
+
+    def _check(self) -> None:
+        sasl, tls = self.security_protocol.startswith("SASL"), self.security_protocol.endswith("SSL")
+        passwords = [self.sasl_password, self.sasl_password_file]
+        if sasl and (self.sasl_username is None or passwords.count(None) != 1):
+            raise Failure(
+                f"kafka.security_protocol {self.security_protocol} needs kafka.sasl_username and one of "
+                "kafka.sasl_password and kafka.sasl_password_file."
+            )
+        if not sasl and (self.sasl_username, *passwords) != (None, None, None):
+            raise Failure(
+                f"kafka.sasl_username and its password are not used with kafka.security_protocol "
+                f"{self.security_protocol}: set SASL_SSL or SASL_PLAINTEXT, or leave them out."
+            )
+        if not tls and (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) != (None, None, None):
+            raise Failure(
+                f"kafka.ssl_cafile, ssl_certfile and ssl_keyfile are not used with kafka.security_protocol "
+                f"{self.security_protocol}: set SSL or SASL_SSL, or leave them out."
+            )
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise Failure("kafka.ssl_certfile and kafka.ssl_keyfile go together: a certificate and its key.")
+
+    def _password(self) -> str | None:
+        if self.sasl_password_file is None:
+            return self.sasl_password
+        try:
+            password = Path(self.sasl_password_file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise Failure(f"kafka.sasl_password_file {self.sasl_password_file}: cannot be read: {reason}.") from error
+        if not password:
+            raise Failure(f"kafka.sasl_password_file {self.sasl_password_file}: the file is empty.")
+        return password

@@ -1,0 +1,92 @@
+"""One Apache Kafka broker that asks who comes and allows only what ACLs allow (deploy/kafka/secure.sh)."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fraudstream.kafka import Brokers
+
+REPOSITORY = Path(__file__).parents[3]
+SCRIPT = REPOSITORY / "deploy/kafka/kafka.sh"
+
+
+class SecureCluster(NamedTuple):
+    """`port`: of the SASL_SSL listener; behind the next one a certificate is asked for."""
+
+    port: int
+    files: Path
+
+    def brokers(self, user: str, password: str | None = None) -> Brokers:
+        """As `user`, by SCRAM-SHA-512."""
+        return Brokers(
+            f"127.0.0.1:{self.port}",
+            "SASL_SSL",
+            username=user,
+            password=password or f"{user}-secret",
+            cafile=str(self.files / "ca.pem"),
+        )
+
+    def certified(self) -> Brokers:
+        """As `worker`, by certificate."""
+        worker, key = self.files / "worker.pem", self.files / "worker-key.pem"
+        return Brokers(
+            f"127.0.0.1:{self.port + 1}",
+            "SSL",
+            cafile=str(self.files / "ca.pem"),
+            certfile=str(worker),
+            keyfile=str(key),
+        )
+
+    def trusting_another(self) -> Brokers:
+        return msgspec.structs.replace(self.brokers("worker"), cafile=str(self.files / "other-ca.pem"))
+
+
+def environment_of(brokers: Brokers) -> dict[str, str]:
+    """The same as environment variables of a process of ours."""
+    values = {
+        "BOOTSTRAP_SERVERS": brokers.servers,
+        "SECURITY_PROTOCOL": brokers.protocol,
+        "SASL_MECHANISM": brokers.mechanism,
+        "SASL_USERNAME": brokers.username,
+        "SASL_PASSWORD": brokers.password,
+        "SSL_CAFILE": brokers.cafile,
+        "SSL_CERTFILE": brokers.certfile,
+        "SSL_KEYFILE": brokers.keyfile,
+    }
+    return {f"FRAUDSTREAM_KAFKA_{name}": value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def secure_cluster(directory: Path) -> Iterator[SecureCluster]:
+    """Started in `directory`, with the jars that `make kafka` has fetched."""
+    port = _free_ports(4)
+    home = Path(os.environ.get("KAFKA_HOME_DIR", REPOSITORY / ".kafka"))
+    environment = os.environ | {"KAFKA_HOME_DIR": str(directory), "KAFKA_LIBS_DIR": str(home / "libs")}
+    subprocess.run([SCRIPT, "start", "--secure", str(port)], check=True, env=environment)
+    try:
+        yield SecureCluster(port, directory / "secure")
+    finally:
+        subprocess.run([SCRIPT, "stop"], check=True, env=environment)
+
+
+def _free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens at."""
+    for _ in range(100):
+        first = random.randrange(20_000, 30_000)
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports in a row")
