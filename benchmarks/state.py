@@ -32,7 +32,7 @@ def measure(accounts: int, count: int) -> dict[str, float]:
     engine = Engine(load_rule_set(RULES["shipped"]))
     memory = engine.memory()
     spent: list[float] = []
-    for batch in _batches(accounts, count):
+    for batch in batches(accounts, count):
         started = time.perf_counter()
         engine.judge(batch, memory)
         spent.append(time.perf_counter() - started)
@@ -48,7 +48,7 @@ def measure(accounts: int, count: int) -> dict[str, float]:
     }
 
 
-def _batches(accounts: int, count: int) -> Iterator[list[Payment]]:
+def batches(accounts: int, count: int) -> Iterator[list[Payment]]:
     rng = np.random.default_rng(1)
     drawn = np.concatenate([rng.permutation(accounts), rng.zipf(ZIPF_EXPONENT, count - accounts) % accounts])
     # Newcomers in the first half, regulars among them.

@@ -16,7 +16,6 @@ COMPILED = (
     "digest",
     "kernel",
     "key_index",
-    "ledger",
     "lookback",
     "place",
     "questions",

@@ -40,3 +40,15 @@ def test_a_payment_without_its_account_as_key_is_refused_and_changes_nothing(eng
     assert "no key" in reading.refused[0].sentence
     again = read(engine, memory, [record(3, b"a", "e3")])
     assert again.verdicts.features["account.payments_1h"].tolist() == [2.0]  # e0 and itself
+
+
+def test_what_is_refused_is_told_in_the_order_of_the_log_whatever_found_it(engine: Engine) -> None:
+    """Readers of dead letters drop what is not higher than they have seen."""
+    ahead = record(0, b"a", "e0")
+    ahead.timestamp = -engine.too_far_ahead_ms  # found by the engine
+    keyless = record(1, None, "e1")  # found by its key
+    garbage = record(2, b"a", "e2")  # found by decoding
+    garbage.value = b"{}"
+    reading = read(engine, engine.memory(), [ahead, keyless, garbage])
+    assert [refused.reason for refused in reading.refused] == ["too_far_ahead", "key", "invalid"]
+    assert [refused.position for refused in reading.refused] == [0, 1, 2]

@@ -1,0 +1,127 @@
+"""The long run: seed after seed on a Kafka, a JSON line for each, and a summary.
+
+    KAFKA_HOME_DIR=/tmp/kafka deploy/kafka/kafka.sh start 19092
+    python -m benchmarks.chaos --kafka 127.0.0.1:19092 --kafka-home /tmp/kafka --seeds 20 --out chaos.jsonl
+
+Seeds that stand in the file already are not run again: stop it when you like, and go on with the same command. Exit
+code 1 if anything was lost, counted twice, different or invented in any of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from benchmarks.chaos.judge import WRONGS
+from benchmarks.chaos.run import Options, Result, run
+
+RULES = Path(__file__).parents[2] / "rules"
+
+
+def main() -> int:
+    args = _parser().parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # of brokers that are away it has much to say
+    done = {result.seed: result for result in _read(args.out)}
+    least, _, most = args.workers.partition("-")
+    options = Options(
+        brokers=args.kafka,
+        kafka=True,
+        rules=args.rules,
+        payments=args.payments,
+        accounts=args.accounts,
+        rate=args.rate,
+        workers=(int(least), int(most or least)),
+        faults=args.faults,
+        partitions=args.partitions,
+        kafka_home=args.kafka_home,
+    )
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    failed: list[int] = []
+    for seed in seeds:
+        if seed in done:
+            continue
+        print(f"seed {seed}", flush=True)
+        try:
+            result = asyncio.run(run(seed, options, keep=args.logs and args.logs / str(seed)))
+        except Exception:  # the run itself failed: say so, go on with the next, and run this one again next time
+            traceback.print_exc()
+            failed.append(seed)
+            continue
+        done[seed] = result
+        with args.out.open("ab") as file:
+            file.write(msgspec.json.encode(result) + b"\n")
+        print(_line(result), flush=True)
+    results = [done[seed] for seed in seeds if seed in done]
+    print(json.dumps(_summary(results) | {"failed_runs": failed}, indent=2))
+    return 0 if results and not failed and all(result.sound for result in results) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kafka", metavar="HOST:PORT", required=True, help="the brokers, with commas")
+    parser.add_argument("--kafka-home", metavar="DIR", type=Path, help="where they were started: they fail, too")
+    parser.add_argument("--seeds", metavar="N", type=int, default=20, help="how many (default: 20)")
+    parser.add_argument("--first-seed", metavar="N", type=int, default=1, help="the first of them (default: 1)")
+    parser.add_argument("--payments", metavar="N", type=int, default=500_000, help="a seed (default: 500000)")
+    parser.add_argument("--accounts", metavar="N", type=int, default=20_000, help="customers (default: 20000)")
+    parser.add_argument("--rate", metavar="N", type=float, default=3_400, help="records a second (default: 3400)")
+    parser.add_argument("--workers", metavar="N-N", default="3-4", help="least and most of them (default: 3-4)")
+    parser.add_argument("--faults", metavar="N", type=int, default=12, help="a seed (default: 12)")
+    parser.add_argument("--partitions", metavar="N", type=int, default=8, help="of each topic (default: 8)")
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES, help="default: the shipped rules")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=Path("chaos.jsonl"), help="default: chaos.jsonl")
+    parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the processes' logs there")
+    return parser
+
+
+def _read(out: Path) -> list[Result]:
+    return [msgspec.json.decode(line, type=Result) for line in out.read_bytes().splitlines()] if out.exists() else []
+
+
+def _line(result: Result) -> str:
+    verdict = "sound" if result.sound else f"WRONG {result.wrong}"
+    return "\n".join(
+        [
+            f"seed {result.seed}: {verdict}; {result.payments:,} payments, {result.alerts:,} alerts, "
+            f"{result.cases:,} cases, {result.rows:,} rows; {len(result.faults)} faults, {len(result.missed)} missed; "
+            f"repeats {sum(result.repeats.values()):,}; recovery median {result.recovery_median_s:.1f} s, "
+            f"worst {result.recovery_worst_s:.1f} s; exits {result.exits}; {result.seconds:.0f} s",
+            *result.findings,
+        ]
+    )
+
+
+def _summary(results: list[Result]) -> dict[str, object]:
+    wrong: Counter[str] = Counter()
+    repeats: Counter[str] = Counter()
+    exits: Counter[str] = Counter()
+    for result in results:
+        wrong.update(result.wrong)
+        repeats.update(result.repeats)
+        exits.update(result.exits)
+    recoveries = [seconds for result in results for seconds in result.recoveries_s]
+    return {
+        "seeds": len(results),
+        "payments": sum(result.payments for result in results),
+        "faults": sum(len(result.faults) - len(result.missed) for result in results),
+        **{name.replace(" ", "_"): wrong[name] for name in WRONGS},
+        "repeats": dict(repeats),
+        "exits": dict(exits),
+        "recovery_median_s": round(median(recoveries), 2) if recoveries else None,
+        "recovery_worst_s": max(recoveries, default=None),
+        "missed_points": [missed for result in results for missed in result.missed],
+        "seconds": round(sum(result.seconds for result in results)),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

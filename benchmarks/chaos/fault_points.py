@@ -1,0 +1,179 @@
+"""`fraudstream worker` and `fraudstream cases` with places in which they can be told to die, and a clock that steps.
+
+    python -m benchmarks.chaos.fault_points ORDERS worker --set ...
+
+Nothing of this is in the product: the steps of a checkpoint are wrapped from outside, before the command starts. ORDERS
+is a file that holds `Orders`; it is read at the start and on SIGUSR1. At the `nth` passing of the point the process
+kills itself with SIGKILL, as `kill -9` would at that very place; the order is withdrawn first, so that it happens
+once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+COMMIT_UNDER_WAY_S: Final = 0.002  # the request is on its way, the answer is not known
+
+# In the order in which a worker passes them.
+WORKER_POINTS: Final = (
+    "before-fencing",
+    "after-fencing",
+    "in-recovery",  # a piece of the changelog was read
+    "before-opening",  # recovered, its first checkpoint not yet written
+    "after-opening",
+    "after-judging",  # memory has the list, its answers are with the producer
+    "after-copy",  # 1: rows no longer marked as changed, nothing written
+    "after-acknowledgements",  # 2
+    "after-begin",  # 3: a transaction with nothing in it
+    "after-rows",  # 3: a batch handed over
+    "before-commit",  # 3: all batches acknowledged
+    "in-commit",  # 3: the broker knows, the worker does not
+    "after-commit",  # 3: durable, the position not noted
+    "before-group-commit",  # 4
+    "after-group-commit",
+)
+TAKING_OVER_POINTS: Final = WORKER_POINTS[:5]
+TRANSACTION_POINTS: Final = ("after-begin", "before-commit", "in-commit", "after-commit")  # on Kafka alone
+CASES_POINTS: Final = ("after-begin", "after-rows", "before-commit", "in-commit", "after-commit")
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """`point`: where to die, at its `nth` passing from now. `clock_s`: how far the wall clock is off."""
+
+    point: str | None = None
+    nth: int = 1
+    clock_s: float = 0.0
+
+    def write(self, path: Path) -> None:
+        """Whole at once: it may be read at any moment."""
+        part = path.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(self))
+        part.replace(path)
+
+
+class _Ordered:
+    """The orders in force, and how often the point has still to be passed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._true_time = time.time
+        self.read()
+        signal.signal(signal.SIGUSR1, lambda *_: self.read())
+        time.time = self.now  # before anything else is imported: some take the function itself
+
+    def now(self) -> float:
+        return self._true_time() + self.orders.clock_s
+
+    def read(self) -> None:
+        self.orders = Orders()
+        with contextlib.suppress(FileNotFoundError):
+            self.orders = msgspec.json.decode(self._path.read_bytes(), type=Orders)
+        self._left = self.orders.nth
+
+    def passing(self, point: str) -> None:
+        if point != self.orders.point:
+            return
+        self._left -= 1
+        if self._left <= 0:
+            Orders(clock_s=self.orders.clock_s).write(self._path)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wrap(owner: type, name: str, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
+    """Call `before` and `after` with the object, around its coroutine method."""
+    method: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            before(self)
+        result = await method(self, *args, **kwargs)
+        if after is not None:
+            after(self)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _wrap_call(owner: type, name: str, after: Callable[[], None]) -> None:
+    """The same after a plain method."""
+    method: Callable[..., Any] = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, *args, **kwargs)
+        after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _writes_checkpoints(producer: Any) -> bool:
+    """On Kafka the producers with a transactional id; on the embedded broker the one that writes changelogs."""
+    transactions = producer._txn_manager
+    if transactions is not None and transactions.transactional_id is not None:
+        return True
+    return str(producer.client._client_id).endswith("-checkpoint")
+
+
+def _wrap_producer(ordered: _Ordered) -> None:
+    from aiokafka import AIOKafkaProducer
+
+    def passing(point: str) -> Callable[[Any], None]:
+        return lambda producer: ordered.passing(point) if _writes_checkpoints(producer) else None
+
+    _wrap(AIOKafkaProducer, "begin_transaction", None, passing("after-begin"))
+    _wrap(AIOKafkaProducer, "send_batch", None, passing("after-rows"))
+    commit = AIOKafkaProducer.commit_transaction
+
+    async def commit_transaction(self: Any) -> None:
+        ordered.passing("before-commit")
+        committing = asyncio.ensure_future(commit(self))
+        if ordered.orders.point == "in-commit":
+            await asyncio.sleep(COMMIT_UNDER_WAY_S)
+            ordered.passing("in-commit")
+        await committing
+        ordered.passing("after-commit")
+
+    AIOKafkaProducer.commit_transaction = commit_transaction
+
+
+def _wrap_worker(ordered: _Ordered) -> None:
+    from fraudstream.stream.changelog import Replay
+    from fraudstream.stream.checkpoint import Checkpoints
+    from fraudstream.stream.decide import Decider
+    from fraudstream.stream.fencing import BatchWriter, TransactionWriter
+    from fraudstream.stream.partition import Partition
+
+    def passing(point: str) -> Callable[..., None]:
+        return lambda *_: ordered.passing(point)
+
+    for writer in (TransactionWriter, BatchWriter):
+        _wrap(writer, "fence", passing("before-fencing"), passing("after-fencing"))
+        _wrap(writer, "write", passing("after-acknowledgements"), None)
+    _wrap(Checkpoints, "open", passing("before-opening"), passing("after-opening"))
+    _wrap(Checkpoints, "commit_group", passing("before-group-commit"), passing("after-group-commit"))
+    _wrap_call(Replay, "feed", passing("in-recovery"))
+    _wrap_call(Decider, "_judge", passing("after-judging"))
+    _wrap_call(Partition, "take_pending", passing("after-copy"))
+
+
+def main(arguments: list[str]) -> int:
+    ordered = _Ordered(Path(arguments[0]))
+    _wrap_producer(ordered)
+    _wrap_worker(ordered)
+    from fraudstream.cli.main import main as fraudstream
+
+    return fraudstream(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""Workers and the case agent as processes, started again whenever they end, as systemd or Kubernetes would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from benchmarks.chaos.fault_points import Orders
+
+RESTART_S: Final = 0.5
+POLL_S: Final = 0.02
+STOP_S: Final = 60.0
+STARTS_MAX: Final = 60  # of one process: more is a loop of crashes
+LOG_SHOWN_BYTES: Final = 4_000
+REFUSED: Final = 78
+
+
+class Exit(NamedTuple):
+    """`code`: below 0 the signal's number. `asked`: by a graceful stop."""
+
+    at_s: float
+    code: int
+    asked: bool
+
+
+class Process:
+    """One command that should run, or not. Times are those of `time.time()`."""
+
+    def __init__(self, name: str, command: list[str], directory: Path) -> None:
+        self.name = name
+        self.log = directory / f"{name}.log"
+        self.exits: list[Exit] = []
+        self.starts = 0
+        self._orders = directory / f"{name}.orders"
+        self._command = [sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *command]
+        self._wanted = False
+        self._again_at = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        self._wanted = True
+        if not self.running:
+            self._start()
+
+    def look(self) -> None:
+        """Note that it ended, and start it again when that is due. Raises `RuntimeError` where that would be vain."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            self._process = None
+            self.exits.append(Exit(time.time(), code, asked=not self._wanted))
+            self._again_at = time.monotonic() + RESTART_S
+            if code == REFUSED:
+                raise RuntimeError(f"{self.name} refused to run:\n{self.last_words()}")
+        if self._wanted and self._process is None and time.monotonic() >= self._again_at:
+            self._start()
+
+    def order(self, orders: Orders) -> None:
+        """Give it orders, in force at once."""
+        orders.write(self._orders)
+        self._signal(signal.SIGUSR1)
+
+    def ordered(self, point: str) -> bool:
+        """Whether the order to die there still stands."""
+        return msgspec.json.decode(self._orders.read_bytes(), type=Orders).point == point
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    async def stop(self) -> int | None:
+        """SIGTERM, and no new start; the exit code, None if it was not running."""
+        self._wanted = False
+        if not self.running:
+            return None
+        count = len(self.exits)
+        self._signal(signal.SIGTERM)
+        limit = time.monotonic() + STOP_S
+        while len(self.exits) == count:
+            self.look()
+            if time.monotonic() > limit:
+                self.end()
+                raise RuntimeError(f"{self.name} did not stop within {STOP_S:g} s:\n{self.last_words()}")
+            await asyncio.sleep(POLL_S)
+        return self.exits[-1].code
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self._wanted = False
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self.look()
+
+    def says(self, words: str) -> int:
+        """How often its log says so."""
+        return self.log.read_text(errors="replace").count(words)
+
+    def last_words(self) -> str:
+        return self.log.read_bytes()[-LOG_SHOWN_BYTES:].decode(errors="replace")
+
+    def _start(self) -> None:
+        self.starts += 1
+        if self.starts > STARTS_MAX:
+            raise RuntimeError(f"{self.name} was started {STARTS_MAX} times:\n{self.last_words()}")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+class Supervisor:
+    """Looks after the processes for as long as its block runs; kills them at its end. `failure`: why it gave up."""
+
+    def __init__(self, processes: list[Process]) -> None:
+        self.processes = processes
+        self.failure: RuntimeError | None = None
+
+    async def __aenter__(self) -> Supervisor:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        for process in self.processes:
+            process.go_on()
+            process.end()
+
+    def check(self) -> None:
+        """Raise what a process can't be helped from."""
+        if self.failure is not None:
+            raise self.failure
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                for process in self.processes:
+                    process.look()
+            except RuntimeError as failure:
+                self.failure = failure
+                return
+            await asyncio.sleep(POLL_S)

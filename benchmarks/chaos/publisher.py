@@ -1,0 +1,70 @@
+"""Publishes a load at a steady rate, through whatever happens to the broker: idempotent, in order, and patient."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from benchmarks.chaos.load import Item
+from benchmarks.chaos.world import World
+
+TICK_S: Final = 0.05
+BATCH_BYTES_MAX: Final = 512 * 1024
+PATIENCE_S: Final = 180.0  # a broker that is away for longer than this fails the run
+
+
+class Publisher:
+    """`share`: of the load published so far, 0 to 1."""
+
+    def __init__(self, world: World, items: Sequence[Item], rate: float) -> None:
+        self._world, self._items, self._rate = world, items, rate
+        self._partitions = list(range(world.partitions))
+        self._choose = DefaultPartitioner()
+        self._sent = 0
+
+    @property
+    def share(self) -> float:
+        return self._sent / len(self._items)
+
+    async def run(self) -> None:
+        """Publish all; returns when all of it is acknowledged. A tick that comes late is not made up for."""
+        producer = AIOKafkaProducer(
+            **self._world.brokers.options(),
+            request_timeout_ms=round(PATIENCE_S * 1000),
+            max_batch_size=BATCH_BYTES_MAX,
+            **({"enable_idempotence": True} if self._world.kafka else {"acks": "all"}),
+        )
+        await producer.start()
+        try:
+            step = max(1, round(self._rate * TICK_S))
+            waits: set[asyncio.Future[Any]] = set()
+            for first in range(0, len(self._items), step):
+                due = time.monotonic() + step / self._rate
+                waits |= await self._send(producer, self._items[first : first + step])
+                self._sent = min(first + step, len(self._items))
+                for done in [wait for wait in waits if wait.done()]:
+                    waits.remove(done)
+                    done.result()
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.gather(*waits)
+        finally:
+            await producer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, items: Sequence[Item]) -> set[asyncio.Future[Any]]:
+        batches: dict[tuple[str, int], Any] = {}
+        for item in items:
+            place = (item.topic, self._choose(item.key, self._partitions, self._partitions))
+            batch = batches.get(place)
+            if batch is None:
+                batch = batches[place] = producer.create_batch()
+            appended = batch.append(timestamp=None, key=item.key, value=item.value, headers=list(item.headers))
+            assert appended is not None, f"a tick's records for {place} do not fit a batch: publish more slowly"
+        return {
+            await producer.send_batch(batch, self._world.topic(topic), partition=partition)
+            for (topic, partition), batch in batches.items()
+        }

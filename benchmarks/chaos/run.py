@@ -1,0 +1,243 @@
+"""One seed: topics of its own, a load, a schedule of faults, the end of the input, the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
+
+from benchmarks.chaos.faults import Chaos
+from benchmarks.chaos.judge import WRONGS, Observed, judge, together
+from benchmarks.chaos.load import load
+from benchmarks.chaos.processes import Process, Supervisor
+from benchmarks.chaos.publisher import Publisher
+from benchmarks.chaos.recovery_times import outages, recovery_s
+from benchmarks.chaos.schedule import Fault, schedule
+from benchmarks.chaos.servers import KafkaCluster, RedisServer
+from benchmarks.chaos.topic_reader import Records, ends, read_partition
+from benchmarks.chaos.world import World
+from fraudstream.cases.view import PREFIX
+from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.contracts import Case
+from fraudstream.engine.engine import Engine
+from fraudstream.kafka import Brokers
+
+CONSUMED_S_MAX: Final = 120.0
+CONSUMED_POLL_S: Final = 0.5
+READY_S_MAX: Final = 90.0
+VIEW_S: Final = 7.0  # how often the case agent looks whether the view is whole, and some
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is like, beside its seed. `workers`: the least and the most. `rate`: records a second.
+    `kafka_home`: where the brokers were started, if they may be stopped (see `deploy/kafka/kafka.sh`)."""
+
+    brokers: str
+    kafka: bool
+    rules: Path
+    payments: int = 500_000
+    accounts: int = 20_000
+    rate: float = 3_400.0
+    workers: tuple[int, int] = (3, 4)
+    faults: int = 12
+    partitions: int = 8
+    kafka_home: Path | None = None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A line of the long run's report. `recoveries_s`: of each fault that made decisions wait; `missed`: points that no
+    process came to in time. `exits`: of workers and the case agent, by code, those not asked for."""
+
+    seed: int
+    sound: bool
+    payments: int
+    labels: int
+    dead_letters: int
+    alerts: int
+    cases: int
+    rows: int
+    wrong: dict[str, int]
+    repeats: dict[str, int]
+    faults: list[str]
+    missed: list[str]
+    recoveries_s: list[float]
+    exits: dict[str, int]
+    alerts_digest: str
+    findings: list[str]
+    seconds: float
+
+    @property
+    def recovery_median_s(self) -> float:
+        return median(self.recoveries_s) if self.recoveries_s else 0.0
+
+    @property
+    def recovery_worst_s(self) -> float:
+        return max(self.recoveries_s, default=0.0)
+
+
+async def run(seed: int, options: Options, say: Callable[[str], None] = print, keep: Path | None = None) -> Result:
+    """Run one seed and judge it. `keep`: a directory for the processes' logs; a temporary one otherwise.
+
+    Raises `RuntimeError` where the run itself failed, so that there is nothing to judge.
+    """
+    started = time.monotonic()
+    with RedisServer() as redis, tempfile.TemporaryDirectory(prefix="fraudstream-chaos-") as scratch:
+        directory = keep or Path(scratch)
+        directory.mkdir(parents=True, exist_ok=True)
+        world = World(
+            brokers=Brokers(options.brokers),
+            redis_url=redis.url,
+            kafka=options.kafka,
+            suffix=f"{seed}-{random.SystemRandom().randrange(1 << 32):08x}",
+            partitions=options.partitions,
+            rules=options.rules,
+            replication=len(options.brokers.split(",")),
+        )
+        brokers = KafkaCluster(options.kafka_home) if options.kafka_home is not None else None
+        stoppable = len(brokers.numbers) if brokers is not None else 0
+        faults = schedule(seed, options.faults, options.workers, world.session_s, stoppable, options.kafka)
+        for fault in faults:
+            say(f"seed {seed}: {fault}")
+        await world.create_topics()
+        chaos, processes = await _under_faults(seed, options, world, directory, brokers, redis, faults)
+        observed = await observe(world, redis)
+    engine = Engine(load_rule_set(options.rules))
+    judgement = together(judge(engine, world.mode, partition) for partition in observed)
+    stretches = outages(observed)
+    recoveries = [recovery_s(happened.at_s, stretches) for happened in chaos.happened if happened.passed]
+    codes = [str(end.code) for process in processes for end in process.exits if not end.asked]
+    return Result(
+        seed=seed,
+        sound=judgement.sound,
+        payments=judgement.payments,
+        labels=judgement.labels,
+        dead_letters=judgement.dead_letters,
+        alerts=judgement.alerts,
+        cases=judgement.cases,
+        rows=judgement.rows,
+        wrong={name: judgement.wrong[name] for name in WRONGS if judgement.wrong[name]},
+        repeats=dict(judgement.repeats),
+        faults=[str(happened.fault) for happened in chaos.happened],
+        missed=[str(happened.fault) for happened in chaos.happened if not happened.passed],
+        recoveries_s=[round(seconds, 2) for seconds in recoveries if seconds > 0],
+        exits={code: codes.count(code) for code in sorted(set(codes))},
+        alerts_digest=judgement.alerts_digest,
+        findings=judgement.findings,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+async def _under_faults(
+    seed: int,
+    options: Options,
+    world: World,
+    directory: Path,
+    brokers: KafkaCluster | None,
+    redis: RedisServer,
+    faults: list[Fault],
+) -> tuple[Chaos, list[Process]]:
+    """Publish the load while the schedule is carried out; returns when all is consumed and everybody has stopped."""
+    workers = [Process(f"worker-{number}", ["worker", *world.flags()], directory) for number in range(4)]
+    cases = Process("cases", ["cases", *world.flags()], directory)
+    publisher = Publisher(world, load(seed, options.payments, options.accounts), options.rate)
+    chaos = Chaos(workers, options.workers[0], cases, brokers, redis, lambda: publisher.share)
+    async with Supervisor([*workers, cases]) as supervisor:
+        for process in (*workers[: options.workers[0]], cases):
+            process.start()
+        await until_judging(workers[: options.workers[0]], supervisor)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(publisher.run())
+            carrying_out = tasks.create_task(chaos.run(faults))
+            watching = tasks.create_task(_watch(supervisor))
+            await carrying_out
+            while publisher.share < 1:  # noqa: ASYNC110
+                await asyncio.sleep(CONSUMED_POLL_S)
+            watching.cancel()
+        await until_consumed(world, supervisor)
+        codes = await asyncio.gather(*(worker.stop() for worker in workers))
+        await until_consumed(world, supervisor)
+        await asyncio.sleep(VIEW_S)
+        codes.append(await cases.stop())
+        if failed := [code for code in codes if code not in (0, None)]:
+            raise RuntimeError(f"a graceful stop after the faults ended with {failed}: see the logs in {directory}")
+    return chaos, [*workers, cases]
+
+
+async def _watch(supervisor: Supervisor) -> None:
+    while True:
+        supervisor.check()
+        await asyncio.sleep(CONSUMED_POLL_S)
+
+
+async def until_judging(workers: list[Process], supervisor: Supervisor) -> None:
+    limit = time.monotonic() + READY_S_MAX
+    while not all(worker.says("judging partitions") for worker in workers):
+        supervisor.check()
+        if time.monotonic() > limit:
+            raise RuntimeError(f"the workers did not come to judge:\n{workers[0].last_words()}")
+        await asyncio.sleep(CONSUMED_POLL_S)
+
+
+async def until_consumed(
+    world: World, supervisor: Supervisor, seconds_max: float = CONSUMED_S_MAX, cases: bool = True
+) -> None:
+    """Wait until the groups stand at the ends of their topics; where they don't in time, the judge will say what is
+    lost."""
+    limit = time.monotonic() + seconds_max
+    wanted = [(world.stage_group, "payments"), (world.stage_group, "labels")]
+    wanted += [(world.cases_group, "alerts")] if cases else []
+    while time.monotonic() < limit:
+        supervisor.check()
+        if all([await _stands_at_end(world, group, topic) for group, topic in wanted]):
+            return
+        await asyncio.sleep(CONSUMED_POLL_S)
+
+
+async def _stands_at_end(world: World, group: str, topic: str) -> bool:
+    name = world.topic(topic)
+    async with AIOKafkaConsumer(**world.brokers.options(), group_id=group, enable_auto_commit=False) as consumer:
+        places = [TopicPartition(name, number) for number in range(world.partitions)]
+        consumer.assign(places)  # does not join the group
+        committed = {place.partition: await consumer.committed(place) or 0 for place in places}
+    return all(committed[number] >= end for number, end in (await ends(world, name)).items())
+
+
+async def observe(world: World, redis: RedisServer) -> list[Observed]:
+    async def read(topic: str, number: int) -> Records:
+        return await read_partition(world, topic, number, committed=topic in (world.changelog, world.topic("cases")))
+
+    view = await _view(redis)
+    return [
+        Observed(
+            number=number,
+            payments=await read(world.topic("payments"), number),
+            labels=await read(world.topic("labels"), number),
+            decisions=await read(world.topic("decisions"), number),
+            alerts=await read(world.topic("alerts"), number),
+            dead_letters=await read(world.topic("dead-letters"), number),
+            cases=await read(world.topic("cases"), number),
+            changelog=await read(world.changelog, number),
+            view=view.get(number, {}),
+        )
+        for number in range(world.partitions)
+    ]
+
+
+async def _view(redis: RedisServer) -> Mapping[int, Mapping[str, Case]]:
+    """The cases of the view, by partition and id."""
+    found: dict[int, dict[str, Case]] = {}
+    async with Redis.from_url(redis.url) as client:
+        async for key in client.scan_iter(match=f"{PREFIX}case:*", count=1000):
+            held = await client.hgetall(key)
+            case = msgspec.json.decode(held[b"case"], type=Case)
+            found.setdefault(int(held[b"partition"]), {})[case.case_id] = case
+    return found

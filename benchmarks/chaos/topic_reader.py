@@ -1,0 +1,60 @@
+"""Whole partitions of topics, as they stand: what the judge looks at."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from benchmarks.chaos.world import World
+
+POLL_MS: Final = 500
+FETCH_BYTES_MAX: Final = 8 << 20
+READ_S_MAX: Final = 180.0
+
+Records = list[ConsumerRecord]
+
+
+async def read_partition(world: World, topic: str, partition: int, *, committed: bool) -> Records:
+    """Every record of the partition that stands there now, in order. `committed`: leave out what was aborted."""
+    consumer = AIOKafkaConsumer(
+        **world.brokers.options(),
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed" if committed and world.kafka else "read_uncommitted",
+        fetch_max_wait_ms=POLL_MS if world.kafka else 5,
+        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, partition)
+        consumer.assign([place])
+        consumer.seek(place, 0)
+        found: Records = []
+        limit, end = time.monotonic() + READ_S_MAX, None
+        # The high watermark of the first answer, not the end offsets: those are wrong on the embedded broker. Compared
+        # with the position, not the last record: the last may be a control record.
+        while end is None or await consumer.position(place) < end:
+            found += (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, ())
+            end = consumer.highwater(place) if end is None else end
+            if time.monotonic() > limit:
+                raise RuntimeError(f"{topic}-{partition} could not be read to its end {end}: at {len(found)} records")
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def ends(world: World, topic: str) -> dict[int, int]:
+    """The end of each partition, now."""
+    async with AIOKafkaConsumer(**world.brokers.options(), fetch_max_wait_ms=5) as consumer:
+        places = [TopicPartition(topic, number) for number in range(world.partitions)]
+        if world.kafka:
+            found: dict[TopicPartition, int] = await consumer.end_offsets(places)
+            return {place.partition: end for place, end in found.items()}
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, 0)
+        while any(consumer.highwater(place) is None for place in places):
+            await consumer.getmany(timeout_ms=100, max_records=1)
+        return {place.partition: int(consumer.highwater(place)) for place in places}

@@ -1,0 +1,99 @@
+"""The topics of one run on a shared broker, and the settings of the processes that work on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from fraudstream.kafka import Brokers
+from fraudstream.stream.settings import CheckpointMode, StreamSettings
+from fraudstream.stream.topics import apply_topics
+from fraudstream.stream.topics_file import Topic
+
+SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts while the run goes on
+
+
+class World(NamedTuple):
+    """`kafka`: Apache Kafka, else the embedded broker. `suffix` keeps runs on one broker apart."""
+
+    brokers: Brokers
+    redis_url: str
+    kafka: bool
+    suffix: str
+    partitions: int
+    rules: Path
+    checkpoint_s: float = 1.0
+    replication: int = 1
+    session_s: float = 6.0  # the least that Kafka allows by default
+
+    @property
+    def mode(self) -> CheckpointMode:
+        return "transaction" if self.kafka else "batch"
+
+    @property
+    def group(self) -> str:
+        return f"chaos-{self.suffix}"
+
+    @property
+    def cases_group(self) -> str:
+        return f"{self.group}-cases"
+
+    @property
+    def stage_group(self) -> str:
+        return StreamSettings(brokers=self.brokers, checkpoint_mode=self.mode, group=self.group).app_id
+
+    @property
+    def changelog(self) -> str:
+        return StreamSettings(brokers=self.brokers, checkpoint_mode=self.mode, group=self.group).changelog_topic
+
+    def topic(self, name: str) -> str:
+        """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases` or `case-actions` in this
+        run."""
+        return f"{name}-{self.suffix}"
+
+    def topics(self) -> list[Topic]:
+        stamped = {"message.timestamp.type": "LogAppendTime"}  # the broker's clock: a worker's may be stepped
+        compacted = {
+            "cleanup.policy": "compact",
+            "min.cleanable.dirty.ratio": "0.1",
+            "segment.bytes": str(SEGMENT_BYTES),
+        }
+        configs = {
+            "payments": stamped,
+            "labels": stamped,
+            "decisions": stamped,
+            "alerts": stamped,
+            "dead-letters": {},
+            "cases": {"cleanup.policy": "compact"},
+            "case-actions": {},
+        }
+        named = {self.topic(name): config for name, config in configs.items()} | {self.changelog: compacted}
+        return [
+            Topic(name, self.partitions, self.replication, config if self.kafka else {})
+            for name, config in named.items()
+        ]
+
+    async def create_topics(self) -> None:
+        await apply_topics(self.brokers, self.topics())
+
+    def flags(self) -> list[str]:
+        """Settings as flags, for `worker` and `cases` alike."""
+        settings = {
+            "kafka.bootstrap_servers": self.brokers.servers,
+            "redis.url": self.redis_url,
+            "rules.directory": str(self.rules),
+            "metrics.port": "0",
+            "worker.group": self.group,
+            "worker.checkpoint_mode": self.mode,
+            "worker.checkpoint_interval_s": str(self.checkpoint_s),
+            "worker.session_timeout_s": str(self.session_s),
+            "cases.group": self.cases_group,
+            "topics.payments": self.topic("payments"),
+            "topics.labels": self.topic("labels"),
+            "topics.decisions": self.topic("decisions"),
+            "topics.alerts": self.topic("alerts"),
+            "topics.dead_letters": self.topic("dead-letters"),
+            "topics.cases": self.topic("cases"),
+            "topics.case_actions": self.topic("case-actions"),
+        }
+        return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]

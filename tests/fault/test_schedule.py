@@ -1,0 +1,48 @@
+"""What the fault suite does follows from its seed, and over twenty seeds it does all of it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from benchmarks.chaos.fault_points import CASES_POINTS, WORKER_POINTS
+from benchmarks.chaos.load import load
+from benchmarks.chaos.schedule import Fault, Kind, schedule
+
+
+def faults_of(seed: int, brokers: int = 3) -> list[Fault]:
+    return schedule(seed, 12, (3, 4), 6.0, brokers)
+
+
+def test_a_seed_repeats_its_schedule_and_its_load() -> None:
+    assert faults_of(7) == faults_of(7) != faults_of(8)
+    assert load(7, 2_000, 200) == load(7, 2_000, 200) != load(8, 2_000, 200)
+
+
+def test_twenty_seeds_bring_every_kind_of_fault_and_every_point() -> None:
+    faults = [fault for seed in range(1, 21) for fault in faults_of(seed)]
+    assert {fault.kind for fault in faults} == set(get_args(Kind))
+    assert {fault.point for fault in faults if fault.kind == "kill at point"} == set(WORKER_POINTS)
+    assert {fault.point for fault in faults if fault.kind == "cases kill at point"} == set(CASES_POINTS)
+
+
+def test_a_broker_that_nobody_may_stop_is_left_alone() -> None:
+    assert not any(fault.kind.startswith("broker") for seed in range(20) for fault in faults_of(seed, brokers=0))
+
+
+def test_a_schedule_is_in_order_and_scales_to_one_and_back() -> None:
+    for seed in range(20):
+        faults = faults_of(seed)
+        assert [fault.share for fault in faults] == sorted(fault.share for fault in faults)
+        down, up = (fault.workers for fault in faults if fault.kind == "scale")
+        assert down == 1
+        assert up in (3, 4)
+
+
+def test_a_load_has_repeats_late_payments_labels_and_garbage() -> None:
+    items = load(seed=3, payments=20_000, accounts=2_000)
+    values = [item.value for item in items if item.topic == "payments" and not item.headers]
+    assert len(values) - len(set(values)) > 100, "payments that come twice"
+    assert sum(item.topic == "labels" for item in items) > 50
+    assert sum(bool(item.headers) for item in items) > 50
+    assert any(item.value is None for item in items)
+    assert any(item.key is None for item in items)
