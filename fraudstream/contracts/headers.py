@@ -7,7 +7,18 @@ from typing import Final
 TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payment
 LABEL_HEADER: Final = (TYPE_HEADER, b"label")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
+FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
+
+
+def source_of(value: bytes | None) -> tuple[str, int] | None:
+    """Partition and offset of a `source` header; None if it is none.
+
+    >>> source_of(b"3:17"), source_of(b"3"), source_of(None)
+    (('3', 17), None, None)
+    """
+    partition, _, offset = (value or b"").partition(b":")
+    return (partition.decode(), int(offset)) if partition.isdigit() and offset.isdigit() else None

@@ -20,15 +20,19 @@ _LABEL_KEYS = frozenset(Label.__struct_fields__)
 
 
 class Batch:
-    """`payment_at`, `label_at`: where each payment and label stands among the events; `payment_of`: the reverse."""
+    """`payment_at`, `label_at`: where each payment and label stands among the events; `payment_of`: the reverse.
+    `positions`: where each event stood among those that the batch was made of; int64, shape (n,)."""
 
     def __init__(self, columns: Columns, positions: Int64Array, labels: Sequence[tuple[int, Label]]) -> None:
         self.columns, self.labels = columns, [label for _, label in labels]
         self.n = columns.n + len(labels)
         self.payment_at: Int64Array = np.arange(columns.n)
         self.label_at: Int64Array = np.arange(columns.n, self.n)
+        self.positions = positions
         if labels:
-            order = np.argsort(np.concatenate([positions, np.array([position for position, _ in labels], np.int64)]))
+            stood = np.concatenate([positions, np.array([position for position, _ in labels], np.int64)])
+            order = np.argsort(stood)
+            self.positions = stood[order]
             place = np.empty(self.n, np.int64)
             place[order] = np.arange(self.n)
             self.payment_at, self.label_at = place[: columns.n], place[columns.n :]
@@ -42,14 +46,13 @@ class Batch:
     def events_of(self, entity: EntityMemory, status: Int8Array | None) -> questions.Events:
         """The events for one entity. `status`: what became of each at the first entity, which alone finds repeats.
 
-        What was late there may be a repeat, so no other entity remembers it either.
+        No other entity remembers a repeat, nor what was late there, for it may be one; both are answered.
         """
         columns, plan = self.columns, entity.plan
         kind = np.zeros(self.n, np.int8)
         kind[self.label_at] = questions.LABEL
         if status is not None:
-            kind[status == questions.REPEAT] = questions.PASS
-            kind[status == questions.LATE] = questions.ASK
+            kind[(status == questions.REPEAT) | (status == questions.LATE)] = questions.ASK
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:
@@ -74,6 +77,19 @@ class Batch:
             place=self._merged(self._place(entity), np.float32),
             label=label,
         )
+
+    def keys(self, field: str) -> list[bytes]:
+        """The key of each event where `field` is one: of what has none, the account's."""
+        key = attrgetter(field)
+        of_payments = [(key(payment) or payment.account_id).encode() for payment in self.columns.payments]
+        if not self.labels:
+            return of_payments
+        keys = [b""] * self.n
+        for at, of_payment in zip(self.payment_at.tolist(), of_payments, strict=True):
+            keys[at] = of_payment
+        for at, label in zip(self.label_at.tolist(), self.labels, strict=True):
+            keys[at] = (getattr(label, field, None) or label.account_id).encode()
+        return keys
 
     def answers_for(self, entity: EntityMemory) -> questions.Answers:
         """Room for the answers: every value missing, every status fresh."""

@@ -116,6 +116,12 @@ class Catalogue:
     derived: tuple[Derived, ...]
 
     @property
+    def stages(self) -> tuple[Entity, ...]:
+        """The entities that have a stage: the first, and those that features ask about."""
+        asked = {feature.entity for feature in self.features}
+        return tuple(entity for i, entity in enumerate(self.entities) if i == 0 or entity.name in asked)
+
+    @property
     def payment_symbols(self) -> Symbols:
         return {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for name, type_ in self.attributes.items()}}
 

@@ -1,22 +1,30 @@
 """One batch through the engine: columns, each entity's past, rules and score, verdicts. The same code streams, replays
-and tests rules."""
+and tests rules.
+
+In one process `judge` walks all entities. In a chain of stages each engine walks its own: all but the last `pass_on`
+what is carried so far, and the last one judges. Both are the same steps: walk one entity after the other, then decide.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine import kernel, questions
+from fraudstream.engine import kernel, ledger, questions
+from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.batch import Batch
+from fraudstream.engine.carried import Carried, Form
 from fraudstream.engine.catalogue import Derived
-from fraudstream.engine.columns import Columns, read_columns
+from fraudstream.engine.columns import Columns, Rejection, read_columns
 from fraudstream.engine.duration import UNITS_MS
 from fraudstream.engine.expression import Type
+from fraudstream.engine.ledger import FirstVerdicts, Ledger
 from fraudstream.engine.memory import Finding, Memory
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet
@@ -25,70 +33,190 @@ from fraudstream.engine.verdict import Verdicts
 TOO_FAR_AHEAD_MS = UNITS_MS["d"]
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a stage that does not decide hands on. `positions`: where each payment and label that goes on stood among
+    the events; int64, shape (n,). `keys` and `carried`: of each, its key for the next stage and its packed features.
+
+    `columns`, `late`, `repeat`: of the payments. `rejected`: events that go no further.
+    """
+
+    columns: Columns
+    positions: Int64Array
+    keys: list[bytes]
+    carried: list[bytes]
+    late: BoolArray
+    repeat: BoolArray
+    rejected: list[Rejection]
+    labels: int
+    labels_unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """What is known of a batch's events, shape (n,), before anything is decided. `value` and `error`: of each entity,
+    or of the stages before, (features, n). `since_ms`: as `Carried`'s. `matched`: (labels,).
+    `first`, `first_events`: of the first entity, if it is of this stage."""
+
+    batch: Batch
+    rejected: list[Rejection]
+    value: list[Float64Array]
+    error: list[Int8Array]
+    status: Int8Array
+    since_ms: Int64Array
+    matched: BoolArray
+    first: questions.Answers | None
+    first_events: questions.Events | None
+
+    def first_verdicts(self) -> FirstVerdicts:
+        """Of the repeats, as the slots of the first entity tell: of one in this batch the payment's number."""
+        assert self.first is not None, "without a ledger the first entity keeps the verdicts"
+        score = self.first.first_score[self.batch.payment_at]
+        in_batch = np.flatnonzero(score < 0)
+        score[in_batch] = -(self.batch.payment_of[-score[in_batch] - 1] + 1)
+        return FirstVerdicts(score, self.first.first_verdict[self.batch.payment_at])
+
+
 class Engine:
     """A rule set made ready to judge. It holds no state: that is in the `Memory` of each partition.
 
-    `stage` names the stage in alert ids. `too_far_ahead_ms`: how far event time may lie ahead of publication.
+    `stage`: the entity that it walks, where each has a process of its own; else it walks all. `stages`: their names,
+    in order; the last one decides, and names the stage in alert ids. `too_far_ahead_ms`: how far event time may lie
+    ahead of publication. Raises `ValueError` for a stage that the catalogue does not have.
     """
 
-    def __init__(self, rule_set: RuleSet, stage: str = "account", too_far_ahead_ms: int = TOO_FAR_AHEAD_MS) -> None:
+    def __init__(self, rule_set: RuleSet, stage: str | None = None, too_far_ahead_ms: int = TOO_FAR_AHEAD_MS) -> None:
         self.rule_set, self.stage, self.too_far_ahead_ms = rule_set, stage, too_far_ahead_ms
         self._catalogue = rule_set.catalogue
-        self._plans = tuple(plan_entity(self._catalogue, entity) for entity in self._catalogue.entities)
+        entities = self._catalogue.stages
+        self._plans = tuple(plan_entity(self._catalogue, entity) for entity in entities)
         self._symbols = self._catalogue.symbols
         self._attributes = self._catalogue.attributes
+        self.stages = tuple(entity.name for entity in entities)
+        if stage is not None and stage not in self.stages:
+            raise ValueError(f"no stage '{stage}': this catalogue has the stages {', '.join(self.stages)}.")
+        first = 0 if stage is None else self.stages.index(stage)
+        end = len(entities) if stage is None else first + 1
+        self._own = self._plans[first:end]
+        self.is_first, self.decides = first == 0, end == len(entities)
+        self.next_stage = None if self.decides else self.stages[end]
+        self.key = entities[first].key  # of the records in this stage's log
+        self._next_key = None if self.decides else entities[end].key
+        self.form_in, self.form_out = Form(self._plans[:first]), Form(self._plans[:end])
+
+    def of_stage(self, stage: str) -> Engine:
+        """The engine of one stage, under the same rule set. Raises `ValueError`."""
+        return Engine(self.rule_set, stage, self.too_far_ahead_ms)
 
     def memory(self) -> Memory:
         """The memory of a partition that has seen nothing yet."""
-        return Memory(self._plans)
+        return Memory(self._own, Ledger() if self.decides and len(self._plans) > 1 else None)
 
     def judge(
-        self, events: Sequence[Payment | Label], memory: Memory, published_at_ms: Sequence[int] | None = None
+        self,
+        events: Sequence[Payment | Label],
+        memory: Memory,
+        published_at_ms: Sequence[int] | None = None,
+        carried: Carried | None = None,
     ) -> Verdicts:
         """Apply the events to the memory, in order, and judge each payment in the light of what stands before it.
 
         How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, if
-        known. Events that can't be judged change nothing either; they are in `Verdicts.rejected`.
+        known. `carried`: what each event brings from the stages before, where this engine is not of the first. Events
+        that can't be judged change nothing either; they are in `Verdicts.rejected`.
         """
+        assert self.decides, f"the stage '{self.stage}' does not decide"
+        walked = self._walk(events, memory, published_at_ms, carried)
+        return self._decide(walked, memory)
+
+    def pass_on(
+        self,
+        events: Sequence[Payment | Label],
+        memory: Memory,
+        published_at_ms: Sequence[int],
+        carried: Carried | None = None,
+    ) -> Passed:
+        """As `judge`, where another stage follows: what goes on to it, in order."""
+        assert self._next_key is not None, "the last stage decides"
+        walked = self._walk(events, memory, published_at_ms, carried)
+        batch, columns = walked.batch, walked.batch.columns
+        arrived = np.asarray(published_at_ms, np.int64) if carried is None else carried.arrived_at_ms
+        status = walked.status.copy()
+        status[batch.label_at] = np.where(walked.matched, questions.FRESH, questions.UNMATCHED)
+        value, error = np.concatenate(walked.value), np.concatenate(walked.error)
+        carried = Carried(arrived[batch.positions], walked.since_ms, status, value, error)
+        of_payments = status[batch.payment_at]
+        return Passed(
+            columns=columns,
+            positions=batch.positions,
+            keys=batch.keys(self._next_key),
+            carried=self.form_out.pack(carried),
+            late=of_payments == questions.LATE,
+            repeat=of_payments == questions.REPEAT,
+            rejected=walked.rejected,
+            labels=len(batch.labels),
+            labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
+        )
+
+    def _walk(
+        self,
+        events: Sequence[Payment | Label],
+        memory: Memory,
+        published_at_ms: Sequence[int] | None,
+        carried: Carried | None,
+    ) -> _Walked:
+        """Ask the memory's entities, one after the other, and let them remember."""
+        assert (carried is None) == self.is_first, "features are carried to every stage but the first"
         at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
         payments = [event for event in events if not isinstance(event, Label)]
         labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
-        published = None if published_at_ms is None else np.asarray(published_at_ms, np.int64)[at]
+        published = (
+            None if published_at_ms is None or carried is not None else np.asarray(published_at_ms, np.int64)[at]
+        )
         columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
-        positions = at[kept]
-        rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
-
-        batch = Batch(columns, positions, labels)
-        features: dict[str, Float64Array] = {}
-        errors: dict[str, Int8Array] = {}
+        batch = Batch(columns, at[kept], labels)
+        value: list[Float64Array] = []
+        error: list[Int8Array] = []
+        status: Int8Array | None = None
+        matched = np.zeros(len(labels), np.bool_)
+        since_ms = np.full(batch.n, NEVER if memory.since_ms is None else memory.since_ms, np.int64)
+        if carried is not None:
+            before = carried.at(batch.positions)
+            since_ms = np.maximum(since_ms, before.since_ms)
+            value, error, status = [before.value], [before.error], before.status
+            matched = status[batch.label_at] == questions.FRESH
         first: questions.Answers | None = None
         first_events: questions.Events | None = None
-        matched = np.zeros(len(labels), np.bool_)
         for entity in memory.entities:
-            kernel_events = batch.events_of(entity, None if first is None else first.status)
+            kernel_events = batch.events_of(entity, status)
             answers = batch.answers_for(entity)
             entity.walk(kernel_events, answers)
             matched |= (kernel_events.row >= 0)[batch.label_at] & (
                 answers.status[batch.label_at] != questions.UNMATCHED
             )
-            for feature, value, error in zip(entity.plan.features, answers.value, answers.error, strict=True):
-                features[feature.name] = value[batch.payment_at]
-                errors[feature.name] = error[batch.payment_at]
-            if first is None:
-                first, first_events = answers, kernel_events
-        assert first is not None, "a catalogue has an entity"
-        assert first_events is not None, "a catalogue has an entity"
+            value.append(answers.value)
+            error.append(answers.error)
+            if status is None:
+                status, first, first_events = answers.status, answers, kernel_events
+        assert status is not None, "a stage has an entity"
         if columns.n:
             memory.watermark_ms = max(memory.watermark_ms, int(columns.occurred_at_ms.max()))
+        rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
+        return _Walked(batch, rejected, value, error, status, since_ms, matched, first, first_events)
 
+    def _decide(self, walked: _Walked, memory: Memory) -> Verdicts:
+        batch, columns = walked.batch, walked.batch.columns
+        status = walked.status[batch.payment_at]
+        first = memory.ledger.enter(columns.event, status) if memory.ledger is not None else walked.first_verdicts()
+        repeat = (status == questions.REPEAT) & (first.score != ledger.UNKNOWN)
+        late = ((status == questions.LATE) | (status == questions.REPEAT)) & ~repeat
+        features, errors = self._features(walked, repeat)
         for name, value in features.items():
             is_bool = self._symbols[name] is Type.BOOL
             columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
 
-        status = first.status[batch.payment_at]
-        repeat = status == questions.REPEAT
         fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
         for number, rule in enumerate(self.rule_set.rules):
             fired[:, number] = rule.when.true(columns)
@@ -97,34 +225,23 @@ class Engine:
         score_points = part_points.sum(axis=0, dtype=np.int32)
         score_points[repeat] = 0
         finding = self._findings(memory, fired, score_points)
-        # Repeats answer with their first verdict: from the row, or from this very batch.
+        # Repeats answer with their first verdict: the one remembered, or one of this very batch.
         for row in np.flatnonzero(repeat).tolist():
-            score = int(first.first_score[batch.payment_at[row]])
+            score = int(first.score[row])
             if score >= 0:
-                score_points[row] = score
-                finding[row] = first.first_verdict[batch.payment_at[row]]
+                score_points[row], finding[row] = score, first.verdict[row]
             else:
-                original = batch.payment_of[-score - 1]
-                score_points[row], finding[row] = score_points[original], finding[original]
-        account = memory.entities[0].arena
+                score_points[row], finding[row] = score_points[-score - 1], finding[-score - 1]
         fresh = status == questions.FRESH
-        kernel.remember_verdicts(
-            account.rows,
-            account.slots,
-            account.tops,
-            first_events.row[batch.payment_at][fresh],
-            columns.event[fresh],
-            score_points[fresh],
-            finding[fresh].astype(np.int32),
-        )
+        self._remember(walked, memory, fresh, score_points[fresh], finding[fresh].astype(np.int32))
         outcomes = np.array([found.outcome != "allow" for found in memory.findings], np.bool_)
         return Verdicts(
             rule_set=self.rule_set,
-            stage=self.stage,
+            stage=self.stages[-1],
             plans=self._plans,
             columns=columns,
-            positions=positions,
-            late=status == questions.LATE,
+            positions=batch.positions[batch.payment_at],
+            late=late,
             repeat=repeat,
             score_points=score_points,
             part_points=part_points,
@@ -134,11 +251,37 @@ class Engine:
             alerted=outcomes[finding] & ~repeat if columns.n else np.zeros(0, np.bool_),
             features=features,
             errors=errors,
-            rejected=rejected,
-            labels=len(labels),
-            labels_unmatched=len(labels) - int(matched.sum()),
-            since_ms=memory.since_ms,
+            rejected=walked.rejected,
+            labels=len(batch.labels),
+            labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
+            since_ms=walked.since_ms[batch.payment_at],
         )
+
+    def _features(self, walked: _Walked, repeat: BoolArray) -> tuple[dict[str, Float64Array], dict[str, Int8Array]]:
+        """By name, of each payment; a repeat has none."""
+        at, names = walked.batch.payment_at, iter(self.form_out.features)
+        features: dict[str, Float64Array] = {}
+        errors: dict[str, Int8Array] = {}
+        for of_entity, how in zip(walked.value, walked.error, strict=True):
+            for value, error in zip(of_entity, how, strict=True):
+                name = next(names)
+                features[name], errors[name] = value[at], error[at]
+        if repeat.any():
+            for name in features:
+                features[name][repeat], errors[name][repeat] = np.nan, questions.EXACT
+        return features, errors
+
+    def _remember(
+        self, walked: _Walked, memory: Memory, fresh: BoolArray, score: Int32Array, finding: Int32Array
+    ) -> None:
+        """Keep the first verdicts of the fresh payments, for their repeats."""
+        if memory.ledger is not None:
+            memory.ledger.judged(score, finding)
+            return
+        assert walked.first_events is not None, "without a ledger the first entity keeps the verdicts"
+        account, row = memory.entities[0].arena, walked.first_events.row[walked.batch.payment_at][fresh]
+        event = walked.batch.columns.event[fresh]
+        kernel.remember_verdicts(account.rows, account.slots, account.tops, row, event, score, finding)
 
     def _findings(self, memory: Memory, fired: BoolArray, score_points: Int32Array) -> Int64Array:
         """What each payment's verdict came to, as a number in the memory's list."""

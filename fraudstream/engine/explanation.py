@@ -8,7 +8,8 @@ import numpy as np
 
 from fraudstream.contracts.alert import FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array
+from fraudstream.engine.arena import NEVER
+from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.duration import duration_text
 from fraudstream.engine.evidence import evidence_of, texts_of
@@ -22,7 +23,8 @@ from fraudstream.engine.warming import warming
 
 
 class Explanation:
-    """Explains the payments of an excerpt. `fired`: bool, shape (n, rules). `since_ms`: the memory's."""
+    """Explains the payments of an excerpt. `fired`: bool, shape (n, rules). `since_ms`: `NEVER` where the
+    memories have seen their logs from the beginning; int64, shape (n,)."""
 
     def __init__(
         self,
@@ -30,7 +32,7 @@ class Explanation:
         plans: Sequence[EntityPlan],
         columns: Excerpt,
         fired: BoolArray,
-        since_ms: int | None,
+        since_ms: Int64Array,
     ) -> None:
         self._rule_set, self._columns, self._fired = rule_set, columns, fired
         self._entities = {plan.entity.name: plan.entity for plan in plans}
@@ -95,7 +97,7 @@ class Explanation:
                         name,
                         plain(value := float(self._columns.column(name)[row]), self._types[name], payment.currency),
                         self._window_error(name, int(errors[name][row]) if name in errors else 0),
-                        self._warming(name, value, payment),
+                        self._warming(name, value, payment, row),
                     )
                     for name in sorted(names & self._features)
                 ]
@@ -110,9 +112,12 @@ class Explanation:
             return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
         return f"not exact: the window reaches back beyond the {entity.slots} payments held"
 
-    def _warming(self, name: str, value: float, payment: Payment) -> str | None:
+    def _warming(self, name: str, value: float, payment: Payment, row: int) -> str | None:
         feature = self._declared.get(name)
-        return warming(feature, value, time_ms(payment.occurred_at), self._since_ms) if feature is not None else None
+        since_ms = int(self._since_ms[row])
+        if feature is None or since_ms == NEVER:
+            return None
+        return warming(feature, value, time_ms(payment.occurred_at), since_ms)
 
 
 class _Words:

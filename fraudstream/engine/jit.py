@@ -16,6 +16,7 @@ COMPILED = (
     "digest",
     "kernel",
     "key_index",
+    "ledger",
     "lookback",
     "place",
     "questions",

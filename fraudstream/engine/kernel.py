@@ -45,7 +45,6 @@ from fraudstream.engine.questions import (
     LATE,
     NEEDS_SLOTS,
     NEEDS_SPILLS,
-    PASS,
     PAYMENT,
     REPEAT,
     SINCE_LAST,
@@ -79,7 +78,7 @@ def walk(
     scratch.touched[0] = _fetch(events.row, rows, slots)
     for i in range(first, len(events.kind)):
         row = events.row[i]
-        if row < 0 or events.kind[i] == PASS:
+        if row < 0:
             continue
         if events.kind[i] == LABEL:
             answers.status[i] = _label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
@@ -88,15 +87,15 @@ def walk(
             return i, NEEDS_SLOTS
         if tops.used[SPILLS_USED] >= len(spills.pane):
             return i, NEEDS_SPILLS
-        if plan.guards:
-            slot = find(rows, slots, row, events.event[i])
-            if slot >= 0:
-                answers.status[i] = REPEAT
-                answers.first_score[i] = slots.score[slot]
-                answers.first_verdict[i] = slots.verdict[slot]
+        known = find(rows, slots, row, events.event[i]) if plan.guards else -1
+        if known >= 0:
+            answers.status[i] = REPEAT
+            if plan.keeps_verdicts:
+                answers.first_score[i] = slots.score[known]
+                answers.first_verdict[i] = slots.verdict[known]
                 continue
         _answer(plan, events, rows, slots, spills, scratch, answers, row, i)
-        if events.kind[i] == PAYMENT:
+        if known < 0 and events.kind[i] == PAYMENT:
             answers.status[i] = _remember(plan, events, rows, slots, spills, tops, row, i)
     return len(events.kind), DONE
 
@@ -160,7 +159,7 @@ def _remember(
         position -= 1
     slot = slot_at(rows, row, position)
     _write(slots, slot, events, i)
-    if plan.guards:
+    if plan.keeps_verdicts:
         slots.score[slot] = -(i + 1)
     return FRESH
 

@@ -17,10 +17,12 @@ from fraudstream.engine import kernel, questions, saved
 from fraudstream.engine.arena import NEVER, Arena
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.key_index import KeyIndex
+from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.plan import EntityPlan
 
 _PARTITION_KEY = b"\0partition"
 _FINDING_KEY = b"\0finding\0"
+_LEDGER_KEY = b"\0ledger\0"
 
 
 class Finding(NamedTuple):
@@ -33,28 +35,33 @@ class Finding(NamedTuple):
 
 
 class _Partition(msgspec.Struct, omit_defaults=True):
-    """What is saved of a partition as such."""
+    """What is saved of a partition as such. `verdicts`: how many the ledger has ever entered."""
 
     watermark_ms: int
     since_ms: int | None = None
+    verdicts: int = 0
 
 
 class Memory:
-    """The state of one partition under one catalogue; `engine.memory()` makes it, `engine.judge` reads and writes
-    it.
+    """The state of one partition under one catalogue; `engine.memory()` makes it, the engine reads and writes it.
 
     `since_ms`: when the first record was published that it has seen; None if it has seen its log from the beginning.
+    `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `sources`: the highest
+    offset seen of each partition of the stage before, by the partition's number; a checkpoint keeps it beside the
+    changes.
     """
 
-    def __init__(self, plans: Sequence[EntityPlan]) -> None:
+    def __init__(self, plans: Sequence[EntityPlan], ledger: Ledger | None = None) -> None:
         self.entities = tuple(EntityMemory(plan) for plan in plans)
+        self.ledger = ledger
+        self.sources: dict[str, int] = {}
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
         self.since_ms: int | None = None
         self._beginning_lost = False
         self._numbers: dict[Finding, int] = {}
         self._findings_saved = 0
-        self._saved: tuple[int, int | None] = (NEVER, None)
+        self._saved = self._partition
 
     def miss_the_beginning(self) -> None:
         """Its log had lost its beginning before the first record is read: `since_ms` will be that record's time."""
@@ -84,14 +91,16 @@ class Memory:
     @property
     def layout(self) -> str:
         """Names the form of the rows: records saved under another layout can't be restored here."""
-        return "-".join(entity.plan.layout for entity in self.entities)
+        return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         """What has changed since the last call, and from now on counts as saved."""
         records: list[tuple[bytes, bytes]] = []
-        if (self.watermark_ms, self.since_ms) != self._saved:
-            self._saved = (self.watermark_ms, self.since_ms)
-            records.append((_PARTITION_KEY, msgspec.json.encode(_Partition(*self._saved))))
+        chunks = self.ledger.changes() if self.ledger is not None else []
+        if self._partition != self._saved:
+            self._saved = self._partition
+            records.append((_PARTITION_KEY, msgspec.json.encode(self._saved)))
+        records += [(_LEDGER_KEY + b"%d" % number, entries) for number, entries in chunks]
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
@@ -106,10 +115,13 @@ class Memory:
             latest.pop(key, None)  # a key takes the place of its last record
             latest[key] = value
         parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
+        whole = self._partition
+        chunks: list[tuple[int, bytes]] = []
         for key, value in latest.items():
             if key == _PARTITION_KEY:
-                partition = msgspec.json.decode(value, type=_Partition)
-                self._saved = (self.watermark_ms, self.since_ms) = (partition.watermark_ms, partition.since_ms)
+                whole = msgspec.json.decode(value, type=_Partition)
+            elif key.startswith(_LEDGER_KEY):
+                chunks.append((int(key.removeprefix(_LEDGER_KEY)), value))
             elif key.startswith(_FINDING_KEY):
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
             else:
@@ -117,8 +129,17 @@ class Memory:
                 if name not in parts:
                     raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
                 parts[name].append(saved.SavedPart(text, part, value))
+        self.watermark_ms, self.since_ms, self._saved = whole.watermark_ms, whole.since_ms, whole
+        if self.ledger is not None:
+            self.ledger.restore(chunks, whole.verdicts)
+        elif chunks:
+            raise ValueError("the saved rows have a ledger of first verdicts, which this stage does not keep.")
         for entity in self.entities:
             saved.restore(parts[entity.plan.entity.name], entity.index, entity.arena)
+
+    @property
+    def _partition(self) -> _Partition:
+        return _Partition(self.watermark_ms, self.since_ms, self.ledger.count if self.ledger is not None else 0)
 
     def _restore_finding(self, number: int, value: bytes) -> None:
         finding = msgspec.json.decode(value, type=Finding)

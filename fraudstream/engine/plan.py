@@ -47,7 +47,8 @@ class EntityPlan:
 
 
 def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
-    """What the kernel needs for one entity. The first entity of a catalogue is the one that finds duplicates."""
+    """What the kernel needs for one entity. The first entity of a catalogue is the one that finds duplicates, and where
+    it is the only stage, the one that keeps first verdicts."""
     features = sorted(
         (feature for feature in catalogue.features if feature.entity == entity.name),
         key=lambda feature: (feature.delay_ms, feature.window_ms, feature.name),
@@ -105,6 +106,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         horizon_ms=max(horizon_ms, HORIZON_MIN_MS),
         pane_ms=entity.pane_ms,
         guards=entity is catalogue.entities[0],
+        keeps_verdicts=catalogue.stages == (entity,),
     )
     layout = [
         _LAYOUT_VERSION,
@@ -118,6 +120,8 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         list(lasts),
         list(elders),
     ]
+    if plan.guards and not plan.keeps_verdicts:
+        layout.append("no verdicts")
     digest = blake2b(msgspec.json.encode(layout), digest_size=8).hexdigest()
     return EntityPlan(
         entity,

@@ -15,8 +15,8 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 
-# What an event is to an entity. PASS: nothing of its concern; ASK: answered, but not remembered.
-PAYMENT, LABEL, PASS, ASK = range(4)
+# What an event is to an entity. ASK: answered, but not remembered.
+PAYMENT, LABEL, ASK = range(3)
 FRESH, LATE, REPEAT, UNMATCHED = range(4)  # what became of it
 DONE, NEEDS_SLOTS, NEEDS_SPILLS = range(3)  # why the walk stopped
 EXACT, PANE, AT_LEAST = range(3)  # how a feature was answered
@@ -40,7 +40,8 @@ class Plan(NamedTuple):
     sizes: Int32Array  # block sizes
     horizon_ms: int  # the ring grows rather than let go of a payment younger than this
     pane_ms: int
-    guards: bool  # this stage finds duplicates: a late payment is not remembered, for it may be one
+    guards: bool  # this entity finds duplicates: a late payment is not remembered, for it may be one
+    keeps_verdicts: bool  # its slots hold first verdicts; else repeats are answered as well, and judged elsewhere
 
 
 class Events(NamedTuple):

@@ -9,17 +9,21 @@ from collections.abc import Sequence
 from operator import ne
 from typing import NamedTuple, Protocol
 
-from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.carried import Carried
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
-from fraudstream.engine.engine import Engine
+from fraudstream.engine.engine import Engine, Passed
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.verdict import Verdicts
 
 _NO_KEY = "The record has no key. Key payments by account_id: so an account's payments keep their order."
 _OTHER_KEY = "The record's key is not its account_id: its account's other payments stand in another partition."
+_NOT_HANDED_ON = (
+    "The record does not come from the stage before, which alone writes here. Publish payments to their topic."
+)
 
 
 class LogRecord(Protocol):
@@ -45,21 +49,59 @@ class Reading(NamedTuple):
     events: int
 
 
+class Handed(NamedTuple):
+    """What records came to in a stage that another follows. `positions`: the record of each event that goes on."""
+
+    passed: Passed
+    positions: list[int]
+    refused: list[Rejection]
+    events: int
+
+
 def read(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Reading:
-    """Apply `records` to `memory`, in order, and judge each payment in the light of what stands before it."""
+    """Apply `records` to `memory`, in order, and judge each payment in the light of what stands before it.
+
+    Raises `OtherFeatures` where the stage before ran under another catalogue.
+    """
+    found = _events_of(engine, memory, records)
+    verdicts = engine.judge(found.events, memory, found.published(records), found.carried)
+    refused = found.all_refused(verdicts.rejected)
+    return Reading(verdicts, [found.where[i] for i in verdicts.positions.tolist()], refused, len(found.events))
+
+
+def hand_on(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Handed:
+    """As `read`, where another stage decides: apply `records`, and tell what goes on to the next one."""
+    found = _events_of(engine, memory, records)
+    passed = engine.pass_on(found.events, memory, found.published(records), found.carried)
+    refused = found.all_refused(passed.rejected)
+    return Handed(passed, [found.where[i] for i in passed.positions.tolist()], refused, len(found.events))
+
+
+class _Found(NamedTuple):
+    """The events that can be judged, the record of each, what is refused, and what comes from the stages before."""
+
+    events: list[Payment | Label]
+    where: Sequence[int]
+    refused: list[Rejection]
+    carried: Carried | None
+
+    def published(self, records: Sequence[LogRecord]) -> list[int]:
+        timestamps = [record.timestamp for record in records]
+        return timestamps if len(self.events) == len(records) else [timestamps[i] for i in self.where]
+
+    def all_refused(self, by_engine: list[Rejection]) -> list[Rejection]:
+        """Found in three places, told in the order of the log."""
+        at_record = [rejection._replace(position=self.where[rejection.position]) for rejection in by_engine]
+        return sorted(self.refused + at_record, key=lambda rejection: rejection.position)
+
+
+def _events_of(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> _Found:
     if records:
         memory.begin(records[0].timestamp)
-    events, where, refused = _decoded(records)
-    timestamps = [record.timestamp for record in records]
-    published = timestamps if len(events) == len(records) else [timestamps[i] for i in where]
-    verdicts = engine.judge(events, memory, published)
-    refused += [rejection._replace(position=where[rejection.position]) for rejection in verdicts.rejected]
-    refused.sort(key=lambda rejection: rejection.position)  # found in three places, told in the order of the log
-    return Reading(verdicts, [where[i] for i in verdicts.positions.tolist()], refused, len(events))
+    return _from_publishers(records) if engine.is_first else _from_stage_before(engine, memory, records)
 
 
-def _decoded(records: Sequence[LogRecord]) -> tuple[list[Payment | Label], Sequence[int], list[Rejection]]:
-    """The events that can be judged, the record of each, and what is refused."""
+def _from_publishers(records: Sequence[LogRecord]) -> _Found:
     labels = [LABEL_HEADER in record.headers for record in records]
     decoded = decode([record.value for record in records], labels if True in labels else None)
     refused = [event._replace(position=position) for position, event in enumerate(decoded) if type(event) is Rejection]
@@ -67,7 +109,7 @@ def _decoded(records: Sequence[LogRecord]) -> tuple[list[Payment | Label], Seque
         keys = [record.key for record in records]
         accounts = [event.account_id.encode() for event in decoded]  # type: ignore[union-attr]
         if not any(map(ne, keys, accounts)):
-            return decoded, range(len(decoded)), refused  # type: ignore[return-value]
+            return _Found(decoded, range(len(decoded)), refused, None)  # type: ignore[arg-type]
     events: list[Payment | Label] = []
     where: list[int] = []
     for position, event in enumerate(decoded):
@@ -79,4 +121,41 @@ def _decoded(records: Sequence[LogRecord]) -> tuple[list[Payment | Label], Seque
             continue
         events.append(event)
         where.append(position)
-    return events, where, refused
+    return _Found(events, where, refused, None)
+
+
+def _from_stage_before(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> _Found:
+    """A stage that went on from its last checkpoint sends again: what is not higher than its source's highest offset
+    was here before, and is dropped."""
+    sources = memory.sources
+    where: list[int] = []
+    features: list[bytes] = []
+    labels: list[bool] = []
+    refused: list[Rejection] = []
+    for position, record in enumerate(records):
+        source = packed = None
+        label = False
+        for header in record.headers:
+            if header[0] == SOURCE_HEADER:
+                source = header[1]
+            elif header[0] == FEATURES_HEADER:
+                packed = header[1]
+            elif header == LABEL_HEADER:
+                label = True
+        place = source_of(source)
+        if place is None or packed is None:
+            refused.append(Rejection(position, "invalid", _NOT_HANDED_ON, "$"))
+            continue
+        partition, offset = place
+        if offset > sources.get(partition, -1):
+            sources[partition] = offset
+            where.append(position)
+            features.append(packed)
+            labels.append(label)
+    decoded = decode([records[i].value for i in where], labels if True in labels else None)
+    sound = [i for i, event in enumerate(decoded) if type(event) is not Rejection]
+    if len(sound) < len(decoded):
+        refused += [event._replace(position=where[i]) for i, event in enumerate(decoded) if type(event) is Rejection]
+        where, features = [where[i] for i in sound], [features[i] for i in sound]
+    events = [event for event in decoded if not isinstance(event, Rejection)]
+    return _Found(events, where, refused, engine.form_in.unpack(features))

@@ -36,7 +36,7 @@ class Verdicts:
     `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
     `findings`; of a repeat it is the first verdict's. `fired`: (n, rules), False for a repeat. `features` by name:
     float64, NaN missing. `errors` by name: int8, how each was answered (`questions.EXACT`, `PANE`, `AT_LEAST`).
-    `since_ms`: the memory's.
+    `since_ms`: int64, as `Carried`'s.
     """
 
     rule_set: RuleSet
@@ -57,7 +57,7 @@ class Verdicts:
     rejected: list[Rejection]
     labels: int
     labels_unmatched: int
-    since_ms: int | None
+    since_ms: Int64Array
 
     @property
     def n(self) -> int:
@@ -112,7 +112,7 @@ class Verdicts:
         if not len(rows):
             return []
         explanation = Explanation(
-            self.rule_set, self.plans, Excerpt(self.columns, rows), self.fired[rows], self.since_ms
+            self.rule_set, self.plans, Excerpt(self.columns, rows), self.fired[rows], self.since_ms[rows]
         )
         payments = [self.payments[row] for row in rows.tolist()]
         hits = explanation.hits(payments)

@@ -16,14 +16,12 @@ from fraudstream.engine.duration import UNITS_MS
 _UNITS = (("days", "d"), ("hours", "h"), ("minutes", "m"))
 
 
-def warming(feature: Feature, value: float, occurred_at_ms: int, since_ms: int | None) -> str | None:
+def warming(feature: Feature, value: float, occurred_at_ms: int, since_ms: int) -> str | None:
     """How much of what `feature` looks back on the memory has seen by `occurred_at_ms`, or None if all of it.
 
-    `since_ms`: when the first record was published that the memory has seen, None if it has seen the whole log. An age,
+    `since_ms`: when the first record was published that the memory has seen. An age,
     and what found nothing to look at, may lie any time back: they are told for the longest window there is.
     """
-    if since_ms is None:
-        return None
     span_ms = feature.window_ms + feature.delay_ms
     if span_ms == 0:
         if feature.aggregate != "age" and not math.isnan(value):

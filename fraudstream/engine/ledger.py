@@ -1,0 +1,139 @@
+"""The first verdicts of a partition's last payments, for the stage that decides where it is not the account's: a repeat
+is found by the account stage, which knows no verdict, and answered from here.
+
+A ring in the order of the log, found by digest through chains:
+
+    heads[digest & mask] ──► newest with that bucket ──before──► an older one ──before──► … until the ring forgot it
+
+Its place is a function of how many were ever entered, so nothing has to be taken out of the chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraudstream.engine.arrays import Int8Array, Int32Array, Int64Array, UInt64Array
+from fraudstream.engine.jit import jit
+from fraudstream.engine.questions import FRESH, REPEAT
+
+LEDGER_MAX = 1 << 18
+UNKNOWN = -(1 << 31)  # in place of a score: the ledger does not hold the payment
+
+_CHUNK = 256  # entries of one changelog record
+_ROOM = 4 * _CHUNK  # to begin with; doubled up to the ledger's size
+_ENTRY = np.dtype([("event", "<u8"), ("score", "<i4"), ("verdict", "<i4")])
+
+
+class FirstVerdicts(NamedTuple):
+    """Of the repeats among a batch's payments, shape (n,). `score`: ten-thousandths; `UNKNOWN`; or below 0: that of the
+    batch's payment number -(score + 1), which is not judged yet. `verdict`: number in the memory's list of findings."""
+
+    score: Int32Array
+    verdict: Int32Array
+
+
+class Ledger:
+    """Remembers the last `size` payments that were fresh."""
+
+    def __init__(self, size: int = LEDGER_MAX) -> None:
+        self.size, self.count = size, 0  # `count`: ever entered
+        self._entries: NDArray[Any] = np.zeros(min(_ROOM, size), _ENTRY)
+        self._before: Int64Array = np.zeros(0, np.int64)
+        self._heads: Int64Array = np.zeros(0, np.int64)  # empty: to be made from the entries
+        self._saved = 0
+
+    def enter(self, event: UInt64Array, status: Int8Array) -> FirstVerdicts:
+        """Find the repeats among payments and enter the fresh ones, in order; `judged` tells their verdicts."""
+        self._make_room(self.count + int(np.count_nonzero(status == FRESH)))
+        if not len(self._heads):
+            self._before = np.full(len(self._entries), -1, np.int64)
+            self._heads = np.full(len(self._entries), -1, np.int64)
+            _index(self._entries["event"], self._before, self._heads, self.count)
+        first = FirstVerdicts(np.zeros(len(event), np.int32), np.zeros(len(event), np.int32))
+        columns = (self._entries["event"], self._entries["score"], self._entries["verdict"])
+        self.count = _enter(*columns, self._before, self._heads, self.count, event, status, *first)
+        return first
+
+    def judged(self, score: Int32Array, verdict: Int32Array) -> None:
+        """The verdicts of the fresh payments entered last, in order."""
+        numbers = np.arange(self.count - len(score), self.count)
+        held = numbers >= self.count - len(self._entries)
+        places = numbers[held] % len(self._entries)
+        self._entries["score"][places], self._entries["verdict"][places] = score[held], verdict[held]
+
+    def changes(self) -> list[tuple[int, bytes]]:
+        """The chunks that have changed since the last call: number, entries."""
+        numbers = np.arange(max(self._saved, self.count - len(self._entries)), self.count)
+        self._saved = self.count
+        filled = min(self.count, len(self._entries))
+        return [
+            (chunk, self._entries[_CHUNK * chunk : min(_CHUNK * chunk + _CHUNK, filled)].tobytes())
+            for chunk in np.unique(numbers % len(self._entries) // _CHUNK).tolist()
+        ]
+
+    def restore(self, chunks: Sequence[tuple[int, bytes]], count: int) -> None:
+        """Put saved chunks back. `count`: how many had been entered when the last of them was saved."""
+        for chunk, data in chunks:
+            entries = np.frombuffer(data, _ENTRY)
+            self._make_room(_CHUNK * chunk + len(entries))
+            self._entries[_CHUNK * chunk : _CHUNK * chunk + len(entries)] = entries
+        self._make_room(count)
+        self.count = self._saved = count
+        self._heads = np.zeros(0, np.int64)
+
+    def _make_room(self, count: int) -> None:
+        room = len(self._entries)
+        while room < min(count, self.size):
+            room = min(2 * room, self.size)
+        if room > len(self._entries):  # it has never been full, so every entry stays in its place
+            entries = np.zeros(room, _ENTRY)
+            entries[: len(self._entries)] = self._entries
+            self._entries, self._heads = entries, np.zeros(0, np.int64)
+
+
+@jit
+def _index(event: UInt64Array, before: Int64Array, heads: Int64Array, count: int) -> None:
+    mask = np.uint64(len(heads) - 1)
+    for number in range(max(0, count - len(event)), count):
+        place = number % len(event)
+        bucket = np.int64(event[place] & mask)
+        before[place] = heads[bucket]
+        heads[bucket] = number
+
+
+@jit
+def _enter(
+    events: UInt64Array,
+    scores: Int32Array,
+    verdicts: Int32Array,
+    before: Int64Array,
+    heads: Int64Array,
+    count: int,
+    event: UInt64Array,
+    status: Int8Array,
+    first_score: Int32Array,
+    first_verdict: Int32Array,
+) -> int:
+    size, mask = len(events), np.uint64(len(heads) - 1)
+    for i in range(len(event)):
+        bucket = np.int64(event[i] & mask)
+        if status[i] == FRESH:
+            place = count % size
+            events[place], scores[place], verdicts[place] = event[i], -(i + 1), 0
+            before[place] = heads[bucket]
+            heads[bucket] = count
+            count += 1
+        elif status[i] == REPEAT:
+            first_score[i] = UNKNOWN
+            number = heads[bucket]
+            while number >= 0 and number >= count - size:
+                place = number % size
+                if events[place] == event[i]:
+                    first_score[i], first_verdict[i] = scores[place], verdicts[place]
+                    break
+                number = before[place]
+    return count

@@ -1,0 +1,164 @@
+"""A chain of stages, each with the memory of its own entity, tells what one process with all of them tells.
+
+With one partition a topic every stage's log has the order of the first one. Between stages goes what Kafka would carry:
+key, value, headers. A stage that is killed goes on from its last checkpoint and sends again what it had sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
+from fraudstream.contracts.label import Label
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.memory import Memory
+from fraudstream.engine.reading import Reading, hand_on, read
+from fraudstream.engine.rule_set import compile_rule_set
+from tests.oracle.catalogues import CATALOGUES
+from tests.property.payment_logs import BEGIN_MS, Log, log_of, logs
+from tests.property.profile import EXAMPLES
+from tests.property.rule_sets import RULES
+from tests.property.test_batches import split
+from tests.property.told import told
+
+_MERCHANT = "  merchant.fraud_1d: {aggregate: share, of: fraud, window: 1d}\n  merchant.age: {aggregate: age}\n"
+
+
+def _with_merchant(catalogue: str) -> str:
+    entities, features = catalogue.split("features:", 1)
+    return f"{entities}  merchant: {{key: merchant_id, slots: 4}}\nfeatures:{features}{_MERCHANT}"
+
+
+WHOLE = {
+    name: Engine(compile_rule_set({"features.yaml": _with_merchant(text), **RULES}))
+    for name, text in CATALOGUES.items()
+}
+CHAINS = {name: [engine.of_stage(stage) for stage in engine.stages] for name, engine in WHOLE.items()}
+
+_cuts = st.lists(st.integers(0, 60), max_size=4)
+
+
+class Record(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def records_of(log: Log) -> list[Record]:
+    return [
+        Record(
+            offset,
+            BEGIN_MS + 4_000 * 86_400_000,
+            event.account_id.encode(),
+            msgspec.json.encode(event),
+            [LABEL_HEADER] if isinstance(event, Label) else [],
+        )
+        for offset, event in enumerate(log)
+    ]
+
+
+def forwarded(engine: Engine, memory: Memory, records: Sequence[Record], begin: int) -> list[Record]:
+    """What the stage sends for the records; the first of it stands at offset `begin` of the next log."""
+    handed = hand_on(engine, memory, records)
+    assert handed.refused == []
+    sent: list[Record] = []
+    for position, key, carried in zip(handed.positions, handed.passed.keys, handed.passed.carried, strict=True):
+        record = records[position]
+        label = [LABEL_HEADER] if LABEL_HEADER in record.headers else []
+        headers = [*label, source_header(0, record.offset), (FEATURES_HEADER, carried)]
+        sent.append(Record(begin + len(sent), record.timestamp + 1, key, record.value, headers))
+    return sent
+
+
+def said(readings: Sequence[Reading]) -> list[object]:
+    return [
+        (told(r.verdicts), [msgspec.json.encode(a) for a in r.verdicts.alerts()], r.verdicts.labels_unmatched)
+        for r in readings
+    ]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@EXAMPLES
+@given(log=logs(), cuts=_cuts)
+def test_a_chain_of_stages_decides_as_one_process_with_all_entities(name: str, log: Log, cuts: list[int]) -> None:
+    memories = [engine.memory() for engine in CHAINS[name]]
+    whole = WHOLE[name].memory()
+    begin = 0
+    for piece in split(records_of(log), cuts):  # type: ignore[arg-type]
+        records: list[Record] = list(piece)  # type: ignore[arg-type]
+        expected = read(WHOLE[name], whole, records)
+        for engine, memory in list(zip(CHAINS[name], memories, strict=True))[:-1]:
+            records = forwarded(engine, memory, records, begin)
+        begin += len(records)
+        found = read(CHAINS[name][-1], memories[-1], records)
+        assert said([found]) == said([expected])
+        assert found.verdicts.labels == expected.verdicts.labels
+    of_stages = [dict(memory.changes()) for memory in memories]
+    rows = {key: value for records in of_stages for key, value in records.items() if not key.startswith(b"\0")}
+    assert rows == {key: value for key, value in whole.changes() if not key.startswith(b"\0")}
+
+
+@EXAMPLES
+@given(log=logs(), saved=st.integers(0, 60), killed=st.integers(0, 60))
+def test_what_a_restarted_stage_sends_again_is_dropped_by_the_next(log: Log, saved: int, killed: int) -> None:
+    account, device, merchant = CHAINS["paned"]
+    undisturbed = [engine.memory() for engine in (account, device, merchant)]
+    records = records_of(log)
+    saved, killed = sorted((min(saved, len(log)), min(killed, len(log))))
+    first = forwarded(account, undisturbed[0], records, 0)
+    expected = read(merchant, undisturbed[2], forwarded(device, undisturbed[1], first, 0))
+
+    memory, again = account.memory(), account.memory()
+    sent = forwarded(account, memory, records[:saved], 0)
+    again.restore(memory.changes())
+    sent += forwarded(account, memory, records[saved:killed], len(sent))
+    sent += forwarded(account, again, records[saved:], len(sent))  # the successor
+    second = device.memory()
+    on = forwarded(device, second, sent, 0)
+    assert [record.value for record in on] == [record.value for record in records]
+    found = read(merchant, merchant.memory(), on)
+    assert said([found]) == said([expected])
+    assert dict(second.changes()) == dict(undisturbed[1].changes())
+    assert second.sources == ({"0": len(records) - 1} if records else {})
+
+
+def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
+    account, _, _ = CHAINS["paned"]
+    _, other, _ = CHAINS["tight"]
+    (payment,) = records_of(_one_payment())
+    record = payment._replace(headers=[source_header(0, 0), (FEATURES_HEADER, b"of something else")])
+    with pytest.raises(ValueError, match=r"of another rules/features\.yaml than this stage's"):
+        hand_on(other, other.memory(), [record])
+    sent = forwarded(account, account.memory(), records_of(_one_payment()), 0)
+    with pytest.raises(ValueError, match="Run all stages with the same one"):
+        hand_on(other, other.memory(), sent)
+
+
+def test_a_record_that_no_stage_sent_is_a_dead_letter_and_changes_nothing() -> None:
+    _, device, _ = CHAINS["paned"]
+    memory = device.memory()
+    handed = hand_on(device, memory, records_of(_one_payment()))
+    assert [(refused.position, refused.reason) for refused in handed.refused] == [(0, "invalid")]
+    assert "does not come from the stage before" in handed.refused[0].sentence
+    assert (handed.positions, handed.events, memory.sources, memory.changes()) == ([], 0, {}, [])
+
+
+def test_what_a_record_brings_along_is_named_and_placed() -> None:
+    account, _, _ = CHAINS["paned"]
+    (record,) = forwarded(account, account.memory(), records_of(_one_payment()), 0)
+    assert dict(record.headers)[SOURCE_HEADER] == b"0:0"
+    carried = account.form_out.unpack([dict(record.headers)[FEATURES_HEADER]])
+    values = dict(zip(account.form_out.features, carried.value[:, 0].tolist(), strict=True))
+    assert values["account.pane_count_30d"] == 1.0
+
+
+def _one_payment() -> Log:
+    return log_of([("pay", 0, 0, 0)])
