@@ -20,7 +20,7 @@ from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
-from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
+from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
@@ -184,6 +184,7 @@ class StreamApp(faust.App):
 
     async def leave(self, *_: Any, **__: Any) -> None:
         """Partitions are revoked or the worker stops: a last checkpoint of each, in the time that the group allows."""
+        self.observer.on_revoked()
         async with self.failing():
             self._generation += 1
             async with asyncio.timeout(self.settings.revoke_s_max):
@@ -197,8 +198,9 @@ class StreamApp(faust.App):
         self.failure = error
         for partition in self.partitions.values():
             partition.frozen = True
-        sentence = error.sentence if isinstance(error, WorkerFailure) else f"{type(error).__name__}: {error}"
-        log.critical("%s", sentence, exc_info=None if isinstance(error, WorkerFailure) else error)
+        words = in_words(error)
+        sentence = words if words is not None else f"{type(error).__name__}: {error}"
+        log.critical("%s", sentence, exc_info=error if words is None else None)
         self.observer.on_failure(sentence)
         if self.exits:
             exit_now(error)
