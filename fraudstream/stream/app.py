@@ -106,7 +106,9 @@ class StreamApp(faust.App):
             if replay.records:
                 raise Refusal(
                     f"The changelog {self.settings.changelog_topic}-{partition.number} has {replay.records} records "
-                    "but no checkpoint: it is not ours, or was damaged. Delete it to judge the payments anew."
+                    "but no checkpoint: an import did not come to its end, or it is not ours. Stop all workers, delete "
+                    "the topic and run `fraudstream topics apply`; then import again, or let the workers judge the "
+                    "payments anew."
                 )
             partition.begin = partition.next_offset = earliest
         else:

@@ -40,7 +40,7 @@ async def look_at_cluster(settings: StreamSettings, observer: Observer) -> Clust
     since, said_at, retry_s = time.monotonic(), -SAY_S, RETRY_S_MIN
     while True:
         try:
-            cluster = await _look(settings)
+            cluster = await look_once(settings)
             observer.on_brokers(answer=True)
             return cluster
         except (KafkaError, OSError, TimeoutError) as error:
@@ -57,7 +57,8 @@ async def look_at_cluster(settings: StreamSettings, observer: Observer) -> Clust
         retry_s = min(2 * retry_s, RETRY_S_MAX)
 
 
-async def _look(settings: StreamSettings) -> Cluster:
+async def look_once(settings: StreamSettings) -> Cluster:
+    """The same without a second try. Raises what aiokafka raises, and `Refusal`."""
     admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
     try:
         await admin.start()
