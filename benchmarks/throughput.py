@@ -19,7 +19,7 @@ from fraudstream.cli.shipped import shipped
 from fraudstream.embedded.broker import embedded_broker
 
 FAUST_SHARE = 0.03  # of the payments: a plain agent takes some thirty times as long
-WORKER_TOPICS = ("decisions", "alerts", "dead-letters", "labels")
+WORKER_TOPICS = ("decisions", "alerts", "dead-letters", "labels", "controls")
 RULES = {"small": SMALL_RULES, "shipped": Path(shipped("rules"))}
 
 # The bars: share of the floor that a worker must reach.

@@ -18,8 +18,8 @@ from fraudstream.cases.record import source_of
 from fraudstream.contracts import Alert, Case
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.log import read_log
 from fraudstream.engine.memory import Finding
-from fraudstream.engine.reading import read
 
 RECORDS_AT_ONCE = 20_000
 
@@ -51,24 +51,25 @@ class Undisturbed(NamedTuple):
 
 def judged(engine: Engine, log: Sequence[ConsumerRecord]) -> Undisturbed:
     """The whole log of a partition through the engine. `log` begins where the memory began."""
-    memory = engine.memory()
+    memory, engines = engine.memory(), {engine.rule_set.digest: engine}
     decisions: Answers = {}
     alerts: Answers = {}
     dead_letters: Answers = {}
     labels = 0
     for first in range(0, len(log), RECORDS_AT_ONCE):
         records = log[first : first + RECORDS_AT_ONCE]
-        verdicts, positions, refused, _ = read(engine, memory, records)
-        labels += verdicts.labels
-        payments = [records[position] for position in positions]
-        for record, decision in zip(payments, verdicts.decisions(), strict=True):
-            decisions[record.offset] = Answer(record.key, _encode(decision))
-        for record, alert in zip(compress(payments, verdicts.alerted.tolist()), verdicts.alerts(), strict=True):
-            alerts[record.offset] = Answer(record.key, _encode(alert))
-        for rejection in refused:
-            record = records[rejection.position]
-            letter = dead_letter(record, rejection.reason, rejection.sentence, rejection.path)
-            dead_letters[record.offset] = Answer(letter.key, _encode(letter))
+        for span in read_log(engines, memory, records):
+            verdicts, positions, refused, _ = span.reading
+            labels += verdicts.labels
+            payments = [records[position] for position in positions]
+            for record, decision in zip(payments, verdicts.decisions(), strict=True):
+                decisions[record.offset] = Answer(record.key, _encode(decision))
+            for record, alert in zip(compress(payments, verdicts.alerted.tolist()), verdicts.alerts(), strict=True):
+                alerts[record.offset] = Answer(record.key, _encode(alert))
+            for rejection in refused:
+                record = records[rejection.position]
+                letter = dead_letter(record, rejection.reason, rejection.sentence, rejection.path)
+                dead_letters[record.offset] = Answer(letter.key, _encode(letter))
     return Undisturbed(
         decisions, alerts, dead_letters, rows_of(memory), list(memory.findings), memory.watermark_ms, labels
     )

@@ -47,8 +47,8 @@ class World(NamedTuple):
         return StreamSettings(brokers=self.brokers, checkpoint_mode=self.mode, group=self.group).changelog_topic
 
     def topic(self, name: str) -> str:
-        """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases` or `case-actions` in this
-        run."""
+        """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases`, `case-actions` or
+        `controls` in this run."""
         return f"{name}-{self.suffix}"
 
     def topics(self) -> list[Topic]:
@@ -66,6 +66,7 @@ class World(NamedTuple):
             "dead-letters": {},
             "cases": {"cleanup.policy": "compact"},
             "case-actions": {},
+            "controls": {"cleanup.policy": "compact"},
         }
         named = {self.topic(name): config for name, config in configs.items()} | {self.changelog: compacted}
         return [
@@ -95,5 +96,6 @@ class World(NamedTuple):
             "topics.dead_letters": self.topic("dead-letters"),
             "topics.cases": self.topic("cases"),
             "topics.case_actions": self.topic("case-actions"),
+            "topics.controls": self.topic("controls"),
         }
         return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]

@@ -135,6 +135,7 @@ class TopicsSettings(msgspec.Struct, frozen=True):
     cases: Annotated[TopicName, Meta(description="cases, the newest record of each is the whole case, out")] = "cases"
     case_actions: Annotated[TopicName, Meta(description="what analysts did to cases, in")] = "case-actions"
     dead_letters: Annotated[TopicName, Meta(description="what could not be judged, out")] = "dead-letters"
+    controls: Annotated[TopicName, Meta(description="rule sets, and the entries of lists")] = "controls"
     partitions: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,
         Meta(description="partitions of the topics keyed by account, in place of topics.yaml's"),

@@ -94,6 +94,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         decisions_topic=topics.decisions,
         alerts_topic=topics.alerts,
         dead_letters_topic=topics.dead_letters,
+        controls_topic=topics.controls,
         decisions=worker.decisions,
         list_records_max=worker.batch_records_max,
         fetch_wait_ms=worker.fetch_wait_ms,

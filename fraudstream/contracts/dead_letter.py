@@ -20,6 +20,7 @@ ReasonCode = Literal[
     "too_far_ahead",  # occurred_at lies further after the time of publication than clocks may differ
     "too_large",  # longer than a record may be
     "key",  # the record's key is not its account_id
+    "control",  # a rule-set switch or list entry that can't be read, or names a rule set that can't be used
 ]
 
 

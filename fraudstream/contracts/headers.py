@@ -6,6 +6,7 @@ from typing import Final
 
 TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payment
 LABEL_HEADER: Final = (TYPE_HEADER, b"label")
+CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
 FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
 

@@ -108,9 +108,13 @@ class Engine:
         """The engine of one stage, under the same rule set. Raises `ValueError`."""
         return Engine(self.rule_set, stage, self.too_far_ahead_ms)
 
+    def under(self, rule_set: RuleSet) -> Engine:
+        """The engine of other rules, for the same stage."""
+        return Engine(rule_set, self.stage, self.too_far_ahead_ms)
+
     def memory(self) -> Memory:
         """The memory of a partition that has seen nothing yet."""
-        return Memory(self._own, Ledger() if self.decides and len(self._plans) > 1 else None)
+        return Memory(self._own, self.rule_set.digest, Ledger() if self.decides and len(self._plans) > 1 else None)
 
     def judge(
         self,

@@ -18,11 +18,13 @@ from fraudstream.engine.arena import NEVER, Arena
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ledger import Ledger
+from fraudstream.engine.lists import Lists
 from fraudstream.engine.plan import EntityPlan
 
 _PARTITION_KEY = b"\0partition"
 _FINDING_KEY = b"\0finding\0"
 _LEDGER_KEY = b"\0ledger\0"
+_LIST_KEY = b"\0list\0"
 
 
 class Finding(NamedTuple):
@@ -46,14 +48,16 @@ class Memory:
     """The state of one partition under one catalogue; `engine.memory()` makes it, the engine reads and writes it.
 
     `since_ms`: when the first record was published that it has seen; None if it has seen its log from the beginning.
-    `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `sources`: the highest
-    offset seen of each partition of the stage before, by the partition's number; a checkpoint keeps it beside the
-    changes.
+    `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `rule_set`: digest of the
+    rules in force, as the log says. `sources`: the highest offset seen of each partition of the stage before, by the
+    partition's number. A checkpoint keeps the last two beside the changes.
     """
 
-    def __init__(self, plans: Sequence[EntityPlan], ledger: Ledger | None = None) -> None:
+    def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
         self.entities = tuple(EntityMemory(plan) for plan in plans)
         self.ledger = ledger
+        self.rule_set = rule_set
+        self.lists = Lists()
         self.sources: dict[str, int] = {}
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
@@ -104,6 +108,7 @@ class Memory:
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
+        records += [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
         for entity in self.entities:
             records += saved.take_changes(entity.plan.entity.name, entity.index, entity.arena)
         return records
@@ -124,6 +129,8 @@ class Memory:
                 chunks.append((int(key.removeprefix(_LEDGER_KEY)), value))
             elif key.startswith(_FINDING_KEY):
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
+            elif key.startswith(_LIST_KEY):
+                self.lists.restore(key.removeprefix(_LIST_KEY), value)
             else:
                 name, text, part = saved.read_key(key)
                 if name not in parts:

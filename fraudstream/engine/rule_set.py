@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -34,6 +34,7 @@ class RuleSet:
     """`rules`: live and shadow, by name; `retired`: kept, not judged.
 
     `digest`: 16 hex digits of all that can change an alert, and of nothing else (not comments, layout, test cases).
+    `files`: the texts that it was compiled from, by path.
     """
 
     digest: str
@@ -41,6 +42,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     score: ScoreModel
     retired: tuple[Rule, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = None) -> RuleSet:
@@ -84,6 +86,7 @@ def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = Non
         rules=tuple(judged),
         score=score,
         retired=tuple(rule for rule in rules if rule.status == "retired"),
+        files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
     )
 
 

@@ -20,13 +20,14 @@ from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
-from fraudstream.stream.failure import Refusal, exit_now, in_words
+from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
+from fraudstream.stream.rule_sets import RuleSets
 from fraudstream.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class StreamApp(faust.App):
         self.ended = asyncio.Event()
         self.checkpoints = Checkpoints(self)
         self.decider = Decider(self)
+        self.rule_sets = RuleSets(settings, engine)
         self.payments = self._output(settings.payments_topic)
         self.decisions = self._output(settings.decisions_topic) if settings.decisions else None
         self.alerts = self._output(settings.alerts_topic)
@@ -106,23 +108,16 @@ class StreamApp(faust.App):
             if replay.records:
                 raise Refusal(
                     f"The changelog {self.settings.changelog_topic}-{partition.number} has {replay.records} records "
-                    "but no checkpoint: an import did not come to its end, or it is not ours. Stop all workers, delete "
-                    "the topic and run `fraudstream topics apply`; then import again, or let the workers judge the "
-                    "payments anew."
+                    "but no checkpoint: it is not ours, or was damaged. Delete it to judge the payments anew."
                 )
             partition.begin = partition.next_offset = earliest
+            await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
         else:
             self._check(partition, checkpoint, earliest)
             partition.next_offset, partition.sources = checkpoint.next_offset, dict(checkpoint.sources)
             partition.begin = checkpoint.begin
-            if checkpoint.rule_set != self.engine.rule_set.digest:
-                log.warning(
-                    "partition %d: the rule set changes from %s to %s at offset %d",
-                    partition.number,
-                    checkpoint.rule_set,
-                    self.engine.rule_set.digest,
-                    checkpoint.next_offset,
-                )
+            partition.memory.rule_set = checkpoint.rule_set
+            await self.rule_sets.go_on(partition.memory, f"the memory of {topic}-{partition.number}")
         if partition.begin > 0:
             partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
@@ -186,7 +181,6 @@ class StreamApp(faust.App):
 
     async def leave(self, *_: Any, **__: Any) -> None:
         """Partitions are revoked or the worker stops: a last checkpoint of each, in the time that the group allows."""
-        self.observer.on_revoked()
         async with self.failing():
             self._generation += 1
             async with asyncio.timeout(self.settings.revoke_s_max):
@@ -200,9 +194,8 @@ class StreamApp(faust.App):
         self.failure = error
         for partition in self.partitions.values():
             partition.frozen = True
-        words = in_words(error)
-        sentence = words if words is not None else f"{type(error).__name__}: {error}"
-        log.critical("%s", sentence, exc_info=error if words is None else None)
+        sentence = error.sentence if isinstance(error, WorkerFailure) else f"{type(error).__name__}: {error}"
+        log.critical("%s", sentence, exc_info=None if isinstance(error, WorkerFailure) else error)
         self.observer.on_failure(sentence)
         if self.exits:
             exit_now(error)

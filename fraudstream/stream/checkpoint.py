@@ -73,18 +73,20 @@ class Checkpoints:
                 if not live or next_offset == partition.saved_offset:
                     return
                 changes = [Change(key, value) for key, value in partition.memory.changes()]
-                pending = partition.take_pending()
+                rule_set, pending = partition.memory.rule_set, partition.take_pending()
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
-            size = await self._write(partition, changes, next_offset)  # 3
+            size = await self._write(partition, changes, next_offset, rule_set)  # 3
             if applied:
                 partition.bytes_a_payment = size / applied
 
     async def open(self, partition: Partition) -> None:
         """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
-        await self._write(partition, [], partition.next_offset, opening=True)
+        await self._write(partition, [], partition.next_offset, partition.memory.rule_set, opening=True)
 
-    async def _write(self, partition: Partition, changes: list[Change], next_offset: int, opening: bool = False) -> int:
+    async def _write(
+        self, partition: Partition, changes: list[Change], next_offset: int, rule_set: str, opening: bool = False
+    ) -> int:
         app, started = self._app, time.monotonic()
         assert next_offset >= partition.saved_offset, (
             f"{app.settings.payments_topic}-{partition.number}: checkpoint at {next_offset}, "
@@ -94,7 +96,7 @@ class Checkpoints:
             next_offset=next_offset,
             input_topic=app.settings.payments_topic,
             input_id=app.cluster.input_id,
-            rule_set=app.engine.rule_set.digest,
+            rule_set=rule_set,
             layout=partition.memory.layout,
             mode=app.settings.checkpoint_mode,
             term=partition.term,
@@ -103,7 +105,7 @@ class Checkpoints:
             sources=partition.sources,
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
-        partition.changelog_end = await partition.writer.write([*changes, checkpoint], partition.term)
+        partition.changelog_end = await partition.writer.write(changes, checkpoint, partition.term)
         partition.saved_offset = next_offset
         size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
         app.observer.on_checkpoint(

@@ -20,7 +20,7 @@ from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import source_header
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.reading import read
+from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
 from fraudstream.stream.dead_letter import outgoing
 from fraudstream.stream.outputs import Outgoing
 
@@ -57,7 +57,7 @@ class Decider:
                 await self._fetch_again(partition, fetched)
                 return
             self._refetches = 0
-            self._judge(partition, fetched)
+            await self._judge(partition, fetched)
         await partition.settle()
         self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
 
@@ -71,24 +71,34 @@ class Decider:
         log.info("partition %d: going back from %d to %d", partition.number, fetched.first, partition.next_offset)
         await self._app.seek(partition)
 
-    def _judge(self, partition: Partition, fetched: FetchedList) -> None:
-        started = time.perf_counter()
-        records = fetched.records
+    async def _judge(self, partition: Partition, fetched: FetchedList) -> None:
+        records, rule_sets = fetched.records, self._app.rule_sets
         if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
             records = [record for record in records if record.offset >= partition.next_offset]
-        verdicts, positions, refused, events = read(self._app.engine, partition.memory, records)
+        controls = controls_in(records)
+        if controls:
+            await rule_sets.load(rule_sets_named(records, controls))
+        started, before = time.perf_counter(), partition.memory.rule_set
+        spans = read_log(rule_sets.engines, partition.memory, records, controls)
         # With the memory, before any await: what is applied is never applied again.
         partition.next_offset = fetched.next
-        partition.applied += events
+        for span in spans:
+            self._answer(partition, records, span, started)
+            started = time.perf_counter()
+        if partition.memory.rule_set != before:
+            log.info("partition %d: the rule set %s is in force", partition.number, partition.memory.rule_set)
 
+    def _answer(self, partition: Partition, records: Sequence[ConsumerRecord], span: Span, started: float) -> None:
+        verdicts, positions, refused, events = span.reading
+        partition.applied += events
         alerts = verdicts.alerts()
         self._send(partition, records, verdicts, positions, alerts, refused)
 
         now_ms = time.time() * 1000
-        arrived = np.array([record.timestamp for record in records], np.float64)[positions]
+        arrived = np.array([records[position].timestamp for position in positions], np.float64)
         self._app.observer.on_batch(
             partition.number,
-            records=len(records),
+            records=span.records,
             payments=verdicts.n,
             decisions=_by_outcome(verdicts) if self._app.decisions is not None else {},
             labels=verdicts.labels,

@@ -47,6 +47,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     decisions_topic: str = "decisions"
     alerts_topic: str = "alerts"
     dead_letters_topic: str = "dead-letters"
+    controls_topic: str = "controls"
     decisions: bool = True
     list_records_max: int = 5000
     fetch_wait_ms: int | None = None

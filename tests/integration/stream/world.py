@@ -73,6 +73,7 @@ class World:
             decisions_topic=unique_name("decisions"),
             alerts_topic=unique_name("alerts"),
             dead_letters_topic=unique_name("dead-letters"),
+            controls_topic=unique_name("controls"),
             checkpoint_s=0.3,
             session_timeout_s=6.0 if kafka else 3.0,  # the least that Kafka allows by default
             heartbeat_s=0.5,
@@ -86,6 +87,7 @@ class World:
         assert s.labels_topic is not None
         names = (s.payments_topic, s.labels_topic, s.decisions_topic, s.alerts_topic, s.dead_letters_topic)
         topics = [Topic(name, PARTITIONS, 1, {}) for name in names]
+        topics.append(Topic(s.controls_topic, 1, 1, {"cleanup.policy": "compact"}))
         topics.append(Topic(s.changelog_topic, PARTITIONS, 1, {"cleanup.policy": "compact"}))
         await apply_topics(self.brokers, topics)
 
@@ -121,6 +123,7 @@ class World:
             "topics.decisions": s.decisions_topic,
             "topics.alerts": s.alerts_topic,
             "topics.dead_letters": s.dead_letters_topic,
+            "topics.controls": s.controls_topic,
         }
         command = [sys.executable, "-m", "fraudstream.cli.main", "worker"]
         for setting, value in (flags | dict(other or {})).items():

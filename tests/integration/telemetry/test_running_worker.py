@@ -90,10 +90,12 @@ async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterato
         decisions_topic=unique_name("decisions"),
         alerts_topic=unique_name("alerts"),
         dead_letters_topic=unique_name("dead-letters"),
+        controls_topic=unique_name("controls"),
         checkpoint_s=0.2,
     )
     names = (
         *(settings.payments_topic, settings.decisions_topic, settings.alerts_topic, settings.dead_letters_topic),
+        settings.controls_topic,
         settings.changelog_topic,
     )
     await apply_topics(Brokers(broker), [Topic(name, 2, 1, {}) for name in names])

@@ -111,7 +111,7 @@ async def test_a_cluster_that_does_not_answer_is_told(topic: Topic) -> None:
 
 
 def command(broker: str, group: str, action: str, *more: str) -> list[str]:
-    names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters")
+    names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters", "controls")
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
     return ["topics", action, f"--bootstrap-servers={broker}", f"--set=worker.group={group}", *sets, *more]
 
@@ -125,7 +125,7 @@ def test_check_fails_before_apply_and_passes_after(
     assert capsys.readouterr().out.startswith("TOPIC")
     assert main(command(broker, group, "apply", "--json", *counts)) == 0
     applied = json.loads(capsys.readouterr().out)
-    assert len(applied["created"]) == 8
+    assert len(applied["created"]) == 9
     assert f"{group}-account-memory-changelog" in applied["created"]
     assert main(command(broker, group, "check", "--json", *counts)) == 0
     assert json.loads(capsys.readouterr().out)["differences"] == []

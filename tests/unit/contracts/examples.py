@@ -17,9 +17,12 @@ from fraudstream.contracts import (
     Evidence,
     FeatureValue,
     Label,
+    ListEntry,
     Payment,
     RuleHit,
+    RuleSwitch,
     ScorePart,
+    StoredRuleSet,
 )
 
 PAYMENT = Payment(
@@ -162,5 +165,25 @@ FULL: Mapping[str, msgspec.Struct] = {
         key=b"acc-17",
         headers=(("source", b"core"),),
         schema_version=1,
+    ),
+    "rule-switch": RuleSwitch(
+        rule_set="0123456789abcdef",
+        by="r.holm",
+        issued_at_ms=1_772_366_400_250,
+        note="Higher limit for transfers.",
+        schema_version=1,
+    ),
+    "list-entry": ListEntry(
+        list="stolen_devices",
+        value="dev-8",
+        by="r.holm",
+        issued_at_ms=1_772_366_400_250,
+        expires_at_ms=1_774_958_400_250,
+        removed=True,
+        note="Found again.",
+        schema_version=1,
+    ),
+    "rule-set": StoredRuleSet(
+        rule_set="0123456789abcdef", files={"score.yaml": "threshold: 0.9\nparts: []\n"}, schema_version=1
     ),
 }

@@ -18,6 +18,7 @@ class Rows:
     """A memory that tells each change once, as the engine's does."""
 
     layout = "one"
+    rule_set = "0123456789abcdef"
 
     def __init__(self) -> None:
         self.changed: list[tuple[bytes, bytes]] = []
@@ -34,10 +35,10 @@ class Log:
         self.written: list[Change] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
 
-    async def write(self, records: Sequence[Change], term: str) -> int:
+    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
         self.begun.set()
         await self.open.wait()
-        self.written += records
+        self.written += [*changes, checkpoint]
         return len(self.written) - 1
 
 

@@ -87,6 +87,7 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
         worker.decisions_topic,
         worker.alerts_topic,
         worker.dead_letters_topic,
+        worker.controls_topic,
         worker.changelog_topic,
         "cases",
         "case-actions",

@@ -1,0 +1,72 @@
+"""The lists of one partition: which values are on each, and until when, as the entries in its log say.
+
+A value is known by its digest, as text is in expressions. Entries of a list that no rule set declares are kept as well:
+a later one may.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fraudstream.engine.arrays import Int64Array, UInt64Array
+from fraudstream.engine.digest import digest_text
+
+ABSENT = 0
+FOR_EVER = np.iinfo(np.int64).max
+
+_NOBODY = (np.zeros(1, np.uint64), np.zeros(1, np.int64))
+
+
+class Lists:
+    def __init__(self) -> None:
+        self._until: dict[str, dict[int, int]] = {}  # by list: digest of a value to the time that it stays
+        self._sorted: dict[str, tuple[UInt64Array, Int64Array]] = {}
+        self._unsaved: dict[tuple[str, str], int] = {}
+
+    def put(self, name: str, value: str, until_ms: int | None) -> None:
+        """`value` is on the list for what occurs before `until_ms`; None: for ever."""
+        self._set(name, value, FOR_EVER if until_ms is None else until_ms)
+
+    def remove(self, name: str, value: str) -> None:
+        self._set(name, value, ABSENT)
+
+    def until_ms(self, name: str, digests: UInt64Array, occurred_at_ms: Int64Array) -> Int64Array:
+        """Until when each value is on the list at the time of its payment, `FOR_EVER` or `ABSENT`: int64, shape (n,).
+
+        `digests`: of the values, 0 for a missing one, which is on no list.
+        """
+        known, until = self._arrays(name)
+        at = np.minimum(np.searchsorted(known, digests), len(known) - 1)
+        found = np.where(known[at] == digests, until[at], ABSENT)
+        return np.where(found > occurred_at_ms, found, ABSENT)
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """The entries set since the last call, as records that `restore` reads back."""
+        unsaved, self._unsaved = self._unsaved, {}
+        return [(f"{name}\0{value}".encode(), b"%d" % until) for (name, value), until in unsaved.items()]
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        name, _, text = key.decode().partition("\0")
+        self._set(name, text, int(value))
+        del self._unsaved[name, text]
+
+    def _set(self, name: str, value: str, until: int) -> None:
+        of_list, digest = self._until.setdefault(name, {}), digest_text(value)
+        if until == ABSENT:
+            of_list.pop(digest, None)
+        else:
+            of_list[digest] = until
+        self._sorted.pop(name, None)
+        self._unsaved[name, value] = until
+
+    def _arrays(self, name: str) -> tuple[UInt64Array, Int64Array]:
+        """The digests on a list in their order, and until when each stays; one that nothing has for an empty list."""
+        arrays = self._sorted.get(name)
+        if arrays is None:
+            of_list = self._until.get(name)
+            if not of_list:
+                return _NOBODY
+            known = np.array(list(of_list), np.uint64)
+            order = np.argsort(known)
+            arrays = self._sorted[name] = (known[order], np.array(list(of_list.values()), np.int64)[order])
+        return arrays

@@ -1,0 +1,123 @@
+"""A partition's log with the controls in it, rule-set switches and list entries, from bytes to verdicts.
+
+The worker of the stage that decides, and whoever runs its log again, call `read_log`. A control takes effect between
+the records before it and those after it; how the log is cut into calls changes nothing:
+
+    payments ─┬─ switch ─┬─ payments and labels ─┬─ list entry ─┬─ payments
+         Span │          │ Span: new rules       │              │ Span: the value is listed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from fraudstream.contracts.control import Control, RuleSwitch
+from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.columns import Rejection
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.memory import Memory
+from fraudstream.engine.other_memory import other_memory
+from fraudstream.engine.reading import LogRecord, Reading, read
+
+_decode = msgspec.json.Decoder(Control).decode
+
+
+class Span(NamedTuple):
+    """What records under one rule set and the same lists came to. Positions in `reading` count among all records of
+    the call. `records`: how many these are, controls included."""
+
+    reading: Reading
+    records: int
+
+
+def controls_in(records: Sequence[LogRecord]) -> list[int]:
+    """Where controls stand among `records`: one look at each record's headers."""
+    return [i for i, record in enumerate(records) if (headers := record.headers) and CONTROL_HEADER in headers]
+
+
+def rule_sets_named(records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
+    """Digests of the rule sets that `records` switch to: `read_log` needs the engine of each that can be had."""
+    named = [_decoded(position, records[position]) for position in controls]
+    return {control.rule_set for control in named if isinstance(control, RuleSwitch)}
+
+
+def read_log(
+    engines: Mapping[str, Engine], memory: Memory, records: Sequence[LogRecord], controls: Sequence[int] | None = None
+) -> list[Span]:
+    """Apply `records` to `memory`, in order, and judge each payment in the light of what stands before it.
+
+    `engines`: by the digest of their rule set, that in force among them. A switch to another one, or to rules that need
+    another memory, is refused, and the old rules go on. `controls`: of `controls_in`, if known. Raises as `read`.
+    """
+    if controls is None:
+        controls = controls_in(records)
+    if not controls:
+        return [Span(read(engines[memory.rule_set], memory, records), len(records))]
+    memory.begin(records[0].timestamp)
+    spans: list[Span] = []
+    refused: list[Rejection] = []  # controls since the last span
+    begin, seen = 0, 0
+    for end in (*controls, len(records)):
+        if end > begin:
+            reading = _moved(read(engines[memory.rule_set], memory, records[begin:end]), begin)
+            spans.append(Span(reading._replace(refused=refused + reading.refused), end - seen))
+            refused, seen = [], end
+        if end < len(records):
+            refused += _apply(engines, memory, end, records[end])
+        begin = end + 1
+    if seen < len(records):
+        nothing = read(engines[memory.rule_set], memory, [])
+        spans.append(Span(nothing._replace(refused=refused), len(records) - seen))
+    return spans
+
+
+def _moved(reading: Reading, begin: int) -> Reading:
+    """The same with positions among all records."""
+    if begin == 0:
+        return reading
+    return reading._replace(
+        positions=[begin + position for position in reading.positions],
+        refused=[rejection._replace(position=begin + rejection.position) for rejection in reading.refused],
+    )
+
+
+def _apply(engines: Mapping[str, Engine], memory: Memory, position: int, record: LogRecord) -> list[Rejection]:
+    """A control takes effect, or is refused and changes nothing."""
+    control = _decoded(position, record)
+    if isinstance(control, Rejection):
+        return [control]
+    if isinstance(control, RuleSwitch):
+        return _switch(engines, memory, position, control.rule_set)
+    if control.removed:
+        memory.lists.remove(control.list, control.value)
+    else:
+        memory.lists.put(control.list, control.value, control.expires_at_ms)
+    return []
+
+
+def _switch(engines: Mapping[str, Engine], memory: Memory, position: int, digest: str) -> list[Rejection]:
+    engine = engines.get(digest)
+    if engine is None:
+        sentence = f"The rule set {digest} is not to be had: write it with `fraudstream rules activate`."
+        return [Rejection(position, "control", sentence, "$.rule_set")]
+    difference = other_memory(engines[memory.rule_set].rule_set.catalogue, engine.rule_set.catalogue)
+    if difference is not None:
+        sentence = f"The rule set {digest} needs another memory: {difference}. See `fraudstream worker --rebuild`."
+        return [Rejection(position, "control", sentence, "$.rule_set")]
+    memory.rule_set = digest
+    return []
+
+
+def _decoded(position: int, record: LogRecord) -> Control | Rejection:
+    try:
+        control: Control = _decode(record.value or b"")
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        sentence, _, path = str(error).splitlines()[0].partition(" - at `")
+        return Rejection(position, "control", f"No control: {sentence.rstrip('.')}.", path.rstrip("`") or "$")
+    if (at := control_character_path(control)) is not None:
+        return Rejection(position, "control", "No control: Expected no control character.", at)
+    return control

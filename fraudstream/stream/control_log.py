@@ -1,0 +1,130 @@
+"""The topic `controls`, and controls on their way into the log.
+
+`controls` is compacted: it keeps every rule set by its digest, the newest entry of each value of each list, and the
+last rule-set switch. The log has the order; this topic has what a digest stands for, and what the lists hold today.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored, StoredRuleSet
+from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.stream.fencing import COMPRESSION
+from fraudstream.stream.settings import StreamSettings
+
+RECORD_BYTES_MAX = 8 * 1024 * 1024  # as topics.yaml allows on `controls`: a rule set is one record
+POLL_MS = 200
+RECORDS_MAX = 2_000
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Stored).decode
+
+
+class Controls(NamedTuple):
+    """What `controls` holds. `rule_sets`: the files of each by its digest; `entries`: the newest of each list and
+    value, removed ones too; `switch`: the last one, if there was one."""
+
+    rule_sets: dict[str, dict[str, str]]
+    entries: dict[tuple[str, str], ListEntry]
+    switch: RuleSwitch | None
+
+
+def deciding_topic(settings: StreamSettings) -> str:
+    """The log in which payments are decided: controls must stand between its payments."""
+    return settings.payments_topic
+
+
+async def read_controls(settings: StreamSettings) -> Controls:
+    """All that stands in `controls` now. What is no record of ours there is passed over.
+
+    The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker.
+    """
+    rule_sets: dict[str, dict[str, str]] = {}
+    entries: dict[tuple[str, str], ListEntry] = {}
+    switch: RuleSwitch | None = None
+    consumer = AIOKafkaConsumer(
+        **settings.brokers.options(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=settings.fetch_wait,
+        max_partition_fetch_bytes=RECORD_BYTES_MAX,
+    )
+    try:
+        await consumer.start()
+        await consumer.topics()
+        for number in sorted(consumer.partitions_for_topic(settings.controls_topic) or ()):
+            tp = TopicPartition(settings.controls_topic, number)
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            end: int | None = None
+            while end is None or await consumer.position(tp) < end:
+                fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
+                end = consumer.highwater(tp) if end is None else end
+                for record in fetched.get(tp, ()):
+                    match _stored(record.value):
+                        case StoredRuleSet() as stored:
+                            rule_sets[stored.rule_set] = stored.files
+                        case ListEntry() as entry:
+                            entries[entry.list, entry.value] = entry
+                        case RuleSwitch() as switched:
+                            switch = switched
+                        case None:
+                            pass
+    finally:
+        await consumer.stop()
+    return Controls(rule_sets, entries, switch)
+
+
+async def keep(settings: StreamSettings, records: Sequence[Stored]) -> None:
+    """Write `records` to `controls` and wait until they are durable."""
+    async with _producer(settings) as producer:
+        await _keep(producer, settings, records)
+
+
+async def put_in_force(
+    settings: StreamSettings, rule_sets: Sequence[StoredRuleSet], controls: Sequence[Control]
+) -> dict[int, int]:
+    """Write all to `controls`, then `controls` to every partition of the log; where the first stands in each.
+
+    Doing it again changes nothing, so what failed half-way is done again.
+    """
+    topic = deciding_topic(settings)
+    async with _producer(settings) as producer:
+        await _keep(producer, settings, [*rule_sets, *controls])
+        offsets: dict[int, int] = {}
+        for number in sorted(await producer.partitions_for(topic)):
+            sent = [
+                await producer.send(topic, _encode(control), partition=number, headers=[CONTROL_HEADER])
+                for control in controls
+            ]
+            offsets[number] = (await asyncio.gather(*sent))[0].offset
+    return offsets
+
+
+async def _keep(producer: AIOKafkaProducer, settings: StreamSettings, records: Sequence[Stored]) -> None:
+    sent = [await producer.send(settings.controls_topic, _encode(record), key=record.key) for record in records]
+    await asyncio.gather(*sent)
+
+
+def _producer(settings: StreamSettings) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **settings.brokers.options(),
+        acks="all",
+        enable_idempotence=settings.checkpoint_mode == "transaction",
+        max_request_size=RECORD_BYTES_MAX,
+        compression_type=COMPRESSION,
+    )
+
+
+def _stored(value: bytes | None) -> Stored | None:
+    try:
+        stored: Stored = _decode(value or b"")
+        return stored
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

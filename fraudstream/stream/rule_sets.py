@@ -1,0 +1,110 @@
+"""The rule sets that a worker judges by, each made ready once: its own directory's, and what `controls` holds.
+
+The directory only says with which rules a partition begins that no worker has judged yet. From then on the partition's
+log and its checkpoints say which are in force, on whatever worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from fraudstream.contracts.control import StoredRuleSet
+from fraudstream.engine.document import DocumentErrors
+from fraudstream.engine.other_memory import other_memory
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.control_log import keep, read_controls
+from fraudstream.stream.failure import Refusal
+from fraudstream.stream.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from fraudstream.engine.engine import Engine
+    from fraudstream.engine.memory import Memory
+
+log = logging.getLogger(__name__)
+
+
+class RuleSets:
+    """`engines`: by the digest of their rule set, those loaded so far; as many as rules were switched in this
+    process's life. `own`: of the worker's directory."""
+
+    def __init__(self, settings: StreamSettings, own: Engine) -> None:
+        self.engines: dict[str, Engine] = {own.rule_set.digest: own}
+        self.own = own
+        self._settings = settings
+        self._kept = False
+        self._told: set[str] = set()
+
+    async def load(self, digests: Iterable[str]) -> None:
+        """Make ready what can be had of these; what can't is told in the log."""
+        missing = set(digests) - self.engines.keys()
+        if missing:
+            stored = (await read_controls(self._settings)).rule_sets
+            for digest in sorted(missing):
+                await self._compile(digest, stored)
+
+    async def begin(self, memory: Memory, beginning_lost: bool) -> None:
+        """Before the first record of a partition that no worker has judged yet.
+
+        Its log says which rules and entries count, as far as it reaches. Where retention took its beginning, the newest
+        of `controls` stand in for what was lost.
+        """
+        if beginning_lost:
+            controls = await read_controls(self._settings)
+            for entry in controls.entries.values():
+                if not entry.removed:
+                    memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
+            if controls.switch is not None:
+                memory.rule_set = controls.switch.rule_set
+        await self.go_on(memory, "the last rule-set switch")
+
+    async def go_on(self, memory: Memory, named_by: str) -> None:
+        """Have the engine of the rules in force. Raises `Refusal` if they can't be had, or need another memory."""
+        digest, own = memory.rule_set, self.own.rule_set
+        if digest == own.digest:
+            await self._keep_own()
+            return
+        await self.load([digest])
+        if digest not in self.engines:
+            raise Refusal(
+                f"The rule set {digest}, which {named_by} names, can't be had from the topic "
+                f"'{self._settings.controls_topic}'. Start a worker once with the rules directory it came from "
+                f"(here is {own.digest}), then change rules with `fraudstream rules activate`."
+            )
+        difference = other_memory(self.engines[digest].rule_set.catalogue, own.catalogue)
+        if difference is not None:
+            raise Refusal(
+                f"rules/features.yaml is another than that of the rule set in force, {digest}: {difference}. Start "
+                "with that one; a changed catalogue needs a new memory, see `fraudstream worker --rebuild`."
+            )
+        if digest not in self._told:
+            self._told.add(digest)
+            log.warning(
+                "the rule set %s is in force, not %s of this worker's directory: `fraudstream rules activate` changes "
+                "that",
+                digest,
+                own.digest,
+            )
+
+    async def _keep_own(self) -> None:
+        """So that a worker with another directory finds it."""
+        if not self._kept:
+            own = self.own.rule_set
+            await keep(self._settings, [StoredRuleSet(own.digest, dict(own.files))])
+            self._kept = True
+
+    async def _compile(self, digest: str, stored: Mapping[str, Mapping[str, str]]) -> None:
+        if digest not in stored:
+            log.error("the topic %s holds no rule set %s", self._settings.controls_topic, digest)
+            return
+        try:
+            rule_set = await asyncio.to_thread(compile_rule_set, stored[digest])
+        except DocumentErrors as errors:
+            log.error("the rule set %s can't be used by this release: %s", digest, errors)
+            return
+        if rule_set.digest != digest:
+            log.error("what stands as rule set %s is %s to this release", digest, rule_set.digest)
+            return
+        self.engines[digest] = self.own.under(rule_set)

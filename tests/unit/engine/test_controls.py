@@ -1,0 +1,128 @@
+"""Controls in the log: from which record on they count, what becomes of those that can't be used."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import pytest
+from aiokafka import ConsumerRecord
+
+from fraudstream.contracts import ListEntry, Payment, RuleSwitch
+from fraudstream.contracts.control import Control
+from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.digest import digest_column
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.lists import ABSENT, FOR_EVER, Lists
+from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
+from fraudstream.engine.memory import Memory
+from fraudstream.engine.rule_set import compile_rule_set
+
+FEATURES = """
+version: 1
+entities:
+  account: {key: account_id, slots: 16}
+features:
+  account.payments_1h: {aggregate: count, window: 1h}
+"""
+OLD = compile_rule_set({"features.yaml": FEATURES, "score.yaml": "threshold: 0.9\nparts: []\n"})
+NEW = compile_rule_set({"features.yaml": FEATURES, "score.yaml": "threshold: 0.8\nparts: []\n"})
+OTHER = compile_rule_set({"features.yaml": FEATURES.replace("window: 1h", "window: 2h")})
+ENGINES = {rule_set.digest: Engine(rule_set) for rule_set in (OLD, NEW, OTHER)}
+UNKNOWN = "0123456789abcdef"
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+
+
+def record(value: bytes, key: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+    return ConsumerRecord("payments", 0, 0, 1_000, 0, key, value, None, len(key or b""), len(value), headers)
+
+
+def payment(event_id: str) -> Record:
+    return record(msgspec.json.encode(Payment(event_id, 1_000, "a", "1.00", "EUR", "debit")), b"a")
+
+
+def control(control: Control) -> Record:
+    return record(msgspec.json.encode(control), None, (CONTROL_HEADER,))
+
+
+def switch(digest: str) -> Record:
+    return control(RuleSwitch(digest, "r.holm", 0))
+
+
+def memory() -> Memory:
+    return ENGINES[OLD.digest].memory()
+
+
+def rule_sets_of(spans: list[Span]) -> list[tuple[str, str]]:
+    return [(d.event_id, d.rule_set) for span in spans for d in span.reading.verdicts.decisions()]
+
+
+def test_a_switch_counts_from_its_own_place_on() -> None:
+    spans = read_log(ENGINES, held := memory(), [payment("e0"), switch(NEW.digest), payment("e1"), payment("e2")])
+    assert rule_sets_of(spans) == [("e0", OLD.digest), ("e1", NEW.digest), ("e2", NEW.digest)]
+    assert [span.reading.positions for span in spans] == [[0], [2, 3]]
+    assert [span.records for span in spans] == [1, 3]
+    assert held.rule_set == NEW.digest
+    assert rule_sets_of(read_log(ENGINES, held, [payment("e3")])) == [("e3", NEW.digest)]
+
+
+def test_a_repeat_after_a_switch_is_answered_under_the_rules_of_its_first_verdict() -> None:
+    spans = read_log(ENGINES, memory(), [payment("e0"), switch(NEW.digest), payment("e0")])
+    assert rule_sets_of(spans) == [("e0", OLD.digest), ("e0", OLD.digest)]
+
+
+def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> None:
+    records = [payment("e0"), switch(NEW.digest), switch(UNKNOWN), record(b"{}", None, (CONTROL_HEADER,))]
+    assert rule_sets_named(records, controls_in(records)) == {NEW.digest, UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("refused", "sentence"),
+    [
+        (switch(UNKNOWN), "The rule set 0123456789abcdef is not to be had"),
+        (switch(OTHER.digest), "needs another memory: feature 'account.payments_1h' is declared otherwise"),
+        (record(b"not json", None, (CONTROL_HEADER,)), "No control: "),
+        (record(b'{"control":"list_entry","list":"No","value":"x","by":"me","issued_at_ms":0}', None,
+                (CONTROL_HEADER,)), "No control: "),
+        (control(ListEntry("devices", "a\nb", "me", 0)), "Expected no control character."),
+    ],
+)  # fmt: skip
+def test_what_is_no_control_is_refused_and_the_old_rules_go_on(refused: Record, sentence: str) -> None:
+    spans = read_log(ENGINES, memory(), [payment("e0"), refused, payment("e1")])
+    assert rule_sets_of(spans) == [("e0", OLD.digest), ("e1", OLD.digest)]
+    [rejection] = [rejection for span in spans for rejection in span.reading.refused]
+    assert (rejection.position, rejection.reason) == (1, "control")
+    assert sentence in rejection.sentence
+    assert sum(span.records for span in spans) == 3
+
+
+def test_records_of_controls_alone_are_read_too() -> None:
+    [span] = read_log(ENGINES, held := memory(), [switch(NEW.digest)])
+    assert (span.records, span.reading.events, span.reading.verdicts.n) == (1, 0, 0)
+    assert held.rule_set == NEW.digest
+
+
+def test_a_value_is_on_a_list_until_its_time_and_no_longer() -> None:
+    lists = Lists()
+    lists.put("devices", "d-1", 1_000)
+    lists.put("devices", "d-2", None)
+    lists.put("devices", "d-3", None)
+    lists.remove("devices", "d-3")
+    digests = digest_column(["d-1", "d-1", "d-2", "d-3", None])
+    times = np.array([999, 1_000, 5_000, 0, 0], np.int64)
+    assert lists.until_ms("devices", digests, times).tolist() == [1_000, ABSENT, FOR_EVER, ABSENT, ABSENT]
+    assert lists.until_ms("others", digests, times).tolist() == [ABSENT] * 5
+
+
+def test_lists_are_saved_with_the_memory() -> None:
+    entries = [ListEntry("devices", "d-1", "me", 0, expires_at_ms=7), ListEntry("devices", "d-2", "me", 0)]
+    removal = ListEntry("devices", "d-2", "me", 0, removed=True)
+    read_log(ENGINES, held := memory(), [control(entry) for entry in entries])
+    saved = held.changes()
+    read_log(ENGINES, held, [control(removal)])
+    (restored := memory()).restore(saved + held.changes())
+    digests, times = digest_column(["d-1", "d-2"]), np.zeros(2, np.int64)
+    assert restored.lists.until_ms("devices", digests, times).tolist() == [7, ABSENT]
+    assert restored.changes() == []
