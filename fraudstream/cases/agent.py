@@ -23,7 +23,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -48,6 +49,8 @@ STOP_S: Final = 10.0
 DRAIN_S: Final = 3.0
 RETRY_S: Final = 1.0  # between two tries to reach a broker
 SAY_S: Final = 5.0  # between two words about it
+LOOK_S: Final = 2.0
+ANSWER_S_MAX: Final = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +100,7 @@ class CaseAgent(Service):
         self._step = asyncio.Lock()  # held during a step, so that a revocation waits for its end
         self._working = asyncio.Lock()  # held while the loop runs
         self._committed: dict[TopicPartition, int] = {}
+        self._recovering_said_at = 0.0
 
     async def on_start(self) -> None:
         settings = self._settings
@@ -173,7 +177,8 @@ class CaseAgent(Service):
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     await self._handle(tp, records)
-                self._tell_lag(fetched)
+                numbers = {tp.partition for tp in fetched} & self._desks.keys()
+                self._tell_lag({number: self._desks[number] for number in numbers}, {})
                 if time.monotonic() - committed_at >= COMMIT_S:
                     async with self._step:
                         await self._commit()
@@ -189,6 +194,7 @@ class CaseAgent(Service):
             for record in records:
                 handle(record)
             await desk.emit()
+        self._observer.on_step(tp.partition)
 
     async def _take_over(self) -> None:
         """Read back the cases of partitions that were assigned since, and go to where they left off."""
@@ -196,7 +202,7 @@ class CaseAgent(Service):
             assigned = self._assigned
             started = time.monotonic()
             await self._emission.take_over(partition)
-            book, position, end = await self._case_log.restore(partition)
+            book, position, end = await self._case_log.restore(partition, partial(self._tell_recovery, started))
             if self._assigned is not assigned:
                 return  # a rebalance since: begin again with the partitions that are ours now
             try:
@@ -244,6 +250,7 @@ class CaseAgent(Service):
 
     async def revoked(self) -> None:
         """The group takes the partitions back, after the step in hand."""
+        self._observer.on_revoked()
         async with self._step:
             self._assigned = frozenset()
             await self._commit()
@@ -269,16 +276,48 @@ class CaseAgent(Service):
         except (KafkaError, TimeoutError) as error:
             log.warning("offsets not committed, the group's lag is out of date: %s", error)
 
-    def _tell_lag(self, fetched: Mapping[TopicPartition, Any]) -> None:
-        for partition in {tp.partition for tp in fetched}:
-            desk = self._desks.get(partition)
-            if desk is None:
+    def _tell_recovery(self, began: float, share: float) -> None:
+        """`share` of one partition is read back, after others; `began`: when that one was begun with."""
+        assigned, left = len(self._assigned), len(self._assigned - self._desks.keys())
+        if not left:
+            return  # revoked meanwhile
+        done = (assigned - left + share) / assigned
+        self._observer.on_recovering(left, of=assigned, share=done)
+        if time.monotonic() - max(began, self._recovering_said_at) > SAY_S:
+            self._recovering_said_at = time.monotonic()
+            log.info("recovering %d of %d partitions, %d %%", left, assigned, int(done * 100))
+
+    @Service.task
+    async def _look(self) -> None:
+        """Ask for the ends of our partitions, apart from fetching: do brokers answer, and what waits?"""
+        answered_at, said_at = time.monotonic(), 0.0
+        while not self.should_stop:
+            await self.sleep(LOOK_S)
+            desks = dict(self._desks)
+            tps = [TopicPartition(topic, number) for number in desks or (0,) for topic in self._input_topics]
+            try:
+                async with asyncio.timeout(ANSWER_S_MAX):
+                    ends = await self._consumer.end_offsets(tps)
+            except (KafkaError, OSError, TimeoutError) as error:
+                self._observer.on_brokers(answer=False)
+                now, why = time.monotonic(), str(error) or "no answer in time"
+                if now - max(answered_at, said_at) > SAY_S:
+                    said_at, brokers = now, self._settings.brokers
+                    log.warning("no broker answers at %s, for %.0f s now (%s)", brokers, now - answered_at, why)
                 continue
+            if said_at > answered_at:
+                log.warning("the brokers answer again, after %.0f s", time.monotonic() - answered_at)
+            answered_at = time.monotonic()
+            self._observer.on_brokers(answer=True)
+            self._tell_lag({number: desk for number, desk in desks.items() if self._desks.get(number) is desk}, ends)
+
+    def _tell_lag(self, desks: Mapping[int, Desk], ends: Mapping[TopicPartition, int]) -> None:
+        for partition, desk in desks.items():
             lag = 0
             for topic, offset in self._by_topic(desk.position):
                 tp = TopicPartition(topic, partition)
-                end = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
-                lag += max(0, (end or 0) - offset)
+                fetched = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
+                lag += max(0, ends.get(tp, 0) - offset, (fetched or 0) - offset)
             self._observer.on_lag(partition, lag=lag)
 
     @property
@@ -300,6 +339,7 @@ class CaseAgent(Service):
             except (KafkaError, OSError) as error:
                 if (sentence := await refusal(brokers)) is not None:
                     raise AgentError(sentence) from error
+                self._observer.on_brokers(answer=False)
                 now = time.monotonic()
                 if now - said_at >= SAY_S:
                     said_at = now

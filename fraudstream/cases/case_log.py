@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,8 +40,9 @@ class CaseLog:
             "auto_offset_reset": "earliest",
         }
 
-    async def read(self, partition: int) -> AsyncIterator[CaseRecord]:
+    async def read(self, partition: int, tell: Callable[[float], None] | None = None) -> AsyncIterator[CaseRecord]:
         """Every record that stands in the partition now, in order. What is no record of ours is logged and passed over.
+        `tell` hears which share is read, 0 to 1.
 
         The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker. It
         is compared with the consumer's position, as the last records may be control records, which are not handed out.
@@ -53,7 +54,9 @@ class CaseLog:
             consumer.assign([tp])
             consumer.seek(tp, 0)
             end: int | None = None
-            while end is None or await consumer.position(tp) < end:
+            while end is None or (position := await consumer.position(tp)) < end:
+                if tell is not None and end is not None:
+                    tell(position / end)
                 fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 end = consumer.highwater(tp) if end is None else end
                 for record in fetched.get(tp, ()):
@@ -78,10 +81,10 @@ class CaseLog:
                 await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
             return int(end)
 
-    async def restore(self, partition: int) -> tuple[Book, Position, int]:
+    async def restore(self, partition: int, tell: Callable[[float], None]) -> tuple[Book, Position, int]:
         """The partition's cases, the position they were emitted at, and the offset after the last of their records."""
         book, position, end = Book(), Position(), 0
-        async for record in self.read(partition):
+        async for record in self.read(partition, tell):
             book.restore(record.held)
             position, end = record.position, record.offset + 1
         return book, position, end

@@ -12,11 +12,23 @@ from typing import Protocol
 class Observer(Protocol):
     """The life of an agent."""
 
+    def on_brokers(self, *, answer: bool) -> None:
+        """Whether brokers answered just now: asked every few seconds, from the start on."""
+
+    def on_revoked(self) -> None:
+        """The group shares its partitions out anew: nothing is handled until `on_assigned` and recovery."""
+
     def on_assigned(self, partitions: Sequence[int]) -> None:
         """These are the partitions that the agent now owns: all of them, replacing those of the last call."""
 
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """So many partitions, of all that are assigned, are still read back; `share` of them is read, 0 to 1."""
+
     def on_recovery(self, partition: int, *, seconds: float, cases: int) -> None:
         """The partition's cases are read back from the topic `cases`."""
+
+    def on_step(self, partition: int) -> None:
+        """What was fetched of the partition is handled, and durable."""
 
     def on_alert(self, partition: int, *, severity: str, opened: bool) -> None:
         """An alert joined a case, or opened one; `severity` is the alert's."""
@@ -43,7 +55,7 @@ class Observer(Protocol):
         """So many cases of the partition are not closed."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        """Alerts and actions that wait in the partition, as the last fetch knew it."""
+        """Alerts and actions that wait in the partition: after each fetch, and every few seconds."""
 
     def on_view(self, *, behind: int, lost: bool) -> None:
         """So many cases still have to reach the view; `lost`: Redis does not answer."""
@@ -54,6 +66,14 @@ class Observer(Protocol):
 
 class Unobserved:
     """The observer that looks away."""
+
+    def on_brokers(self, *, answer: bool) -> None: ...
+
+    def on_revoked(self) -> None: ...
+
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None: ...
+
+    def on_step(self, partition: int) -> None: ...
 
     def on_assigned(self, partitions: Sequence[int]) -> None: ...
 

@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("rules", "check the rules and run their test cases"),
         Command("topics", "create the topics on a cluster, compare them, write their schemas"),
         Command("dead-letters", "list, show and replay what could not be judged"),
+        Command("state", "save the workers' memory to a directory, and write it back"),
         Command("config", "print every setting in force and where it comes from"),
         Command("bench", "measure throughput and latency on this machine"),
     )

@@ -20,7 +20,7 @@ from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
-from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
+from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
@@ -108,7 +108,9 @@ class StreamApp(faust.App):
             if replay.records:
                 raise Refusal(
                     f"The changelog {self.settings.changelog_topic}-{partition.number} has {replay.records} records "
-                    "but no checkpoint: it is not ours, or was damaged. Delete it to judge the payments anew."
+                    "but no checkpoint: an import did not come to its end, or it is not ours. Stop all workers, delete "
+                    "the topic and run `fraudstream topics apply`; then import again, or let the workers judge the "
+                    "payments anew."
                 )
             partition.begin = partition.next_offset = earliest
             await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
@@ -181,6 +183,7 @@ class StreamApp(faust.App):
 
     async def leave(self, *_: Any, **__: Any) -> None:
         """Partitions are revoked or the worker stops: a last checkpoint of each, in the time that the group allows."""
+        self.observer.on_revoked()
         async with self.failing():
             self._generation += 1
             async with asyncio.timeout(self.settings.revoke_s_max):
@@ -194,8 +197,9 @@ class StreamApp(faust.App):
         self.failure = error
         for partition in self.partitions.values():
             partition.frozen = True
-        sentence = error.sentence if isinstance(error, WorkerFailure) else f"{type(error).__name__}: {error}"
-        log.critical("%s", sentence, exc_info=None if isinstance(error, WorkerFailure) else error)
+        words = in_words(error)
+        sentence = words if words is not None else f"{type(error).__name__}: {error}"
+        log.critical("%s", sentence, exc_info=error if words is None else None)
         self.observer.on_failure(sentence)
         if self.exits:
             exit_now(error)

@@ -29,9 +29,6 @@ class ArenaStore(Store[Any, Any]):
     app: StreamApp
     logger = logging.getLogger("faust.stores.arena")  # else mode writes its notes into our log
 
-    def __post_init__(self) -> None:
-        self._read_to: dict[int, int] = {}
-
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog record that this worker wrote or has read: it need not be read again."""
         partition = self.app.partitions.get(tp.partition)
@@ -42,8 +39,6 @@ class ArenaStore(Store[Any, Any]):
     ) -> None:
         topic = self.app.settings.payments_topic
         numbers = {tp.partition for tp in assigned if tp.topic == topic}
-        for number in set(self._read_to) - numbers:
-            del self._read_to[number]
         async with self.app.failing():
             await self.app.take_over(numbers)
 
@@ -60,7 +55,7 @@ class ArenaStore(Store[Any, Any]):
         partition = self.app.partitions.get(number)
         if partition is None or partition.replay is None or not fetched.records:
             return
-        expected = self._read_to.get(number)
+        expected = partition.changelog_read
         if expected is not None and fetched.first > expected:
             raise WorkerFailure(
                 f"{self.app.settings.changelog_topic}-{number}: the records {expected} to {fetched.first - 1} were not "
@@ -70,7 +65,9 @@ class ArenaStore(Store[Any, Any]):
             partition.replay.feed(record for record in fetched.records if expected is None or record.offset >= expected)
         except ValueError as error:  # rows of another layout; its checkpoint, which names it, comes behind them
             raise self.app.other_layout(number, str(error).rstrip(".")) from error
-        self._read_to[number] = fetched.next
+        if expected is None:
+            partition.changelog_begin = fetched.first
+        partition.changelog_read = fetched.next
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         async with self.app.failing():

@@ -7,6 +7,9 @@ that rows which an owner left behind without their record, or wrote after it had
 
     ...rows(a) checkpoint(a)   rows(a)            | opening(b)      rows(b) checkpoint(b)
        count                   torn: never count  | term b begins   count
+
+An import (`state_import`) begins with a record under `IMPORT_KEY` and ends with its checkpoint record; its rows belong
+to the term that the first names. Without the last there is no checkpoint, so no worker takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from fraudstream.stream.failure import Refusal
 from fraudstream.stream.settings import CheckpointMode
 
 CHECKPOINT_KEY = b"\0checkpoint"
+IMPORT_KEY = b"\0import"
 TERM_HEADER = "term"
 
 
@@ -100,6 +104,9 @@ class Replay:
             self.size += len(key) + len(value)
             if key == CHECKPOINT_KEY:
                 self._checkpoint(_decode_checkpoint(value))
+            elif key == IMPORT_KEY:
+                self._term = value
+                self._waiting.clear()
             elif self._mode == "transaction":
                 rows.append((key, value))
             elif _term(record) == self._term:

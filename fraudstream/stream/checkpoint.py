@@ -105,7 +105,7 @@ class Checkpoints:
             sources=partition.sources,
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
-        partition.changelog_end = await partition.writer.write(changes, checkpoint, partition.term)
+        partition.changelog_end = await partition.writer.write([*changes, checkpoint], partition.term)
         partition.saved_offset = next_offset
         size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
         app.observer.on_checkpoint(

@@ -17,6 +17,7 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from fraudstream.kafka.knock import refusal
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
+from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topic_identity import topic_identity
 
@@ -34,15 +35,18 @@ class Cluster(NamedTuple):
     input_id: str
 
 
-async def look_at_cluster(settings: StreamSettings) -> Cluster:
+async def look_at_cluster(settings: StreamSettings, observer: Observer) -> Cluster:
     """Ask until a broker answers, then check what it has. Raises `Refusal` where to ask again would change nothing."""
     since, said_at, retry_s = time.monotonic(), -SAY_S, RETRY_S_MIN
     while True:
         try:
-            return await _look(settings)
+            cluster = await look_once(settings)
+            observer.on_brokers(answer=True)
+            return cluster
         except (KafkaError, OSError, TimeoutError) as error:
             if (sentence := await refusal(settings.brokers)) is not None:
                 raise Refusal(sentence) from error
+            observer.on_brokers(answer=False)
             now = time.monotonic()
             if now - said_at >= SAY_S:
                 said_at = now
@@ -53,7 +57,8 @@ async def look_at_cluster(settings: StreamSettings) -> Cluster:
         retry_s = min(2 * retry_s, RETRY_S_MAX)
 
 
-async def _look(settings: StreamSettings) -> Cluster:
+async def look_once(settings: StreamSettings) -> Cluster:
+    """The same without a second try. Raises what aiokafka raises, and `Refusal`."""
     admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
     try:
         await admin.start()

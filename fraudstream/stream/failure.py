@@ -11,8 +11,11 @@ import os
 import sys
 from typing import NoReturn
 
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
+
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 EXIT_CODE_REFUSED = 78  # EX_CONFIG: to start again changes nothing
+GO_ON = "Started again, it goes on from its last checkpoint."
 
 
 class WorkerFailure(Exception):
@@ -25,6 +28,17 @@ class WorkerFailure(Exception):
 
 class Refusal(WorkerFailure):
     """The world does not fit the worker's settings or its state: to start it again changes nothing."""
+
+
+def in_words(error: BaseException) -> str | None:
+    """A sentence for what Kafka may do to a worker at any time; None for what we did not foresee."""
+    if isinstance(error, WorkerFailure):
+        return error.sentence
+    if isinstance(error, ProducerFenced):
+        return f"Another worker has taken over what this one held ({error}). {GO_ON}"
+    if isinstance(error, (KafkaTimeoutError, TimeoutError)) or (isinstance(error, KafkaError) and error.retriable):
+        return f"Kafka did not take in time what this worker had to write ({str(error) or 'no answer'}). {GO_ON}"
+    return None
 
 
 def exit_code(failure: BaseException) -> int:

@@ -27,10 +27,14 @@ COMPRESSION = "zstd"  # aiokafka asks lz4 for its level 9, which takes nine time
 
 
 class ChangelogWriter(Protocol):
-    """Writes one partition's checkpoints. `write` returns the offset of its last record; what it raises is final."""
+    """Writes one partition's checkpoints.
+
+    `write` makes `records` one thing, the checkpoint record last, and returns the offset of that; what it raises is
+    final.
+    """
 
     async def fence(self) -> None: ...
-    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int: ...
+    async def write(self, records: Sequence[Change], term: str) -> int: ...
     async def close(self) -> None: ...
 
 
@@ -50,11 +54,11 @@ class TransactionWriter:
     async def fence(self) -> None:
         await self._producer.start()  # asks for a producer id under the transactional id
 
-    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+    async def write(self, records: Sequence[Change], term: str) -> int:
         async with asyncio.timeout(WRITE_S_MAX):
             await self._producer.begin_transaction()
             sends = []
-            for batch in _batches(self._producer, [*changes, checkpoint], []):
+            for batch in _batches(self._producer, records, []):
                 sends.append((await self._producer.send_batch(batch, self._topic, partition=self._partition), batch))
             acknowledged = [(await sent, batch.record_count()) for sent, batch in sends]
             await self._producer.commit_transaction()
@@ -78,10 +82,10 @@ class BatchWriter:
     async def fence(self) -> None:
         """Nothing to do at the broker: the opening checkpoint begins this owner's term."""
 
-    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+    async def write(self, records: Sequence[Change], term: str) -> int:
         headers = [(TERM_HEADER, term.encode())]
         async with asyncio.timeout(WRITE_S_MAX):
-            for batch in _batches(self._producer, [*changes, checkpoint], headers):
+            for batch in _batches(self._producer, records, headers):
                 metadata = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
         last: int = metadata.offset + batch.record_count() - 1
         return last

@@ -140,6 +140,16 @@ class ListThread(driver.AIOKafkaConsumerThread):
         offsets: dict[TP, int] = await self.call_thread(ask)
         return offsets
 
+    async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        """The ends of partitions, as their leaders tell them now, and no less than the last fetch told."""
+
+        async def ask() -> dict[TP, int]:
+            ends: dict[TP, int] = await self._ensure_consumer().end_offsets(partitions)
+            return {tp: max(end, self.end_now(tp)) for tp, end in ends.items()}
+
+        # Past the queue of `call_thread`: what waits there for an absent broker must not hold this up, nor this that.
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.thread_loop))
+
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
         """Fetch on from these offsets; what was fetched from elsewhere is dropped."""
         consumer = self._ensure_consumer()
@@ -160,6 +170,10 @@ class ListConsumer(driver.Consumer):
     app: StreamApp
     _thread: ListThread
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._handed: dict[TP, int] = {}  # behind the last list that an agent got
+
     def _new_consumer_thread(self) -> ListThread:
         return ListThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -179,6 +193,7 @@ class ListConsumer(driver.Consumer):
             if active is None or tp in active or tp in self._buffered_partitions:
                 first, following = spans[tp]
                 fetched = FetchedList(batch, first, following, self._thread.end_now(tp))
+                self._handed[TP(*tp)] = following
                 yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
         for tp, high in self._ends_without_record(records):
             position = high + 1
@@ -235,6 +250,20 @@ class ListConsumer(driver.Consumer):
         await self._thread.call_thread(
             self._thread._ensure_consumer().commit, {TopicPartition(*tp): offset for tp, offset in offsets.items()}
         )
+
+    @property
+    def knows_brokers(self) -> bool:
+        return self._thread._consumer is not None
+
+    async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        return await self._thread.ends(partitions)
+
+    def behind(self, tp: TP, end: int, next_offset: int) -> int:
+        """Records between `next_offset` and `end`; none where only markers are, which are read but never handed on."""
+        position = self._thread.position_now(tp)
+        if position is not None and position >= end and self._handed.get(tp, 0) <= next_offset:
+            return 0
+        return max(0, end - next_offset)
 
     def check_group(self) -> None:
         """Raises what ended this consumer's membership of its group, if anything has; nobody else would notice."""

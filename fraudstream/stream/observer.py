@@ -20,12 +20,21 @@ class Observer(Protocol):
     """The life of a worker in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and
     values."""
 
+    def on_brokers(self, *, answer: bool) -> None:
+        """Whether brokers answered just now: asked every few seconds, from before `on_start` on."""
+
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """The worker has passed its checks and joins its group."""
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
         """These are the partitions of the input topic that the worker now owns: all of them, replacing those of the
         last call."""
+
+    def on_revoked(self) -> None:
+        """The group shares its partitions out anew: nothing is judged until `on_assigned`."""
+
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """So many partitions, of all that are assigned, are still read back; `share` of the records is read, 0 to 1."""
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """The partition's memory is restored from `records` changelog records; judging goes on at `next_offset`."""
@@ -60,7 +69,7 @@ class Observer(Protocol):
         """
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        """Records between the last one judged and the end of the partition, as the last fetch knew it."""
+        """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """The partition's changes and position are durable up to `next_offset`."""
@@ -74,6 +83,12 @@ class Observer(Protocol):
 
 class Unobserved:
     """The observer that looks away."""
+
+    def on_brokers(self, *, answer: bool) -> None: ...
+
+    def on_revoked(self) -> None: ...
+
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None: ...
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None: ...
 

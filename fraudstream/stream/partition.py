@@ -39,7 +39,9 @@ class Partition:
         self.begin = 0
         self.next_offset = -1
         self.saved_offset = -1
-        self.changelog_end: int | None = None
+        self.changelog_begin: int | None = None  # where recovery began to read
+        self.changelog_read: int | None = None  # behind what recovery has read
+        self.changelog_end: int | None = None  # the last record that this owner wrote
         self.sources: dict[str, int] = {}
         self.pending: set[Acknowledgement] = set()
         self.lock = asyncio.Lock()

@@ -17,6 +17,7 @@ from fraudstream.contracts import Payment
 from fraudstream.stream.app import StreamApp, build_app
 from fraudstream.stream.cluster import Cluster, look_at_cluster
 from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
+from fraudstream.stream.lookout import Lookout
 from fraudstream.stream.observer import Observer, Unobserved
 from fraudstream.stream.settings import StreamSettings
 
@@ -66,7 +67,7 @@ async def serve(
     observer = observer if observer is not None else Unobserved()
     _check_catalogue(settings, engine)
     _warm_up(engine)
-    cluster = await _unless(stop, look_at_cluster(settings))
+    cluster = await _unless(stop, look_at_cluster(settings, observer))
     if cluster is None:
         return
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
@@ -95,6 +96,7 @@ async def _run(app: StreamApp, stop: asyncio.Event) -> None:
         asyncio.create_task(_checkpoint(app), name="checkpoints"),
         asyncio.create_task(_start(app), name="start"),
         asyncio.create_task(_watch(app), name="watch"),
+        asyncio.create_task(_look(app), name="lookout"),
     ]
     waits = [asyncio.create_task(stop.wait()), asyncio.create_task(app.ended.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -136,6 +138,11 @@ async def _start(app: StreamApp) -> None:
 async def _checkpoint(app: StreamApp) -> None:
     async with app.failing():
         await app.checkpoints.run()
+
+
+async def _look(app: StreamApp) -> None:
+    async with app.failing():
+        await Lookout(app).run()
 
 
 async def _watch(app: StreamApp) -> None:

@@ -1,6 +1,7 @@
 """The case agent seen from outside. It satisfies `fraudstream.cases.observer.Observer` without importing it."""
 
 import platform
+import time
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
@@ -18,8 +19,15 @@ class CasesTelemetry(ProcessTelemetry):
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         self.metrics = CasesMetrics(Definitions(registry), reasons)
-        super().__init__(self.metrics, (self.metrics.lag, self.metrics.open))
+        super().__init__(self.metrics, (self.metrics.open,))
         self.metrics.build.info({"version": version, "python": platform.python_version()})
+
+    def on_revoked(self) -> None:
+        super().on_revoked()
+        self._mark_recovered(frozenset())  # the agent reads back also what it had before
+
+    def on_step(self, partition: int) -> None:
+        self._mark_moved(partition, time.monotonic())
 
     def on_recovery(self, partition: int, *, seconds: float, cases: int) -> None:
         self._observe_recovery(partition, seconds)
@@ -49,9 +57,6 @@ class CasesTelemetry(ProcessTelemetry):
 
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         self.metrics.open.labels(partition).set(cases)
-
-    def on_lag(self, partition: int, *, lag: int) -> None:
-        self.metrics.lag.labels(partition).set(lag)
 
     def on_view(self, *, behind: int, lost: bool) -> None:
         self.metrics.view_behind.set(behind)

@@ -1,12 +1,10 @@
-"""What Faust tells of itself: rebalances, and records it could not send."""
+"""What Faust tells of itself: rebalances."""
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
 import faust
 from faust.types import AppT
-from faust.types.transports import ProducerT
 from mode.types import ServiceT
 
 from fraudstream.telemetry.metrics import WorkerMetrics
@@ -32,6 +30,3 @@ class FaustSensor(faust.Sensor):
 
     def on_rebalance_end(self, app: AppT, state: dict[str, float]) -> None:
         self._metrics.rebalance_seconds.observe(time.monotonic() - state["started_at"])
-
-    def on_send_error(self, producer: ProducerT, exc: BaseException, state: Any) -> None:
-        self._metrics.send_errors.inc()

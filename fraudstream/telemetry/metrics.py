@@ -51,8 +51,13 @@ class ProcessMetrics:
         for reason in reasons:
             self.dead_letters.labels(reason)
         self.lag = define.gauge("lag_records", "Records behind the end of the partition.", "partition")
+        self.standstill = define.gauge(
+            "standstill_seconds", "Time since the partition last moved while records waited in it.", "partition"
+        )
+        self.broker_silence = define.gauge("broker_silence_seconds", "Time since a broker last answered; 0: they do.")
         self.assigned = define.gauge("assigned_partitions", "Partitions this process owns.")
         self.recovering = define.gauge("recovering_partitions", "Partitions whose memory is still being restored.")
+        self.recovered_ratio = define.gauge("recovered_ratio", "Share of the memory that is restored, 0 to 1.")
         self.recovery_seconds = define.histogram(
             "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S
         )
@@ -101,7 +106,6 @@ class WorkerMetrics(ProcessMetrics):
         self.rebalance_seconds = define.histogram(
             "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S
         )
-        self.send_errors = define.counter("send_errors", "Records the producer could not deliver.")
 
 
 class CasesMetrics(ProcessMetrics):

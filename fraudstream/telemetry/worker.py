@@ -29,7 +29,7 @@ class WorkerTelemetry(ProcessTelemetry):
         self.metrics = metrics = WorkerMetrics(Definitions(registry), reasons)
         super().__init__(
             metrics,
-            (metrics.lag, metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age),
+            (metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age),
         )
         self.sensor = FaustSensor(metrics, self.pulse)
         self._version = version
@@ -98,11 +98,9 @@ class WorkerTelemetry(ProcessTelemetry):
         metrics.state_rows.labels(partition).set(rows)
         metrics.state_bytes.labels(partition).set(size)
         self._mark_unsaved(partition)
+        self._mark_moved(partition, time.monotonic())
         self._mark_watermark(partition, watermark_ms)
         metrics.records.inc(records)  # last: what a scrape sees counted here, it sees counted everywhere
-
-    def on_lag(self, partition: int, *, lag: int) -> None:
-        self.metrics.lag.labels(partition).set(lag)
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         self.metrics.checkpoint_seconds.observe(seconds)

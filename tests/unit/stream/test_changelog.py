@@ -6,7 +6,14 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, TERM_HEADER, CheckpointRecord, Replay, encode_checkpoint
+from fraudstream.stream.changelog import (
+    CHECKPOINT_KEY,
+    IMPORT_KEY,
+    TERM_HEADER,
+    CheckpointRecord,
+    Replay,
+    encode_checkpoint,
+)
 
 
 class Record(NamedTuple):
@@ -53,6 +60,13 @@ WHOLE = [checkpoint(0, "a", opening=True), row("k", "1", "a"), row("l", "1", "a"
 @pytest.mark.parametrize("piece", [1, 2, 3, 100])
 def test_rows_count_with_their_checkpoint_however_the_log_is_cut(piece: int) -> None:
     assert replayed(WHOLE, piece) == ({b"k": b"1", b"l": b"1"}, 10)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 100])
+def test_an_import_counts_with_its_last_record_only(piece: int) -> None:
+    part = [Record(IMPORT_KEY, b"i"), row("k", "1", "i"), row("l", "1", "i")]
+    assert replayed(part, piece) == ({}, None)
+    assert replayed([*part, checkpoint(10, "i")], piece) == ({b"k": b"1", b"l": b"1"}, 10)
 
 
 def test_rows_without_their_checkpoint_never_count() -> None:

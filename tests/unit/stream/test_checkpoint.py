@@ -35,10 +35,10 @@ class Log:
         self.written: list[Change] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
 
-    async def write(self, changes: Sequence[Change], checkpoint: Change, term: str) -> int:
+    async def write(self, records: Sequence[Change], term: str) -> int:
         self.begun.set()
         await self.open.wait()
-        self.written += [*changes, checkpoint]
+        self.written += records
         return len(self.written) - 1
 
 

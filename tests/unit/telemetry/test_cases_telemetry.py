@@ -43,6 +43,19 @@ def test_everything_the_agent_tells_is_counted() -> None:
 def test_the_agent_is_ready_once_its_cases_are_read_back() -> None:
     telemetry = CasesTelemetry(CollectorRegistry(), version="1.2.3")
     telemetry.on_assigned([0])
-    assert telemetry.ready() == "restoring the memory of partitions 0"
+    assert telemetry.ready() == "recovering 1 of 1 partitions, 0 %"
     telemetry.on_recovery(0, seconds=0.1, cases=12)
     assert telemetry.ready() is None
+
+
+def test_the_agent_is_not_ready_while_it_reads_back_what_it_had_before() -> None:
+    telemetry = CasesTelemetry(CollectorRegistry(), version="1.2.3")
+    for _ in range(2):
+        telemetry.on_revoked()
+        assert telemetry.ready() is not None
+        telemetry.on_assigned([0])
+        assert telemetry.ready() == "recovering 1 of 1 partitions, 0 %"
+        telemetry.on_recovering(1, of=1, share=0.5)
+        assert telemetry.ready() == "recovering 1 of 1 partitions, 50 %"
+        telemetry.on_recovery(0, seconds=0.1, cases=12)
+        assert telemetry.ready() is None

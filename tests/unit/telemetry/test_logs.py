@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from fraudstream.telemetry.logs import QUIET, Form, set_up_logs
 
@@ -20,6 +21,28 @@ def logging_as_it_was() -> Iterator[None]:
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(False)
+
+
+def test_what_a_library_repeats_is_said_seldom_and_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = written("human")
+    clock = [1_000.0]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    monkeypatch.setattr("time.time_ns", lambda: int(clock[0] * 1e9))
+    library, ours = logging.getLogger("aiokafka.client"), logging.getLogger("fraudstream.stream")
+    for number in range(3):
+        try:
+            raise KafkaConnectionError("gone")
+        except KafkaConnectionError:
+            library.exception("no way to node %d", number)
+        ours.warning("ours")
+    clock[0] += 11
+    library.error("no way to node %d", 7)
+    lines = [line.partition(" ")[2] for line in stream.getvalue().splitlines()]
+    assert lines == [
+        "ERROR aiokafka.client: no way to node 0: KafkaConnectionError('gone')",
+        *["WARNING stream: ours"] * 3,
+        "ERROR aiokafka.client: no way to node 7 (and 2 more like it)",
+    ]
 
 
 def written(form: Form, level: str = "INFO") -> io.StringIO:

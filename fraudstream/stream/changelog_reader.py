@@ -1,0 +1,64 @@
+"""A partition of the changelog as it stands now, read from outside: by whoever saves it, or asks how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from fraudstream.stream.settings import StreamSettings
+
+POLL_MS = 200
+RECORDS_AT_ONCE = 20_000
+
+
+class ChangelogReader(NamedTuple):
+    """Made by `changelog_reader`."""
+
+    settings: StreamSettings
+    consumer: AIOKafkaConsumer
+
+    async def records(self, partition: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
+        """What the partition holds now, in its order and in pieces, without what belongs to no finished transaction."""
+        tp = self._assign(partition)
+        end = await self.end(partition)
+        while await self.consumer.position(tp) < end:
+            fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            if records := [record for record in fetched.get(tp, ()) if record.offset < end]:
+                yield records
+
+    async def end(self, partition: int) -> int:
+        """The offset behind the last record that counts, or behind what follows it."""
+        tp = self._assign(partition)
+        if self.settings.checkpoint_mode == "transaction":
+            return int((await self.consumer.end_offsets([tp]))[tp])
+        while (end := self.consumer.highwater(tp)) is None:  # the embedded broker tells the end in a fetch only
+            await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+        self.consumer.seek(tp, 0)
+        return int(end)
+
+    def _assign(self, partition: int) -> TopicPartition:
+        tp = TopicPartition(self.settings.changelog_topic, partition)
+        if self.consumer.assignment() != {tp}:
+            self.consumer.assign([tp])
+            self.consumer.seek(tp, 0)
+        return tp
+
+
+@asynccontextmanager
+async def changelog_reader(settings: StreamSettings) -> AsyncIterator[ChangelogReader]:
+    consumer = AIOKafkaConsumer(
+        **settings.brokers.options(),
+        client_id=f"{settings.app_id}-changelog-reader",
+        fetch_max_wait_ms=settings.fetch_wait,
+        isolation_level="read_committed" if settings.checkpoint_mode == "transaction" else "read_uncommitted",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        yield ChangelogReader(settings, consumer)
+    finally:
+        await consumer.stop()

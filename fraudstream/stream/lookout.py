@@ -1,0 +1,129 @@
+"""What nobody else would tell: whether the brokers answer, how far behind each partition is, how far recovery has got.
+
+The ends of our partitions are asked for every `LOOK_S`, apart from fetching: an answer says that brokers are there, and
+tells how much waits also while nothing is fetched, or while nothing more is taken of what was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from aiokafka.errors import KafkaError
+from faust.tables.manager import TableManager
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.partition import Partition
+
+LOOK_S = 2.0
+ANSWER_S_MAX = 3.0
+SAY_S = 5.0  # between two words about the same; also, how long brokers may be silent before it is worth one
+
+log = logging.getLogger(__name__)
+
+
+class Progress(NamedTuple):
+    """Of recovery: so many partitions, of all that are assigned, are not read back yet; `share` of the records is."""
+
+    partitions: int
+    of: int
+    share: float
+    records: int
+
+    def __str__(self) -> str:
+        """
+        >>> str(Progress(3, 8, 0.419, 120_000))
+        'recovering 3 of 8 partitions, 41 % (120,000 records)'
+        """
+        read = f"{int(self.share * 100)} % ({self.records:,} records)"
+        return f"recovering {self.partitions} of {self.of} partitions, {read}"
+
+
+def progress(partitions: Iterable[Partition], ends: Mapping[int, int]) -> Progress:
+    """`ends`: by partition, the offset behind the last changelog record; what is missing there has not been asked for.
+
+    Counted in offsets, of which compaction and markers leave some empty.
+    """
+    held = list(partitions)
+    read = total = left = records = 0
+    for partition in held:
+        if partition.replay is None:
+            continue
+        end = ends.get(partition.number)
+        begin = partition.changelog_begin or 0
+        span = max(0, (end or 0) - begin)
+        done = min(span, max(0, (partition.changelog_read or begin) - begin))
+        read, total, records = read + done, total + span, records + partition.replay.records
+        left += end is None or done < span
+    return Progress(left, len(held), read / total if total else 0.0, records)
+
+
+class Lookout:
+    def __init__(self, app: StreamApp) -> None:
+        self._app = app
+        self._answered_at = time.monotonic()
+        self._said_at = 0.0
+        self._recovering_said_at = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S / 2)
+            self._tell_recovery()
+            await asyncio.sleep(LOOK_S / 2)
+            self._tell_recovery()
+            if self._app.started and self._app.lists.knows_brokers:
+                await self._ask()
+
+    async def _ask(self) -> None:
+        app = self._app
+        topic, partitions = app.settings.payments_topic, dict(app.partitions)
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                ends = await app.lists.ends([TP(topic, number) for number in partitions or (0,)])
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._silent(error)
+            return
+        self._answered()
+        for number, partition in partitions.items():
+            if app.partitions.get(number) is partition and not partition.recovering:
+                lag = app.lists.behind(TP(topic, number), ends[TP(topic, number)], partition.next_offset)
+                app.observer.on_lag(number, lag=lag)
+
+    def _answered(self) -> None:
+        now = time.monotonic()
+        if self._said_at > self._answered_at:
+            log.warning("the brokers answer again, after %.0f s", now - self._answered_at)
+        self._answered_at = now
+        self._app.observer.on_brokers(answer=True)
+
+    def _silent(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - max(self._answered_at, self._said_at) > SAY_S:
+            self._said_at = now
+            log.warning(
+                "no broker answers at %s, for %.0f s now (%s): payments wait there",
+                self._app.settings.brokers,
+                now - self._answered_at,
+                str(error) or "no answer in time",
+            )
+        self._app.observer.on_brokers(answer=False)
+
+    def _tell_recovery(self) -> None:
+        app, now = self._app, time.monotonic()
+        if not any(partition.recovering for partition in app.partitions.values()):
+            self._recovering_said_at = now  # a recovery that takes less is not worth a word
+            return
+        topic = app.settings.changelog_topic
+        highs = cast(TableManager, app.tables).recovery.active_highwaters
+        ends = {tp.partition: high + 1 for tp, high in highs.items() if tp.topic == topic and high is not None}
+        reached = progress(app.partitions.values(), ends)
+        app.observer.on_recovering(reached.partitions, of=reached.of, share=reached.share)
+        if now - self._recovering_said_at > SAY_S:
+            self._recovering_said_at = now
+            log.info("%s", reached)

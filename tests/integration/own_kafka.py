@@ -1,0 +1,62 @@
+"""An Apache Kafka broker of one test's own, to be taken away and given back; the jars are those of `make kafka`."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = REPOSITORY / "deploy" / "kafka" / "kafka.sh"
+
+
+class OwnKafka:
+    def __init__(self, address: str, home: Path) -> None:
+        self.address = address
+        self._home = home
+
+    def kill(self) -> None:
+        """kill -9; what it was told stays."""
+        self.run("kill-broker", "1")
+
+    def start_again(self) -> None:
+        """Returns when it serves."""
+        self.run("start-broker", "1")
+
+    def run(self, *words: str) -> None:
+        environment = os.environ | {"KAFKA_HOME_DIR": str(self._home)}
+        subprocess.run([SCRIPT, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def own_kafka(home: Path) -> Iterator[OwnKafka]:
+    """Everything it keeps is under `home`."""
+    fetched = Path(os.environ.get("KAFKA_HOME_DIR", REPOSITORY / ".kafka")) / "libs"
+    if fetched.is_dir():
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "libs").symlink_to(fetched.resolve())
+    port = _free_port()
+    kafka = OwnKafka(f"127.0.0.1:{port}", home)
+    kafka.run("start", str(port))
+    try:
+        yield kafka
+    finally:
+        kafka.run("stop")
+
+
+def _free_port() -> int:
+    """One of which the fourth behind it, the controller's, is free too."""
+    for _ in range(100):
+        port = random.randrange(20_000, 30_000)
+        try:
+            for each in (port, port + 3):
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", each))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no free port")
