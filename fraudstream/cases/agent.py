@@ -29,7 +29,7 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, UnknownError, UnknownTopicOrPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced, UnknownError, UnknownTopicOrPartitionError
 from mode import Service
 
 from fraudstream.cases.case_log import CaseLog
@@ -52,7 +52,12 @@ SAY_S: Final = 5.0  # between two words about it
 LOOK_S: Final = 2.0
 ANSWER_S_MAX: Final = 3.0
 
+GO_ON: Final = "Started again, it goes on where it was."
+
 log = logging.getLogger(__name__)
+# mode tells of starts, stops and crashes, these with a trace; what is worth a word of them we say ourselves.
+mode_log = logging.getLogger("mode.cases")
+mode_log.setLevel(logging.CRITICAL)
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,8 @@ class AgentError(Exception):
 class CaseAgent(Service):
     """A Faust service: `await agent.start()`, `await agent.wait_until_stopped()`, `await agent.stop()`; `crash_reason`
     says why it ended."""
+
+    logger = mode_log
 
     def __init__(self, settings: AgentSettings, observer: Observer | None = None, view: CaseView | None = None) -> None:
         super().__init__()
@@ -153,7 +160,10 @@ class CaseAgent(Service):
 
     async def crash(self, reason: BaseException) -> None:
         """End the agent: it is in doubt what is durable, or it can do nothing useful."""
-        self._observer.on_failure(reason.sentence if isinstance(reason, AgentError) else repr(reason))
+        if self.crash_reason is None:
+            sentence = _in_words(reason)
+            log.critical("%s", sentence or repr(reason), exc_info=None if sentence is not None else reason)
+            self._observer.on_failure(sentence or repr(reason))
         await super().crash(reason)
 
     @Service.task
@@ -274,7 +284,8 @@ class CaseAgent(Service):
             await asyncio.wait_for(self._consumer.commit(offsets), self._settings.session_timeout_s / 2)
             self._committed |= offsets
         except (KafkaError, TimeoutError) as error:
-            log.warning("offsets not committed, the group's lag is out of date: %s", error)
+            why = str(error) or "no answer in time"
+            log.warning("offsets not committed, the group's lag is out of date: %s", why)
 
     def _tell_recovery(self, began: float, share: float) -> None:
         """`share` of one partition is read back, after others; `began`: when that one was begun with."""
@@ -361,6 +372,17 @@ class CaseAgent(Service):
                 f"alerts, case-actions and cases must have equally many partitions, but {found}:"
                 " see `fraudstream topics check`."
             )
+
+
+def _in_words(reason: BaseException) -> str | None:
+    """A sentence for what Kafka may do to an agent at any time; None for what we did not foresee."""
+    if isinstance(reason, AgentError):
+        return reason.sentence
+    if isinstance(reason, ProducerFenced):
+        return f"Another agent has taken over what this one held ({reason}). {GO_ON}"
+    if isinstance(reason, (KafkaError, TimeoutError)):
+        return f"Kafka did not take in time what the agent had to write ({str(reason) or 'no answer'}). {GO_ON}"
+    return None
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import signal
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h: start it again
 REFUSED = 78  # EX_CONFIG: to start again changes nothing
+LEAVE_S_MAX = 20.0  # the step in hand has 10, the view 3, the group the rest
+
+log = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -128,6 +132,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     from redis import RedisError
 
     from fraudstream.cases.agent import AgentError, CaseAgent
+    from fraudstream.stream.failure import exit_now
 
     view = _view(settings.redis_url)
     if rebuild_view:
@@ -149,9 +154,16 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     except KafkaError as error:
         sentence = f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}."
         raise Failure(sentence, FAILED) from error
-    await agent.stop()
-    await telemetry.pulse.stop()
-    return 0 if agent.crash_reason is None else FAILED
+    if agent.crash_reason is not None:
+        exit_now(agent.crash_reason)
+    try:
+        async with asyncio.timeout(LEAVE_S_MAX):
+            await agent.stop()
+            await telemetry.pulse.stop()
+    except (KafkaError, OSError, TimeoutError, asyncio.CancelledError):  # clients find no end without a broker
+        log.warning("left the group without a word: it takes the agent for dead after its session timeout")
+        exit_now(None)
+    return 0
 
 
 async def _first(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> bool:
