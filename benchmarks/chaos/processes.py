@@ -119,7 +119,9 @@ class Process:
         if self.starts > STARTS_MAX:
             raise RuntimeError(f"{self.name} was started {STARTS_MAX} times:\n{self.last_words()}")
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=subprocess.STDOUT, env=os.environ, preexec_fn=_deaf_to_orders
+            )
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
@@ -158,3 +160,8 @@ class Supervisor:
                 self.failure = failure
                 return
             await asyncio.sleep(POLL_S)
+
+
+def _deaf_to_orders() -> None:
+    """Until it listens, a process is not killed by an order; it reads what stands there when it has begun to."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -5,13 +5,14 @@ A step is a short list of alerts, or of actions, of one partition:
     2. labels of closed cases go to the log of payments, and are durable;
     3. the cases go to `cases`, each record with the position behind the input that caused it, and are durable;
     4. the view is told.
-Offsets are committed to the group only after that, for lag dashboards and to spare work. The truth is the position in
-the newest case: whoever takes a partition over becomes its only writer, reads its cases back, and goes on from there.
+Offsets are committed to the group only after that, for lag dashboards alone. The truth is the position in the newest
+case: whoever takes a partition over becomes its only writer, reads its cases back, and goes on from there.
     killed before 3: the step is done again from the same state; its labels say the same twice.
     killed within 3, in plain mode: the successor goes on behind the last record that is durable.
     killed after 3: the successor goes on behind the step.
 Alerts and actions are two topics: their order among each other is not in the log, so the position holds both. Refusals
-and repeats emit nothing and may be met again after a crash: nothing has changed since, so they are refused again.
+and repeats emit nothing and are met again by the next owner: nothing has changed since, so they are refused again.
+The position names the topics by their ids: of topics that were made anew its offsets mean nothing, so it is refused.
 
 Agents with one `group` share the partitions. Any error that leaves a step in doubt ends the agent; its supervisor
 starts it again.
@@ -120,6 +121,7 @@ class CaseAgent(Service):
         await self._connect()
         try:
             await self._check_partitions()
+            self._input_ids = [await self._emission.identity_of(topic) for topic in self._input_topics]
             await self._join()
         except BaseException:
             await self._emission.stop()
@@ -215,12 +217,12 @@ class CaseAgent(Service):
             book, position, end = await self._case_log.restore(partition, partial(self._tell_recovery, started))
             if self._assigned is not assigned:
                 return  # a rebalance since: begin again with the partitions that are ours now
+            position = self._checked(partition, position)
             try:
-                position = await self._go_to(partition, position)
+                for topic, offset in self._by_topic(position):
+                    self._consumer.seek(TopicPartition(topic, partition), offset)
             except IllegalStateError:
                 return  # the same: no longer assigned
-            if self._assigned is not assigned:
-                return
             self._desks[partition] = Desk(
                 partition, book, position, self._settings, self._emission, self._writer, self._observer
             )
@@ -232,14 +234,19 @@ class CaseAgent(Service):
             self._observer.on_open_cases(partition, cases=book.open_cases)
             self._writer.assign({**self._writer.ends, partition: end})
 
-    async def _go_to(self, partition: int, position: Position) -> Position:
-        """Read on behind what is handled: the newest case knows, or the group if repeats and refusals came after."""
-        offsets = []
-        for topic, offset in self._by_topic(position):
-            tp = TopicPartition(topic, partition)
-            offsets.append(max(offset, await self._consumer.committed(tp) or 0))
-            self._consumer.seek(tp, offsets[-1])
-        return Position(*offsets)
+    def _checked(self, partition: int, position: Position) -> Position:
+        """The position, if it is one in the topics as they are now. Raises `AgentError`."""
+        known = (position.alerts_id, position.case_actions_id)
+        for topic, id_then, id_now in zip(self._input_topics, known, self._input_ids, strict=True):
+            if id_then not in ("", id_now):
+                raise AgentError(
+                    f"The topic '{topic}' is not the one that the cases of partition {partition} come from (id "
+                    f"{id_then}, now {id_now}): it was created again, so its offsets mean other records. To group what "
+                    f"it holds, stop all case agents, delete the topic '{self._settings.cases_topic}' and run "
+                    "`fraudstream topics apply`."
+                )
+        alerts_id, case_actions_id = self._input_ids
+        return msgspec.structs.replace(position, alerts_id=alerts_id, case_actions_id=case_actions_id)
 
     def _by_topic(self, position: Position) -> Iterable[tuple[str, int]]:
         return zip(self._input_topics, (position.alerts, position.case_actions), strict=True)

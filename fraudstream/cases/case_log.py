@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from fraudstream.cases.record import Position, held_of
 from fraudstream.kafka import Brokers
 
 POLL_MS = 200
+STALLED_S = 30.0
 RECORDS_MAX = 500
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class CaseLog:
 
         The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker. It
         is compared with the consumer's position, as the last records may be control records, which are not handed out.
+        Raises `TimeoutError` if for `STALLED_S` nothing comes, `KafkaError` if the broker can't be reached.
         """
         consumer = AIOKafkaConsumer(**self._options)
         await consumer.start()
@@ -54,11 +58,16 @@ class CaseLog:
             consumer.assign([tp])
             consumer.seek(tp, 0)
             end: int | None = None
-            while end is None or (position := await consumer.position(tp)) < end:
+            at, moved_at = 0, time.monotonic()
+            while end is None or at < end:
                 if tell is not None and end is not None:
-                    tell(position / end)
+                    tell(at / end)
                 fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 end = consumer.highwater(tp) if end is None else end
+                before, at = at, await consumer.position(tp)
+                moved_at = time.monotonic() if at > before else moved_at
+                if time.monotonic() - moved_at > STALLED_S:
+                    raise TimeoutError(f"{self.topic}/{partition}: nothing came after {at} for {STALLED_S:.0f} s")
                 for record in fetched.get(tp, ()):
                     if record.value is None:
                         continue
@@ -72,8 +81,8 @@ class CaseLog:
             await consumer.stop()
 
     async def end(self, partition: int) -> int:
-        """The high watermark of the partition, now."""
-        async with AIOKafkaConsumer(**self._options) as consumer:
+        """The high watermark of the partition, now. Raises as `read` does."""
+        async with asyncio.timeout(STALLED_S), AIOKafkaConsumer(**self._options) as consumer:
             tp = TopicPartition(self.topic, partition)
             consumer.assign([tp])
             consumer.seek(tp, 0)

@@ -15,21 +15,27 @@ of the log of payments. The cases of a step, in order, leave by
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from fraudstream.cases.record import Outgoing
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.topic_identity import topic_identity
 
 TRANSACTION_S: Final = 10.0
+CLOSE_S: Final = 5.0
 RECORD_BYTES_MAX: Final = 1_000_000
+
+log = logging.getLogger(__name__)
 
 
 class PlainEmission:
-    """Any error means that what was sent may or may not be durable: the process must leave, its successor finds out
-    from the topic."""
+    """Any error, or no answer in `TRANSACTION_S`, means that what was sent may or may not be durable: the process must
+    leave, its successor finds out from the topic."""
 
     fenced = False
 
@@ -54,23 +60,28 @@ class PlainEmission:
         """How many partitions a topic has."""
         return len(await self._producer.partitions_for(topic))
 
+    async def identity_of(self, topic: str) -> str:
+        """What tells a topic from one of the same name that was made anew."""
+        return await topic_identity(self._producer.client, topic)
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Send what accompanies a case, and wait until it is durable."""
-        for acknowledged in [await _send(self._producer, record) for record in records]:
-            await acknowledged
+        async with asyncio.timeout(TRANSACTION_S):
+            for acknowledged in [await _send(self._producer, record) for record in records]:
+                await acknowledged
 
     async def take_over(self, partition: int) -> None:
         """Become the only writer of the partition's cases. Before they are read."""
 
     async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
         """Send cases, in order, wait until they are durable, give the offset of the last."""
-        return await _send_batches(self._producer, partition, cases)
+        return await asyncio.wait_for(_send_batches(self._producer, partition, cases), TRANSACTION_S)
 
     async def let_go(self, partition: int) -> None:
         """The partition has another owner now, or none."""
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        await _stop(self._producer)
 
 
 class FencedEmission(PlainEmission):
@@ -109,12 +120,21 @@ class FencedEmission(PlainEmission):
     async def let_go(self, partition: int) -> None:
         owner = self._owners.pop(partition, None)
         if owner is not None:
-            await owner.stop()
+            await _stop(owner)
 
     async def stop(self) -> None:
         for partition in list(self._owners):
             await self.let_go(partition)
         await super().stop()
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Without a broker, or fenced, a producer may not close well: all that had to be durable is, or is in doubt."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("a producer did not close well: %r", error)
 
 
 async def _send(producer: AIOKafkaProducer, record: Outgoing) -> Any:

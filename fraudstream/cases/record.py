@@ -32,11 +32,14 @@ _case = msgspec.json.Decoder(Case)
 _memo = msgspec.json.Decoder(Memo)
 
 
-class Position(msgspec.Struct, frozen=True):
-    """The next offset to handle in the partition of `alerts` and in that of `case-actions`."""
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The next offset to handle in the partition of `alerts` and in that of `case-actions`. `..._id`: the identity of
+    the topic, without which its offsets mean nothing; empty in cases that were written before it was kept."""
 
     alerts: int = 0
     case_actions: int = 0
+    alerts_id: str = ""
+    case_actions_id: str = ""
 
 
 _position = msgspec.json.Decoder(Position)

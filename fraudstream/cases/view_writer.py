@@ -1,8 +1,9 @@
 """Keeps the view up with the agent, without ever holding the agent up.
 
-The agent hands in what it has emitted. A task of its own writes it; when Redis does not answer it says so once, keeps
-the newest version of at most `WAITING_MAX` cases, and beyond that only the note that a partition has to be rebuilt from
-the topic. When Redis is back, empty, or on an older copy of itself, the marks in it tell, and the partition is rebuilt.
+The agent hands in what it has emitted. A task of its own writes it; when Redis (or Kafka, to rebuild from) does not
+answer it says so once, keeps the newest version of at most `WAITING_MAX` cases, and beyond that only the note that a
+partition has to be rebuilt from the topic. When Redis is back, empty, or on an older copy of itself, the marks in it
+tell, and the partition is rebuilt.
 A mark beyond the end of the topic belongs to another log (topic made anew): the view is emptied and rebuilt.
 """
 
@@ -11,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Final
 
+from aiokafka.errors import KafkaError
 from redis import RedisError
 
 from fraudstream.cases.case_log import CaseLog
@@ -76,14 +79,14 @@ class ViewWriter:
             try:
                 self._work.clear()
                 await self._catch_up()
-                self._found()
-                async with asyncio.timeout(self._look_s):
-                    await self._work.wait()
-            except TimeoutError:
-                continue
-            except (RedisError, OSError) as error:
+            except (RedisError, KafkaError, OSError) as error:  # a time-out is an OSError
                 self._miss(error)
                 await asyncio.sleep(RETRY_S)
+                continue
+            self._found()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._work.wait()
 
     async def drain(self, seconds: float) -> None:
         """The end: try to write what waits, within a bound. What is left is found behind at the next start."""
@@ -92,7 +95,7 @@ class ViewWriter:
         try:
             async with asyncio.timeout(seconds):
                 await self._catch_up()
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, KafkaError, OSError) as error:
             log.warning("the view is left behind and will catch up at the next start: %s", error or "no time left")
 
     async def _catch_up(self) -> None:
@@ -171,12 +174,12 @@ class ViewWriter:
 
     def _found(self) -> None:
         if self._lost:
-            log.warning("Redis answers again: the view is up to date")
+            log.warning("the view is up to date again")
         self._lost = False
         self._observer.on_view(behind=self._waiting_cases, lost=False)
 
     def _miss(self, error: Exception) -> None:
         if not self._lost:
-            log.error("Redis does not answer: cases go on, the view stands still until it is back: %s", error)
+            log.error("the view can't be written and stands still, cases go on: %s", error or type(error).__name__)
         self._lost = True
         self._observer.on_view(behind=self._waiting_cases, lost=True)

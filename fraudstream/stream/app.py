@@ -96,6 +96,7 @@ class StreamApp(faust.App):
                     return  # another rebalance began; its recovery comes here again
                 if partition.recovering:
                     await self._open(partition)
+                partition.check_whole()
                 partition.frozen = False
         log.info("judging partitions %s", sorted(numbers))
 

@@ -8,7 +8,8 @@
 4. Commit X to the consumer group as well, for lag dashboards; nothing reads it back, so a failure here is only logged.
 
 An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner goes on from the
-last checkpoint, judges the payments since again, and sends the same answers under the same ids.
+last checkpoint, judges the payments since again, and sends the same answers under the same ids. Should a checkpoint be
+broken off without one, by a cancellation, the partition stays `torn`, and a further checkpoint is refused.
 
 An owner's first checkpoint comes before its first payment and holds its position without rows: so the position is known
 even if the owner dies before the next one, and what a previous owner left unfinished is closed (see `changelog`).
@@ -72,11 +73,14 @@ class Checkpoints:
                 partition.checkpoint_at = time.monotonic()
                 if not live or next_offset == partition.saved_offset:
                     return
+                partition.check_whole()
+                partition.torn = True
                 changes = [Change(key, value) for key, value in partition.memory.changes()]
                 rule_set, pending = partition.memory.rule_set, partition.take_pending()
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
             size = await self._write(partition, changes, next_offset, rule_set)  # 3
+            partition.torn = False
             if applied:
                 partition.bytes_a_payment = size / applied
 

@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from fraudstream.kafka.knock import refusal
+from fraudstream.kafka.topic_identity import topic_identity
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.topic_identity import topic_identity
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 2.0

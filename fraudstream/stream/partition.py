@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fraudstream.stream.changelog import Replay
+from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
 
@@ -25,7 +26,8 @@ class Partition:
 
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
-    checkpoints apart. While `frozen`, before recovery and after the last checkpoint, nothing may be applied.
+    checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. While `frozen`, before recovery
+    and after the last checkpoint, nothing may be applied.
     """
 
     def __init__(self, number: int, memory: Memory, writer: ChangelogWriter, mode: CheckpointMode) -> None:
@@ -36,6 +38,7 @@ class Partition:
         self.replay: Replay | None = Replay(memory, mode)
         self.opened_at = time.monotonic()
         self.frozen = True
+        self.torn = False
         self.begin = 0
         self.next_offset = -1
         self.saved_offset = -1
@@ -58,6 +61,14 @@ class Partition:
     def dirty_bytes(self) -> float:
         """Estimate of what the next checkpoint has to write, from what the last one wrote for each payment."""
         return self.applied * self.bytes_a_payment
+
+    def check_whole(self) -> None:
+        """Raises `WorkerFailure` if a checkpoint was broken off after its copy: the next one would lack its rows."""
+        if self.torn:
+            raise WorkerFailure(
+                f"partition {self.number}: a checkpoint was broken off after {self.saved_offset}. Start the worker "
+                "again: it goes on from there."
+            )
 
     def take_pending(self) -> set[Acknowledgement]:
         pending, self.pending = self.pending, set()

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from fraudstream.cases import view_writer
 from fraudstream.cases.grouping import opened
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.view_writer import ViewWriter
@@ -97,3 +101,32 @@ async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is
     await writer.drain(1.0)
     await running
     assert view.cases == {first.case_id, second.case_id}
+
+
+async def test_a_kafka_that_does_not_answer_while_the_view_is_rebuilt_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(view_writer, "RETRY_S", 0.01)
+    view, case = View(), case_of("acc-0")
+    view.open.set()
+    writer = ViewWriter(cast(Any, view), cast(Any, AwayAtFirst({0: [case]})), Unobserved())
+    writer.assign({0: 1})  # and the view has nothing of it
+    running = asyncio.create_task(writer.run())
+    await asyncio.wait_for(view.rebuilt.wait(), 5.0)
+    await writer.drain(1.0)
+    await running
+    assert view.cases == {case.case_id}
+
+
+class AwayAtFirst(Log):
+    """The topic `cases` on a broker that is away, then silent, then there."""
+
+    def __init__(self, cases: dict[int, list[Case]]) -> None:
+        super().__init__(cases)
+        self.faults: list[Exception] = [TimeoutError(), KafkaConnectionError()]
+
+    async def read(self, partition: int) -> AsyncIterator[Any]:
+        if self.faults:
+            raise self.faults.pop()
+        async for record in super().read(partition):
+            yield record

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from fraudstream.stream.changelog import CHECKPOINT_KEY, Change
 from fraudstream.stream.checkpoint import Checkpoints
+from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.partition import Partition
 
@@ -76,3 +79,22 @@ async def test_a_checkpoint_in_hand_when_the_worker_stops_loses_no_row() -> None
 
     assert [key for key, _ in log.written] == [b"a", CHECKPOINT_KEY, b"b", CHECKPOINT_KEY]
     assert partition.saved_offset == 20
+
+
+async def test_after_a_checkpoint_that_was_broken_off_none_is_written_without_its_rows() -> None:
+    rows, log = Rows(), Log()
+    partition = Partition(0, cast(Any, rows), cast(Any, log), "transaction")
+    partition.frozen, partition.saved_offset = False, 0
+    checkpoints = Checkpoints(cast(Any, App(partition)))
+    rows.changed, partition.next_offset = [(b"a", b"1")], 10
+    broken_off = asyncio.create_task(checkpoints.take(partition))
+    await log.begun.wait()
+    broken_off.cancel()
+    await asyncio.wait([broken_off])
+    rows.changed, partition.next_offset = [(b"b", b"2")], 20
+    log.open.set()
+
+    with pytest.raises(WorkerFailure, match="a checkpoint was broken off after 0"):
+        await checkpoints.take(partition)
+    assert log.written == []
+    assert partition.saved_offset == 0

@@ -1,0 +1,69 @@
+"""Where the case agent goes on: behind the newest case, in the topics that the case came from, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from fraudstream.cases import case_log
+from fraudstream.cases.agent import AgentError, CaseAgent
+from fraudstream.cases.book import Book, Held
+from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.record import Position, case_record
+from fraudstream.contracts import Case
+from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually
+from tests.unit.cases.events import alert
+
+
+async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster) -> None:
+    """They are left over from topics that were deleted, or from cases that were: the truth is in the cases."""
+    await cluster.publish_alerts([alert(f"a{number}", account_id=f"acc-{number}") for number in range(6)])
+    async with AIOKafkaConsumer(
+        **cluster.settings.brokers.options(), group_id=cluster.settings.group, enable_auto_commit=False
+    ) as consumer:
+        places = [TopicPartition(cluster.settings.alerts_topic, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        await consumer.commit(dict.fromkeys(places, 3))
+
+    agent = CaseAgent(cluster.settings, view=cluster.view())
+    await agent.start()
+    try:
+        cases: list[Case] = await eventually(cluster.case_events, lambda found: len(found) == 6)
+    finally:
+        await agent.stop()
+    assert {case.account_id for case in cases} == {f"acc-{number}" for number in range(6)}
+
+
+async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster) -> None:
+    held = cast(Held, Book().alert(alert("a1"), None))
+    record = case_record(cluster.settings.cases_topic, 0, held, Position(alerts=1_000, alerts_id="another"))
+    async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
+        await producer.send_and_wait(
+            record.topic, record.value, key=record.key, partition=0, headers=list(record.headers)
+        )
+
+    agent = CaseAgent(cluster.settings, view=cluster.view())
+    await agent.start()
+    try:
+        await asyncio.wait_for(agent.wait_until_stopped(), WAIT_S)
+    finally:
+        await agent.stop()
+    assert isinstance(agent.crash_reason, AgentError)
+    assert f"The topic '{cluster.settings.alerts_topic}' is not the one that the cases" in agent.crash_reason.sentence
+    assert f"delete the topic '{cluster.settings.cases_topic}'" in agent.crash_reason.sentence
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_does_not_answer_ends_the_reading(
+    kafka: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
+    monkeypatch.setattr(case_log, "STALLED_S", 0.5)
+    log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True)
+    with pytest.raises(TimeoutError, match="nothing came after 0"):
+        await log.restore(0)
+    with pytest.raises(TimeoutError):
+        await log.end(0)
