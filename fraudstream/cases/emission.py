@@ -103,8 +103,8 @@ class FencedEmission(PlainEmission):
             transactional_id=f"{self._group}-{partition}",
             transaction_timeout_ms=round(TRANSACTION_S * 1000),
         )
+        self._owners[partition] = owner  # before it has started: it is stopped in any case
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
-        self._owners[partition] = owner
 
     async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
         # Bounded: aiokafka retries the end of a transaction for ever when it is refused with an error it does not know.
