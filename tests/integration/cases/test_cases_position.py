@@ -64,6 +64,6 @@ async def test_a_topic_that_does_not_answer_ends_the_reading(
     monkeypatch.setattr(case_log, "STALLED_S", 0.5)
     log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True)
     with pytest.raises(TimeoutError, match="nothing came after 0"):
-        await log.restore(0)
+        await log.restore(0, tell=lambda share: None)
     with pytest.raises(TimeoutError):
         await log.end(0)
