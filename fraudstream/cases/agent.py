@@ -180,11 +180,6 @@ class CaseAgent(Service):
             if not self.should_stop:  # a library's, not ours: mode would let the task end in silence
                 raise AgentError("the agent's loop was cancelled from within: start it again.") from None
             raise
-        except (KafkaError, TimeoutError) as error:
-            raise AgentError(
-                f"Kafka at {self._settings.brokers} failed in the midst of a step ({str(error) or 'no answer'}): "
-                "what of it is durable is in doubt. Start the agent again: it finds out from the topic."
-            ) from error
 
     async def _handle_all(self) -> None:
         async with self._working:
