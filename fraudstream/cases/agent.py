@@ -42,6 +42,8 @@ from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.knock import refusal
+from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.topic_metadata import Operation
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 200
@@ -123,8 +125,10 @@ class CaseAgent(Service):
             await self._check_partitions()
             self._input_ids = [await self._emission.identity_of(topic) for topic in self._input_topics]
             await self._join()
-        except BaseException:
+        except BaseException as error:
             await self._emission.stop()
+            if (denied := denial(error, settings.brokers)) is not None:
+                raise AgentError(denied) from error
             raise
 
     async def _join(self) -> None:
@@ -162,6 +166,8 @@ class CaseAgent(Service):
 
     async def crash(self, reason: BaseException) -> None:
         """End the agent: it is in doubt what is durable, or it can do nothing useful."""
+        if (denied := denial(reason, self._settings.brokers)) is not None:
+            reason = AgentError(denied)
         if self.crash_reason is None:
             sentence = _in_words(reason)
             log.critical("%s", sentence or repr(reason), exc_info=None if sentence is not None else reason)
@@ -348,6 +354,7 @@ class CaseAgent(Service):
         brokers, since, said_at = self._settings.brokers, time.monotonic(), -SAY_S
         while True:
             try:
+                await self._check_permissions()
                 return await self._emission.start()
             except UnknownError as error:  # how the embedded broker answers the first request of an idempotent producer
                 raise AgentError(
@@ -355,7 +362,7 @@ class CaseAgent(Service):
                     "worker.checkpoint_mode=batch, and run one case agent only: without transactions nobody is fenced."
                 ) from error
             except (KafkaError, OSError) as error:
-                if (sentence := await refusal(brokers)) is not None:
+                if (sentence := denial(error, brokers) or await refusal(brokers)) is not None:
                     raise AgentError(sentence) from error
                 self._observer.on_brokers(answer=False)
                 now = time.monotonic()
@@ -363,6 +370,20 @@ class CaseAgent(Service):
                     said_at = now
                     log.warning("no broker answers at %s, for %.0f s now (%s): trying on", brokers, now - since, error)
             await asyncio.sleep(RETRY_S)
+
+    async def _check_permissions(self) -> None:
+        settings = self._settings
+        if not settings.fenced:
+            return  # no Apache Kafka: a broker that may create a topic that it is asked for by name
+        wanted: dict[str, tuple[Operation, ...]] = {
+            settings.alerts_topic: ("READ",),
+            settings.case_actions_topic: ("READ",),
+            settings.cases_topic: ("READ", "WRITE"),
+            settings.payments_topic: ("WRITE",),  # labels of closed cases
+            settings.dead_letters_topic: ("WRITE",),
+        }
+        if (sentence := await lacking(settings.brokers, wanted)) is not None:
+            raise AgentError(sentence)
 
     async def _check_partitions(self) -> None:
         topics = (*self._input_topics, self._settings.cases_topic)

@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.cases.record import Outgoing
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.topic_identity import topic_identity
+from fraudstream.kafka.topic_metadata import topic_identity
 
 TRANSACTION_S: Final = 10.0
 CLOSE_S: Final = 5.0

@@ -95,6 +95,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from fraudstream.kafka.knock import unreachable
+    from fraudstream.kafka.permissions import denial
     from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(asyncio.run(unreachable(brokers))) from error
     except (KafkaError, NotFoundError, TimeoutError) as error:
         sentence = str(error).rstrip(".") or "no answer"
-        raise Failure(f"dead letters at {brokers}: {sentence}.") from error
+        raise Failure(denial(error, brokers) or f"dead letters at {brokers}: {sentence}.") from error
 
 
 async def _list(topic: DeadLetterLog, args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.knock import unreachable
+from fraudstream.kafka.permissions import denial
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUESTS_UNDER_WAY_MAX = 64
@@ -53,6 +54,8 @@ class EventPublisher:
             raise Failure(await unreachable(self._brokers)) from error
         except KafkaError as error:
             await self._producer.stop()
+            if (denied := denial(error, self._brokers, "WRITE")) is not None:
+                raise Failure(denied) from error
             raise Failure(f"topic {self._topic}: {error}. Create it: fraudstream topics apply.") from error
         return self
 
@@ -72,7 +75,8 @@ class EventPublisher:
         try:
             await asyncio.gather(*waiting)
         except KafkaError as error:
-            raise Failure(f"topic {self._topic}: the broker refused a batch: {error}.") from error
+            denied = denial(error, self._brokers, "WRITE")
+            raise Failure(denied or f"topic {self._topic}: the broker refused a batch: {error}.") from error
 
     async def _publish_to(self, partition: int, events: Sequence[Payment | Label]) -> None:
         assert self._producer is not None, "publish inside `async with`"

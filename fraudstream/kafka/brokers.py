@@ -51,6 +51,11 @@ class Brokers(msgspec.Struct, frozen=True):
         return self.protocol.endswith("SSL")
 
     @property
+    def guarded(self) -> bool:
+        """Whether the listener may know who comes, and hide things from us; never the embedded broker's."""
+        return self.protocol != "PLAINTEXT"
+
+    @property
     def user(self) -> str:
         """Who we are to the brokers, in words."""
         if self.sasl:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
+from fraudstream.kafka.permissions import denial
 from fraudstream.stream import arena_store, micro_batch
 from fraudstream.stream.changelog import CheckpointRecord
 from fraudstream.stream.checkpoint import Checkpoints
@@ -195,6 +196,8 @@ class StreamApp(faust.App):
         """Do not go on, and commit nothing more; in a process of its own, leave it."""
         if self.failure is not None:
             return
+        if (denied := denial(error, self.settings.brokers)) is not None:
+            error = Refusal(denied)
         self.failure = error
         for partition in self.partitions.values():
             partition.frozen = True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from fraudstream.kafka.knock import refusal
-from fraudstream.kafka.topic_identity import topic_identity
+from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.topic_metadata import Operation, topic_identity
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.observer import Observer
@@ -44,7 +45,7 @@ async def look_at_cluster(settings: StreamSettings, observer: Observer) -> Clust
             observer.on_brokers(answer=True)
             return cluster
         except (KafkaError, OSError, TimeoutError) as error:
-            if (sentence := await refusal(settings.brokers)) is not None:
+            if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise Refusal(sentence) from error
             observer.on_brokers(answer=False)
             now = time.monotonic()
@@ -64,12 +65,19 @@ async def look_once(settings: StreamSettings) -> Cluster:
         await admin.start()
         # All topics, not ours by name: to ask for a topic that is not there may create it.
         partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-        _check(settings, partitions)
         if settings.checkpoint_mode == "transaction":
+            await _check_permissions(settings)
             await _check_transactions(settings, admin._client)
+        _check(settings, partitions)
         return Cluster(partitions, await topic_identity(admin._client, settings.payments_topic))
     finally:
         await admin.close()
+
+
+async def _check_permissions(settings: StreamSettings) -> None:
+    sentence = await lacking(settings.brokers, _wanted(settings))
+    if sentence is not None:
+        raise Refusal(sentence)
 
 
 async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) -> None:
@@ -82,12 +90,22 @@ async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) 
         )
 
 
+def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
+    """Every topic that the worker needs, and what it does with it. Labels go from a topic of theirs to the payments."""
+    labels = settings.labels_topic
+    return {
+        settings.payments_topic: ("READ",) if labels is None else ("READ", "WRITE"),
+        **({labels: ("READ",)} if labels is not None else {}),
+        **({settings.decisions_topic: ("WRITE",)} if settings.decisions else {}),
+        settings.alerts_topic: ("WRITE",),
+        settings.dead_letters_topic: ("WRITE",),
+        settings.changelog_topic: ("READ", "WRITE"),
+        settings.controls_topic: ("READ", "WRITE"),
+    }
+
+
 def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
-    wanted = [settings.payments_topic, settings.alerts_topic, settings.dead_letters_topic, settings.changelog_topic]
-    wanted += [settings.controls_topic]
-    wanted += [settings.decisions_topic] if settings.decisions else []
-    wanted += [settings.labels_topic] if settings.labels_topic is not None else []
-    missing = [topic for topic in wanted if topic not in partitions]
+    missing = [topic for topic in _wanted(settings) if topic not in partitions]
     if missing:
         raise Refusal(
             f"{settings.brokers} has no topic {', '.join(repr(topic) for topic in missing)}. "

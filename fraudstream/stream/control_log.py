@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.kafka.partitions import partitions_of
 from fraudstream.stream.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings
 
@@ -57,8 +58,7 @@ async def read_controls(settings: StreamSettings) -> Controls:
     )
     try:
         await consumer.start()
-        await consumer.topics()
-        for number in sorted(consumer.partitions_for_topic(settings.controls_topic) or ()):
+        for number in await partitions_of(settings.brokers, settings.controls_topic):
             tp = TopicPartition(settings.controls_topic, number)
             consumer.assign([tp])
             await consumer.seek_to_beginning(tp)

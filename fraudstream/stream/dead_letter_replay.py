@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.partitions import partitions_of
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
 POLL_MS: Final = 200
@@ -97,6 +98,7 @@ class DeadLetterLog:
 
     def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int = 50) -> None:
         self.topic = topic
+        self._brokers = brokers
         self._options: dict[str, Any] = {
             **brokers.options(),
             "fetch_max_wait_ms": fetch_wait_ms,
@@ -111,8 +113,9 @@ class DeadLetterLog:
         so letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no
         such topic.
         """
+        partitions = await self._partitions()
         async with self._consumer() as consumer:
-            for partition in await self._partitions(consumer):
+            for partition in partitions:
                 tp = TopicPartition(self.topic, partition)
                 consumer.assign([tp])
                 consumer.seek(tp, 0)
@@ -134,9 +137,9 @@ class DeadLetterLog:
     async def letter(self, place: Place) -> StoredLetter:
         """The letter at a place. Raises `NotFoundError` if none stands there."""
         nothing = NotFoundError(f"no dead letter at {place} of {self.topic}")
+        if place.partition not in await self._partitions():
+            raise nothing
         async with self._consumer() as consumer:
-            if place.partition not in await self._partitions(consumer):
-                raise nothing
             tp = TopicPartition(self.topic, place.partition)
             consumer.assign([tp])
             consumer.seek(tp, place.offset)
@@ -162,10 +165,12 @@ class DeadLetterLog:
         finally:
             await consumer.stop()
 
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[int]:
-        if self.topic not in await consumer.topics():
-            raise NotFoundError(f"there is no topic {self.topic}")
-        return sorted(consumer.partitions_for_topic(self.topic) or ())
+    async def _partitions(self) -> list[int]:
+        partitions = await partitions_of(self._brokers, self.topic)
+        if not partitions:
+            hidden = f", or {self._brokers.user} may not DESCRIBE it" if self._brokers.guarded else ""
+            raise NotFoundError(f"there is no topic {self.topic}{hidden}")
+        return partitions
 
 
 async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], mend: Mend) -> ReplayResult:

@@ -13,10 +13,18 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.knock import unreachable
+from fraudstream.kafka.permissions import not_allowed
+from fraudstream.kafka.topic_metadata import topic_metadata
 from fraudstream.stream.topics_file import Topic, TopicsError
 
 SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
@@ -53,6 +61,7 @@ class Outcome(msgspec.Struct, frozen=True):
 async def check_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Difference]:
     """What on the cluster is not as `topics` say. Raises `TopicsError` if the cluster cannot be asked."""
     async with _admin(brokers) as admin:
+        await _check_hidden(brokers, admin, topics)
         return _differences(topics, await _found(admin, topics))
 
 
@@ -62,6 +71,7 @@ async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
     Safe to run again, and beside another that does the same. Raises `TopicsError` if the cluster refuses a topic.
     """
     async with _admin(brokers) as admin:
+        await _check_hidden(brokers, admin, topics)
         found = await _found(admin, topics)
         missing = [topic for topic in topics if topic.name not in found]
         if missing:
@@ -95,6 +105,10 @@ class _Found(msgspec.Struct):
     configs: dict[str, tuple[str, bool]]
 
 
+class _NotAllowed(Exception):
+    """An ACL is missing: operation, kind of resource, name."""
+
+
 @asynccontextmanager
 async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**brokers.options(), client_id="fraudstream-topics")
@@ -105,8 +119,18 @@ async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
         raise TopicsError(await unreachable(brokers)) from error
     except (KafkaError, OSError) as error:
         raise TopicsError(f"the cluster at {brokers} refuses: {error}.") from error
+    except _NotAllowed as error:
+        raise TopicsError(not_allowed(brokers, str(error))) from error
     finally:
         await admin.close()
+
+
+async def _check_hidden(brokers: Brokers, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """A topic that we may not see must not pass for one that is not there."""
+    if brokers.guarded:
+        told = await topic_metadata(admin._client, [topic.name for topic in topics])
+        if hidden := [f"'{name}'" for name, topic in told.items() if topic.hidden]:
+            raise _NotAllowed(f"DESCRIBE topic {', '.join(hidden)}")
 
 
 async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, _Found]:
@@ -130,6 +154,8 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
     configs = {}
     for response in await admin.describe_configs(resources):
         for resource in response.to_object()["resources"]:
+            if for_code(resource["error_code"]) is TopicAuthorizationFailedError:
+                raise _NotAllowed(f"DESCRIBE_CONFIGS topic '{resource['resource_name']}'")
             if resource["error_code"]:
                 raise TopicsError(
                     f"the cluster does not tell the configs of '{resource['resource_name']}': "
@@ -159,6 +185,8 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
         [NewTopic(t.name, t.partitions, t.replication, topic_configs=dict(t.configs)) for t in topics]
     )
     for name, code, *message in response.topic_errors:
+        if for_code(code) is TopicAuthorizationFailedError:
+            raise _NotAllowed(f"CREATE topic '{name}'")
         if code not in (0, _ALREADY_EXISTS):  # another `apply` may have been faster: that is as good
             said = message[0] if message and message[0] else f"error {code}"
             raise TopicsError(
@@ -176,6 +204,8 @@ async def _alter(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str
         return "this broker cannot alter configs: create the topic anew, or set it with the broker's own tool"
     for response in responses:
         for code, message, *_ in response.resources:
+            if for_code(code) is TopicAuthorizationFailedError:
+                raise _NotAllowed(f"ALTER_CONFIGS topic '{name}'")
             if code:
                 return f"the broker refuses: {message or f'error {code}'}"
     return ""

@@ -33,9 +33,11 @@ class Stored(NamedTuple):
 class Cluster:
     """A broker and the topics of one test."""
 
-    def __init__(self, broker: str, redis_url: str, unique_name: Callable[[str], str], fenced: bool = False) -> None:
+    def __init__(
+        self, broker: str | Brokers, redis_url: str, unique_name: Callable[[str], str], fenced: bool = False
+    ) -> None:
         self.settings = AgentSettings(
-            brokers=Brokers(broker),
+            brokers=broker if isinstance(broker, Brokers) else Brokers(broker),
             redis_url=redis_url,
             fenced=fenced,
             group=unique_name("cases-group"),

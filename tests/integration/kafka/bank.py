@@ -1,0 +1,128 @@
+"""A bank on the secure broker: topics of its own, and for each part of ours a user who may do what docs/runbook.md
+lists under Permissions, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.integration.cases.agent_process import agent_process
+from tests.integration.cases.cluster import Cluster
+from tests.integration.kafka.acls import Acl, Operation, allow, forbid
+from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
+from tests.integration.stream.world import Process, World
+
+TOPICS_MADE: Sequence[Operation] = ("CREATE", "DESCRIBE", "ALTER_CONFIGS")
+
+
+class Bank:
+    """`world` and `cases` are an administrator's: for looking at what the parts did. `needs`: by user."""
+
+    def __init__(
+        self, secure: SecureCluster, redis_url: str, unique_name: Callable[[str], str], directory: Path
+    ) -> None:
+        self.secure, self.admin = secure, secure.brokers("admin")
+        self.world = World(self.admin, unique_name, directory, kafka=True)
+        self.cases = Cluster(self.admin, redis_url, unique_name, fenced=True)
+        worker = self.world.settings
+        assert worker.labels_topic is not None
+        self.cases.settings = cases = msgspec.structs.replace(
+            self.cases.settings,
+            payments_topic=worker.payments_topic,
+            alerts_topic=worker.alerts_topic,
+            dead_letters_topic=worker.dead_letters_topic,
+        )
+        self.topics = {
+            "payments": worker.payments_topic,
+            "labels": worker.labels_topic,
+            "decisions": worker.decisions_topic,
+            "alerts": worker.alerts_topic,
+            "dead_letters": worker.dead_letters_topic,
+            "controls": worker.controls_topic,
+            "cases": cases.cases_topic,
+            "case_actions": cases.case_actions_topic,
+        }
+        self.needs: Mapping[str, Sequence[Acl]] = {
+            "worker": [
+                Acl("READ", "topic", worker.payments_topic),
+                Acl("WRITE", "topic", worker.payments_topic),
+                Acl("READ", "topic", worker.labels_topic),
+                Acl("WRITE", "topic", worker.decisions_topic),
+                Acl("WRITE", "topic", worker.alerts_topic),
+                Acl("WRITE", "topic", worker.dead_letters_topic),
+                Acl("READ", "topic", worker.changelog_topic),
+                Acl("WRITE", "topic", worker.changelog_topic),
+                Acl("READ", "topic", worker.controls_topic),
+                Acl("WRITE", "topic", worker.controls_topic),
+                Acl("READ", "group", worker.app_id),
+                Acl("WRITE", "transactional id", f"{worker.app_id}-*"),
+            ],
+            "cases": [
+                Acl("READ", "topic", cases.alerts_topic),
+                Acl("READ", "topic", cases.case_actions_topic),
+                Acl("READ", "topic", cases.cases_topic),
+                Acl("WRITE", "topic", cases.cases_topic),
+                Acl("WRITE", "topic", cases.payments_topic),
+                Acl("WRITE", "topic", cases.dead_letters_topic),
+                Acl("READ", "group", cases.group),
+                Acl("WRITE", "transactional id", f"{cases.group}-*"),
+            ],
+            "publisher": [Acl("WRITE", "topic", worker.payments_topic)],
+            "reader": [Acl("READ", "topic", worker.dead_letters_topic)],
+            "topics": [
+                Acl(operation, "topic", topic)
+                for topic in (*self.topics.values(), worker.changelog_topic)
+                for operation in TOPICS_MADE
+            ],
+        }
+
+    @asynccontextmanager
+    async def permitted(self) -> AsyncIterator[None]:
+        for user, acls in self.needs.items():
+            await allow(self.admin, user, acls)
+        try:
+            yield
+        finally:
+            for user, acls in self.needs.items():
+                await forbid(self.admin, user, acls)
+
+    @asynccontextmanager
+    async def without(self, user: str, *acls: Acl) -> AsyncIterator[None]:
+        await forbid(self.admin, user, acls)
+        try:
+            yield
+        finally:
+            await allow(self.admin, user, acls)
+
+    async def delete_topic(self, name: str) -> None:
+        client = AIOKafkaAdminClient(**self.admin.options())
+        await client.start()
+        await client.delete_topics([name])
+        await client.close()
+
+    # The parts, each as its user
+
+    def worker(self, name: str = "worker") -> Process:
+        return self.world.start_process(name, self._settings("worker"))
+
+    def case_agent(self, log: IO[bytes]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return agent_process(self.cases, self._settings("cases"), log)
+
+    def command(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        names = {f"FRAUDSTREAM_TOPICS_{name.upper()}": topic for name, topic in self.topics.items()}
+        names["FRAUDSTREAM_WORKER_GROUP"] = self.world.settings.group
+        environment = os.environ | environment_of(self.secure.brokers(user)) | names
+        command = [sys.executable, "-m", "fraudstream.cli.main", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+
+    def _settings(self, user: str) -> dict[str, str]:
+        prefix, variables = "FRAUDSTREAM_KAFKA_", environment_of(self.secure.brokers(user))
+        return {f"kafka.{name.removeprefix(prefix).lower()}": value for name, value in variables.items()}
