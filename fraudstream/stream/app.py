@@ -171,6 +171,11 @@ class StreamApp(faust.App):
         """When the last checkpoint would have been, so that those of all partitions spread over the interval."""
         return time.monotonic() - self.settings.checkpoint_s * (number % 8) / 8
 
+    def written_to(self, tp: TP) -> int:
+        """Behind the last record of a changelog that this worker has read or written; 0 before the first."""
+        partition = self.partitions.get(tp.partition) if tp.topic == self.settings.changelog_topic else None
+        return 0 if partition is None or partition.changelog_end is None else partition.changelog_end + 1
+
     def seek_offsets(self, assignment: Iterable[TP]) -> Mapping[TP, int]:
         """Where each partition of the input goes on: where its memory stands."""
         topic = self.settings.payments_topic

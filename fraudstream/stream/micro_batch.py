@@ -67,6 +67,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.spans: dict[TP, tuple[int, int]] = {}
+        self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -75,9 +76,13 @@ class ListThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **kwargs: Any) -> Any:
-        before = {tp: self.position_now(tp) for tp in active_partitions or ()}
+        before = {tp: self._begin(tp) for tp in active_partitions or ()}
         records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
-        self.spans = {}
+        self.spans, self._passed = {}, {}
+        for tp, start in before.items():
+            after = self.position_now(tp)
+            if tp not in records and start is not None and after is not None and after > start:
+                self._passed[tp] = (start, after)
         for tp, batch in records.items():
             start, first = before.get(tp), batch[0].offset
             if start is not None and first - start > GAP_OF_A_MARKER:
@@ -88,6 +93,12 @@ class ListThread(driver.AIOKafkaConsumerThread):
                 batch[-1].offset + 1 if after is None else max(after, batch[-1].offset + 1),
             )
         return records
+
+    def _begin(self, tp: TP) -> int | None:
+        """Where the next list begins: at the position, or before the markers that were passed on the way there."""
+        position = self.position_now(tp)
+        start, after = self._passed.get(tp, (position, position))
+        return start if after == position else position  # else it was sought elsewhere since
 
     async def _check_not_deleted(self, consumer: Any, tp: TP, start: int, first: int) -> None:
         """Gaps are markers and aborted records; but where the log now begins after `start`, records were lost."""
@@ -116,17 +127,34 @@ class ListThread(driver.AIOKafkaConsumerThread):
     async def _highwaters(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """Where reading may stop: the end of what is committed."""
         consumer = self._ensure_consumer()
-        ends: dict[TP, int] = await consumer.end_offsets(partitions)
-        if self.app.settings.checkpoint_mode == "transaction":
-            return ends
-        # The embedded broker answers with the base offset of the last batch + 1; only a fetch tells the true end.
         limit = time.monotonic() + self.app.conf.broker_request_timeout / 2
+        if self.app.settings.checkpoint_mode == "transaction":
+            return await self._ends_of_transactions(consumer, partitions, limit)
+        ends: dict[TP, int] = await consumer.end_offsets(partitions)
+        # The embedded broker answers with the base offset of the last batch + 1; only a fetch tells the true end.
         while any(consumer.highwater(tp) is None for tp in partitions):
             if time.monotonic() > limit:
                 missing = sorted(tp for tp in partitions if consumer.highwater(tp) is None)
                 raise WorkerFailure(f"The broker did not tell the end of {missing[0]} and {len(missing) - 1} others.")
             await asyncio.sleep(HIGHWATER_POLL_S)
         return {tp: max(ends[tp], consumer.highwater(tp)) for tp in partitions}
+
+    async def _ends_of_transactions(self, consumer: Any, partitions: Iterable[TP], limit: float) -> Mapping[TP, int]:
+        """What is committed ends before a transaction whose marker is not written yet, though its commit is answered:
+        so after our own last checkpoint, in a rebalance, for a moment."""
+        while True:
+            ends: dict[TP, int] = await consumer.end_offsets(partitions)
+            written = {tp: self.app.written_to(tp) for tp in ends}
+            short = sorted(tp for tp, end in ends.items() if end < written[tp])
+            if not short:
+                return ends
+            if time.monotonic() > limit:
+                raise WorkerFailure(
+                    f"{short[0].topic}-{short[0].partition} ends at {ends[short[0]]}, but this worker's checkpoints go "
+                    f"to {written[short[0]]}: a transaction does not end, or the topic was cut off. Start the worker "
+                    "again: it reads what there is."
+                )
+            await asyncio.sleep(HIGHWATER_POLL_S)
 
     async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
         consumer = self._ensure_consumer()

@@ -1,0 +1,101 @@
+"""What a thread that fetches tells of the places where lists begin and end. The consumer is a stand-in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from fraudstream.stream import micro_batch
+from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.micro_batch import ListThread
+
+TP0 = TP("changelog", 0)
+
+
+class Thread(ListThread):
+    """Fetches what it is told, and stands where it is told after it."""
+
+    def __init__(self, app: Any = None) -> None:
+        self.spans, self._passed = {}, {}
+        self.app = app
+        self.at: int | None = 0
+
+    def position_now(self, tp: Any) -> int | None:
+        return self.at
+
+    async def fetch(
+        self, monkeypatch: pytest.MonkeyPatch, offsets: list[int], position: int, earliest: int = 0
+    ) -> None:
+        async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+            self.at = position
+            return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
+
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+        await self._fetch_records(Consumer(1_000, earliest=earliest), {TP0})
+
+
+async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    await thread.fetch(monkeypatch, [], position=4)  # the marker at 3, and nothing else
+    await thread.fetch(monkeypatch, [], position=5)  # and another
+    await thread.fetch(monkeypatch, [5, 6], position=7)
+    assert thread.spans[TP0] == (3, 7)
+
+
+async def test_what_was_passed_is_forgotten_where_the_consumer_was_sent_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [], position=4)
+    thread.at = 100
+    await thread.fetch(monkeypatch, [100], position=101)
+    assert thread.spans[TP0] == (100, 101)
+
+
+async def test_records_that_were_deleted_on_the_way_are_missed_even_after_a_fetch_of_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [], position=50)  # retention moved the consumer on
+    with pytest.raises(WorkerFailure, match="retention deleted the records 0 to 49"):
+        await thread.fetch(monkeypatch, [50], position=51, earliest=50)
+
+
+class Consumer:
+    def __init__(self, *ends: int, earliest: int = 0) -> None:
+        self.ends, self.earliest = list(ends), earliest
+
+    async def beginning_offsets(self, partitions: Any) -> dict[TP, int]:
+        return dict.fromkeys(partitions, self.earliest)
+
+    async def end_offsets(self, partitions: Any) -> dict[TP, int]:
+        return dict.fromkeys(partitions, self.ends.pop(0) if len(self.ends) > 1 else self.ends[0])
+
+
+def thread_of(consumer: Consumer, wait_s: float) -> Thread:
+    app = SimpleNamespace(
+        settings=SimpleNamespace(checkpoint_mode="transaction"),
+        conf=SimpleNamespace(broker_request_timeout=2 * wait_s),
+        written_to=lambda tp: 42,
+    )
+    thread = Thread(app)
+    cast(Any, thread)._ensure_consumer = lambda: consumer
+    return thread
+
+
+async def test_the_end_of_a_changelog_is_not_told_before_our_own_transaction_has_ended() -> None:
+    thread = thread_of(Consumer(30, 30, 43), wait_s=10)
+    assert await thread._highwaters([TP0]) == {TP0: 43}
+
+
+async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(micro_batch, "HIGHWATER_POLL_S", 0.001)
+    with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
+        await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
