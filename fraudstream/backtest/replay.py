@@ -19,6 +19,8 @@ from fraudstream.backtest.evaluate import Evaluation, RuleResult
 from fraudstream.backtest.label_order import LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
 from fraudstream.contracts import Label, Payment
+from fraudstream.contracts.control import ListName, TimeMs
+from fraudstream.contracts.fields import Identifier
 from fraudstream.engine.catalogue import Catalogue
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
@@ -27,6 +29,14 @@ from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.verdict import Verdicts
 
 REJECTIONS_TOLD = 20
+
+
+class ListedValue(msgspec.Struct, frozen=True):
+    """What is on a list from the beginning of a replay; without `expires_at_ms` for all of it."""
+
+    list: ListName
+    value: Identifier
+    expires_at_ms: TimeMs | None = None
 
 
 class RejectedPayment(msgspec.Struct, frozen=True):
@@ -78,6 +88,7 @@ def replay(
     label_delay_ms: int,
     batch_size: int,
     features_out: Path | None = None,
+    listed: Iterable[ListedValue] = (),
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
     """Judge every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
@@ -86,6 +97,8 @@ def replay(
     """
     engine = Engine(rule_set)
     memory = engine.memory()
+    for entry in listed:
+        memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     judging_s, started = 0.0, time.perf_counter()
     with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:

@@ -10,6 +10,7 @@ Beside `<name>.yaml` stands `<name>.test.yaml`:
         shows: firing                     # firing, near_miss or false_positive
         expect: fires                     # or silent
         outcome: block                    # optional: allow, review or block
+        lists: {stolen_devices: [phone]}  # optional: what is on lists; `lists` beside `past` holds for every case
         history: [{at: -2h, amount: 3}]
         payment: {amount: 900}            # `now` of the case, by default a Wednesday at noon, UTC
 
@@ -26,7 +27,6 @@ import msgspec
 
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.catalogue import Catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.duration import parse_duration
 from fraudstream.engine.engine import Engine
@@ -53,6 +53,7 @@ class Case(NamedTuple):
     expect: str
     outcome: str | None
     events: tuple[Payment, ...]
+    listed: tuple[tuple[str, str], ...]  # list, value
 
 
 class CaseResult(NamedTuple):
@@ -73,8 +74,9 @@ class RuleCases(NamedTuple):
     without_cases: tuple[str, ...]  # rules that have no case at all
 
 
-def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
-    """Run the cases of every rule. `texts`: {path below the rules directory: text}. Raises `DocumentErrors`."""
+def read_all_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> dict[str, list[Case]]:
+    """The cases of each rule, by its name. `texts`: {path below the rules directory: text}. Raises `DocumentErrors`
+    with every fault in them."""
     faults: list[Fault] = []
     cases_of: dict[str, list[Case]] = {}
     known = {rule.name for rule in (*rule_set.rules, *rule_set.retired)}
@@ -84,11 +86,17 @@ def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
             faults.append(Fault(path, 1, 1, f"there is no rule {name}.yaml beside these cases."))
             continue
         try:
-            cases_of[name] = read_cases(texts[path], path, rule_set.catalogue)
+            cases_of[name] = read_cases(texts[path], path, rule_set)
         except DocumentErrors as errors:
             faults.extend(errors.faults)
     if faults:
         raise DocumentErrors(faults)
+    return cases_of
+
+
+def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
+    """Run the cases of every rule. Raises as `read_all_cases`."""
+    cases_of = read_all_cases(rule_set, texts)
     engine = Engine(rule_set)
     results = [
         _result(engine, number, case)
@@ -101,7 +109,10 @@ def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
 def _result(engine: Engine, number: int, case: Case) -> CaseResult:
     rule = engine.rule_set.rules[number]
     expected = case.expect if case.outcome is None else f"{case.expect}, {case.outcome}"
-    verdicts = engine.judge(case.events, engine.memory())
+    memory = engine.memory()
+    for name, value in case.listed:
+        memory.lists.put(name, value, None)
+    verdicts = engine.judge(case.events, memory)
     if verdicts.rejected:
         first = verdicts.rejected[0]
         where = "the payment" if first.position == len(case.events) - 1 else f"payment {first.position + 1} of its past"
@@ -112,11 +123,11 @@ def _result(engine: Engine, number: int, case: Case) -> CaseResult:
     return CaseResult(rule.name, case, expected, actual)
 
 
-def read_cases(text: str, path: str, catalogue: Catalogue) -> list[Case]:
+def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
     """The cases of one file. Raises `DocumentErrors` with every fault in it."""
     root = read_document(text, path)
-    entries = root.entries("a file of cases", ("defaults", "past", "cases"), ("cases",))
-    reader = _Reader(catalogue, _words(entries["defaults"]) if "defaults" in entries else {})
+    entries = root.entries("a file of cases", ("defaults", "lists", "past", "cases"), ("cases",))
+    reader = _Reader(rule_set, _words(entries["defaults"]) if "defaults" in entries else {}, entries.get("lists"))
     past = entries["past"].items("past") if "past" in entries else []
     nodes = entries["cases"].items("cases") if "cases" in entries else []
     cases = [case for node in nodes if (case := reader.case(node, past)) is not None]
@@ -127,12 +138,14 @@ def read_cases(text: str, path: str, catalogue: Catalogue) -> list[Case]:
 
 
 class _Reader:
-    def __init__(self, catalogue: Catalogue, defaults: Mapping[str, str]) -> None:
-        self._attributes = catalogue.attributes
+    def __init__(self, rule_set: RuleSet, defaults: Mapping[str, str], lists: Node | None) -> None:
+        self._attributes = rule_set.catalogue.attributes
+        self._lists = tuple(rule_set.lists)
         self._defaults = defaults
+        self._listed = self._entries(lists) if lists is not None else ()
 
     def case(self, node: Node, past: list[Node]) -> Case | None:
-        known = ("name", "shows", "expect", "outcome", "now", "history", "payment")
+        known = ("name", "shows", "expect", "outcome", "lists", "now", "history", "payment")
         required = ("name", "shows", "expect", "payment")
         entries = node.entries("a case", known, required)
         if not set(required) <= entries.keys():
@@ -154,6 +167,15 @@ class _Reader:
             expect=entries["expect"].choice("expect", EXPECTATIONS),
             outcome=entries["outcome"].choice("outcome", get_args(Outcome)) if "outcome" in entries else None,
             events=tuple(event for event in events if event is not None),
+            listed=self._listed + (self._entries(entries["lists"]) if "lists" in entries else ()),
+        )
+
+    def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
+        """What is on which list."""
+        return tuple(
+            (name, item.word("an entry"))
+            for name, values in node.entries("lists", self._lists).items()
+            for item in values.items(f"list '{name}'")
         )
 
     def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:

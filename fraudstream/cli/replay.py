@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from fraudstream.cli.duration_flag import duration_ms
-from fraudstream.cli.failure import Failure
+from fraudstream.cli.failure import Failure, nearest
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.replay import Summary
+    from fraudstream.backtest.replay import ListedValue, Summary
     from fraudstream.cli.main import Subparsers
     from fraudstream.engine.rule_set import RuleSet
 
@@ -45,6 +45,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--features-out", metavar="FILE", type=Path, help="write every payment's features, as Parquet")
     parser.add_argument(
+        "--lists",
+        metavar="FILE",
+        type=Path,
+        help='what is on lists from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
+    )
+    parser.add_argument(
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
     parser.add_argument(
@@ -70,6 +76,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,
                 features_out=args.features_out,
+                listed=_listed(args.lists, rule_set) if args.lists else (),
                 progress=advance,
             )
     except PaymentFileError as error:
@@ -105,6 +112,30 @@ def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet
             for fault in errors.faults
         ]
         raise Failure(fault_list(DocumentErrors(faults), directory or Path())) from errors
+
+
+def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
+    """The entries of a file of JSON lines. Raises `Failure`, which names file and line."""
+    import msgspec
+
+    from fraudstream.backtest.replay import ListedValue
+
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise Failure(f"{path}: cannot read the entries of lists: {error.strerror}.") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = msgspec.json.decode(line, type=ListedValue)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Failure(f"{path}:{number}: no entry of a list: {error}.") from error
+        if entry.list not in rule_set.lists:
+            raise Failure(
+                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest(entry.list, rule_set.lists)}"
+            )
+        found.append(entry)
+    return found
 
 
 def _print(summary: Summary, out: Path) -> None:

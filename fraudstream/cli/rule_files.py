@@ -24,6 +24,12 @@ def rule_texts(directory: Path) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): _text(path) for path in paths}
 
 
+def ignored_files(directory: Path) -> list[Path]:
+    """YAML files below the directory that are not read, for their suffix or because they stand too deep."""
+    read = {*directory.glob("*.yaml"), *directory.glob("*/*.yaml")}
+    return sorted({*directory.rglob("*.yml"), *directory.rglob("*.yaml")} - read)
+
+
 def load_rule_set(directory: Path) -> RuleSet:
     """The compiled rule set of a directory. Raises `Failure` with every fault in it."""
     try:

@@ -1,4 +1,4 @@
-"""`fraudstream rules`: check the rules, and run their test cases on the engine that judges the stream."""
+"""`fraudstream rules`: check the rules, run their test cases on the stream's own engine, put them in force."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fraudstream.cli import controls
 from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "rules",
-        help="check the rules and run their test cases",
-        description="Features, rules, score: check every file, and run the test cases that stand beside the rules.",
-        epilog="example:\n  fraudstream rules check\n  fraudstream rules test rules --json",
+        help="check the rules, run their test cases, put them in force",
+        description=(
+            "Features, lists, rules, score: check every file, run the test cases that stand beside the rules, and put "
+            "the rules in force."
+        ),
+        epilog='example:\n  fraudstream rules check\n  fraudstream rules activate --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
@@ -38,22 +42,53 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="example:\n  fraudstream rules test --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for action in (check, test):
+    activate = actions.add_parser(
+        "activate",
+        help="put the rules in force, from one record of each partition on",
+        description=(
+            "Checks and tests the rules, writes them to the topic of controls and a switch to every partition of the "
+            "log. Workers judge by them from that record on, whatever stands in their own directory. Doing it again "
+            "changes nothing; to go back, activate the old directory."
+        ),
+        epilog='example:\n  fraudstream rules activate rules --note "higher limit for transfers"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    activate.add_argument("--skip-tests", action="store_true", help="do not run the test cases first")
+    active = actions.add_parser(
+        "active",
+        help="which rules are in force, by the workers' last checkpoints",
+        epilog="example:\n  fraudstream rules active --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for action in (check, test, activate):
         action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
+    for action in (check, test):
         action.add_argument("--json", action="store_true", help="print JSON")
+    controls.add_author(activate)
+    for action in (activate, active):
+        controls.add_cluster(action)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.backtest.rule_cases import run_rule_cases
-    from fraudstream.cli.rule_files import rule_texts
+    if args.action in ("activate", "active"):
+        from fraudstream.cli import rules_in_force
+
+        command = rules_in_force.activate if args.action == "activate" else rules_in_force.active
+        return command(args, settings)
+
+    from fraudstream.backtest.rule_cases import read_all_cases, run_rule_cases
+    from fraudstream.cli.rule_files import ignored_files, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import compile_rule_set
 
     directory = args.directory or Path(settings.rules.directory)
+    for path in ignored_files(directory):
+        print(f"{path} is not read: rename it to .yaml, one directory deep at most", file=sys.stderr)
     texts = rule_texts(directory)
     try:
         rule_set = compile_rule_set(texts)
         if args.action == "check":
+            read_all_cases(rule_set, texts)
             return _print_rule_set(rule_set, directory, args.json)
         return _print_cases(run_rule_cases(rule_set, texts), directory, args.json)
     except DocumentErrors as errors:
@@ -78,11 +113,12 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
     typologies = len({rule.name.partition("/")[0] for rule in rule_set.rules})
     if as_json:
         found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.score.parts)}
+        found["lists"] = len(rule_set.lists)
         print(json.dumps({"sound": True, "faults": [], "rule_set": rule_set.digest, **found}))
     else:
         rules = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{directory} is sound: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
-        print(f"{features} features; {len(rule_set.score.parts)} parts of the score")
+        print(f"{features} features; {len(rule_set.score.parts)} parts of the score; {len(rule_set.lists)} lists")
     return 0
 
 

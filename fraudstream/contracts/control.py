@@ -15,7 +15,7 @@ from fraudstream.contracts.fields import Identifier, Text
 
 RuleSetDigest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="Digest of a rule set.")]
 ListName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="A list that rules/lists.yaml declares.")]
-TimeMs = Annotated[int, Meta(ge=0, lt=1 << 53, description="Milliseconds since the epoch, UTC.")]
+TimeMs = Annotated[int, Meta(ge=0, lt=253_402_300_800_000, description="Milliseconds since the epoch, UTC.")]
 
 RULE_SWITCH_KEY = b"rule-switch"
 

@@ -220,6 +220,10 @@ class Engine:
             columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
+        for name, declared in self.rule_set.lists.items():
+            # An empty list needs no digests of what may be on it.
+            values = columns.column(declared.of) if memory.lists.any_on(name) else np.zeros(columns.n, np.uint64)
+            columns.add(f"lists.{name}", memory.lists.until_ms(name, values, columns.occurred_at_ms))
 
         fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
         for number, rule in enumerate(self.rule_set.rules):

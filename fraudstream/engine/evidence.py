@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
 from fraudstream.contracts.alert import Evidence
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type
+from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
+from fraudstream.engine.lists import ABSENT, FOR_EVER
 from fraudstream.engine.plain_text import payment_text, plain
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
 
 def evidence_of(
-    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment]
+    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
 ) -> list[tuple[Evidence, ...]]:
-    """For each payment of `columns` the comparisons that hold for it, in the rule's order."""
+    """For each payment of `columns` the comparisons that hold for it, in the rule's order. `lists`: those declared."""
     found: list[list[Evidence]] = [[] for _ in payments]
     for comparison in comparisons:
         holds = comparison.holds(columns)
@@ -26,7 +28,9 @@ def evidence_of(
             continue
         lefts = texts_of(comparison.left, columns, payments)
         margins = _margins(comparison, columns)
-        if comparison.right is None:
+        if comparison.listed is not None:
+            thresholds = _of_list(lists[comparison.listed].kind, columns.column(comparison.right_text).tolist())
+        elif comparison.right is None:
             thresholds = [comparison.right_text] * len(payments)
         else:
             thresholds = texts_of(comparison.right, columns, payments)
@@ -57,6 +61,19 @@ def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[P
         values = expression.values(columns)
     type_ = expression.type
     return [plain(value, type_, payment.currency) for value, payment in zip(values.tolist(), payments, strict=True)]
+
+
+def _of_list(kind: str, until_ms: list[int]) -> list[str]:
+    """What a list is for, and until when it holds each value, if it does and not for ever."""
+    return [
+        f"{kind} list" if until in (ABSENT, FOR_EVER) else f"{kind} list, until {_time_text(until)}"
+        for until in until_ms
+    ]
+
+
+def _time_text(at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def _margins(comparison: Comparison, columns: ColumnSource) -> list[float | None]:

@@ -50,7 +50,7 @@ class Explanation:
                 continue
             whose = [payments[row] for row in rows.tolist()]
             columns = self._columns.excerpt(rows)
-            evidence = evidence_of(rule.when.comparisons, columns, whose)
+            evidence = evidence_of(rule.when.comparisons, columns, whose, self._rule_set.lists)
             for k, (row, payment, proof) in enumerate(zip(rows.tolist(), whose, evidence, strict=True)):
                 hits[row].append(
                     RuleHit(

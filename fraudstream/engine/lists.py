@@ -14,8 +14,6 @@ from fraudstream.engine.digest import digest_text
 ABSENT = 0
 FOR_EVER = np.iinfo(np.int64).max
 
-_NOBODY = (np.zeros(1, np.uint64), np.zeros(1, np.int64))
-
 
 class Lists:
     def __init__(self) -> None:
@@ -30,11 +28,16 @@ class Lists:
     def remove(self, name: str, value: str) -> None:
         self._set(name, value, ABSENT)
 
+    def any_on(self, name: str) -> bool:
+        return bool(self._until.get(name))
+
     def until_ms(self, name: str, digests: UInt64Array, occurred_at_ms: Int64Array) -> Int64Array:
         """Until when each value is on the list at the time of its payment, `FOR_EVER` or `ABSENT`: int64, shape (n,).
 
         `digests`: of the values, 0 for a missing one, which is on no list.
         """
+        if not self.any_on(name):
+            return np.zeros(len(digests), np.int64)
         known, until = self._arrays(name)
         at = np.minimum(np.searchsorted(known, digests), len(known) - 1)
         found = np.where(known[at] == digests, until[at], ABSENT)
@@ -60,12 +63,10 @@ class Lists:
         self._unsaved[name, value] = until
 
     def _arrays(self, name: str) -> tuple[UInt64Array, Int64Array]:
-        """The digests on a list in their order, and until when each stays; one that nothing has for an empty list."""
+        """The digests on a list that is not empty, in their order, and until when each stays."""
         arrays = self._sorted.get(name)
         if arrays is None:
-            of_list = self._until.get(name)
-            if not of_list:
-                return _NOBODY
+            of_list = self._until[name]
             known = np.array(list(of_list), np.uint64)
             order = np.argsort(known)
             arrays = self._sorted[name] = (known[order], np.array(list(of_list.values()), np.int64)[order])

@@ -14,14 +14,21 @@ from typing import Any
 
 from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.expression import Expression, Fault, Symbols, Type
+from fraudstream.engine.expression import Expression, Fault, Symbols, Type, ValueLists
+from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, ScoreModel, read_score
 
-FEATURES, SCORE, TEST_SUFFIX = "features.yaml", "score.yaml", ".test.yaml"
+FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
 RULES_MAX = 1_000
 
-_SILENT = ("path", "references", "blind_spots", "false_positives")  # what a rule says to people, not in its alerts
+_SILENT = (
+    "path",
+    "references",
+    "blind_spots",
+    "false_positives",
+    "description",
+)  # what a rule says to people, not in its alerts
 _RULE_PATH = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}/[a-z][a-z0-9_]{0,63})\.yaml")
 
 
@@ -42,6 +49,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     score: ScoreModel
     retired: tuple[Rule, ...] = ()
+    lists: ValueLists = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,13 +75,14 @@ def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = Non
         catalogue = _catalogue(texts, faults)
     rules: list[Rule] = []
     score = NO_SCORE
+    lists = read_lists(roots[LISTS]) if LISTS in roots else {}
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
         symbols = catalogue.symbols
         for path, root in roots.items():
             if path == SCORE:
-                score = read_score(root, symbols)
-            else:
-                rules.extend(_rule(root, path, symbols))
+                score = read_score(root, symbols, lists)
+            elif path != LISTS:
+                rules.extend(_rule(root, path, symbols, lists))
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
     if faults:
@@ -81,11 +90,12 @@ def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = Non
     assert catalogue is not None, "no catalogue, and no fault that says so"
     judged = [rule for rule in rules if rule.status != "retired"]
     return RuleSet(
-        digest=_digest(catalogue, judged, score),
+        digest=_digest(catalogue, judged, score, lists),
         catalogue=catalogue,
         rules=tuple(judged),
         score=score,
         retired=tuple(rule for rule in rules if rule.status == "retired"),
+        lists=lists,
         files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
     )
 
@@ -107,12 +117,12 @@ def _catalogue(texts: Mapping[str, str], faults: list[Fault]) -> Catalogue | Non
         return None
 
 
-def _rule(root: Node, path: str, symbols: Symbols) -> list[Rule]:
+def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists) -> list[Rule]:
     match = _RULE_PATH.fullmatch(path)
     if match is None:
         root.fault("a rule's file is <typology>/<name>.yaml, in small letters, digits and '_'. Move it.")
         return []
-    rule = read_rule(root, match["name"], symbols)
+    rule = read_rule(root, match["name"], symbols, lists)
     return [] if rule is None else [rule]
 
 
@@ -125,8 +135,9 @@ def _repeated_ids(rules: list[Rule]) -> list[Fault]:
     ]
 
 
-def _digest(catalogue: Catalogue, rules: list[Rule], score: ScoreModel) -> str:
-    content = _content([catalogue, sorted(rules, key=lambda rule: rule.name), score])
+def _digest(catalogue: Catalogue, rules: list[Rule], score: ScoreModel, lists: ValueLists) -> str:
+    parts = [catalogue, sorted(rules, key=lambda rule: rule.name), score]
+    content = _content([*parts, lists] if lists else parts)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode(), digest_size=8).hexdigest()
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fraudstream.contracts.fields import Outcome, Severity
 from fraudstream.engine.document import Node
-from fraudstream.engine.expression import Expression, ExpressionError, Symbols, Type, compile_expression
+from fraudstream.engine.expression import Expression, ExpressionError, Symbols, Type, ValueLists, compile_expression
 from fraudstream.engine.message import Message, read_message
 
 RULE_CHARS_MAX = 1 << 16
@@ -52,11 +52,11 @@ class Rule:
         return self.when.names | frozenset(self.message.fields)
 
 
-def read_rule(root: Node, name: str, symbols: Symbols) -> Rule | None:
+def read_rule(root: Node, name: str, symbols: Symbols, lists: ValueLists) -> Rule | None:
     """The rule of a document. Everything wrong is added to the document's faults; None if that leaves no rule."""
     faults_before = len(root.faults)
     entries = root.entries("a rule", _KEYS, _REQUIRED)
-    when = read_expression(entries["when"], "when", symbols, Type.BOOL) if "when" in entries else None
+    when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists) if "when" in entries else None
     if when is not None and not when.names:
         entries["when"].fault("this looks at nothing of the payment: it would fire always or never.")
     status = entries["status"].choice("status", _STATUSES) if "status" in entries else "shadow"
@@ -88,14 +88,20 @@ def read_rule(root: Node, name: str, symbols: Symbols) -> Rule | None:
     )
 
 
-def read_expression(node: Node, what: str, symbols: Symbols, expected: Type | tuple[Type, ...]) -> Expression | None:
+def read_expression(
+    node: Node,
+    what: str,
+    symbols: Symbols,
+    expected: Type | tuple[Type, ...],
+    lists: ValueLists | None = None,
+) -> Expression | None:
     """The expression of a node, or None and a fault where it stands."""
     if not node.is_word:
         node.word(what)
         return None
     source, origin = node.source
     try:
-        return compile_expression(source, symbols, expected, origin)
+        return compile_expression(source, symbols, expected, origin, lists)
     except ExpressionError as error:
         node.faults.append(error.fault)
         return None

@@ -12,7 +12,7 @@ import numpy as np
 
 from fraudstream.engine.arrays import Int32Array
 from fraudstream.engine.document import Node
-from fraudstream.engine.expression import ColumnSource, Expression, Symbols, Type
+from fraudstream.engine.expression import ColumnSource, Expression, Symbols, Type, ValueLists
 from fraudstream.engine.rules import read_expression
 
 POINTS_MAX = 10_000
@@ -84,7 +84,7 @@ class ScoreModel:
 NO_SCORE = ScoreModel(POINTS_MAX, ())  # its score is 0 for every payment
 
 
-def read_score(root: Node, symbols: Symbols) -> ScoreModel:
+def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> ScoreModel:
     """The score model of a document; what is wrong is added to the document's faults."""
     entries = root.entries("the score", ("threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
@@ -93,7 +93,7 @@ def read_score(root: Node, symbols: Symbols) -> ScoreModel:
     if len(nodes) > PARTS_MAX:
         root.fault(f"{len(nodes)} parts are more than a person can weigh: at most {PARTS_MAX}.")
     for node in nodes[:PARTS_MAX]:
-        part = _read_part(node, symbols)
+        part = _read_part(node, symbols, lists)
         if part is None:
             continue
         if any(part.name == other.name for other in parts):
@@ -105,7 +105,7 @@ def read_score(root: Node, symbols: Symbols) -> ScoreModel:
     return ScoreModel(threshold, tuple(parts))
 
 
-def _read_part(node: Node, symbols: Symbols) -> Part | None:
+def _read_part(node: Node, symbols: Symbols, lists: ValueLists) -> Part | None:
     entries = node.entries("a part", _PART_KEYS, ("part", "weight", "value"))
     if not {"part", "weight", "value"} <= entries.keys():
         return None
@@ -113,8 +113,8 @@ def _read_part(node: Node, symbols: Symbols) -> Part | None:
     if not name.isidentifier() or len(name) > 64:
         entries["part"].fault("a part's name is one word of letters, digits and '_', at most 64 characters.")
     points_max = _points(entries["weight"], "weight")
-    when = read_expression(entries["when"], "when", symbols, Type.BOOL) if "when" in entries else None
-    value = read_expression(entries["value"], "value", symbols, (*_QUANTITIES, Type.BOOL))
+    when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists) if "when" in entries else None
+    value = read_expression(entries["value"], "value", symbols, (*_QUANTITIES, Type.BOOL), lists)
     if value is None:
         return None
     normal = read_expression(entries["normal"], "normal", symbols, tuple(Type)) if "normal" in entries else None

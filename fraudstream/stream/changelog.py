@@ -75,7 +75,7 @@ class RestoresRows(Protocol):
 
 
 encode_checkpoint = msgspec.json.Encoder().encode
-_decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
+decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
 
 
 class Replay:
@@ -103,7 +103,7 @@ class Replay:
             self.records += 1
             self.size += len(key) + len(value)
             if key == CHECKPOINT_KEY:
-                self._checkpoint(_decode_checkpoint(value))
+                self._checkpoint(decode_checkpoint(value))
             elif key == IMPORT_KEY:
                 self._term = value
                 self._waiting.clear()

@@ -27,6 +27,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Stored).decode
 
 
+class NoTopicError(Exception):
+    """There is no topic of this name."""
+
+
 class Controls(NamedTuple):
     """What `controls` holds. `rule_sets`: the files of each by its digest; `entries`: the newest of each list and
     value, removed ones too; `switch`: the last one, if there was one."""
@@ -42,13 +46,16 @@ def deciding_topic(settings: StreamSettings) -> str:
 
 
 async def read_controls(settings: StreamSettings) -> Controls:
-    """All that stands in `controls` now. What is no record of ours there is passed over.
+    """All that stands in `controls` now. What is no record of ours there is passed over. Raises `NoTopicError`.
 
     The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker.
     """
     rule_sets: dict[str, dict[str, str]] = {}
     entries: dict[tuple[str, str], ListEntry] = {}
     switch: RuleSwitch | None = None
+    numbers = await partitions_of(settings.brokers, settings.controls_topic)
+    if not numbers:
+        raise NoTopicError(settings.controls_topic)
     consumer = AIOKafkaConsumer(
         **settings.brokers.options(),
         enable_auto_commit=False,
@@ -58,7 +65,7 @@ async def read_controls(settings: StreamSettings) -> Controls:
     )
     try:
         await consumer.start()
-        for number in await partitions_of(settings.brokers, settings.controls_topic):
+        for number in numbers:
             tp = TopicPartition(settings.controls_topic, number)
             consumer.assign([tp])
             await consumer.seek_to_beginning(tp)
@@ -92,13 +99,16 @@ async def put_in_force(
 ) -> dict[int, int]:
     """Write all to `controls`, then `controls` to every partition of the log; where the first stands in each.
 
-    Doing it again changes nothing, so what failed half-way is done again.
+    Doing it again changes nothing, so what failed half-way is done again. Raises `NoTopicError`.
     """
     topic = deciding_topic(settings)
+    numbers = await partitions_of(settings.brokers, topic)
+    if not numbers:
+        raise NoTopicError(topic)
     async with _producer(settings) as producer:
         await _keep(producer, settings, [*rule_sets, *controls])
         offsets: dict[int, int] = {}
-        for number in sorted(await producer.partitions_for(topic)):
+        for number in numbers:
             sent = [
                 await producer.send(topic, _encode(control), partition=number, headers=[CONTROL_HEADER])
                 for control in controls

@@ -3,7 +3,7 @@
 from fraudstream.engine.expression.columns import Array, ColumnSource, Truth, Values
 from fraudstream.engine.expression.expression import Comparison, Expression, compile_expression
 from fraudstream.engine.expression.fault import ExpressionError, Fault, fault_at, nearest
-from fraudstream.engine.expression.types import PAYMENT_FIELDS, WORDS_OF, Origin, Symbols, Type
+from fraudstream.engine.expression.types import PAYMENT_FIELDS, WORDS_OF, Origin, Symbols, Type, ValueList, ValueLists
 
 __all__ = [
     "PAYMENT_FIELDS",
@@ -18,6 +18,8 @@ __all__ = [
     "Symbols",
     "Truth",
     "Type",
+    "ValueList",
+    "ValueLists",
     "Values",
     "compile_expression",
     "fault_at",

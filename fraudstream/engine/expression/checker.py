@@ -33,6 +33,7 @@ from fraudstream.engine.expression.nodes import (
     Negative,
     Not,
     OneOf,
+    OnList,
     Quantity,
     QuantityColumn,
     QuantityComparison,
@@ -45,7 +46,7 @@ from fraudstream.engine.expression.nodes import (
     Words,
 )
 from fraudstream.engine.expression.parser import Syntax
-from fraudstream.engine.expression.types import WORDS_OF, Origin, Symbols, Type
+from fraudstream.engine.expression.types import WORDS_OF, Origin, Symbols, Type, ValueLists
 
 _QUANTITIES = (Type.NUMBER, Type.MONEY, Type.DURATION)
 _CONDITIONS = frozenset({"and", "or", "not", "bool", "in", "not in", "is missing", "is present"})
@@ -81,21 +82,24 @@ class Typed:
 
 
 class Leaf(NamedTuple):
-    """A comparison as it must hold for the whole to be true: under an odd number of `not` the operator is turned."""
+    """A comparison as it must hold for the whole to be true: under an odd number of `not` the operator is turned.
+    `listed`: the list that it asks, by name."""
 
     left: Typed
     operator: str
     right: Typed | None
     right_text: str
     condition: Condition
+    listed: str | None = None
 
 
 class Checker:
     """Checks one expression. `names` and `leaves` are filled on the way, in the order of the text."""
 
-    def __init__(self, source: str, symbols: Symbols, origin: Origin) -> None:
+    def __init__(self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin) -> None:
         self._source = source
         self._symbols = symbols
+        self._lists = lists
         self._origin = origin
         self.names: set[str] = set()
         self.leaves: list[Leaf] = []
@@ -174,6 +178,8 @@ class Checker:
         left = self._any(syntax.parts[0])
         if left.words is None:
             self._fail(syntax.parts[0], f"{self._named(left)}: only text can be looked for in a list.")
+        if syntax.parts[1].what == "list":
+            return self._listed(syntax, left, negated)
         choices = []
         for part in syntax.parts[1:]:
             choice = self._any(part)
@@ -183,6 +189,25 @@ class Checker:
         condition = condition if syntax.what == "in" else Not(condition)
         text = f"({', '.join(self._text(part) for part in syntax.parts[1:])})"
         self._leaf(left, syntax.what, None, text, condition, negated=negated)
+        return condition
+
+    def _listed(self, syntax: Syntax, left: Typed, negated: bool) -> Condition:
+        """Membership of a list that lists.yaml declares."""
+        at = syntax.parts[1]
+        prefix, _, name = at.text.partition(".")
+        if prefix != "lists":
+            self._fail(at, f'no list \'{at.text}\': write lists.NAME, or text in parentheses, such as ("app", "web").')
+        if self._lists is None:
+            self._fail(at, "only rules and the score ask lists: what is remembered must not depend on them.")
+        if name not in self._lists:
+            known = [f"lists.{known}" for known in self._lists]
+            self._fail(at, f"no list '{at.text}': declare it in lists.yaml.{nearest(at.text, known)}")
+        of = self._lists[name].of
+        if not isinstance(left.words, TextColumn) or left.words.name != of:
+            self._fail(syntax.parts[0], f"{at.text} holds values of {of}: write '{of} {syntax.what} {at.text}'.")
+        condition: Condition = OnList(left.words, at.text)
+        condition = condition if syntax.what == "in" else Not(condition)
+        self._leaf(left, syntax.what, None, at.text, condition, negated=negated, listed=name)
         return condition
 
     def _absence(self, syntax: Syntax, negated: bool) -> Condition:
@@ -200,12 +225,20 @@ class Checker:
         return condition
 
     def _leaf(
-        self, left: Typed, what: str, right: Typed | None, right_text: str, condition: Condition, *, negated: bool
+        self,
+        left: Typed,
+        what: str,
+        right: Typed | None,
+        right_text: str,
+        condition: Condition,
+        *,
+        negated: bool,
+        listed: str | None = None,
     ) -> None:
         if negated:
-            self.leaves.append(Leaf(left, _OPPOSITE[what], right, right_text, Not(condition)))
+            self.leaves.append(Leaf(left, _OPPOSITE[what], right, right_text, Not(condition), listed))
         else:
-            self.leaves.append(Leaf(left, what, right, right_text, condition))
+            self.leaves.append(Leaf(left, what, right, right_text, condition, listed))
 
     def _check_word(self, field: Typed, literal: Typed) -> None:
         if not isinstance(field.words, TextColumn) or not isinstance(literal.words, TextLiteral):
@@ -357,6 +390,8 @@ class Checker:
     def _type_of(self, syntax: Syntax) -> Type:
         name = syntax.text
         found = self._symbols.get(name)
+        if found is None and name.startswith("lists."):
+            self._fail(syntax, f"'{name}' is asked with 'in': a field, such as device_id, in {name}.")
         if found is None:
             self._fail(syntax, f"no field or feature '{name}'.{nearest(name, self._symbols) or _hint(name)}")
         self.names.add(name)

@@ -12,7 +12,7 @@ from fraudstream.engine.expression.checker import Checker, Leaf, Typed
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
 from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import parse
-from fraudstream.engine.expression.types import Origin, Symbols, Type
+from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Comparison:
     """One leaf: `left operator right_text`, as it must hold for the whole to be true (`not (a < b)` shows `a >= b`).
 
     `operator`: < <= > >= == !=, and without `right`: in, not in, is missing, is present, is (true or false).
+    `listed`: the list that it asks, by name; the column `lists.NAME` says until when a value is on it.
     """
 
     left: Expression
@@ -81,14 +82,22 @@ class Comparison:
     right: Expression | None
     right_text: str
     _condition: Condition = field(repr=False)
+    listed: str | None = None
 
     def holds(self, columns: ColumnSource) -> BoolArray:
         """Where it holds: bool, shape (n,). Under an `or` a comparison need not hold for the rule to fire."""
         return _true(self._condition, columns)
 
 
-def compile_expression(source: str, symbols: Symbols, expected: Type | tuple[Type, ...], origin: Origin) -> Expression:
+def compile_expression(
+    source: str,
+    symbols: Symbols,
+    expected: Type | tuple[Type, ...],
+    origin: Origin,
+    lists: ValueLists | None = None,
+) -> Expression:
     """Parse and check an expression of (one of) the `expected` types. For bad text it raises `ExpressionError` only.
+    `lists`: those it may ask; None where it may ask none.
 
     >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}
     >>> rule = compile_expression("amount > 100 and not kind == 'fee'", symbols, Type.BOOL, Origin("a.yaml", 9, 7))
@@ -96,7 +105,7 @@ def compile_expression(source: str, symbols: Symbols, expected: Type | tuple[Typ
     ['amount > 100', "kind != 'fee'"]
     """
     tree = parse(source, origin)
-    checker = Checker(source, symbols, origin)
+    checker = Checker(source, symbols, lists, origin)
     typed = checker.check(tree, expected if isinstance(expected, tuple) else (expected,))
     return Expression(
         source=" ".join(source.split()),
@@ -109,7 +118,7 @@ def compile_expression(source: str, symbols: Symbols, expected: Type | tuple[Typ
 
 def _comparison(leaf: Leaf, source: str) -> Comparison:
     right = None if leaf.right is None else _part(leaf.right, source)
-    return Comparison(_part(leaf.left, source), leaf.operator, right, leaf.right_text, leaf.condition)
+    return Comparison(_part(leaf.left, source), leaf.operator, right, leaf.right_text, leaf.condition, leaf.listed)
 
 
 def _part(typed: Typed, source: str) -> Expression:

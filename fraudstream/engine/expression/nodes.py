@@ -228,6 +228,20 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class OnList:
+    """The text is on a list when its payment occurs. `list_column`: until when it is, 0 where it is not."""
+
+    left: Words
+    list_column: str
+
+    def true(self, columns: ColumnSource) -> Answer:
+        return columns.column(self.list_column) > 0
+
+    def false(self, columns: ColumnSource) -> Answer:
+        return (columns.column(self.list_column) == 0) & (self.left.digests(columns) != 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """Two conditions are both true or both false."""
 

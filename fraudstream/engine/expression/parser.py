@@ -4,7 +4,7 @@
     all        = negation { "and" negation }
     negation   = "not" negation | comparison
     comparison = sum [ ("==" | "!=" | "<" | "<=" | ">" | ">=") sum
-                     | [ "not" ] "in" "(" text { "," text } ")"
+                     | [ "not" ] "in" ( "(" text { "," text } ")" | "lists." name )
                      | "is" ( "missing" | "present" ) ]
     sum        = product { ("+" | "-") product }
     product    = operand { ("*" | "/") operand }
@@ -106,7 +106,13 @@ class _Parser:
         return left
 
     def _membership(self, left: Syntax, what: str) -> Syntax:
-        self._expect("(", f'\'{what}\' is followed by a list in parentheses, such as ("app", "web").')
+        name = self._next
+        if name.kind is Kind.NAME:
+            self._at += 1
+            listed = self._node("list", name.text, name.start, name.end)
+            return self._node(what, what, left.start, name.end, (left, listed))
+        sentence = f'\'{what}\' is followed by a list, such as ("app", "web") or lists.stolen_devices.'
+        self._expect("(", sentence)
         parts = [left]
         while True:
             token = self._next

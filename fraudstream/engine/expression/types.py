@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple, get_args
@@ -29,6 +30,18 @@ class Origin(NamedTuple):
     path: str
     line: int = 1
     column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ValueList:
+    """A list that `lists.yaml` declares: values of the payment field `of`; `kind`: allow, deny or watch."""
+
+    of: str
+    kind: str
+    description: str
+
+
+ValueLists = Mapping[str, ValueList]
 
 
 PAYMENT_FIELDS: Symbols = MappingProxyType(

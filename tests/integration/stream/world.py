@@ -27,7 +27,7 @@ from fraudstream.stream.topics_file import Topic
 from fraudstream.stream.worker import serve
 
 PARTITIONS = 4
-WAIT_S = 90.0
+WAIT_S = 40.0
 EPOCH_MS = 1_700_000_000_000
 
 # Every alert says in its message how many payments of its account the worker has counted: a payment counted twice, or
@@ -109,6 +109,11 @@ class World:
 
     def start_process(self, name: str, other: Mapping[str, str] | None = None) -> Process:
         """`fraudstream worker` as a process of its own; `other`: settings in place of ours."""
+        command = [sys.executable, "-m", "fraudstream.cli.main", "worker", *self.flags(other)]
+        return Process(command, self.directory / f"{name}.log")
+
+    def flags(self, other: Mapping[str, str] | None = None) -> list[str]:
+        """What any command needs to work here; `other`: settings in place of ours."""
         s = self.settings
         flags = {
             "kafka.bootstrap_servers": self.broker,
@@ -125,10 +130,9 @@ class World:
             "topics.dead_letters": s.dead_letters_topic,
             "topics.controls": s.controls_topic,
         }
-        command = [sys.executable, "-m", "fraudstream.cli.main", "worker"]
-        for setting, value in (flags | dict(other or {})).items():
-            command += ["--set", f"{setting}={value}"]
-        return Process(command, self.directory / f"{name}.log")
+        return [
+            word for setting, value in (flags | dict(other or {})).items() for word in ("--set", f"{setting}={value}")
+        ]
 
     # What goes in
 

@@ -58,7 +58,7 @@ past: [{at: -1d, repeat: 2, every: 2h, device_id: "d{i}"}]
 cases: [{name: n, shows: firing, expect: fires, history: [{at: -23h}], payment: {amount: 9.50}}]
 """
     )
-    [case] = read_cases(text, "x.test.yaml", RULE_SET.catalogue)
+    [case] = read_cases(text, "x.test.yaml", RULE_SET)
     hour = 3_600_000
     assert [event.occurred_at for event in case.events] == [NOON - 24 * hour, NOON - 23 * hour, NOON - 22 * hour, NOON]
     assert [event.device_id for event in case.events] == ["d0", None, "d1", None]
@@ -67,7 +67,7 @@ cases: [{name: n, shows: firing, expect: fires, history: [{at: -23h}], payment: 
 
 def test_a_case_may_stand_at_another_time() -> None:
     text = DEFAULTS + CASE.replace("payment:", 'now: "1970-01-02T02:00:00+02:00", payment:')
-    [case] = read_cases(text, "x.test.yaml", RULE_SET.catalogue)
+    [case] = read_cases(text, "x.test.yaml", RULE_SET)
     assert case.events[-1].occurred_at == 86_400_000
 
 

@@ -17,7 +17,7 @@ SYMBOLS = {**PAYMENT_FIELDS, "mean": Type.MONEY, "count": Type.NUMBER, "new": Ty
 def evidence(source: str, row: Row, **fields: str) -> tuple[Evidence, ...]:
     payment = Payment("event", 0, "account", "1", "EUR", "debit", **fields)  # type: ignore[arg-type]
     expression = compile_expression(source, SYMBOLS, Type.BOOL, Origin("rule.yaml"))
-    [found] = evidence_of(expression.comparisons, Table([row], SYMBOLS), [payment])
+    [found] = evidence_of(expression.comparisons, Table([row], SYMBOLS), [payment], {})
     return found
 
 

@@ -17,7 +17,7 @@ RISING = "{part: rising, weight: 0.3, value: count, from: 2, to: 10}"
 
 def model(*parts: str, threshold: str = "0.8") -> ScoreModel:
     root = read_document(f"threshold: {threshold}\nparts: [{', '.join(parts)}]", "score.yaml")
-    score = read_score(root, SYMBOLS)
+    score = read_score(root, SYMBOLS, {})
     assert root.faults == []
     return score
 
@@ -88,5 +88,5 @@ def test_points_and_their_names_are_kept_for_the_explanation() -> None:
 )
 def test_a_fault_in_a_part_says_what_was_wrong(part: str, sentence: str) -> None:
     root = read_document(f"threshold: 0.8\nparts: [{part}]", "score.yaml")
-    read_score(root, SYMBOLS)
+    read_score(root, SYMBOLS, {})
     assert any(sentence in fault.sentence for fault in root.faults), root.faults

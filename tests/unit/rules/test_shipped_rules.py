@@ -26,7 +26,7 @@ def rule_set() -> RuleSet:
 @pytest.fixture(scope="module")
 def cases(rule_set: RuleSet) -> dict[str, list[Case]]:
     return {
-        rule.name: read_cases(TEXTS.get(f"{rule.name}.test.yaml", "cases: []"), rule.name, rule_set.catalogue)
+        rule.name: read_cases(TEXTS.get(f"{rule.name}.test.yaml", "cases: []"), rule.name, rule_set)
         for rule in rule_set.rules
     }
 

@@ -1,0 +1,105 @@
+"""`fraudstream rules activate` and `rules active`: which rule set judges, from which record of each partition on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fraudstream.cli import controls
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.rule_files import fault_list, load_rule_set, rule_texts
+from fraudstream.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from fraudstream.engine.rule_set import RuleSet
+    from fraudstream.stream.settings import StreamSettings
+
+
+def activate(args: argparse.Namespace, settings: Settings) -> int:
+    from fraudstream.cli.worker import stream_settings
+    from fraudstream.contracts import RuleSwitch, StoredRuleSet
+    from fraudstream.stream.control_log import put_in_force
+
+    directory = args.directory or Path(settings.rules.directory)
+    rule_set = load_rule_set(directory)
+    if not args.skip_tests:
+        _test(rule_set, directory)
+    stream, by = stream_settings(settings), controls.author(args)
+    switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
+
+    async def work() -> dict[int, int]:
+        await _check_memory(stream, rule_set)
+        return await put_in_force(stream, [StoredRuleSet(rule_set.digest, dict(rule_set.files))], [switch])
+
+    offsets = controls.asked(stream, work())
+    if args.json:
+        print(json.dumps({"rule_set": rule_set.digest, "by": by, "offsets": offsets}))
+    else:
+        print(f"rule set {rule_set.digest} is in force:")
+        for partition, offset in offsets.items():
+            print(f"  partition {partition} from offset {offset} on")
+    return 0
+
+
+def active(args: argparse.Namespace, settings: Settings) -> int:
+    from fraudstream.cli.worker import stream_settings
+    from fraudstream.stream.last_checkpoint import last_checkpoints
+
+    stream = stream_settings(settings)
+    found = controls.asked(stream, last_checkpoints(stream))
+    rows = [
+        {
+            "partition": partition,
+            "rule_set": None if checkpoint is None else checkpoint.rule_set,
+            "offset": None if checkpoint is None else checkpoint.next_offset,
+        }
+        for partition, checkpoint in found.items()
+    ]
+    if args.json:
+        print(json.dumps({"partitions": rows}))
+        return 0
+    for row in rows:
+        if row["rule_set"] is None:
+            print(f"partition {row['partition']}: none yet, the first worker begins with its own")
+        else:
+            print(f"partition {row['partition']}: {row['rule_set']}, checkpoint at {row['offset']}")
+    return 0
+
+
+def _test(rule_set: RuleSet, directory: Path) -> None:
+    from fraudstream.backtest.rule_cases import run_rule_cases
+    from fraudstream.engine.document import DocumentErrors
+
+    try:
+        results = run_rule_cases(rule_set, rule_texts(directory)).results
+    except DocumentErrors as errors:
+        raise Failure(fault_list(errors, directory)) from errors
+    failed = [result for result in results if not result.passed]
+    if failed:
+        first = failed[0]
+        raise Failure(
+            f"{len(failed)} of {len(results)} cases fail, first {directory / first.case.path}:{first.case.line}: "
+            f"{first.case.name}. `fraudstream rules test` shows all; --skip-tests activates all the same."
+        )
+
+
+async def _check_memory(stream: StreamSettings, rule_set: RuleSet) -> None:
+    """The workers' memory must be what the new rules read. Raises `Failure`."""
+    from fraudstream.engine.catalogue import parse_catalogue
+    from fraudstream.engine.other_memory import other_memory
+    from fraudstream.engine.rule_set import FEATURES
+    from fraudstream.stream.control_log import read_controls
+    from fraudstream.stream.last_checkpoint import last_checkpoints
+
+    checkpoints = (await last_checkpoints(stream)).values()
+    in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
+    stored = (await read_controls(stream)).rule_sets
+    for digest in sorted(in_force & stored.keys()):
+        difference = other_memory(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
+        if difference is not None:
+            raise Failure(
+                f"The workers' memory is not what these rules read: {difference} (rule set in force: {digest}). Build "
+                "the memory of the new features beside it first: `fraudstream worker --rebuild`."
+            )

@@ -1,0 +1,43 @@
+"""`lists.yaml`: the lists that rules may ask, and what their entries are values of.
+
+    lists:
+      stolen_devices:
+        of: device_id            # a text field of the payment
+        kind: deny               # deny, watch or allow: what the list is for; rules decide what follows
+        description: devices whose owners say that they are gone
+
+The entries themselves stand in the log: `fraudstream lists add`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fraudstream.engine.document import Node
+from fraudstream.engine.expression import PAYMENT_FIELDS, WORDS_OF, Type, ValueList
+
+KINDS = ("deny", "watch", "allow")
+LISTS_MAX = 100
+FIELDS = tuple(
+    name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT and name not in WORDS_OF and name != "currency"
+)
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def read_lists(root: Node) -> dict[str, ValueList]:
+    """The lists of a document, by name; what is wrong is added to the document's faults."""
+    top = root.entries("lists.yaml", ("lists",), ("lists",))
+    nodes = top["lists"].entries("lists") if "lists" in top else {}
+    if len(nodes) > LISTS_MAX:
+        root.fault(f"{len(nodes)} lists are too many: at most {LISTS_MAX}.")
+    found: dict[str, ValueList] = {}
+    for name, node in nodes.items():
+        if not _NAME.fullmatch(name):
+            node.fault(f"'{name[:70]}' can't be the name of a list: small letters, digits and '_'.")
+        entries = node.entries(f"list '{name}'", ("of", "kind", "description"), ("of", "kind", "description"))
+        if len(entries) == 3:
+            of = entries["of"].choice("of", FIELDS)
+            kind = entries["kind"].choice("kind", KINDS)
+            found[name] = ValueList(of, kind, " ".join(entries["description"].word("description").split()))
+    return found

@@ -1,0 +1,38 @@
+"""Where each partition stands, read from the end of the changelog without its rows."""
+
+from __future__ import annotations
+
+from aiokafka import TopicPartition
+
+from fraudstream.kafka.partitions import partitions_of
+from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
+from fraudstream.stream.changelog_reader import POLL_MS, RECORDS_AT_ONCE, ChangelogReader, changelog_reader
+from fraudstream.stream.control_log import NoTopicError
+from fraudstream.stream.settings import StreamSettings
+
+TAIL_RECORDS = 200  # a checkpoint ends with its record, so the last one is found in the first look back
+
+
+async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointRecord | None]:
+    """The last checkpoint record of each partition; None where no worker has been yet. Raises `NoTopicError`."""
+    numbers = await partitions_of(settings.brokers, settings.changelog_topic)
+    if not numbers:
+        raise NoTopicError(settings.changelog_topic)
+    async with changelog_reader(settings) as reader:
+        return {number: await _last(reader, number) for number in numbers}
+
+
+async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None:
+    consumer, tp = reader.consumer, TopicPartition(reader.settings.changelog_topic, number)
+    end, back = await reader.end(number), TAIL_RECORDS
+    while True:
+        consumer.seek(tp, max(0, end - back))
+        found: CheckpointRecord | None = None
+        while await consumer.position(tp) < end:
+            fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            for record in fetched.get(tp, ()):
+                if record.key == CHECKPOINT_KEY and record.value is not None:
+                    found = decode_checkpoint(record.value)
+        if found is not None or end <= back:
+            return found
+        back *= 10

@@ -1,0 +1,217 @@
+"""Which rules judge, and what is on lists, is what the log says: whatever a worker's directory holds, and whenever it
+dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import ConsumerRecord
+
+from fraudstream.cli.main import main
+from fraudstream.contracts import Decision
+from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.last_checkpoint import last_checkpoints
+from tests.integration.stream.world import PARTITIONS, RULES, World, payment
+
+LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"
+STOLEN = RULES["test/counted.yaml"].replace("account.payments_30d >= 2", "device_id in lists.stolen_devices")
+OLD = {**RULES, "lists.yaml": LISTS, "test/counted.yaml": STOLEN}
+NEW = {**OLD, "score.yaml": "threshold: 0.8\nparts: []\n"}
+OLD_DIGEST, NEW_DIGEST = (compile_rule_set(texts).digest for texts in (OLD, NEW))
+
+Command = tuple[int, str, str]
+
+
+def write(directory: Path, texts: dict[str, str]) -> Path:
+    for path, text in texts.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text)
+    return directory
+
+
+class Desk:
+    """A world whose rules ask a list, other rules beside it, and the commands that change both."""
+
+    def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        self.world, self._capsys = world, capsys
+        self.old, self.new = write(world.directory, OLD), write(world.directory / "beside" / "new", NEW)
+
+    async def command(self, *words: str) -> Command:
+        """Exit code, output, errors."""
+        code = await asyncio.to_thread(main, [*words, *self.world.flags()])
+        shown = self._capsys.readouterr()
+        return code, shown.out, shown.err
+
+    async def done(self, *words: str) -> Any:
+        code, out, err = await self.command(*words, "--json", "--by", "r.holm")
+        assert code == 0, err
+        return json.loads(out)
+
+    async def decided(self, payments: int) -> list[tuple[int, int, Decision]]:
+        """Every decision, with the partition and the offset of its payment."""
+        records = await self.world.records(
+            self.world.settings.decisions_topic,
+            lambda found: len({_decision(record).event_id for record in found}) >= payments,
+        )
+        return [(*_source(record), _decision(record)) for record in records]
+
+    async def in_force(self, digest: str) -> None:
+        """Wait until every partition's checkpoint says so."""
+        async with asyncio.timeout(40):
+            while True:
+                found = (await last_checkpoints(self.world.settings)).values()
+                if {checkpoint and checkpoint.rule_set for checkpoint in found} == {digest}:
+                    return
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def desk(world: World, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(world, capsys)
+
+
+@pytest.fixture
+def kafka_desk(kafka_world: World, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(kafka_world, capsys)
+
+
+async def test_a_worker_killed_and_started_with_other_rules_gives_no_second_verdict(desk: Desk) -> None:
+    await _killed_and_started_with_other_rules(desk)
+
+
+@pytest.mark.kafka
+async def test_on_kafka_too_a_killed_worker_started_with_other_rules_gives_no_second_verdict(kafka_desk: Desk) -> None:
+    await _killed_and_started_with_other_rules(kafka_desk)
+
+
+async def _killed_and_started_with_other_rules(desk: Desk) -> None:
+    """The second worker decides again what the first one had decided since its last checkpoint."""
+    seldom = {"worker.checkpoint_interval_s": "3600"}
+    first = desk.world.start_process("first", seldom)
+    try:
+        await desk.world.publish(range(40))
+        await desk.decided(40)
+    finally:
+        first.kill()
+    second = desk.world.start_process("second", seldom | {"rules.directory": str(desk.new)})
+    try:
+        await desk.world.publish(range(40, 80))
+        decisions = [decision for _, _, decision in await desk.decided(80)]
+        await second.says(f"the rule set {OLD_DIGEST} is in force, not {NEW_DIGEST} of this worker's directory")
+    finally:
+        second.kill()
+    assert len(decisions) > 80, "the second worker was to decide the first 40 again"
+    assert {decision.rule_set for decision in decisions} == {OLD_DIGEST}
+    assert len({msgspec.json.encode(decision) for decision in decisions}) == 80
+
+
+async def test_rules_are_in_force_from_the_offsets_that_activate_tells(desk: Desk) -> None:
+    await _activated(desk)
+
+
+@pytest.mark.kafka
+async def test_on_kafka_rules_are_in_force_from_the_offsets_that_activate_tells(kafka_desk: Desk) -> None:
+    await _activated(kafka_desk)
+
+
+async def _activated(desk: Desk) -> None:
+    worker = desk.world.start_process("worker")
+    try:
+        await desk.world.publish(range(40))
+        await desk.decided(40)
+        told = await desk.done("rules", "activate", str(desk.new))
+        assert (told["rule_set"], len(told["offsets"])) == (NEW_DIGEST, PARTITIONS)
+        await desk.world.publish(range(40, 80))
+        await desk.decided(80)
+        await desk.in_force(NEW_DIGEST)
+    finally:
+        worker.kill()
+    again = desk.world.start_process("again")  # its directory still holds the old rules
+    try:
+        await desk.world.publish(range(80, 120))
+        decisions = await desk.decided(120)
+    finally:
+        again.kill()
+    for partition, offset, decision in decisions:
+        due = OLD_DIGEST if offset < told["offsets"][str(partition)] else NEW_DIGEST
+        assert decision.rule_set == due, f"{partition}:{offset}"
+    assert {decision.rule_set for _, _, decision in decisions} == {OLD_DIGEST, NEW_DIGEST}
+
+
+async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -> None:
+    stolen = {"device_id": "dev-8"}
+    async with asyncio.timeout(100):
+        worker = desk.world.start_process("worker")
+        try:
+            await desk.world.publish_records([(b"a", payment(0, "a", **stolen))])
+            await desk.decided(1)
+            told = await desk.done("lists", "add", "stolen_devices", "dev-8", "--note", "reported")
+            assert told["entries"][0] | {"issued_at_ms": 0} == {
+                "control": "list_entry", "list": "stolen_devices", "value": "dev-8", "by": "r.holm", "issued_at_ms": 0,
+                "note": "reported",
+            }  # fmt: skip
+            await desk.world.publish_records([(b"a", payment(1, "a", **stolen))])
+            [alert] = await desk.world.alerts(1)
+            await desk.done("lists", "remove", "stolen_devices", "dev-8")
+            await desk.world.publish_records([(b"a", payment(2, "a", **stolen))])
+            outcomes = {decision.event_id: decision.outcome for _, _, decision in await desk.decided(3)}
+        finally:
+            worker.kill()
+    assert outcomes == {"e0": "allow", "e1": "review", "e2": "allow"}
+    assert (alert.rules[0].evidence[0].right, alert.rules[0].evidence[0].threshold) == (
+        "lists.stolen_devices",
+        "deny list",
+    )
+
+
+async def test_an_unknown_list_is_told_with_the_nearest(desk: Desk) -> None:
+    code, _, err = await desk.command("lists", "add", "stolen_device", "dev-8")
+    assert (code, "holds no rule set yet" in err) == (1, True)
+    await desk.done("rules", "activate", str(desk.old))
+    code, _, err = await desk.command("lists", "add", "stolen_device", "dev-8")
+    assert (code, "no list 'stolen_device'. Nearest: 'stolen_devices'." in err) == (1, True)
+    code, _, err = await desk.command("lists", "remove", "stolen_devices", "dev-8")
+    assert (code, "'dev-8' is not on stolen_devices." in err) == (1, True)
+
+
+async def test_rules_that_need_another_memory_are_not_activated(desk: Desk) -> None:
+    worker = desk.world.start_process("worker")
+    try:
+        await desk.in_force(OLD_DIGEST)
+    finally:
+        worker.kill()
+    other = write(desk.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
+    code, _, err = await desk.command("rules", "activate", str(other))
+    assert code == 1
+    assert "feature 'account.payments_30d' is declared otherwise" in err
+    assert "`fraudstream worker --rebuild`" in err
+
+
+async def test_a_control_that_is_none_becomes_a_dead_letter_and_the_old_rules_go_on(desk: Desk) -> None:
+    async with desk.world.worker():
+        send: dict[str, Any] = {"headers": [CONTROL_HEADER], "partition": 0}
+        unknown = b'{"control":"rule_switch","rule_set":"0123456789abcdef","by":"me","issued_at_ms":0}'
+        await desk.world.publish_records([(None, b"{}"), (None, unknown)], **send)
+        letters = await desk.world.dead_letters(2)
+        await desk.world.publish(range(10))
+        decisions = await desk.decided(10)
+    assert [letter.reason for letter in letters] == ["control", "control"]
+    assert "The rule set 0123456789abcdef is not to be had" in letters[1].sentence
+    assert {decision.outcome for _, _, decision in decisions} <= {"allow", "review"}
+
+
+def _decision(record: ConsumerRecord[bytes, bytes]) -> Decision:
+    assert record.value is not None
+    return msgspec.json.decode(record.value, type=Decision)
+
+
+def _source(record: ConsumerRecord[bytes, bytes]) -> tuple[int, int]:
+    [source] = [value for name, value in record.headers if name == "source"]
+    partition, _, offset = source.decode().partition(":")
+    return int(partition), int(offset)
