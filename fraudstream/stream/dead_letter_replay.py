@@ -182,6 +182,8 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
         await producer.start()
         async for stored in letters:
             try:
+                if stored.letter.reason == "control":
+                    raise MendError("a control counts for what stands behind it: give its command again.")
                 mended = await mend(stored)
             except MendError as error:
                 skipped.append(Skipped(stored.place, error.sentence))

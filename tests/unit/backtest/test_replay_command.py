@@ -145,3 +145,34 @@ def test_what_cannot_be_generated_is_refused(
     monkeypatch.chdir(tmp_path)
     assert main(["generate", *flags]) == 1
     assert sentence in capsys.readouterr().err
+
+
+LISTED_RULE = """
+id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
+title: Terminal on the list
+status: live
+severity: high
+when: terminal_id in lists.skimmed
+message: "{terminal_id}"
+"""
+
+
+def test_lists_given_as_a_file_count_until_they_expire(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules, listed = tmp_path / "rules", tmp_path / "listed.jsonl"
+    (rules / "cards").mkdir(parents=True)
+    (rules / "features.yaml").write_text(FEATURES)
+    (rules / "lists.yaml").write_text("lists:\n  skimmed: {of: terminal_id, kind: watch, description: skimmers}\n")
+    (rules / "cards/skimmed.yaml").write_text(LISTED_RULE)
+    file = payments(
+        tmp_path,
+        "1,2025-01-01 10:00:00,a,t,10.00,1",
+        "2,2025-01-01 11:00:00,a,t,20.00,0",
+        "3,2025-01-01 12:00:00,a,u,1,0",
+    )
+    flags = ["--mapping", "handbook", "--rules", str(rules), "--out", str(tmp_path / "out"), "--lists", str(listed)]
+    listed.write_text('{"list": "skimmed", "value": "t", "expires_at_ms": 1735729200000}\n')  # 11:00
+    assert main(["replay", str(file), *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["alerts"] == 1
+    listed.write_text('{"list": "skimmd", "value": "t"}\n')
+    assert main(["replay", str(file), *flags]) == 1
+    assert f"{listed}:1: lists.yaml has no list 'skimmd'. Nearest: 'skimmed'." in capsys.readouterr().err

@@ -84,3 +84,19 @@ def test_a_file_that_is_not_utf8_is_one_plain_sentence(rules: Path, capsys: pyte
     (rules / "dormant/latin.yaml").write_bytes(b"title: caf\xe9")
     assert main(["rules", "check", str(rules)]) == 1
     assert "is not UTF-8 at byte 10" in capsys.readouterr().err
+
+
+def test_check_reads_the_cases_too(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(rules / "dormant/waking.test.yaml", "expect: fires", "expect: burns")
+    assert main(["rules", "check", str(rules)]) == 1
+    assert f"{rules}/dormant/waking.test.yaml:5:13: expect can't be 'burns'" in capsys.readouterr().err
+
+
+def test_files_that_are_not_read_are_told(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (rules / "dormant/more.yml").write_text("")
+    (rules / "dormant/deeper").mkdir()
+    (rules / "dormant/deeper/rule.yaml").write_text("")
+    assert main(["rules", "check", str(rules)]) == 0
+    shown = capsys.readouterr().err
+    assert f"{rules}/dormant/more.yml is not read" in shown
+    assert f"{rules}/dormant/deeper/rule.yaml is not read" in shown
