@@ -126,19 +126,23 @@ class Child:
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
 
     async def stop(self, timeout_s: float) -> int:
-        """Ask it to end, kill it if it has not after `timeout_s`. How it ended then: its exit code, or less the
-        signal that killed it; 0 if it had ended before."""
+        """`end` it, and start it no more."""
         self._stopping.set()
-        code = 0
-        if self._popen is not None and self._popen.poll() is None:
-            self._popen.terminate()
-            try:
-                code = await asyncio.wait_for(self.ended(), timeout_s)
-            except TimeoutError:
-                self.kill()
-                code = -signal.SIGKILL
+        code = await self.end(timeout_s)
         self.process.status, self.process.detail = "stopped", ""
         return code
+
+    async def end(self, timeout_s: float) -> int:
+        """Ask it to end, kill it if it has not after `timeout_s`. How it ended then: its exit code, or less the
+        signal that killed it; 0 if it had ended before."""
+        if self._popen is None or self._popen.poll() is not None:
+            return 0
+        self._popen.terminate()
+        try:
+            return await asyncio.wait_for(self.ended(), timeout_s)
+        except TimeoutError:
+            self.kill()
+            return -signal.SIGKILL
 
     def kill(self) -> None:
         if self._popen is not None and self._popen.poll() is None:

@@ -2,6 +2,7 @@
 
     a process ends with 70, by a signal, or of something unforeseen: it is started again, ever later, and goes on from
     its last checkpoint (with `worker.group_instance_id`: its partitions wait for it, none moves);
+    its `/healthz` says that a restart would help: the same;
     it says why it can't go on (78, or a sentence at its start): the others are stopped, and so are we, with its code;
     SIGTERM or SIGINT: all are stopped in order. Who has not ended within the stated time is killed, and we end with 70.
 
@@ -14,6 +15,8 @@ import asyncio
 import logging
 import signal
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -25,7 +28,11 @@ from fraudstream.cli.settings import Settings
 
 LEAVE_S_MAX = 5.0  # after the last checkpoint, which has half of the session time-out
 END_S_MAX = 5.0  # for the interpreter, on a busy machine
+COMPILING_S = 3.0  # loading what is compiled takes less
+LOOK_S = 10.0
+ANSWER_S_MAX = 5.0
 FAILED = 70
+STOPPED = (0, -signal.SIGTERM)  # the signal alone ends a process that has not begun to listen to it
 PORT_MAX = 65_535
 
 log = logging.getLogger(__name__)
@@ -80,10 +87,15 @@ class _Supervisor:
 
     async def _work(self) -> None:
         self._kernel.start()  # compiled once, before there are several to do it
-        if await self._kernel.ended() != 0:
+        compiled = asyncio.create_task(self._kernel.ended())
+        if not (await asyncio.wait((compiled,), timeout=COMPILING_S))[0]:
+            log.info("compiling the kernel (first run only, about 15 s)")
+        if await compiled != 0:
             raise Failure(self._kernel.text() or "the kernel can't be compiled.")
         log.info("%d workers start; each is stopped within %g s", len(self._workers), self._stop_s_max)
-        await asyncio.gather(*(worker.keep(log.warning) for worker in self._workers))
+        keeping = [worker.keep(log.warning) for worker in self._workers]
+        watching = [end_when_unhealthy(worker, LOOK_S, self._stop_s_max) for worker in self._workers]
+        await asyncio.gather(*keeping, *watching)
 
     async def _stop(self) -> int:
         """In order and all at once; the exit code."""
@@ -94,10 +106,32 @@ class _Supervisor:
         ):
             if ended == -signal.SIGKILL:
                 log.error("%s was killed: it had not ended after %g s", worker.name, self._stop_s_max)
-            elif ended != 0:
+            elif ended not in STOPPED:
                 log.error("%s %s", worker.name, how_ended(ended))
-            code = code if ended == 0 else FAILED
+            code = code if ended in STOPPED else FAILED
         return code
+
+
+async def end_when_unhealthy(worker: Child, look_s: float, stop_s_max: float) -> None:
+    """Ask every `look_s` whether a restart would help, and if so end the process, which is then started again."""
+    while True:
+        await asyncio.sleep(look_s)
+        url = worker.process.metrics_url
+        fault = await asyncio.to_thread(_fault, f"{url}/healthz") if url else None
+        if fault is not None and url == worker.process.metrics_url:
+            log.error("%s is ended, as it is not healthy: %s", worker.name, fault)
+            await worker.end(stop_s_max)
+
+
+def _fault(url: str) -> str | None:
+    """What is wrong with the process by its own word; None also where it has none: it may be starting, or ending."""
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_S_MAX):
+            return None
+    except urllib.error.HTTPError as error:
+        return error.read().decode(errors="replace").strip()
+    except OSError:
+        return None
 
 
 def _named(name: str) -> Callable[[bytes], None]:

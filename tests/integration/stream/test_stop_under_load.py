@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.stream.world import World, assert_counted_once
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 PAYMENTS = 20_000
 SEEN = 5_000

@@ -15,10 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.cli.child import Child
+from fraudstream.cli.worker_processes import end_when_unhealthy
 from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED
 from tests.integration.stream.world import WAIT_S, Process, World, assert_counted_once
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.timeout(300),
+]
 
 
 async def test_a_worker_that_is_killed_is_started_again_and_counts_every_payment_once(world: World) -> None:
@@ -76,6 +81,23 @@ async def test_a_worker_that_does_not_end_in_time_is_killed_and_that_is_said(wor
         await gone(workers)
     finally:
         supervisor.kill()
+
+
+async def test_a_process_that_says_that_a_restart_would_help_is_started_again(tmp_path: Path) -> None:
+    child = Child("sick", ["tests.integration.stream.sick_process", str(tmp_path / "mark")], os.environ)
+    told: list[str] = []
+    urls = {""}
+    tasks = [asyncio.create_task(child.keep(told.append)), asyncio.create_task(end_when_unhealthy(child, 0.1, WAIT_S))]
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while len({*urls, child.process.metrics_url}) < 3:  # none, that of its first life, that of its second
+                urls.add(child.process.metrics_url)
+                await asyncio.sleep(0.05)
+        assert told == ["sick was killed by SIGTERM, starts again in 0.5 s"]
+    finally:
+        await child.stop(WAIT_S)
+        for task in tasks:
+            task.cancel()
 
 
 @pytest.mark.kafka

@@ -27,7 +27,7 @@ from fraudstream.stream.topics_file import Topic
 from fraudstream.stream.worker import serve
 
 PARTITIONS = 4
-WAIT_S = 40.0
+WAIT_S = 90.0
 EPOCH_MS = 1_700_000_000_000
 
 # Every alert says in its message how many payments of its account the worker has counted: a payment counted twice, or
