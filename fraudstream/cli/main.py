@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
         Command("publish", "publish a file of payments to the payments topic"),
         Command("replay", "run the engine over a file of payments and write decisions and alerts"),
+        Command("explain", "judge a payment again from the log: why it was alerted or not, and is that what was sent"),
         Command("rules", "check the rules, run their test cases, put them in force"),
         Command("lists", "put values on lists that rules ask, take them off, show them"),
         Command("topics", "create the topics on a cluster, compare them, write their schemas"),

@@ -1,4 +1,4 @@
-"""A progress bar on stderr that counts payments and alerts; nothing where nobody looks."""
+"""Progress bars on stderr; nothing where nobody looks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
+def reading_progress(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Yields a function to call with the name of a partition, the records read of it, and how many there are."""
+    console = Console(stderr=True)
+    columns = (TextColumn("reading {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda name, done, total: progress.update(task, description=name, completed=done, total=total)
+
+
+@contextmanager
 def payments_progress(what: str, total: int | None, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Yields a function to call with the payments and the alerts of each batch."""
+    """Yields a function to call with the payments and the alerts of each batch, for a bar that counts both."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Why a rule fired: each comparison that held, with what was found, what was asked, and by how much it was passed."""
+"""What a rule's comparisons found: what was there, what was asked, and by how much it was passed or missed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 
 from fraudstream.contracts.alert import Evidence
@@ -17,6 +18,14 @@ from fraudstream.engine.plain_text import payment_text, plain
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
 
+class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One comparison of a rule, fired or not. `holds`: None where a value was missing, so that it is neither true nor
+    false. The margin is negative where it was missed."""
+
+    evidence: Evidence
+    holds: bool | None
+
+
 def evidence_of(
     comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
 ) -> list[tuple[Evidence, ...]]:
@@ -26,26 +35,38 @@ def evidence_of(
         holds = comparison.holds(columns)
         if not holds.any():
             continue
-        lefts = texts_of(comparison.left, columns, payments)
-        margins = _margins(comparison, columns)
-        if comparison.listed is not None:
-            thresholds = _of_list(lists[comparison.listed].kind, columns.column(comparison.right_text).tolist())
-        elif comparison.right is None:
-            thresholds = [comparison.right_text] * len(payments)
-        else:
-            thresholds = texts_of(comparison.right, columns, payments)
+        evidence = _evidence(comparison, columns, payments, lists)
         for row in np.flatnonzero(holds).tolist():
-            found[row].append(
-                Evidence(
-                    left=comparison.left.source,
-                    operator=comparison.operator,
-                    right=comparison.right_text,
-                    value=lefts[row],
-                    threshold=thresholds[row],
-                    margin=margins[row],
-                )
-            )
+            found[row].append(evidence[row])
     return [tuple(evidence) for evidence in found]
+
+
+def tested(
+    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
+) -> list[tuple[Tested, ...]]:
+    """For each payment of `columns` all the comparisons, in the rule's order."""
+    found: list[list[Tested]] = [[] for _ in payments]
+    for comparison in comparisons:
+        true, known = comparison.truth(columns)
+        for row, evidence in enumerate(_evidence(comparison, columns, payments, lists)):
+            found[row].append(Tested(evidence, bool(true[row]) if known[row] else None))
+    return [tuple(row) for row in found]
+
+
+def _evidence(
+    comparison: Comparison, columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
+) -> list[Evidence]:
+    values = texts_of(comparison.left, columns, payments)
+    if comparison.listed is not None:
+        thresholds = _of_list(lists[comparison.listed].kind, columns.column(comparison.right_text).tolist())
+    elif comparison.right is None:
+        thresholds = [comparison.right_text] * len(payments)
+    else:
+        thresholds = texts_of(comparison.right, columns, payments)
+    return [
+        Evidence(comparison.left.source, comparison.operator, comparison.right_text, value, threshold, margin)
+        for value, threshold, margin in zip(values, thresholds, _margins(comparison, columns), strict=True)
+    ]
 
 
 def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[Payment]) -> list[str]:

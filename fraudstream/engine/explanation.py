@@ -66,11 +66,16 @@ class Explanation:
                 )
         return hits
 
-    def score_parts(self, payments: Sequence[Payment], points: Int32Array) -> list[list[ScorePart]]:
-        """The parts with points, for each payment: they add up to its score. `points`: int32, shape (parts, n)."""
+    def score_parts(
+        self, payments: Sequence[Payment], points: Int32Array, *, silent: bool = False
+    ) -> list[list[ScorePart]]:
+        """The parts with points, for each payment: they add up to its score. `points`: int32, shape (parts, n).
+
+        `silent`: those without points as well.
+        """
         parts: list[list[ScorePart]] = [[] for _ in payments]
         for part, of_part in zip(self._rule_set.score.parts, points, strict=True):
-            rows = np.flatnonzero(of_part)
+            rows = np.arange(len(payments)) if silent else np.flatnonzero(of_part)
             if not len(rows):
                 continue
             whose, columns = [payments[row] for row in rows.tolist()], self._columns.excerpt(rows)
@@ -91,18 +96,21 @@ class Explanation:
             names = {name for part in parts[row] for name in read_by_part[part.part]}
             for number in np.flatnonzero(self._fired[row]).tolist():
                 names |= self._rule_set.rules[number].names
-            found.append(
-                [
-                    FeatureValue(
-                        name,
-                        plain(value := float(self._columns.column(name)[row]), self._types[name], payment.currency),
-                        self._window_error(name, int(errors[name][row]) if name in errors else 0),
-                        self._warming(name, value, payment, row),
-                    )
-                    for name in sorted(names & self._features)
-                ]
-            )
+            found.append([self._feature(name, row, payment, errors) for name in sorted(names & self._features)])
         return found
+
+    def all_features(self, row: int, payment: Payment, errors: Mapping[str, Int8Array]) -> list[FeatureValue]:
+        """Every feature of the catalogue for one payment, by name."""
+        return [self._feature(name, row, payment, errors) for name in sorted(self._features)]
+
+    def _feature(self, name: str, row: int, payment: Payment, errors: Mapping[str, Int8Array]) -> FeatureValue:
+        value = float(self._columns.column(name)[row])
+        return FeatureValue(
+            name,
+            plain(value, self._types[name], payment.currency),
+            self._window_error(name, int(errors[name][row]) if name in errors else 0),
+            self._warming(name, value, payment, row),
+        )
 
     def _window_error(self, name: str, error: int) -> str | None:
         entity = self._entities.get(name.partition(".")[0])

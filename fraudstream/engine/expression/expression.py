@@ -12,6 +12,7 @@ from fraudstream.engine.expression.checker import Checker, Leaf, Typed
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
 from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import parse
+from fraudstream.engine.expression.shortfall import shortfall
 from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 
 
@@ -37,10 +38,13 @@ class Expression:
         return _true(self._condition, columns)
 
     def truth(self, columns: ColumnSource) -> Truth:
-        condition = self._condition
+        return _truth(self._condition, columns)
+
+    def shortfall(self, columns: ColumnSource) -> Values:
+        """How much a BOOL expression lacks to be true: see `shortfall`. float64, shape (n,)."""
         with np.errstate(all="ignore"):
-            true, false = condition.true(columns), condition.false(columns)
-        return Truth(_spread(true, columns.n), _spread(true | false, columns.n))
+            lacks: Values = _spread(shortfall(self._condition, columns), columns.n)
+        return lacks
 
     def values(self, columns: ColumnSource) -> Values:
         """Values of a NUMBER, MONEY (minor units) or DURATION (ms) expression: float64, shape (n,), NaN = missing."""
@@ -87,6 +91,9 @@ class Comparison:
     def holds(self, columns: ColumnSource) -> BoolArray:
         """Where it holds: bool, shape (n,). Under an `or` a comparison need not hold for the rule to fire."""
         return _true(self._condition, columns)
+
+    def truth(self, columns: ColumnSource) -> Truth:
+        return _truth(self._condition, columns)
 
 
 def compile_expression(
@@ -140,6 +147,12 @@ def _true(condition: Condition, columns: ColumnSource) -> BoolArray:
     with np.errstate(all="ignore"):
         answer: BoolArray = _spread(condition.true(columns), columns.n)
     return answer
+
+
+def _truth(condition: Condition, columns: ColumnSource) -> Truth:
+    with np.errstate(all="ignore"):
+        true, false = condition.true(columns), condition.false(columns)
+    return Truth(_spread(true, columns.n), _spread(true | false, columns.n))
 
 
 def _spread(answer: Any, n: int) -> Any:

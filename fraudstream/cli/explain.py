@@ -1,0 +1,117 @@
+"""`fraudstream explain`: judge a payment again from the log, show why, and whether that is what was sent."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.progress import reading_progress
+from fraudstream.cli.settings import Settings, add_setting
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.rule_set import RuleSet
+    from fraudstream.explain.explained import Explained
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "explain",
+        help="judge a payment again from the log: why it was alerted or not, and whether that is what was sent",
+        description=(
+            "Finds an alert, reads its account's part of the log up to the payment, judges it again and shows the "
+            "verdict rule by rule, near misses too (a rule whose thresholds were missed by at most a quarter). With "
+            "--event and --account: any payment, alerted or not. Exit codes: 0 the same as was sent, byte for byte (or "
+            "nothing was sent that could be compared); 1 it differs, or can't be judged again."
+        ),
+        epilog=(
+            "example:\n"
+            "  fraudstream explain 1b0c9fd1e6f4a2d47a0c5b7e7f3f9d21 --since 2d\n"
+            "  fraudstream explain --event p-81723 --account acct-7"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "alert_id", metavar="ALERT_ID", nargs="?", help="as the decision, the case or the alert names it"
+    )
+    parser.add_argument("--event", metavar="EVENT_ID", help="a payment instead of an alert; with --account")
+    parser.add_argument("--account", metavar="ACCOUNT_ID", help="the account of that payment")
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=duration_ms,
+        help="it was sent within the last TIME (2h, 7d): looked for no further back",
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    add_setting(parser, "rules.directory", "--rules")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    import logging
+
+    import msgspec
+    from aiokafka.errors import KafkaConnectionError, KafkaError
+
+    from fraudstream.explain.rerun import RerunError
+    from fraudstream.explain.topic_reader import NoTopicError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
+    if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):
+        raise Failure("name an ALERT_ID, or a payment by --event and --account.")
+    servers = settings.kafka.bootstrap_servers
+    try:
+        explained = asyncio.run(_explained(args, settings))
+    except KafkaConnectionError as error:
+        raise Failure(f"no broker answers at {servers}. Set kafka.bootstrap_servers.") from error
+    except RerunError as error:
+        raise Failure(error.sentence) from error
+    except (KafkaError, NoTopicError) as error:
+        raise Failure(f"{servers}: {str(error).rstrip('.') or 'no answer'}.") from error
+    if args.json:
+        print(msgspec.json.encode(explained).decode())
+    else:
+        from fraudstream.cli.explained_text import print_explained
+
+        print_explained(explained)
+    return 0 if explained.agrees is not False else 1
+
+
+async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
+    from fraudstream.explain.explained import Explainer
+    from fraudstream.explain.topic_reader import TopicReader
+
+    since_ms = None if args.since is None else int(time.time() * 1000) - args.since
+    options: dict[str, Any] = {"bootstrap_servers": settings.kafka.bootstrap_servers}
+    committed_only = settings.worker.checkpoint_mode == "transaction"
+    with reading_progress(quiet=args.json) as progress:
+        async with TopicReader(options, committed_only, progress) as reader:
+            explainer = Explainer(
+                reader,
+                log=settings.topics.payments,
+                alerts=settings.topics.alerts,
+                decisions=settings.topics.decisions,
+                rule_sets=lambda digest: _rule_set(digest, Path(settings.rules.directory)),
+                stage=settings.worker.stage,
+                too_far_ahead_ms=settings.worker.too_far_ahead_ms,
+            )
+            if args.alert_id is not None:
+                return await explainer.alert(args.alert_id, since_ms)
+            return await explainer.event(args.event, args.account, since_ms)
+
+
+def _rule_set(digest: str | None, directory: Path) -> RuleSet:
+    from fraudstream.cli.rule_files import load_rule_set
+
+    rule_set = load_rule_set(directory)
+    if digest not in (None, rule_set.digest):
+        raise Failure(
+            f"rule set {digest} judged this payment, {directory} holds {rule_set.digest}. Name the directory that "
+            "holds it with --rules, such as a checkout of the rules as they were then."
+        )
+    return rule_set

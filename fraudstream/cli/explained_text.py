@@ -1,0 +1,110 @@
+"""An explained payment on a terminal: the payment, the verdict, whether it was sent so, and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from fraudstream.cli import verdict_text
+from fraudstream.cli.verdict_text import heading, indented, moment
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fraudstream.engine.near_miss import RuleTrial
+    from fraudstream.explain.explained import Explained
+
+_MARKS = {True: "yes", False: "no", None: "?"}
+
+
+def print_explained(explained: Explained) -> None:
+    console = verdict_text.console()
+    _print_verdict(console, explained)
+    rules = explained.trial.rules
+    messages = {} if explained.trial.alert is None else {hit.rule: hit.message for hit in explained.trial.alert.rules}
+    fired, near = ([rule for rule in rules if rule.standing == standing] for standing in ("fired", "near"))
+    _print_rules(console, "Rules that fired", fired, messages)
+    near.sort(key=lambda rule: rule.shortfall or 0.0)
+    _print_rules(console, "Near misses (each threshold missed by at most a quarter)", near, messages)
+    others = [rule.rule for rule in rules if rule.standing == "other"]
+    console.print(heading(f"Other rules: {len(others)}"))
+    console.print(indented(", ".join(others) or "none"))
+    _print_score(console, explained)
+    _print_features(console, explained)
+
+
+def _print_verdict(console: Console, explained: Explained) -> None:
+    trial, payment, decision = explained.trial, explained.trial.payment, explained.trial.decision
+    what = " ".join(word for word in (payment.direction, payment.kind, payment.channel) if word)
+    console.print(
+        Text(f"{payment.event_id}: {payment.amount} {payment.currency} {what} of {payment.account_id}", style="bold")
+    )
+    lines = [
+        f"occurred {moment(decision.occurred_at_ms)}, published {moment(explained.published_at_ms)}",
+        f"stands at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
+        f"{explained.records_before:,} records before it were applied",
+        f"rule set {explained.rule_set}",
+    ]
+    severity = "" if trial.alert is None else f", severity {trial.alert.severity}"
+    late = ", late: judged, not remembered" if decision.late else ""
+    lines.append(
+        f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
+        f"(worth an alert from {trial.score_threshold:.4f}){late}"
+    )
+    if decision.alert_id is not None:
+        lines.append(f"alert {decision.alert_id}")
+    for line in lines:
+        console.print(indented(line))
+    console.print(Text(f"\n{_agreement(explained)}", style="bold"))
+    for difference in explained.differences:
+        console.print(indented(f"{difference.path}: sent {difference.sent}, now {difference.now}"))
+    if explained.log_begins_at > 0:
+        console.print(
+            indented(
+                f"Retention has deleted the log before offset {explained.log_begins_at:,}. What the account did until "
+                "then is not known here, so values may differ from what was sent; 'warming' says where."
+            )
+        )
+
+
+def _agreement(explained: Explained) -> str:
+    if explained.agrees is None:
+        return "Nothing was sent that this could be compared with: no decision on this payment was found."
+    if explained.agrees:
+        return f"Judged again, the {explained.sent_as} is the same as was sent, byte for byte."
+    count = len(explained.differences)
+    return f"Judged again, the {explained.sent_as} DIFFERS from what was sent, in {count} field{'s' * (count > 1)}:"
+
+
+def _print_rules(console: Console, title: str, rules: Sequence[RuleTrial], messages: dict[str, str]) -> None:
+    console.print(heading(f"{title}: {len(rules) or 'none'}"))
+    for rule in rules:
+        notes = [rule.severity, "shadow: on trial, decides nothing" if rule.shadow else ""]
+        if rule.shortfall is not None:
+            notes.append(f"short by {rule.shortfall * 100:.0f} %")
+        console.print(indented(f"{rule.rule} ({', '.join(note for note in notes if note)}): {rule.title}"))
+        if rule.rule in messages:
+            console.print(indented(messages[rule.rule], by=4))
+        rows = [(_MARKS[tested.holds], tested.evidence) for tested in rule.tested]
+        console.print(indented(verdict_text.comparisons(rows), by=4))
+
+
+def _print_score(console: Console, explained: Explained) -> None:
+    trial = explained.trial
+    scored = [part for part in trial.score_parts if part.points]
+    silent = [part.part for part in trial.score_parts if not part.points]
+    console.print(heading(f"Score {trial.decision.score:.4f}"))
+    if scored:
+        console.print(indented(verdict_text.score_parts(scored)))
+    if silent:
+        console.print(indented(f"no points: {', '.join(silent)}"))
+
+
+def _print_features(console: Console, explained: Explained) -> None:
+    """Those that the rules shown and the parts that scored look at: the others are in the JSON."""
+    trial = explained.trial
+    read = set(trial.read)
+    console.print(heading("Features that these read"))
+    console.print(indented(verdict_text.features([value for value in trial.features if value.feature in read])))

@@ -1,0 +1,80 @@
+"""Reasons as a person reads them on a terminal of 80 columns: rules, comparisons, score parts, features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fraudstream.contracts import Evidence, FeatureValue, ScorePart
+
+INDENT = 2
+
+
+def console() -> Console:
+    return Console(highlight=False, emoji=False, markup=False)
+
+
+def heading(words: str) -> Text:
+    return Text(f"\n{words}", style="bold")
+
+
+def indented(what: Table | Text | str, by: int = INDENT) -> Padding:
+    return Padding(Text(what) if isinstance(what, str) else what, (0, 0, 0, by), expand=False)
+
+
+def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
+    """`rows`: a mark ('yes', 'no', '?'; or nothing) and the comparison that it stands before."""
+    table = _grid()
+    for mark, evidence in rows:
+        asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
+        found = evidence.value
+        if evidence.margin is not None and evidence.threshold != evidence.right:
+            found = f"{evidence.value} against {evidence.threshold}"
+        table.add_row(*(Text(cell) for cell in (mark, asked, found, margin(evidence.margin))))
+    return table
+
+
+def margin(share: float | None) -> str:
+    """How far beyond the threshold, as a share of it.
+
+    >>> margin(0.25), margin(-0.1), margin(None)
+    ('+25 %', '-10 %', '')
+    """
+    return "" if share is None else f"{share * 100:+,.0f} %".replace("+0 %", "0 %").replace("-0 %", "0 %")
+
+
+def score_parts(parts: Sequence[ScorePart]) -> Table:
+    table = _grid()
+    for part in parts:
+        normal = f"normal {part.normal}" if part.normal is not None else ""
+        points = f"{part.points:.4f} of {part.points_max:.2f}"
+        table.add_row(*(Text(cell) for cell in (points, part.part, part.value or "", normal)))
+    return table
+
+
+def features(values: Sequence[FeatureValue]) -> Table:
+    table = _grid()
+    for value in values:
+        notes = [value.window_error or "exact"]
+        if value.warming is not None:
+            notes.append(f"warming: {value.warming}")
+        table.add_row(*(Text(cell) for cell in (value.feature, value.value, "; ".join(notes))))
+    return table
+
+
+def moment(at_ms: int) -> str:
+    """A time in UTC, to the millisecond.
+
+    >>> moment(1_772_625_600_120)
+    '2026-03-04T12:00:00.120Z'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _grid() -> Table:
+    return Table.grid(padding=(0, 2, 0, 0))

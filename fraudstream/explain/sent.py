@@ -1,0 +1,105 @@
+"""What was sent about a payment: its alert by id, its decision by event and account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import ConsumerRecord
+from aiokafka.partitioner import DefaultPartitioner
+
+from fraudstream.contracts import Alert, Decision
+from fraudstream.contracts.headers import SOURCE_HEADER
+from fraudstream.explain.topic_reader import Span, TopicReader
+
+CHUNK_RECORDS = 10_000  # read at once
+
+_alert = msgspec.json.Decoder(Alert)
+_decision = msgspec.json.Decoder(Decision)
+
+
+class Place(NamedTuple):
+    """Where a payment stands in the log."""
+
+    partition: int
+    offset: int
+
+
+class Sent(NamedTuple):
+    """An alert or a decision, its bytes, and the place of the payment that it answers."""
+
+    answer: Alert | Decision
+    value: bytes
+    place: Place
+
+
+async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: int | None) -> Sent | None:
+    """The newest alert of that id on `topic`, looked for from its end back to `since_ms`, or to its beginning."""
+
+    def matches(value: bytes) -> Alert | None:
+        alert = _alert.decode(value) if needle in value else None
+        return alert if alert is not None and alert.alert_id == alert_id else None
+
+    needle = alert_id.encode()
+    return await _newest(reader, topic, await reader.partitions(topic), since_ms, matches)
+
+
+async def find_decision(
+    reader: TopicReader, topic: str, event_id: str, account_id: str, since_ms: int | None
+) -> Sent | None:
+    """The newest first verdict (no repeat) on that event of the account."""
+
+    def matches(value: bytes) -> Decision | None:
+        decision = _decision.decode(value) if needle in value else None
+        if decision is None or decision.repeat or (decision.event_id, decision.account_id) != (event_id, account_id):
+            return None
+        return decision
+
+    needle = msgspec.json.encode(event_id)
+    likely, *others = likely_first(await reader.partitions(topic), account_id)
+    return await _newest(reader, topic, [likely], since_ms, matches) or await _newest(
+        reader, topic, others, since_ms, matches
+    )
+
+
+def likely_first(partitions: Sequence[int], key: str) -> list[int]:
+    """All the partitions, first the one to which Kafka's own partitioner takes the key."""
+    likely = DefaultPartitioner()(key.encode(), list(partitions), list(partitions))
+    return sorted(partitions, key=lambda partition: partition != likely)
+
+
+async def _newest(
+    reader: TopicReader,
+    topic: str,
+    partitions: Sequence[int],
+    since_ms: int | None,
+    matches: Callable[[bytes], Alert | Decision | None],
+) -> Sent | None:
+    """What matches, looked for from the ends of the partitions backward, in turns."""
+    spans = await reader.spans(topic, partitions)
+    if since_ms is not None:
+        spans = {partition: await _since(reader, topic, partition, span, since_ms) for partition, span in spans.items()}
+    while spans:
+        for partition, (begin, end) in list(spans.items()):
+            low = max(begin, end - CHUNK_RECORDS)
+            chunk = [record async for records in reader.forward(topic, partition, low, end) for record in records]
+            for record in reversed(chunk):
+                answer = matches(record.value) if record.value is not None else None
+                if answer is not None and (place := place_of(record)) is not None:
+                    return Sent(answer, record.value, place)
+            spans[partition] = Span(begin, low)
+            if low <= begin:
+                del spans[partition]
+    return None
+
+
+async def _since(reader: TopicReader, topic: str, partition: int, span: Span, since_ms: int) -> Span:
+    floor = await reader.offset_at(topic, partition, since_ms)
+    return Span(max(span.begin, span.end if floor is None else floor), span.end)
+
+
+def place_of(record: ConsumerRecord[bytes, bytes]) -> Place | None:
+    """The place in the header `source`, if the record has one."""
+    partition, _, offset = dict(record.headers).get(SOURCE_HEADER, b"").partition(b":")
+    return Place(int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None

@@ -1,0 +1,100 @@
+"""Topics as they stand, read without a group, span by span."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+POLL_MS: Final = 200
+FETCH_WAIT_MS: Final = 50
+RECORDS_AT_ONCE: Final = 5_000
+
+Progress = Callable[[str, int, int], None]  # the partition's name, records read, records to read at most
+
+
+class NoTopicError(Exception):
+    """There is no such topic."""
+
+
+class Span(NamedTuple):
+    """Offsets of a partition: the first record that is there, and the one after the last."""
+
+    begin: int
+    end: int
+
+
+class TopicReader:
+    """`options`: what aiokafka's consumer needs to reach the brokers. `committed_only`: leave out what a transaction
+    aborted. `progress` is called after each fetch."""
+
+    def __init__(self, options: Mapping[str, Any], committed_only: bool, progress: Progress) -> None:
+        self._progress, self._committed_only = progress, committed_only
+        self._consumer = AIOKafkaConsumer(
+            **options,
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=4 << 20,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+
+    async def __aenter__(self) -> TopicReader:
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+
+    async def partitions(self, topic: str) -> list[int]:
+        """Raises `NoTopicError`."""
+        cluster = await self._consumer._client.fetch_all_metadata()  # the consumer itself knows assigned topics only
+        if topic not in cluster.topics():
+            raise NoTopicError(f"there is no topic '{topic}'")
+        return sorted(cluster.partitions_for_topic(topic) or ())
+
+    async def span(self, topic: str, partition: int) -> Span:
+        """What the partition holds now."""
+        return (await self.spans(topic, [partition]))[partition]
+
+    async def spans(self, topic: str, partitions: Sequence[int]) -> dict[int, Span]:
+        """The same of several partitions."""
+        tps = [TopicPartition(topic, partition) for partition in partitions]
+        begins = await self._consumer.beginning_offsets(tps)
+        # Too low on the embedded broker, so ask there once more: the answer to a fetch says where the end is.
+        ends = await self._consumer.end_offsets(tps)
+        self._consumer.assign(tps)
+        for tp in tps:
+            self._consumer.seek(tp, ends[tp])
+        end_of = self._consumer.last_stable_offset if self._committed_only else self._consumer.highwater
+        while any(end_of(tp) is None for tp in tps):
+            await self._consumer.getmany(*tps, timeout_ms=FETCH_WAIT_MS, max_records=1)
+        return {tp.partition: Span(begins[tp], int(end_of(tp))) for tp in tps}
+
+    async def offset_at(self, topic: str, partition: int, time_ms: int) -> int | None:
+        """The first offset whose record is not older than `time_ms`; None if there is none."""
+        tp = TopicPartition(topic, partition)
+        found = (await self._consumer.offsets_for_times({tp: time_ms}))[tp]
+        return None if found is None else int(found.offset)
+
+    async def forward(
+        self, topic: str, partition: int, begin: int, end: int
+    ) -> AsyncIterator[list[ConsumerRecord[bytes, bytes]]]:
+        """The records from `begin` to before `end`, in lists."""
+        tp = TopicPartition(topic, partition)
+        self._consumer.assign([tp])
+        self._consumer.seek(tp, begin)
+        # The position, as the last records may be control records of transactions, which are not handed out.
+        while (position := await self._consumer.position(tp)) < end:
+            self._progress(f"{topic}-{partition}", position - begin, end - begin)
+            fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            if records := [record for record in fetched.get(tp, ()) if record.offset < end]:
+                yield records
