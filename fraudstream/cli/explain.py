@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fraudstream.cli.duration_flag import duration_ms
 from fraudstream.cli.failure import Failure
@@ -60,19 +60,20 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     from fraudstream.explain.rerun import RerunError
     from fraudstream.explain.topic_reader import NoTopicError
+    from fraudstream.kafka.knock import unreachable
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):
         raise Failure("name an ALERT_ID, or a payment by --event and --account.")
-    servers = settings.kafka.bootstrap_servers
+    brokers = settings.kafka.brokers()
     try:
         explained = asyncio.run(_explained(args, settings))
     except KafkaConnectionError as error:
-        raise Failure(f"no broker answers at {servers}. Set kafka.bootstrap_servers.") from error
+        raise Failure(asyncio.run(unreachable(brokers))) from error
     except RerunError as error:
         raise Failure(error.sentence) from error
     except (KafkaError, NoTopicError) as error:
-        raise Failure(f"{servers}: {str(error).rstrip('.') or 'no answer'}.") from error
+        raise Failure(f"{brokers}: {str(error).rstrip('.') or 'no answer'}.") from error
     if args.json:
         print(msgspec.json.encode(explained).decode())
     else:
@@ -87,10 +88,9 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.explain.topic_reader import TopicReader
 
     since_ms = None if args.since is None else int(time.time() * 1000) - args.since
-    options: dict[str, Any] = {"bootstrap_servers": settings.kafka.bootstrap_servers}
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
-        async with TopicReader(options, committed_only, progress) as reader:
+        async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
             explainer = Explainer(
                 reader,
                 log=settings.topics.payments,

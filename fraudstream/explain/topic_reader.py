@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from fraudstream.kafka import Brokers
 
 POLL_MS: Final = 200
 FETCH_WAIT_MS: Final = 50
 RECORDS_AT_ONCE: Final = 5_000
+STOP_S_MAX: Final = 1.0
 
 Progress = Callable[[str, int, int], None]  # the partition's name, records read, records to read at most
 
@@ -27,13 +32,12 @@ class Span(NamedTuple):
 
 
 class TopicReader:
-    """`options`: what aiokafka's consumer needs to reach the brokers. `committed_only`: leave out what a transaction
-    aborted. `progress` is called after each fetch."""
+    """`committed_only`: leave out what a transaction aborted. `progress` is called before each fetch."""
 
-    def __init__(self, options: Mapping[str, Any], committed_only: bool, progress: Progress) -> None:
+    def __init__(self, brokers: Brokers, committed_only: bool, progress: Progress) -> None:
         self._progress, self._committed_only = progress, committed_only
         self._consumer = AIOKafkaConsumer(
-            **options,
+            **brokers.options(),
             isolation_level="read_committed" if committed_only else "read_uncommitted",
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4 << 20,
@@ -52,7 +56,10 @@ class TopicReader:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        # aiokafka's fetching may swallow the cancellation that `stop` waits for; the next one reaches it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S_MAX):
+                await self._consumer.stop()
 
     async def partitions(self, topic: str) -> list[int]:
         """Raises `NoTopicError`."""

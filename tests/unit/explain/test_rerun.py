@@ -1,0 +1,92 @@
+"""Whoever judges a payment again need not apply the other accounts of its partition: the bytes are the same.
+
+A log of one partition, generated, with the shipped rules; each alert again from its account's records alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import pytest
+from aiokafka import ConsumerRecord
+
+from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.contracts import Label
+from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.reading import read
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.engine.trial import trial_of
+from fraudstream.explain.rerun import relevant_to
+from fraudstream.generator.plan import Plan
+from fraudstream.generator.stream import stream
+
+NOW_MS = 1_750_000_000_000
+PAYMENTS = 4_000
+
+Record: TypeAlias = ConsumerRecord[bytes, bytes]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(load_rule_set(Path("rules")))
+
+
+@pytest.fixture(scope="module")
+def log() -> list[Record]:
+    records: list[Record] = []
+    for batch in stream(Plan(NOW_MS, seed=3, accounts=100, history_ms=30 * 86_400_000, fraud_share=0.05), PAYMENTS):
+        for payment, at_ms, is_fraud in zip(batch.payments, batch.occurred_at_ms.tolist(), batch.labels, strict=True):
+            key = payment.account_id.encode()
+            records.append(record(len(records), key, msgspec.json.encode(payment), at_ms))
+            if len(records) % 7 == 0:
+                label = Label(payment.event_id, payment.account_id, "fraud" if is_fraud else "genuine", at_ms)
+                records.append(record(len(records), key, msgspec.json.encode(label), at_ms, (LABEL_HEADER,)))
+    return records
+
+
+def record(offset: int, key: bytes, value: bytes, at_ms: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+    return ConsumerRecord("payments", 0, offset, at_ms, 0, key, value, None, len(key), len(value), headers)
+
+
+def test_an_accounts_own_records_give_its_alerts_byte_for_byte(engine: Engine, log: list[Record]) -> None:
+    reading = read(engine, engine.memory(), log)
+    alerts = reading.verdicts.alerts()
+    assert len({alert.account_id for alert in alerts}) > 10
+    place_of = {payment.event_id: at for payment, at in zip(reading.verdicts.payments, reading.positions, strict=True)}
+    for alert in alerts[::4]:
+        place = place_of[alert.event_id]
+        relevant = relevant_to(engine, log[place].key)
+        before = [record for record in log[:place] if relevant(record)]
+        assert len(before) < place / 5
+        memory = engine.memory()
+        if before:
+            read(engine, memory, before)
+        trial = trial_of(read(engine, memory, [log[place]]).verdicts)
+        assert msgspec.json.encode(trial.alert) == msgspec.json.encode(alert)
+        assert [rule.rule for rule in trial.rules if rule.standing == "fired"] == [hit.rule for hit in alert.rules]
+        assert {part.part for part in alert.score_parts} == {part.part for part in trial.score_parts if part.points}
+        assert {value.feature for value in alert.features} <= set(trial.read)
+
+
+def test_a_catalogue_with_other_entities_needs_every_record(log: list[Record]) -> None:
+    features = """
+version: 1
+entities:
+  account: {key: account_id, slots: 4}
+  device: {key: device_id, slots: 4}
+features:
+  account.n: {aggregate: count, window: 1h}
+  device.n: {aggregate: count, window: 1h}
+"""
+    relevant = relevant_to(Engine(compile_rule_set({"features.yaml": features})), log[0].key)
+    assert all(relevant(record) for record in log[:100])
+
+
+def test_what_every_partition_has_a_copy_of_counts_for_every_account(engine: Engine) -> None:
+    relevant = relevant_to(engine, b"a1")
+    assert relevant(record(0, b"rule-switch", b"{}", 0, (("type", b"control"),)))
+    assert not relevant(record(0, b"a2", b"{}", 0, (LABEL_HEADER,)))
+    assert not relevant(record(0, b"a2", b"{}", 0))
