@@ -15,7 +15,6 @@ from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.engine.rule_set import RuleSet
     from fraudstream.explain.explained import Explained
 
 
@@ -84,34 +83,29 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
-    from fraudstream.explain.explained import Explainer
+    from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.explain.explained import Explainer, Topics
     from fraudstream.explain.topic_reader import TopicReader
+    from fraudstream.stream.settings import version_suffix
 
+    topics = settings.topics
     since_ms = None if args.since is None else int(time.time() * 1000) - args.since
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
             explainer = Explainer(
                 reader,
-                log=settings.topics.payments,
-                alerts=settings.topics.alerts,
-                decisions=settings.topics.decisions,
-                rule_sets=lambda digest: _rule_set(digest, Path(settings.rules.directory)),
-                stage=settings.worker.stage,
-                too_far_ahead_ms=settings.worker.too_far_ahead_ms,
+                Topics(
+                    payments=topics.payments,
+                    alerts=topics.alerts,
+                    decisions=topics.decisions,
+                    controls=topics.controls,
+                    between=f"{settings.worker.group}-{topics.payments}",
+                    behind=version_suffix(settings.worker.state_version),
+                ),
+                load_rule_set(Path(settings.rules.directory)),
+                settings.worker.too_far_ahead_ms,
             )
             if args.alert_id is not None:
                 return await explainer.alert(args.alert_id, since_ms)
             return await explainer.event(args.event, args.account, since_ms)
-
-
-def _rule_set(digest: str | None, directory: Path) -> RuleSet:
-    from fraudstream.cli.rule_files import load_rule_set
-
-    rule_set = load_rule_set(directory)
-    if digest not in (None, rule_set.digest):
-        raise Failure(
-            f"rule set {digest} judged this payment, {directory} holds {rule_set.digest}. Name the directory that "
-            "holds it with --rules, such as a checkout of the rules as they were then."
-        )
-    return rule_set

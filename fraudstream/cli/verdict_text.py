@@ -29,7 +29,7 @@ def indented(what: Table | Text | str, by: int = INDENT) -> Padding:
 
 def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
     """`rows`: a mark ('yes', 'no', '?'; or nothing) and the comparison that it stands before."""
-    table = _grid()
+    table = _grid(4)
     for mark, evidence in rows:
         asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
         found = evidence.value
@@ -49,7 +49,7 @@ def margin(share: float | None) -> str:
 
 
 def score_parts(parts: Sequence[ScorePart]) -> Table:
-    table = _grid()
+    table = _grid(4)
     for part in parts:
         normal = f"normal {part.normal}" if part.normal is not None else ""
         points = f"{part.points:.4f} of {part.points_max:.2f}"
@@ -58,7 +58,7 @@ def score_parts(parts: Sequence[ScorePart]) -> Table:
 
 
 def features(values: Sequence[FeatureValue]) -> Table:
-    table = _grid()
+    table = _grid(3)
     for value in values:
         notes = [value.window_error or "exact"]
         if value.warming is not None:
@@ -76,5 +76,9 @@ def moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _grid() -> Table:
-    return Table.grid(padding=(0, 2, 0, 0))
+def _grid(columns: int) -> Table:
+    """Long words are folded, never cut."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(columns):
+        table.add_column(overflow="fold")
+    return table

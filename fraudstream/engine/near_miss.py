@@ -15,7 +15,6 @@ app.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -25,7 +24,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray
 from fraudstream.engine.evidence import Tested, tested
 from fraudstream.engine.expression import ColumnSource
-from fraudstream.engine.rules import Rule
+from fraudstream.engine.rule_set import RuleSet
 
 NEAR = 0.25
 
@@ -45,13 +44,13 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     shadow: bool = False
 
 
-def rule_trials(rules: Sequence[Rule], columns: ColumnSource, payment: Payment, fired: BoolArray) -> list[RuleTrial]:
+def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fired: BoolArray) -> list[RuleTrial]:
     """In the rules' order. `columns`: of the one payment; `fired`: bool, shape (rules,)."""
     trials = []
-    for rule, rule_fired in zip(rules, fired.tolist(), strict=True):
+    for rule, rule_fired in zip(rule_set.rules, fired.tolist(), strict=True):
         lacks = float(rule.when.shortfall(columns)[0])
         standing: Standing = "fired" if rule_fired else "near" if lacks <= NEAR else "other"
-        [comparisons] = tested(rule.when.comparisons, columns, [payment])
+        [comparisons] = tested(rule.when.comparisons, columns, [payment], rule_set.lists)
         trials.append(
             RuleTrial(
                 rule=rule.name,

@@ -13,6 +13,7 @@ import numpy as np
 from fraudstream.contracts.alert import Alert, FeatureValue, ScorePart
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.arena import NEVER
 from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.near_miss import RuleTrial, rule_trials
@@ -42,7 +43,7 @@ def trial_of(verdicts: Verdicts) -> Trial:
     explanation = Explanation(verdicts.rule_set, verdicts.plans, columns, verdicts.fired, verdicts.since_ms)
     payment = verdicts.payments[0]
     [parts] = explanation.score_parts([payment], verdicts.part_points, silent=True)
-    rules = rule_trials(verdicts.rule_set.rules, columns, payment, verdicts.fired[0])
+    rules = rule_trials(verdicts.rule_set, columns, payment, verdicts.fired[0])
     names = {
         name
         for rule, trial in zip(verdicts.rule_set.rules, rules, strict=True)
@@ -66,4 +67,4 @@ def trial_of(verdicts: Verdicts) -> Trial:
 
 def alert_seen_whole(verdicts: Verdicts) -> Alert | None:
     """The alert of the one payment as a memory would give it that has seen its log from the beginning."""
-    return next(iter(dataclasses.replace(verdicts, since_ms=None).alerts()), None)
+    return next(iter(dataclasses.replace(verdicts, since_ms=np.full(1, NEVER, np.int64)).alerts()), None)

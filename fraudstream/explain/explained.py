@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
-from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.trial import Trial
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, judge_again
-from fraudstream.explain.sent import Place, Sent, find_alert, find_decision, likely_first
+from fraudstream.explain.sent import Place, Sent, find_alert, find_decision, find_rule_set, likely_first
 from fraudstream.explain.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
-
-RuleSets = Callable[[str | None], RuleSet]  # by digest; None: those in force now
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -44,31 +40,37 @@ class Explained(msgspec.Struct, frozen=True):
     trial: Trial
 
 
-class Explainer:
-    """`rule_sets` gives the rules of a digest, or raises. `stage`, `too_far_ahead_ms`: as the worker has them."""
+class Topics(msgspec.Struct, frozen=True):
+    """Where the log, what was sent, and the rule sets stand. `between`: the first part of the names of the logs between
+    stages, `behind` what follows the stage's name."""
 
-    def __init__(
-        self,
-        reader: TopicReader,
-        *,
-        log: str,
-        alerts: str,
-        decisions: str,
-        rule_sets: RuleSets,
-        stage: str,
-        too_far_ahead_ms: int,
-    ) -> None:
-        self._reader, self._log, self._alerts, self._decisions = reader, log, alerts, decisions
-        self._rule_sets, self._stage, self._too_far_ahead_ms = rule_sets, stage, too_far_ahead_ms
+    payments: str
+    alerts: str
+    decisions: str
+    controls: str
+    between: str
+    behind: str
+
+    def log_of(self, engine: Engine) -> str:
+        """The log in which payments are decided: the first stage's is that of the payments."""
+        return self.payments if len(engine.stages) == 1 else f"{self.between}-by-{engine.stages[-1]}{self.behind}"
+
+
+class Explainer:
+    """`own`: the rule set at hand; another one, that judged a payment, is taken from the topic of controls.
+    `too_far_ahead_ms`: as the worker has it."""
+
+    def __init__(self, reader: TopicReader, topics: Topics, own: RuleSet, too_far_ahead_ms: int) -> None:
+        self._reader, self._topics, self._own, self._too_far_ahead_ms = reader, topics, own, too_far_ahead_ms
 
     async def alert(self, alert_id: str, since_ms: int | None) -> Explained:
         """Raises `RerunError` or `NoTopicError`."""
-        sent = await find_alert(self._reader, self._alerts, alert_id, since_ms)
+        sent = await find_alert(self._reader, self._topics.alerts, alert_id, since_ms)
         if sent is None:
             when = "" if since_ms is None else " since then"
             raise RerunError(
-                f"'{self._alerts}' has no alert {alert_id}{when}. If retention has deleted it, name its payment: "
-                "--event EVENT_ID --account ACCOUNT_ID."
+                f"'{self._topics.alerts}' has no alert {alert_id}{when}. If retention has deleted it, name its "
+                "payment: --event EVENT_ID --account ACCOUNT_ID."
             )
         return await self._explain(sent.place, sent)
 
@@ -76,23 +78,25 @@ class Explainer:
         """The same for a payment, alerted or not. Raises `RerunError` or `NoTopicError`."""
         decided: Sent | None
         try:
-            decided = await find_decision(self._reader, self._decisions, event_id, account_id, since_ms)
+            decided = await find_decision(self._reader, self._topics.decisions, event_id, account_id, since_ms)
         except NoTopicError:
             decided = None
         if decided is not None:
             return await self._explain(decided.place, decided)
-        place = await self._place_of(event_id, account_id)
+        log = self._topics.log_of(Engine(self._own))
+        place = await self._place_of(log, event_id, account_id)
         if place is None:
-            raise RerunError(f"'{self._log}' has no payment {event_id} of account {account_id}.")
+            raise RerunError(f"'{log}' has no payment {event_id} of account {account_id}.")
         return await self._explain(place, None)
 
     async def _explain(self, place: Place, sent: Sent | None) -> Explained:
-        rule_set = self._rule_sets(None if sent is None else sent.answer.rule_set)
-        engine = Engine(rule_set, self._stage, self._too_far_ahead_ms)
-        rerun = await judge_again(self._reader, self._log, place, engine)
+        rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
+        of_all = Engine(rule_set, None, self._too_far_ahead_ms)
+        log, engine = self._topics.log_of(of_all), of_all.of_stage(of_all.stages[-1])
+        rerun = await judge_again(self._reader, log, place, engine)
         found = () if sent is None else _differences(sent, rerun)
         return Explained(
-            topic=self._log,
+            topic=log,
             partition=place.partition,
             offset=place.offset,
             published_at_ms=rerun.published_at_ms,
@@ -106,20 +110,36 @@ class Explainer:
             trial=rerun.trial,
         )
 
-    async def _place_of(self, event_id: str, account_id: str) -> Place | None:
+    async def _rule_set(self, digest: str) -> RuleSet:
+        """Raises `RerunError`."""
+        if digest == self._own.digest:
+            return self._own
+        files = await find_rule_set(self._reader, self._topics.controls, digest)
+        if files is None:
+            raise RerunError(
+                f"rule set {digest} judged this payment: it is neither on the topic '{self._topics.controls}' nor the "
+                f"one at hand ({self._own.digest}). Name the directory that holds it with --rules, such as a checkout "
+                "of the rules as they were then."
+            )
+        try:
+            return compile_rule_set(files)
+        except RuleSetErrors as errors:
+            raise RerunError(f"rule set {digest} can't be used by this release: {errors.faults[0]}") from errors
+
+    async def _place_of(self, log: str, event_id: str, account_id: str) -> Place | None:
         """Where the payment stands first, by reading the log from its beginning."""
-        key, needle = account_id.encode(), _encode(event_id)
-        for partition in likely_first(await self._reader.partitions(self._log), account_id):
-            span = await self._reader.span(self._log, partition)
-            async for records in self._reader.forward(self._log, partition, *span):
+        needle = _encode(event_id)
+        for partition in likely_first(await self._reader.partitions(log), account_id):
+            span = await self._reader.span(log, partition)
+            async for records in self._reader.forward(log, partition, *span):
                 for record in records:
-                    if record.key != key or LABEL_HEADER in record.headers:
-                        continue
                     value = record.value or b""
                     if needle not in value and b"\\" not in value:  # JSON may write any letter as an escape
                         continue
+                    if LABEL_HEADER in record.headers or CONTROL_HEADER in record.headers:
+                        continue
                     [event] = decode([value])
-                    if isinstance(event, Payment) and event.event_id == event_id:
+                    if isinstance(event, Payment) and (event.event_id, event.account_id) == (event_id, account_id):
                         return Place(partition, record.offset)
         return None
 

@@ -4,21 +4,21 @@
       a1   b7   a1   a1   c3   b7   a1   [a1]
       └────────────┴────┴─────────┴──► memory ──► trial
 
-While the account is all that the catalogue remembers, the records of other accounts can't change anything and are
-passed over; with further entities every record of the partition is applied. Bytes of a re-run are those of the worker,
-unless the log has lost its beginning since, or the alert was judged under another rule set than the one at hand.
+The stage that decides keeps one entity, by which its log is keyed: records of another key can't change anything and
+are passed over, but controls count for all. What the stages before it found out comes with each record. Rules have no
+part in what is remembered, so all of it is applied under the rule set that judged the payment. Bytes of a re-run are
+those of the worker, unless the log has lost its beginning since.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import msgspec
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts.alert import Alert
-from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.log import read_log
 from fraudstream.engine.reading import read
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.explain.sent import Place
@@ -61,13 +61,12 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
     memory = engine.memory()
     if begin > 0:
         memory.miss_the_beginning()
-    apply = relevant_to(engine, record.key)
-    before = 0
+    engines, before = {engine.rule_set.digest: engine}, 0
     async for records in reader.forward(topic, place.partition, begin, place.offset):
         memory.begin(records[0].timestamp)  # that of the partition, not of the account
-        applied = [record for record in records if apply(record)]
+        applied = [other for other in records if bears_on(record.key, other)]
         if applied:
-            read(engine, memory, applied)
+            read_log(engines, memory, applied)
         before += len(applied)
     reading = read(engine, memory, [record])
     if reading.refused:
@@ -85,19 +84,9 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
     )
 
 
-def relevant_to(engine: Engine, key: bytes | None) -> Callable[[ConsumerRecord[bytes, bytes]], bool]:
-    """Which records before a payment of that key can bear on its verdict."""
-    accounts_alone = len(engine.rule_set.catalogue.entities) == 1
-
-    def relevant(record: ConsumerRecord[bytes, bytes]) -> bool:
-        return not accounts_alone or record.key == key or _is_control(record)
-
-    return relevant
-
-
-def _is_control(record: ConsumerRecord[bytes, bytes]) -> bool:
-    """What every partition has a copy of, whatever its key."""
-    return any(header[0] == TYPE_HEADER and header != LABEL_HEADER for header in record.headers)
+def bears_on(key: bytes | None, record: ConsumerRecord[bytes, bytes]) -> bool:
+    """Whether a record can bear on the verdicts of later payments of that key."""
+    return record.key == key or CONTROL_HEADER in record.headers
 
 
 async def _record(reader: TopicReader, topic: str, place: Place) -> ConsumerRecord[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""What was sent about a payment: its alert by id, its decision by event and account."""
+"""What our topics hold about a payment: its alert by id, its decision by event and account, rules by digest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from aiokafka import ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Alert, Decision
-from fraudstream.contracts.headers import SOURCE_HEADER
-from fraudstream.explain.topic_reader import Span, TopicReader
+from fraudstream.contracts.control import Stored, StoredRuleSet
+from fraudstream.contracts.headers import SOURCE_HEADER, source_of
+from fraudstream.explain.topic_reader import NoTopicError, Span, TopicReader
 
 CHUNK_RECORDS = 10_000  # read at once
 
 _alert = msgspec.json.Decoder(Alert)
+_stored = msgspec.json.Decoder(Stored)
 _decision = msgspec.json.Decoder(Decision)
 
 
@@ -69,6 +71,23 @@ def likely_first(partitions: Sequence[int], key: str) -> list[int]:
     return sorted(partitions, key=lambda partition: partition != likely)
 
 
+async def find_rule_set(reader: TopicReader, topic: str, digest: str) -> dict[str, str] | None:
+    """The files of a rule set as they stand on the topic of controls."""
+    needle = digest.encode()
+    try:
+        spans = await reader.spans(topic, await reader.partitions(topic))
+    except NoTopicError:
+        return None
+    for partition, span in spans.items():
+        async for records in reader.forward(topic, partition, *span):
+            for record in records:
+                if record.value is not None and needle in record.value:
+                    stored = _stored.decode(record.value)
+                    if isinstance(stored, StoredRuleSet) and stored.rule_set == digest:
+                        return stored.files
+    return None
+
+
 async def _newest(
     reader: TopicReader,
     topic: str,
@@ -101,5 +120,5 @@ async def _since(reader: TopicReader, topic: str, partition: int, span: Span, si
 
 def place_of(record: ConsumerRecord[bytes, bytes]) -> Place | None:
     """The place in the header `source`, if the record has one."""
-    partition, _, offset = dict(record.headers).get(SOURCE_HEADER, b"").partition(b":")
-    return Place(int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
+    place = source_of(dict(record.headers).get(SOURCE_HEADER))
+    return None if place is None else Place(int(place[0]), place[1])

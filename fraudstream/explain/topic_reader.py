@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.partitions import partitions_of
 
 POLL_MS: Final = 200
 FETCH_WAIT_MS: Final = 50
@@ -35,7 +36,7 @@ class TopicReader:
     """`committed_only`: leave out what a transaction aborted. `progress` is called before each fetch."""
 
     def __init__(self, brokers: Brokers, committed_only: bool, progress: Progress) -> None:
-        self._progress, self._committed_only = progress, committed_only
+        self._brokers, self._committed_only, self._progress = brokers, committed_only, progress
         self._consumer = AIOKafkaConsumer(
             **brokers.options(),
             isolation_level="read_committed" if committed_only else "read_uncommitted",
@@ -63,10 +64,10 @@ class TopicReader:
 
     async def partitions(self, topic: str) -> list[int]:
         """Raises `NoTopicError`."""
-        cluster = await self._consumer._client.fetch_all_metadata()  # the consumer itself knows assigned topics only
-        if topic not in cluster.topics():
+        found = await partitions_of(self._brokers, topic)
+        if not found:
             raise NoTopicError(f"there is no topic '{topic}'")
-        return sorted(cluster.partitions_for_topic(topic) or ())
+        return found
 
     async def span(self, topic: str, partition: int) -> Span:
         """What the partition holds now."""

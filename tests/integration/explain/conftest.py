@@ -41,6 +41,7 @@ class Explain:
             "topics.payments": s.payments_topic,
             "topics.alerts": s.alerts_topic,
             "topics.decisions": s.decisions_topic,
+            "topics.controls": s.controls_topic,
         }
         flags = [flag for name, value in settings.items() for flag in ("--set", f"{name}={value}")]
         self._capsys.readouterr()

@@ -87,14 +87,33 @@ async def test_an_alert_that_was_tampered_with_differs_and_says_where(world: Wor
     assert "$.score: sent 0.5, now 0.0" in said
 
 
-async def test_other_rules_than_those_that_judged_are_refused(world: World, explain: Explain, tmp_path: Path) -> None:
+async def test_the_rules_that_judged_are_taken_from_the_controls_where_the_directory_has_others(
+    world: World, explain: Explain, tmp_path: Path
+) -> None:
     alert = (await sent_alerts(world))[0]
     for path, text in RULES.items():
         (tmp_path / "other" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "other" / path).write_text(text.replace(">= 2", ">= 3"))
     code, said = await explain(world, alert.alert_id, rules=tmp_path / "other")
+    assert code == 0, said
+    assert f"rule set {alert.rule_set}" in said
+
+
+async def test_rules_that_are_nowhere_to_be_had_are_said_in_a_sentence(world: World, explain: Explain) -> None:
+    original = await explain_any(world, explain)
+    unknown = {**original["sent"], "alert_id": "1" * 32, "rule_set": "0" * 16}
+    await world.publish_records(
+        [(b"a0", msgspec.json.encode(unknown))],
+        world.settings.alerts_topic,
+        headers=[source_header(original["partition"], original["offset"])],
+    )
+    code, said = await explain(world, "1" * 32)
     assert code == 1
-    assert f"rule set {alert.rule_set} judged this payment" in said
+    assert "rule set 0000000000000000 judged this payment: it is neither on the topic" in said
+
+
+async def explain_any(world: World, explain: Explain) -> Any:
+    return await explain.json(world, (await sent_alerts(world))[0].alert_id)
 
 
 @pytest.mark.parametrize(
