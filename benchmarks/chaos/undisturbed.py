@@ -59,7 +59,7 @@ def judged(engine: Engine, log: Sequence[ConsumerRecord]) -> Undisturbed:
     for first in range(0, len(log), RECORDS_AT_ONCE):
         records = log[first : first + RECORDS_AT_ONCE]
         for span in read_log(engines, memory, records):
-            verdicts, positions, refused, _ = span.reading
+            verdicts, positions, refused = span.reading[:3]
             labels += verdicts.labels
             payments = [records[position] for position in positions]
             for record, decision in zip(payments, verdicts.decisions(), strict=True):

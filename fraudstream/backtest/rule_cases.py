@@ -39,7 +39,7 @@ NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z, a Wednesday
 
 _REPEAT_MAX = 500
 _PAYMENTS_MAX = 2_000
-_PAYMENT_KEYS = tuple(f for f in Payment.__struct_fields__ if f not in ("event_id", "occurred_at", "account_id"))
+_PAYMENT_KEYS = tuple(f for f in Payment.__struct_fields__ if f not in ("event_id", "occurred_at"))
 _FROM_WORD = {Type.BOOL: bool, Type.NUMBER: float, Type.TEXT: str}
 
 
@@ -208,7 +208,7 @@ class _Reader:
             unknown = sorted(plain.keys() - set(_PAYMENT_KEYS))
             if unknown:
                 raise ValueError(f"a payment has no field '{unknown[0]}'.")
-            raw = {**plain, "event_id": f"event-{i}", "account_id": "account", "occurred_at": at}
+            raw = {"account_id": "account", **plain, "event_id": f"event-{i}", "occurred_at": at}
             return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
         except (ValueError, msgspec.ValidationError) as error:
             place.fault(f"no payment: {error}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fraudstream.cli.failure import Failure
+from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
-from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+from fraudstream.engine.rule_set import FEATURES, RuleSet, compile_rule_set
 
 FILES_MAX = 3_000
 FILE_BYTES_MAX = 1 << 20
@@ -34,6 +35,17 @@ def load_rule_set(directory: Path) -> RuleSet:
     """The compiled rule set of a directory. Raises `Failure` with every fault in it."""
     try:
         return compile_rule_set(rule_texts(directory))
+    except DocumentErrors as errors:
+        raise Failure(fault_list(errors, directory)) from errors
+
+
+def stages_of_directory(directory: Path) -> list[str]:
+    """The stages that the features of a directory need, in order. Raises `Failure`."""
+    texts = rule_texts(directory)
+    if FEATURES not in texts:
+        raise Failure(f"{directory} holds no {FEATURES}: it says which stages, and so which topics, there are.")
+    try:
+        return [entity.name for entity in parse_catalogue(texts[FEATURES], FEATURES).stages]
     except DocumentErrors as errors:
         raise Failure(fault_list(errors, directory)) from errors
 

@@ -27,6 +27,7 @@ from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.shipped import shipped
 
 FILE_DEFAULT = "fraudstream.toml"
+ALL_STAGES = "all"
 ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
 
 
@@ -52,7 +53,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=64)] | None,
         Meta(description="worker processes under a supervisor that starts them again; by default one, without it"),
     ] = None
-    stage: Annotated[Literal["account"], Meta(description="the entity this worker keeps in memory")] = "account"
+    stage: Annotated[
+        str,
+        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose past this worker keeps; all: of each one"),
+    ] = ALL_STAGES
     state_version: Annotated[
         int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
     ] = 1

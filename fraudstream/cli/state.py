@@ -25,7 +25,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="save the workers' memory to a directory, and write it back",
         description=(
             "A backup of what workers remember, each partition with its place in the payments log. Written back into "
-            "an empty changelog, workers go on from there: they judge the payments since again, under the same ids."
+            "an empty changelog, workers go on from there: they judge the payments since again, under the same ids. "
+            "Where there are several stages, each has a directory below DIR."
         ),
         epilog="example:\n  fraudstream state export /backup/2026-03-04",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,8 +50,8 @@ def add_parser(subparsers: Subparsers) -> None:
         action.add_argument("directory", metavar="DIR", type=Path, help="a file a partition, and manifest.json")
         for setting in FLAGS:
             add_setting(action, setting)
+        add_setting(action, "rules.directory", "--rules")
         action.add_argument("--json", action="store_true", help="print JSON")
-    add_setting(restore, "rules.directory", "--rules")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.engine.engine import Engine
     from fraudstream.kafka import knock
     from fraudstream.stream.failure import Refusal
+    from fraudstream.stream.stages import stages_of
     from fraudstream.stream.state_export import export_state
     from fraudstream.stream.state_files import ExportError
     from fraudstream.stream.state_import import import_state
@@ -68,10 +70,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it can't do is told in one sentence
     stream = stream_settings(settings)
     try:
-        if args.action == "export":
-            return _print(asyncio.run(export_state(stream, args.directory)), args.directory, args.json, "saved")
-        layout = Engine(load_rule_set(Path(settings.rules.directory)), settings.worker.stage).memory().layout
-        return _print(asyncio.run(import_state(stream, args.directory, layout)), args.directory, args.json, "restored")
+        stages = list(stages_of(stream, Engine(load_rule_set(Path(settings.rules.directory)))))
+        for stage, engine in stages:
+            directory = args.directory if len(stages) == 1 else args.directory / stage.stage
+            if args.action == "export":
+                _print(asyncio.run(export_state(stage, directory)), directory, args.json, "saved")
+            else:
+                layout = engine.memory().layout
+                _print(asyncio.run(import_state(stage, directory, layout)), directory, args.json, "restored")
+        return 0
     except Refusal as refusal:
         raise Failure(refusal.sentence) from refusal
     except ExportError as error:
@@ -83,7 +90,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         ) from error
 
 
-def _print(manifest: Manifest, directory: Path, as_json: bool, done: str) -> int:
+def _print(manifest: Manifest, directory: Path, as_json: bool, done: str) -> None:
     offsets = {str(p.partition): p.checkpoint.next_offset for p in manifest.partitions}
     if as_json:
         print(
@@ -94,4 +101,3 @@ def _print(manifest: Manifest, directory: Path, as_json: bool, done: str) -> int
             f"{done}: {manifest.rows} rows, {manifest.size / 1e6:.1f} MB, {len(offsets)} partitions of "
             f"{manifest.changelog}, {directory}"
         )
-    return 0

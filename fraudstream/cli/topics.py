@@ -52,6 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     for action in (apply, check):
         action.add_argument("--file", metavar="FILE", help="topics file (default: the one that came with the program)")
         add_setting(action, "kafka.bootstrap_servers")
+        add_setting(action, "rules.directory", "--rules")
         add_setting(action, "topics.partitions")
         add_setting(action, "topics.replication")
     where = schemas.add_mutually_exclusive_group()
@@ -80,7 +81,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
-    """The topics as they should be, by the topics file and the settings. Raises `Failure` or `TopicsError`."""
+    """The topics as they should be, by the topics file, the settings and the stages that the rules' features need.
+
+    Raises `Failure` or `TopicsError`.
+    """
+    from fraudstream.cli.rule_files import stages_of_directory
     from fraudstream.stream.topics_file import read_topics
 
     path = Path(file) if file else shipped("topics") / "topics.yaml"
@@ -98,7 +103,7 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
         str(path),
         names,
         group=settings.worker.group,
-        stage=settings.worker.stage,
+        stages=stages_of_directory(Path(settings.rules.directory)),
         state_version=settings.worker.state_version,
         partitions=settings.topics.partitions,
         replication=settings.topics.replication,

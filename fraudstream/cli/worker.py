@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from fraudstream import __version__
 from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.settings import ALL_STAGES, Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -19,6 +19,7 @@ FLAGS = (
     "kafka.bootstrap_servers",
     "rules.directory",
     "worker.processes",
+    "worker.stage",
     "worker.group",
     "worker.state_version",
     "worker.decisions",
@@ -68,7 +69,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
         return run_processes(settings, settings.worker.processes, args.json)
     rule_set = load_rule_set(Path(settings.rules.directory))
-    engine = Engine(rule_set, settings.worker.stage, settings.worker.too_far_ahead_ms)
+    stage = None if settings.worker.stage == ALL_STAGES else settings.worker.stage
+    try:
+        engine = Engine(rule_set, stage, settings.worker.too_far_ahead_ms)
+    except ValueError as error:
+        raise Failure(f"worker.stage: {error}") from error
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
     with metrics_port.metrics_served(settings, telemetry):
         try:
@@ -87,7 +92,6 @@ def stream_settings(settings: Settings) -> StreamSettings:
         brokers=settings.kafka.brokers(),
         checkpoint_mode=worker.checkpoint_mode,
         group=worker.group,
-        stage=worker.stage,
         state_version=worker.state_version,
         payments_topic=topics.payments,
         labels_topic=topics.labels,

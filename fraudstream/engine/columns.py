@@ -78,6 +78,8 @@ class Columns:
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
             return _column(self._attributes[short], values)
+        if name == "account_id":  # no expression reads it; features of other entities look at it
+            return digest_column([payment.account_id for payment in self.payments])
         return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
 
 

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from operator import ne
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.carried import Carried
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
@@ -40,13 +43,16 @@ class LogRecord(Protocol):
 
 
 class Reading(NamedTuple):
-    """What records came to. `positions`: the record of each payment in `verdicts`. `refused`: in the order of the log,
-    `position` is the record's. `events`: payments and labels applied or asked about."""
+    """What records came to. `positions`: the record of each payment in `verdicts`. `refused`: in the order of the
+    log, `position` is the record's. `events`: payments and labels applied or asked about. `dropped`: records that the
+    stage before had sent before. `arrived_at_ms`: of each payment, when the first stage's log had it; int64."""
 
     verdicts: Verdicts
     positions: list[int]
     refused: list[Rejection]
     events: int
+    dropped: int
+    arrived_at_ms: Int64Array
 
 
 class Handed(NamedTuple):
@@ -56,6 +62,7 @@ class Handed(NamedTuple):
     positions: list[int]
     refused: list[Rejection]
     events: int
+    dropped: int
 
 
 def read(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Reading:
@@ -64,9 +71,18 @@ def read(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Readin
     Raises `OtherFeatures` where the stage before ran under another catalogue.
     """
     found = _events_of(engine, memory, records)
-    verdicts = engine.judge(found.events, memory, found.published(records), found.carried)
+    published = found.published(records)
+    verdicts = engine.judge(found.events, memory, published, found.carried)
     refused = found.all_refused(verdicts.rejected)
-    return Reading(verdicts, [found.where[i] for i in verdicts.positions.tolist()], refused, len(found.events))
+    arrived = np.array(published, np.int64) if found.carried is None else found.carried.arrived_at_ms
+    return Reading(
+        verdicts,
+        [found.where[i] for i in verdicts.positions.tolist()],
+        refused,
+        len(found.events),
+        len(records) - len(found.where) - len(found.refused),
+        arrived[verdicts.positions],
+    )
 
 
 def hand_on(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Handed:
@@ -74,7 +90,8 @@ def hand_on(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> Han
     found = _events_of(engine, memory, records)
     passed = engine.pass_on(found.events, memory, found.published(records), found.carried)
     refused = found.all_refused(passed.rejected)
-    return Handed(passed, [found.where[i] for i in passed.positions.tolist()], refused, len(found.events))
+    dropped = len(records) - len(found.where) - len(found.refused)
+    return Handed(passed, [found.where[i] for i in passed.positions.tolist()], refused, len(found.events), dropped)
 
 
 class _Found(NamedTuple):

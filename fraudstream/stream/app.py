@@ -25,7 +25,7 @@ from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
-from fraudstream.stream.observer import Observer
+from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
 from fraudstream.stream.rule_sets import RuleSets
@@ -49,12 +49,12 @@ class StreamApp(faust.App):
     logger = logging.getLogger("faust.app.stage")  # else mode writes its notes into our log
     settings: StreamSettings
     engine: Engine
-    observer: Observer
+    observer: StageObserver
     cluster: Cluster
     exits: bool
 
     def set_up(
-        self, settings: StreamSettings, engine: Engine, observer: Observer, cluster: Cluster, exits: bool
+        self, settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, exits: bool
     ) -> None:
         self.settings, self.engine, self.observer, self.cluster, self.exits = settings, engine, observer, cluster, exits
         self.partitions: dict[int, Partition] = {}
@@ -62,10 +62,12 @@ class StreamApp(faust.App):
         self.ended = asyncio.Event()
         self.checkpoints = Checkpoints(self)
         self.decider = Decider(self)
-        self.rule_sets = RuleSets(settings, engine)
-        self.payments = self._output(settings.payments_topic)
-        self.decisions = self._output(settings.decisions_topic) if settings.decisions else None
-        self.alerts = self._output(settings.alerts_topic)
+        self.rule_sets = RuleSets(settings, engine) if engine.decides else None
+        self.payments = self._output(settings.payments_topic) if settings.labels_topic is not None else None
+        self.forwards = self._output(settings.next_topic) if settings.next_topic is not None else None
+        decides = settings.next_topic is None
+        self.decisions = self._output(settings.decisions_topic) if decides and settings.decisions else None
+        self.alerts = self._output(settings.alerts_topic) if decides else None
         self.dead_letters = self._output(settings.dead_letters_topic)
         self.checkpoint_producer: AIOKafkaProducer | None = None
         self._generation = 0
@@ -85,7 +87,9 @@ class StreamApp(faust.App):
         for number in sorted(numbers - set(self.partitions)):
             writer = await self._writer(number)
             await writer.fence()
-            self.partitions[number] = Partition(number, self.engine.memory(), writer, self.settings.checkpoint_mode)
+            lanes = self.forwards.partitions if self.forwards is not None else 1
+            mode = self.settings.checkpoint_mode
+            self.partitions[number] = Partition(number, self.engine.memory(), writer, mode, lanes)
         self.observer.on_assigned(sorted(numbers))
 
     async def go_on(self, numbers: Iterable[int]) -> None:
@@ -104,7 +108,7 @@ class StreamApp(faust.App):
     async def _open(self, partition: Partition) -> None:
         replay = partition.replay
         assert replay is not None, f"partition {partition.number} is not recovering"
-        checkpoint, topic = replay.checkpoint, self.settings.payments_topic
+        checkpoint, topic = replay.checkpoint, self.settings.input_topic
         earliest = (await self.consumer.earliest_offsets(TP(topic, partition.number)))[TP(topic, partition.number)]
         if checkpoint is None:
             if replay.records:
@@ -115,13 +119,15 @@ class StreamApp(faust.App):
                     "payments anew."
                 )
             partition.begin = partition.next_offset = earliest
-            await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
+            if self.rule_sets is not None:
+                await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
         else:
             self._check(partition, checkpoint, earliest)
-            partition.next_offset, partition.sources = checkpoint.next_offset, dict(checkpoint.sources)
+            partition.next_offset, partition.memory.sources = checkpoint.next_offset, dict(checkpoint.sources)
             partition.begin = checkpoint.begin
-            partition.memory.rule_set = checkpoint.rule_set
-            await self.rule_sets.go_on(partition.memory, f"the memory of {topic}-{partition.number}")
+            if self.rule_sets is not None:
+                partition.memory.rule_set = checkpoint.rule_set
+                await self.rule_sets.go_on(partition.memory, f"the memory of {topic}-{partition.number}")
         if partition.begin > 0:
             partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
@@ -138,12 +144,12 @@ class StreamApp(faust.App):
 
     def _check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
         """Rows and position are only good for the topic and the engine that they were written for."""
-        place, anew = f"{self.settings.payments_topic}-{partition.number}", self._anew
+        place, anew = f"{self.settings.input_topic}-{partition.number}", self._anew
         if checkpoint.layout != partition.memory.layout:
             raise self.other_layout(partition.number, f"layout {checkpoint.layout}, now {partition.memory.layout}")
-        if (checkpoint.input_topic, checkpoint.input_id) != (self.settings.payments_topic, self.cluster.input_id):
+        if (checkpoint.input_topic, checkpoint.input_id) != (self.settings.input_topic, self.cluster.input_id):
             raise Refusal(
-                f"The topic '{self.settings.payments_topic}' is not the one that the memory of {place} comes from "
+                f"The topic '{self.settings.input_topic}' is not the one that the memory of {place} comes from "
                 f"(topic '{checkpoint.input_topic}', id {checkpoint.input_id}; now {self.cluster.input_id}): it was "
                 f"created again, so its offsets mean other payments. {anew}."
             )
@@ -156,7 +162,7 @@ class StreamApp(faust.App):
     def other_layout(self, number: int, how: str) -> Refusal:
         """The memory of a partition was written under a catalogue whose rows are of another form."""
         return Refusal(
-            f"The memory of {self.settings.payments_topic}-{number} was written for another rules/features.yaml "
+            f"The memory of {self.settings.input_topic}-{number} was written for another rules/features.yaml "
             f"({how}). Go back to that one, or start under another worker.group. {self._anew}."
         )
 
@@ -178,7 +184,7 @@ class StreamApp(faust.App):
 
     def seek_offsets(self, assignment: Iterable[TP]) -> Mapping[TP, int]:
         """Where each partition of the input goes on: where its memory stands."""
-        topic = self.settings.payments_topic
+        topic = self.settings.input_topic
         return {
             tp: self.partitions[tp.partition].next_offset
             for tp in assignment
@@ -186,7 +192,7 @@ class StreamApp(faust.App):
         }
 
     async def seek(self, partition: Partition) -> None:
-        await self.lists.seek_partition(TP(self.settings.payments_topic, partition.number), partition.next_offset)
+        await self.lists.seek_partition(TP(self.settings.input_topic, partition.number), partition.next_offset)
 
     async def leave(self, *_: Any, **__: Any) -> None:
         """Partitions are revoked or the worker stops: a last checkpoint of each, in the time that the group allows."""
@@ -236,17 +242,18 @@ class StreamApp(faust.App):
 
     def _output(self, topic: str) -> Output:
         partitions = self.cluster.partitions
-        return Output(topic, partitions[topic], partitions[self.settings.payments_topic])
+        aligned = self.settings.stage_is_first and partitions[topic] == partitions[self.settings.input_topic]
+        return Output(topic, partitions[topic], aligned)
 
 
 def build_app(
-    settings: StreamSettings, engine: Engine, observer: Observer, cluster: Cluster, data_dir: str, exits: bool
+    settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, data_dir: str, exits: bool
 ) -> StreamApp:
     """The app, not started. `exits`: on a failure leave the process; else `ended` is set and `failure` says why."""
     micro_batch.register_transport()
     arena_store.register_store()
     brokers = ";".join(f"{micro_batch.SCHEME}://{broker.strip()}" for broker in settings.brokers.servers.split(","))
-    partitions = cluster.partitions[settings.payments_topic]
+    partitions = cluster.partitions[settings.input_topic]
     app = StreamApp(
         settings.app_id,
         broker=brokers,
@@ -279,17 +286,18 @@ def build_app(
     )
     app.set_up(settings, engine, observer, cluster, exits)
     # acks=False: Faust tracks and commits nothing here, the position is the checkpoint's.
-    payments = app.topic(settings.payments_topic, schema=micro_batch.ListSchema(), acks=False, partitions=partitions)
+    log_of_stage = app.topic(settings.input_topic, schema=micro_batch.ListSchema(), acks=False, partitions=partitions)
     app.Table("memory", schema=micro_batch.ListSchema(), partitions=partitions, recovery_buffer_size=2)
     app.on_partitions_revoked.connect(app.leave, weak=False)
 
-    @app.agent(payments, name="decide")
+    @app.agent(log_of_stage, name="decide")
     async def decide(stream: Any) -> None:
         async for event in stream.events():
             async with app.failing():
                 await app.decider.decide(event.message.partition, event.value)
 
-    if settings.labels_topic is not None:
+    payments_log = app.payments
+    if settings.labels_topic is not None and payments_log is not None:
         labels = app.topic(
             settings.labels_topic,
             schema=micro_batch.ListSchema(),
@@ -300,7 +308,7 @@ def build_app(
         async def forward_labels(stream: Any) -> None:
             async for event in stream.events():
                 async with app.failing():
-                    count = await forward(event.value, app.payments, app.output_producer)
+                    count = await forward(event.value, payments_log, app.output_producer)
                     app.observer.on_labels_forwarded(count)
 
     return app

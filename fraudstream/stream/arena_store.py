@@ -37,7 +37,7 @@ class ArenaStore(Store[Any, Any]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        topic = self.app.settings.payments_topic
+        topic = self.app.settings.input_topic
         numbers = {tp.partition for tp in assigned if tp.topic == topic}
         async with self.app.failing():
             await self.app.take_over(numbers)

@@ -93,12 +93,12 @@ class Checkpoints:
     ) -> int:
         app, started = self._app, time.monotonic()
         assert next_offset >= partition.saved_offset, (
-            f"{app.settings.payments_topic}-{partition.number}: checkpoint at {next_offset}, "
+            f"{app.settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
             f"the one before at {partition.saved_offset}"
         )
         record = CheckpointRecord(
             next_offset=next_offset,
-            input_topic=app.settings.payments_topic,
+            input_topic=app.settings.input_topic,
             input_id=app.cluster.input_id,
             rule_set=rule_set,
             layout=partition.memory.layout,
@@ -106,7 +106,7 @@ class Checkpoints:
             term=partition.term,
             opening=opening,
             begin=partition.begin,
-            sources=partition.sources,
+            sources=partition.memory.sources,
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
         partition.changelog_end = await partition.writer.write([*changes, checkpoint], partition.term)
@@ -122,7 +122,7 @@ class Checkpoints:
         return size
 
     async def commit_group(self, partitions: Iterable[Partition]) -> None:  # 4
-        topic = self._app.settings.payments_topic
+        topic = self._app.settings.input_topic
         offsets = {TP(topic, p.number): p.saved_offset for p in partitions if p.saved_offset >= 0}
         try:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):

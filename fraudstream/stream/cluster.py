@@ -19,7 +19,7 @@ from fraudstream.kafka.permissions import denial, lacking
 from fraudstream.kafka.topic_metadata import Operation, topic_identity
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
-from fraudstream.stream.observer import Observer
+from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.settings import StreamSettings
 
 RETRY_S_MIN = 0.2
@@ -36,7 +36,7 @@ class Cluster(NamedTuple):
     input_id: str
 
 
-async def look_at_cluster(settings: StreamSettings, observer: Observer) -> Cluster:
+async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
     """Ask until a broker answers, then check what it has. Raises `Refusal` where to ask again would change nothing."""
     since, said_at, retry_s = time.monotonic(), -SAY_S, RETRY_S_MIN
     while True:
@@ -69,7 +69,7 @@ async def look_once(settings: StreamSettings) -> Cluster:
             await _check_permissions(settings)
             await _check_transactions(settings, admin._client)
         _check(settings, partitions)
-        return Cluster(partitions, await topic_identity(admin._client, settings.payments_topic))
+        return Cluster(partitions, await topic_identity(admin._client, settings.input_topic))
     finally:
         await admin.close()
 
@@ -91,16 +91,16 @@ async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) 
 
 
 def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
-    """Every topic that the worker needs, and what it does with it. Labels go from a topic of theirs to the payments."""
-    labels = settings.labels_topic
+    """Every topic that the stage needs, and what it does with it. Labels go from a topic of theirs to the payments."""
+    labels, decides = settings.labels_topic, settings.next_topic is None
     return {
-        settings.payments_topic: ("READ",) if labels is None else ("READ", "WRITE"),
+        settings.input_topic: ("READ",) if labels is None else ("READ", "WRITE"),
         **({labels: ("READ",)} if labels is not None else {}),
-        **({settings.decisions_topic: ("WRITE",)} if settings.decisions else {}),
-        settings.alerts_topic: ("WRITE",),
+        **({settings.next_topic: ("WRITE",)} if settings.next_topic is not None else {}),
+        **({settings.decisions_topic: ("WRITE",)} if settings.decisions and decides else {}),
+        **({settings.alerts_topic: ("WRITE",), settings.controls_topic: ("READ", "WRITE")} if decides else {}),
         settings.dead_letters_topic: ("WRITE",),
         settings.changelog_topic: ("READ", "WRITE"),
-        settings.controls_topic: ("READ", "WRITE"),
     }
 
 
@@ -111,10 +111,10 @@ def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
             f"{settings.brokers} has no topic {', '.join(repr(topic) for topic in missing)}. "
             "Create the topics with `fraudstream topics apply`."
         )
-    ours, theirs = partitions[settings.payments_topic], partitions[settings.changelog_topic]
+    ours, theirs = partitions[settings.input_topic], partitions[settings.changelog_topic]
     if ours != theirs:
         raise Refusal(
-            f"'{settings.payments_topic}' has {ours} partitions, its changelog '{settings.changelog_topic}' {theirs}: "
+            f"'{settings.input_topic}' has {ours} partitions, its changelog '{settings.changelog_topic}' {theirs}: "
             "accounts stand in other partitions than their memory. Stop all workers, delete the changelog and run "
             "`fraudstream topics apply`: the workers then read the payments from their beginning."
         )

@@ -41,8 +41,10 @@ class Controls(NamedTuple):
 
 
 def deciding_topic(settings: StreamSettings) -> str:
-    """The log in which payments are decided: controls must stand between its payments."""
-    return settings.payments_topic
+    """The log in which payments are decided: controls must stand between its payments. `settings`: of the stage that
+    decides (`stages.deciding_stage`)."""
+    assert settings.next_stage is None, f"the stage '{settings.stage}' does not decide"
+    return settings.input_topic
 
 
 async def read_controls(settings: StreamSettings) -> Controls:

@@ -1,4 +1,5 @@
-"""From a list of records to answers: decode, judge, and hand decisions, alerts and dead letters to the producer.
+"""From a list of records to answers: decode, judge, and hand decisions, alerts and dead letters to the producer; or,
+where another stage decides, hand payments on to the next one.
 
 All work is for whole lists: one decode call, one `judge`, one encoding pass. Nothing here waits for a checkpoint; the
 acknowledgements are left with the partition, and its next checkpoint awaits them.
@@ -19,9 +20,13 @@ import numpy as np
 from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import source_header
+from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
+from fraudstream.engine.reading import hand_on
 from fraudstream.stream.dead_letter import outgoing
+from fraudstream.stream.failure import Refusal
+from fraudstream.stream.forward import send_on
 from fraudstream.stream.outputs import Outgoing
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.app import StreamApp
     from fraudstream.stream.micro_batch import FetchedList
     from fraudstream.stream.partition import Partition
+    from fraudstream.stream.rule_sets import RuleSets
 
 REFETCHES_MAX = 100  # lists in a row that begin beyond the position: more is no rebalance but a fault
 
@@ -57,7 +63,7 @@ class Decider:
                 await self._fetch_again(partition, fetched)
                 return
             self._refetches = 0
-            await self._judge(partition, fetched)
+            await self._apply(partition, fetched)
         await partition.settle()
         self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
 
@@ -65,23 +71,34 @@ class Decider:
         """A list before this one was dropped on its way, as a rebalance does: go back to where the memory stands."""
         self._refetches += 1
         assert self._refetches <= REFETCHES_MAX, (
-            f"{self._app.settings.payments_topic}-{partition.number}: {self._refetches} lists in a row begin beyond "
+            f"{self._app.settings.input_topic}-{partition.number}: {self._refetches} lists in a row begin beyond "
             f"{partition.next_offset}, the last at {fetched.first}"
         )
         log.info("partition %d: going back from %d to %d", partition.number, fetched.first, partition.next_offset)
         await self._app.seek(partition)
 
-    async def _judge(self, partition: Partition, fetched: FetchedList) -> None:
-        records, rule_sets = fetched.records, self._app.rule_sets
+    async def _apply(self, partition: Partition, fetched: FetchedList) -> None:
+        records = fetched.records
         if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
             records = [record for record in records if record.offset >= partition.next_offset]
+        try:
+            if self._app.rule_sets is not None:
+                await self._judge(partition, fetched.next, records, self._app.rule_sets)
+            else:
+                self._hand_on(partition, fetched.next, records)
+        except OtherFeatures as error:
+            raise Refusal(f"{self._app.settings.input_topic}-{partition.number}: {error}") from error
+
+    async def _judge(
+        self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord], rule_sets: RuleSets
+    ) -> None:
         controls = controls_in(records)
         if controls:
             await rule_sets.load(rule_sets_named(records, controls))
         started, before = time.perf_counter(), partition.memory.rule_set
         spans = read_log(rule_sets.engines, partition.memory, records, controls)
         # With the memory, before any await: what is applied is never applied again.
-        partition.next_offset = fetched.next
+        partition.next_offset = next_offset
         for span in spans:
             self._answer(partition, records, span, started)
             started = time.perf_counter()
@@ -89,13 +106,13 @@ class Decider:
             log.info("partition %d: the rule set %s is in force", partition.number, partition.memory.rule_set)
 
     def _answer(self, partition: Partition, records: Sequence[ConsumerRecord], span: Span, started: float) -> None:
-        verdicts, positions, refused, events = span.reading
+        verdicts, positions, refused, events, dropped, arrived_at_ms = span.reading
         partition.applied += events
         alerts = verdicts.alerts()
-        self._send(partition, records, verdicts, positions, alerts, refused)
+        self._send(partition, records, verdicts, positions, alerts)
+        self._send_dead_letters(partition, records, refused)
 
         now_ms = time.time() * 1000
-        arrived = np.array([records[position].timestamp for position in positions], np.float64)
         self._app.observer.on_batch(
             partition.number,
             records=span.records,
@@ -108,8 +125,30 @@ class Decider:
             alerts=len(alerts),
             alert_rules=_rules_of(alerts),
             dead_letters=Counter(rejection.reason for rejection in refused),
+            dropped=dropped,
             since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
-            since_arrival_ms=now_ms - arrived,
+            since_arrival_ms=now_ms - arrived_at_ms.astype(np.float64),
+            seconds=time.perf_counter() - started,
+            watermark_ms=partition.memory.watermark_ms,
+            rows=partition.memory.rows,
+            size=partition.memory.memory_bytes,
+        )
+
+    def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord]) -> None:
+        started, forwards = time.perf_counter(), self._app.forwards
+        assert forwards is not None, "a stage that does not decide has a next one"
+        handed = hand_on(self._app.engine, partition.memory, records)
+        partition.next_offset = next_offset
+        partition.applied += handed.events
+        producer, now_ms = self._app.output_producer, int(time.time() * 1000)
+        partition.pending |= send_on(forwards, producer, partition.number, records, handed, now_ms)
+        self._send_dead_letters(partition, records, handed.refused)
+        self._app.observer.on_handed_on(
+            partition.number,
+            records=len(records),
+            forwarded=len(handed.positions),
+            dead_letters=Counter(rejection.reason for rejection in handed.refused),
+            dropped=handed.dropped,
             seconds=time.perf_counter() - started,
             watermark_ms=partition.memory.watermark_ms,
             rows=partition.memory.rows,
@@ -123,34 +162,40 @@ class Decider:
         verdicts: Verdicts,
         positions: list[int],
         alerts: list[Alert],
-        refused: list[Rejection],
     ) -> None:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
         if app.decisions is not None and verdicts.n:
             values = _encoder.encode_lines(verdicts.decisions()).splitlines()
-            answers = _answers(number, records, positions, values)
+            keys = [payment.account_id.encode() for payment in verdicts.payments]
+            answers = _answers(number, records, positions, keys, values)
             partition.pending |= app.decisions.send(app.output_producer, number, answers, now_ms)
         if alerts:
+            assert app.alerts is not None, "a stage that judges has a topic for alerts"
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
-            answers = _answers(number, records, of_alerts, values)
+            keys = [alert.account_id.encode() for alert in alerts]
+            answers = _answers(number, records, of_alerts, keys, values)
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
+
+    def _send_dead_letters(
+        self, partition: Partition, records: Sequence[ConsumerRecord], refused: list[Rejection]
+    ) -> None:
+        app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
         if refused:
             letters = [dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
             partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
 
 
 def _answers(
-    number: int, records: Sequence[ConsumerRecord], positions: list[int], values: Sequence[bytes]
+    number: int, records: Sequence[ConsumerRecord], positions: list[int], keys: Sequence[bytes], values: Sequence[bytes]
 ) -> Iterator[Outgoing]:
-    """A record for each payment, keyed as the payment.
+    """A record for each payment, keyed by its account.
 
     Made as they are taken: kept in a list, so many small objects would cost the garbage collector more than all the
     rest.
     """
-    for position, value in zip(positions, values, strict=True):
-        record = records[position]
-        yield record.key, value, [source_header(number, record.offset)]
+    for position, key, value in zip(positions, keys, values, strict=True):
+        yield key, value, [source_header(number, records[position].offset)]
 
 
 def _by_outcome(verdicts: Verdicts) -> Counter[str]:

@@ -82,7 +82,7 @@ class Lookout:
 
     async def _ask(self) -> None:
         app = self._app
-        topic, partitions = app.settings.payments_topic, dict(app.partitions)
+        topic, partitions = app.settings.input_topic, dict(app.partitions)
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 ends = await app.lists.ends([TP(topic, number) for number in partitions or (0,)])

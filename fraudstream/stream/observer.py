@@ -17,7 +17,14 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 class Observer(Protocol):
-    """The life of a worker in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and
+    """Who watches a worker, stage by stage."""
+
+    def of_stage(self, stage: str) -> StageObserver:
+        """Who is told of this stage; asked for once, before the stage starts."""
+
+
+class StageObserver(Protocol):
+    """The life of a stage in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and
     values."""
 
     def on_brokers(self, *, answer: bool) -> None:
@@ -53,6 +60,7 @@ class Observer(Protocol):
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],
         dead_letters: Mapping[str, int],
+        dropped: int,
         since_occurred_ms: Milliseconds,
         since_arrival_ms: Milliseconds,
         seconds: float,
@@ -63,10 +71,26 @@ class Observer(Protocol):
         """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
 
         `decisions`: those published, by outcome. `alert_rules`: how often each (rule, severity) stands in the alerts.
-        `dead_letters`: count by reason. `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from
+        `dead_letters`: count by reason. `dropped`: records that the stage before had sent before.
+        `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from
         `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the
         partition's memory after the batch.
         """
+
+    def on_handed_on(
+        self,
+        partition: int,
+        *,
+        records: int,
+        forwarded: int,
+        dead_letters: Mapping[str, int],
+        dropped: int,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None:
+        """As `on_batch`, in a stage that another follows: `forwarded` payments and labels went on to it."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
@@ -83,6 +107,9 @@ class Observer(Protocol):
 
 class Unobserved:
     """The observer that looks away."""
+
+    def of_stage(self, stage: str) -> StageObserver:
+        return self
 
     def on_brokers(self, *, answer: bool) -> None: ...
 
@@ -110,8 +137,23 @@ class Unobserved:
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],
         dead_letters: Mapping[str, int],
+        dropped: int,
         since_occurred_ms: Milliseconds,
         since_arrival_ms: Milliseconds,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None: ...
+
+    def on_handed_on(
+        self,
+        partition: int,
+        *,
+        records: int,
+        forwarded: int,
+        dead_letters: Mapping[str, int],
+        dropped: int,
         seconds: float,
         watermark_ms: int,
         rows: int,

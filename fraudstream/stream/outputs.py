@@ -1,20 +1,20 @@
 """What leaves the worker: keyed records into as few record batches as they fit, acknowledged later.
 
-An account's records stay together: where the output has as many partitions as the input, they go to the partition of
-the same number, else to the one that Kafka's default partitioner gives the key.
+An account's records stay together: where the input is keyed by account and the output has as many partitions, they go
+to the partition of the same number, else to the one that Kafka's default partitioner gives the key.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
+
+from fraudstream.stream.placement import partitions_of
 
 Headers = list[tuple[str, bytes]]  # a list: the builder of batches takes nothing else
 Outgoing = tuple[bytes | None, bytes, Headers]  # key, value, headers
@@ -22,13 +22,11 @@ Acknowledgement = asyncio.Future[None]
 
 
 class Output:
-    """One topic. `aligned`: it has as many partitions as the input topic."""
+    """One topic. `aligned`: what answers a partition of the input goes to the partition of the same number."""
 
-    def __init__(self, topic: str, partitions: int, input_partitions: int) -> None:
-        self.aligned = partitions == input_partitions
+    def __init__(self, topic: str, partitions: int, aligned: bool) -> None:
+        self.partitions, self.aligned = partitions, aligned
         self._lanes = [_Lane(topic, number) for number in range(partitions)]
-        self._numbers = list(range(partitions))
-        self._choose = DefaultPartitioner()
 
     def send(
         self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[Outgoing], timestamp_ms: int
@@ -39,22 +37,39 @@ class Output:
         """
         if self.aligned and partition is not None:
             return self._lanes[partition].put(producer, records, timestamp_ms)
-        placed = [(self._choose(record[0], self._numbers, self._numbers), record) for record in records]
-        placed.sort(key=itemgetter(0))
+        held = list(records)
+        return self.spread(producer, [record[0] for record in held], lambda at: (held[i] for i in at), timestamp_ms)
+
+    def spread(
+        self,
+        producer: AIOKafkaProducer,
+        keys: Sequence[bytes | None],
+        records: Callable[[Sequence[int]], Iterable[Outgoing]],
+        timestamp_ms: int,
+    ) -> set[Acknowledgement]:
+        """As `send`, each record where its key belongs. `records`: those at some positions of `keys`, made when they
+        are asked for."""
+        number_of = partitions_of(keys, len(self._lanes))
+        order = np.argsort(number_of, kind="stable")
+        numbers, begins = np.unique(number_of[order], return_index=True)
         waits: set[Acknowledgement] = set()
-        for number, group in groupby(placed, key=itemgetter(0)):
-            waits |= self._lanes[number].put(producer, (record for _, record in group), timestamp_ms)
+        for number, at in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
+            waits |= self._lanes[number].put(producer, records(at.tolist()), timestamp_ms)
         return waits
 
 
 class _Lane:
-    """The way into one partition. The producer takes one batch at a time; what comes meanwhile joins the next one, so
-    that judging does not wait for the broker."""
+    """The way into one partition. The producer has one batch at a time; what comes meanwhile joins the next one, so
+    that judging does not wait for the broker.
+
+    Where a batch fails nothing follows it: a reader that drops what is not higher would never take what is sent again.
+    """
 
     def __init__(self, topic: str, partition: int) -> None:
         self._topic, self._partition = topic, partition
         self._waiting: deque[tuple[BatchBuilder, Acknowledgement]] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
 
     def put(self, producer: AIOKafkaProducer, records: Iterable[Outgoing], timestamp_ms: int) -> set[Acknowledgement]:
         waits: set[Acknowledgement] = set()
@@ -77,18 +92,12 @@ class _Lane:
     async def _send(self, producer: AIOKafkaProducer) -> None:
         while self._waiting:
             batch, acknowledgement = self._waiting.popleft()
-            try:
-                sent = await producer.send_batch(batch, self._topic, partition=self._partition)
-            except Exception as error:
-                acknowledgement.set_exception(error)
+            if self._failure is None:
+                try:
+                    await (await producer.send_batch(batch, self._topic, partition=self._partition))
+                except Exception as error:
+                    self._failure = error
+            if self._failure is not None:
+                acknowledgement.set_exception(self._failure)
             else:
-                sent.add_done_callback(lambda sent, waiting=acknowledgement: _pass_on(sent, waiting))
-
-
-def _pass_on(sent: asyncio.Future[object], acknowledgement: Acknowledgement) -> None:
-    if sent.cancelled():
-        acknowledgement.cancel()
-    elif (error := sent.exception()) is not None:
-        acknowledgement.set_exception(error)
-    else:
-        acknowledgement.set_result(None)
+                acknowledgement.set_result(None)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.fencing import ChangelogWriter
 
 PENDING_MAX = 16  # batches on their way to the broker; judging waits when there are more
+PENDING_A_LANE_MAX = 2  # and where they go to many partitions, so many to each
 BYTES_A_PAYMENT = 300  # until the first checkpoint has told
 
 
@@ -26,11 +27,13 @@ class Partition:
 
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
-    checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. While `frozen`, before recovery
-    and after the last checkpoint, nothing may be applied.
+    checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. `lanes`: partitions that its
+    payments go on to. While `frozen`, before recovery and after the last checkpoint, nothing may be applied.
     """
 
-    def __init__(self, number: int, memory: Memory, writer: ChangelogWriter, mode: CheckpointMode) -> None:
+    def __init__(
+        self, number: int, memory: Memory, writer: ChangelogWriter, mode: CheckpointMode, lanes: int = 1
+    ) -> None:
         self.number = number
         self.memory = memory
         self.writer = writer
@@ -45,8 +48,8 @@ class Partition:
         self.changelog_begin: int | None = None  # where recovery began to read
         self.changelog_read: int | None = None  # behind what recovery has read
         self.changelog_end: int | None = None  # the last record that this owner wrote
-        self.sources: dict[str, int] = {}
         self.pending: set[Acknowledgement] = set()
+        self._pending_max = max(PENDING_MAX, PENDING_A_LANE_MAX * lanes)
         self.lock = asyncio.Lock()
         self.checkpoint_lock = asyncio.Lock()
         self.checkpoint_at = time.monotonic()
@@ -80,8 +83,8 @@ class Partition:
         What is waited for here stays pending: a checkpoint that comes meanwhile has to wait for it as well.
         """
         self._forget_acknowledged()
-        if len(self.pending) > PENDING_MAX:
-            await asyncio.wait(self.pending)
+        while len(self.pending) > self._pending_max:
+            await asyncio.wait(self.pending, return_when=asyncio.FIRST_COMPLETED)
             self._forget_acknowledged()
 
     def _forget_acknowledged(self) -> None:

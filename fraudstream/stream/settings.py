@@ -27,10 +27,11 @@ def version_suffix(state_version: int) -> str:
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without
-    sound transactions (embedded). `group` is the consumer group and the first part of the changelog's name and of
-    transactional ids. `state_version`: above 1 it has a part in all three, so that a memory can be built beside the one
-    in use.
+    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without sound transactions (embedded).
+    `group` is the consumer group and the first part of the changelog's name and of
+    transactional ids. `stage`: the entity whose past is kept; the first reads the payments, another what the one before
+    it hands on, and where there is no `next_stage` it decides. `state_version`: above 1 it has a part in all names, so
+    that a memory can be built beside the one in use.
 
     `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
     about `checkpoint_bytes_max` of state have changed. A stop takes at most half the session timeout for the last
@@ -41,6 +42,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_mode: CheckpointMode
     group: str = "fraudstream"
     stage: str = "account"
+    stage_is_first: bool = True
+    next_stage: str | None = None
     state_version: int = 1
     payments_topic: str = "payments"
     labels_topic: str | None = "labels"
@@ -65,6 +68,19 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def app_id(self) -> str:
         """Name of the Faust app: group, stage and state version, so that no two of them share offsets."""
         return f"{self.group}-{self.stage}{version_suffix(self.state_version)}"
+
+    @property
+    def input_topic(self) -> str:
+        return self.payments_topic if self.stage_is_first else self._handed_to(self.stage)
+
+    @property
+    def next_topic(self) -> str | None:
+        """Where payments go on to the next stage."""
+        return None if self.next_stage is None else self._handed_to(self.next_stage)
+
+    def _handed_to(self, stage: str) -> str:
+        """Between stages: of one group and state version, for others may have other features."""
+        return f"{self.group}-{self.payments_topic}-by-{stage}{version_suffix(self.state_version)}"
 
     @property
     def changelog_topic(self) -> str:

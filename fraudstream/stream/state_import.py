@@ -63,7 +63,7 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
 
 
 def _check(settings: StreamSettings, manifest: Manifest, cluster: Cluster, layout: str) -> None:
-    topic = settings.payments_topic
+    topic = settings.input_topic
     if (manifest.input_topic, manifest.input_id) != (topic, cluster.input_id):
         raise Refusal(
             f"The export was made of the topic '{manifest.input_topic}', id {manifest.input_id}; here is '{topic}', id "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -55,7 +55,7 @@ def read_topics(
     path: str,
     names: Mapping[str, str],
     group: str,
-    stage: str,
+    stages: Sequence[str],
     partitions: int | None = None,
     replication: int | None = None,
     *,
@@ -64,7 +64,8 @@ def read_topics(
     """The topics of a topics file (`topics/topics.yaml`), in its order.
 
     `names`: the name in force for each of the file's topics that carries none itself. `partitions` and `replication`,
-    if given, count for all topics in place of the file's. Raises `TopicsError` for a file that is not as it should be.
+    if given, count for all topics in place of the file's. A topic with {stage} in its name is there for each of
+    `stages`, one with {later_stage} for each but the first. Raises `TopicsError` for a file that can't be read.
     """
     try:
         file = msgspec.convert(yaml.safe_load(text), _File)
@@ -80,24 +81,24 @@ def read_topics(
         configs = {name: _spelt(value) for name, value in {**file.defaults.configs, **topic.configs}.items()}
         if "min.insync.replicas" in configs:  # more than there are copies would refuse every write
             configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
-        topics.append(
-            Topic(
-                name=names[key] if topic.name is None else _filled(topic.name, key, path, group, stage, state_version),
-                partitions=partitions or topic.partitions or file.defaults.partitions,
-                replication=copies,
-                configs=configs,
-            )
-        )
+        values = {"group": group, "version": version_suffix(state_version), "payments": names.get("payments", "")}
+        known = [names[key]] if topic.name is None else _filled(topic.name, f"{path}: topic '{key}'", values, stages)
+        count = partitions or topic.partitions or file.defaults.partitions
+        topics += [Topic(name, count, copies, configs) for name in known]
     return topics
 
 
-def _filled(name: str, key: str, path: str, group: str, stage: str, state_version: int) -> str:
-    filled = name.replace("{group}", group).replace("{stage}", stage)
-    filled = filled.replace("{version}", version_suffix(state_version))
-    if unknown := re.search(r"\{.*?\}", filled):
-        raise TopicsError(
-            f"{path}: topic '{key}': unknown '{unknown[0]}' in its name. Known: {{group}}, {{stage}}, {{version}}."
-        )
+def _filled(name: str, where: str, values: Mapping[str, str], stages: Sequence[str]) -> list[str]:
+    for placeholder, value in values.items():
+        name = name.replace(f"{{{placeholder}}}", value)
+    filled = [name]
+    for placeholder, of in (("{later_stage}", stages[1:]), ("{stage}", stages)):
+        if placeholder in name:
+            filled = [name.replace(placeholder, stage) for stage in of]
+    for one in filled:
+        if unknown := re.search(r"\{.*?\}", one):
+            known = ", ".join(f"{{{placeholder}}}" for placeholder in (*values, "stage", "later_stage"))
+            raise TopicsError(f"{where}: unknown '{unknown[0]}' in its name. Known: {known}.")
     return filled
 
 

@@ -7,22 +7,22 @@ import gc
 import logging
 import signal
 import tempfile
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.sensors.base import Sensor
 
 from fraudstream.contracts import Payment
+from fraudstream.engine.engine import Engine
 from fraudstream.stream.app import StreamApp, build_app
 from fraudstream.stream.cluster import Cluster, look_at_cluster
-from fraudstream.stream.failure import Refusal, WorkerFailure, exit_now
+from fraudstream.stream.failure import WorkerFailure, exit_now
 from fraudstream.stream.lookout import Lookout
 from fraudstream.stream.observer import Observer, Unobserved
+from fraudstream.stream.placement import partitions_of
 from fraudstream.stream.settings import StreamSettings
-
-if TYPE_CHECKING:
-    from fraudstream.engine.engine import Engine
+from fraudstream.stream.stages import stages_of
 
 LEAVE_S_MAX = 5.0
 WATCH_S = 1.0
@@ -65,56 +65,63 @@ async def serve(
 ) -> None:
     """The same within a running event loop, until `stop` is set. Raises what made the worker fail, unless `exits`."""
     observer = observer if observer is not None else Unobserved()
-    _check_catalogue(settings, engine)
     _warm_up(engine)
-    cluster = await _unless(stop, look_at_cluster(settings, observer))
-    if cluster is None:
-        return
+    stages = list(stages_of(settings, engine))
+    observers = [observer.of_stage(stage.stage) for stage, _ in stages]
+    clusters: list[Cluster] = []
+    for (stage, _), its_observer in zip(stages, observers, strict=True):
+        cluster = await _unless(stop, look_at_cluster(stage, its_observer))
+        if cluster is None:
+            return
+        clusters.append(cluster)
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
-        app = build_app(settings, engine, observer, cluster, scratch, exits)
+        apps: list[StreamApp] = []
+        for (stage, its_engine), its_observer, cluster in zip(stages, observers, clusters, strict=True):
+            app = build_app(stage, its_engine, its_observer, cluster, f"{scratch}/{stage.stage}", exits)
+            its_observer.on_start(
+                stage=stage.stage,
+                checkpoint_mode=stage.checkpoint_mode,
+                rule_set=engine.rule_set.digest,
+                layout=its_engine.memory().layout,
+            )
+            log.info(
+                "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
+                stage.stage,
+                stage.app_id,
+                stage.checkpoint_mode,
+                engine.rule_set.digest,
+            )
+            apps.append(app)
         for sensor in sensors:
-            app.sensors.add(sensor)
-        observer.on_start(
-            stage=settings.stage,
-            checkpoint_mode=settings.checkpoint_mode,
-            rule_set=engine.rule_set.digest,
-            layout=engine.memory().layout,
-        )
-        log.info(
-            "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
-            settings.stage,
-            settings.app_id,
-            settings.checkpoint_mode,
-            engine.rule_set.digest,
-        )
-        await _run(app, stop)
+            apps[0].sensors.add(sensor)
+        await _run(apps, stop)
 
 
-async def _run(app: StreamApp, stop: asyncio.Event) -> None:
-    app.finalize()
-    tasks = [
-        asyncio.create_task(_checkpoint(app), name="checkpoints"),
-        asyncio.create_task(_start(app), name="start"),
-        asyncio.create_task(_watch(app), name="watch"),
-        asyncio.create_task(_look(app), name="lookout"),
-    ]
-    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(app.ended.wait())]
+async def _run(apps: Sequence[StreamApp], stop: asyncio.Event) -> None:
+    """All stages until one fails or the worker is asked to stop: what happens to one happens to all."""
+    tasks: list[asyncio.Task[None]] = []
+    for app in apps:
+        app.finalize()
+        runs = (_checkpoint, _start, _watch, _look)
+        tasks += [asyncio.create_task(run(app), name=app.settings.stage) for run in runs]
+    waits = [asyncio.create_task(event.wait()) for event in (stop, *(app.ended for app in apps))]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in (*tasks, *waits):
         task.cancel()
-    await _take_last_checkpoints(app)
+    await asyncio.gather(*(_take_last_checkpoints(app) for app in apps))
+    failure = next((app.failure for app in apps if app.failure is not None), None)
     try:
         async with asyncio.timeout(LEAVE_S_MAX):
-            await _leave(app)
+            await asyncio.gather(*(_leave(app) for app in apps))
     except (
         TimeoutError
     ):  # in the middle of a rebalance Faust may wait for the group; nothing is owed to anyone any more
         log.warning("left the group without a word: it takes the worker for dead after its session timeout")
-        if app.exits and app.failure is None:
+        if apps[0].exits and failure is None:
             exit_now(None)
-    if app.failure is not None:
-        raise app.failure
-    log.info("worker of stage %s stopped", app.settings.stage)
+    if failure is not None:
+        raise failure
+    log.info("worker of stage %s stopped", ", ".join(app.settings.stage for app in apps))
 
 
 async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, Cluster]) -> Cluster | None:
@@ -179,13 +186,6 @@ async def _leave(app: StreamApp) -> None:
 def _warm_up(engine: Engine) -> None:
     """Compile the kernel before the group counts on this worker: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
-    engine.judge([payment], engine.memory())
-
-
-def _check_catalogue(settings: StreamSettings, engine: Engine) -> None:
-    others = sorted(entity.name for entity in engine.rule_set.catalogue.entities if entity.name != settings.stage)
-    if others:
-        raise Refusal(
-            f"rules/features.yaml keeps the entities {', '.join(others)}, but the stream runs the stage "
-            f"'{settings.stage}' alone in this release. Remove them, or try them with `fraudstream replay`."
-        )
+    whole = Engine(engine.rule_set)
+    whole.judge([payment], whole.memory())
+    partitions_of([b"0"], 1)

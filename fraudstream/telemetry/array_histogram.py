@@ -1,9 +1,12 @@
 """A Prometheus histogram that observes a whole array at once; prometheus-client's own takes one value a call."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
@@ -12,7 +15,8 @@ from prometheus_client.utils import floatToGoString
 
 
 class ArrayHistogram(Collector):
-    """Counts values into buckets; `bounds` are their upper ends (inclusive), rising, without infinity.
+    """Counts values into buckets; `bounds` are their upper ends (inclusive), rising, without infinity. `label`: the
+    name of the one label it is told by, if it has one.
 
     Written by one thread and scraped by another: a scrape sees each `observe` whole or not at all.
 
@@ -24,36 +28,64 @@ class ArrayHistogram(Collector):
      ('wait_seconds_count', None, 3), ('wait_seconds_sum', None, 0.5015)]
     """
 
-    def __init__(self, name: str, documentation: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        bounds: Sequence[float],
+        registry: CollectorRegistry,
+        label: str | None = None,
+    ) -> None:
+        self.name, self.label = name, label
         self.documentation = documentation
         self._bounds = np.asarray(bounds, dtype=np.float64)
         assert self._bounds.size > 0, f"{name}: no buckets"
         assert np.all(np.isfinite(self._bounds)), f"{name}: buckets are finite, the last one to infinity is added"
         assert np.all(np.diff(self._bounds) > 0), f"{name}: buckets rise"
-        self._counts = np.zeros(self._bounds.size + 1, dtype=np.int64)
-        self._sum = 0.0
+        self._children: dict[str, _Counts] = {}
         self._lock = threading.Lock()
         registry.register(self)
+        if label is None:
+            self.labels()
+
+    def labels(self, value: str = "") -> _Counts:
+        """Those with this value of the histogram's label."""
+        with self._lock:
+            return self._children.setdefault(value, _Counts(self._bounds, self._lock))
 
     def observe(self, values: ArrayLike) -> None:
         """Count `values`: any shape, float64. A negative one (clocks differ) counts as 0, NaN is left out."""
-        array = np.asarray(values, dtype=np.float64).ravel()
-        array = np.maximum(array[~np.isnan(array)], 0.0)
-        buckets = np.searchsorted(self._bounds, array, side="left")
-        counts = np.bincount(buckets, minlength=self._counts.size)
-        total = float(array.sum())
-        with self._lock:
-            self._counts += counts
-            self._sum += total
+        assert self.label is None, f"{self.name} is told by {self.label}"
+        self.labels().observe(values)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        with self._lock:
-            cumulative = np.cumsum(self._counts).tolist()
-            total = self._sum
+        family = HistogramMetricFamily(self.name, self.documentation, labels=[self.label] if self.label else [])
         ends = [*map(floatToGoString, self._bounds.tolist()), "+Inf"]
-        buckets = list(zip(ends, cumulative, strict=True))
-        yield HistogramMetricFamily(self.name, self.documentation, buckets=buckets, sum_value=total)
+        with self._lock:
+            for value, counts in self._children.items():
+                buckets = list(zip(ends, np.cumsum(counts.counts).tolist(), strict=True))
+                family.add_metric([value] if self.label else [], buckets, counts.sum)
+        yield family
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
         yield HistogramMetricFamily(self.name, self.documentation)
+
+
+class _Counts:
+    """The buckets of one value of the label."""
+
+    def __init__(self, bounds: npt.NDArray[np.float64], lock: threading.Lock) -> None:
+        self.counts = np.zeros(bounds.size + 1, dtype=np.int64)
+        self.sum = 0.0
+        self._bounds, self._lock = bounds, lock
+
+    def observe(self, values: ArrayLike) -> None:
+        """As `ArrayHistogram.observe`."""
+        array = np.asarray(values, dtype=np.float64).ravel()
+        array = np.maximum(array[~np.isnan(array)], 0.0)
+        buckets = np.searchsorted(self._bounds, array, side="left")
+        counts = np.bincount(buckets, minlength=self.counts.size)
+        total = float(array.sum())
+        with self._lock:
+            self.counts += counts
+            self.sum += total

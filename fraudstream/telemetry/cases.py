@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from fraudstream.telemetry.metrics import CasesMetrics, Definitions
 from fraudstream.telemetry.process import ProcessTelemetry
+from fraudstream.telemetry.pulse import Pulse
 
 
 class CasesTelemetry(ProcessTelemetry):
@@ -19,7 +20,7 @@ class CasesTelemetry(ProcessTelemetry):
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         self.metrics = CasesMetrics(Definitions(registry), reasons)
-        super().__init__(self.metrics, (self.metrics.open,))
+        super().__init__(self.metrics, (self.metrics.open,), Pulse())
         self.metrics.build.info({"version": version, "python": platform.python_version()})
 
     def on_revoked(self) -> None:

@@ -34,43 +34,49 @@ class Definitions:
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"fraudstream_{name}", text, labels, registry=self.registry)
 
-    def histogram(self, name: str, text: str, bounds: Iterable[float]) -> ArrayHistogram:
-        return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), self.registry)
+    def histogram(self, name: str, text: str, bounds: Iterable[float], label: str | None = None) -> ArrayHistogram:
+        return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), self.registry, label)
 
 
 class ProcessMetrics:
     """What worker and case agent have in common.
 
-    `reasons`: the codes of dead letters. Each stands at 0 before its first, so that a rate sees that one too.
+    `reasons`: the codes of dead letters. Each stands at 0 before its first, so that a rate sees that one too. `by`: the
+    label that tells the parts of the process apart, if it has any.
     """
 
-    def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
+    def __init__(self, define: Definitions, reasons: Iterable[str], by: str | None = None) -> None:
+        parts = () if by is None else (by,)
         ProcessCollector(registry=define.registry)
         self.build = Info("fraudstream_build", "What runs here.", registry=define.registry)
         self.dead_letters = define.counter("dead_letters", "Records that could not be handled.", "reason")
         for reason in reasons:
             self.dead_letters.labels(reason)
-        self.lag = define.gauge("lag_records", "Records behind the end of the partition.", "partition")
+        self.lag = define.gauge("lag_records", "Records behind the end of the partition.", *parts, "partition")
         self.standstill = define.gauge(
-            "standstill_seconds", "Time since the partition last moved while records waited in it.", "partition"
+            "standstill_seconds", "Time since the partition last moved while records waited in it.", *parts, "partition"
         )
-        self.broker_silence = define.gauge("broker_silence_seconds", "Time since a broker last answered; 0: they do.")
-        self.assigned = define.gauge("assigned_partitions", "Partitions this process owns.")
-        self.recovering = define.gauge("recovering_partitions", "Partitions whose memory is still being restored.")
-        self.recovered_ratio = define.gauge("recovered_ratio", "Share of the memory that is restored, 0 to 1.")
+        self.broker_silence = define.gauge(
+            "broker_silence_seconds", "Time since a broker last answered; 0: they do.", *parts
+        )
+        self.assigned = define.gauge("assigned_partitions", "Partitions this process owns.", *parts)
+        self.recovering = define.gauge(
+            "recovering_partitions", "Partitions whose memory is still being restored.", *parts
+        )
+        self.recovered_ratio = define.gauge("recovered_ratio", "Share of the memory that is restored, 0 to 1.", *parts)
         self.recovery_seconds = define.histogram(
-            "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S
+            "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S, by
         )
 
 
 class WorkerMetrics(ProcessMetrics):
-    """What a worker counts."""
+    """What a worker counts. What has no label `stage` is counted by the stage that decides, or is of the process."""
 
     def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
-        super().__init__(define, reasons)
+        super().__init__(define, reasons, "stage")
 
         # What was judged.
-        self.records = define.counter("records", "Records read from the stage's topic.")
+        self.records = define.counter("records", "Records read from the stage's topic.", "stage")
         self.payments = define.counter("payments", "Payments judged, repeats included.")
         self.decisions = define.counter("decisions", "Decisions published.", "outcome")
         self.alerts = define.counter("alerts", "Alerts published.")
@@ -81,6 +87,9 @@ class WorkerMetrics(ProcessMetrics):
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in memory.")
         self.labels_forwarded = define.counter("labels_forwarded", "Records moved from the labels topic to the log.")
 
+        self.handed_on = define.counter("handed_on", "Payments and labels sent on to the next stage.", "stage")
+        self.resent = define.counter("resent_records", "Records dropped that the stage before sent again.", "stage")
+
         # How fast.
         self.since_occurred = define.histogram(
             "since_occurred_seconds", "From a payment's occurred_at to its answer.", LATENCY_BOUNDS_S
@@ -88,19 +97,28 @@ class WorkerMetrics(ProcessMetrics):
         self.since_arrival = define.histogram(
             "since_arrival_seconds", "From a payment's arrival in Kafka to its answer.", LATENCY_BOUNDS_S
         )
-        self.batch_records = define.histogram("batch_records", "Records handled at once.", BATCH_BOUNDS)
-        self.batch_seconds = define.histogram("batch_seconds", "Time to judge one batch.", DURATION_BOUNDS_S)
+        self.batch_records = define.histogram("batch_records", "Records handled at once.", BATCH_BOUNDS, "stage")
+        self.batch_seconds = define.histogram("batch_seconds", "Time to judge one batch.", DURATION_BOUNDS_S, "stage")
 
         # Where it stands, and how safe that is.
-        self.watermark_age = define.gauge("watermark_age_seconds", "Now less the partition's watermark.", "partition")
-        self.state_rows = define.gauge("state_rows", "Rows in memory.", "partition")
-        self.state_bytes = define.gauge("state_bytes", "Bytes of the rows in memory.", "partition")
-        self.checkpoint_seconds = define.histogram("checkpoint_seconds", "Time one checkpoint took.", DURATION_BOUNDS_S)
-        self.checkpoint_bytes = define.histogram("checkpoint_bytes", "Bytes written by one checkpoint.", BYTES_BOUNDS)
-        self.checkpoint_records = define.counter("checkpoint_records", "Records written by checkpoints.")
-        self.recovery_records = define.counter("recovery_records", "Changelog records read to restore memory.")
+        self.watermark_age = define.gauge(
+            "watermark_age_seconds", "Now less the partition's watermark.", "stage", "partition"
+        )
+        self.state_rows = define.gauge("state_rows", "Rows in memory.", "stage", "partition")
+        self.state_bytes = define.gauge("state_bytes", "Bytes of the rows in memory.", "stage", "partition")
+        self.checkpoint_seconds = define.histogram(
+            "checkpoint_seconds", "Time one checkpoint took.", DURATION_BOUNDS_S, "stage"
+        )
+        self.checkpoint_bytes = define.histogram(
+            "checkpoint_bytes", "Bytes written by one checkpoint.", BYTES_BOUNDS, "stage"
+        )
+        self.checkpoint_records = define.counter("checkpoint_records", "Records written by checkpoints.", "stage")
+        self.recovery_records = define.counter("recovery_records", "Changelog records read to restore memory.", "stage")
         self.unsaved_age = define.gauge(
-            "unsaved_age_seconds", "Age of the oldest batch no checkpoint holds: what a crash repeats.", "partition"
+            "unsaved_age_seconds",
+            "Age of the oldest batch no checkpoint holds: what a crash repeats.",
+            "stage",
+            "partition",
         )
         self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this worker.")
         self.rebalance_seconds = define.histogram(

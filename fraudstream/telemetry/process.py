@@ -31,8 +31,10 @@ class Recovering(NamedTuple):
 class ProcessTelemetry:
     """Start `pulse` in the event loop, and serve `healthy` and `ready` (http.py)."""
 
-    def __init__(self, metrics: ProcessMetrics, by_partition: Sequence[Gauge]) -> None:
-        self.pulse = Pulse()
+    def __init__(
+        self, metrics: ProcessMetrics, by_partition: Sequence[Gauge], pulse: Pulse, by: tuple[str, ...] = ()
+    ) -> None:
+        self.pulse, self._by = pulse, by
         self._process = metrics
         self._by_partition = (*by_partition, metrics.lag, metrics.standstill)
         self._failure: str | None = None
@@ -43,8 +45,8 @@ class ProcessTelemetry:
         self._answered_at = time.monotonic()
         self._silent = False
         self._moved_at: Mapping[int, float] = {}  # when each partition that waits was last seen to move, or not to wait
-        metrics.broker_silence.set_function(self._broker_silence_s)
-        metrics.recovered_ratio.set(1.0)
+        self._own(metrics.broker_silence).set_function(self._broker_silence_s)
+        self._own(metrics.recovered_ratio).set(1.0)
 
     def healthy(self) -> str | None:
         """None, or why the process should be started again."""
@@ -87,7 +89,7 @@ class ProcessTelemetry:
     def on_assigned(self, partitions: Sequence[int]) -> None:
         for partition in (self._assigned or frozenset()).difference(partitions):
             for gauge in self._by_partition:
-                gauge.remove(str(partition))  # its next owner tells
+                gauge.remove(*self._by, str(partition))  # its next owner tells
         self._moved_at = {}
         self._sharing = False
         self._assigned = frozenset(partitions)
@@ -96,16 +98,19 @@ class ProcessTelemetry:
 
     def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
         self._recovering = Recovering(partitions, of, share)
-        self._process.recovered_ratio.set(share)
+        self._own(self._process.recovered_ratio).set(share)
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        self._process.lag.labels(partition).set(lag)
+        self._process.lag.labels(*self._by, partition).set(lag)
         moved_at = time.monotonic() if lag == 0 else self._moved_at.get(partition, time.monotonic())
         self._mark_moved(partition, moved_at)
 
+    def _own(self, gauge: Gauge) -> Gauge:
+        return gauge.labels(*self._by) if self._by else gauge
+
     def _mark_moved(self, partition: int, at: float) -> None:
         if partition not in self._moved_at:
-            self._process.standstill.labels(partition).set_function(
+            self._process.standstill.labels(*self._by, partition).set_function(
                 lambda: 0.0 if self._held_up() else time.monotonic() - self._moved_at.get(partition, time.monotonic())
             )
         self._moved_at = {**self._moved_at, partition: at}
@@ -131,14 +136,14 @@ class ProcessTelemetry:
         return time.monotonic() - self._answered_at if self._silent else 0.0
 
     def _observe_recovery(self, partition: int, seconds: float) -> None:
-        self._process.recovery_seconds.observe(seconds)
+        self._process.recovery_seconds.labels(*self._by).observe(seconds)
         self._mark_recovered(self._recovered | {partition})
 
     def _mark_recovered(self, recovered: frozenset[int]) -> None:
         self._recovered = recovered
         assigned = self._assigned or frozenset()
-        self._process.assigned.set(len(assigned))
-        self._process.recovering.set(len(assigned - recovered))
+        self._own(self._process.assigned).set(len(assigned))
+        self._own(self._process.recovering).set(len(assigned - recovered))
         if not assigned - recovered:
-            self._process.recovered_ratio.set(1.0)
+            self._own(self._process.recovered_ratio).set(1.0)
             self._begin_to_move()

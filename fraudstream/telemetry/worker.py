@@ -3,6 +3,8 @@
 Nothing here loops over payments: what it costs is paid once a batch.
 """
 
+from __future__ import annotations
+
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,38 +16,71 @@ from prometheus_client import CollectorRegistry
 from fraudstream.telemetry.faust_sensor import FaustSensor
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
 from fraudstream.telemetry.process import ProcessTelemetry
+from fraudstream.telemetry.pulse import Pulse
 
 Milliseconds = npt.NDArray[np.float64]
 
 
-class WorkerTelemetry(ProcessTelemetry):
-    """The worker's observer; add `sensor` to those of its Faust app, which starts `pulse` too.
+class WorkerTelemetry:
+    """The worker's observer; add `sensor` to those of its Faust app, which starts `pulse` too. Serve `healthy` and
+    `ready` (http.py): the worker is so when all its stages are.
 
     `version`: of fraudstream. `reasons`: the codes of dead letters.
     """
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
-        self.metrics = metrics = WorkerMetrics(Definitions(registry), reasons)
-        super().__init__(
-            metrics,
-            (metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age),
-        )
-        self.sensor = FaustSensor(metrics, self.pulse)
+        self.metrics = WorkerMetrics(Definitions(registry), reasons)
+        self.pulse = Pulse()
+        self.sensor = FaustSensor(self.metrics, self.pulse)
         self._version = version
-        self._unsaved_since: dict[int, float] = {}
+        self._stages: tuple[StageTelemetry, ...] = ()
+        self._builds: list[dict[str, str]] = []
+
+    def of_stage(self, stage: str) -> StageTelemetry:
+        self._stages += (StageTelemetry(self, stage),)
+        return self._stages[-1]
+
+    def healthy(self) -> str | None:
+        """None, or why the process should be started again."""
+        return next(filter(None, (stage.healthy() for stage in self._stages)), None)
+
+    def ready(self) -> str | None:
+        """None, or why nothing is handled here at the moment."""
+        if not self._stages:
+            return "waiting for partitions"
+        said = [(stage.name, why) for stage in self._stages if (why := stage.ready()) is not None]
+        if not said:
+            return None
+        name, why = said[0]
+        return why if len(self._stages) == 1 else f"stage {name}: {why}"
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        self._builds.append({"stage": stage, "layout": layout})
         self.metrics.build.info(
             {
                 "version": self._version,
                 "python": platform.python_version(),
-                "stage": stage,
                 "checkpoint_mode": checkpoint_mode,
                 "rule_set": rule_set,
-                "layout": layout,
+                **{name: ",".join(build[name] for build in self._builds) for name in ("stage", "layout")},
             }
         )
+
+
+class StageTelemetry(ProcessTelemetry):
+    """The observer of one stage of the worker."""
+
+    def __init__(self, worker: WorkerTelemetry, stage: str) -> None:
+        self.metrics = metrics = worker.metrics
+        by_partition = (metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age)
+        super().__init__(metrics, by_partition, worker.pulse, (stage,))
+        self.name = stage
+        self._worker = worker
+        self._unsaved_since: dict[int, float] = {}
+
+    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        self._worker.on_start(stage=stage, checkpoint_mode=checkpoint_mode, rule_set=rule_set, layout=layout)
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
         self._unsaved_since = {
@@ -55,7 +90,7 @@ class WorkerTelemetry(ProcessTelemetry):
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         self._observe_recovery(partition, seconds)
-        self.metrics.recovery_records.inc(records)
+        self.metrics.recovery_records.labels(self.name).inc(records)
 
     def on_batch(
         self,
@@ -71,6 +106,7 @@ class WorkerTelemetry(ProcessTelemetry):
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],
         dead_letters: Mapping[str, int],
+        dropped: int,
         since_occurred_ms: Milliseconds,
         since_arrival_ms: Milliseconds,
         seconds: float,
@@ -89,23 +125,54 @@ class WorkerTelemetry(ProcessTelemetry):
         metrics.alerts.inc(alerts)
         for (rule, severity), count in alert_rules.items():
             metrics.rules.labels(rule, severity).inc(count)
-        for reason, count in dead_letters.items():
-            metrics.dead_letters.labels(reason).inc(count)
         metrics.since_occurred.observe(since_occurred_ms / 1000.0)
         metrics.since_arrival.observe(since_arrival_ms / 1000.0)
-        metrics.batch_records.observe(records)
-        metrics.batch_seconds.observe(seconds)
-        metrics.state_rows.labels(partition).set(rows)
-        metrics.state_bytes.labels(partition).set(size)
+        self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
+
+    def on_handed_on(
+        self,
+        partition: int,
+        *,
+        records: int,
+        forwarded: int,
+        dead_letters: Mapping[str, int],
+        dropped: int,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None:
+        self.metrics.handed_on.labels(self.name).inc(forwarded)
+        self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
+
+    def _on_list(
+        self,
+        partition: int,
+        records: int,
+        dead_letters: Mapping[str, int],
+        dropped: int,
+        seconds: float,
+        watermark_ms: int,
+        rows: int,
+        size: int,
+    ) -> None:
+        metrics, stage = self.metrics, self.name
+        for reason, count in dead_letters.items():
+            metrics.dead_letters.labels(reason).inc(count)
+        metrics.resent.labels(stage).inc(dropped)
+        metrics.batch_records.labels(stage).observe(records)
+        metrics.batch_seconds.labels(stage).observe(seconds)
+        metrics.state_rows.labels(stage, partition).set(rows)
+        metrics.state_bytes.labels(stage, partition).set(size)
         self._mark_unsaved(partition)
         self._mark_moved(partition, time.monotonic())
         self._mark_watermark(partition, watermark_ms)
-        metrics.records.inc(records)  # last: what a scrape sees counted here, it sees counted everywhere
+        metrics.records.labels(stage).inc(records)  # last: what a scrape sees counted here, it sees counted everywhere
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
-        self.metrics.checkpoint_seconds.observe(seconds)
-        self.metrics.checkpoint_bytes.observe(size)
-        self.metrics.checkpoint_records.inc(records)
+        self.metrics.checkpoint_seconds.labels(self.name).observe(seconds)
+        self.metrics.checkpoint_bytes.labels(self.name).observe(size)
+        self.metrics.checkpoint_records.labels(self.name).inc(records)
         self._unsaved_since.pop(partition, None)
 
     def on_labels_forwarded(self, records: int) -> None:
@@ -116,7 +183,7 @@ class WorkerTelemetry(ProcessTelemetry):
     def _mark_unsaved(self, partition: int) -> None:
         """Called after each batch. One judged while a checkpoint runs is counted from the next batch on."""
         self._unsaved_since.setdefault(partition, time.monotonic())
-        self.metrics.unsaved_age.labels(partition).set_function(lambda: self._unsaved_age(partition))
+        self.metrics.unsaved_age.labels(self.name, partition).set_function(lambda: self._unsaved_age(partition))
 
     def _unsaved_age(self, partition: int) -> float:
         since = self._unsaved_since.get(partition)
@@ -125,4 +192,6 @@ class WorkerTelemetry(ProcessTelemetry):
     def _mark_watermark(self, partition: int, watermark_ms: int) -> None:
         if watermark_ms <= 0:
             return  # no payment yet
-        self.metrics.watermark_age.labels(partition).set_function(lambda: time.time() - watermark_ms / 1000.0)
+        self.metrics.watermark_age.labels(self.name, partition).set_function(
+            lambda: time.time() - watermark_ms / 1000.0
+        )

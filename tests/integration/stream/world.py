@@ -22,6 +22,7 @@ from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.stages import stages_of
 from fraudstream.stream.topics import apply_topics
 from fraudstream.stream.topics_file import Topic
 from fraudstream.stream.worker import serve
@@ -56,11 +57,20 @@ false_positives: [all others]
 
 
 class World:
-    """`kafka`: whether the broker is Apache Kafka, else the embedded one."""
+    """`kafka`: whether the broker is Apache Kafka, else the embedded one. `rules`: the files of the rule set.
+    `partitions`: of the topic of each stage, by its name, and of the answers'."""
 
     def __init__(
-        self, broker: str | Brokers, unique_name: Callable[[str], str], directory: Path, kafka: bool = False
+        self,
+        broker: str | Brokers,
+        unique_name: Callable[[str], str],
+        directory: Path,
+        kafka: bool = False,
+        rules: Mapping[str, str] = RULES,
+        partitions: Mapping[str, int] | int = PARTITIONS,
     ) -> None:
+        self.rules = rules
+        self._partitions = partitions
         self.brokers = broker if isinstance(broker, Brokers) else Brokers(broker)
         self.broker = self.brokers.servers
         self.directory = directory
@@ -78,28 +88,46 @@ class World:
             session_timeout_s=6.0 if kafka else 3.0,  # the least that Kafka allows by default
             heartbeat_s=0.5,
         )
-        for path, text in RULES.items():
+        for path, text in rules.items():
             (directory / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / path).write_text(text)
 
     async def create_topics(self, configs: Mapping[str, str] | None = None) -> None:
         s = self.settings
         assert s.labels_topic is not None
-        names = (s.payments_topic, s.labels_topic, s.decisions_topic, s.alerts_topic, s.dead_letters_topic)
-        topics = [Topic(name, PARTITIONS, 1, {}) for name in names]
+        names = (s.labels_topic, s.decisions_topic, s.alerts_topic, s.dead_letters_topic)
+        topics = [Topic(name, self.partitions_of(""), 1, {}) for name in names]
+        for stage in self.stages:
+            partitions = self.partitions_of(stage.stage)
+            topics.append(Topic(stage.input_topic, partitions, 1, {}))
+            topics.append(Topic(stage.changelog_topic, partitions, 1, {"cleanup.policy": "compact"}))
         topics.append(Topic(s.controls_topic, 1, 1, {"cleanup.policy": "compact"}))
-        topics.append(Topic(s.changelog_topic, PARTITIONS, 1, {"cleanup.policy": "compact"}))
         await apply_topics(self.brokers, topics)
+
+    @property
+    def stages(self) -> list[StreamSettings]:
+        """The settings of each stage."""
+        return [settings for settings, _ in stages_of(self.settings, self.engine)]
+
+    @property
+    def engine(self) -> Engine:
+        return engine(self.rules)
+
+    def partitions_of(self, stage: str) -> int:
+        """Of the topic that a stage reads; of decisions and alerts for ''."""
+        return self._partitions if isinstance(self._partitions, int) else self._partitions[stage]
 
     # Workers
 
     @asynccontextmanager
     async def worker(
-        self, observer: Observer | None = None, settings: StreamSettings | None = None
+        self, observer: Observer | None = None, settings: StreamSettings | None = None, stage: str | None = None
     ) -> AsyncIterator[asyncio.Task[None]]:
-        """A worker within this process, stopped in order at the end. Its failure is raised there."""
+        """A worker within this process, of one stage or of all, stopped in order at the end. Its failure is raised
+        there."""
         stop = asyncio.Event()
-        running = asyncio.create_task(serve(settings or self.settings, engine(), observer, stop=stop))
+        its_engine = self.engine if stage is None else self.engine.of_stage(stage)
+        running = asyncio.create_task(serve(settings or self.settings, its_engine, observer, stop=stop))
         try:
             yield running
         finally:
@@ -159,7 +187,9 @@ class World:
         consumer = AIOKafkaConsumer(**self.brokers.options(), auto_offset_reset="earliest", fetch_max_wait_ms=20)
         await consumer.start()
         try:
-            consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
+            known = await consumer._client.fetch_all_metadata()
+            numbers = known.partitions_for_topic(topic) or set()
+            consumer.assign([TopicPartition(topic, number) for number in sorted(numbers)])
             found: list[ConsumerRecord] = []
             limit = time.monotonic() + WAIT_S
             while True:
@@ -233,8 +263,8 @@ class Process:
             await asyncio.sleep(0.05)
 
 
-def engine() -> Engine:
-    return Engine(compile_rule_set(RULES))
+def engine(rules: Mapping[str, str] = RULES) -> Engine:
+    return Engine(compile_rule_set(rules))
 
 
 def payment(number: int, account: str, **fields: object) -> bytes:

@@ -19,7 +19,8 @@ DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards" / "f
 pytestmark = needs_prometheus
 
 
-def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
+def run_a_while(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None:
+    worker = telemetry.of_stage("account")
     worker.on_start(stage="account", checkpoint_mode="batch", rule_set="cafe", layout="babe")
     worker.on_assigned([0])
     worker.on_recovery(0, seconds=0.1, records=5, size=500, next_offset=0)
@@ -35,6 +36,7 @@ def run_a_while(worker: WorkerTelemetry, cases: CasesTelemetry) -> None:
         alerts=1,
         alert_rules={("mule/in_and_out", "high"): 1},
         dead_letters={"not_json": 1},
+        dropped=0,
         since_occurred_ms=np.array([1.0, 2.0, 3.0]),
         since_arrival_ms=np.array([1.0, 2.0, 3.0]),
         seconds=0.001,

@@ -84,7 +84,7 @@ def test_a_setting_outside_a_section_is_told() -> None:
         ('decisions = "yes"', "worker.decisions = 'yes': Expected `bool`, got `str`."),
         ('batch_records_max = "many"', "worker.batch_records_max = 'many': Expected `int`, got `str`."),
         ("batch_records_max = 0", "worker.batch_records_max = 0: Expected `int` >= 1."),
-        ('stage = "device"', "worker.stage = 'device': Invalid enum value 'device'."),
+        ('stage = "De Vice"', "worker.stage = 'De Vice': Expected `str` matching regex '^[a-z][a-z0-9_]{0,63}$'."),
     ],
 )
 def test_a_wrong_value_is_told_with_file_and_setting(text: str, sentence: str) -> None:

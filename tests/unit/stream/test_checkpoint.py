@@ -25,6 +25,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.changed: list[tuple[bytes, bytes]] = []
+        self.sources: dict[str, int] = {}
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         changed, self.changed = self.changed, []
@@ -51,7 +52,7 @@ class App:
     def __init__(self, partition: Partition) -> None:
         self.partitions = {0: partition}
         self.settings = SimpleNamespace(
-            checkpoint_s=0.0, checkpoint_bytes_max=1, payments_topic="payments", checkpoint_mode="batch"
+            checkpoint_s=0.0, checkpoint_bytes_max=1, input_topic="payments", checkpoint_mode="batch"
         )
         self.cluster, self.engine = SimpleNamespace(input_id="i"), SimpleNamespace(rule_set=SimpleNamespace(digest="d"))
         self.observer = Unobserved()

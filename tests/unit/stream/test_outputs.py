@@ -49,7 +49,7 @@ def producer_of(broker: Broker) -> AIOKafkaProducer:
 
 
 async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out() -> None:
-    broker, output = Broker(), Output("decisions", 4, 4)
+    broker, output = Broker(), Output("decisions", 4, aligned=True)
     await asyncio.gather(*output.send(producer_of(broker), 2, outgoing(300), 0))
     assert len(broker.batches) > 1
     assert {(topic, partition) for topic, partition, _ in broker.batches} == {("decisions", 2)}
@@ -58,14 +58,14 @@ async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out(
 
 
 async def test_a_record_larger_than_a_batch_goes_alone() -> None:
-    broker, output = Broker(), Output("alerts", 4, 4)
+    broker, output = Broker(), Output("alerts", 4, aligned=True)
     records = outgoing(1) + outgoing(1, size=50 * BATCH_BYTES, start=1) + outgoing(1, start=2)
     await asyncio.gather(*output.send(producer_of(broker), 0, records, 0))
     assert [[key for key, _ in records] for _, _, records in broker.batches] == [[b"k0"], [b"k1"], [b"k2"]]
 
 
 async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() -> None:
-    broker, output = Broker(), Output("decisions", 4, 4)
+    broker, output = Broker(), Output("decisions", 4, aligned=True)
     broker.open.clear()
     waits = set()
     for n in range(10):
@@ -79,7 +79,7 @@ async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() ->
 
 
 async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -> None:
-    broker, output = Broker(), Output("decisions", 3, 4)
+    broker, output = Broker(), Output("decisions", 3, aligned=False)
     records = [(b"k%d" % (n % 7), b"%d" % n, [source_header(0, n)]) for n in range(70)]
     await asyncio.gather(*output.send(producer_of(broker), 3, records, 0))
     by_key: dict[bytes, list[int]] = {}
@@ -94,7 +94,7 @@ async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -
 
 
 async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
-    broker, output = Broker(), Output("decisions", 4, 4)
+    broker, output = Broker(), Output("decisions", 4, aligned=True)
     broker.refuses = True
     waits = output.send(producer_of(broker), 0, outgoing(5), 0)
     with pytest.raises(KafkaTimeoutError):

@@ -34,7 +34,10 @@ def exposed() -> dict[str, set[str]]:
         for metric in vars(process.metrics).values():
             assert isinstance(metric, (MetricWrapperBase, ArrayHistogram))
             name = metric.name if isinstance(metric, ArrayHistogram) else metric._name
-            labels = set() if isinstance(metric, ArrayHistogram) else set(metric._labelnames)
+            if isinstance(metric, ArrayHistogram):
+                labels = set() if metric.label is None else {metric.label}
+            else:
+                labels = set(metric._labelnames)
             kind = "histogram" if isinstance(metric, ArrayHistogram) else str(metric._type)
             for suffix in SUFFIXES[kind]:
                 names.setdefault(f"{name}{suffix}", set()).update(labels)

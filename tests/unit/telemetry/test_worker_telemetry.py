@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fraudstream.stream.observer import Observer
+from fraudstream.stream.observer import Observer, StageObserver
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 
@@ -25,10 +25,17 @@ class Worker:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.telemetry = WorkerTelemetry(self.registry, version="1.2.3", reasons=["not_json", "invalid"])
-        self.observer: Observer = self.telemetry  # mypy holds one to the other here
+        observer: Observer = self.telemetry  # mypy holds one to the other here
+        self.observer: StageObserver = observer.of_stage("account")
 
     def value(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"fraudstream_{name}", labels)
+        """Of the account stage, where stages are told apart."""
+        whole = self.registry.get_sample_value(f"fraudstream_{name}", labels)
+        return (
+            whole
+            if whole is not None
+            else self.registry.get_sample_value(f"fraudstream_{name}", {**labels, "stage": "account"})
+        )
 
     def starts(self) -> None:
         self.observer.on_start(stage="account", checkpoint_mode="transaction", rule_set="cafe", layout="babe")
@@ -50,6 +57,7 @@ class Worker:
             alerts=1,
             alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
             dead_letters={"not_json": 1},
+            dropped=0,
             since_occurred_ms=latencies + 1000.0,
             since_arrival_ms=latencies,
             seconds=0.002,
@@ -273,3 +281,26 @@ def test_a_partition_that_never_had_a_payment_may_leave(worker: Worker) -> None:
     worker.observer.on_assigned([0])
     worker.observer.on_assigned([])
     assert worker.value("assigned_partitions") == 0
+
+
+def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(worker: Worker) -> None:
+    device = worker.telemetry.of_stage("device")
+    worker.starts()
+    device.on_start(stage="device", checkpoint_mode="transaction", rule_set="cafe", layout="d0d0")
+    worker.observer.on_assigned([])
+    assert worker.telemetry.ready() == "stage device: waiting for partitions"
+    device.on_assigned([0, 1])
+    for partition in (0, 1):
+        device.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
+    assert worker.telemetry.ready() is None
+    device.on_handed_on(
+        0, records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+    )
+    assert worker.value("assigned_partitions", stage="device") == 2
+    assert worker.value("assigned_partitions", stage="account") == 0
+    assert worker.value("records_total", stage="device") == 9
+    assert worker.value("handed_on_total", stage="device") == 5
+    assert worker.value("resent_records_total", stage="device") == 4
+    assert worker.value("batch_seconds_count", stage="device") == 1
+    (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")
+    assert info.samples[0].labels["stage"] == "account,device"

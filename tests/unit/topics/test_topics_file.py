@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,18 @@ defaults:
 topics:
   payments: {configs: {retention.ms: 1000, preallocate: true}}
   cases: {partitions: 3, replication: 2, configs: {cleanup.policy: compact}}
+  handed-on: {name: "{group}-{payments}-by-{later_stage}"}
   changelog: {name: "{group}-{stage}-changelog"}
 """
 
 
-def read(text: str = TEXT, partitions: int | None = None, replication: int | None = None) -> dict[str, Topic]:
-    topics = read_topics(text, "topics.yaml", NAMES, "app", "account", partitions, replication)
+def read(
+    text: str = TEXT,
+    partitions: int | None = None,
+    replication: int | None = None,
+    stages: Sequence[str] = ("account",),
+) -> dict[str, Topic]:
+    topics = read_topics(text, "topics.yaml", NAMES, "app", stages, partitions, replication)
     return {topic.name: topic for topic in topics}
 
 
@@ -43,6 +50,14 @@ def test_a_topic_has_the_defaults_and_its_own_settings_over_them() -> None:
 
 def test_the_changelogs_name_follows_from_group_and_stage() -> None:
     assert "app-account-changelog" in read()
+
+
+def test_each_stage_has_a_changelog_and_each_but_the_first_a_topic_that_payments_are_handed_on_by() -> None:
+    assert [name for name in read(stages=("account", "device", "merchant")) if name.startswith("app-")] == [
+        *("app-payments-by-device", "app-payments-by-merchant"),
+        *("app-account-changelog", "app-device-changelog", "app-merchant-changelog"),
+    ]
+    assert [name for name in read() if "-by-" in name] == []
 
 
 def test_counts_in_the_settings_go_over_the_files() -> None:
@@ -65,8 +80,8 @@ def test_never_more_copies_are_asked_for_than_there_are() -> None:
          "`array` - at `$.topics[...].configs[...]`."),
         ("partitions: 3", "partitons: 3", "topics.yaml: Object contains unknown field `partitons` - at "
          "`$.topics[...]`."),
-        ("{group}", "{grp}", "topics.yaml: topic 'changelog': unknown '{grp}' in its name. Known: {group}, {stage}, "
-         "{version}."),
+        ("{group}", "{grp}", "topics.yaml: topic 'handed-on': unknown '{grp}' in its name. Known: {group}, {version}, "
+         "{payments}, {stage}, {later_stage}."),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_told_where_and_what(old: str, new: str, sentence: str) -> None:

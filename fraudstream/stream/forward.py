@@ -1,0 +1,41 @@
+"""From a stage to the next one: each payment and label as it came, with what is known of it so far.
+
+The value is the publisher's bytes, the key that of the next stage's entity. What a partition of this stage sends to one
+of the next arrives there in the order of its log, each record once or several times, none left out: so the next stage
+can drop all that is not higher than the highest offset it has seen of its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, source_header
+from fraudstream.engine.reading import Handed
+from fraudstream.stream.outputs import Acknowledgement, Outgoing, Output
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+
+def send_on(
+    output: Output,
+    producer: AIOKafkaProducer,
+    number: int,
+    records: Sequence[ConsumerRecord],
+    handed: Handed,
+    now_ms: int,
+) -> set[Acknowledgement]:
+    """Put what goes on of `records`, which stand in partition `number`, on its way."""
+    positions, keys, carried = handed.positions, handed.passed.keys, handed.passed.carried
+    any_label = handed.passed.labels > 0
+
+    def outgoing(at: Sequence[int]) -> Iterator[Outgoing]:
+        for i in at:
+            record = records[positions[i]]
+            headers = [source_header(number, record.offset), (FEATURES_HEADER, carried[i])]
+            if any_label and LABEL_HEADER in record.headers:
+                headers.append(LABEL_HEADER)
+            yield keys[i], record.value, headers
+
+    return output.spread(producer, keys, outgoing, now_ms) if keys else set()
