@@ -43,7 +43,7 @@ OF_AMOUNT = ("sum", "mean", "min", "max", "std")
 PANED = ("count", "share", *OF_AMOUNT)  # what a pane can hold a part of
 
 # What an entity, an `of:` and a `same:` may look at: the text fields of a payment that name somebody or something.
-KEYS = ("account_id", *(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT))
+KEYS = (*(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT), "account_id")
 
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
 SLOTS_MIN, SLOTS_MAX = 4, 4096
@@ -177,7 +177,7 @@ def _entities(node: Node) -> tuple[Entity, ...]:
         entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
         key = "account_id"
         if "key" in entries:
-            key = entries["key"].choice(f"the key of entity '{name}'", KEYS)
+            key = entries["key"].choice(f"the key of entity '{name}'", ("account_id", *KEYS[:-1]))
         slots = _whole(entries["slots"], "slots", SLOTS_MIN, SLOTS_MAX) if "slots" in entries else 64
         pane_ms, panes = UNITS_MS["d"], 0
         if "panes" in entries:

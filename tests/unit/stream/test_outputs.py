@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
+from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.outputs import Outgoing, Output
+from fraudstream.stream.placement import partitions_of
 
 BATCH_BYTES = 1000
 
@@ -99,3 +102,24 @@ async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
     waits = output.send(producer_of(broker), 0, outgoing(5), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*waits)
+
+
+async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
+    """A reader that drops what is not higher than it has seen would never take what is sent again."""
+    broker, output = Broker(), Output("next", 1, aligned=True)
+    broker.refuses = True
+    first = output.send(producer_of(broker), 0, outgoing(1), 0)
+    with pytest.raises(KafkaTimeoutError):
+        await asyncio.gather(*first)
+    broker.refuses = False
+    second = output.send(producer_of(broker), 0, outgoing(1, start=1), 0)
+    with pytest.raises(KafkaTimeoutError):
+        await asyncio.gather(*second)
+    assert broker.batches == []
+
+
+async def test_keys_go_where_kafkas_own_partitioner_puts_them() -> None:
+    draw = random.Random(7)
+    keys = [draw.randbytes(draw.randrange(40)) for _ in range(2_000)] + [b"", "é€".encode()]
+    for count in (1, 3, 12, 64):
+        assert partitions_of(keys, count).tolist() == [(murmur2(key) & 0x7FFFFFFF) % count for key in keys]

@@ -80,7 +80,7 @@ def test_never_more_copies_are_asked_for_than_there_are() -> None:
          "`array` - at `$.topics[...].configs[...]`."),
         ("partitions: 3", "partitons: 3", "topics.yaml: Object contains unknown field `partitons` - at "
          "`$.topics[...]`."),
-        ("{group}", "{grp}", "topics.yaml: topic 'handed-on': unknown '{grp}' in its name. Known: {group}, {version}, "
+        ("{group}", "{grp}", "topics.yaml: topic 'changelog': unknown '{grp}' in its name. Known: {group}, {version}, "
          "{payments}, {stage}, {later_stage}."),
     ],
 )  # fmt: skip
