@@ -45,17 +45,20 @@ def measure(load: str, rate: int, seconds: int, accounts: int) -> Latency:
         with worker(broker, worker_settings(load)) as running:
             while not running.metrics().get("fraudstream_assigned_partitions"):
                 time.sleep(0.1)
-            return asyncio.run(_measure(broker, load, rate, seconds, accounts))
+            return asyncio.run(measure_on(broker, load, "decisions", load, rate, seconds, accounts))
 
 
-async def _measure(broker: str, load: str, rate: int, seconds: int, accounts: int) -> Latency:
+async def measure_on(
+    broker: str, payments_topic: str, decisions_topic: str, load: str, rate: int, seconds: int, accounts: int
+) -> Latency:
+    """Where a worker is ready on these topics."""
     count = rate * seconds
     published: dict[str, int] = {}
     decided: dict[str, tuple[int, int]] = {}
     read: dict[str, tuple[int, int]] = {}
     readers = [
-        asyncio.create_task(_read(broker, "decisions", Decision, decided)),
-        asyncio.create_task(_read(broker, load, Payment, read)),
+        asyncio.create_task(_read(broker, decisions_topic, Decision, decided)),
+        asyncio.create_task(_read(broker, payments_topic, Payment, read)),
     ]
     await asyncio.sleep(2)  # both have found their partitions
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", linger_ms=5)
@@ -66,7 +69,7 @@ async def _measure(broker: str, load: str, rate: int, seconds: int, accounts: in
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
         published[payment.event_id] = time.time_ns()
-        await producer.send(load, msgspec.json.encode(payment), key=payment.account_id.encode())
+        await producer.send(payments_topic, msgspec.json.encode(payment), key=payment.account_id.encode())
     limit = time.perf_counter() + READ_ON_S
     while len(decided) < count and time.perf_counter() < limit:  # noqa: ASYNC110
         await asyncio.sleep(0.05)

@@ -1,0 +1,124 @@
+"""A worker on Apache Kafka: payments a second, and the time from publishing to decision, with acks=all.
+
+    python -m benchmarks.kafka --kafka 127.0.0.1:19092
+    python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --count 200000 --seconds 30
+
+`--rules`: `small` and `shipped` have the account stage alone, `four_stages` runs all four in one process. For each of
+them and each checkpoint interval: throughput with decisions off and the changelog on, then latency at a steady rate.
+Needs topics that nobody has: each run's names are its own. Prints one line of JSON for each measurement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.contender import SMALL_RULES, Worker, worker
+from benchmarks.latency import measure_on
+from benchmarks.payments import PARTITIONS, publish
+from fraudstream.cli.settings import Override, Settings, load_settings
+from fraudstream.cli.shipped import shipped
+from fraudstream.cli.topics import wanted_topics
+from fraudstream.stream.topics import apply_topics
+
+RULES: Final = {
+    "small": (SMALL_RULES, "small"),
+    "shipped": (Path(shipped("rules")), "shipped"),
+    "four_stages": (Path(__file__).parents[1] / "examples" / "four_stages", "shipped"),
+}
+READY_S_MAX: Final = 60.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
+    parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
+    parser.add_argument("--checkpoints", nargs="+", type=float, default=[1.0, 5.0, 30.0], metavar="SECONDS")
+    parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: none")
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--rate", type=int, default=2_000, help="payments a second of a latency run")
+    parser.add_argument("--seconds", type=int, default=40, help="of a latency run, a fifth to warm up; 0: none")
+    args = parser.parse_args()
+    for name in args.rules:
+        for interval_s in args.checkpoints:
+            told: dict[str, object] = {"rules": name, "checkpoint_s": interval_s}
+            if args.count:
+                print(json.dumps(told | _throughput(args, name, interval_s)), flush=True)
+            if args.seconds:
+                print(json.dumps(told | _latency(args, name, interval_s)), flush=True)
+
+
+def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
+    rules, load = RULES[name]
+    settings = _settings(args.kafka, rules, interval_s, decisions=False)
+    asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
+    asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts))
+    with worker(args.kafka, _environment(settings)) as running:
+        spent = running.run_to(args.count)
+    return {"payments_per_s": round(spent.rate), "cpu_us": round(spent.cpu_us, 1), "payments": spent.payments}
+
+
+def _latency(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
+    rules, load = RULES[name]
+    settings = _settings(args.kafka, rules, interval_s, decisions=True)
+    asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
+    topics = settings.topics
+    with worker(args.kafka, _environment(settings)) as running:
+        _until_ready(running, PARTITIONS * (1 + sum("-by-" in topic.name for topic in wanted_topics(settings))))
+        found = asyncio.run(
+            measure_on(args.kafka, topics.payments, topics.decisions, load, args.rate, args.seconds, args.accounts)
+        )
+    return {key: round(value, 1) if isinstance(value, float) else value for key, value in found._asdict().items()}
+
+
+def _settings(kafka: str, rules: Path, interval_s: float, decisions: bool) -> Settings:
+    """A run's own topics and group."""
+    run = f"bench-{secrets.token_hex(4)}"
+    given = {
+        "kafka.bootstrap_servers": kafka,
+        "rules.directory": str(rules),
+        "topics.partitions": PARTITIONS,
+        "topics.replication": 1,
+        "worker.group": run,
+        "worker.checkpoint_mode": "transaction",
+        "worker.checkpoint_interval_s": interval_s,
+        "worker.decisions": decisions,
+    }
+    names = ("payments", "labels", "decisions", "alerts", "dead_letters", "controls", "cases", "case_actions")
+    given |= {f"topics.{topic}": f"{run}-{topic.replace('_', '-')}" for topic in names}
+    return load_settings(None, {}, [Override(setting, value, "benchmark") for setting, value in given.items()])
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Every setting in force, as `contender.worker` takes them."""
+    named: dict[str, str] = {}
+    for section in ("rules", "topics", "worker"):
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if value is not None:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                named[f"{section}_{name}".upper()] = text
+    return named
+
+
+def _until_ready(running: Worker, partitions: int) -> None:
+    """Until it has so many partitions, all stages together, and all are read back."""
+    limit = time.monotonic() + READY_S_MAX
+    while True:
+        found = running.metrics()
+        assigned, recovering = (found.get(f"fraudstream_{name}_partitions") for name in ("assigned", "recovering"))
+        if (assigned, recovering) == (partitions, 0):
+            return
+        if time.monotonic() > limit or running.process.poll() is not None:
+            raise RuntimeError(f"the worker did not become ready: {assigned} of {partitions} partitions")
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()
