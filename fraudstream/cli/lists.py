@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fraudstream.cli import controls
 from fraudstream.cli.duration_flag import duration_ms
 from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,9 +68,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import stream_settings
+    from fraudstream.cli.worker import deciding_settings
 
-    stream = stream_settings(settings)
+    stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
     if args.action == "show":
         return _show(args, settings, stream)
     return _change(args, settings, stream)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import stream_settings
+    from fraudstream.cli.worker import deciding_settings
     from fraudstream.contracts import RuleSwitch, StoredRuleSet
     from fraudstream.stream.control_log import put_in_force
 
@@ -26,7 +26,7 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
     rule_set = load_rule_set(directory)
     if not args.skip_tests:
         _test(rule_set, directory)
-    stream, by = stream_settings(settings), controls.author(args)
+    stream, by = deciding_settings(settings, rule_set), controls.author(args)
     switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
 
     async def work() -> dict[int, int]:
@@ -44,10 +44,10 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def active(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import stream_settings
+    from fraudstream.cli.worker import deciding_settings
     from fraudstream.stream.last_checkpoint import last_checkpoints
 
-    stream = stream_settings(settings)
+    stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
     found = controls.asked(stream, last_checkpoints(stream))
     rows = [
         {

@@ -13,6 +13,7 @@ from fraudstream.cli.settings import ALL_STAGES, Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.rule_set import RuleSet
     from fraudstream.stream.settings import StreamSettings
 
 FLAGS = (
@@ -81,6 +82,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         except WorkerFailure as failure:
             raise Failure(failure.sentence, exit_code(failure)) from failure
     return 0
+
+
+def deciding_settings(settings: Settings, rule_set: RuleSet) -> StreamSettings:
+    """Of the stage that decides under these rules: controls go into its log."""
+    from fraudstream.engine.engine import Engine
+    from fraudstream.stream.stages import deciding_stage
+
+    return deciding_stage(stream_settings(settings), Engine(rule_set))
 
 
 def stream_settings(settings: Settings) -> StreamSettings:

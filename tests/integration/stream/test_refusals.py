@@ -34,10 +34,12 @@ async def test_a_changelog_of_other_partitions_is_refused(world: World) -> None:
     assert f"has {PARTITIONS} partitions, its changelog" in await refusal(world)
 
 
-async def test_a_catalogue_with_other_entities_is_refused(world: World) -> None:
+async def test_a_catalogue_whose_stages_have_no_topics_yet_is_refused(world: World) -> None:
     more = RULES["features.yaml"].replace("features:", "  device: {key: device_id}\nfeatures:")
+    more += "  device.age: {aggregate: age}\n"
     other = Engine(compile_rule_set({**RULES, "features.yaml": more}))
-    assert "keeps the entities device" in await refusal(world, other)
+    topic = f"{world.settings.group}-{world.settings.payments_topic}-by-device"
+    assert f"no topic '{topic}'. Create the topics with `fraudstream topics apply`." in await refusal(world, other)
 
 
 async def test_memory_of_another_catalogue_is_refused(world: World) -> None:
