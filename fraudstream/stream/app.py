@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from aiokafka import AIOKafkaProducer
+from faust.tables.manager import TableManager
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
@@ -84,22 +85,31 @@ class StreamApp(faust.App):
         """These partitions, and no others, are ours now: leave the rest, fence the previous owners of the new ones."""
         for number in set(self.partitions) - numbers:
             await self.partitions.pop(number).writer.close()
-        for number in sorted(numbers - set(self.partitions)):
-            writer = await self._writer(number)
+        new = sorted(numbers - set(self.partitions))
+        writers = [await self._writer(number) for number in new]
+        for writer in writers:
             await writer.fence()
-            lanes = self.forwards.partitions if self.forwards is not None else 1
-            mode = self.settings.checkpoint_mode
-            self.partitions[number] = Partition(number, self.engine.memory(), writer, mode, lanes)
+        topic, mode = self.settings.changelog_topic, self.settings.checkpoint_mode
+        lanes = self.forwards.partitions if self.forwards is not None else 1
+        extents = await self.lists.extents([TP(topic, number) for number in new])  # nobody writes there any more
+        for number, writer in zip(new, writers, strict=True):
+            partition = Partition(number, self.engine.memory(), writer, mode, lanes)
+            partition.changelog_begin, partition.changelog_due = extents[TP(topic, number)]
+            partition.changelog_read = partition.changelog_begin
+            self.partitions[number] = partition
         self.observer.on_assigned(sorted(numbers))
 
     async def go_on(self, numbers: Iterable[int]) -> None:
         """The changelogs are read: check what they say, open the partitions that are new here, let lists in."""
-        generation = self._generation
+        generation, recovery = self._generation, cast(TableManager, self.tables).recovery
+        if recovery.in_recovery or recovery.signal_recovery_start.is_set():
+            return  # Faust tells of a recovery that is over with the partitions of the next one
         for partition in [self.partitions[number] for number in sorted(numbers) if number in self.partitions]:
             async with partition.checkpoint_lock:
                 if generation != self._generation:
                     return  # another rebalance began; its recovery comes here again
                 if partition.recovering:
+                    partition.check_read_back()
                     await self._open(partition)
                 partition.check_whole()
                 partition.frozen = False

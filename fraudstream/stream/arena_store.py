@@ -53,21 +53,19 @@ class ArenaStore(Store[Any, Any]):
 
     def _restore(self, number: int, fetched: FetchedList) -> None:
         partition = self.app.partitions.get(number)
-        if partition is None or partition.replay is None or not fetched.records:
+        if partition is None or partition.replay is None:
             return
         expected = partition.changelog_read
-        if expected is not None and fetched.first > expected:
+        if fetched.first > expected:
             raise WorkerFailure(
                 f"{self.app.settings.changelog_topic}-{number}: the records {expected} to {fetched.first - 1} were not "
                 "delivered. Start the worker again; if it repeats, the changelog has lost records."
             )
         try:
-            partition.replay.feed(record for record in fetched.records if expected is None or record.offset >= expected)
+            partition.replay.feed(record for record in fetched.records if record.offset >= expected)
         except ValueError as error:  # rows of another layout; its checkpoint, which names it, comes behind them
             raise self.app.other_layout(number, str(error).rstrip(".")) from error
-        if expected is None:
-            partition.changelog_begin = fetched.first
-        partition.changelog_read = fetched.next
+        partition.changelog_read = max(expected, fetched.next)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         async with self.app.failing():

@@ -55,9 +55,9 @@ def progress(partitions: Iterable[Partition], ends: Mapping[int, int]) -> Progre
         if partition.replay is None:
             continue
         end = ends.get(partition.number)
-        begin = partition.changelog_begin or 0
+        begin = partition.changelog_begin
         span = max(0, (end or 0) - begin)
-        done = min(span, max(0, (partition.changelog_read or begin) - begin))
+        done = min(span, max(0, partition.changelog_read - begin))
         read, total, records = read + done, total + span, records + partition.replay.records
         left += end is None or done < span
     return Progress(left, len(held), read / total if total else 0.0, records)

@@ -76,8 +76,11 @@ class ListThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **kwargs: Any) -> Any:
-        before = {tp: self._begin(tp) for tp in active_partitions or ()}
-        records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
+        active = set(active_partitions or ())  # Faust changes its own in another thread
+        if not active:
+            return {}
+        before = {tp: self.begin_now(tp) for tp in active}
+        records = await super()._fetch_records(consumer, active, *args, **kwargs)
         self.spans, self._passed = {}, {}
         for tp, start in before.items():
             after = self.position_now(tp)
@@ -94,7 +97,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
             )
         return records
 
-    def _begin(self, tp: TP) -> int | None:
+    def begin_now(self, tp: TP) -> int | None:
         """Where the next list begins: at the position, or before the markers that were passed on the way there."""
         position = self.position_now(tp)
         start, after = self._passed.get(tp, (position, position))
@@ -168,6 +171,17 @@ class ListThread(driver.AIOKafkaConsumerThread):
         offsets: dict[TP, int] = await self.call_thread(ask)
         return offsets
 
+    async def extents(self, partitions: Sequence[TP]) -> dict[TP, tuple[int, int]]:
+        """Where the logs of partitions begin, and where what is committed of them ends, now."""
+
+        async def ask() -> dict[TP, tuple[int, int]]:
+            consumer = self._ensure_consumer()
+            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            return {tp: (begins[tp], ends[tp]) for tp in partitions}
+
+        # Past the queue of `call_thread`: a fetch that waits there for the assignment would wait for us.
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.thread_loop))
+
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
         """The ends of partitions, as their leaders tell them now, and no less than the last fetch told."""
 
@@ -224,8 +238,9 @@ class ListConsumer(driver.Consumer):
                 self._handed[TP(*tp)] = following
                 yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
         for tp, high in self._ends_without_record(records):
-            position = high + 1
-            yield tp, self._message(tp, FetchedList((), position, position, position), high)
+            end = high + 1
+            begin = spans[tp][1] if tp in records else self._thread.begin_now(tp)
+            yield tp, self._message(tp, FetchedList((), end if begin is None else min(begin, end), end, end), high)
 
     def _ends_without_record(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> list[tuple[TP, int]]:
         """Changelogs read to their end, where the end is a control record, which is never delivered: else recovery
@@ -282,6 +297,9 @@ class ListConsumer(driver.Consumer):
     @property
     def knows_brokers(self) -> bool:
         return self._thread._consumer is not None
+
+    async def extents(self, partitions: Sequence[TP]) -> dict[TP, tuple[int, int]]:
+        return await self._thread.extents(partitions) if partitions else {}
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
         return await self._thread.ends(partitions)

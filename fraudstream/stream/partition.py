@@ -45,8 +45,9 @@ class Partition:
         self.begin = 0
         self.next_offset = -1
         self.saved_offset = -1
-        self.changelog_begin: int | None = None  # where recovery began to read
-        self.changelog_read: int | None = None  # behind what recovery has read
+        self.changelog_begin = 0  # where recovery begins to read
+        self.changelog_read = 0  # behind what recovery has read
+        self.changelog_due = 0  # how far it has to read: the end, when the owner before was fenced
         self.changelog_end: int | None = None  # the last record that this owner wrote
         self.pending: set[Acknowledgement] = set()
         self._pending_max = max(PENDING_MAX, PENDING_A_LANE_MAX * lanes)
@@ -71,6 +72,14 @@ class Partition:
             raise WorkerFailure(
                 f"partition {self.number}: a checkpoint was broken off after {self.saved_offset}. Start the worker "
                 "again: it goes on from there."
+            )
+
+    def check_read_back(self) -> None:
+        """Raises `WorkerFailure` if recovery left out what a previous owner has written."""
+        if self.changelog_read < self.changelog_due:
+            raise WorkerFailure(
+                f"partition {self.number}: recovery ended at {self.changelog_read} of the changelog, which ends at "
+                f"{self.changelog_due}. Start the worker again."
             )
 
     def take_pending(self) -> set[Acknowledgement]:

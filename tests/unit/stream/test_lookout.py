@@ -10,7 +10,7 @@ from fraudstream.stream.lookout import Progress, progress
 from fraudstream.stream.partition import Partition
 
 
-def partition(number: int, begin: int | None = None, read: int | None = None) -> Partition:
+def partition(number: int, begin: int = 0, read: int = 0) -> Partition:
     made = Partition(number, cast(Memory, None), cast(ChangelogWriter, None), "transaction")
     made.changelog_begin, made.changelog_read = begin, read
     return made

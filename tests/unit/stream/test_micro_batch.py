@@ -49,6 +49,24 @@ async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker
     assert thread.spans[TP0] == (3, 7)
 
 
+async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_their_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Faust changes the set of active partitions in another thread, and aiokafka looks at it again when data comes."""
+    active, asked = {TP0}, []
+
+    async def fetched(_: Any, __: Any, partitions: set[TP], *___: Any) -> dict[TP, list[Any]]:
+        active.add(TP("changelog", 1))
+        asked.append(set(partitions))
+        return {}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+    await Thread()._fetch_records(None, active)
+    assert asked == [{TP0}]
+    assert await Thread()._fetch_records(None, set()) == {}, "an empty set would mean all partitions to aiokafka"
+    assert len(asked) == 1
+
+
 async def test_what_was_passed_is_forgotten_where_the_consumer_was_sent_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
