@@ -8,6 +8,7 @@ import getpass
 import logging
 import time
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fraudstream.cli.failure import Failure
@@ -47,6 +48,10 @@ def checked(text: str, what: str) -> str:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def time_text(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def asked(stream: StreamSettings, work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ def _change(args: argparse.Namespace, settings: Settings, stream: StreamSettings
         print(json.dumps({"entries": [_row(entry) for entry in entries], "offsets": offsets}))
     else:
         what = "off" if removed else "on"
-        until = "" if expires_at_ms is None else f" until {_time(expires_at_ms)}"
+        until = "" if expires_at_ms is None else f" until {controls.time_text(expires_at_ms)}"
         print(f"{', '.join(args.values)}: {what} {args.list}{until}, by {by}")
         print("from offset " + ", ".join(f"{offset} of partition {number}" for number, offset in offsets.items()))
     return 0
@@ -180,8 +180,10 @@ def _row(entry: ListEntry) -> dict[str, Any]:
 def _line(entry: ListEntry, now_ms: int) -> str:
     words = [entry.value]
     if entry.expires_at_ms is not None:
-        words.append(f"{'expired' if entry.expires_at_ms <= now_ms else 'until'} {_time(entry.expires_at_ms)}")
-    words.append(f"by {entry.by} at {_time(entry.issued_at_ms)}")
+        words.append(
+            f"{'expired' if entry.expires_at_ms <= now_ms else 'until'} {controls.time_text(entry.expires_at_ms)}"
+        )
+    words.append(f"by {entry.by} at {controls.time_text(entry.issued_at_ms)}")
     return ", ".join(words) + (f": {entry.note}" if entry.note else "")
 
 
@@ -195,7 +197,3 @@ def _time_ms(text: str) -> int:
             f"'{text[:40]}' is no date and time with its zone, such as 2027-01-01T00:00:00Z"
         ) from None
     return round(moment.timestamp() * 1000)
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fraudstream.cli import controls
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import fault_list, load_rule_set, rule_texts
@@ -45,10 +47,17 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
 
 def active(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import deciding_settings
+    from fraudstream.contracts import RuleSwitch
+    from fraudstream.stream.changelog import CheckpointRecord
+    from fraudstream.stream.control_log import read_controls
     from fraudstream.stream.last_checkpoint import last_checkpoints
 
     stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
-    found = controls.asked(stream, last_checkpoints(stream))
+
+    async def work() -> tuple[dict[int, CheckpointRecord | None], RuleSwitch | None]:
+        return await last_checkpoints(stream), (await read_controls(stream)).switch
+
+    found, switch = controls.asked(stream, work())
     rows = [
         {
             "partition": partition,
@@ -58,13 +67,16 @@ def active(args: argparse.Namespace, settings: Settings) -> int:
         for partition, checkpoint in found.items()
     ]
     if args.json:
-        print(json.dumps({"partitions": rows}))
+        print(json.dumps({"partitions": rows, "last_switch": None if switch is None else msgspec.to_builtins(switch)}))
         return 0
     for row in rows:
         if row["rule_set"] is None:
             print(f"partition {row['partition']}: none yet, the first worker begins with its own")
         else:
             print(f"partition {row['partition']}: {row['rule_set']}, checkpoint at {row['offset']}")
+    if switch is not None:
+        note = f": {switch.note}" if switch.note else ""
+        print(f"last switch: {switch.rule_set} by {switch.by} at {controls.time_text(switch.issued_at_ms)}{note}")
     return 0
 
 

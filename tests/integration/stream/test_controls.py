@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import Decision
@@ -49,7 +50,8 @@ class Desk:
         return code, shown.out, shown.err
 
     async def done(self, *words: str) -> Any:
-        code, out, err = await self.command(*words, "--json", "--by", "r.holm")
+        by = () if words == ("rules", "active") else ("--by", "r.holm")
+        code, out, err = await self.command(*words, "--json", *by)
         assert code == 0, err
         return json.loads(out)
 
@@ -130,6 +132,9 @@ async def _activated(desk: Desk) -> None:
         await desk.world.publish(range(40, 80))
         await desk.decided(80)
         await desk.in_force(NEW_DIGEST)
+        active = await desk.done("rules", "active")
+        assert {row["rule_set"] for row in active["partitions"]} == {NEW_DIGEST}
+        assert (active["last_switch"]["rule_set"], active["last_switch"]["by"]) == (NEW_DIGEST, "r.holm")
     finally:
         worker.kill()
     again = desk.world.start_process("again")  # its directory still holds the old rules
@@ -168,6 +173,35 @@ async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -
         "lists.stolen_devices",
         "deny list",
     )
+
+
+@pytest.mark.kafka
+async def test_where_retention_took_the_beginning_the_newest_controls_count(kafka_desk: Desk) -> None:
+    desk, topic = kafka_desk, kafka_desk.world.settings.payments_topic
+    await desk.done("rules", "activate", str(desk.new))
+    told = await desk.done("lists", "add", "stolen_devices", "dev-8")
+    await desk.done("lists", "add", "stolen_devices", "dev-9")
+    await desk.done("lists", "remove", "stolen_devices", "dev-9")
+    admin = AIOKafkaAdminClient(**desk.world.settings.brokers.options())
+    await admin.start()
+    try:
+        beyond = {int(partition): offset + 3 for partition, offset in told["offsets"].items()}
+        await admin.delete_records(
+            {TopicPartition(topic, number): RecordsToDelete(before_offset=end) for number, end in beyond.items()}
+        )
+    finally:
+        await admin.close()
+    worker = desk.world.start_process("worker")
+    try:
+        devices = ("dev-8", "dev-9")
+        await desk.world.publish_records(
+            (b"a", payment(number, "a", device_id=device)) for number, device in enumerate(devices)
+        )
+        decisions = {decision.event_id: decision for _, _, decision in await desk.decided(2)}
+    finally:
+        worker.kill()
+    assert {decision.rule_set for decision in decisions.values()} == {NEW_DIGEST}
+    assert {event: decision.outcome for event, decision in decisions.items()} == {"e0": "review", "e1": "allow"}
 
 
 async def test_an_unknown_list_is_told_with_the_nearest(desk: Desk) -> None:

@@ -100,3 +100,10 @@ def test_files_that_are_not_read_are_told(rules: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().err
     assert f"{rules}/dormant/more.yml is not read" in shown
     assert f"{rules}/dormant/deeper/rule.yaml is not read" in shown
+
+
+def test_rules_whose_cases_fail_are_not_put_in_force(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(rules / "dormant/waking.yaml", "60d", "80d")
+    assert main(["rules", "activate", str(rules), "--by", "r.holm"]) == 1
+    shown = capsys.readouterr().err
+    assert f"cases fail, first {rules}/dormant/waking.test.yaml:3: the first payment in 75 days" in shown
