@@ -18,6 +18,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 
@@ -145,6 +146,7 @@ async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[st
             configs=configs[name],
         )
         for name in names
+        if name in configs
     }
 
 
@@ -156,6 +158,8 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
         for resource in response.to_object()["resources"]:
             if for_code(resource["error_code"]) is TopicAuthorizationFailedError:
                 raise _NotAllowed(f"DESCRIBE_CONFIGS topic '{resource['resource_name']}'")
+            if for_code(resource["error_code"]) is UnknownTopicOrPartitionError:
+                continue  # just made, and this broker has not heard of it yet: it counts as not there
             if resource["error_code"]:
                 raise TopicsError(
                     f"the cluster does not tell the configs of '{resource['resource_name']}': "

@@ -1,0 +1,39 @@
+"""What `topics apply` makes of a cluster whose brokers do not all know the same yet. The admin client is a stand-in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from fraudstream.stream.topics import _found
+from fraudstream.stream.topics_file import Topic
+
+
+class Admin:
+    """Of three brokers one knows the topics by name, the one that is asked for configs knows only some."""
+
+    def __init__(self, names: list[str], known: list[str]) -> None:
+        self._names, self._known = names, known
+
+    async def describe_topics(self) -> list[dict[str, Any]]:
+        return [{"topic": name, "partitions": [{"replicas": [1, 2, 3]}]} for name in self._names]
+
+    async def describe_configs(self, resources: Any) -> list[Any]:
+        answers: list[dict[str, Any]] = [
+            {
+                "error_code": 0 if name in self._known else UnknownTopicOrPartitionError.errno,
+                "error_message": None,
+                "resource_name": name,
+                "config_entries": [],
+            }
+            for name in self._names
+        ]
+        return [SimpleNamespace(to_object=lambda: {"resources": answers})]
+
+
+async def test_a_topic_that_a_broker_has_not_heard_of_yet_counts_as_not_there() -> None:
+    topics = [Topic(name, 1, 3, {}) for name in ("payments", "alerts")]
+    found = await _found(cast(Any, Admin(["payments", "alerts"], known=["alerts"])), topics)
+    assert found.keys() == {"alerts"}
