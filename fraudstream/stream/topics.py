@@ -18,6 +18,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 
@@ -28,7 +29,6 @@ from fraudstream.kafka.topic_metadata import topic_metadata
 from fraudstream.stream.topics_file import Topic, TopicsError
 
 SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
-_UNKNOWN = 3
 _ALREADY_EXISTS = 36
 _APPLY = "fraudstream topics apply"
 _PARTITIONS_LEFT = "left: accounts would move away from their state. Set topics.partitions, or start with new topics"
@@ -145,7 +145,8 @@ async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[st
             replication=min(len(partition["replicas"]) for partition in described[name]),
             configs=configs[name],
         )
-        for name in configs
+        for name in names
+        if name in configs
     }
 
 
@@ -157,8 +158,8 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
         for resource in response.to_object()["resources"]:
             if for_code(resource["error_code"]) is TopicAuthorizationFailedError:
                 raise _NotAllowed(f"DESCRIBE_CONFIGS topic '{resource['resource_name']}'")
-            if resource["error_code"] == _UNKNOWN:
-                continue  # made a moment ago: this broker has not heard of it
+            if for_code(resource["error_code"]) is UnknownTopicOrPartitionError:
+                continue  # just made, and this broker has not heard of it yet: it counts as not there
             if resource["error_code"]:
                 raise TopicsError(
                     f"the cluster does not tell the configs of '{resource['resource_name']}': "
