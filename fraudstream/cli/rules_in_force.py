@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,23 +17,29 @@ from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
+    from fraudstream.stream.changelog import CheckpointRecord
     from fraudstream.stream.settings import StreamSettings
+
+BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint is always some seconds old
 
 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import deciding_settings
     from fraudstream.contracts import RuleSwitch, StoredRuleSet
     from fraudstream.stream.control_log import put_in_force
+    from fraudstream.stream.last_checkpoint import last_checkpoints
 
     directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
     if not args.skip_tests:
         _test(rule_set, directory)
     stream, by = deciding_settings(settings, rule_set), controls.author(args)
-    switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
 
     async def work() -> dict[int, int]:
-        await _check_memory(stream, rule_set)
+        checkpoints = await last_checkpoints(stream)
+        await _check_memory(stream, rule_set, checkpoints.values())
+        version = await _version_to_begin(stream, checkpoints)
+        switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note, version)
         return await put_in_force(stream, [StoredRuleSet(rule_set.digest, dict(rule_set.files))], [switch])
 
     offsets = controls.asked(stream, work())
@@ -48,7 +55,6 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
 def active(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import deciding_settings
     from fraudstream.contracts import RuleSwitch
-    from fraudstream.stream.changelog import CheckpointRecord
     from fraudstream.stream.control_log import read_controls
     from fraudstream.stream.last_checkpoint import last_checkpoints
 
@@ -97,15 +103,15 @@ def _test(rule_set: RuleSet, directory: Path) -> None:
         )
 
 
-async def _check_memory(stream: StreamSettings, rule_set: RuleSet) -> None:
+async def _check_memory(
+    stream: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None]
+) -> None:
     """The workers' memory must be what the new rules read. Raises `Failure`."""
     from fraudstream.engine.catalogue import parse_catalogue
     from fraudstream.engine.other_memory import other_memory
     from fraudstream.engine.rule_set import FEATURES
     from fraudstream.stream.control_log import read_controls
-    from fraudstream.stream.last_checkpoint import last_checkpoints
 
-    checkpoints = (await last_checkpoints(stream)).values()
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(stream)).rule_sets
     for digest in sorted(in_force & stored.keys()):
@@ -113,5 +119,35 @@ async def _check_memory(stream: StreamSettings, rule_set: RuleSet) -> None:
         if difference is not None:
             raise Failure(
                 f"The workers' memory is not what these rules read: {difference} (rule set in force: {digest}). Build "
-                "the memory of the new features beside it first: `fraudstream worker --rebuild`."
+                f"the memory of the new features beside it first: set worker.state_version to "
+                f"{stream.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --rebuild`."
             )
+
+
+async def _version_to_begin(stream: StreamSettings, checkpoints: Mapping[int, CheckpointRecord | None]) -> int | None:
+    """The state version that the switch hands the log over to, if its memory is built and waits for that.
+
+    Raises `Failure` where it is not built far enough, or decides no more.
+    """
+    from fraudstream.stream.last_checkpoint import records_behind
+
+    version, found = stream.state_version, {n: c for n, c in checkpoints.items() if c is not None}
+    gone = [checkpoint.handed_over_to for checkpoint in found.values() if checkpoint.handed_over_to is not None]
+    if gone:
+        raise Failure(f"State version {version} decides no more: set worker.state_version to {max(gone)}.")
+    missing = len(checkpoints) - len(found)
+    if version > 1 and missing:
+        raise Failure(
+            f"State version {version} has no memory of {missing} of {len(checkpoints)} partitions yet: run "
+            "`fraudstream worker --rebuild` until it has caught up."
+        )
+    if not any(checkpoint.building for checkpoint in found.values()):
+        return None
+    behind = await records_behind(stream, found)
+    worst = max(behind, key=behind.__getitem__)
+    if behind[worst] > BEHIND_MAX:
+        raise Failure(
+            f"State version {version} has not caught up: partition {worst} is {behind[worst]:,} records behind, "
+            f"{BEHIND_MAX:,} may be. Payments would wait for it; try again later."
+        )
+    return version

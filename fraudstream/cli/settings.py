@@ -60,6 +60,9 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     state_version: Annotated[
         int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
     ] = 1
+    rebuild: Annotated[
+        bool, Meta(description="build the memory of a new state version from the log, and decide once it is activated")
+    ] = False
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
     fetch_wait_ms: Annotated[

@@ -21,12 +21,16 @@ RULE_SWITCH_KEY = b"rule-switch"
 
 
 class RuleSwitch(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_switch", tag_field="control"):
-    """From this record on the rule set `rule_set` judges; its files stand on `controls`. `by`: who did it."""
+    """From this record on the rule set `rule_set` judges; its files stand on `controls`. `by`: who did it.
+
+    `state_version`: whose memory judges from here on, where the rules need another; workers of those before it stop.
+    """
 
     rule_set: RuleSetDigest
     by: Identifier
     issued_at_ms: TimeMs
     note: Text | None = None
+    state_version: Annotated[int, Meta(ge=1)] | None = None
     schema_version: int = 1
 
     @property

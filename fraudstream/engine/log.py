@@ -28,10 +28,12 @@ _decode = msgspec.json.Decoder(Control).decode
 
 class Span(NamedTuple):
     """What records under one rule set and the same lists came to. Positions in `reading` count among all records of
-    the call. `records`: how many these are, controls included."""
+    the call. `records`: how many these are, controls included. `decided`: whether the verdicts are for others to hear;
+    not while the memory is building."""
 
     reading: Reading
     records: int
+    decided: bool = True
 
 
 def controls_in(records: Sequence[LogRecord]) -> list[int]:
@@ -39,10 +41,16 @@ def controls_in(records: Sequence[LogRecord]) -> list[int]:
     return [i for i, record in enumerate(records) if (headers := record.headers) and CONTROL_HEADER in headers]
 
 
-def rule_sets_named(records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
-    """Digests of the rule sets that `records` switch to: `read_log` needs the engine of each that can be had."""
+def rule_sets_named(memory: Memory, records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
+    """Digests of the rule sets that `memory` may switch to in `records`: `read_log` needs the engine of each that can
+    be had."""
     named = [_decoded(position, records[position]) for position in controls]
-    return {control.rule_set for control in named if isinstance(control, RuleSwitch)}
+    switches = [control for control in named if isinstance(control, RuleSwitch)]
+    return {
+        switch.rule_set
+        for switch in switches
+        if switch.state_version == memory.state_version or (switch.state_version is None and not memory.building)
+    }
 
 
 def read_log(
@@ -52,11 +60,15 @@ def read_log(
 
     `engines`: by the digest of their rule set, that in force among them. A switch to another one, or to rules that need
     another memory, is refused, and the old rules go on. `controls`: of `controls_in`, if known. Raises as `read`.
+
+    A switch that names a later state version than the memory's hands the log over: the spans end with it, and what
+    stands behind it is not read.
     """
+    _check_ours(memory)
     if controls is None:
         controls = controls_in(records)
     if not controls:
-        return [Span(read(engines[memory.rule_set], memory, records), len(records))]
+        return [Span(read(engines[memory.rule_set], memory, records), len(records), not memory.building)]
     memory.begin(records[0].timestamp)
     spans: list[Span] = []
     refused: list[Rejection] = []  # controls since the last span
@@ -64,15 +76,22 @@ def read_log(
     for end in (*controls, len(records)):
         if end > begin:
             reading = _moved(read(engines[memory.rule_set], memory, records[begin:end]), begin)
-            spans.append(Span(reading._replace(refused=refused + reading.refused), end - seen))
+            spans.append(Span(reading._replace(refused=refused + reading.refused), end - seen, not memory.building))
             refused, seen = [], end
         if end < len(records):
-            refused += _apply(engines, memory, end, records[end])
-        begin = end + 1
-    if seen < len(records):
+            of_others = refused if not memory.building else []  # who decided until now has told of those before
+            refused = of_others + _apply(engines, memory, end, records[end])
+        begin = min(end + 1, len(records))
+        if memory.handed_over:
+            break
+    if seen < begin:
         nothing = read(engines[memory.rule_set], memory, [])
-        spans.append(Span(nothing._replace(refused=refused), len(records) - seen))
+        spans.append(Span(nothing._replace(refused=refused), begin - seen, not memory.building))
     return spans
+
+
+def _check_ours(memory: Memory) -> None:
+    assert not memory.handed_over, f"the log was handed over to state version {memory.handed_over_to}"
 
 
 def _moved(reading: Reading, begin: int) -> Reading:
@@ -91,7 +110,7 @@ def _apply(engines: Mapping[str, Engine], memory: Memory, position: int, record:
     if isinstance(control, Rejection):
         return [control]
     if isinstance(control, RuleSwitch):
-        return _switch(engines, memory, position, control.rule_set)
+        return _switch(engines, memory, position, control)
     if control.removed:
         memory.lists.remove(control.list, control.value)
     else:
@@ -99,7 +118,17 @@ def _apply(engines: Mapping[str, Engine], memory: Memory, position: int, record:
     return []
 
 
-def _switch(engines: Mapping[str, Engine], memory: Memory, position: int, digest: str) -> list[Rejection]:
+def _switch(engines: Mapping[str, Engine], memory: Memory, position: int, switch: RuleSwitch) -> list[Rejection]:
+    digest, version = switch.rule_set, switch.state_version
+    if memory.building and version != memory.state_version:
+        return []  # for those who decide
+    if version is not None and version > memory.state_version:
+        memory.handed_over_to = version
+        return []
+    if version is not None and version < memory.state_version:
+        sentence = f"State version {version} decides no more here: {memory.state_version} does."
+        return [Rejection(position, "control", sentence, "$.state_version")]
+    memory.building = False  # whatever the rules: nobody else decides from here on
     engine = engines.get(digest)
     if engine is None:
         sentence = f"The rule set {digest} is not to be had: write it with `fraudstream rules activate`."

@@ -51,6 +51,10 @@ class Memory:
     `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `rule_set`: digest of the
     rules in force, as the log says. `sources`: the highest offset seen of each partition of the stage before, by the
     partition's number. A checkpoint keeps the last two beside the changes.
+
+    `state_version`: which of the memories that are built from the log this is. `building`: it learns what the log
+    holds, and nobody is told a verdict, until a rule-set switch names its version. `handed_over_to`: the version that
+    such a switch gave the log to; from there on this memory reads no further.
     """
 
     def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
@@ -58,6 +62,9 @@ class Memory:
         self.ledger = ledger
         self.rule_set = rule_set
         self.lists = Lists()
+        self.state_version = 1
+        self.building = False
+        self.handed_over_to: int | None = None
         self.sources: dict[str, int] = {}
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
@@ -66,6 +73,10 @@ class Memory:
         self._numbers: dict[Finding, int] = {}
         self._findings_saved = 0
         self._saved = self._partition
+
+    @property
+    def handed_over(self) -> bool:
+        return self.handed_over_to is not None
 
     def miss_the_beginning(self) -> None:
         """Its log had lost its beginning before the first record is read: `since_ms` will be that record's time."""

@@ -31,6 +31,7 @@ from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
 from fraudstream.stream.rule_sets import RuleSets
 from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.state_versions import StateVersions
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -64,6 +65,7 @@ class StreamApp(faust.App):
         self.checkpoints = Checkpoints(self)
         self.decider = Decider(self)
         self.rule_sets = RuleSets(settings, engine) if engine.decides else None
+        self.versions = StateVersions(self)
         self.payments = self._output(settings.payments_topic) if settings.labels_topic is not None else None
         self.forwards = self._output(settings.next_topic) if settings.next_topic is not None else None
         decides = settings.next_topic is None
@@ -93,7 +95,9 @@ class StreamApp(faust.App):
         lanes = self.forwards.partitions if self.forwards is not None else 1
         extents = await self.lists.extents([TP(topic, number) for number in new])  # nobody writes there any more
         for number, writer in zip(new, writers, strict=True):
-            partition = Partition(number, self.engine.memory(), writer, mode, lanes)
+            memory = self.engine.memory()
+            memory.state_version = self.settings.state_version
+            partition = Partition(number, memory, writer, mode, lanes)
             partition.changelog_begin, partition.changelog_due = extents[TP(topic, number)]
             partition.changelog_read = partition.changelog_begin
             self.partitions[number] = partition
@@ -112,8 +116,9 @@ class StreamApp(faust.App):
                     partition.check_read_back()
                     await self._open(partition)
                 partition.check_whole()
-                partition.frozen = False
-        log.info("judging partitions %s", sorted(numbers))
+                self.versions.go_on(partition)
+        undecided = {p.number for p in self.partitions.values() if p.handed_over or p.memory.building}
+        log.info("judging partitions %s", sorted(set(numbers) - undecided))
 
     async def _open(self, partition: Partition) -> None:
         replay = partition.replay
@@ -128,6 +133,7 @@ class StreamApp(faust.App):
                     "the topic and run `fraudstream topics apply`; then import again, or let the workers judge the "
                     "payments anew."
                 )
+            self.versions.begin(partition)
             partition.begin = partition.next_offset = earliest
             if self.rule_sets is not None:
                 await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
@@ -135,6 +141,8 @@ class StreamApp(faust.App):
             self._check(partition, checkpoint, earliest)
             partition.next_offset, partition.memory.sources = checkpoint.next_offset, dict(checkpoint.sources)
             partition.begin = checkpoint.begin
+            partition.memory.building = checkpoint.building
+            partition.memory.handed_over_to = checkpoint.handed_over_to
             if self.rule_sets is not None:
                 partition.memory.rule_set = checkpoint.rule_set
                 await self.rule_sets.go_on(partition.memory, f"the memory of {topic}-{partition.number}")
@@ -173,7 +181,9 @@ class StreamApp(faust.App):
         """The memory of a partition was written under a catalogue whose rows are of another form."""
         return Refusal(
             f"The memory of {self.settings.input_topic}-{number} was written for another rules/features.yaml "
-            f"({how}). Go back to that one, or start under another worker.group. {self._anew}."
+            f"({how}). Go back to that one; to change it, build a memory for the new one beside the running workers: "
+            f"set worker.state_version to {self.settings.state_version + 1}, run `fraudstream topics apply`, then "
+            f"`fraudstream worker --rebuild`. {self._anew}."
         )
 
     @property

@@ -35,6 +35,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
     partition of the stage before; empty in the first stage. `opening`: the first record of an owner, which brings no
     rows. `begin`: offset of the first record that the memory has seen; above 0 the log had lost its beginning.
+    `building`, `handed_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
     """
 
     next_offset: int
@@ -46,6 +47,8 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     term: str
     opening: bool = False
     begin: int = 0
+    building: bool = False
+    handed_over_to: int | None = None
     sources: dict[str, int] = {}
     schema_version: int = 1
 

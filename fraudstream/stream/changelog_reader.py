@@ -22,7 +22,7 @@ class ChangelogReader(NamedTuple):
 
     async def records(self, partition: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
         """What the partition holds now, in its order and in pieces, without what belongs to no finished transaction."""
-        tp = self._assign(partition)
+        tp = TopicPartition(self.settings.changelog_topic, partition)
         end = await self.end(partition)
         while await self.consumer.position(tp) < end:
             fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
@@ -31,20 +31,14 @@ class ChangelogReader(NamedTuple):
 
     async def end(self, partition: int) -> int:
         """The offset behind the last record that counts, or behind what follows it."""
-        tp = self._assign(partition)
+        tp = TopicPartition(self.settings.changelog_topic, partition)
+        self.consumer.assign([tp])
+        self.consumer.seek(tp, 0)
         if self.settings.checkpoint_mode == "transaction":
             return int((await self.consumer.end_offsets([tp]))[tp])
         while (end := self.consumer.highwater(tp)) is None:  # the embedded broker tells the end in a fetch only
             await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-        self.consumer.seek(tp, 0)
         return int(end)
-
-    def _assign(self, partition: int) -> TopicPartition:
-        tp = TopicPartition(self.settings.changelog_topic, partition)
-        if self.consumer.assignment() != {tp}:
-            self.consumer.assign([tp])
-            self.consumer.seek(tp, 0)
-        return tp
 
 
 @asynccontextmanager

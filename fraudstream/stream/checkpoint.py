@@ -76,37 +76,41 @@ class Checkpoints:
                 partition.check_whole()
                 partition.torn = True
                 changes = [Change(key, value) for key, value in partition.memory.changes()]
-                rule_set, pending = partition.memory.rule_set, partition.take_pending()
+                record, pending = self._record(partition), partition.take_pending()
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
-            size = await self._write(partition, changes, next_offset, rule_set)  # 3
+            size = await self._write(partition, changes, record)  # 3
             partition.torn = False
             if applied:
                 partition.bytes_a_payment = size / applied
 
     async def open(self, partition: Partition) -> None:
         """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
-        await self._write(partition, [], partition.next_offset, partition.memory.rule_set, opening=True)
+        await self._write(partition, [], self._record(partition, opening=True))
 
-    async def _write(
-        self, partition: Partition, changes: list[Change], next_offset: int, rule_set: str, opening: bool = False
-    ) -> int:
-        app, started = self._app, time.monotonic()
-        assert next_offset >= partition.saved_offset, (
-            f"{app.settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
-            f"the one before at {partition.saved_offset}"
-        )
-        record = CheckpointRecord(
-            next_offset=next_offset,
+    def _record(self, partition: Partition, opening: bool = False) -> CheckpointRecord:
+        """Where the partition stands now."""
+        app, memory = self._app, partition.memory
+        return CheckpointRecord(
+            next_offset=partition.next_offset,
             input_topic=app.settings.input_topic,
             input_id=app.cluster.input_id,
-            rule_set=rule_set,
-            layout=partition.memory.layout,
+            rule_set=memory.rule_set,
+            layout=memory.layout,
             mode=app.settings.checkpoint_mode,
             term=partition.term,
             opening=opening,
             begin=partition.begin,
-            sources=partition.memory.sources,
+            building=memory.building,
+            handed_over_to=memory.handed_over_to,
+            sources=dict(memory.sources),
+        )
+
+    async def _write(self, partition: Partition, changes: list[Change], record: CheckpointRecord) -> int:
+        app, started, next_offset = self._app, time.monotonic(), record.next_offset
+        assert next_offset >= partition.saved_offset, (
+            f"{app.settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
+            f"the one before at {partition.saved_offset}"
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
         partition.changelog_end = await partition.writer.write([*changes, checkpoint], partition.term)

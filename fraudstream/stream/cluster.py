@@ -9,9 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, UnknownError, for_code
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from fraudstream.kafka.knock import refusal
@@ -30,10 +32,12 @@ log = logging.getLogger(__name__)
 
 
 class Cluster(NamedTuple):
-    """`partitions`: how many each topic has. `input_id`: see `topic_identity`."""
+    """`partitions`: how many each topic has. `input_id`: see `topic_identity`. `labels_read`: by partition, how far the
+    state version before this one has forwarded labels."""
 
     partitions: Mapping[str, int]
     input_id: str
+    labels_read: Mapping[int, int]
 
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
@@ -69,7 +73,9 @@ async def look_once(settings: StreamSettings) -> Cluster:
             await _check_permissions(settings)
             await _check_transactions(settings, admin._client)
         _check(settings, partitions)
-        return Cluster(partitions, await topic_identity(admin._client, settings.input_topic))
+        labels = partitions[settings.labels_topic] if settings.labels_topic is not None else 0
+        labels_read = await _labels_read(settings, labels) if labels else {}
+        return Cluster(partitions, await topic_identity(admin._client, settings.input_topic), labels_read)
     finally:
         await admin.close()
 
@@ -78,6 +84,26 @@ async def _check_permissions(settings: StreamSettings) -> None:
     sentence = await lacking(settings.brokers, _wanted(settings))
     if sentence is not None:
         raise Refusal(sentence)
+
+
+async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, int]:
+    for version in range(settings.state_version - 1, 0, -1):
+        consumer = AIOKafkaConsumer(
+            **settings.brokers.options(),
+            group_id=msgspec.structs.replace(settings, state_version=version).app_id,
+            enable_auto_commit=False,
+        )
+        async with consumer:
+            topics = [TopicPartition(settings.labels_topic, number) for number in range(partitions)]
+            consumer.assign(topics)  # of its own, not as a member of the group
+            try:
+                committed = {tp.partition: await consumer.committed(tp) for tp in topics}
+            except GroupAuthorizationFailedError as error:
+                log.warning("labels are forwarded from their beginning, again: %r", error)
+                return {}
+        if read := {number: offset for number, offset in committed.items() if offset is not None}:
+            return read
+    return {}
 
 
 async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) -> None:

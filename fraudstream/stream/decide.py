@@ -64,6 +64,9 @@ class Decider:
                 return
             self._refetches = 0
             await self._apply(partition, fetched)
+        if partition.handed_over:
+            await self._app.versions.hand_over(partition)
+            return
         await partition.settle()
         self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
 
@@ -94,16 +97,33 @@ class Decider:
     ) -> None:
         controls = controls_in(records)
         if controls:
-            await rule_sets.load(rule_sets_named(records, controls))
-        started, before = time.perf_counter(), partition.memory.rule_set
-        spans = read_log(rule_sets.engines, partition.memory, records, controls)
+            await rule_sets.load(rule_sets_named(partition.memory, records, controls))
+        memory = partition.memory
+        started, before, building = time.perf_counter(), memory.rule_set, memory.building
+        spans = read_log(rule_sets.engines, memory, records, controls)
         # With the memory, before any await: what is applied is never applied again.
-        partition.next_offset = next_offset
+        read = sum(span.records for span in spans)
+        partition.next_offset = records[read - 1].offset + 1 if partition.handed_over else next_offset
         for span in spans:
-            self._answer(partition, records, span, started)
+            if span.decided:
+                self._answer(partition, records, span, started)
+            else:
+                self._build(partition, span)
             started = time.perf_counter()
-        if partition.memory.rule_set != before:
-            log.info("partition %d: the rule set %s is in force", partition.number, partition.memory.rule_set)
+        if building and not memory.building:
+            self._app.versions.decide_from_here(partition)
+        elif memory.rule_set != before:
+            log.info("partition %d: the rule set %s is in force", partition.number, memory.rule_set)
+
+    def _build(self, partition: Partition, span: Span) -> None:
+        partition.applied += span.reading.events
+        self._app.observer.on_built(
+            partition.number,
+            records=span.records,
+            watermark_ms=partition.memory.watermark_ms,
+            rows=partition.memory.rows,
+            size=partition.memory.memory_bytes,
+        )
 
     def _answer(self, partition: Partition, records: Sequence[ConsumerRecord], span: Span, started: float) -> None:
         verdicts, positions, refused, events, dropped, arrived_at_ms = span.reading

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiokafka import TopicPartition
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
@@ -20,6 +22,15 @@ async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointReco
         raise NoTopicError(settings.changelog_topic)
     async with changelog_reader(settings) as reader:
         return {number: await _last(reader, number) for number in numbers}
+
+
+async def records_behind(settings: StreamSettings, checkpoints: Mapping[int, CheckpointRecord]) -> dict[int, int]:
+    """How many records of the log stand behind each checkpoint. On the embedded broker it may be fewer than there
+    are."""
+    topic = settings.input_topic
+    async with AIOKafkaConsumer(**settings.brokers.options(), enable_auto_commit=False) as consumer:
+        ends = await consumer.end_offsets([TopicPartition(topic, number) for number in checkpoints])
+    return {tp.partition: max(0, end - checkpoints[tp.partition].next_offset) for tp, end in ends.items()}
 
 
 async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None:

@@ -77,6 +77,7 @@ class Lookout:
             self._tell_recovery()
             await asyncio.sleep(LOOK_S / 2)
             self._tell_recovery()
+            self._app.versions.tell_building()
             if self._app.started and self._app.lists.knows_brokers:
                 await self._ask()
 
@@ -91,7 +92,7 @@ class Lookout:
             return
         self._answered()
         for number, partition in partitions.items():
-            if app.partitions.get(number) is partition and not partition.recovering:
+            if app.partitions.get(number) is partition and not (partition.recovering or partition.handed_over):
                 lag = app.lists.behind(TP(topic, number), ends[TP(topic, number)], partition.next_offset)
                 app.observer.on_lag(number, lag=lag)
 

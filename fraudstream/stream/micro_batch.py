@@ -166,7 +166,11 @@ class ListThread(driver.AIOKafkaConsumerThread):
             committed = {tp: await consumer.committed(TopicPartition(*tp)) for tp in partitions}
             new = [tp for tp, offset in committed.items() if offset is None]
             earliest = await consumer.beginning_offsets([TopicPartition(*tp) for tp in new]) if new else {}
-            return {tp: earliest[tp] if offset is None else offset for tp, offset in committed.items()}
+            before = self.app.cluster.labels_read
+            return {
+                tp: before.get(tp.partition, earliest[tp]) if offset is None else offset
+                for tp, offset in committed.items()
+            }
 
         offsets: dict[TP, int] = await self.call_thread(ask)
         return offsets
@@ -277,7 +281,8 @@ class ListConsumer(driver.Consumer):
         )
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """The input goes on where its memory stands, labels where the group committed or at their beginning."""
+        """The input goes on where its memory stands, labels where the group committed, or that of the state version
+        before it, or at their beginning."""
         assignment = self.assignment()
         labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
         offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}
@@ -303,6 +308,10 @@ class ListConsumer(driver.Consumer):
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
         return await self._thread.ends(partitions)
+
+    def end_now(self, tp: TP) -> int:
+        """The partition's end as the last fetch told it, 0 before the first."""
+        return self._thread.end_now(tp)
 
     def behind(self, tp: TP, end: int, next_offset: int) -> int:
         """Records between `next_offset` and `end`; none where only markers are, which are read but never handed on."""

@@ -92,6 +92,15 @@ class StageObserver(Protocol):
     ) -> None:
         """As `on_batch`, in a stage that another follows: `forwarded` payments and labels went on to it."""
 
+    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None:
+        """The partition is not decided here, and why: its memory is `building`, or was handed over."""
+
+    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+        """A list of `records` went into a memory that is building; the rest as in `on_batch`."""
+
+    def on_decided(self, partition: int) -> None:
+        """The partition, whose memory was building until now, is decided here from now on."""
+
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
 
@@ -159,6 +168,12 @@ class Unobserved:
         rows: int,
         size: int,
     ) -> None: ...
+
+    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None: ...
+
+    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
+
+    def on_decided(self, partition: int) -> None: ...
 
     def on_lag(self, partition: int, *, lag: int) -> None: ...
 

@@ -62,6 +62,10 @@ class Partition:
         return self.replay is not None
 
     @property
+    def handed_over(self) -> bool:
+        return self.memory.handed_over
+
+    @property
     def dirty_bytes(self) -> float:
         """Estimate of what the next checkpoint has to write, from what the last one wrote for each payment."""
         return self.applied * self.bytes_a_payment

@@ -56,7 +56,7 @@ class RuleSets:
             for entry in controls.entries.values():
                 if not entry.removed:
                     memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
-            if controls.switch is not None:
+            if controls.switch is not None and not memory.building:
                 memory.rule_set = controls.switch.rule_set
         await self.go_on(memory, "the last rule-set switch")
 

@@ -31,7 +31,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `group` is the consumer group and the first part of the changelog's name and of
     transactional ids. `stage`: the entity whose past is kept; the first reads the payments, another what the one before
     it hands on, and where there is no `next_stage` it decides. `state_version`: above 1 it has a part in all names, so
-    that a memory can be built beside the one in use.
+    that a memory can be built beside the one in use. `rebuild`: partitions of that version that have no memory yet
+    begin one, from the log as far as it reaches, and decide nothing until a rule-set switch hands them over.
 
     `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
     about `checkpoint_bytes_max` of state have changed. A stop takes at most half the session timeout for the last
@@ -45,6 +46,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     stage_is_first: bool = True
     next_stage: str | None = None
     state_version: int = 1
+    rebuild: bool = False
     payments_topic: str = "payments"
     labels_topic: str | None = "labels"
     decisions_topic: str = "decisions"

@@ -23,6 +23,7 @@ from fraudstream.stream.observer import Observer, Unobserved
 from fraudstream.stream.placement import partitions_of
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
+from fraudstream.stream.state_versions import check_version
 
 LEAVE_S_MAX = 5.0
 WATCH_S = 1.0
@@ -65,6 +66,7 @@ async def serve(
 ) -> None:
     """The same within a running event loop, until `stop` is set. Raises what made the worker fail, unless `exits`."""
     observer = observer if observer is not None else Unobserved()
+    check_version(settings, engine.rule_set.catalogue)
     _warm_up(engine)
     stages = list(stages_of(settings, engine))
     observers = [observer.of_stage(stage.stage) for stage, _ in stages]

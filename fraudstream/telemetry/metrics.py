@@ -120,6 +120,12 @@ class WorkerMetrics(ProcessMetrics):
             "stage",
             "partition",
         )
+        self.building_behind = define.gauge(
+            "building_behind_records", "Records that a memory which is building has not read yet.", "stage", "partition"
+        )
+        self.handed_over = define.gauge(
+            "handed_over_partitions", "Partitions that a newer state version decides.", "stage"
+        )
         self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this worker.")
         self.rebalance_seconds = define.histogram(
             "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S

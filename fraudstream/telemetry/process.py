@@ -108,6 +108,12 @@ class ProcessTelemetry:
     def _own(self, gauge: Gauge) -> Gauge:
         return gauge.labels(*self._by) if self._by else gauge
 
+    def _forget_lag(self, partition: int) -> None:
+        """What comes into it is no longer ours to handle."""
+        self._moved_at = {number: at for number, at in self._moved_at.items() if number != partition}
+        for gauge in (self._process.lag, self._process.standstill):
+            gauge.remove(*self._by, str(partition))
+
     def _mark_moved(self, partition: int, at: float) -> None:
         if partition not in self._moved_at:
             self._process.standstill.labels(*self._by, partition).set_function(

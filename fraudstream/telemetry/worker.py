@@ -73,11 +73,30 @@ class StageTelemetry(ProcessTelemetry):
 
     def __init__(self, worker: WorkerTelemetry, stage: str) -> None:
         self.metrics = metrics = worker.metrics
-        by_partition = (metrics.watermark_age, metrics.state_rows, metrics.state_bytes, metrics.unsaved_age)
+        by_partition = (
+            metrics.watermark_age,
+            metrics.state_rows,
+            metrics.state_bytes,
+            metrics.unsaved_age,
+            metrics.building_behind,
+        )
         super().__init__(metrics, by_partition, worker.pulse, (stage,))
         self.name = stage
         self._worker = worker
         self._unsaved_since: dict[int, float] = {}
+        self._building: Mapping[int, int | None] = {}  # records behind, once they are known
+        self._undecided: Mapping[int, str] = {}  # why
+
+    def ready(self) -> str | None:
+        if (fault := super().ready()) or not self._undecided:
+            return fault
+        number, sentence = min(self._undecided.items())
+        if self._building:
+            behind = sum(lag or 0 for lag in self._building.values())
+            known = None not in self._building.values()
+            return f"{sentence}, {behind:,} records behind" if known else sentence
+        others = f" and {len(self._undecided) - 1} others" if len(self._undecided) > 1 else ""
+        return f"partition {number}{others}: {sentence}"
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         self._worker.on_start(stage=stage, checkpoint_mode=checkpoint_mode, rule_set=rule_set, layout=layout)
@@ -86,7 +105,40 @@ class StageTelemetry(ProcessTelemetry):
         self._unsaved_since = {
             partition: since for partition, since in self._unsaved_since.items() if partition in partitions
         }
+        self._building = {number: lag for number, lag in self._building.items() if number in partitions}
+        self._tell_undecided({number: why for number, why in self._undecided.items() if number in partitions})
         super().on_assigned(partitions)
+
+    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None:
+        if building:
+            self._building = {**self._building, partition: None}
+        else:
+            self._forget_lag(partition)
+        self._tell_undecided({**self._undecided, partition: sentence})
+
+    def on_decided(self, partition: int) -> None:
+        self._building = {number: lag for number, lag in self._building.items() if number != partition}
+        self._tell_undecided({number: why for number, why in self._undecided.items() if number != partition})
+        self.metrics.building_behind.remove(self.name, str(partition))
+
+    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+        self.metrics.state_rows.labels(self.name, partition).set(rows)
+        self.metrics.state_bytes.labels(self.name, partition).set(size)
+        self._mark_unsaved(partition)
+        self._mark_moved(partition, time.monotonic())
+        self._mark_watermark(partition, watermark_ms)
+        self.metrics.records.labels(self.name).inc(records)
+
+    def on_lag(self, partition: int, *, lag: int) -> None:
+        if partition not in self._building:
+            super().on_lag(partition, lag=lag)
+            return
+        self._building = {**self._building, partition: lag}
+        self.metrics.building_behind.labels(self.name, partition).set(lag)
+
+    def _tell_undecided(self, undecided: Mapping[int, str]) -> None:
+        self._undecided = undecided
+        self.metrics.handed_over.labels(self.name).set(len(undecided.keys() - self._building.keys()))
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         self._observe_recovery(partition, seconds)

@@ -104,7 +104,7 @@ def _read(memory: Memory, records: Sequence[Record], cuts: list[int]) -> Read:
 
 
 def _read_piece(memory: Memory, records: Sequence[Record], begin: int, end: int, found: Read) -> None:
-    for reading, _ in read_log(ENGINES, memory, records[begin:end]):
+    for reading, _, _ in read_log(ENGINES, memory, records[begin:end]):
         found[0].extend(told(reading.verdicts))
         found[1].extend(msgspec.json.encode(alert) for alert in reading.verdicts.alerts())
         found[2].extend((begin + r.position, r.reason, r.sentence) for r in reading.refused)

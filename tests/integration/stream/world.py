@@ -121,12 +121,16 @@ class World:
 
     @asynccontextmanager
     async def worker(
-        self, observer: Observer | None = None, settings: StreamSettings | None = None, stage: str | None = None
+        self,
+        observer: Observer | None = None,
+        settings: StreamSettings | None = None,
+        stage: str | None = None,
+        rules: Engine | None = None,
     ) -> AsyncIterator[asyncio.Task[None]]:
         """A worker within this process, of one stage or of all, stopped in order at the end. Its failure is raised
         there."""
         stop = asyncio.Event()
-        its_engine = self.engine if stage is None else self.engine.of_stage(stage)
+        its_engine = rules or (self.engine if stage is None else self.engine.of_stage(stage))
         running = asyncio.create_task(serve(settings or self.settings, its_engine, observer, stop=stop))
         try:
             yield running

@@ -171,6 +171,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         by="r.holm",
         issued_at_ms=1_772_366_400_250,
         note="Higher limit for transfers.",
+        state_version=2,
         schema_version=1,
     ),
     "list-entry": ListEntry(

@@ -75,7 +75,7 @@ def test_a_repeat_after_a_switch_is_answered_under_the_rules_of_its_first_verdic
 
 def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> None:
     records = [payment("e0"), switch(NEW.digest), switch(UNKNOWN), record(b"{}", None, (CONTROL_HEADER,))]
-    assert rule_sets_named(records, controls_in(records)) == {NEW.digest, UNKNOWN}
+    assert rule_sets_named(memory(), records, controls_in(records)) == {NEW.digest, UNKNOWN}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ class Rows:
 
     layout = "one"
     rule_set = "0123456789abcdef"
+    building = False
+    handed_over_to = None
 
     def __init__(self) -> None:
         self.changed: list[tuple[bytes, bytes]] = []

@@ -14,6 +14,7 @@ from fraudstream.stream.arena_store import ArenaStore
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.micro_batch import FetchedList
 from fraudstream.stream.partition import Partition
+from fraudstream.stream.state_versions import StateVersions
 
 
 class App:
@@ -27,6 +28,7 @@ class App:
         self.tables = SimpleNamespace(recovery=SimpleNamespace(in_recovery=in_recovery, signal_recovery_start=signal))
         self.settings = SimpleNamespace(changelog_topic="changelog")
         self.opened: list[int] = []
+        self.versions = StateVersions(cast(Any, self))
         self._generation = 0
 
     async def _open(self, partition: Partition) -> None:
@@ -39,6 +41,7 @@ class App:
 class Rows:
     def __init__(self) -> None:
         self.restored: list[tuple[bytes, bytes]] = []
+        self.building = self.handed_over = False
 
     def restore(self, records: Any) -> None:
         self.restored += records

@@ -304,3 +304,39 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
     assert worker.value("batch_seconds_count", stage="device") == 1
     (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")
     assert info.samples[0].labels["stage"] == "account,device"
+
+
+def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decides(worker: Worker) -> None:
+    worker.observer.on_assigned([0, 1])
+    for partition in (0, 1):
+        worker.recovers(partition)
+        worker.observer.on_undecided(partition, sentence="building the memory of state version 2", building=True)
+    assert worker.telemetry.ready() == "building the memory of state version 2"
+    worker.observer.on_built(0, records=10, watermark_ms=1, rows=3, size=99)
+    for partition in (0, 1):
+        worker.observer.on_lag(partition, lag=60_000)
+    assert worker.telemetry.ready() == "building the memory of state version 2, 120,000 records behind"
+    assert worker.value("building_behind_records", partition="1") == 60_000
+    assert worker.value("lag_records", partition="1") is None, "nobody waits for it: that pages people"
+    for partition in (0, 1):
+        worker.observer.on_decided(partition)
+        worker.observer.on_lag(partition, lag=7)
+    assert worker.telemetry.ready() is None
+    assert worker.value("lag_records", partition="1") == 7
+    assert worker.value("building_behind_records", partition="1") is None
+
+
+def test_a_worker_whose_partitions_were_handed_over_is_not_ready_and_says_to_stop_it(worker: Worker) -> None:
+    worker.observer.on_assigned([0, 1])
+    for partition in (0, 1):
+        worker.recovers(partition)
+        worker.observer.on_lag(partition, lag=1)
+    worker.observer.on_undecided(
+        1, sentence="handed over to state version 2 at offset 7; stop this worker", building=False
+    )
+    sentence = "partition 1: handed over to state version 2 at offset 7; stop this worker"
+    assert worker.telemetry.ready() == sentence
+    assert worker.value("handed_over_partitions") == 1
+    assert worker.value("lag_records", partition="1") is None
+    worker.observer.on_assigned([0])
+    assert worker.telemetry.ready() is None

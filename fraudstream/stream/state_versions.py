@@ -1,0 +1,120 @@
+"""A new memory beside the one in use: built from the log by workers of the next state version, until a rule-set switch
+in the log hands each partition over to them.
+
+    log of a partition   ──payments───────────────────── switch to version 2 at X ── payments ──►
+    version 1 (decides)     judges, answers ─────────────┤ last checkpoint, stops
+    version 2 (--rebuild)   from the beginning: learns ──┤ judges, answers ──────────────────────►
+
+Who decides a record is a function of the log: none is decided by both, or by neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from faust.types import TP
+
+from fraudstream.engine.arena import NEVER
+from fraudstream.stream.failure import Refusal
+
+if TYPE_CHECKING:
+    from fraudstream.engine.catalogue import Catalogue
+    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.settings import StreamSettings
+
+SAY_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def check_version(settings: StreamSettings, catalogue: Catalogue) -> None:
+    """Raises `Refusal` for a rebuild of the version that decides, or of several stages."""
+    if settings.rebuild and len(catalogue.entities) > 1:
+        raise Refusal(
+            f"--rebuild takes over one stage, these rules keep {len(catalogue.entities)} entities: a switch stands in "
+            "one log, and each stage has its own. Go back to the catalogue in force, or start under another "
+            "worker.group, which judges all payments of the topic anew."
+        )
+    if settings.rebuild and settings.state_version == 1:
+        raise Refusal(
+            "--rebuild builds a memory beside the one in use, under a state version of its own: set "
+            "worker.state_version to 2 (or the next one), run `fraudstream topics apply`, then start again."
+        )
+
+
+class StateVersions:
+    """Of one app: which of its partitions it decides, and what it says about the others."""
+
+    def __init__(self, app: StreamApp) -> None:
+        self._app = app
+        self._said_at = 0.0
+
+    def begin(self, partition: Partition) -> None:
+        """The partition has no memory of this version yet. Raises `Refusal` unless it may begin one."""
+        settings, version = self._app.settings, self._app.settings.state_version
+        partition.memory.building = settings.rebuild
+        if version > 1 and not settings.rebuild:
+            raise Refusal(
+                f"State version {version} has no memory of {settings.input_topic}-{partition.number} yet. Build it "
+                "beside the running workers with `fraudstream worker --rebuild`, or bring back an export with "
+                "`fraudstream state import`."
+            )
+
+    def go_on(self, partition: Partition) -> None:
+        """The partition's memory is read back, or begun: judge, build, or leave it to whom it was handed over."""
+        partition.frozen = partition.handed_over
+        if partition.handed_over:
+            self._tell_handed_over(partition)
+        elif partition.memory.building:
+            log.info("partition %d: building the memory from offset %d on", partition.number, partition.next_offset)
+            sentence = f"building the memory of state version {self._app.settings.state_version}"
+            self._app.observer.on_undecided(partition.number, sentence=sentence, building=True)
+
+    def decide_from_here(self, partition: Partition) -> None:
+        """A switch in the log has named this version."""
+        log.warning(
+            "partition %d: built; state version %d decides it from now on, with the rule set %s",
+            partition.number,
+            self._app.settings.state_version,
+            partition.memory.rule_set,
+        )
+        self._app.observer.on_decided(partition.number)
+
+    async def hand_over(self, partition: Partition) -> None:
+        """A switch in the log has named a later version: keep what is judged, and stop."""
+        await self._app.checkpoints.take(partition, freeze=True)
+        self._tell_handed_over(partition)
+
+    def tell_building(self) -> None:
+        """How far the memories are that are building, every few seconds."""
+        building = [partition for partition in self._app.partitions.values() if partition.memory.building]
+        if not building or time.monotonic() - self._said_at < SAY_S:
+            return
+        self._said_at = time.monotonic()
+        topic, lists = self._app.settings.input_topic, self._app.lists
+        behind = sum(
+            max(0, lists.end_now(TP(topic, partition.number)) - partition.next_offset) for partition in building
+        )
+        log.info(
+            "building state version %d: %d partitions, %s records behind, event time reached %s",
+            self._app.settings.state_version,
+            len(building),
+            f"{behind:,}",
+            _moment(min(partition.memory.watermark_ms for partition in building)),
+        )
+
+    def _tell_handed_over(self, partition: Partition) -> None:
+        to, offset = partition.memory.handed_over_to, partition.next_offset - 1
+        sentence = f"handed over to state version {to} at offset {offset}; stop this worker"
+        log.warning("partition %d: %s", partition.number, sentence)
+        self._app.observer.on_undecided(partition.number, sentence=sentence, building=False)
+
+
+def _moment(event_time_ms: int) -> str:
+    if event_time_ms == NEVER:
+        return "none yet"
+    return datetime.fromtimestamp(event_time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
