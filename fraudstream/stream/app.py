@@ -139,6 +139,7 @@ class StreamApp(faust.App):
                 await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
         else:
             self._check(partition, checkpoint, earliest)
+            await self._check_end(partition, checkpoint)
             partition.next_offset, partition.memory.sources = checkpoint.next_offset, dict(checkpoint.sources)
             partition.begin = checkpoint.begin
             partition.memory.building = checkpoint.building
@@ -175,6 +176,17 @@ class StreamApp(faust.App):
             raise Refusal(
                 f"{place}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
                 f"judged. {anew}, which judges those from {earliest} on and forgets what came before."
+            )
+
+    async def _check_end(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
+        if self.settings.checkpoint_mode != "transaction":
+            return  # the embedded broker tells a wrong end
+        tp = TP(self.settings.input_topic, partition.number)
+        end = (await self.lists.ends([tp]))[tp]
+        if checkpoint.next_offset > end:
+            raise Refusal(
+                f"{tp.topic}-{tp.partition} ends at {end}, but its memory has seen it up to {checkpoint.next_offset}: "
+                f"the brokers lost the last payments (an unclean leader election does that). {self._anew}."
             )
 
     def other_layout(self, number: int, how: str) -> Refusal:

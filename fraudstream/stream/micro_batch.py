@@ -67,6 +67,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.spans: dict[TP, tuple[int, int]] = {}
+        self._sought: set[TP] = set()
         self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -80,6 +81,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         if not active:
             return {}
         before = {tp: self.begin_now(tp) for tp in active}
+        self._sought.clear()
         records = await super()._fetch_records(consumer, active, *args, **kwargs)
         self.spans, self._passed = {}, {}
         for tp, start in before.items():
@@ -90,6 +92,11 @@ class ListThread(driver.AIOKafkaConsumerThread):
             start, first = before.get(tp), batch[0].offset
             if start is not None and first - start > GAP_OF_A_MARKER:
                 await self._check_not_deleted(consumer, tp, start, first)
+            if start is not None and first < start and tp.topic in self._positions_kept and tp not in self._sought:
+                raise WorkerFailure(
+                    f"{tp.topic}-{tp.partition}: the log goes back from {start} to {first}: its end was lost, or it "
+                    "was created again. Started again, the worker says how to go on."
+                )
             after = self.position_now(tp)
             self.spans[tp] = (
                 first if start is None else min(start, first),
@@ -102,6 +109,11 @@ class ListThread(driver.AIOKafkaConsumerThread):
         position = self.position_now(tp)
         start, after = self._passed.get(tp, (position, position))
         return start if after == position else position  # else it was sought elsewhere since
+
+    @property
+    def _positions_kept(self) -> tuple[str | None, ...]:
+        """Topics whose positions nobody moves but `seek_all`."""
+        return self.app.settings.input_topic, self.app.settings.labels_topic
 
     async def _check_not_deleted(self, consumer: Any, tp: TP, start: int, first: int) -> None:
         """Gaps are markers and aborted records; but where the log now begins after `start`, records were lost."""
@@ -204,6 +216,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
             for tp, offset in offsets.items():
                 if self._state(tp) is not None:  # else it was revoked meanwhile
                     consumer.seek(TopicPartition(*tp), offset)
+                    self._sought.add(TP(*tp))
 
         await self.call_thread(seek)
 
@@ -227,7 +240,11 @@ class ListConsumer(driver.Consumer):
         if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second
             await self.sleep(IDLE_S)
             return
-        records, active = await self._wait_next_records(timeout)
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except WorkerFailure as error:  # at once: Faust logs its way through a crash
+            self.app.fail(error)
+            raise
         if records is None or self.should_stop:
             return
         if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end

@@ -24,6 +24,7 @@ from fraudstream.stream.placement import partitions_of
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
 from fraudstream.stream.state_versions import check_version
+from fraudstream.stream.topic_watch import watch_topics
 
 LEAVE_S_MAX = 5.0
 WATCH_S = 1.0
@@ -104,7 +105,7 @@ async def _run(apps: Sequence[StreamApp], stop: asyncio.Event) -> None:
     tasks: list[asyncio.Task[None]] = []
     for app in apps:
         app.finalize()
-        runs = (_checkpoint, _start, _watch, _look)
+        runs = (_checkpoint, _start, _watch, _look, _watch_topics)
         tasks += [asyncio.create_task(run(app), name=app.settings.stage) for run in runs]
     waits = [asyncio.create_task(event.wait()) for event in (stop, *(app.ended for app in apps))]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -147,6 +148,11 @@ async def _start(app: StreamApp) -> None:
 async def _checkpoint(app: StreamApp) -> None:
     async with app.failing():
         await app.checkpoints.run()
+
+
+async def _watch_topics(app: StreamApp) -> None:
+    async with app.failing():
+        await watch_topics(app)
 
 
 async def _look(app: StreamApp) -> None:

@@ -205,6 +205,12 @@ class World:
         finally:
             await consumer.stop()
 
+    async def ends(self, topic: str) -> dict[int, int]:
+        """By partition, the offset behind its last record; on Apache Kafka alone, the embedded broker tells less."""
+        async with AIOKafkaConsumer(**self.brokers.options()) as consumer:
+            ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(PARTITIONS)])
+            return {tp.partition: end for tp, end in ends.items()}
+
     async def decisions(self, payments: int) -> list[Decision]:
         """All decisions once `payments` different payments are decided."""
         decode = msgspec.json.Decoder(Decision).decode
