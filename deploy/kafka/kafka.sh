@@ -50,6 +50,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$home/broker-$n/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+log.cleaner.backoff.ms=500
 default.replication.factor=$brokers
 min.insync.replicas=$isr
 offsets.topic.replication.factor=$brokers

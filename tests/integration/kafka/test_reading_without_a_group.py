@@ -1,9 +1,6 @@
 """Topics that are read whole, without a group, on Apache Kafka: aiokafka knew no partition there, so nothing was
 read."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from fraudstream.contracts.control import StoredRuleSet
@@ -13,13 +10,6 @@ from fraudstream.stream.dead_letter_replay import DeadLetterLog
 from tests.integration.stream.world import PARTITIONS, World
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-async def world(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(kafka, unique_name, tmp_path, kafka=True)
-    await world.create_topics()
-    return world
 
 
 async def test_a_topic_s_partitions_are_known_to_who_never_asked_for_it(world: World) -> None:

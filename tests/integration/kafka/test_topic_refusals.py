@@ -4,9 +4,8 @@ and judges nothing by the wrong memory. On Apache Kafka, which can do all of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
@@ -19,13 +18,6 @@ from fraudstream.stream.worker import serve
 from tests.integration.stream.world import PARTITIONS, WAIT_S, World, engine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
-
-
-@pytest.fixture
-async def world(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(kafka, unique_name, tmp_path, kafka=True)
-    await world.create_topics()
-    return world
 
 
 @pytest.fixture(autouse=True)
