@@ -89,8 +89,7 @@ class StreamApp(faust.App):
             await self.partitions.pop(number).writer.close()
         new = sorted(numbers - set(self.partitions))
         writers = [await self._writer(number) for number in new]
-        for writer in writers:
-            await writer.fence()
+        await asyncio.gather(*(writer.fence() for writer in writers))  # each waits for the broker several times
         topic, mode = self.settings.changelog_topic, self.settings.checkpoint_mode
         lanes = self.forwards.partitions if self.forwards is not None else 1
         extents = await self.lists.extents([TP(topic, number) for number in new])  # nobody writes there any more
