@@ -20,7 +20,7 @@ class Thread(ListThread):
     """Fetches what it is told, and stands where it is told after it."""
 
     def __init__(self, app: Any = None) -> None:
-        self.spans, self._passed = {}, {}
+        self.spans, self._passed, self._sought = {}, {}, set()
         self.app = app
         self.at: int | None = 0
 
@@ -117,3 +117,12 @@ async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: 
     monkeypatch.setattr(micro_batch, "HIGHWATER_POLL_S", 0.001)
     with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
         await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
+
+
+async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Created again, or cut at its end: aiokafka would begin at the beginning, without a word."""
+    app = SimpleNamespace(settings=SimpleNamespace(input_topic=TP0.topic, labels_topic=None))
+    thread = Thread(app)
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
+        await thread.fetch(monkeypatch, [0, 1], position=2)
