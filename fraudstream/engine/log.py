@@ -41,6 +41,12 @@ def controls_in(records: Sequence[LogRecord]) -> list[int]:
     return [i for i, record in enumerate(records) if (headers := record.headers) and CONTROL_HEADER in headers]
 
 
+def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
+    """For a stage that another follows: controls in its log are of a time when it decided, and mean nothing now."""
+    controls = set(controls_in(records))
+    return [record for i, record in enumerate(records) if i not in controls] if controls else records
+
+
 def rule_sets_named(memory: Memory, records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
     """Digests of the rule sets that `memory` may switch to in `records`: `read_log` needs the engine of each that can
     be had."""

@@ -22,7 +22,7 @@ from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import source_header
 from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
+from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named, without_controls
 from fraudstream.engine.reading import hand_on
 from fraudstream.stream.dead_letter import outgoing
 from fraudstream.stream.failure import Refusal
@@ -157,6 +157,7 @@ class Decider:
     def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord]) -> None:
         started, forwards = time.perf_counter(), self._app.forwards
         assert forwards is not None, "a stage that does not decide has a next one"
+        records = without_controls(records)
         handed = hand_on(self._app.engine, partition.memory, records)
         partition.next_offset = next_offset
         partition.applied += handed.events

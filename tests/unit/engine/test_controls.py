@@ -15,7 +15,7 @@ from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.lists import ABSENT, FOR_EVER, Lists
-from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
+from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named, without_controls
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.rule_set import compile_rule_set
 
@@ -126,3 +126,9 @@ def test_lists_are_saved_with_the_memory() -> None:
     digests, times = digest_column(["d-1", "d-2"]), np.zeros(2, np.int64)
     assert restored.lists.until_ms("devices", digests, times).tolist() == [7, ABSENT]
     assert restored.changes() == []
+
+
+def test_a_stage_that_another_follows_passes_over_controls() -> None:
+    log = [payment("e0"), switch(NEW.digest), payment("e1")]
+    assert without_controls(log) == [log[0], log[2]]
+    assert without_controls(log[:1]) == log[:1]
