@@ -113,7 +113,9 @@ def replay(
                 tally.add(verdicts, labels, alerts)
                 progress(verdicts.n, alerts)
     summary = tally.summary(memory, label_delay_ms, judging_s, time.perf_counter() - started)
-    (out / "summary.json").write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
+    draft = out / ".summary.json.part"  # a summary that is there is a whole one
+    draft.write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
+    draft.replace(out / "summary.json")
     return summary
 
 

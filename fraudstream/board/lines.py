@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
 
 from fraudstream.board.run_state import Judged, RunState, Totals
 from fraudstream.contracts import Alert
-
-SEVERITIES: Final = ("low", "medium", "high", "critical")
+from fraudstream.contracts.fields import SEVERITIES
 
 
 def alert_line(judged: Judged) -> str:

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 
 from fraudstream.cases.amounts import AlertError, add_amount
 from fraudstream.contracts import Alert, Case, CaseAlert
-from fraudstream.contracts.fields import Severity
+from fraudstream.contracts.fields import SEVERITIES
 
 ALERTS_KEPT: Final = 200
 ALERTS_BYTES_MAX: Final = 512 * 1024  # with all the rest a case stays below the 1 MB of a Kafka record
 RULES_OF_ALERT_KEPT: Final = 100
 RULES_OF_CASE_KEPT: Final = 500
 NAME_CHARACTERS_MAX: Final = 128
-SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")  # rising
 
 
 def case_id_of(account_id: str, alert_id: str) -> str:

@@ -21,8 +21,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from fraudstream.cases.grouping import SEVERITIES
 from fraudstream.contracts import Case
+from fraudstream.contracts.fields import SEVERITIES
 
 PREFIX: Final = "fraudstream:cases:"
 CLOSED_KEPT_S: Final = 90 * 24 * 3600

@@ -8,7 +8,6 @@ import json
 import logging
 import signal
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from fraudstream import __version__
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fraudstream.cases.agent import AgentSettings
     from fraudstream.cases.view import CaseView
     from fraudstream.cli.main import Subparsers
-    from fraudstream.contracts import Case
+    from fraudstream.contracts import Alert, Case
     from fraudstream.telemetry.cases import CasesTelemetry
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h: start it again
@@ -38,7 +37,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "Without an action: joins the group of case agents and turns alerts and analysts' actions into cases until "
             "SIGTERM or Ctrl-C. Waits for the brokers as long as it takes. Exit codes: 0 stopped, 1 could not start, "
             "70 failed (start it again: it goes on where it was), 78 will fail again until what it says is mended. "
-            "With list or show: reads the view in Redis."
+            "With list or show: reads the view in Redis; show also the alerts of the case, from their topic."
         ),
         epilog=(
             "example:\n"
@@ -65,11 +64,18 @@ def add_parser(subparsers: Subparsers) -> None:
     queue.add_argument("--account", metavar="ID", help="the newest cases of one account instead, closed ones too")
     show = actions.add_parser(
         "show",
-        help="one case, whole",
+        help="one case with its alerts and their reasons",
         epilog="example:\n  fraudstream cases show b42be4f85c73a1b99caaf5747089f7bc",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument("case_id", metavar="CASE_ID")
+    show.add_argument(
+        "--bootstrap-servers",
+        dest="kafka.bootstrap_servers",
+        metavar="SERVERS",
+        default=argparse.SUPPRESS,
+        help="where its alerts stand",
+    )
     for action in (queue, show):  # no defaults here, so that what is given before the action counts too
         action.add_argument(
             "--redis-url", dest="redis.url", metavar="URL", default=argparse.SUPPRESS, help="where the view is kept"
@@ -83,14 +89,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from redis import RedisError
 
     try:
-        cases = asyncio.run(_read(args, settings))
+        cases, partition = asyncio.run(_read(args, settings))
     except (RedisError, OSError) as error:
         raise Failure(f"the view cannot be read: {str(error).rstrip('.')}.") from error
     if args.action == "list":
         return _print_list(cases, args.json)
     if not cases:
         raise Failure(f"the view has no case {args.case_id}: it is unknown, or closed for more than 90 days.")
-    return _print_case(cases[0], args.json)
+    return _print_case(cases[0], partition, settings, args.json)
 
 
 def agent_settings(settings: Settings) -> AgentSettings:
@@ -178,13 +184,14 @@ async def _first(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any])
     return tasks[0] in done
 
 
-async def _read(args: argparse.Namespace, settings: Settings) -> list[Case]:
+async def _read(args: argparse.Namespace, settings: Settings) -> tuple[list[Case], int | None]:
+    """The cases asked for; of a single one the partition that it and its alerts stand in."""
     view = _view(settings.redis.url)
     try:
         if args.action == "show":
             case = await view.case(args.case_id)
-            return [case] if case else []
-        return await (view.of_account(args.account) if args.account else view.queue(args.limit))
+            return ([case], await view.partition_of(args.case_id)) if case else ([], None)
+        return await (view.of_account(args.account) if args.account else view.queue(args.limit)), None
     finally:
         await view.close()
 
@@ -192,41 +199,48 @@ async def _read(args: argparse.Namespace, settings: Settings) -> list[Case]:
 def _print_list(cases: list[Case], as_json: bool) -> int:
     import msgspec
 
+    from fraudstream.cli.cases_text import print_cases
+
     if as_json:
         print(json.dumps(msgspec.to_builtins(cases)))
-        return 0
-    for case in cases:
-        amounts = ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
-        state = case.disposition or case.assignee or case.status
-        alerts = "1 alert" if case.alert_count == 1 else f"{case.alert_count} alerts"
-        print(
-            f"{case.case_id}  {case.severity:<8}  {case.score:.4f}  {_time(case.opened_at_ms)}  {state:<12}  "
-            f"{case.account_id}  {alerts}, {amounts}: {', '.join(case.rules)}"
-        )
-    if not cases:
-        print("no cases")
+    else:
+        print_cases(cases)
     return 0
 
 
-def _print_case(case: Case, as_json: bool) -> int:
+def _print_case(case: Case, partition: int | None, settings: Settings, as_json: bool) -> int:
     import msgspec
+
+    from fraudstream.cli.cases_text import print_case
 
     if as_json:
         print(json.dumps(msgspec.to_builtins(case)))
         return 0
-    _print_list([case], as_json=False)
-    if case.note:
-        print(f"note: {case.note}")
-    for line in case.alerts:
-        print(
-            f"  {_time(line.occurred_at_ms)}  {line.severity:<8}  {line.score:.4f}  {line.amount} {line.currency}  "
-            f"{line.event_id}  {line.alert_id}  {', '.join(line.rules)}"
-        )
+    alerts, missing = _alerts_of(case, partition, settings)
+    print_case(case, alerts, missing)
     return 0
 
 
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _alerts_of(case: Case, partition: int | None, settings: Settings) -> tuple[dict[str, Alert], str]:
+    """The whole alerts of a case, by id, and why one may be missing."""
+    from aiokafka.errors import KafkaError
+
+    from fraudstream.cli.progress import reading_progress
+    from fraudstream.explain.sent import find_alerts
+    from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+
+    async def found() -> dict[str, Alert]:
+        with reading_progress() as progress:
+            committed_only = settings.worker.checkpoint_mode == "transaction"
+            async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
+                ids = [line.alert_id for line in case.alerts]
+                return await find_alerts(reader, settings.topics.alerts, partition or 0, ids)
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
+    try:
+        return asyncio.run(found()), f"it no longer stands on the topic '{settings.topics.alerts}'"
+    except (KafkaError, NoTopicError) as error:
+        return {}, f"{settings.kafka.bootstrap_servers}: {str(error).rstrip('.') or 'no answer'}"
 
 
 def _view(url: str) -> CaseView:

@@ -80,6 +80,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
+    parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="part of every event_id, so that two runs into one topic are not each other's repeats (default: the seed "
+        "to a file, the time of the start to a topic)",
+    )
     add_setting(parser, "kafka.bootstrap_servers")
     parser.add_argument("--json", action="store_true", help="print counts as JSON")
 
@@ -119,6 +125,7 @@ def plan_of(args: argparse.Namespace, to_topic: bool) -> Plan:
         "rate": args.rate if args.rate is not None or not to_topic else TOPIC_RATE,
         "history_ms": args.history,
         "fraud_share": args.fraud_share,
+        "run": args.run or (f"{args.seed}-{datetime.now(UTC):%Y%m%dT%H%M%S}" if to_topic else None),
     }
     try:
         return msgspec.convert(content, Plan)

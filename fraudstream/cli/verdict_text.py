@@ -29,14 +29,14 @@ def indented(what: Table | Text | str, by: int = INDENT) -> Padding:
 
 def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
     """`rows`: a mark ('yes', 'no', '?'; or nothing) and the comparison that it stands before."""
-    table = _grid(4)
+    cells = []
     for mark, evidence in rows:
         asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
         found = evidence.value
-        if evidence.margin is not None and evidence.threshold != evidence.right:
+        if evidence.threshold not in (evidence.right, evidence.value):
             found = f"{evidence.value} against {evidence.threshold}"
-        table.add_row(*(Text(cell) for cell in (mark, asked, found, margin(evidence.margin))))
-    return table
+        cells.append((mark, asked, found, margin(evidence.margin)))
+    return _table(cells)
 
 
 def margin(share: float | None) -> str:
@@ -49,22 +49,26 @@ def margin(share: float | None) -> str:
 
 
 def score_parts(parts: Sequence[ScorePart]) -> Table:
-    table = _grid(4)
-    for part in parts:
-        normal = f"normal {part.normal}" if part.normal is not None else ""
-        points = f"{part.points:.4f} of {part.points_max:.2f}"
-        table.add_row(*(Text(cell) for cell in (points, part.part, part.value or "", normal)))
-    return table
+    return _table(
+        (
+            f"{part.points:.4f} of {part.points_max:.2f}",
+            part.part,
+            part.value or "",
+            f"normal {part.normal}" if part.normal is not None else "",
+        )
+        for part in parts
+    )
 
 
 def features(values: Sequence[FeatureValue]) -> Table:
-    table = _grid(3)
-    for value in values:
-        notes = [value.window_error or "exact"]
-        if value.warming is not None:
-            notes.append(f"warming: {value.warming}")
-        table.add_row(*(Text(cell) for cell in (value.feature, value.value, "; ".join(notes))))
-    return table
+    return _table(
+        (
+            value.feature,
+            value.value,
+            "; ".join([value.window_error or "exact", *([f"warming: {value.warming}"] if value.warming else [])]),
+        )
+        for value in values
+    )
 
 
 def moment(at_ms: int) -> str:
@@ -76,9 +80,12 @@ def moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _grid(columns: int) -> Table:
-    """Long words are folded, never cut."""
+def _table(rows: Iterable[Sequence[str]]) -> Table:
+    """Columns without a word in them are left out; long words are folded, never cut."""
+    columns = [column for column in zip(*rows, strict=True) if any(column)]
     table = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(columns):
+    for _ in columns:
         table.add_column(overflow="fold")
+    for row in zip(*columns, strict=True):
+        table.add_row(*map(Text, row))
     return table

@@ -60,7 +60,9 @@ class _Supervisor:
     def __init__(self, settings: Settings, processes: int, as_json: bool) -> None:
         self._stop_s_max = settings.worker.session_timeout_s / 2 + LEAVE_S_MAX + END_S_MAX
         self._stopping = asyncio.Event()
-        self._kernel = Child("kernel", ["fraudstream.cli.kernel", settings.rules.directory], environment_of(settings))
+        self._kernel = Child(
+            "kernel", ["fraudstream.cli.compile_kernel", settings.rules.directory], environment_of(settings)
+        )
         command = command_of("worker", "--json") if as_json else command_of("worker")
         self._workers = [
             Child(

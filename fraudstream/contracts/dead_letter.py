@@ -16,7 +16,7 @@ ReasonCode = Literal[
     "invalid",  # a field is missing, of the wrong type or out of its range
     "amount",  # not a decimal amount of its currency
     "currency",  # not in ISO 4217
-    "occurred_at",  # outside 1970 to 2199
+    "occurred_at",  # outside 1970 to 2199, or in seconds
     "too_far_ahead",  # occurred_at lies further after the time of publication than clocks may differ
     "too_large",  # longer than a record may be
     "key",  # the record's key is not its account_id

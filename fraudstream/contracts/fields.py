@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta
 
 from fraudstream.contracts.currency import EXPONENTS
 
 __all__ = [
+    "SEVERITIES",
     "AmountText",
     "Attributes",
     "BalanceText",
@@ -103,4 +104,5 @@ Kind = Literal[
 Channel = Literal["app", "web", "branch", "atm", "pos", "phone", "partner"]
 Outcome = Literal["allow", "review", "block"]
 Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising
 LabelName = Literal["fraud", "genuine"]

@@ -21,7 +21,9 @@ from fraudstream.engine.duration import duration_text
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
+SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as milliseconds: January 1970 to 1973
 
+_SECONDS = "occurred_at looks like seconds since the epoch; give milliseconds, or a date and time with its zone."
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _HOUR_MS, _DAY_MS, _THURSDAY = 3_600_000, 86_400_000, 3  # the epoch was a Thursday
 
@@ -116,7 +118,8 @@ def read_columns(
     """Columns of the payments that can be judged, their positions among `payments`, and the rejections of the others.
 
     `published_at_ms`: when each record was published, int64, shape (n,); a payment that claims to lie further ahead of
-    that than `too_far_ahead_ms` is rejected. Without it nothing is too far ahead.
+    that than `too_far_ahead_ms` is rejected, and so is one whose time seems to be in seconds. Without it, as with the
+    payments of a file, neither is.
     """
     n = len(payments)
     rejections: dict[int, Rejection] = {}
@@ -128,6 +131,9 @@ def read_columns(
     for i in np.flatnonzero((occurred_at_ms < OCCURRED_AT_MIN_MS) | (occurred_at_ms >= OCCURRED_AT_END_MS)).tolist():
         reject(i, "occurred_at", "occurred_at lies outside the years 1970 to 2199.", "$.occurred_at")
     if published_at_ms is not None:
+        for i in np.flatnonzero((occurred_at_ms >= SECONDS_MIN) & (occurred_at_ms < SECONDS_END)).tolist():
+            if not isinstance(payments[i].occurred_at, datetime):
+                reject(i, "occurred_at", _SECONDS, "$.occurred_at")
         for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
             ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
             most = duration_text(too_far_ahead_ms)

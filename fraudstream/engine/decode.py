@@ -13,6 +13,7 @@ from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection
+from fraudstream.engine.faulty_field import plain_fault
 
 VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes; what is longer is no payment
 
@@ -43,7 +44,12 @@ def _checked(
         if value and not isinstance(event, Rejection) and _ESCAPED_CONTROL.search(value):
             path = control_character_path(event)
             if path is not None:
-                events[position] = Rejection(position, "invalid", "Expected no control character.", path)
+                events[position] = Rejection(
+                    position,
+                    "invalid",
+                    "An identifier holds a control character, such as a line break: leave it out.",
+                    path,
+                )
     return events
 
 
@@ -84,8 +90,7 @@ def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | La
     try:
         return _label.decode(value) if label else _payment.decode(value)
     except msgspec.ValidationError as error:
-        sentence, _, path = str(error).partition(" - at `")
-        return Rejection(position, "invalid", f"{sentence}.", path.rstrip("`") or "$")
+        return Rejection(position, "invalid", *plain_fault(str(error), what))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
         reason: ReasonCode = "not_json"
         return Rejection(position, reason, f"No JSON text: {str(error).splitlines()[0].rstrip('.')}.", "$")

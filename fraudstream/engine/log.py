@@ -154,5 +154,7 @@ def _decoded(position: int, record: LogRecord) -> Control | Rejection:
         sentence, _, path = str(error).splitlines()[0].partition(" - at `")
         return Rejection(position, "control", f"No control: {sentence.rstrip('.')}.", path.rstrip("`") or "$")
     if (at := control_character_path(control)) is not None:
-        return Rejection(position, "control", "No control: Expected no control character.", at)
+        return Rejection(
+            position, "control", "No control: an identifier holds a control character, such as a line break.", at
+        )
     return control

@@ -12,7 +12,7 @@ import numpy as np
 
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
-from fraudstream.contracts.fields import Severity
+from fraudstream.contracts.fields import SEVERITIES, Severity
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.columns import Columns, Excerpt, Rejection
@@ -22,7 +22,6 @@ from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import POINTS_MAX
 
-SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 SCORE_SEVERITY: Severity = "medium"  # of an alert that no rule but only the score raised
 
 

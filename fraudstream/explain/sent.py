@@ -47,6 +47,25 @@ async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: i
     return await _newest(reader, topic, await reader.partitions(topic), since_ms, matches)
 
 
+async def find_alerts(reader: TopicReader, topic: str, partition: int, alert_ids: Sequence[str]) -> dict[str, Alert]:
+    """The alerts of those ids that stand in a partition, by id: the newest of each, read from its end backward.
+
+    Raises `NoTopicError`."""
+    if partition not in await reader.partitions(topic):
+        raise NoTopicError(f"'{topic}' has no partition {partition}")
+    wanted, found = set(alert_ids), dict[str, Alert]()
+    begin, end = await reader.span(topic, partition)
+    while wanted and end > begin:
+        low = max(begin, end - CHUNK_RECORDS)
+        async for records in reader.forward(topic, partition, low, end):
+            for alert in (_alert.decode(record.value) for record in records if record.value is not None):
+                if alert.alert_id in wanted:
+                    found[alert.alert_id] = alert
+        wanted -= found.keys()
+        end = low
+    return found
+
+
 async def find_decision(
     reader: TopicReader, topic: str, event_id: str, account_id: str, since_ms: int | None
 ) -> Sent | None:

@@ -141,7 +141,7 @@ class _Stream:
         before[order], after[order] = self._population.book(account[order], signed[order])
         event_ids = [""] * len(times)
         for position, number in zip(order.tolist(), self._numbers, strict=False):
-            event_ids[position] = f"pay-{self._plan.seed}-{number:010d}"
+            event_ids[position] = f"pay-{self._plan.run or self._plan.seed}-{number:010d}"
         payments = ordinary.payments(event_ids[:n], before[:n], after[:n])
         of_rows = zip(rows, event_ids[n:], before[n:].tolist(), after[n:].tolist(), strict=True)
         payments += [row.payment(event_id, was, now) for row, event_id, was, now in of_rows]

@@ -84,14 +84,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts: Interrupts) -> int:
     from fraudstream.cli.child import Child
+    from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.cli.up.parent import Ask, Parent
     from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
     ask = Ask(_workers(args), _feed(args), args.seconds, args.picture)
     logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board has the terminal to itself
     rules = str(Path(settings.rules.directory).resolve())
+    load_rule_set(Path(rules))  # faulty rules are told before anything starts
     with ExitStack() as stack:
-        kernel = Child("kernel", ["fraudstream.cli.kernel", rules], os.environ)
+        kernel = Child("kernel", ["fraudstream.cli.compile_kernel", rules], os.environ)
         kernel.start()
         stack.callback(kernel.kill)
         try:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
 
 from fraudstream.cases import view_writer
@@ -16,10 +17,10 @@ from fraudstream.cases.grouping import case_id_of, opened
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.view import CaseView, urgency
 from fraudstream.cli.main import main
-from fraudstream.contracts import Case
+from fraudstream.contracts import Case, Evidence, ScorePart
 from fraudstream.embedded import embedded_redis
 from tests.integration.cases.cluster import Cluster, eventually
-from tests.unit.cases.events import action, alert
+from tests.unit.cases.events import action, alert, rule
 
 FIRST = case_id_of("acc-1", "a1")
 
@@ -173,22 +174,45 @@ async def _lost(watch: Watch) -> bool:
 
 
 async def test_cases_are_listed_and_shown_from_the_command_line(
-    redis_url: str, capsys: pytest.CaptureFixture[str]
+    redis_url: str, cluster: Cluster, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     view = CaseView(redis_url)
-    case = opened(alert("a1", "acc of the command line", severity="critical", score=1.0))
-    await view.put(0, [case])
+    why = Evidence("amount", ">", "3 * account.mean", "10.00 EUR", "3.00 EUR", 2.33)
+    hit = replace(rule("takeover/new_device"), message="10.00 EUR from a new phone", evidence=(why,))
+    part = ScorePart("new_device", 0.15, 0.15, "true")
+    told = alert("a1", "acc of the command line", severity="critical", score=1.0, rules=(), score_parts=(part,))
+    told = replace(told, rules=(hit,))
+    untold = replace(told, alert_id="gone", event_id="event-of-gone")
+    case = replace(opened(told), alerts=(*opened(told).alerts, *opened(untold).alerts), alert_count=2)
+    async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
+        await producer.send_and_wait(cluster.settings.alerts_topic, msgspec.json.encode(told), partition=1)
+    await view.put(1, [case])
+    flags = {
+        "kafka.bootstrap_servers": cluster.settings.brokers.servers,
+        "topics.alerts": cluster.settings.alerts_topic,
+        "worker.checkpoint_mode": "batch",
+    }
+    settings = [flag for name, value in flags.items() for flag in ("--set", f"{name}={value}")]
 
     async def cases(*args: str) -> str:
-        assert await asyncio.to_thread(main, ["cases", "--redis-url", redis_url, *args]) == 0
+        assert await asyncio.to_thread(main, ["cases", "--redis-url", redis_url, *args, *settings]) == 0
         return capsys.readouterr().out
 
-    assert case.case_id in await cases("list", "--limit", "1000")
-    assert "10.00 EUR" in await cases("show", case.case_id)
+    headings, *lines = (await cases("list", "--limit", "1000")).splitlines()
+    assert " ".join(headings.split()) == "CASE SEVERITY SCORE OPENED STATE ACCOUNT ALERTS AMOUNTS: RULES"
+    assert any(line.startswith(case.case_id) for line in lines)
+    shown = await cases("show", case.case_id)
+    assert "takeover/new_device (medium): 10.00 EUR from a new phone" in shown
+    assert "amount > 3 * account.mean  10.00 EUR against 3.00 EUR  +233 %" in shown
+    assert "0.1500 of 0.15  new_device  true" in shown
+    assert shown.count("why is not known here: it no longer stands on the topic") == 1
+    assert max(map(len, shown.splitlines())) <= 80
     assert msgspec.json.decode(await cases("show", case.case_id, "--json"), type=Case) == case
     listed = json.loads(await cases("list", "--account", case.account_id, "--json"))
     assert [each["case_id"] for each in listed] == [case.case_id]
 
+    settings[1] = f"kafka.bootstrap_servers=127.0.0.1:{port}"
+    assert "why is not known here: 127.0.0.1:" in await cases("show", case.case_id)
     assert await asyncio.to_thread(main, ["cases", "show", "no-such-case", "--redis-url", redis_url]) == 1
     assert "the view has no case no-such-case" in capsys.readouterr().err
     await view.clear()

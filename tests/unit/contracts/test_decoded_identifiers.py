@@ -23,12 +23,19 @@ def test_a_control_character_in_an_identifier_is_rejected_with_its_path(control:
     events = decode([good, bad, good])
     assert isinstance(events[0], Payment)
     assert isinstance(events[2], Payment)
-    assert events[1] == (1, "invalid", "Expected no control character.", "$.merchant_id")
+    assert events[1] == (
+        1,
+        "invalid",
+        "An identifier holds a control character, such as a line break: leave it out.",
+        "$.merchant_id",
+    )
 
 
 def test_one_in_a_label_is_rejected_too() -> None:
     label = {"event_id": "evt\u0000", "account_id": "acc-17", "label": "fraud", "labelled_at": 0}
-    assert decode([bytes_of(label)], [True]) == [(0, "invalid", "Expected no control character.", "$.event_id")]
+    assert decode([bytes_of(label)], [True]) == [
+        (0, "invalid", "An identifier holds a control character, such as a line break: leave it out.", "$.event_id")
+    ]
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])

@@ -214,3 +214,16 @@ def test_no_payments_make_empty_columns() -> None:
     assert (columns.n, kept, rejected) == (0, [], [])
     assert columns.column("amount").tolist() == []
     assert columns.column("device_id").tolist() == []
+
+
+def test_a_published_time_in_seconds_is_refused_with_a_sentence_and_a_date_is_not() -> None:
+    now_ms = 1_750_000_000_000
+    in_seconds, long_ago = with_(occurred_at=now_ms // 1000), with_(occurred_at=datetime(1999, 1, 1, tzinfo=UTC))
+    _, kept, [rejected] = read(in_seconds, long_ago, GOOD, published_at_ms=now_ms)
+    assert kept == [1, 2]
+    assert (rejected.reason, rejected.path) == ("occurred_at", "$.occurred_at")
+    assert rejected.sentence.startswith("occurred_at looks like seconds since the epoch; give milliseconds")
+
+
+def test_a_file_may_count_its_time_from_zero() -> None:
+    assert read(with_(occurred_at=0))[1:] == ([0], [])

@@ -86,7 +86,7 @@ def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> N
         (record(b"not json", None, (CONTROL_HEADER,)), "No control: "),
         (record(b'{"control":"list_entry","list":"No","value":"x","by":"me","issued_at_ms":0}', None,
                 (CONTROL_HEADER,)), "No control: "),
-        (control(ListEntry("devices", "a\nb", "me", 0)), "Expected no control character."),
+        (control(ListEntry("devices", "a\nb", "me", 0)), "No control: an identifier holds a control character"),
     ],
 )  # fmt: skip
 def test_what_is_no_control_is_refused_and_the_old_rules_go_on(refused: Record, sentence: str) -> None:

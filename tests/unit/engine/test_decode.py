@@ -180,15 +180,19 @@ def test_labels_and_payments_are_told_apart_by_the_header() -> None:
     payment, label, no_label, no_payment = decode([OK, LABEL, OK, LABEL], [False, True, True, False])
     assert isinstance(payment, Payment)
     assert isinstance(label, Label)
-    assert no_label == Rejection(2, "invalid", "Object missing required field `label`.", "$")
-    assert no_payment == Rejection(3, "invalid", "Object missing required field `occurred_at`.", "$")
+    assert no_label == Rejection(2, "invalid", "The field 'label' is missing: every label has it.", "$")
+    assert no_payment == Rejection(3, "invalid", "The field 'occurred_at' is missing: every payment has it.", "$")
 
 
 def test_a_rejection_says_what_was_due_what_came_and_where() -> None:
-    assert decode([record(lat=91)]) == [Rejection(0, "invalid", "Expected `float` <= 90.0.", "$.lat")]
-    assert decode([record(amount=1)]) == [Rejection(0, "invalid", "Expected `str`, got `int`.", "$.amount")]
+    assert decode([record(lat=91)]) == [Rejection(0, "invalid", "lat must be at most 90.", "$.lat")]
+    assert decode([record(amount=1)]) == [
+        Rejection(0, "invalid", "amount must be text, not a whole number: put it in quotes.", "$.amount")
+    ]
     assert decode([record(account_id="a\tb")]) == [
-        Rejection(0, "invalid", "Expected no control character.", "$.account_id")
+        Rejection(
+            0, "invalid", "An identifier holds a control character, such as a line break: leave it out.", "$.account_id"
+        )
     ]
     assert decode([None]) == [Rejection(0, "not_json", "The record has no value; a payment is a JSON object.", "$")]
 

@@ -46,6 +46,13 @@ def test_another_seed_gives_other_payments() -> None:
     assert [payment.amount for payment in first] != [payment.amount for payment in second]
 
 
+def test_two_runs_of_one_seed_differ_in_their_event_ids_alone() -> None:
+    first, second = (payments_of(Plan(START_MS, accounts=500, run=run), 500) for run in ("monday", "tuesday"))
+    assert not {payment.event_id for payment in first} & {payment.event_id for payment in second}
+    renamed = [msgspec.structs.replace(payment, event_id="e") for payment in first]
+    assert renamed == [msgspec.structs.replace(payment, event_id="e") for payment in second]
+
+
 def test_times_never_go_backwards_and_ids_never_repeat() -> None:
     batch = columns_of(Plan(START_MS, accounts=500, history_ms=DAY_MS, rate=50), 20_000)
     assert (np.diff(batch.occurred_at_ms) >= 0).all()

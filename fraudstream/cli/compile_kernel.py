@@ -1,5 +1,6 @@
-"""Compile the kernel for a rule set, so that several workers find it in the cache: `python -m fraudstream.cli.kernel
-RULES`. On a fresh machine that takes some seconds, afterwards it loads what is there."""
+"""Compile the kernel for a rule set, so that several workers find it in the cache:
+`python -m fraudstream.cli.compile_kernel RULES`. On a fresh machine that takes some seconds, afterwards it loads what
+is there."""
 
 from __future__ import annotations
 

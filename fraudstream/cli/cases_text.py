@@ -1,0 +1,80 @@
+"""Cases on a terminal: the queue as a table, one case with its alerts and their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from fraudstream.cli import verdict_text
+from fraudstream.cli.verdict_text import heading, indented, moment
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fraudstream.contracts import Alert, Case, CaseAlert
+
+_HEADINGS = ("CASE", "SEVERITY", "SCORE", "OPENED", "STATE", "ACCOUNT", "ALERTS")
+
+
+def print_cases(cases: Sequence[Case]) -> None:
+    """One line each under column headings, amounts and rules at its end: lines are not wrapped, so that they sort."""
+    if not cases:
+        print("no cases")
+        return
+    rows = [_HEADINGS, *(_row(case) for case in cases)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    ends = ["AMOUNTS: RULES", *(f"{_amounts(case)}: {', '.join(case.rules)}" for case in cases)]
+    for row, end in zip(rows, ends, strict=True):
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), end]))
+
+
+def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
+    """`alerts`: those that could be had, by id; `missing`: why another could not."""
+    console = verdict_text.console()
+    console.print(Text(f"Case {case.case_id} of {case.account_id}", style="bold"))
+    state = case.disposition or case.assignee or ""
+    console.print(
+        indented(f"{case.status}{f' ({state})' if state else ''}, severity {case.severity}, score {case.score:.4f}")
+    )
+    console.print(indented(f"opened {moment(case.opened_at_ms)}, last change {moment(case.updated_at_ms)}"))
+    shown = "" if len(case.alerts) == case.alert_count else f", the newest {len(case.alerts)} below"
+    console.print(indented(f"alerts: {case.alert_count}{shown}; amounts: {_amounts(case)}"))
+    if case.note:
+        console.print(indented(f"note: {case.note}"))
+    for line in case.alerts:
+        _print_alert(console, line, alerts.get(line.alert_id), missing)
+
+
+def _print_alert(console: Console, line: CaseAlert, alert: Alert | None, missing: str) -> None:
+    console.print(heading(f"{line.event_id}: {line.amount} {line.currency}, {moment(line.occurred_at_ms)}"))
+    outcome = "" if alert is None else f"{alert.outcome}, "
+    console.print(indented(f"{outcome}severity {line.severity}, score {line.score:.4f}; alert {line.alert_id}"))
+    if alert is None:
+        console.print(indented(f"rules: {', '.join(line.rules) or 'none, the score alone'}"))
+        console.print(indented(f"why is not known here: {missing}"))
+        return
+    for hit in alert.rules:
+        shadow = ", shadow: on trial, decides nothing" if hit.shadow else ""
+        console.print(indented(f"{hit.rule} ({hit.severity}{shadow}): {hit.message}"))
+        console.print(indented(verdict_text.comparisons([("", evidence) for evidence in hit.evidence]), by=2))
+    if alert.score_parts:
+        console.print(indented(f"score {alert.score:.4f} (worth an alert from {alert.score_threshold:.4f})"))
+        console.print(indented(verdict_text.score_parts(alert.score_parts), by=4))
+
+
+def _row(case: Case) -> tuple[str, ...]:
+    return (
+        case.case_id,
+        case.severity,
+        f"{case.score:.4f}",
+        moment(case.opened_at_ms)[:19] + "Z",
+        case.disposition or case.assignee or case.status,
+        case.account_id,
+        str(case.alert_count),
+    )
+
+
+def _amounts(case: Case) -> str:
+    return ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
