@@ -1,4 +1,5 @@
-"""Workers and the case agent as processes, started again whenever they end, as systemd or Kubernetes would."""
+"""Workers and the case agent as processes, started again whenever they end, as systemd or Kubernetes would.
+They die with us."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.chaos.fault_points import Orders
+from fraudstream.tether import tethered
 
 RESTART_S: Final = 0.5
 POLL_S: Final = 0.02
@@ -40,7 +42,7 @@ class Process:
         self.exits: list[Exit] = []
         self.starts = 0
         self._orders = directory / f"{name}.orders"
-        self._command = [sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *command]
+        self._command = tethered([sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *command])
         self._wanted = False
         self._again_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None

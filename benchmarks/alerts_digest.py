@@ -1,0 +1,125 @@
+"""The digest of a day's alerts: from `replay` of a file, from one worker, from four, and from four that are killed.
+
+    python -m benchmarks.alerts_digest --kafka 127.0.0.1:19092 [--payments 200000] [--kills 6]
+
+The same generated payments go to a file and, keyed by account, to topics of their own for each run. Prints a line of
+JSON for each way; exit code 1 if two differ or there is no alert.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.chaos.load import START_MS, Item
+from benchmarks.chaos.processes import Process, Supervisor
+from benchmarks.chaos.publisher import Publisher
+from benchmarks.chaos.run import until_consumed, until_judging
+from benchmarks.chaos.topic_reader import read_partition
+from benchmarks.chaos.world import World
+from fraudstream.contracts import Alert
+from fraudstream.generator.files import write_parquet
+from fraudstream.generator.plan import PAYMENTS_A_DAY, Plan
+from fraudstream.generator.stream import stream
+from fraudstream.kafka import Brokers
+
+RULES: Final = Path(__file__).parents[1] / "rules"
+PARTITIONS: Final = 8
+RATE: Final = 3_000.0
+
+_encode = msgspec.json.Encoder().encode
+_alert = msgspec.json.Decoder(Alert).decode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.alerts_digest", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--kafka", metavar="HOST:PORT", required=True)
+    parser.add_argument("--payments", metavar="N", type=int, default=200_000, help="of the day (default: 200000)")
+    parser.add_argument("--kills", metavar="N", type=int, default=6, help="kill -9 in the last run (default: 6)")
+    args = parser.parse_args()
+    plan = Plan(start_ms=START_MS, seed=1, accounts=round(args.payments / PAYMENTS_A_DAY), fraud_share=0.01)
+    found = []
+    with tempfile.TemporaryDirectory(prefix="fraudstream-digest-") as scratch:
+        directory = Path(scratch)
+        ways = [_replayed(plan, args.payments, directory)]
+        for workers, kills in ((1, 0), (4, 0), (4, args.kills)):
+            ways.append(asyncio.run(_streamed(plan, args.payments, args.kafka, workers, kills, directory)))
+        for way, alerts in ways:
+            found.append((len(alerts), _digest(alerts)))
+            print(json.dumps({"way": way, "alerts": found[-1][0], "digest": found[-1][1]}), flush=True)
+    return 0 if found[0][0] and len(set(found)) == 1 else 1
+
+
+def _replayed(plan: Plan, payments: int, directory: Path) -> tuple[str, set[bytes]]:
+    file, out = directory / "day.parquet", directory / "replayed"
+    for _ in write_parquet(stream(plan, payments), file):
+        pass
+    command = [sys.executable, "-m", "fraudstream.cli.main", "replay", str(file), "--mapping", "generated", "--json"]
+    subprocess.run([*command, "--rules", str(RULES), "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+    return "replay", set((out / "alerts.jsonl").read_bytes().splitlines())
+
+
+async def _streamed(
+    plan: Plan, payments: int, brokers: str, workers: int, kills: int, directory: Path
+) -> tuple[str, set[bytes]]:
+    name = f"{workers} workers, {kills} kills"
+    world = World(
+        Brokers(brokers),
+        "redis://127.0.0.1:1/0",  # nobody groups cases here
+        kafka=True,
+        suffix=f"digest-{random.SystemRandom().randrange(1 << 32):08x}",
+        partitions=PARTITIONS,
+        rules=RULES,
+    )
+    await world.create_topics()
+    items = [
+        Item("payments", payment.account_id.encode(), _encode(payment))
+        for batch in stream(plan, payments)
+        for payment in batch.payments
+    ]
+    running = [Process(f"{world.suffix}-{number}", ["worker", *world.flags()], directory) for number in range(workers)]
+    publisher = Publisher(world, items, RATE)
+    async with Supervisor(running) as supervisor:
+        for process in running:
+            process.start()
+        await until_judging(running, supervisor)
+        publishing = asyncio.create_task(publisher.run())
+        for kill in range(kills):
+            while publisher.share < (kill + 0.5) / kills:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            random.choice(running).kill()
+        await publishing
+        await until_consumed(world, supervisor, cases=False)
+        for process in running:
+            await process.stop()
+    records = [
+        record
+        for number in range(PARTITIONS)
+        for record in await read_partition(world, world.topic("alerts"), number, committed=False)
+    ]
+    return name, {record.value for record in records}
+
+
+def _digest(alerts: Iterable[bytes]) -> str:
+    """Of different alerts, sorted by id: an alert that was sent again, byte for byte, counts once."""
+    digest = sha256()
+    for value in sorted(alerts, key=lambda value: (_alert(value).alert_id, value)):
+        digest.update(value + b"\n")
+    return digest.hexdigest()[:32]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
