@@ -38,6 +38,7 @@ class ChangelogReader(NamedTuple):
             return int((await self.consumer.end_offsets([tp]))[tp])
         while (end := self.consumer.highwater(tp)) is None:  # the embedded broker tells the end in a fetch only
             await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+        self.consumer.seek(tp, 0)
         return int(end)
 
 
