@@ -8,7 +8,8 @@ Keys, all under one prefix:
     account:<account_id>  sorted set of the account's newest `ACCOUNT_CASES_KEPT` cases by the time they opened
     written               hash: partition of `cases` to the offset up to which the view has it
 
-An older version never overwrites a newer one: Redis compares (`_PUT`). Closed cases leave after `CLOSED_KEPT_S`.
+An older version never overwrites a newer one: Redis compares (`_PUT`). Closed cases leave after `CLOSED_KEPT_S`, and
+with its last one an account's set.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ else
 end
 redis.call('ZADD', KEYS[3], ARGV[9], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[11])
+-- An account has one open case at most: its newest. Once that is closed, the last case to go takes the set along.
+if ARGV[3] == 'closed' then
+    if redis.call('ZREVRANGE', KEYS[3], 0, 0)[1] == ARGV[1] then redis.call('EXPIRE', KEYS[3], ARGV[10]) end
+else
+    redis.call('PERSIST', KEYS[3])
+end
 return 1
 """
 

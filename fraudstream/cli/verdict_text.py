@@ -34,7 +34,10 @@ def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
         asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
         found = evidence.value
         if evidence.threshold not in (evidence.right, evidence.value):
-            found = f"{evidence.value} against {evidence.threshold}"
+            against = (
+                f"({evidence.threshold})" if evidence.operator in ("in", "not in") else f"against {evidence.threshold}"
+            )
+            found = f"{evidence.value} {against}"
         cells.append((mark, asked, found, margin(evidence.margin)))
     return _table(cells)
 

@@ -10,12 +10,13 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
+from redis.asyncio import Redis
 
 from fraudstream.cases import view_writer
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.grouping import case_id_of, opened
 from fraudstream.cases.observer import Unobserved
-from fraudstream.cases.view import CaseView, urgency
+from fraudstream.cases.view import CLOSED_KEPT_S, CaseView, urgency
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, Evidence, ScorePart
 from fraudstream.embedded import embedded_redis
@@ -171,6 +172,20 @@ def port() -> int:
 
 async def _lost(watch: Watch) -> bool:
     return watch.lost
+
+
+async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url: str, cluster: Cluster) -> None:
+    view, redis = cluster.view(), Redis.from_url(redis_url)
+    case = opened(alert("a1", "acc-9"))
+    key = f"{cluster.settings.cases_topic}:account:acc-9"
+    await view.put(0, [case])
+    assert await redis.ttl(key) == -1  # never
+    await view.put(0, [replace(case, status="closed", disposition="genuine", version=2)])
+    assert 0 < await redis.ttl(key) <= CLOSED_KEPT_S
+    await view.put(0, [replace(case, status="open", disposition=None, version=3)])
+    assert await redis.ttl(key) == -1
+    await redis.aclose()
+    await view.close()
 
 
 async def test_cases_are_listed_and_shown_from_the_command_line(

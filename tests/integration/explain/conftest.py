@@ -37,6 +37,7 @@ class Explain:
         settings = {
             "kafka.bootstrap_servers": world.broker,
             "rules.directory": rules or world.directory,
+            "worker.group": s.group,
             "worker.checkpoint_mode": s.checkpoint_mode,
             "topics.payments": s.payments_topic,
             "topics.alerts": s.alerts_topic,
