@@ -21,7 +21,7 @@ from tests.integration.stream.world import PARTITIONS, World, assert_counted_onc
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-COMPACTED_S_MAX = 120.0
+COMPACTED_S_MAX, ROUND_S_MAX = 120.0, 30.0
 ROUNDS, PAYMENTS = 12, 60
 SMALL_SEGMENTS = {"segment.ms": "100", "segment.bytes": "1048576"}
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "delete.retention.ms": "0"}
@@ -49,11 +49,15 @@ async def test_compaction_loses_no_row(world: World) -> None:
 
 
 async def judge_in_rounds(world: World, rounds: range) -> None:
-    """So that each partition has checkpoints, and segments, by the dozen."""
-    async with world.worker():
+    """Each round is a checkpoint of each partition, and so a segment."""
+    topic = world.settings.changelog_topic
+    async with world.worker(), asyncio.timeout(ROUND_S_MAX * len(rounds)):
         for number in rounds:
+            before = await world.ends(topic)
             await world.publish(range(number * PAYMENTS, (number + 1) * PAYMENTS))
             await world.decisions((number + 1) * PAYMENTS)
+            while any(end <= before[n] for n, end in (await world.ends(topic)).items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def leave_open(world: World, partition: int) -> None:
