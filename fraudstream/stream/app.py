@@ -24,7 +24,7 @@ from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
-from fraudstream.stream.labels import forward
+from fraudstream.stream.labels import commit, forward
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
@@ -332,6 +332,7 @@ def build_app(
         labels = app.topic(
             settings.labels_topic,
             schema=micro_batch.ListSchema(),
+            acks=False,
             partitions=cluster.partitions[settings.labels_topic],
         )
 
@@ -341,5 +342,6 @@ def build_app(
                 async with app.failing():
                     count = await forward(event.value, payments_log, app.output_producer)
                     app.observer.on_labels_forwarded(count)
+                    await commit(event.value, event.message.tp, app.lists)
 
     return app

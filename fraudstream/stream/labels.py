@@ -1,12 +1,14 @@
 """Labels that came on a topic of their own go into the payments log, so that the log alone decides every verdict.
 
 They are forwarded as they are, keyed by account, with the header `type: label`; what is wrong with one is found where
-labels are applied. Offsets are Faust's own, at least once: a label that comes twice changes nothing.
+labels are applied. A list's offsets are committed to the group once it is forwarded, so at least once: a label that
+comes twice changes nothing. Faust does not commit them: of lists it leaves gaps after a rebalance, and stops at one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -17,8 +19,13 @@ from fraudstream.stream.outputs import Outgoing, Output
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
+    from faust.types import TP
 
-    from fraudstream.stream.micro_batch import FetchedList
+    from fraudstream.stream.micro_batch import FetchedList, ListConsumer
+
+COMMIT_S_MAX = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class _Account(msgspec.Struct):
@@ -40,6 +47,15 @@ async def forward(fetched: FetchedList, payments: Output, producer: AIOKafkaProd
     ]
     await asyncio.gather(*payments.send(producer, None, outgoing, int(time.time() * 1000)))
     return len(outgoing)
+
+
+async def commit(fetched: FetchedList, place: TP, lists: ListConsumer) -> None:
+    """The next owner goes on behind the list. Where this fails, it forwards the list again."""
+    try:
+        async with asyncio.timeout(COMMIT_S_MAX):
+            await lists.commit_group_offsets({place: fetched.next})
+    except Exception as error:
+        log.warning("%s-%d: forwarded labels were not committed: %r", place.topic, place.partition, error)
 
 
 def _key(key: bytes | None, value: bytes | None) -> bytes | None:

@@ -311,7 +311,7 @@ class ListConsumer(driver.Consumer):
         self._read_offset[tp] = offset or None
 
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """For lag dashboards only: nothing here reads them back. Raises what aiokafka raises."""
+        """Of the input for lag dashboards only, of labels for their next owner. Raises what aiokafka raises."""
         await self._thread.call_thread(
             self._thread._ensure_consumer().commit, {TopicPartition(*tp): offset for tp, offset in offsets.items()}
         )
