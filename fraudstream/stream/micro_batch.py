@@ -339,8 +339,9 @@ class ListConsumer(driver.Consumer):
 
     def check_group(self) -> None:
         """Raises what ended this consumer's membership of its group, if anything has; nobody else would notice."""
-        if self._thread._consumer is not None:
-            self._thread._consumer._coordinator.check_errors()
+        consumer = self._thread._consumer
+        if consumer is not None and consumer._coordinator is not None:  # it comes to be while the consumer starts
+            consumer._coordinator.check_errors()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust compares a monotonic clock with record times here: its errors mean nothing."""
