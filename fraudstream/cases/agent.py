@@ -41,6 +41,7 @@ from fraudstream.cases.record import Position
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 from fraudstream.kafka.knock import refusal
 from fraudstream.kafka.permissions import denial, lacking
 from fraudstream.kafka.topic_metadata import Operation
@@ -149,7 +150,7 @@ class CaseAgent(Service):
         try:
             await self._consumer.start()
         except BaseException:
-            await self._consumer.stop()
+            await close(self._consumer)
             raise
 
     async def on_stop(self) -> None:
@@ -160,7 +161,7 @@ class CaseAgent(Service):
         except TimeoutError:
             log.warning("the step in hand did not end within %.0f s: left to the successor", STOP_S)
         await self._writer.drain(DRAIN_S)
-        await self._consumer.stop()
+        await close(self._consumer)
         await self._emission.stop()
         await self._view.close()
 

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from fraudstream.cases.book import Book, Held
 from fraudstream.cases.record import Position, held_of
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 
 POLL_MS = 200
 STALLED_S = 30.0
@@ -52,8 +53,8 @@ class CaseLog:
         Raises `TimeoutError` if for `STALLED_S` nothing comes, `KafkaError` if the broker can't be reached.
         """
         consumer = AIOKafkaConsumer(**self._options)
-        await consumer.start()
         try:
+            await consumer.start()
             tp = TopicPartition(self.topic, partition)
             consumer.assign([tp])
             consumer.seek(tp, 0)
@@ -78,17 +79,22 @@ class CaseLog:
                         continue
                     yield CaseRecord(held, position, record.offset)
         finally:
-            await consumer.stop()
+            await close(consumer)
 
     async def end(self, partition: int) -> int:
         """The high watermark of the partition, now. Raises as `read` does."""
-        async with asyncio.timeout(STALLED_S), AIOKafkaConsumer(**self._options) as consumer:
-            tp = TopicPartition(self.topic, partition)
-            consumer.assign([tp])
-            consumer.seek(tp, 0)
-            while (end := consumer.highwater(tp)) is None:
-                await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-            return int(end)
+        consumer = AIOKafkaConsumer(**self._options)
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await consumer.start()
+                tp = TopicPartition(self.topic, partition)
+                consumer.assign([tp])
+                consumer.seek(tp, 0)
+                while (end := consumer.highwater(tp)) is None:
+                    await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+                return int(end)
+        finally:
+            await close(consumer)
 
     async def restore(self, partition: int, tell: Callable[[float], None]) -> tuple[Book, Position, int]:
         """The partition's cases, the position they were emitted at, and the offset after the last of their records."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 
 POLL_MS: Final = 200
@@ -50,17 +49,14 @@ class TopicReader:
         try:
             await self._consumer.start()
         except BaseException:
-            await self._consumer.stop()
+            await close(self._consumer, STOP_S_MAX)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # aiokafka's fetching may swallow the cancellation that `stop` waits for; the next one reaches it.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S_MAX):
-                await self._consumer.stop()
+        await close(self._consumer, STOP_S_MAX)
 
     async def partitions(self, topic: str) -> list[int]:
         """Raises `NoTopicError`."""

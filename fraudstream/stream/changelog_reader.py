@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from fraudstream.kafka.closing import close
 from fraudstream.stream.settings import StreamSettings
 
 POLL_MS = 200
@@ -52,8 +53,8 @@ async def changelog_reader(settings: StreamSettings) -> AsyncIterator[ChangelogR
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield ChangelogReader(settings, consumer)
     finally:
-        await consumer.stop()
+        await close(consumer)

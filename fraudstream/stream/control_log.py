@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.stream.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings
@@ -86,7 +87,7 @@ async def read_controls(settings: StreamSettings) -> Controls:
                         case None:
                             pass
     finally:
-        await consumer.stop()
+        await close(consumer)
     return Controls(rule_sets, entries, switch)
 
 

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
@@ -163,7 +164,7 @@ class DeadLetterLog:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await close(consumer)
 
     async def _partitions(self) -> list[int]:
         partitions = await partitions_of(self._brokers, self.topic)

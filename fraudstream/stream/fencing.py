@@ -16,13 +16,15 @@ from typing import Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from fraudstream.kafka.closing import close
 from fraudstream.stream.changelog import TERM_HEADER, Change
+from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.settings import StreamSettings
 
 BATCH_BYTES_MAX = 900_000  # below Kafka's default message.max.bytes of 1,048,588
 WRITE_S_MAX = 30.0  # a checkpoint that takes longer has failed: the worker leaves
 TRANSACTION_TIMEOUT_MS = 60_000  # the broker's own limit, should the worker die within a transaction
-CLOSE_S_MAX = 5.0
+FENCE_S_MAX = 60.0
 COMPRESSION = "zstd"  # aiokafka asks lz4 for its level 9, which takes nine times as long to save as much
 
 
@@ -42,17 +44,26 @@ class TransactionWriter:
     def __init__(self, settings: StreamSettings, partition: int) -> None:
         self._topic = settings.changelog_topic
         self._partition = partition
+        self._transactional_id = f"{settings.app_id}-{partition}"
         self._producer = AIOKafkaProducer(
             **settings.brokers.options(),
             client_id=f"{settings.app_id}-checkpoint-{partition}",
-            transactional_id=f"{settings.app_id}-{partition}",
+            transactional_id=self._transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES_MAX,
             compression_type=COMPRESSION,
         )
 
     async def fence(self) -> None:
-        await self._producer.start()  # asks for a producer id under the transactional id
+        try:
+            async with asyncio.timeout(FENCE_S_MAX):  # aiokafka asks on for ever
+                await self._producer.start()  # asks for a producer id under the transactional id
+        except TimeoutError:
+            raise WorkerFailure(
+                f"The brokers gave the transactional id '{self._transactional_id}' to nobody for {FENCE_S_MAX:.0f} s, "
+                "so the partition's previous owner may still write. Look at the brokers' transaction coordinator "
+                "(topic __transaction_state); started again, the worker asks again."
+            ) from None
 
     async def write(self, records: Sequence[Change], term: str) -> int:
         async with asyncio.timeout(WRITE_S_MAX):
@@ -67,7 +78,7 @@ class TransactionWriter:
         return last
 
     async def close(self) -> None:
-        await _stop(self._producer)
+        await close(self._producer)  # it wrote what it had to
 
 
 class BatchWriter:
@@ -117,11 +128,3 @@ def _batches(
             appended = batch.append(timestamp=None, key=key, value=value, headers=headers)
             assert appended is not None, f"a changelog record of {len(key) + len(value)} bytes fits no batch"
     yield batch
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_S_MAX):
-            await producer.stop()
-    except Exception:  # it wrote what it had to; a fenced or cut off producer may not close well
-        pass

@@ -68,6 +68,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self.spans: dict[TP, tuple[int, int]] = {}
         self._sought: set[TP] = set()
+        self._commits = asyncio.Lock()  # one commit at a time
         self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -208,6 +209,16 @@ class ListThread(driver.AIOKafkaConsumerThread):
         # Past the queue of `call_thread`: what waits there for an absent broker must not hold this up, nor this that.
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.thread_loop))
 
+    async def commit_to_group(self, offsets: Mapping[TP, int]) -> None:
+        """Commit to the group. Where its coordinator is away, aiokafka tries on until this is cancelled."""
+
+        async def committed() -> None:
+            async with self._commits:
+                await self._ensure_consumer().commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+
+        # Past the queue of `call_thread`, whose few workers fetching needs: it would not even cancel what timed out.
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(committed(), self.thread_loop))
+
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
         """Fetch on from these offsets; what was fetched from elsewhere is dropped."""
         consumer = self._ensure_consumer()
@@ -312,9 +323,7 @@ class ListConsumer(driver.Consumer):
 
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Of the input for lag dashboards only, of labels for their next owner. Raises what aiokafka raises."""
-        await self._thread.call_thread(
-            self._thread._ensure_consumer().commit, {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        )
+        await self._thread.commit_to_group(offsets)
 
     @property
     def knows_brokers(self) -> bool:

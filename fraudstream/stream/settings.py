@@ -64,7 +64,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fetch_wait(self) -> int:
-        return self.fetch_wait_ms or FETCH_WAIT_MS[self.checkpoint_mode]
+        return FETCH_WAIT_MS[self.checkpoint_mode] if self.fetch_wait_ms is None else self.fetch_wait_ms
 
     @property
     def app_id(self) -> str:

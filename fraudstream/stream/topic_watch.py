@@ -1,7 +1,8 @@
 """While a worker runs, its topics must stay the ones it began with: looked at again and again.
 
 A topic that was created again has offsets that mean other payments; partitions that were added take accounts away from
-their memory. Fetching tells neither.
+their memory. Fetching tells neither. Brokers that know an old state of the cluster may tell anything once: what two
+looks in a row find wrong is so.
 """
 
 from __future__ import annotations
@@ -21,21 +22,31 @@ LOOK_S = 10.0
 
 
 async def watch_topics(app: StreamApp) -> None:
-    """Until cancelled. Raises `Refusal` when a topic is not what it was, or no longer fits."""
-    topic, since = app.settings.input_topic, app.cluster
+    """Until cancelled. Raises `Refusal` when two looks in a row found topics not what they were, or not fitting."""
+    doubted = False
     while True:
         await asyncio.sleep(LOOK_S)
         try:
-            now = await look_once(app.settings)
+            await _look(app)
+            doubted = False
+        except Refusal:
+            if doubted:
+                raise
+            doubted = True
         except (KafkaError, OSError, TimeoutError):
-            continue  # brokers that are away are told of by the lookout
-        if now.input_id != since.input_id:
-            raise Refusal(
-                f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
-                f"{now.input_id}): its offsets mean other payments than those in memory."
-            )
-        if now.partitions[topic] != since.partitions[topic]:
-            raise Refusal(
-                f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
-                "the worker started: accounts stand in other partitions than their memory."
-            )
+            pass  # brokers that are away are told of by the lookout
+
+
+async def _look(app: StreamApp) -> None:
+    topic, since = app.settings.input_topic, app.cluster
+    now = await look_once(app.settings)
+    if now.input_id != since.input_id:
+        raise Refusal(
+            f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
+            f"{now.input_id}): its offsets mean other payments than those in memory."
+        )
+    if now.partitions[topic] != since.partitions[topic]:
+        raise Refusal(
+            f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
+            "the worker started: accounts stand in other partitions than their memory."
+        )

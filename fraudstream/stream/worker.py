@@ -15,6 +15,7 @@ from faust.sensors.base import Sensor
 
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.kafka.closing import close
 from fraudstream.stream.app import StreamApp, build_app
 from fraudstream.stream.cluster import Cluster, look_at_cluster
 from fraudstream.stream.failure import WorkerFailure, exit_now
@@ -185,10 +186,9 @@ async def _leave(app: StreamApp) -> None:
     """Leave the group and close what is open."""
     with suppress(type(app.failure)) if app.failure is not None else nullcontext():
         await app.stop()
-    for partition in app.partitions.values():
-        await partition.writer.close()
+    await asyncio.gather(*(partition.writer.close() for partition in app.partitions.values()))
     if app.checkpoint_producer is not None:
-        await app.checkpoint_producer.stop()
+        await close(app.checkpoint_producer)
 
 
 def _warm_up(engine: Engine) -> None:

@@ -13,6 +13,7 @@ from fraudstream.cli.settings import TopicsSettings
 from fraudstream.cli.up.flights import Flights
 from fraudstream.contracts import Alert, Case, DeadLetter
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 
 FETCH_WAIT_MS: Final = 5  # the embedded broker sleeps for half of it, data or not
 POLL_MS: Final = 100
@@ -51,8 +52,8 @@ class Outputs:
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         names = (topics.decisions, topics.alerts, topics.cases, topics.dead_letters)
-        await consumer.start()
         try:
+            await consumer.start()
             partitions = [TopicPartition(name, number) for name in names for number in range(self._partitions)]
             consumer.assign(partitions)
             for partition in partitions:
@@ -71,7 +72,7 @@ class Outputs:
                         for record in records:
                             self._state.on_case(self._decode_case(record.value))
         finally:
-            await consumer.stop()
+            await close(consumer)
 
     async def _on_decisions(self, values: Sequence[bytes]) -> None:
         decode = self._decode_event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ class Thread(ListThread):
     def __init__(self, app: Any = None) -> None:
         self.spans, self._passed, self._sought = {}, {}, set()
         self.app = app
+        self._commits = asyncio.Lock()
         self.at: int | None = 0
 
     def position_now(self, tp: Any) -> int | None:
@@ -126,3 +128,40 @@ async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPa
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
         await thread.fetch(monkeypatch, [0, 1], position=2)
+
+
+class Coordinator(Consumer):
+    """Away, so that commits wait for it, until it is `back`."""
+
+    def __init__(self) -> None:
+        super().__init__(43)
+        self.back = asyncio.Event()
+        self.waiting, self.committed = 0, list[Any]()
+
+    async def commit(self, offsets: Any) -> None:
+        self.waiting += 1
+        try:
+            await self.back.wait()
+            self.committed.append(offsets)
+        finally:
+            self.waiting -= 1
+
+
+async def test_commits_that_wait_for_an_absent_coordinator_hold_up_nothing_and_do_not_add_up() -> None:
+    """They went through the queue of two workers that fetching needs, and stayed there when they had timed out."""
+    coordinator = Coordinator()
+    thread = thread_of(coordinator, wait_s=10)
+    cast(Any, thread).thread_loop = asyncio.get_running_loop()
+    cast(Any, thread)._state = lambda tp: None
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await thread.commit_to_group({TP0: 7})
+    waiting = [asyncio.create_task(thread.commit_to_group({TP0: offset})) for offset in (8, 9)]
+    assert await thread.ends([TP0]) == {TP0: 43}
+    await asyncio.sleep(0.01)
+    assert coordinator.waiting == 1
+
+    coordinator.back.set()
+    await asyncio.gather(*waiting)
+    assert coordinator.committed == [{TP0: 8}, {TP0: 9}]
