@@ -31,7 +31,7 @@ CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
 
 
 class Source(NamedTuple):
-    """Where the payment of an alert stood in the log of payments."""
+    """Where the payment of an alert stood in the log of the stage that decided."""
 
     partition: int
     offset: int
@@ -40,12 +40,13 @@ class Source(NamedTuple):
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a case remembers beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
     `forgotten`: by partition of the log, the highest offset among the alerts that are listed no more. `actions`: ids of
-    the newest actions."""
+    the newest actions. `origin`: the partition of `payments` where the account's stand, if its alerts said so."""
 
     sources: tuple[Source | None, ...] = ()
     digests: tuple[str, ...] = ()
     forgotten: dict[int, int] = {}
     actions: tuple[str, ...] = ()
+    origin: int | None = None
 
 
 class Held(NamedTuple):
@@ -74,14 +75,15 @@ class Book:
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
 
-    def alert(self, alert: Alert, source: Source | None) -> Held | None:
+    def alert(self, alert: Alert, source: Source | None, origin: int | None = None) -> Held | None:
         """The case after the alert, or None if the alert was here before. Raises `AlertError`."""
         if self._is_known(alert, source):
             return None
         case_id = self._open.get(alert.account_id)
         before = self._held[case_id] if case_id is not None else None
         after = joined(before.case, alert) if before else opened(alert)
-        held = Held(after, _noted(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts)))
+        memo = _noted(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts))
+        held = Held(after, memo if origin is None else msgspec.structs.replace(memo, origin=origin))
         self._put(held)
         return held
 
@@ -123,10 +125,9 @@ class Book:
         held = self._held.get(case_id)
         return held.case if held else None
 
-    def source_of_payments(self, case_id: str) -> int | None:
-        """The partition of the log where the case's newest payment stands, if its alert said so."""
-        sources = self._held[case_id].memo.sources
-        return sources[-1].partition if sources and sources[-1] else None
+    def origin_of_payments(self, case_id: str) -> int | None:
+        """The partition of `payments` where the case's payments stand, if their alerts said so."""
+        return self._held[case_id].memo.origin
 
     def _is_known(self, alert: Alert, source: Source | None) -> bool:
         for case_id in self._by_account.get(alert.account_id, ()):
@@ -179,4 +180,4 @@ def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:
         if gone is not None:
             forgotten[gone.partition] = max(gone.offset, forgotten.get(gone.partition, -1))
     digests = (*memo.digests, digest)[-kept:]
-    return Memo(sources=sources[-kept:], digests=digests, forgotten=forgotten, actions=memo.actions)
+    return msgspec.structs.replace(memo, sources=sources[-kept:], digests=digests, forgotten=forgotten)

@@ -21,7 +21,7 @@ from fraudstream.cases.book import Book, Held
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.lifecycle import Refusal, labels_of
 from fraudstream.cases.observer import Observer
-from fraudstream.cases.record import Outgoing, Position, case_record, source_of
+from fraudstream.cases.record import Outgoing, Position, case_record, origin_of, source_of
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Alert, CaseAction
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
@@ -69,7 +69,7 @@ class Desk:
         if alert is None:
             return
         try:
-            held = self._book.alert(alert, source_of(record.headers))
+            held = self._book.alert(alert, source_of(record.headers), origin_of(record.headers))
         except AlertError as error:
             self._bury(record, error.reason, str(error), error.path)
             return
@@ -116,12 +116,12 @@ class Desk:
         self._before, self._cases, self._tell = [], [], []
 
     def _label(self, held: Held, action: CaseAction) -> None:
-        """To the partition where the payments stand, if their alerts said which: publishers choose their
-        partitioner."""
+        """To the partition where the payments stand, if their alerts said which: publishers choose their partitioner.
+        Else to the one that Kafka's default partitioner gives the account."""
         labels = labels_of(held.case, action)
         if not labels:
             return
-        partition = self._book.source_of_payments(held.case.case_id)
+        partition = self._book.origin_of_payments(held.case.case_id)
         key, topic = held.case.account_id.encode(), self._settings.payments_topic
         self._before += [Outgoing(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition) for each in labels]
         unlabelled = held.case.alert_count - len(labels)

@@ -5,9 +5,9 @@ A case stands in the partition that has the number of its alerts' partition: one
 takes the partition over reads its cases from the partition of the same number. State and position are one record, so
 they cannot disagree: having emitted it, the agent has handled all input before `Position`.
 
-The worker keeps an account's alerts in the partition of its payments, whatever partitioner their publisher uses. So
-actions must follow the case: whoever publishes one sends it to the partition where the case stands (the view says
-which).
+A worker of one stage keeps an account's alerts in the partition of its payments, whatever partitioner their publisher
+uses; in a chain they stand where Kafka's default partitioner leads. So actions must follow the case: whoever publishes
+one sends it to the partition where the case stands (the view says which).
 
 Headers: `position` (JSON, `Position`), `memo` (JSON, `book.Memo`). Consumers of cases need neither.
 """
@@ -21,7 +21,7 @@ import msgspec
 
 from fraudstream.cases.book import Held, Memo, Source
 from fraudstream.contracts import Case
-from fraudstream.contracts.headers import SOURCE_HEADER
+from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -74,6 +74,12 @@ def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:
 
 
 def source_of(headers: Headers) -> Source | None:
-    """Where the payment of an alert stood, if the record's headers say so."""
+    """Where the payment of an alert stood in the log of the stage that decided, if the record's headers say so."""
     partition, _, offset = dict(headers).get(SOURCE_HEADER, b"").partition(b":")
     return Source(int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
+
+
+def origin_of(headers: Headers) -> int | None:
+    """The partition of `payments` where the payment of an alert stands, if the record's headers say so."""
+    origin = dict(headers).get(ORIGIN_HEADER, b"")
+    return int(origin) if origin.isdigit() else None

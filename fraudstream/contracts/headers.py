@@ -8,11 +8,18 @@ TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payme
 LABEL_HEADER: Final = (TYPE_HEADER, b"label")
 CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
+ORIGIN_HEADER: Final = (
+    "origin"  # of an alert: the partition of `payments` where its payment stands, if one stage is all
+)
 FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
+
+
+def origin_header(partition: int) -> tuple[str, bytes]:
+    return (ORIGIN_HEADER, b"%d" % partition)
 
 
 def source_of(value: bytes | None) -> tuple[str, int] | None:

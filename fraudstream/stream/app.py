@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
+import msgspec
 from aiokafka import AIOKafkaProducer
 from faust.tables.manager import TableManager
 from faust.types import TP
@@ -135,7 +136,7 @@ class StreamApp(faust.App):
             self.versions.begin(partition)
             partition.begin = partition.next_offset = earliest
             if self.rule_sets is not None:
-                await self.rule_sets.begin(partition.memory, beginning_lost=earliest > 0)
+                await self.rule_sets.begin(partition.memory, earliest)
         else:
             self._check(partition, checkpoint, earliest)
             await self._check_end(partition, checkpoint)
@@ -145,7 +146,11 @@ class StreamApp(faust.App):
             partition.memory.handed_over_to = checkpoint.handed_over_to
             if self.rule_sets is not None:
                 partition.memory.rule_set = checkpoint.rule_set
-                await self.rule_sets.go_on(partition.memory, f"the memory of {topic}-{partition.number}")
+                named_by = f"the memory of {topic}-{partition.number}"
+                if checkpoint.next_offset == checkpoint.begin:
+                    await self.rule_sets.begin_again(partition.memory, checkpoint.begin, named_by)
+                else:
+                    await self.rule_sets.go_on(partition.memory, named_by)
         if partition.begin > 0:
             partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
@@ -199,9 +204,15 @@ class StreamApp(faust.App):
 
     @property
     def _anew(self) -> str:
+        topics = [self.settings.changelog_topic]
+        stages = self.engine.stages
+        for name in stages[stages.index(self.settings.stage) + 1 :]:  # they drop what they have had of ours
+            behind = msgspec.structs.replace(self.settings, stage=name, stage_is_first=False)
+            topics += [behind.input_topic, behind.changelog_topic]
+        named = " and ".join(filter(None, (", ".join(f"'{topic}'" for topic in topics[:-1]), f"'{topics[-1]}'")))
         return (
-            f"To judge all payments of the topic anew, stop all workers, delete the topic "
-            f"'{self.settings.changelog_topic}' and run `fraudstream topics apply`"
+            f"To judge all payments of the topic anew, stop all workers, delete the topic{'s' * (len(topics) > 1)} "
+            f"{named} and run `fraudstream topics apply`"
         )
 
     def _stagger(self, number: int) -> float:

@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.contracts import DeadLetter
+from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
@@ -185,6 +186,11 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
             try:
                 if stored.letter.reason == "control":
                     raise MendError("a control counts for what stands behind it: give its command again.")
+                if _handed_on(stored.letter):
+                    raise MendError(
+                        f"it stood between stages, in {stored.letter.topic}, which drops what comes again: publish its "
+                        "payment again, to the log of payments."
+                    )
                 mended = await mend(stored)
             except MendError as error:
                 skipped.append(Skipped(stored.place, error.sentence))
@@ -209,6 +215,11 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
     finally:  # also where it did not start
         await producer.stop()
     return ReplayResult(replayed, skipped)
+
+
+def _handed_on(letter: DeadLetter) -> bool:
+    """Whether a stage handed the record on to the next one."""
+    return {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}
 
 
 async def as_it_is(stored: StoredLetter) -> Mended:

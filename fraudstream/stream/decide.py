@@ -19,7 +19,7 @@ import numpy as np
 
 from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
-from fraudstream.contracts.headers import source_header
+from fraudstream.contracts.headers import origin_header, source_header
 from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named, without_controls
@@ -195,7 +195,8 @@ class Decider:
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
             keys = [alert.account_id.encode() for alert in alerts]
-            answers = _answers(number, records, of_alerts, keys, values)
+            origin = [origin_header(number)] if app.settings.stage_is_first else []
+            answers = _answers(number, records, of_alerts, keys, values, origin)
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
 
     def _send_dead_letters(
@@ -208,15 +209,20 @@ class Decider:
 
 
 def _answers(
-    number: int, records: Sequence[ConsumerRecord], positions: list[int], keys: Sequence[bytes], values: Sequence[bytes]
+    number: int,
+    records: Sequence[ConsumerRecord],
+    positions: list[int],
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    further: Sequence[tuple[str, bytes]] = (),
 ) -> Iterator[Outgoing]:
-    """A record for each payment, keyed by its account.
+    """A record for each payment, keyed by its account, with its source and `further` headers.
 
     Made as they are taken: kept in a list, so many small objects would cost the garbage collector more than all the
     rest.
     """
     for position, key, value in zip(positions, keys, values, strict=True):
-        yield key, value, [source_header(number, records[position].offset)]
+        yield key, value, [source_header(number, records[position].offset), *further]
 
 
 def _by_outcome(verdicts: Verdicts) -> Counter[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from fraudstream.contracts.control import StoredRuleSet
+from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
 from fraudstream.engine.document import DocumentErrors
+from fraudstream.engine.engine import Engine
 from fraudstream.engine.other_memory import other_memory
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.control_log import keep, read_controls
@@ -20,8 +21,12 @@ from fraudstream.stream.failure import Refusal
 from fraudstream.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
-    from fraudstream.engine.engine import Engine
     from fraudstream.engine.memory import Memory
+
+_ONE_RELEASE: Final = (
+    "Another release switched to it: bring this worker to that one, or, if the release was taken back, finish it; then "
+    "change rules with `fraudstream rules activate`."
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,27 +43,53 @@ class RuleSets:
         self._told: set[str] = set()
 
     async def load(self, digests: Iterable[str]) -> None:
-        """Make ready what can be had of these; what can't is told in the log."""
+        """Make ready what can be had of these; what `controls` does not hold is told in the log.
+
+        Raises `Refusal` for what this release can't read: others may, and the verdict would depend on who gives it.
+        """
         missing = set(digests) - self.engines.keys()
         if missing:
             stored = (await read_controls(self._settings)).rule_sets
             for digest in sorted(missing):
                 await self._compile(digest, stored)
 
-    async def begin(self, memory: Memory, beginning_lost: bool) -> None:
+    async def begin(self, memory: Memory, first_offset: int) -> None:
         """Before the first record of a partition that no worker has judged yet.
 
-        Its log says which rules and entries count, as far as it reaches. Where retention took its beginning, the newest
-        of `controls` stand in for what was lost.
+        Its log says which rules and entries count, as far as it reaches. Where it lacks those of before, the newest of
+        `controls` stand in.
         """
-        if beginning_lost:
-            controls = await read_controls(self._settings)
-            for entry in controls.entries.values():
-                if not entry.removed:
-                    memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
-            if controls.switch is not None and not memory.building:
-                memory.rule_set = controls.switch.rule_set
+        if self._lacks_controls(first_offset):
+            switch = await self._seed_lists(memory)
+            if switch is not None and not memory.building:
+                await self.load([switch.rule_set])
+                if first_offset > 0 or self._fits(switch.rule_set):
+                    memory.rule_set = switch.rule_set
         await self.go_on(memory, "the last rule-set switch")
+
+    async def begin_again(self, memory: Memory, first_offset: int, named_by: str) -> None:
+        """As `begin`, for a partition that a worker has opened and judged nothing of: its rules are in the checkpoint,
+        its entries were in that worker's memory only."""
+        if self._lacks_controls(first_offset):
+            await self._seed_lists(memory)
+        await self.go_on(memory, named_by)
+
+    def _lacks_controls(self, first_offset: int) -> bool:
+        """Where retention took the log's beginning, or another stage decided before there was this log."""
+        return first_offset > 0 or not self._settings.stage_is_first
+
+    def _fits(self, digest: str) -> bool:
+        """Whether the rules are of this chain: the last switch may be of the time before there was one."""
+        engine = self.engines.get(digest)
+        return engine is not None and other_memory(engine.rule_set.catalogue, self.own.rule_set.catalogue) is None
+
+    async def _seed_lists(self, memory: Memory) -> RuleSwitch | None:
+        """Put the entries of today; the last switch that stands beside them."""
+        controls = await read_controls(self._settings)
+        for entry in controls.entries.values():
+            if not entry.removed:
+                memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
+        return controls.switch
 
     async def go_on(self, memory: Memory, named_by: str) -> None:
         """Have the engine of the rules in force. Raises `Refusal` if they can't be had, or need another memory."""
@@ -102,9 +133,11 @@ class RuleSets:
         try:
             rule_set = await asyncio.to_thread(compile_rule_set, stored[digest])
         except DocumentErrors as errors:
-            log.error("the rule set %s can't be used by this release: %s", digest, errors)
-            return
+            raise Refusal(f"The rule set {digest} can't be read by this release ({errors}). {_ONE_RELEASE}") from errors
         if rule_set.digest != digest:
-            log.error("what stands as rule set %s is %s to this release", digest, rule_set.digest)
-            return
-        self.engines[digest] = self.own.under(rule_set)
+            raise Refusal(
+                f"What '{self._settings.controls_topic}' holds as rule set {digest} is {rule_set.digest} to this "
+                f"release. {_ONE_RELEASE}"
+            )
+        fits = other_memory(self.own.rule_set.catalogue, rule_set.catalogue) is None
+        self.engines[digest] = self.own.under(rule_set) if fits else Engine(rule_set)  # to say how it differs

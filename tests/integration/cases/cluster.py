@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from fraudstream.cases.agent import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.contracts import Alert, Case, CaseAction
-from fraudstream.contracts.headers import SOURCE_HEADER
+from fraudstream.contracts.headers import origin_header, source_header
 from fraudstream.kafka import Brokers
 
 PARTITIONS = 2
@@ -67,7 +67,7 @@ class Cluster:
         """Each with the place of its payment, as a worker would: partition 0 of the log, offsets in order."""
         async with AIOKafkaProducer(**self.settings.brokers.options()) as producer:
             for number, alert in enumerate(alerts):
-                headers = [(SOURCE_HEADER, b"0:%d" % (first_offset + number))] if source else []
+                headers = [source_header(0, first_offset + number), origin_header(0)] if source else []
                 await producer.send_and_wait(
                     self.settings.alerts_topic,
                     msgspec.json.encode(alert),

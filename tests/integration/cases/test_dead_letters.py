@@ -12,6 +12,7 @@ import pytest
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
+from fraudstream.contracts.headers import FEATURES_HEADER, source_header
 from fraudstream.stream.dead_letter_replay import REPLAYED_FROM
 from tests.integration.stream.world import World, payment
 
@@ -145,6 +146,18 @@ async def test_only_the_beginning_of_a_record_is_not_replayed(world: World, cli:
 
     assert code == 1
     assert "only 524288 of its 614400 bytes are here" in out
+
+
+async def test_what_stood_between_stages_is_not_replayed_for_it_would_be_dropped(world: World, cli: Cli) -> None:
+    headers = [source_header(0, 17), (FEATURES_HEADER, b"packed")]
+    async with world.worker():
+        await world.publish_records([(b"a1", NOT_TEXT)], headers=headers)
+        await world.dead_letters(1)
+    code, out = await cli("replay", "--all")
+
+    assert code == 1
+    assert "publish its payment again, to the log of payments." in out
+    assert "0 replayed, 1 skipped\n" in out
 
 
 async def test_a_list_is_limited_and_says_how_many_there_are(world: World, cli: Cli) -> None:

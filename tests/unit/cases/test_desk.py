@@ -6,13 +6,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from fraudstream.cases.book import Book
 from fraudstream.cases.desk import Desk
 from fraudstream.cases.observer import Unobserved
-from fraudstream.cases.record import Position
-from fraudstream.contracts import Alert
-from tests.unit.cases.events import alert
+from fraudstream.cases.record import Outgoing, Position, case_record, held_of
+from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts.headers import origin_header, source_header
+from tests.unit.cases.events import action, alert
 
 
 class Counting(Unobserved):
@@ -27,11 +29,17 @@ class Counting(Unobserved):
 
 
 class Emission:
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    async def send(self, records: Any) -> None:
+        self.sent += records
+
     async def emit(self, partition: int, cases: Any) -> int:
         return len(cases) - 1
 
 
-def record_of(event: Alert, offset: int) -> Any:
+def record_of(event: Alert | CaseAction, offset: int, headers: Any = ()) -> Any:
     return SimpleNamespace(
         topic="alerts",
         partition=0,
@@ -39,7 +47,7 @@ def record_of(event: Alert, offset: int) -> Any:
         timestamp=0,
         key=event.account_id.encode(),
         value=msgspec.json.encode(event),
-        headers=(),
+        headers=headers,
     )
 
 
@@ -62,3 +70,21 @@ async def test_a_late_repeat_is_no_mismatch_for_its_first_verdict_has_left_the_m
 async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
     observer = await told_of([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)])
     assert (observer.repeats, observer.mismatches) == (2, 1)
+
+
+@pytest.mark.parametrize(("origin", "goes_to"), [([origin_header(3)], 3), ([], None)])
+async def test_labels_go_where_the_alert_says_that_the_payments_stand_not_to_the_deciding_stages_partition(
+    origin: list[tuple[str, bytes]], goes_to: int | None
+) -> None:
+    """None: where the key leads."""
+    emission, book = Emission(), Book()
+    settings = SimpleNamespace(cases_topic="cases", payments_topic="payments")
+    view = SimpleNamespace(put=lambda *_: None)
+    desk = Desk(0, book, Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved())
+    desk.alert(record_of(alert("a1"), 0, [source_header(7, 12), *origin]))
+    (held,) = book
+    stored = case_record("cases", 0, held, Position())
+    assert held_of(stored.value, stored.headers)[0] == held, "what the next owner reads"
+    desk.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
+    await desk.emit()
+    assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]

@@ -1,0 +1,93 @@
+"""What `controls` stands in for: lists and rules that the log of a deciding stage lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredRuleSet
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.changelog import CheckpointRecord
+from fraudstream.stream.control_log import keep
+from fraudstream.stream.failure import Refusal
+from fraudstream.stream.last_checkpoint import last_checkpoints
+from fraudstream.stream.rule_sets import RuleSets
+from tests.integration.stream.test_controls import NEW, NEW_DIGEST, OLD
+from tests.integration.stream.world import World, payment
+
+DEVICE = """  device: {key: device_id, slots: 16}
+features:
+  device.payments_1h: {aggregate: count, window: 1h}
+"""
+CHAIN = {**OLD, "features.yaml": OLD["features.yaml"].replace("features:\n", DEVICE)}
+ENTRY = ListEntry(list="stolen_devices", value="dev-8", by="r.holm", issued_at_ms=0)
+ANOTHER_DIGEST = "0123456789abcdef"
+
+
+def switch_to(digest: str) -> RuleSwitch:
+    return RuleSwitch(rule_set=digest, by="r.holm", issued_at_ms=0)
+
+
+async def opened(world: World) -> CheckpointRecord:
+    """Of the deciding stage's only partition."""
+    async with asyncio.timeout(60):
+        while True:
+            checkpoint = (await last_checkpoints(world.stages[-1])).get(0)
+            if checkpoint is not None:
+                return checkpoint
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def chain(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
+    world = World(broker, unique_name, tmp_path, rules=CHAIN, partitions=1)
+    await world.create_topics()
+    return world
+
+
+async def test_a_new_chain_begins_with_the_lists_of_controls_and_keeps_them_over_a_restart(chain: World) -> None:
+    """The switch that stands there is of the time before the chain: its rules are of another memory."""
+    await keep(chain.settings, [StoredRuleSet(NEW_DIGEST, NEW), switch_to(NEW_DIGEST), ENTRY])
+    async with chain.worker():
+        checkpoint = await opened(chain)
+    assert (checkpoint.begin, checkpoint.next_offset) == (0, 0)
+    async with chain.worker():
+        await chain.publish_records([(b"a", payment(1, "a", device_id="dev-8"))])
+        (decision,) = await chain.decisions(1)
+    assert (decision.outcome, decision.rule_set) == ("review", chain.engine.rule_set.digest)
+
+
+async def test_a_new_chain_begins_with_its_own_last_switch(chain: World) -> None:
+    changed = {**CHAIN, "score.yaml": NEW["score.yaml"]}
+    digest = compile_rule_set(changed).digest
+    await keep(chain.settings, [StoredRuleSet(digest, changed), switch_to(digest)])
+    async with chain.worker():
+        await chain.publish_records([(b"a", payment(1, "a", device_id="dev-8"))])
+        (decision,) = await chain.decisions(1)
+    assert decision.rule_set == digest
+
+
+@pytest.mark.parametrize(("first_offset", "listed"), [(0, 0), (7, 1)])
+async def test_a_partition_of_which_nothing_was_judged_begins_again_with_its_entries(
+    world: World, first_offset: int, listed: int
+) -> None:
+    """From offset 0 on the log has them all."""
+    await keep(world.settings, [ENTRY])
+    rule_sets, memory = RuleSets(world.settings, world.engine), world.engine.memory()
+    await rule_sets.begin_again(memory, first_offset, "the memory")
+    assert len(list(memory.lists.changes())) == listed
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [(OLD, "to this release"), ({**OLD, "score.yaml": "of_later: 1\n"}, "can't be read by this release")],
+)
+async def test_rules_that_only_another_release_reads_are_refused_and_none_goes_on_with_the_old_ones(
+    world: World, files: dict[str, str], said: str
+) -> None:
+    await keep(world.settings, [StoredRuleSet(ANOTHER_DIGEST, files)])
+    with pytest.raises(Refusal, match=said):
+        await RuleSets(world.settings, world.engine).load([ANOTHER_DIGEST])
