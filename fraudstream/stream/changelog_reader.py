@@ -9,6 +9,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.stalling import Progress
 from fraudstream.stream.settings import StreamSettings
 
 POLL_MS = 200
@@ -16,7 +17,7 @@ RECORDS_AT_ONCE = 20_000
 
 
 class ChangelogReader(NamedTuple):
-    """Made by `changelog_reader`."""
+    """Made by `changelog_reader`. Its methods raise `StalledError`."""
 
     settings: StreamSettings
     consumer: AIOKafkaConsumer
@@ -25,7 +26,9 @@ class ChangelogReader(NamedTuple):
         """What the partition holds now, in its order and in pieces, without what belongs to no finished transaction."""
         tp = TopicPartition(self.settings.changelog_topic, partition)
         end = await self.end(partition)
-        while await self.consumer.position(tp) < end:
+        progress = Progress(f"{tp.topic}-{partition}")
+        while (position := await self.consumer.position(tp)) < end:
+            progress.at(position)
             fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
             if records := [record for record in fetched.get(tp, ()) if record.offset < end]:
                 yield records
@@ -37,7 +40,9 @@ class ChangelogReader(NamedTuple):
         self.consumer.seek(tp, 0)
         if self.settings.checkpoint_mode == "transaction":
             return int((await self.consumer.end_offsets([tp]))[tp])
+        progress = Progress(f"{tp.topic}-{partition}")
         while (end := self.consumer.highwater(tp)) is None:  # the embedded broker tells the end in a fetch only
+            progress.at(None)
             await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
         self.consumer.seek(tp, 0)
         return int(end)

@@ -17,6 +17,7 @@ from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.stalling import Progress
 from fraudstream.stream.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings
 
@@ -49,7 +50,8 @@ def deciding_topic(settings: StreamSettings) -> str:
 
 
 async def read_controls(settings: StreamSettings) -> Controls:
-    """All that stands in `controls` now. What is no record of ours there is passed over. Raises `NoTopicError`.
+    """All that stands in `controls` now. What is no record of ours there is passed over. Raises `NoTopicError`,
+    `StalledError`.
 
     The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker.
     """
@@ -73,7 +75,9 @@ async def read_controls(settings: StreamSettings) -> Controls:
             consumer.assign([tp])
             await consumer.seek_to_beginning(tp)
             end: int | None = None
+            progress = Progress(f"{tp.topic}-{tp.partition}")
             while end is None or await consumer.position(tp) < end:
+                progress.at(None if end is None else await consumer.position(tp))
                 fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 end = consumer.highwater(tp) if end is None else end
                 for record in fetched.get(tp, ()):

@@ -21,6 +21,7 @@ from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.stalling import Progress
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
 POLL_MS: Final = 200
@@ -113,7 +114,7 @@ class DeadLetterLog:
 
         The end is the high watermark of the first answer (other ways to ask for it are wrong on the embedded broker),
         so letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no
-        such topic.
+        such topic, and `StalledError`.
         """
         partitions = await self._partitions()
         async with self._consumer() as consumer:
@@ -122,7 +123,9 @@ class DeadLetterLog:
                 consumer.assign([tp])
                 consumer.seek(tp, 0)
                 end: int | None = None
+                progress = Progress(f"{self.topic}-{partition}")
                 while end is None or await consumer.position(tp) < end:
+                    progress.at(None if end is None else await consumer.position(tp))
                     fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=LETTERS_AT_ONCE)
                     end = consumer.highwater(tp) if end is None else end
                     for record in fetched.get(tp, ()):

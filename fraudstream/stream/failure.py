@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
+from fraudstream.kafka.stalling import StalledError
+
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 EXIT_CODE_REFUSED = 78  # EX_CONFIG: to start again changes nothing
 GO_ON = "Started again, it goes on from its last checkpoint."
@@ -34,6 +36,8 @@ def in_words(error: BaseException) -> str | None:
     """A sentence for what Kafka may do to a worker at any time; None for what we did not foresee."""
     if isinstance(error, WorkerFailure):
         return error.sentence
+    if isinstance(error, StalledError):
+        return f"{error} {GO_ON}"
     if isinstance(error, ProducerFenced):
         return f"Another worker has taken over what this one held ({error}). {GO_ON}"
     if isinstance(error, (KafkaTimeoutError, TimeoutError)) or (isinstance(error, KafkaError) and error.retriable):

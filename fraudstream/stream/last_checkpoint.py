@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.stalling import Progress
 from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
 from fraudstream.stream.changelog_reader import POLL_MS, RECORDS_AT_ONCE, ChangelogReader, changelog_reader
 from fraudstream.stream.control_log import NoTopicError
@@ -39,7 +40,9 @@ async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None
     while True:
         consumer.seek(tp, max(0, end - back))
         found: CheckpointRecord | None = None
-        while await consumer.position(tp) < end:
+        progress = Progress(f"{tp.topic}-{number}")
+        while (position := await consumer.position(tp)) < end:
+            progress.at(position)
             fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
             for record in fetched.get(tp, ()):
                 if record.key == CHECKPOINT_KEY and record.value is not None:
