@@ -133,8 +133,12 @@ async def topic_metadata(client: AIOKafkaClient, topics: Sequence[str]) -> Mappi
 
 
 async def topic_identity(client: AIOKafkaClient, topic: str) -> str:
-    """The id of a topic that there is, as text."""
-    return (await topic_metadata(client, [topic]))[topic].identity
+    """The id of a topic that there is, as text. Raises what aiokafka raises, also where the broker that was asked does
+    not know the topic (yet)."""
+    told = await topic_metadata(client, [topic])
+    if topic not in told:
+        raise UnknownTopicOrPartitionError(topic)
+    return told[topic].identity
 
 
 def _read(told: Mapping[str, Any], cluster_id: str) -> TopicMetadata:

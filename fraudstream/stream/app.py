@@ -176,10 +176,25 @@ class StreamApp(faust.App):
                 f"(topic '{checkpoint.input_topic}', id {checkpoint.input_id}; now {self.cluster.input_id}): it was "
                 f"created again, so its offsets mean other payments. {anew}."
             )
+        self._check_next(place, checkpoint)
         if checkpoint.next_offset < earliest:
             raise Refusal(
                 f"{place}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
                 f"judged. {anew}, which judges those from {earliest} on and forgets what came before."
+            )
+
+    def _check_next(self, place: str, checkpoint: CheckpointRecord) -> None:
+        """The next stage drops what is handed on again by where it stands, so that must not change."""
+        known, now = (
+            (checkpoint.next_id, checkpoint.next_partitions),
+            (self.cluster.next_id, self.cluster.next_partitions),
+        )
+        if checkpoint.next_topic and checkpoint.next_topic == self.settings.next_topic and known != now:
+            raise Refusal(
+                f"The topic '{checkpoint.next_topic}' is not what it was when {place} handed payments on to it (id "
+                f"{known[0]}, {known[1]} partitions; now {now[0]}, {now[1]}): it was created again or given "
+                "partitions, so payments would count twice in the next stage, or not at all. To judge all payments of "
+                "the topic anew, stop all workers, set another worker.group and run `fraudstream topics apply`."
             )
 
     async def _check_end(self, partition: Partition, checkpoint: CheckpointRecord) -> None:

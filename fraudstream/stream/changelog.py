@@ -35,6 +35,8 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
     partition of the stage before; empty in the first stage. `opening`: the first record of an owner, which brings no
     rows. `begin`: offset of the first record that the memory has seen; above 0 the log had lost its beginning.
+    `next_topic`, its identity `next_id` and its `next_partitions`: where payments were handed on to; the next stage
+    knows them by where they stand there. Empty where the stage decides, and in older records.
     `building`, `handed_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
     """
 
@@ -50,6 +52,9 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     building: bool = False
     handed_over_to: int | None = None
     sources: dict[str, int] = {}
+    next_topic: str = ""
+    next_id: str = ""
+    next_partitions: int = 0
     schema_version: int = 1
 
 

@@ -104,6 +104,9 @@ class Checkpoints:
             building=memory.building,
             handed_over_to=memory.handed_over_to,
             sources=dict(memory.sources),
+            next_topic=app.settings.next_topic or "",
+            next_id=app.cluster.next_id,
+            next_partitions=app.cluster.next_partitions,
         )
 
     async def _write(self, partition: Partition, changes: list[Change], record: CheckpointRecord) -> int:

@@ -33,11 +33,14 @@ log = logging.getLogger(__name__)
 
 class Cluster(NamedTuple):
     """`partitions`: how many each topic has. `input_id`: see `topic_identity`. `labels_read`: by partition, how far the
-    state version before this one has forwarded labels."""
+    state version before this one has forwarded labels. `next_id`: identity of the topic that payments are handed on to,
+    if there is one, `next_partitions`: how many it has."""
 
     partitions: Mapping[str, int]
     input_id: str
     labels_read: Mapping[int, int]
+    next_id: str = ""
+    next_partitions: int = 0
 
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
@@ -75,7 +78,11 @@ async def look_once(settings: StreamSettings) -> Cluster:
         _check(settings, partitions)
         labels = partitions[settings.labels_topic] if settings.labels_topic is not None else 0
         labels_read = await _labels_read(settings, labels) if labels else {}
-        return Cluster(partitions, await topic_identity(admin._client, settings.input_topic), labels_read)
+        input_id, following = await topic_identity(admin._client, settings.input_topic), settings.next_topic
+        if following is None:
+            return Cluster(partitions, input_id, labels_read)
+        next_id = await topic_identity(admin._client, following)
+        return Cluster(partitions, input_id, labels_read, next_id, partitions[following])
     finally:
         await admin.close()
 

@@ -50,3 +50,8 @@ async def _look(app: StreamApp) -> None:
             f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
             "the worker started: accounts stand in other partitions than their memory."
         )
+    if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
+        raise Refusal(
+            f"The topic '{app.settings.next_topic}', which payments are handed on to, was created again or given "
+            "partitions while the worker ran. Started again, the worker says how to go on."
+        )

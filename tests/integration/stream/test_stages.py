@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
@@ -347,3 +348,37 @@ async def test_stages_that_run_under_different_features_are_refused(
         assert "of another rules/features.yaml than this stage's" in device.log.read_text()
     finally:
         device.kill()
+
+
+async def test_a_topic_between_stages_that_was_given_partitions_is_refused_by_who_hands_on_to_it(
+    broker: str, unique_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The device stage begins anew with its changelog; what the account stage sent it must not count twice."""
+    world = await world_of(broker, unique_name, tmp_path, ONE_EACH)
+    account, device = world.stages[0], world.stages[1]
+    async with world.worker(stage="account"):
+        await publish(world, events(5))
+        await world.records(device.input_topic, lambda found: len(found) >= 5)
+    await delete_topics(world, device.input_topic, device.changelog_topic)
+    world._partitions = {**ONE_EACH, "device": 2}
+    await world.create_topics()
+    again = world.start_process("account", {"worker.stage": "account"})
+    try:
+        assert await again.wait() == 78
+        said = again.log.read_text()
+        assert (
+            f"'{account.next_topic}' is not what it was when {account.input_topic}-0 handed payments on to it" in said
+        )
+        assert "1 partitions; now" in said
+        assert "Traceback" not in said
+    finally:
+        again.kill()
+
+
+async def delete_topics(world: World, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(**world.brokers.options())
+    await admin.start()
+    try:
+        await admin.delete_topics(list(topics))
+    finally:
+        await admin.close()

@@ -12,6 +12,7 @@ import pytest
 
 from fraudstream.stream.changelog import CHECKPOINT_KEY, Change
 from fraudstream.stream.checkpoint import Checkpoints
+from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.partition import Partition
@@ -54,9 +55,10 @@ class App:
     def __init__(self, partition: Partition) -> None:
         self.partitions = {0: partition}
         self.settings = SimpleNamespace(
-            checkpoint_s=0.0, checkpoint_bytes_max=1, input_topic="payments", checkpoint_mode="batch"
+            checkpoint_s=0.0, checkpoint_bytes_max=1, input_topic="payments", next_topic=None, checkpoint_mode="batch"
         )
-        self.cluster, self.engine = SimpleNamespace(input_id="i"), SimpleNamespace(rule_set=SimpleNamespace(digest="d"))
+        self.cluster = Cluster({"payments": 1}, "i", {})
+        self.engine = SimpleNamespace(rule_set=SimpleNamespace(digest="d"))
         self.observer = Unobserved()
 
     @asynccontextmanager

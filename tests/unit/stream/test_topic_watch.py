@@ -32,7 +32,9 @@ async def watch(monkeypatch: pytest.MonkeyPatch, *told: Cluster | Exception) -> 
 
     monkeypatch.setattr(topic_watch, "LOOK_S", 0)
     monkeypatch.setattr(topic_watch, "look_once", look_once)
-    app = SimpleNamespace(settings=SimpleNamespace(input_topic="payments"), cluster=AS_IT_WAS)
+    app = SimpleNamespace(
+        settings=SimpleNamespace(input_topic="payments", next_topic="payments-by-device"), cluster=AS_IT_WAS
+    )
     watching, ended = asyncio.create_task(topic_watch.watch_topics(cast(Any, app))), asyncio.create_task(over.wait())
     await asyncio.wait({watching, ended}, return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, watching):
@@ -55,3 +57,8 @@ async def test_what_two_looks_in_a_row_find_wrong_ends_it(monkeypatch: pytest.Mo
 async def test_brokers_that_are_silent_between_two_looks_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal, match="has 5 partitions"):
         await watch(monkeypatch, GROWN, OSError("no route"), GROWN)
+
+
+async def test_a_topic_that_payments_are_handed_on_to_must_stay_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refusal, match="which payments are handed on to"):
+        await watch(monkeypatch, *[AS_IT_WAS._replace(next_id="another")] * 2)
