@@ -8,9 +8,7 @@ TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payme
 LABEL_HEADER: Final = (TYPE_HEADER, b"label")
 CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
-ORIGIN_HEADER: Final = (
-    "origin"  # of an alert: the partition of `payments` where its payment stands, if one stage is all
-)
+ORIGIN_HEADER: Final = "origin"  # of an alert of a single stage: the partition of `payments` where its payment stands
 FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
 
 
