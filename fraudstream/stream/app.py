@@ -193,8 +193,7 @@ class StreamApp(faust.App):
             raise Refusal(
                 f"The topic '{checkpoint.next_topic}' is not what it was when {place} handed payments on to it (id "
                 f"{known[0]}, {known[1]} partitions; now {now[0]}, {now[1]}): it was created again or given "
-                "partitions, so payments would count twice in the next stage, or not at all. To judge all payments of "
-                "the topic anew, stop all workers, set another worker.group and run `fraudstream topics apply`."
+                f"partitions, so payments would count twice in the next stage, or not at all. {self._anew}."
             )
 
     async def _check_end(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
