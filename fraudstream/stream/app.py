@@ -25,7 +25,7 @@ from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
-from fraudstream.stream.labels import commit, forward
+from fraudstream.stream.labels import LabelForwarder
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
@@ -73,6 +73,7 @@ class StreamApp(faust.App):
         self.decisions = self._output(settings.decisions_topic) if decides and settings.decisions else None
         self.alerts = self._output(settings.alerts_topic) if decides else None
         self.dead_letters = self._output(settings.dead_letters_topic)
+        self.labels: LabelForwarder | None = None  # of the first stage
         self.checkpoint_producer: AIOKafkaProducer | None = None
         self._generation = 0
 
@@ -352,8 +353,8 @@ def build_app(
             async with app.failing():
                 await app.decider.decide(event.message.partition, event.value)
 
-    payments_log = app.payments
-    if settings.labels_topic is not None and payments_log is not None:
+    if settings.labels_topic is not None and app.payments is not None:
+        app.labels = forwarder = LabelForwarder(settings.labels_topic, app.payments, app.lists)
         labels = app.topic(
             settings.labels_topic,
             schema=micro_batch.ListSchema(),
@@ -365,8 +366,7 @@ def build_app(
         async def forward_labels(stream: Any) -> None:
             async for event in stream.events():
                 async with app.failing():
-                    count = await forward(event.value, payments_log, app.output_producer)
+                    count = await forwarder.forward(event.message.tp, event.value, app.output_producer)
                     app.observer.on_labels_forwarded(count)
-                    await commit(event.value, event.message.tp, app.lists)
 
     return app

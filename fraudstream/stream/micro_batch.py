@@ -314,6 +314,8 @@ class ListConsumer(driver.Consumer):
         assignment = self.assignment()
         labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
         offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}
+        if self.app.labels is not None:
+            self.app.labels.go_on(offsets)
         await self._thread.seek_all(offsets)
         return offsets
 

@@ -85,7 +85,8 @@ def test_who_is_not_let_in_ends_at_once_with_one_sentence(
 async def test_a_certificate_of_ours_lets_us_in(secure_kafka: SecureCluster) -> None:
     certified = secure_kafka.certified()
     assert await refusal(certified) is None
-    assert "topic" in fraudstream(certified, "topics", "check").stdout
+    told = fraudstream(certified, "topics", "check")
+    assert "topic" in told.stdout + told.stderr  # what is missing there, or what this user may not see: it was let in
     anonymous = Brokers(certified.servers, "SSL", cafile=certified.cafile)
     assert "hangs up on a client that speaks SSL" in await unreachable(anonymous)
 
