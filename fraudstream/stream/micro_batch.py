@@ -210,13 +210,20 @@ class ListThread(driver.AIOKafkaConsumerThread):
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.thread_loop))
 
     async def commit_to_group(self, offsets: Mapping[TP, int]) -> None:
-        """Commit to the group. Where its coordinator is away, aiokafka tries on until this is cancelled."""
+        """Commit to the group, one commit at a time. Where its coordinator is away, aiokafka tries on, also when the
+        caller waits no longer: cancelled in its midst, a commit leaves the membership of the group in pieces."""
 
         async def committed() -> None:
             async with self._commits:
-                await self._ensure_consumer().commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+                places = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
+                under_way = asyncio.ensure_future(self._ensure_consumer().commit(places))
+                try:
+                    await asyncio.shield(under_way)
+                except asyncio.CancelledError:
+                    await asyncio.wait({under_way})
+                    raise
 
-        # Past the queue of `call_thread`, whose few workers fetching needs: it would not even cancel what timed out.
+        # Past the queue of `call_thread`, whose few workers fetching needs.
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(committed(), self.thread_loop))
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
