@@ -15,22 +15,19 @@ of the log of payments. The cases of a step, in order, leave by
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from fraudstream.cases.record import Outgoing
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
 from fraudstream.kafka.topic_metadata import topic_identity
 
 TRANSACTION_S: Final = 10.0
 CLOSE_S: Final = 5.0
 RECORD_BYTES_MAX: Final = 1_000_000
-
-log = logging.getLogger(__name__)
 
 
 class PlainEmission:
@@ -53,7 +50,7 @@ class PlainEmission:
         try:
             await self._producer.start()
         except BaseException:
-            await self._producer.stop()
+            await close(self._producer, CLOSE_S)
             raise
 
     async def partitions_of(self, topic: str) -> int:
@@ -81,7 +78,7 @@ class PlainEmission:
         """The partition has another owner now, or none."""
 
     async def stop(self) -> None:
-        await _stop(self._producer)
+        await close(self._producer, CLOSE_S)
 
 
 class FencedEmission(PlainEmission):
@@ -120,21 +117,12 @@ class FencedEmission(PlainEmission):
     async def let_go(self, partition: int) -> None:
         owner = self._owners.pop(partition, None)
         if owner is not None:
-            await _stop(owner)
+            await close(owner, CLOSE_S)
 
     async def stop(self) -> None:
         for partition in list(self._owners):
             await self.let_go(partition)
         await super().stop()
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Without a broker, or fenced, a producer may not close well: all that had to be durable is, or is in doubt."""
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await producer.stop()
-    except (KafkaError, TimeoutError) as error:
-        log.warning("a producer did not close well: %r", error)
 
 
 async def _send(producer: AIOKafkaProducer, record: Outgoing) -> Any:

@@ -22,6 +22,7 @@ import msgspec
 from fraudstream.cases.book import Held, Memo, Source
 from fraudstream.contracts import Case
 from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER
+from fraudstream.contracts.headers import source_of as headers_source
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -75,8 +76,8 @@ def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:
 
 def source_of(headers: Headers) -> Source | None:
     """Where the payment of an alert stood in the log of the stage that decided, if the record's headers say so."""
-    partition, _, offset = dict(headers).get(SOURCE_HEADER, b"").partition(b":")
-    return Source(int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
+    source = headers_source(dict(headers).get(SOURCE_HEADER))
+    return Source(int(source[0]), source[1]) if source is not None else None
 
 
 def origin_of(headers: Headers) -> int | None:

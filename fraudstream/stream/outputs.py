@@ -14,7 +14,7 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from fraudstream.stream.placement import partitions_of
+from fraudstream.stream.placement import partitions_for
 
 Headers = list[tuple[str, bytes]]  # a list: the builder of batches takes nothing else
 Outgoing = tuple[bytes | None, bytes, Headers]  # key, value, headers
@@ -49,7 +49,7 @@ class Output:
     ) -> set[Acknowledgement]:
         """As `send`, each record where its key belongs. `records`: those at some positions of `keys`, made when they
         are asked for."""
-        number_of = partitions_of(keys, len(self._lanes))
+        number_of = partitions_for(keys, len(self._lanes))
         order = np.argsort(number_of, kind="stable")
         numbers, begins = np.unique(number_of[order], return_index=True)
         waits: set[Acknowledgement] = set()

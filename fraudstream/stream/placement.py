@@ -16,10 +16,10 @@ from fraudstream.engine.jit import jit
 _SEED, _MIX = 0x9747B28C, 0x5BD1E995
 
 
-def partitions_of(keys: Sequence[bytes | None], partitions: int) -> npt.NDArray[np.int64]:
+def partitions_for(keys: Sequence[bytes | None], partitions: int) -> npt.NDArray[np.int64]:
     """The partition of each key, int64, shape (n,). None counts as the empty key.
 
-    >>> partitions_of([b"acct-1", b"", None], 12).tolist()
+    >>> partitions_for([b"acct-1", b"", None], 12).tolist()
     [2, 9, 9]
     """
     joined = b"".join([key or b"" for key in keys])

@@ -21,7 +21,7 @@ from fraudstream.stream.cluster import Cluster, look_at_cluster
 from fraudstream.stream.failure import WorkerFailure, exit_now
 from fraudstream.stream.lookout import Lookout
 from fraudstream.stream.observer import Observer, Unobserved
-from fraudstream.stream.placement import partitions_of
+from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
 from fraudstream.stream.state_versions import check_version
@@ -196,4 +196,4 @@ def _warm_up(engine: Engine) -> None:
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
     whole.judge([payment], whole.memory())
-    partitions_of([b"0"], 1)
+    partitions_for([b"0"], 1)

@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.outputs import Outgoing, Output
-from fraudstream.stream.placement import partitions_of
+from fraudstream.stream.placement import partitions_for
 
 BATCH_BYTES = 1000
 
@@ -122,4 +122,4 @@ async def test_keys_go_where_kafkas_own_partitioner_puts_them() -> None:
     draw = random.Random(7)
     keys = [draw.randbytes(draw.randrange(40)) for _ in range(2_000)] + [b"", "é€".encode()]
     for count in (1, 3, 12, 64):
-        assert partitions_of(keys, count).tolist() == [(murmur2(key) & 0x7FFFFFFF) % count for key in keys]
+        assert partitions_for(keys, count).tolist() == [(murmur2(key) & 0x7FFFFFFF) % count for key in keys]
