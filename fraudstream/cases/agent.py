@@ -23,71 +23,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced, UnknownError, UnknownTopicOrPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError
 from mode import Service
 
 from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.cluster import check_partitions, connect
 from fraudstream.cases.desk import Desk
 from fraudstream.cases.emission import FencedEmission, PlainEmission
+from fraudstream.cases.failure import AgentError, in_words
+from fraudstream.cases.lookout import Lookout, places_of
 from fraudstream.cases.observer import Observer, Unobserved
 from fraudstream.cases.record import Position
+from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
-from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.knock import refusal
-from fraudstream.kafka.permissions import denial, lacking
-from fraudstream.kafka.topic_metadata import Operation
+from fraudstream.kafka.permissions import denial
+from fraudstream.kafka.silence import SAY_S
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 200
 COMMIT_S: Final = 2.0
 STOP_S: Final = 10.0
 DRAIN_S: Final = 3.0
-RETRY_S: Final = 1.0  # between two tries to reach a broker
-SAY_S: Final = 5.0  # between two words about it
 LOOK_S: Final = 2.0
-ANSWER_S_MAX: Final = 3.0
-
-GO_ON: Final = "Started again, it goes on where it was."
 
 log = logging.getLogger(__name__)
 # mode tells of starts, stops and crashes, these with a trace; what is worth a word of them we say ourselves.
 mode_log = logging.getLogger("mode.cases")
 mode_log.setLevel(logging.CRITICAL)
-
-
-class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`fenced`: write cases in Kafka transactions that fence a partition's previous
-    owner; False on a broker without sound transactions, where only one agent may run. `fetch_wait_ms`: longest wait of
-    a fetch."""
-
-    brokers: Brokers
-    redis_url: str
-    fenced: bool
-    group: str = "fraudstream-cases"
-    alerts_topic: str = "alerts"
-    case_actions_topic: str = "case-actions"
-    cases_topic: str = "cases"
-    payments_topic: str = "payments"
-    dead_letters_topic: str = "dead-letters"
-    fetch_wait_ms: int = 500
-    session_timeout_s: float = 10.0
-
-
-class AgentError(Exception):
-    """The agent cannot go on. `sentence` says what was wrong, where, and what to do."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
 
 
 class CaseAgent(Service):
@@ -121,10 +92,10 @@ class CaseAgent(Service):
             settings.cases_topic,
             "fenced by transactions" if settings.fenced else "plain mode, nobody is fenced: run one agent only",
         )
-        await self._connect()
+        await connect(settings, self._emission, self._observer)
         try:
-            await self._check_partitions()
-            self._input_ids = [await self._emission.identity_of(topic) for topic in self._input_topics]
+            await check_partitions(settings, self._emission)
+            self._input_ids = [await self._emission.identity_of(topic) for topic in settings.input_topics]
             await self._join()
         except BaseException as error:
             await self._emission.stop()
@@ -146,7 +117,8 @@ class CaseAgent(Service):
             # By topic, in order of partitions: equal numbers of alerts and actions meet in one agent.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._consumer.subscribe(self._input_topics, listener=_Rebalance(self))
+        self._lookout = Lookout(settings, self._consumer, self._desks, self._observer)
+        self._consumer.subscribe(settings.input_topics, listener=_Rebalance(self))
         try:
             await self._consumer.start()
         except BaseException:
@@ -170,7 +142,7 @@ class CaseAgent(Service):
         if (denied := denial(reason, self._settings.brokers)) is not None:
             reason = AgentError(denied)
         if self.crash_reason is None:
-            sentence = _in_words(reason)
+            sentence = in_words(reason)
             log.critical("%s", sentence or repr(reason), exc_info=None if sentence is not None else reason)
             self._observer.on_failure(sentence or repr(reason))
         await super().crash(reason)
@@ -196,8 +168,7 @@ class CaseAgent(Service):
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     await self._handle(tp, records)
-                numbers = {tp.partition for tp in fetched} & self._desks.keys()
-                self._tell_lag({number: self._desks[number] for number in numbers}, {})
+                self._lookout.tell_lag({tp.partition for tp in fetched} & self._desks.keys(), {})
                 if time.monotonic() - committed_at >= COMMIT_S:
                     async with self._step:
                         await self._commit()
@@ -226,8 +197,8 @@ class CaseAgent(Service):
                 return  # a rebalance since: begin again with the partitions that are ours now
             position = self._checked(partition, position)
             try:
-                for topic, offset in self._by_topic(position):
-                    self._consumer.seek(TopicPartition(topic, partition), offset)
+                for tp, offset in places_of(self._settings, partition, position).items():
+                    self._consumer.seek(tp, offset)
             except IllegalStateError:
                 return  # the same: no longer assigned
             self._desks[partition] = Desk(
@@ -244,7 +215,7 @@ class CaseAgent(Service):
     def _checked(self, partition: int, position: Position) -> Position:
         """The position, if it is one in the topics as they are now. Raises `AgentError`."""
         known = (position.alerts_id, position.case_actions_id)
-        for topic, id_then, id_now in zip(self._input_topics, known, self._input_ids, strict=True):
+        for topic, id_then, id_now in zip(self._settings.input_topics, known, self._input_ids, strict=True):
             if id_then not in ("", id_now):
                 raise AgentError(
                     f"The topic '{topic}' is not the one that the cases of partition {partition} come from (id "
@@ -255,12 +226,11 @@ class CaseAgent(Service):
         alerts_id, case_actions_id = self._input_ids
         return msgspec.structs.replace(position, alerts_id=alerts_id, case_actions_id=case_actions_id)
 
-    def _by_topic(self, position: Position) -> Iterable[tuple[str, int]]:
-        return zip(self._input_topics, (position.alerts, position.case_actions), strict=True)
-
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """The group gave us these partitions: nothing is handled before they are taken over, by the loop."""
-        by_topic = {topic: {tp.partition for tp in partitions if tp.topic == topic} for topic in self._input_topics}
+        by_topic = {
+            topic: {tp.partition for tp in partitions if tp.topic == topic} for topic in self._settings.input_topics
+        }
         alerts, actions = by_topic.values()
         if alerts != actions:
             await self.crash(
@@ -287,9 +257,9 @@ class CaseAgent(Service):
     async def _commit(self) -> None:
         """Tell the group how far we are. It may fail: nothing depends on it."""
         offsets = {
-            TopicPartition(topic, partition): offset
+            tp: offset
             for partition, desk in self._desks.items()
-            for topic, offset in self._by_topic(desk.position)
+            for tp, offset in places_of(self._settings, partition, desk.position).items()
         }
         offsets = {tp: offset for tp, offset in offsets.items() if self._committed.get(tp, 0) != offset}
         if not offsets:
@@ -314,104 +284,9 @@ class CaseAgent(Service):
 
     @Service.task
     async def _look(self) -> None:
-        """Ask for the ends of our partitions, apart from fetching: do brokers answer, and what waits?"""
-        answered_at, said_at = time.monotonic(), 0.0
         while not self.should_stop:
             await self.sleep(LOOK_S)
-            desks = dict(self._desks)
-            tps = [TopicPartition(topic, number) for number in desks or (0,) for topic in self._input_topics]
-            try:
-                async with asyncio.timeout(ANSWER_S_MAX):
-                    ends = await self._consumer.end_offsets(tps)
-            except (KafkaError, OSError, TimeoutError) as error:
-                self._observer.on_brokers(answer=False)
-                now, why = time.monotonic(), str(error) or "no answer in time"
-                if now - max(answered_at, said_at) > SAY_S:
-                    said_at, brokers = now, self._settings.brokers
-                    log.warning("no broker answers at %s, for %.0f s now (%s)", brokers, now - answered_at, why)
-                continue
-            if said_at > answered_at:
-                log.warning("the brokers answer again, after %.0f s", time.monotonic() - answered_at)
-            answered_at = time.monotonic()
-            self._observer.on_brokers(answer=True)
-            self._tell_lag({number: desk for number, desk in desks.items() if self._desks.get(number) is desk}, ends)
-
-    def _tell_lag(self, desks: Mapping[int, Desk], ends: Mapping[TopicPartition, int]) -> None:
-        for partition, desk in desks.items():
-            lag = 0
-            for topic, offset in self._by_topic(desk.position):
-                tp = TopicPartition(topic, partition)
-                fetched = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
-                lag += max(0, ends.get(tp, 0) - offset, (fetched or 0) - offset)
-            self._observer.on_lag(partition, lag=lag)
-
-    @property
-    def _input_topics(self) -> tuple[str, str]:
-        """In the order of `Position`."""
-        return self._settings.alerts_topic, self._settings.case_actions_topic
-
-    async def _connect(self) -> None:
-        """Start the producers, as soon as a broker answers."""
-        brokers, since, said_at = self._settings.brokers, time.monotonic(), -SAY_S
-        while True:
-            try:
-                await self._check_permissions()
-                return await self._emission.start()
-            except UnknownError as error:  # how the embedded broker answers the first request of an idempotent producer
-                raise AgentError(
-                    f"The broker at {brokers} has no transactions (it is no Apache Kafka). Set "
-                    "worker.checkpoint_mode=batch, and run one case agent only: without transactions nobody is fenced."
-                ) from error
-            except (KafkaError, OSError) as error:
-                if (sentence := denial(error, brokers) or await refusal(brokers)) is not None:
-                    raise AgentError(sentence) from error
-                self._observer.on_brokers(answer=False)
-                now = time.monotonic()
-                if now - said_at >= SAY_S:
-                    said_at = now
-                    log.warning("no broker answers at %s, for %.0f s now (%s): trying on", brokers, now - since, error)
-            await asyncio.sleep(RETRY_S)
-
-    async def _check_permissions(self) -> None:
-        settings = self._settings
-        if not settings.fenced:
-            return  # no Apache Kafka: a broker that may create a topic that it is asked for by name
-        wanted: dict[str, tuple[Operation, ...]] = {
-            settings.alerts_topic: ("READ",),
-            settings.case_actions_topic: ("READ",),
-            settings.cases_topic: ("READ", "WRITE"),
-            settings.payments_topic: ("WRITE",),  # labels of closed cases
-            settings.dead_letters_topic: ("WRITE",),
-        }
-        if (sentence := await lacking(settings.brokers, wanted)) is not None:
-            raise AgentError(sentence)
-
-    async def _check_partitions(self) -> None:
-        topics = (*self._input_topics, self._settings.cases_topic)
-        try:
-            counts = {topic: await self._emission.partitions_of(topic) for topic in topics}
-        except UnknownTopicOrPartitionError as error:
-            raise AgentError(
-                f"{self._settings.brokers} lacks one of the topics {', '.join(topics)}. Create them with "
-                "`fraudstream topics apply`."
-            ) from error
-        if len(set(counts.values())) != 1:
-            found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
-            raise AgentError(
-                f"alerts, case-actions and cases must have equally many partitions, but {found}:"
-                " see `fraudstream topics check`."
-            )
-
-
-def _in_words(reason: BaseException) -> str | None:
-    """A sentence for what Kafka may do to an agent at any time; None for what we did not foresee."""
-    if isinstance(reason, AgentError):
-        return reason.sentence
-    if isinstance(reason, ProducerFenced):
-        return f"Another agent has taken over what this one held ({reason}). {GO_ON}"
-    if isinstance(reason, (KafkaError, TimeoutError)):
-        return f"Kafka did not take in time what the agent had to write ({str(reason) or 'no answer'}). {GO_ON}"
-    return None
+            await self._lookout.look()
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

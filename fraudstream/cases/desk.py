@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -22,13 +22,11 @@ from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.lifecycle import Refusal, labels_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import Outgoing, Position, case_record, origin_of, source_of
+from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Alert, CaseAction
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
-
-if TYPE_CHECKING:
-    from fraudstream.cases.agent import AgentSettings
 
 _alert = msgspec.json.Decoder(Alert)
 _action = msgspec.json.Decoder(CaseAction)

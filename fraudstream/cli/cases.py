@@ -16,7 +16,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
-    from fraudstream.cases.agent import AgentSettings
+    from fraudstream.cases.settings import AgentSettings
     from fraudstream.cases.view import CaseView
     from fraudstream.cli.main import Subparsers
     from fraudstream.contracts import Alert, Case
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def agent_settings(settings: Settings) -> AgentSettings:
     """The case agent's part of the command line's settings. What describes the broker is set once, for the worker."""
-    from fraudstream.cases.agent import AgentSettings
+    from fraudstream.cases.settings import AgentSettings
 
     topics = settings.topics
     return AgentSettings(
@@ -137,7 +137,8 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     from aiokafka.errors import KafkaError
     from redis import RedisError
 
-    from fraudstream.cases.agent import AgentError, CaseAgent
+    from fraudstream.cases.agent import CaseAgent
+    from fraudstream.cases.failure import AgentError
     from fraudstream.stream.failure import exit_now
 
     view = _view(settings.redis_url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from fraudstream.kafka.knock import refusal
 from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.silence import Silence
 from fraudstream.kafka.topic_metadata import Operation, topic_identity
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
@@ -26,7 +26,6 @@ from fraudstream.stream.settings import StreamSettings
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 2.0
-SAY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class Cluster(NamedTuple):
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
     """Ask until a broker answers, then check what it has. Raises `Refusal` where to ask again would change nothing."""
-    since, said_at, retry_s = time.monotonic(), -SAY_S, RETRY_S_MIN
+    silence, retry_s = Silence(settings.brokers, log, so=": trying on", at_once=True), RETRY_S_MIN
     while True:
         try:
             cluster = await look_once(settings)
@@ -55,12 +54,7 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise Refusal(sentence) from error
             observer.on_brokers(answer=False)
-            now = time.monotonic()
-            if now - said_at >= SAY_S:
-                said_at = now
-                log.warning(
-                    "no broker answers at %s, for %.0f s now (%s): trying on", settings.brokers, now - since, error
-                )
+            silence.goes_on(error)
         await asyncio.sleep(retry_s)
         retry_s = min(2 * retry_s, RETRY_S_MAX)
 

@@ -16,13 +16,14 @@ from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from fraudstream.kafka.silence import SAY_S, Silence
+
 if TYPE_CHECKING:
     from fraudstream.stream.app import StreamApp
     from fraudstream.stream.partition import Partition
 
 LOOK_S = 2.0
 ANSWER_S_MAX = 3.0
-SAY_S = 5.0  # between two words about the same; also, how long brokers may be silent before it is worth one
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,7 @@ def progress(partitions: Iterable[Partition], ends: Mapping[int, int]) -> Progre
 class Lookout:
     def __init__(self, app: StreamApp) -> None:
         self._app = app
-        self._answered_at = time.monotonic()
-        self._said_at = 0.0
+        self._silence = Silence(app.settings.brokers, log, so=": payments wait there")
         self._recovering_said_at = 0.0
 
     async def run(self) -> None:
@@ -88,32 +88,15 @@ class Lookout:
             async with asyncio.timeout(ANSWER_S_MAX):
                 ends = await app.lists.ends([TP(topic, number) for number in partitions or (0,)])
         except (KafkaError, OSError, TimeoutError) as error:
-            self._silent(error)
+            self._silence.goes_on(error)
+            app.observer.on_brokers(answer=False)
             return
-        self._answered()
+        self._silence.ends()
+        app.observer.on_brokers(answer=True)
         for number, partition in partitions.items():
             if app.partitions.get(number) is partition and not (partition.recovering or partition.handed_over):
                 lag = app.lists.behind(TP(topic, number), ends[TP(topic, number)], partition.next_offset)
                 app.observer.on_lag(number, lag=lag)
-
-    def _answered(self) -> None:
-        now = time.monotonic()
-        if self._said_at > self._answered_at:
-            log.warning("the brokers answer again, after %.0f s", now - self._answered_at)
-        self._answered_at = now
-        self._app.observer.on_brokers(answer=True)
-
-    def _silent(self, error: Exception) -> None:
-        now = time.monotonic()
-        if now - max(self._answered_at, self._said_at) > SAY_S:
-            self._said_at = now
-            log.warning(
-                "no broker answers at %s, for %.0f s now (%s): payments wait there",
-                self._app.settings.brokers,
-                now - self._answered_at,
-                str(error) or "no answer in time",
-            )
-        self._app.observer.on_brokers(answer=False)
 
     def _tell_recovery(self) -> None:
         app, now = self._app, time.monotonic()

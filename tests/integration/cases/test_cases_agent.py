@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from fraudstream.cases.agent import AgentError, CaseAgent
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.failure import AgentError
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.contracts import DeadLetter, Label

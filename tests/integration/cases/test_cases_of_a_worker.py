@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from fraudstream.cases.agent import AgentSettings, CaseAgent
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Unobserved

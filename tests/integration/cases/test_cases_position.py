@@ -9,9 +9,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.cases import case_log
-from fraudstream.cases.agent import AgentError, CaseAgent
+from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.book import Book, Held
 from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.failure import AgentError
 from fraudstream.cases.record import Position, case_record
 from fraudstream.contracts import Case
 from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually

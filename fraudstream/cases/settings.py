@@ -1,0 +1,29 @@
+"""What a case agent needs to know to run. `fraudstream cases` fills it from the command line's settings."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fraudstream.kafka import Brokers
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
+    sound transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch."""
+
+    brokers: Brokers
+    redis_url: str
+    fenced: bool
+    group: str = "fraudstream-cases"
+    alerts_topic: str = "alerts"
+    case_actions_topic: str = "case-actions"
+    cases_topic: str = "cases"
+    payments_topic: str = "payments"
+    dead_letters_topic: str = "dead-letters"
+    fetch_wait_ms: int = 500
+    session_timeout_s: float = 10.0
+
+    @property
+    def input_topics(self) -> tuple[str, str]:
+        """In the order of `Position`."""
+        return self.alerts_topic, self.case_actions_topic
