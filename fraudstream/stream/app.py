@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
-import msgspec
 from aiokafka import AIOKafkaProducer
 from faust.tables.manager import TableManager
 from faust.types import TP
@@ -18,7 +17,6 @@ from mode.supervisors import CrashingSupervisor
 
 from fraudstream.kafka.permissions import denial
 from fraudstream.stream import arena_store, micro_batch
-from fraudstream.stream.changelog import CheckpointRecord
 from fraudstream.stream.checkpoint import Checkpoints
 from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.credentials import credentials
@@ -30,6 +28,7 @@ from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
+from fraudstream.stream.resumption import Resumption
 from fraudstream.stream.rule_sets import RuleSets
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.state_versions import StateVersions
@@ -67,6 +66,7 @@ class StreamApp(faust.App):
         self.decider = Decider(self)
         self.rule_sets = RuleSets(settings, engine) if engine.decides else None
         self.versions = StateVersions(self)
+        self.resumption = Resumption(settings, cluster, engine.stages)
         self.payments = self._output(settings.payments_topic) if settings.labels_topic is not None else None
         self.forwards = self._output(settings.next_topic) if settings.next_topic is not None else None
         decides = settings.next_topic is None
@@ -139,8 +139,10 @@ class StreamApp(faust.App):
             if self.rule_sets is not None:
                 await self.rule_sets.begin(partition.memory, earliest)
         else:
-            self._check(partition, checkpoint, earliest)
-            await self._check_end(partition, checkpoint)
+            self.resumption.check(partition, checkpoint, earliest)
+            if self.settings.checkpoint_mode == "transaction":  # the embedded broker tells a wrong end
+                place = TP(topic, partition.number)
+                self.resumption.check_end(place, checkpoint, (await self.lists.ends([place]))[place])
             partition.next_offset, partition.memory.sources = checkpoint.next_offset, dict(checkpoint.sources)
             partition.begin = checkpoint.begin
             partition.memory.building = checkpoint.building
@@ -164,70 +166,6 @@ class StreamApp(faust.App):
             records=replay.records,
             size=replay.size,
             next_offset=partition.next_offset,
-        )
-
-    def _check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
-        """Rows and position are only good for the topic and the engine that they were written for."""
-        place, anew = f"{self.settings.input_topic}-{partition.number}", self._anew
-        if checkpoint.layout != partition.memory.layout:
-            raise self.other_layout(partition.number, f"layout {checkpoint.layout}, now {partition.memory.layout}")
-        if (checkpoint.input_topic, checkpoint.input_id) != (self.settings.input_topic, self.cluster.input_id):
-            raise Refusal(
-                f"The topic '{self.settings.input_topic}' is not the one that the memory of {place} comes from "
-                f"(topic '{checkpoint.input_topic}', id {checkpoint.input_id}; now {self.cluster.input_id}): it was "
-                f"created again, so its offsets mean other payments. {anew}."
-            )
-        self._check_next(place, checkpoint)
-        if checkpoint.next_offset < earliest:
-            raise Refusal(
-                f"{place}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
-                f"judged. {anew}, which judges those from {earliest} on and forgets what came before."
-            )
-
-    def _check_next(self, place: str, checkpoint: CheckpointRecord) -> None:
-        """The next stage drops what is handed on again by where it stands, so that must not change."""
-        known, now = (
-            (checkpoint.next_id, checkpoint.next_partitions),
-            (self.cluster.next_id, self.cluster.next_partitions),
-        )
-        if checkpoint.next_topic and checkpoint.next_topic == self.settings.next_topic and known != now:
-            raise Refusal(
-                f"The topic '{checkpoint.next_topic}' is not what it was when {place} handed payments on to it (id "
-                f"{known[0]}, {known[1]} partitions; now {now[0]}, {now[1]}): it was created again or given "
-                f"partitions, so payments would count twice in the next stage, or not at all. {self._anew}."
-            )
-
-    async def _check_end(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
-        if self.settings.checkpoint_mode != "transaction":
-            return  # the embedded broker tells a wrong end
-        tp = TP(self.settings.input_topic, partition.number)
-        end = (await self.lists.ends([tp]))[tp]
-        if checkpoint.next_offset > end:
-            raise Refusal(
-                f"{tp.topic}-{tp.partition} ends at {end}, but its memory has seen it up to {checkpoint.next_offset}: "
-                f"the brokers lost the last payments (an unclean leader election does that). {self._anew}."
-            )
-
-    def other_layout(self, number: int, how: str) -> Refusal:
-        """The memory of a partition was written under a catalogue whose rows are of another form."""
-        return Refusal(
-            f"The memory of {self.settings.input_topic}-{number} was written for another rules/features.yaml "
-            f"({how}). Go back to that one; to change it, build a memory for the new one beside the running workers: "
-            f"set worker.state_version to {self.settings.state_version + 1}, run `fraudstream topics apply`, then "
-            f"`fraudstream worker --rebuild`. {self._anew}."
-        )
-
-    @property
-    def _anew(self) -> str:
-        topics = [self.settings.changelog_topic]
-        stages = self.engine.stages
-        for name in stages[stages.index(self.settings.stage) + 1 :]:  # they drop what they have had of ours
-            behind = msgspec.structs.replace(self.settings, stage=name, stage_is_first=False)
-            topics += [behind.input_topic, behind.changelog_topic]
-        named = " and ".join(filter(None, (", ".join(f"'{topic}'" for topic in topics[:-1]), f"'{topics[-1]}'")))
-        return (
-            f"To judge all payments of the topic anew, stop all workers, delete the topic{'s' * (len(topics) > 1)} "
-            f"{named} and run `fraudstream topics apply`"
         )
 
     def _stagger(self, number: int) -> float:

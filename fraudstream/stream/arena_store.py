@@ -64,7 +64,7 @@ class ArenaStore(Store[Any, Any]):
         try:
             partition.replay.feed(record for record in fetched.records if record.offset >= expected)
         except ValueError as error:  # rows of another layout; its checkpoint, which names it, comes behind them
-            raise self.app.other_layout(number, str(error).rstrip(".")) from error
+            raise self.app.resumption.other_layout(number, str(error).rstrip(".")) from error
         partition.changelog_read = max(expected, fetched.next)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:

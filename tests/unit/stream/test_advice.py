@@ -40,5 +40,5 @@ def test_who_judges_anew_deletes_also_what_the_stages_behind_would_drop_again(
     app = build_app(
         settings, its_engine, Unobserved().of_stage(stage), Cluster(partitions, "id", {}), str(tmp_path), exits=False
     )
-    said = str(app.other_layout(0, "layout 1, now 2"))
+    said = str(app.resumption.other_layout(0, "layout 1, now 2"))
     assert f"stop all workers, delete the {topics} and run `fraudstream topics apply`" in said

@@ -10,9 +10,9 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from fraudstream.stream import micro_batch
+from fraudstream.stream import list_thread
 from fraudstream.stream.failure import WorkerFailure
-from fraudstream.stream.micro_batch import ListThread
+from fraudstream.stream.list_thread import ListThread
 
 TP0 = TP("changelog", 0)
 
@@ -116,7 +116,7 @@ async def test_the_end_of_a_changelog_is_not_told_before_our_own_transaction_has
 
 
 async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(micro_batch, "HIGHWATER_POLL_S", 0.001)
+    monkeypatch.setattr(list_thread, "HIGHWATER_POLL_S", 0.001)
     with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
         await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
 
