@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.to_the_end import up_to
 
-POLL_MS: Final = 200
 FETCH_WAIT_MS: Final = 50
 RECORDS_AT_ONCE: Final = 5_000
 STOP_S_MAX: Final = 1.0
@@ -92,13 +92,13 @@ class TopicReader:
     async def forward(
         self, topic: str, partition: int, begin: int, end: int
     ) -> AsyncIterator[list[ConsumerRecord[bytes, bytes]]]:
-        """The records from `begin` to before `end`, in lists."""
+        """The records from `begin` to before `end`, in lists. Raises `StalledError`."""
         tp = TopicPartition(topic, partition)
         self._consumer.assign([tp])
         self._consumer.seek(tp, begin)
-        # The position, as the last records may be control records of transactions, which are not handed out.
-        while (position := await self._consumer.position(tp)) < end:
+
+        def tell(position: int) -> None:
             self._progress(f"{topic}-{partition}", position - begin, end - begin)
-            fetched = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            if records := [record for record in fetched.get(tp, ()) if record.offset < end]:
-                yield records
+
+        async for records in up_to(self._consumer, tp, end, RECORDS_AT_ONCE, tell):
+            yield records

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.stalling import Progress
+from fraudstream.kafka.to_the_end import from_the_beginning, up_to
 from fraudstream.stream.settings import StreamSettings
 
-POLL_MS = 200
 RECORDS_AT_ONCE = 20_000
 
 
@@ -25,27 +24,17 @@ class ChangelogReader(NamedTuple):
     async def records(self, partition: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
         """What the partition holds now, in its order and in pieces, without what belongs to no finished transaction."""
         tp = TopicPartition(self.settings.changelog_topic, partition)
-        end = await self.end(partition)
-        progress = Progress(f"{tp.topic}-{partition}")
-        while (position := await self.consumer.position(tp)) < end:
-            progress.at(position)
-            fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            if records := [record for record in fetched.get(tp, ()) if record.offset < end]:
-                yield records
+        async for records in up_to(self.consumer, tp, await self.end(partition), RECORDS_AT_ONCE):
+            yield records
 
     async def end(self, partition: int) -> int:
         """The offset behind the last record that counts, or behind what follows it."""
         tp = TopicPartition(self.settings.changelog_topic, partition)
-        self.consumer.assign([tp])
-        self.consumer.seek(tp, 0)
         if self.settings.checkpoint_mode == "transaction":
+            self.consumer.assign([tp])
+            self.consumer.seek(tp, 0)
             return int((await self.consumer.end_offsets([tp]))[tp])
-        progress = Progress(f"{tp.topic}-{partition}")
-        while (end := self.consumer.highwater(tp)) is None:  # the embedded broker tells the end in a fetch only
-            progress.at(None)
-            await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-        self.consumer.seek(tp, 0)
-        return int(end)
+        return await from_the_beginning(self.consumer, tp)
 
 
 @asynccontextmanager

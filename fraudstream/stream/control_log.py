@@ -17,13 +17,12 @@ from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.stalling import Progress
+from fraudstream.kafka.to_the_end import from_the_beginning, up_to
 from fraudstream.stream.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings
 
 RECORD_BYTES_MAX = 8 * 1024 * 1024  # as topics.yaml allows on `controls`: a rule set is one record
-POLL_MS = 200
-RECORDS_MAX = 2_000
+RECORDS_AT_ONCE = 2_000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Stored).decode
@@ -51,10 +50,7 @@ def deciding_topic(settings: StreamSettings) -> str:
 
 async def read_controls(settings: StreamSettings) -> Controls:
     """All that stands in `controls` now. What is no record of ours there is passed over. Raises `NoTopicError`,
-    `StalledError`.
-
-    The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker.
-    """
+    `StalledError`."""
     rule_sets: dict[str, dict[str, str]] = {}
     entries: dict[tuple[str, str], ListEntry] = {}
     switch: RuleSwitch | None = None
@@ -72,15 +68,9 @@ async def read_controls(settings: StreamSettings) -> Controls:
         await consumer.start()
         for number in numbers:
             tp = TopicPartition(settings.controls_topic, number)
-            consumer.assign([tp])
-            await consumer.seek_to_beginning(tp)
-            end: int | None = None
-            progress = Progress(f"{tp.topic}-{tp.partition}")
-            while end is None or await consumer.position(tp) < end:
-                progress.at(None if end is None else await consumer.position(tp))
-                fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
-                end = consumer.highwater(tp) if end is None else end
-                for record in fetched.get(tp, ()):
+            end = await from_the_beginning(consumer, tp)
+            async for records in up_to(consumer, tp, end, RECORDS_AT_ONCE):
+                for record in records:
                     match _stored(record.value):
                         case StoredRuleSet() as stored:
                             rule_sets[stored.rule_set] = stored.files

@@ -21,10 +21,9 @@ from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.stalling import Progress
+from fraudstream.kafka.to_the_end import POLL_MS, from_the_beginning, up_to
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
-POLL_MS: Final = 200
 LETTERS_AT_ONCE: Final = 500
 FOUND_WITHIN_S: Final = 10.0
 
@@ -112,24 +111,17 @@ class DeadLetterLog:
     async def letters(self) -> AsyncIterator[StoredLetter]:
         """Every letter that stands in the topic now, partition by partition, in order.
 
-        The end is the high watermark of the first answer (other ways to ask for it are wrong on the embedded broker),
-        so letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no
-        such topic, and `StalledError`.
+        Letters that come meanwhile, such as those of a replay, are not read. Raises `NotFoundError` if there is no such
+        topic, and `StalledError`.
         """
         partitions = await self._partitions()
         async with self._consumer() as consumer:
             for partition in partitions:
                 tp = TopicPartition(self.topic, partition)
-                consumer.assign([tp])
-                consumer.seek(tp, 0)
-                end: int | None = None
-                progress = Progress(f"{self.topic}-{partition}")
-                while end is None or await consumer.position(tp) < end:
-                    progress.at(None if end is None else await consumer.position(tp))
-                    fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=LETTERS_AT_ONCE)
-                    end = consumer.highwater(tp) if end is None else end
-                    for record in fetched.get(tp, ()):
-                        if record.value is None or (end is not None and record.offset >= end):
+                end = await from_the_beginning(consumer, tp)
+                async for records in up_to(consumer, tp, end, LETTERS_AT_ONCE):
+                    for record in records:
+                        if record.value is None:
                             continue
                         place = Place(partition, record.offset)
                         try:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.stalling import Progress
+from fraudstream.kafka.to_the_end import up_to
 from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
-from fraudstream.stream.changelog_reader import POLL_MS, RECORDS_AT_ONCE, ChangelogReader, changelog_reader
+from fraudstream.stream.changelog_reader import RECORDS_AT_ONCE, ChangelogReader, changelog_reader
 from fraudstream.stream.control_log import NoTopicError
 from fraudstream.stream.settings import StreamSettings
 
@@ -40,11 +40,8 @@ async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None
     while True:
         consumer.seek(tp, max(0, end - back))
         found: CheckpointRecord | None = None
-        progress = Progress(f"{tp.topic}-{number}")
-        while (position := await consumer.position(tp)) < end:
-            progress.at(position)
-            fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            for record in fetched.get(tp, ()):
+        async for records in up_to(consumer, tp, end, RECORDS_AT_ONCE):
+            for record in records:
                 if record.key == CHECKPOINT_KEY and record.value is not None:
                     found = decode_checkpoint(record.value)
         if found is not None or end <= back:
