@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -61,24 +62,42 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
 
 async def look_once(settings: StreamSettings) -> Cluster:
     """The same without a second try. Raises what aiokafka raises, and `Refusal`."""
-    admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
-    try:
-        await admin.start()
-        # All topics, not ours by name: to ask for a topic that is not there may create it.
-        partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    async with _admin(settings) as admin:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
             await _check_transactions(settings, admin._client)
-        _check(settings, partitions)
-        labels = partitions[settings.labels_topic] if settings.labels_topic is not None else 0
-        labels_read = await _labels_read(settings, labels) if labels else {}
-        input_id, following = await topic_identity(admin._client, settings.input_topic), settings.next_topic
-        if following is None:
-            return Cluster(partitions, input_id, labels_read)
-        next_id = await topic_identity(admin._client, following)
-        return Cluster(partitions, input_id, labels_read, next_id, partitions[following])
+        cluster = await _topics(settings, admin)
+        labels = cluster.partitions[settings.labels_topic] if settings.labels_topic is not None else 0
+        return cluster._replace(labels_read=await _labels_read(settings, labels)) if labels else cluster
+
+
+async def look_again(settings: StreamSettings) -> Cluster:
+    """What may change under a worker: which topics there are, and which they are; `labels_read` is not asked for
+    again. Raises what aiokafka raises, and `Refusal`."""
+    async with _admin(settings) as admin:
+        if settings.checkpoint_mode == "transaction":
+            await _check_permissions(settings)
+        return await _topics(settings, admin)
+
+
+@asynccontextmanager
+async def _admin(settings: StreamSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
+
+
+async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Cluster:
+    # All topics, not ours by name: to ask for a topic that is not there may create it.
+    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    _check(settings, partitions)
+    input_id, following = await topic_identity(admin._client, settings.input_topic), settings.next_topic
+    if following is None:
+        return Cluster(partitions, input_id, {})
+    return Cluster(partitions, input_id, {}, await topic_identity(admin._client, following), partitions[following])
 
 
 async def _check_permissions(settings: StreamSettings) -> None:

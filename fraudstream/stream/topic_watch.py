@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
-from fraudstream.stream.cluster import look_once
+from fraudstream.stream.cluster import look_again
 from fraudstream.stream.failure import Refusal
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def watch_topics(app: StreamApp) -> None:
 
 async def _look(app: StreamApp) -> None:
     topic, since = app.settings.input_topic, app.cluster
-    now = await look_once(app.settings)
+    now = await look_again(app.settings)
     if now.input_id != since.input_id:
         raise Refusal(
             f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "

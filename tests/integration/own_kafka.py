@@ -39,7 +39,7 @@ def own_kafka(home: Path) -> Iterator[OwnKafka]:
     if fetched.is_dir():
         home.mkdir(parents=True, exist_ok=True)
         (home / "libs").symlink_to(fetched.resolve())
-    port = _free_port()
+    port = free_ports(4)  # the last is the controller's
     kafka = OwnKafka(f"127.0.0.1:{port}", home)
     kafka.run("start", str(port))
     try:
@@ -48,15 +48,15 @@ def own_kafka(home: Path) -> Iterator[OwnKafka]:
         kafka.run("stop")
 
 
-def _free_port() -> int:
-    """One of which the fourth behind it, the controller's, is free too."""
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens at."""
     for _ in range(100):
-        port = random.randrange(20_000, 30_000)
+        first = random.randrange(20_000, 30_000)
         try:
-            for each in (port, port + 3):
+            for port in range(first, first + count):
                 with socket.socket() as free:
-                    free.bind(("127.0.0.1", each))
+                    free.bind(("127.0.0.1", port))
         except OSError:
             continue
-        return port
-    raise AssertionError("no free port")
+        return first
+    raise AssertionError("no free ports in a row")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from fraudstream.kafka import Brokers
-
-REPOSITORY = Path(__file__).parents[3]
-SCRIPT = REPOSITORY / "deploy/kafka/kafka.sh"
+from tests.integration.own_kafka import REPOSITORY, SCRIPT, free_ports
 
 
 class SecureCluster(NamedTuple):
@@ -68,7 +64,7 @@ def environment_of(brokers: Brokers) -> dict[str, str]:
 @contextmanager
 def secure_cluster(directory: Path) -> Iterator[SecureCluster]:
     """Started in `directory`, with the jars that `make kafka` has fetched."""
-    port = _free_ports(4)
+    port = free_ports(4)
     home = Path(os.environ.get("KAFKA_HOME_DIR", REPOSITORY / ".kafka"))
     environment = os.environ | {"KAFKA_HOME_DIR": str(directory), "KAFKA_LIBS_DIR": str(home / "libs")}
     subprocess.run([SCRIPT, "start", "--secure", str(port)], check=True, env=environment)
@@ -76,17 +72,3 @@ def secure_cluster(directory: Path) -> Iterator[SecureCluster]:
         yield SecureCluster(port, directory / "secure")
     finally:
         subprocess.run([SCRIPT, "stop"], check=True, env=environment)
-
-
-def _free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens at."""
-    for _ in range(100):
-        first = random.randrange(20_000, 30_000)
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as free:
-                    free.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports in a row")

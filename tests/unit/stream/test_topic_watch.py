@@ -21,7 +21,7 @@ async def watch(monkeypatch: pytest.MonkeyPatch, *told: Cluster | Exception) -> 
     """How many looks were taken until the script's end, a look that waits. Raises what the watch raises."""
     looks, over = list(told), asyncio.Event()
 
-    async def look_once(_: Any) -> Cluster:
+    async def look_again(_: Any) -> Cluster:
         if not looks:
             over.set()
             await asyncio.Event().wait()
@@ -31,7 +31,7 @@ async def watch(monkeypatch: pytest.MonkeyPatch, *told: Cluster | Exception) -> 
         return answer
 
     monkeypatch.setattr(topic_watch, "LOOK_S", 0)
-    monkeypatch.setattr(topic_watch, "look_once", look_once)
+    monkeypatch.setattr(topic_watch, "look_again", look_again)
     app = SimpleNamespace(
         settings=SimpleNamespace(input_topic="payments", next_topic="payments-by-device"), cluster=AS_IT_WAS
     )
