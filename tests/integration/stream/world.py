@@ -253,10 +253,10 @@ class Process:
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    async def stop(self) -> int:
-        """SIGTERM; the exit code."""
+    async def stop(self, code: int = 0) -> None:
+        """SIGTERM: it ends, with this exit code."""
         self._process.terminate()
-        return await self.wait()
+        assert await self.wait() == code, f"{self.log}:\n{self.log.read_text()}"
 
     async def wait(self) -> int:
         async with asyncio.timeout(WAIT_S):
