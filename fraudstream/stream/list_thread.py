@@ -182,6 +182,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
             async with self._commits:
                 places = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
                 under_way = asyncio.ensure_future(self._ensure_consumer().commit(places))
+                under_way.add_done_callback(lambda done: done.cancelled() or done.exception())  # so it counts as heard
                 try:
                     await asyncio.shield(under_way)
                 except asyncio.CancelledError:

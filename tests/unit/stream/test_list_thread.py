@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -166,3 +167,22 @@ async def test_commits_that_wait_for_an_absent_coordinator_hold_up_nothing_and_d
     coordinator.back.set()
     await asyncio.gather(*waiting)
     assert coordinator.committed == [{TP0: 7}, {TP0: 8}, {TP0: 9}]
+
+
+async def test_a_commit_that_fails_when_nobody_waits_any_more_fails_in_silence() -> None:
+    """asyncio told of it with a traceback, in the log of a worker whose broker had come back."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    coordinator = Coordinator()
+    coordinator.committed = None  # type: ignore[assignment]  # what it does when it is back fails
+    thread = thread_of(coordinator, wait_s=10)
+    cast(Any, thread).thread_loop = asyncio.get_running_loop()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await thread.commit_to_group({TP0: 7})
+    await asyncio.sleep(0.01)  # its cancellation has come to where it waits
+    coordinator.back.set()
+    await asyncio.sleep(0.01)
+    assert coordinator.waiting == 0
+    gc.collect()
+    assert told == []
