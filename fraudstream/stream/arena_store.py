@@ -53,7 +53,10 @@ class ArenaStore(Store[Any, Any]):
 
     def _restore(self, number: int, fetched: FetchedList) -> None:
         partition = self.app.partitions.get(number)
-        if partition is None or partition.replay is None:
+        if partition is None:
+            return
+        if partition.replay is None:
+            partition.check_still_ours(fetched.records)
             return
         expected = partition.changelog_read
         if fetched.first > expected:

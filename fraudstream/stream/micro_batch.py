@@ -131,7 +131,12 @@ class ListConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """The input goes on where its memory stands, labels where the group committed, or that of the state version
-        before it, or at their beginning."""
+        before it, or at their beginning.
+
+        Faust calls it when the changelogs are read, and resumes the flow behind it, which empties the agents' queues.
+        What was fetched until then would be gone, unnoticed until the next list: so the flow stops here.
+        """
+        self.stop_flow()
         assignment = self.assignment()
         labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
         offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}

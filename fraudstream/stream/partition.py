@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.changelog import Replay
+from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay, Row, decode_checkpoint
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
@@ -84,6 +85,16 @@ class Partition:
             raise WorkerFailure(
                 f"partition {self.number}: recovery ended at {self.changelog_read} of the changelog, which ends at "
                 f"{self.changelog_due}. Start the worker again."
+            )
+
+    def check_still_ours(self, records: Iterable[Row]) -> None:
+        """Raises `WorkerFailure` if another owner has written to the changelog since, of which we were not told: this
+        process was paused beyond its session. Readers pass over what we would write, so it must not go on."""
+        terms = (decode_checkpoint(row.value or b"").term for row in records if row.key == CHECKPOINT_KEY)
+        if any(term != self.term for term in terms):
+            raise WorkerFailure(
+                f"Another worker has taken over partition {self.number} meanwhile. Started again, this one goes on "
+                "from the other's last checkpoint."
             )
 
     def take_pending(self) -> set[Acknowledgement]:

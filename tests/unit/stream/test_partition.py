@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.partition import PENDING_MAX, Partition
 
 
@@ -35,3 +40,18 @@ async def test_judging_waits_while_too_many_answers_are_on_their_way_and_forgets
         answer.set_result(None)
     await judging
     assert not partition.pending
+
+
+def checkpoint_of(term: str) -> Any:
+    record = CheckpointRecord(
+        next_offset=0, input_topic="payments", input_id="", rule_set="", layout="", mode="batch", term=term
+    )
+    return SimpleNamespace(key=CHECKPOINT_KEY, value=encode_checkpoint(record))
+
+
+def test_who_was_taken_over_in_its_absence_is_told_by_the_changelog() -> None:
+    """It was paused beyond its session, and got the partition again: readers pass over what it would write."""
+    partition = a_partition()
+    partition.check_still_ours([checkpoint_of(partition.term), SimpleNamespace(key=b"row", value=b"")])
+    with pytest.raises(WorkerFailure, match="Another worker has taken over partition 0 meanwhile"):
+        partition.check_still_ours([checkpoint_of(partition.term), checkpoint_of("another")])
