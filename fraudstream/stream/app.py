@@ -288,6 +288,7 @@ def build_app(
     @app.agent(log_of_stage, name="decide")
     async def decide(stream: Any) -> None:
         async for event in stream.events():
+            app.lists.taken(event.message.tp)
             async with app.failing():
                 await app.decider.decide(event.message.partition, event.value)
 
@@ -303,6 +304,7 @@ def build_app(
         @app.agent(labels, name="forward_labels")
         async def forward_labels(stream: Any) -> None:
             async for event in stream.events():
+                app.lists.taken(event.message.tp)
                 async with app.failing():
                     count = await forwarder.forward(event.message.tp, event.value, app.output_producer)
                     app.observer.on_labels_forwarded(count)

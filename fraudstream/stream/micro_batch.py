@@ -8,6 +8,7 @@ lists: `ListConsumer.getmany` yields one Faust message for each partition fetche
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEME = "lists"
 IDLE_S = 0.02
+FETCH_S_MAX = 1.0
 
 
 class FetchedList(NamedTuple):
@@ -63,10 +65,45 @@ class ListConsumer(driver.Consumer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._untaken: set[TP] = set()  # of the last fetch
+        self._all_taken = asyncio.Event()
         self._handed: dict[TP, int] = {}  # behind the last list that an agent got
 
     def _new_consumer_thread(self) -> ListThread:
         return ListThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand on what is fetched until stopped: all lists of a fetch at once, and fetch again when agents have taken
+        them, so that what comes meanwhile waits in one list instead of behind many.
+
+        Faust hands on one message after the other, and turns the loop several times for each.
+        """
+        while not (self.should_stop or fetcher.should_stop):
+            handing = []
+            async for tp, message in self.getmany(timeout=FETCH_S_MAX):
+                read = self._read_offset[tp]
+                if read is None or message.offset >= read:
+                    handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
+            self._untaken = {tp for tp, _, _ in handing if tp.topic in self.app.settings.topics_read}
+            self._all_taken.clear()
+            await asyncio.sleep(0)  # enough, unless an agent's queue is full
+            waiting = [handed for _, _, handed in handing if not handed.done()]
+            if waiting:
+                await self.wait_first(asyncio.wait(waiting), self.suspend_flow.wait())
+            for tp, offset, handed in handing:
+                if handed.done():
+                    handed.result()
+                else:
+                    handed.cancel()  # a rebalance began
+                self._read_offset[tp] = offset
+            if self._untaken:  # Faust may drop a list, so not for ever
+                await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
+
+    def taken(self, tp: TP) -> None:
+        """An agent has the list of `tp`."""
+        self._untaken.discard(tp)
+        if not self._untaken:
+            self._all_taken.set()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second

@@ -76,6 +76,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.payments_topic if self.stage_is_first else self._handed_to(self.stage)
 
     @property
+    def topics_read(self) -> tuple[str, ...]:
+        """By agents; where they read on is up to nobody but `ListThread.seek_all`."""
+        return (self.input_topic,) if self.labels_topic is None else (self.input_topic, self.labels_topic)
+
+    @property
     def next_topic(self) -> str | None:
         """Where payments go on to the next stage."""
         return None if self.next_stage is None else self._handed_to(self.next_stage)

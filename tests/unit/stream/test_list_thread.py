@@ -124,7 +124,7 @@ async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: 
 
 async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Created again, or cut at its end: aiokafka would begin at the beginning, without a word."""
-    app = SimpleNamespace(settings=SimpleNamespace(input_topic=TP0.topic, labels_topic=None))
+    app = SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,)))
     thread = Thread(app)
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
