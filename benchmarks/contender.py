@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -89,25 +89,26 @@ class Worker:
                 raise RuntimeError(f"the worker ended early or took longer than {CONTENDER_S_MAX:g} s")
             time.sleep(POLL_S)
 
-    def run_to(self, count: int) -> Spent:
-        """Wait until it has judged `count` payments; what it spent between the first look that finds any stage of it
-        at work and the last one before the end."""
-        limit = time.monotonic() + CONTENDER_S_MAX
-        looks: list[tuple[int, float, float]] = []
-        while True:
-            if self.process.poll() is not None or time.monotonic() > limit:
-                raise RuntimeError(f"the worker ended early or took longer than {CONTENDER_S_MAX:g} s")
-            found = self.metrics()
-            judged = int(found.get("fraudstream_payments_total", 0.0))
-            if judged >= count:
-                break
-            if found.get("fraudstream_records_total"):  # of a chain, the stage that decides begins much later
-                looks.append((judged, time.perf_counter(), self.cpu_seconds()))
-            time.sleep(POLL_S)
-        if len(looks) < 2:
-            raise RuntimeError(f"{count} payments are too few: they were judged between two looks")
-        (judged, started, cpu), (seen, ended, spent) = looks[0], looks[-1]
-        return Spent(seen - judged, ended - started, spent - cpu)
+
+def run_to(workers: Sequence[Worker], count: int) -> Spent:
+    """Wait until they have judged `count` payments together; what they spent between the first look that finds all of
+    them at work and the last one before the end."""
+    limit = time.monotonic() + CONTENDER_S_MAX
+    looks: list[tuple[int, float, float]] = []
+    while True:
+        if any(worker.process.poll() is not None for worker in workers) or time.monotonic() > limit:
+            raise RuntimeError(f"a worker ended early or took longer than {CONTENDER_S_MAX:g} s")
+        found = [worker.metrics() for worker in workers]
+        judged = int(sum(metrics.get("fraudstream_payments_total", 0.0) for metrics in found))
+        if judged >= count:
+            break
+        if all(metrics.get("fraudstream_records_total") for metrics in found):  # of a chain, its first stage
+            looks.append((judged, time.perf_counter(), sum(worker.cpu_seconds() for worker in workers)))
+        time.sleep(POLL_S)
+    if len(looks) < 2:
+        raise RuntimeError(f"{count} payments are too few: they were judged between two looks")
+    (judged, started, cpu), (seen, ended, spent) = looks[0], looks[-1]
+    return Spent(seen - judged, ended - started, spent - cpu)
 
 
 @contextmanager

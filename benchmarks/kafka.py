@@ -15,12 +15,13 @@ import asyncio
 import json
 import secrets
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from benchmarks.contender import SMALL_RULES, Worker, worker
+from benchmarks.contender import SMALL_RULES, Worker, run_to, worker
 from benchmarks.latency import measure_on
 from benchmarks.payments import PARTITIONS, publish
 from fraudstream.cli.settings import Override, Settings, load_settings
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", nargs="+", type=float, default=[1.0, 5.0, 30.0], metavar="SECONDS")
     parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: none")
     parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=1, help="of a throughput run")
     parser.add_argument("--rate", type=int, default=2_000, help="payments a second of a latency run")
     parser.add_argument("--seconds", type=int, default=40, help="of a latency run, a fifth to warm up; 0: none")
     args = parser.parse_args()
@@ -60,9 +62,15 @@ def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[
     settings = _settings(args.kafka, rules, interval_s, decisions=False)
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
     asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts))
-    with worker(args.kafka, _environment(settings)) as running:
-        spent = running.run_to(args.count)
-    return {"payments_per_s": round(spent.rate), "cpu_us": round(spent.cpu_us, 1), "payments": spent.payments}
+    with ExitStack() as stack:
+        running = [stack.enter_context(worker(args.kafka, _environment(settings))) for _ in range(args.workers)]
+        spent = run_to(running, args.count)
+    return {
+        "workers": args.workers,
+        "payments_per_s": round(spent.rate),
+        "cpu_us": round(spent.cpu_us, 1),
+        "payments": spent.payments,
+    }
 
 
 def _latency(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.contender import SMALL_RULES, Spent, create_topics, run_script, worker
+from benchmarks.contender import SMALL_RULES, Spent, create_topics, run_script, run_to, worker
 from benchmarks.payments import publish
 from fraudstream.cli.shipped import shipped
 from fraudstream.embedded.broker import embedded_broker
@@ -58,7 +58,7 @@ def measure(count: int, accounts: int, rounds: int, loads: list[str], say: Calla
                     name = f"fraudstream, decisions {decisions}"
                     settings = worker_settings(load) | {"WORKER_DECISIONS": str(decisions == "on").lower()}
                     with worker(broker, settings) as running:
-                        done = running.run_to(count)
+                        done = run_to([running], count)
                     say(f"{name}: {done.rate:,.0f} payments/s, {done.rate / floor.rate:.2f} of the floor")
                     spent.setdefault(name, []).append((done, done.rate / floor.rate))
                 if load == "small":
