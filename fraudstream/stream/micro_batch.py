@@ -78,13 +78,14 @@ class ListConsumer(driver.Consumer):
 
         Faust hands on one message after the other, and turns the loop several times for each.
         """
+        topics_read = self.app.settings.topics_read
         while not (self.should_stop or fetcher.should_stop):
             handing = []
             async for tp, message in self.getmany(timeout=FETCH_S_MAX):
-                read = self._read_offset[tp]
+                read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
                 if read is None or message.offset >= read:
                     handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
-            self._untaken = {tp for tp, _, _ in handing if tp.topic in self.app.settings.topics_read}
+            self._untaken = {tp for tp, _, _ in handing if tp.topic in topics_read}
             self._all_taken.clear()
             await asyncio.sleep(0)  # enough, unless an agent's queue is full
             waiting = [handed for _, _, handed in handing if not handed.done()]
@@ -184,7 +185,6 @@ class ListConsumer(driver.Consumer):
 
     async def seek_partition(self, tp: TP, offset: int) -> None:
         await self._thread.seek_all({tp: offset})
-        self._read_offset[tp] = offset or None
 
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Of the input for lag dashboards only, of labels for their next owner. Raises what aiokafka raises."""
