@@ -147,10 +147,10 @@ def _wrap_producer(ordered: _Ordered) -> None:
 
 
 def _wrap_worker(ordered: _Ordered) -> None:
-    from fraudstream.stream.changelog import Replay
-    from fraudstream.stream.checkpoint import Checkpoints
+    from fraudstream.stream.checkpoints.changelog import Replay
+    from fraudstream.stream.checkpoints.checkpoint import Checkpoints
+    from fraudstream.stream.checkpoints.fencing import BatchWriter, TransactionWriter
     from fraudstream.stream.decide import Decider
-    from fraudstream.stream.fencing import BatchWriter, TransactionWriter
     from fraudstream.stream.partition import Partition
 
     def passing(point: str) -> Callable[..., None]:

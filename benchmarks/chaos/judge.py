@@ -27,7 +27,7 @@ from benchmarks.chaos.undisturbed import Answers, Undisturbed, grouped, judged
 from fraudstream.cases.record import source_of
 from fraudstream.contracts import Alert, Case
 from fraudstream.engine.engine import Engine
-from fraudstream.stream.changelog import Replay
+from fraudstream.stream.checkpoints.changelog import Replay
 from fraudstream.stream.settings import CheckpointMode
 
 FINDINGS_TOLD: Final = 20

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import CheckpointMode, StreamSettings
-from fraudstream.stream.topics import apply_topics
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.stream.topics.file import Topic
 
 SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts while the run goes on
 

@@ -17,7 +17,7 @@ from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
-    from fraudstream.stream.changelog import CheckpointRecord
+    from fraudstream.stream.checkpoints.changelog import CheckpointRecord
     from fraudstream.stream.settings import StreamSettings
 
 BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint is always some seconds old
@@ -26,8 +26,8 @@ BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import deciding_settings
     from fraudstream.contracts import RuleSwitch, StoredRuleSet
+    from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
     from fraudstream.stream.control_log import put_in_force
-    from fraudstream.stream.last_checkpoint import last_checkpoints
 
     directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
@@ -55,8 +55,8 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
 def active(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import deciding_settings
     from fraudstream.contracts import RuleSwitch
+    from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
     from fraudstream.stream.control_log import read_controls
-    from fraudstream.stream.last_checkpoint import last_checkpoints
 
     stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
 
@@ -129,7 +129,7 @@ async def _version_to_begin(stream: StreamSettings, checkpoints: Mapping[int, Ch
 
     Raises `Failure` where it is not built far enough, or decides no more.
     """
-    from fraudstream.stream.last_checkpoint import records_behind
+    from fraudstream.stream.checkpoints.last_checkpoint import records_behind
 
     version, found = stream.state_version, {n: c for n, c in checkpoints.items() if c is not None}
     gone = [checkpoint.handed_over_to for checkpoint in found.values() if checkpoint.handed_over_to is not None]

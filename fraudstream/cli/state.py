@@ -14,7 +14,7 @@ from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.stream.state_files import Manifest
+    from fraudstream.stream.backup.files import Manifest
 
 FLAGS = ("kafka.bootstrap_servers", "worker.group", "worker.state_version", "worker.checkpoint_mode")
 
@@ -61,11 +61,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import stream_settings
     from fraudstream.engine.engine import Engine
     from fraudstream.kafka import knock
+    from fraudstream.stream.backup.export import export_state
+    from fraudstream.stream.backup.files import ExportError
+    from fraudstream.stream.backup.load import import_state
     from fraudstream.stream.failure import Refusal
     from fraudstream.stream.stages import stages_of
-    from fraudstream.stream.state_export import export_state
-    from fraudstream.stream.state_files import ExportError
-    from fraudstream.stream.state_import import import_state
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it can't do is told in one sentence
     stream = stream_settings(settings)

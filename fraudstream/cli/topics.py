@@ -16,8 +16,8 @@ from fraudstream.cli.shipped import shipped
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.stream.topics import Difference, Outcome
-    from fraudstream.stream.topics_file import Topic
+    from fraudstream.stream.topics.apply import Difference, Outcome
+    from fraudstream.stream.topics.file import Topic
 
 _COUNTS = ("partitions", "replication")
 
@@ -66,8 +66,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "schemas":
         return _schemas(args.write, args.check, args.json)
 
-    from fraudstream.stream.topics import apply_topics, check_topics
-    from fraudstream.stream.topics_file import TopicsError
+    from fraudstream.stream.topics.apply import apply_topics, check_topics
+    from fraudstream.stream.topics.file import TopicsError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a cluster that cannot be reached is told in one sentence
     brokers = settings.kafka.brokers()
@@ -86,7 +86,7 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
     Raises `Failure` or `TopicsError`.
     """
     from fraudstream.cli.rule_files import stages_of_directory
-    from fraudstream.stream.topics_file import read_topics
+    from fraudstream.stream.topics.file import read_topics
 
     path = Path(file) if file else shipped("topics") / "topics.yaml"
     try:

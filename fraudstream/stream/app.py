@@ -16,22 +16,29 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from fraudstream.kafka.permissions import denial
-from fraudstream.stream import arena_store, micro_batch
-from fraudstream.stream.checkpoint import Checkpoints
-from fraudstream.stream.cluster import Cluster
+from fraudstream.stream import micro_batch
+from fraudstream.stream.checkpoints import arena_store
+from fraudstream.stream.checkpoints.checkpoint import Checkpoints
+from fraudstream.stream.checkpoints.fencing import (
+    COMPRESSION,
+    BatchWriter,
+    ChangelogWriter,
+    TransactionWriter,
+    batch_producer,
+)
+from fraudstream.stream.checkpoints.resumption import Resumption
 from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, exit_now, in_words
-from fraudstream.stream.fencing import COMPRESSION, BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.labels import LabelForwarder
 from fraudstream.stream.micro_batch import ListConsumer, ListProducer
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
-from fraudstream.stream.resumption import Resumption
 from fraudstream.stream.rule_sets import RuleSets
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.state_versions import StateVersions
+from fraudstream.stream.topics.cluster import Cluster
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine

@@ -18,7 +18,7 @@ from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.to_the_end import from_the_beginning, up_to
-from fraudstream.stream.fencing import COMPRESSION
+from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings
 
 RECORD_BYTES_MAX = 8 * 1024 * 1024  # as topics.yaml allows on `controls`: a rule set is one record

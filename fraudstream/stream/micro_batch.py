@@ -221,7 +221,7 @@ class ListConsumer(driver.Consumer):
         """Faust compares a monotonic clock with record times here: its errors mean nothing."""
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Topics are made and checked before the app starts (see `cluster`)."""
+        """Topics are made and checked before the app starts (see `topics.cluster`)."""
 
 
 class ListProducer(driver.Producer):
@@ -235,7 +235,7 @@ class ListProducer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True} if self.app.settings.checkpoint_mode == "transaction" else {}
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Topics are made and checked before the app starts (see `cluster`)."""
+        """Topics are made and checked before the app starts (see `topics.cluster`)."""
 
 
 class ListTransport(driver.Transport):

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay, Row, decode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay, Row, decode_checkpoint
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
 
 if TYPE_CHECKING:
     from fraudstream.engine.memory import Memory
-    from fraudstream.stream.fencing import ChangelogWriter
+    from fraudstream.stream.checkpoints.fencing import ChangelogWriter
 
 PENDING_MAX = 16  # batches on their way to the broker; judging waits when there are more
 PENDING_A_LANE_MAX = 2  # and where they go to many partitions, so many to each

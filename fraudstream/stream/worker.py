@@ -17,7 +17,6 @@ from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka.closing import close
 from fraudstream.stream.app import StreamApp, build_app
-from fraudstream.stream.cluster import Cluster, look_at_cluster
 from fraudstream.stream.failure import WorkerFailure, exit_now
 from fraudstream.stream.lookout import Lookout
 from fraudstream.stream.observer import Observer, Unobserved
@@ -25,7 +24,8 @@ from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
 from fraudstream.stream.state_versions import check_version
-from fraudstream.stream.topic_watch import watch_topics
+from fraudstream.stream.topics.cluster import Cluster, look_at_cluster
+from fraudstream.stream.topics.watch import watch_topics
 
 LEAVE_S_MAX = 5.0
 WATCH_S = 1.0

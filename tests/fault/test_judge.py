@@ -23,7 +23,7 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.reading import read
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 
 Records = list[ConsumerRecord]
 

@@ -29,7 +29,7 @@ from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.flights import Flights
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
-from fraudstream.stream.topics import apply_topics
+from fraudstream.stream.topics.apply import apply_topics
 
 PARTITIONS_MIN: Final = 4
 COMPILING_S: Final = 3.0  # loading what is compiled takes less

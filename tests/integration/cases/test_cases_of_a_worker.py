@@ -14,8 +14,8 @@ from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Unobserved
-from fraudstream.stream.topics import apply_topics
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.stream.topics.file import Topic
 from tests.integration.cases.cluster import eventually
 from tests.integration.stream.world import PARTITIONS, World, payment
 from tests.unit.cases.events import action

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from fraudstream.stream.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from tests.integration.stream.world import PARTITIONS, World, assert_counted_once
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

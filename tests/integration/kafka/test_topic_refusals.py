@@ -12,8 +12,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from fraudstream.engine import plan
-from fraudstream.stream import topic_watch
 from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, Refusal
+from fraudstream.stream.topics import watch as topic_watch
 from fraudstream.stream.worker import serve
 from tests.integration.stream.world import PARTITIONS, WAIT_S, World, engine
 

@@ -10,8 +10,8 @@ import numpy as np
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.reading import read
-from fraudstream.stream.changelog import CheckpointRecord, Replay
-from fraudstream.stream.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.changelog import CheckpointRecord, Replay
+from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.settings import StreamSettings
 from tests.integration.stream.world import PARTITIONS, World
 

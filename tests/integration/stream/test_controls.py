@@ -17,7 +17,7 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import Decision
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.last_checkpoint import last_checkpoints
+from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from tests.integration.stream.world import PARTITIONS, RULES, World, engine, payment
 
 LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"

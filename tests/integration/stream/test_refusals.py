@@ -9,10 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.changelog import CHECKPOINT_KEY, Replay
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay
 from fraudstream.stream.failure import EXIT_CODE_REFUSED, Refusal
-from fraudstream.stream.topics import apply_topics
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 from tests.integration.stream.world import PARTITIONS, RULES, World, engine
 

@@ -10,10 +10,10 @@ import pytest
 
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredRuleSet
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import keep
 from fraudstream.stream.failure import Refusal
-from fraudstream.stream.last_checkpoint import last_checkpoints
 from fraudstream.stream.rule_sets import RuleSets
 from tests.integration.stream.test_controls import NEW, NEW_DIGEST, OLD
 from tests.integration.stream.world import World, payment

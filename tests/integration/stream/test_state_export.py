@@ -13,11 +13,11 @@ import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from fraudstream.stream import state_import
+from fraudstream.stream.backup import load
+from fraudstream.stream.backup.export import export_state
+from fraudstream.stream.backup.files import ExportError, read_manifest
+from fraudstream.stream.backup.load import import_state
 from fraudstream.stream.failure import Refusal
-from fraudstream.stream.state_export import export_state
-from fraudstream.stream.state_files import ExportError, read_manifest
-from fraudstream.stream.state_import import import_state
 from fraudstream.stream.worker import serve
 from tests.integration.stream.memories import rows_of, saved_memories, undisturbed_memories
 from tests.integration.stream.world import World, assert_counted_once, engine
@@ -117,7 +117,7 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
     await delete(world, world.settings.changelog_topic)
     await world.create_topics()
     with monkeypatch.context() as patched:
-        patched.setattr(state_import, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
+        patched.setattr(load, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
         with pytest.raises(ConnectionError):
             await import_state(world.settings, directory, LAYOUT)
     with pytest.raises(Refusal, match="no checkpoint: an import did not come to its end"):

@@ -23,8 +23,8 @@ from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
-from fraudstream.stream.topics import apply_topics
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 
 PARTITIONS = 4

@@ -17,8 +17,8 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.topics import apply_topics
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 from fraudstream.telemetry import http
 from fraudstream.telemetry.worker import WorkerTelemetry

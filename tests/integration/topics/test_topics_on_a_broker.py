@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from fraudstream.cli.main import main
 from fraudstream.kafka import Brokers
-from fraudstream.stream.topics import apply_topics, check_topics
-from fraudstream.stream.topics_file import Topic, TopicsError
+from fraudstream.stream.topics.apply import apply_topics, check_topics
+from fraudstream.stream.topics.file import Topic, TopicsError
 
 UniqueName = Callable[[str], str]
 

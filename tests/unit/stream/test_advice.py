@@ -10,10 +10,10 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.stream.app import build_app
-from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
+from fraudstream.stream.topics.cluster import Cluster
 
 ROOT = Path(__file__).parents[3] / "examples/four_stages"
 FOUR = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("**/*.yaml"))}

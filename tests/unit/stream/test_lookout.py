@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from fraudstream.engine.memory import Memory
-from fraudstream.stream.fencing import ChangelogWriter
+from fraudstream.stream.checkpoints.fencing import ChangelogWriter
 from fraudstream.stream.lookout import Progress, progress
 from fraudstream.stream.partition import Partition
 

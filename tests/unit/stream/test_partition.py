@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.partition import PENDING_MAX, Partition
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from fraudstream.stream.app import StreamApp
-from fraudstream.stream.arena_store import ArenaStore
+from fraudstream.stream.checkpoints.arena_store import ArenaStore
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.micro_batch import FetchedList
 from fraudstream.stream.partition import Partition

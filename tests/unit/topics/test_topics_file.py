@@ -8,7 +8,7 @@ from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
 from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.topics_file import Topic, TopicsError, read_topics
+from fraudstream.stream.topics.file import Topic, TopicsError, read_topics
 
 NAMES = {"payments": "payments", "cases": "cases"}
 TEXT = """

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from fraudstream.stream.topics import _found
-from fraudstream.stream.topics_file import Topic
+from fraudstream.stream.topics.apply import _found
+from fraudstream.stream.topics.file import Topic
 
 
 class Admin:

@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
-from fraudstream.stream.changelog_reader import changelog_reader
-from fraudstream.stream.cluster import Cluster, look_once
+from fraudstream.stream.backup.files import ExportedPartition, Manifest, read_manifest, rows_of
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.failure import Refusal
-from fraudstream.stream.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.state_files import ExportedPartition, Manifest, read_manifest, rows_of
+from fraudstream.stream.topics.cluster import Cluster, look_once
 
 
 async def import_state(settings: StreamSettings, directory: Path, layout: str) -> Manifest:

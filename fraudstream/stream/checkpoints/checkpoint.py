@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from faust.types import TP
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
     from fraudstream.stream.app import StreamApp

@@ -8,9 +8,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.kafka import Brokers
-from fraudstream.stream import fencing
+from fraudstream.stream.checkpoints import fencing
+from fraudstream.stream.checkpoints.fencing import TransactionWriter
 from fraudstream.stream.failure import WorkerFailure
-from fraudstream.stream.fencing import TransactionWriter
 from fraudstream.stream.settings import StreamSettings
 
 

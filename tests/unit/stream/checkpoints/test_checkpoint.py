@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream.changelog import CHECKPOINT_KEY, Change
-from fraudstream.stream.checkpoint import Checkpoints
-from fraudstream.stream.cluster import Cluster
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change
+from fraudstream.stream.checkpoints.checkpoint import Checkpoints
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.partition import Partition
+from fraudstream.stream.topics.cluster import Cluster
 
 
 class Rows:

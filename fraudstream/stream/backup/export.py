@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fraudstream import __version__
-from fraudstream.stream.changelog import Replay
-from fraudstream.stream.changelog_reader import ChangelogReader, changelog_reader
-from fraudstream.stream.cluster import look_once
+from fraudstream.stream.backup.files import FORMAT, ExportedPartition, Manifest, RowFile, prepare, write_manifest
+from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.state_files import FORMAT, ExportedPartition, Manifest, RowFile, prepare, write_manifest
+from fraudstream.stream.topics.cluster import look_once
 
 
 async def export_state(settings: StreamSettings, directory: Path) -> Manifest:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from fraudstream.stream.changelog import (
+from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     IMPORT_KEY,
     TERM_HEADER,

@@ -8,7 +8,7 @@ that rows which an owner left behind without their record, or wrote after it had
     ...rows(a) checkpoint(a)   rows(a)            | opening(b)      rows(b) checkpoint(b)
        count                   torn: never count  | term b begins   count
 
-An import (`state_import`) begins with a record under `IMPORT_KEY` and ends with its checkpoint record; its rows belong
+An import (`backup.load`) begins with a record under `IMPORT_KEY` and ends with its checkpoint record; its rows belong
 to the term that the first names. Without the last there is no checkpoint, so no worker takes a part for the whole.
 """
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
-from fraudstream.stream.cluster import look_again
 from fraudstream.stream.failure import Refusal
+from fraudstream.stream.topics.cluster import look_again
 
 if TYPE_CHECKING:
     from fraudstream.stream.app import StreamApp

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream import topic_watch
-from fraudstream.stream.cluster import Cluster
 from fraudstream.stream.failure import Refusal
+from fraudstream.stream.topics import watch as topic_watch
+from fraudstream.stream.topics.cluster import Cluster
 
 AS_IT_WAS = Cluster({"payments": 4}, "id", {})
 GROWN = Cluster({"payments": 5}, "id", {})

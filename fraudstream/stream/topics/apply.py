@@ -26,7 +26,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.knock import unreachable
 from fraudstream.kafka.permissions import not_allowed
 from fraudstream.kafka.topic_metadata import topic_metadata
-from fraudstream.stream.topics_file import Topic, TopicsError
+from fraudstream.stream.topics.file import Topic, TopicsError
 
 SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
 _ALREADY_EXISTS = 36

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.to_the_end import up_to
-from fraudstream.stream.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
-from fraudstream.stream.changelog_reader import RECORDS_AT_ONCE, ChangelogReader, changelog_reader
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
+from fraudstream.stream.checkpoints.changelog_reader import RECORDS_AT_ONCE, ChangelogReader, changelog_reader
 from fraudstream.stream.control_log import NoTopicError
 from fraudstream.stream.settings import StreamSettings
 

@@ -20,8 +20,8 @@ from fraudstream.kafka.knock import refusal
 from fraudstream.kafka.permissions import denial, lacking
 from fraudstream.kafka.silence import Silence
 from fraudstream.kafka.topic_metadata import Operation, topic_identity
+from fraudstream.stream.checkpoints.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.failure import Refusal
-from fraudstream.stream.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.settings import StreamSettings
 

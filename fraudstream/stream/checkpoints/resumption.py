@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import msgspec
 from faust.types import TP
 
-from fraudstream.stream.changelog import CheckpointRecord
-from fraudstream.stream.cluster import Cluster
+from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.partition import Partition
 from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.topics.cluster import Cluster
 
 
 class Resumption:

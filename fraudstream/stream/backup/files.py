@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fraudstream.stream.changelog import Change, CheckpointRecord
+from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from fraudstream.kafka.closing import close
-from fraudstream.stream.changelog import TERM_HEADER, Change
+from fraudstream.stream.checkpoints.changelog import TERM_HEADER, Change
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.settings import StreamSettings
 
