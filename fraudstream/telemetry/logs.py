@@ -94,7 +94,7 @@ class JsonLines(logging.Formatter):
 
 
 class Human(logging.Formatter):
-    """`12:30:05.123 WARNING stream.checkpoint: message (name=value ...)`, UTC, with the trace below."""
+    """`12:30:05.123 WARNING stream.app: message (name=value ...)`, UTC, with the trace below."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{name}={value}" for name, value in _extra(record).items())

@@ -74,7 +74,7 @@ def test_an_exception_stays_on_its_json_line() -> None:
 def test_a_human_line_is_short_and_names_the_part() -> None:
     stream = written("human")
     logging.getLogger("fraudstream.stream.checkpoints.checkpoint").info("saved", extra={"rows": 7})
-    assert stream.getvalue()[12:] == " INFO stream.checkpoint: saved (rows=7)\n"
+    assert stream.getvalue()[12:] == " INFO stream.checkpoints.checkpoint: saved (rows=7)\n"
 
 
 @pytest.mark.parametrize(("level", "heard"), [("INFO", False), ("DEBUG", True)])
