@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fraudstream.contracts.control import Control, RuleSwitch
+from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.columns import Rejection
@@ -45,6 +45,12 @@ def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
     """For a stage that another follows: controls in its log are of a time when it decided, and mean nothing now."""
     controls = set(controls_in(records))
     return [record for i, record in enumerate(records) if i not in controls] if controls else records
+
+
+def list_entry(record: LogRecord) -> ListEntry | None:
+    """The list entry that the record is; None if it is none."""
+    control = _decoded(0, record) if CONTROL_HEADER in record.headers else None
+    return control if isinstance(control, ListEntry) else None
 
 
 def rule_sets_named(memory: Memory, records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:

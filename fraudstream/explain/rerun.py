@@ -5,9 +5,9 @@
       └────────────┴────┴─────────┴──► memory ──► trial
 
 The stage that decides keeps one entity, by which its log is keyed: records of another key can't change anything and
-are passed over, but controls count for all. What the stages before it found out comes with each record. Rules have no
-part in what is remembered, so all of it is applied under the rule set that judged the payment. Bytes of a re-run are
-those of the worker, unless the log has lost its beginning since.
+are passed over, but list entries count for all. What the stages before it found out comes with each record. Rules have
+no part in what is remembered, so all of it is applied under the rule set that judged the payment, and switches are
+passed over. Bytes of a re-run are those of the worker, unless the log has lost its beginning since.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.log import read_log
+from fraudstream.engine.log import list_entry, read_log
 from fraudstream.engine.reading import read
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.explain.sent import Place
@@ -85,8 +85,8 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
 
 
 def bears_on(key: bytes | None, record: ConsumerRecord[bytes, bytes]) -> bool:
-    """Whether a record can bear on the verdicts of later payments of that key."""
-    return record.key == key or CONTROL_HEADER in record.headers
+    """Whether a record can bear on the verdicts of later payments of that key under the same rules."""
+    return list_entry(record) is not None if CONTROL_HEADER in record.headers else record.key == key
 
 
 async def _record(reader: TopicReader, topic: str, place: Place) -> ConsumerRecord[bytes, bytes]:

@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts import Label
+from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.reading import read
@@ -69,8 +70,11 @@ def test_an_accounts_own_records_give_its_alerts_byte_for_byte(engine: Engine, l
         assert {value.feature for value in alert.features} <= set(trial.read)
 
 
-def test_what_every_partition_has_a_copy_of_counts_for_every_account() -> None:
-    assert bears_on(b"a1", record(0, b"rule-switch", b"{}", 0, (CONTROL_HEADER,)))
+def test_list_entries_count_for_every_account_and_rule_switches_for_none() -> None:
+    entry = ListEntry(list="stolen_devices", value="dev-8", by="r.holm", issued_at_ms=0)
+    switch = RuleSwitch(rule_set="0" * 16, by="r.holm", issued_at_ms=0)
+    assert bears_on(b"a1", record(0, b"", msgspec.json.encode(entry), 0, (CONTROL_HEADER,)))
+    assert not bears_on(b"a1", record(0, b"", msgspec.json.encode(switch), 0, (CONTROL_HEADER,)))
     assert bears_on(b"a1", record(0, b"a1", b"{}", 0))
     assert not bears_on(b"a1", record(0, b"a2", b"{}", 0, (LABEL_HEADER,)))
     assert not bears_on(b"a1", record(0, b"a2", b"{}", 0))
