@@ -67,6 +67,13 @@ def _print_verdict(console: Console, explained: Explained) -> None:
                 "then is not known here, so values may differ from what was sent; 'warming' says where."
             )
         )
+    if explained.lists_unknown:
+        console.print(
+            indented(
+                f"Whether a value of this payment was on {', '.join(explained.lists_unknown)} is not known: its entry "
+                "there is of a later time, and what stood before is in no topic any more. Here it counts as not listed."
+            )
+        )
 
 
 def _agreement(explained: Explained) -> str:

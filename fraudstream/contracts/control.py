@@ -55,7 +55,12 @@ class ListEntry(msgspec.Struct, frozen=True, omit_defaults=True, tag="list_entry
 
     @property
     def key(self) -> bytes:
-        return f"list/{self.list}/{self.value}".encode()
+        return list_entry_key(self.list, self.value)
+
+
+def list_entry_key(name: str, value: str) -> bytes:
+    """Under which the newest entry of a value of a list stands on `controls`."""
+    return f"list/{name}/{value}".encode()
 
 
 class StoredRuleSet(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_set", tag_field="control"):

@@ -21,6 +21,7 @@ _encode = msgspec.json.Encoder().encode
 class Explained(msgspec.Struct, frozen=True):
     """`topic`, `partition`, `offset`: where the payment stands. `log_begins_at`: the first offset the partition still
     has; above 0 the account's earlier payments may be unknown here. `records_before`: records that were applied before.
+    `lists_unknown`: as `Rerun`'s.
 
     `sent`: the alert or decision that was found, None if none was, `sent_as` which of them. `agrees`: what was judged
     now is that, byte for byte; None if there was nothing to compare with. `differences`: where not.
@@ -32,6 +33,7 @@ class Explained(msgspec.Struct, frozen=True):
     published_at_ms: int
     log_begins_at: int
     records_before: int
+    lists_unknown: tuple[str, ...]
     rule_set: str
     sent: Alert | Decision | None
     sent_as: str | None
@@ -93,7 +95,7 @@ class Explainer:
         rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
         of_all = Engine(rule_set, None, self._too_far_ahead_ms)
         log, engine = self._topics.log_of(of_all), of_all.of_stage(of_all.stages[-1])
-        rerun = await judge_again(self._reader, log, place, engine)
+        rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
         found = () if sent is None else _differences(sent, rerun)
         return Explained(
             topic=log,
@@ -102,6 +104,7 @@ class Explainer:
             published_at_ms=rerun.published_at_ms,
             log_begins_at=rerun.begin,
             records_before=rerun.before,
+            lists_unknown=rerun.lists_unknown,
             rule_set=rule_set.digest,
             sent=None if sent is None else sent.answer,
             sent_as=None if sent is None else "alert" if isinstance(sent.answer, Alert) else "decision",

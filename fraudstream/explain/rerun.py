@@ -8,21 +8,31 @@ The stage that decides keeps one entity, by which its log is keyed: records of a
 are passed over, but list entries count for all. What the stages before it found out comes with each record. Rules have
 no part in what is remembered, so all of it is applied under the rule set that judged the payment, and switches are
 passed over. Bytes of a re-run are those of the worker, unless the log has lost its beginning since.
+
+List entries of before the log are those of the topic of controls that do not stand in the log.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Container
+from typing import TypeAlias
+
 import msgspec
 from aiokafka import ConsumerRecord
 
+from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
+from fraudstream.contracts.control import ListEntry, list_entry_key
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import list_entry, read_log
 from fraudstream.engine.reading import read
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
-from fraudstream.explain.sent import Place
+from fraudstream.explain.sent import Place, find_entries
 from fraudstream.explain.topic_reader import TopicReader
+
+Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 
 class RerunError(Exception):
@@ -35,17 +45,20 @@ class RerunError(Exception):
 
 class Rerun(msgspec.Struct, frozen=True):
     """`begin`: the first offset that the log still has. `before`: records applied before the payment.
-    `alert_seen_whole`: the alert of a memory that had seen the log before it lost its beginning; else `trial`'s."""
+    `lists_unknown`: those that may have had the payment's value: it was put there or taken away since, and what stood
+    before is gone. `alert_seen_whole`: the alert of a memory that had seen the log before it lost its beginning; else
+    `trial`'s."""
 
     published_at_ms: int
     begin: int
     before: int
+    lists_unknown: tuple[str, ...]
     trial: Trial
     alert_seen_whole: Alert | None
 
 
-async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Engine) -> Rerun:
-    """Raises `RerunError` where the payment is gone or was never judged."""
+async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Engine, controls: str) -> Rerun:
+    """`controls`: the topic of controls. Raises `RerunError` where the payment is gone or was never judged."""
     begin, end = await reader.span(topic, place.partition)
     if place.offset < begin:
         raise RerunError(
@@ -61,13 +74,23 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
     memory = engine.memory()
     if begin > 0:
         memory.miss_the_beginning()
-    engines, before = {engine.rule_set.digest: engine}, 0
+    engines, before, listed = {engine.rule_set.digest: engine}, 0, _listed(engine, record)
     async for records in reader.forward(topic, place.partition, begin, place.offset):
         memory.begin(records[0].timestamp)  # that of the partition, not of the account
         applied = [other for other in records if bears_on(record.key, other)]
         if applied:
             read_log(engines, memory, applied)
         before += len(applied)
+        for entry in filter(None, map(list_entry, applied)):
+            listed.pop(entry.key, None)
+    lists_unknown: list[str] = []
+    if begin > 0 or not engine.is_first:
+        behind = reader.forward(topic, place.partition, place.offset + 1, end)
+        for key, older in (await _entries_of_before(reader, controls, listed, behind)).items():
+            if older is None:
+                lists_unknown.append(listed[key])
+            elif not older.removed:
+                memory.lists.put(older.list, older.value, older.expires_at_ms)
     reading = read(engine, memory, [record])
     if reading.refused:
         raise RerunError(f"the record at {place.offset} was never judged: {reading.refused[0].sentence}")
@@ -79,17 +102,42 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
         published_at_ms=record.timestamp,
         begin=begin,
         before=before,
+        lists_unknown=tuple(lists_unknown),
         trial=trial_of(reading.verdicts),
         alert_seen_whole=alert_seen_whole(reading.verdicts),
     )
 
 
-def bears_on(key: bytes | None, record: ConsumerRecord[bytes, bytes]) -> bool:
+def bears_on(key: bytes | None, record: Record) -> bool:
     """Whether a record can bear on the verdicts of later payments of that key under the same rules."""
     return list_entry(record) is not None if CONTROL_HEADER in record.headers else record.key == key
 
 
-async def _record(reader: TopicReader, topic: str, place: Place) -> ConsumerRecord[bytes, bytes]:
+def _listed(engine: Engine, record: Record) -> dict[bytes, str]:
+    """The lists that may have a value of the payment, by the key of its entry."""
+    [payment] = decode([record.value])
+    if not isinstance(payment, Payment):
+        return {}
+    values = ((name, getattr(payment, declared.of)) for name, declared in engine.rule_set.lists.items())
+    return {list_entry_key(name, value): name for name, value in values if value is not None}
+
+
+async def _entries_of_before(
+    reader: TopicReader, controls: str, keys: Container[bytes], behind: AsyncIterator[list[Record]]
+) -> dict[bytes, ListEntry | None]:
+    """The entries in force before the log that is left, by key: the newest that stands on `controls` and not `behind`
+    the payment, None if later ones have taken its place."""
+    stored = await find_entries(reader, controls, keys)
+    if not stored:
+        return {}  # so `behind`, which may be long, is not read
+    later = {entry async for records in behind for entry in map(list_entry, records)}
+    return {
+        **{entry.key: None for entry in stored},
+        **{entry.key: entry for entry in stored if entry not in later},
+    }
+
+
+async def _record(reader: TopicReader, topic: str, place: Place) -> Record:
     async for records in reader.forward(topic, place.partition, place.offset, place.offset + 1):
         return records[0]
     raise RerunError(f"{topic}-{place.partition} has no record at {place.offset}.")
