@@ -114,6 +114,7 @@ class Decider:
             self._app.versions.decide_from_here(partition)
         elif memory.rule_set != before:
             log.info("partition %d: the rule set %s is in force", partition.number, memory.rule_set)
+            self._app.observer.on_decided(partition.number, rule_set=memory.rule_set)
 
     def _build(self, partition: Partition, span: Span) -> None:
         partition.applied += span.reading.events

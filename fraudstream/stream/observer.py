@@ -98,8 +98,9 @@ class StageObserver(Protocol):
     def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """A list of `records` went into a memory that is building; the rest as in `on_batch`."""
 
-    def on_decided(self, partition: int) -> None:
-        """The partition, whose memory was building until now, is decided here from now on."""
+    def on_decided(self, partition: int, *, rule_set: str) -> None:
+        """The partition is decided here from now on, under the rules with this digest: its memory is read back or
+        built, or its log has switched to them."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
@@ -173,7 +174,7 @@ class Unobserved:
 
     def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
 
-    def on_decided(self, partition: int) -> None: ...
+    def on_decided(self, partition: int, *, rule_set: str) -> None: ...
 
     def on_lag(self, partition: int, *, lag: int) -> None: ...
 

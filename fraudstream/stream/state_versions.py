@@ -73,6 +73,8 @@ class StateVersions:
             log.info("partition %d: building the memory from offset %d on", partition.number, partition.next_offset)
             sentence = f"building the memory of state version {self._app.settings.state_version}"
             self._app.observer.on_undecided(partition.number, sentence=sentence, building=True)
+        elif self._app.rule_sets is not None:
+            self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set)
 
     def decide_from_here(self, partition: Partition) -> None:
         """A switch in the log has named this version."""
@@ -82,7 +84,7 @@ class StateVersions:
             self._app.settings.state_version,
             partition.memory.rule_set,
         )
-        self._app.observer.on_decided(partition.number)
+        self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set)
 
     async def hand_over(self, partition: Partition) -> None:
         """A switch in the log has named a later version: keep what is judged, and stop."""

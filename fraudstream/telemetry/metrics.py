@@ -126,6 +126,9 @@ class WorkerMetrics(ProcessMetrics):
         self.handed_over = define.gauge(
             "handed_over_partitions", "Partitions that a newer state version decides.", "stage"
         )
+        self.rule_sets = define.gauge(
+            "rule_set_partitions", "Partitions decided here, by the rules in force in them.", "stage", "rule_set"
+        )
         self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this worker.")
         self.rebalance_seconds = define.histogram(
             "rebalance_seconds", "Time of one rebalance, recovery included.", DURATION_BOUNDS_S

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -62,7 +63,7 @@ class WorkerTelemetry:
                 "version": self._version,
                 "python": platform.python_version(),
                 "checkpoint_mode": checkpoint_mode,
-                "rule_set": rule_set,
+                "own_rule_set": rule_set,  # of its directory: what is in force, `rule_set_partitions` says
                 **{name: ",".join(build[name] for build in self._builds) for name in ("stage", "layout")},
             }
         )
@@ -86,6 +87,7 @@ class StageTelemetry(ProcessTelemetry):
         self._unsaved_since: dict[int, float] = {}
         self._building: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # why
+        self._rule_sets: dict[int, str] = {}  # in force
 
     def ready(self) -> str | None:
         if (fault := super().ready()) or not self._undecided:
@@ -107,6 +109,7 @@ class StageTelemetry(ProcessTelemetry):
         }
         self._building = {number: lag for number, lag in self._building.items() if number in partitions}
         self._tell_undecided({number: why for number, why in self._undecided.items() if number in partitions})
+        self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
         super().on_assigned(partitions)
 
     def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None:
@@ -115,8 +118,10 @@ class StageTelemetry(ProcessTelemetry):
         else:
             self._forget_lag(partition)
         self._tell_undecided({**self._undecided, partition: sentence})
+        self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number != partition})
 
-    def on_decided(self, partition: int) -> None:
+    def on_decided(self, partition: int, *, rule_set: str) -> None:
+        self._tell_rule_sets({**self._rule_sets, partition: rule_set})
         self._building = {number: lag for number, lag in self._building.items() if number != partition}
         self._tell_undecided({number: why for number, why in self._undecided.items() if number != partition})
         self.metrics.building_behind.remove(self.name, str(partition))
@@ -139,6 +144,14 @@ class StageTelemetry(ProcessTelemetry):
     def _tell_undecided(self, undecided: Mapping[int, str]) -> None:
         self._undecided = undecided
         self.metrics.handed_over.labels(self.name).set(len(undecided.keys() - self._building.keys()))
+
+    def _tell_rule_sets(self, rule_sets: dict[int, str]) -> None:
+        counts = Counter(rule_sets.values())
+        for digest in set(self._rule_sets.values()) - counts.keys():
+            self.metrics.rule_sets.remove(self.name, digest)
+        for digest, partitions in counts.items():
+            self.metrics.rule_sets.labels(self.name, digest).set(partitions)
+        self._rule_sets = rule_sets
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         self._observe_recovery(partition, seconds)

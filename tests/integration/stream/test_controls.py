@@ -12,12 +12,16 @@ import msgspec
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from prometheus_client import CollectorRegistry
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import Decision
+from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
+from fraudstream.stream.control_log import put_in_force
+from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.integration.stream.world import PARTITIONS, RULES, World, engine, payment
 
 LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"
@@ -147,6 +151,25 @@ async def _activated(desk: Desk) -> None:
         due = OLD_DIGEST if offset < told["offsets"][str(partition)] else NEW_DIGEST
         assert decision.rule_set == due, f"{partition}:{offset}"
     assert {decision.rule_set for _, _, decision in decisions} == {OLD_DIGEST, NEW_DIGEST}
+
+
+async def test_metrics_tell_the_rules_in_force_after_a_switch_and_after_a_restart(world: World) -> None:
+    """Of a worker whose directory holds the old ones."""
+    old, new = engine(OLD), StoredRuleSet(NEW_DIGEST, NEW)
+
+    async def told(registry: CollectorRegistry, digest: str) -> None:
+        labels = {"stage": "account", "rule_set": digest}
+        async with asyncio.timeout(40):
+            while registry.get_sample_value("fraudstream_rule_set_partitions", labels) != PARTITIONS:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    before, after = CollectorRegistry(), CollectorRegistry()
+    async with world.worker(WorkerTelemetry(before, version="1"), rules=old):
+        await told(before, OLD_DIGEST)
+        await put_in_force(world.settings, [new], [RuleSwitch(rule_set=NEW_DIGEST, by="r.holm", issued_at_ms=0)])
+        await told(before, NEW_DIGEST)
+    async with world.worker(WorkerTelemetry(after, version="1"), rules=old):
+        await told(after, NEW_DIGEST)
 
 
 async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -> None:

@@ -113,8 +113,30 @@ def test_the_build_says_which_rules_and_which_checkpoints_run(worker: Worker) ->
     (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")
     labels = info.samples[0].labels
     assert labels["version"] == "1.2.3"
-    assert labels["rule_set"] == "cafe"
+    assert labels["own_rule_set"] == "cafe"
     assert labels["checkpoint_mode"] == "transaction"
+
+
+def test_partitions_are_told_by_the_rules_in_force_in_them(worker: Worker) -> None:
+    def told() -> dict[str, float]:
+        return {
+            sample.labels["rule_set"]: sample.value
+            for family in worker.registry.collect()
+            if family.name == "fraudstream_rule_set_partitions"
+            for sample in family.samples
+        }
+
+    worker.observer.on_assigned([0, 1, 2])
+    assert told() == {}
+    for partition in (0, 1, 2):
+        worker.observer.on_decided(partition, rule_set="cafe")
+    worker.observer.on_decided(1, rule_set="babe")
+    assert told() == {"cafe": 2, "babe": 1}
+    worker.observer.on_decided(0, rule_set="babe")
+    worker.observer.on_assigned([0, 1])
+    assert told() == {"babe": 2}
+    worker.observer.on_undecided(1, sentence="handed over to state version 2 at offset 7", building=False)
+    assert told() == {"babe": 1}
 
 
 def test_the_watermark_grows_old_while_nothing_comes(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +341,7 @@ def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decide
     assert worker.value("building_behind_records", partition="1") == 60_000
     assert worker.value("lag_records", partition="1") is None, "nobody waits for it: that pages people"
     for partition in (0, 1):
-        worker.observer.on_decided(partition)
+        worker.observer.on_decided(partition, rule_set="cafe")
         worker.observer.on_lag(partition, lag=7)
     assert worker.telemetry.ready() is None
     assert worker.value("lag_records", partition="1") == 7
