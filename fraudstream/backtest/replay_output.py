@@ -37,6 +37,7 @@ DECISIONS = pa.schema(
         pa.field("alert_id", pa.string()),
         pa.field("repeat", pa.bool_(), nullable=False),
         pa.field("late", pa.bool_(), nullable=False),
+        pa.field("altered", pa.bool_(), nullable=False),
         pa.field("label", pa.string()),
         pa.field("rule_set", pa.string(), nullable=False),
     ]
@@ -135,7 +136,7 @@ def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8
         values = [getattr(decision, name) for decision in decisions]
         return pa.array(values, DECISIONS.field(name).type)
 
-    names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late")
+    names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
     return [*map(column, names), label, column("rule_set")]
 

@@ -13,7 +13,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `score` is in [0, 1] with four decimals. `rules` names the live rules that fired, `shadow_rules` those on trial.
     `rule_set`: digest of the rules that judged. `repeat`: this `event_id` was decided before and this is that first
     verdict again. `late`: the payment came after newer ones had pushed its time out of the account's memory; it was
-    judged, but not remembered.
+    judged, but not remembered. `altered`: this repeat is not what was decided: its amount, currency or time, or a field
+    that features of the account look at, is another.
     """
 
     event_id: Identifier
@@ -27,4 +28,5 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     alert_id: str | None = None
     repeat: bool = False
     late: bool = False
+    altered: bool = False
     schema_version: int = 1

@@ -156,7 +156,7 @@ class Engine:
             keys=batch.keys(self._next_key),
             carried=self.form_out.pack(carried),
             late=of_payments == questions.LATE,
-            repeat=of_payments == questions.REPEAT,
+            repeat=np.isin(of_payments, questions.REPEATS),
             rejected=walked.rejected,
             labels=len(batch.labels),
             labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
@@ -212,8 +212,9 @@ class Engine:
         batch, columns = walked.batch, walked.batch.columns
         status = walked.status[batch.payment_at]
         first = memory.ledger.enter(columns.event, status) if memory.ledger is not None else walked.first_verdicts()
-        repeat = (status == questions.REPEAT) & (first.score != ledger.UNKNOWN)
-        late = ((status == questions.LATE) | (status == questions.REPEAT)) & ~repeat
+        again = np.isin(status, questions.REPEATS)
+        repeat = again & (first.score != ledger.UNKNOWN)
+        late = ((status == questions.LATE) | again) & ~repeat
         features, errors = self._features(walked, repeat)
         for name, value in features.items():
             is_bool = self._symbols[name] is Type.BOOL
@@ -251,6 +252,7 @@ class Engine:
             positions=batch.positions[batch.payment_at],
             late=late,
             repeat=repeat,
+            altered=repeat & (status == questions.ALTERED),
             score_points=score_points,
             part_points=part_points,
             finding=finding,

@@ -33,6 +33,7 @@ from fraudstream.engine.lookback import answer_from_last_place, answer_since_las
 from fraudstream.engine.questions import (
     AGE,
     AGGREGATE,
+    ALTERED,
     AT_LEAST,
     DELAY,
     DISTANCE,
@@ -89,7 +90,7 @@ def walk(
             return i, NEEDS_SPILLS
         known = find(rows, slots, row, events.event[i]) if plan.guards else -1
         if known >= 0:
-            answers.status[i] = REPEAT
+            answers.status[i] = ALTERED if _altered(slots, known, events, i) else REPEAT
             if plan.keeps_verdicts:
                 answers.first_score[i] = slots.score[known]
                 answers.first_verdict[i] = slots.verdict[known]
@@ -124,6 +125,17 @@ def _label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: 
         slots.dirty[slot] = True
         mark(rows, tops, row, HEADER_DIRTY)
     return FRESH
+
+
+@jit
+def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
+    """Whether the event differs from the payment in the slot, as far as that tells."""
+    differs = slots.t[slot] != events.t[i]
+    differs |= slots.amount[slot] != events.amount[i]
+    differs |= slots.currency[slot] != events.currency[i]
+    for field in range(FIELDS_MAX):
+        differs |= slots.code[slot, field] != events.code[i, field]
+    return bool(differs)
 
 
 @jit

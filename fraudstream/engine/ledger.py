@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fraudstream.engine.arrays import Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.jit import jit
-from fraudstream.engine.questions import FRESH, REPEAT
+from fraudstream.engine.questions import FRESH, REPEATS
 
 LEDGER_MAX = 1 << 18
 UNKNOWN = -(1 << 31)  # in place of a score: the ledger does not hold the payment
@@ -127,7 +127,7 @@ def _enter(
             before[place] = heads[bucket]
             heads[bucket] = count
             count += 1
-        elif status[i] == REPEAT:
+        elif status[i] in REPEATS:
             first_score[i] = UNKNOWN
             number = heads[bucket]
             while number >= 0 and number >= count - size:

@@ -17,7 +17,8 @@ from fraudstream.engine.arrays import (
 
 # What an event is to an entity. ASK: answered, but not remembered.
 PAYMENT, LABEL, ASK = range(3)
-FRESH, LATE, REPEAT, UNMATCHED = range(4)  # what became of it
+FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)  # what became of it; ALTERED: it repeats another content
+REPEATS = (REPEAT, ALTERED)
 DONE, NEEDS_SLOTS, NEEDS_SPILLS = range(3)  # why the walk stopped
 EXACT, PANE, AT_LEAST = range(3)  # how a feature was answered
 

@@ -33,9 +33,9 @@ class Verdicts:
     """The verdicts on the `n` payments of a batch that could be judged, in the order of the log; first axis: payments.
 
     `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
-    `findings`; of a repeat it is the first verdict's. `fired`: (n, rules), False for a repeat. `features` by name:
-    float64, NaN missing. `errors` by name: int8, how each was answered (`questions.EXACT`, `PANE`, `AT_LEAST`).
-    `since_ms`: int64, as `Carried`'s.
+    `findings`; of a repeat it is the first verdict's. `altered`: repeats that are not what was judged. `fired`:
+    (n, rules), False for a repeat. `features` by name: float64, NaN missing. `errors` by name: int8, how each was
+    answered (`questions.EXACT`, `PANE`, `AT_LEAST`). `since_ms`: int64, as `Carried`'s.
     """
 
     rule_set: RuleSet
@@ -45,6 +45,7 @@ class Verdicts:
     positions: Int64Array
     late: BoolArray
     repeat: BoolArray
+    altered: BoolArray
     score_points: Int32Array
     part_points: Int32Array
     finding: Int64Array
@@ -93,14 +94,16 @@ class Verdicts:
                 None if found.outcome == "allow" else alert_id(payment.event_id, self.stage, found.rule_set),
                 repeat,
                 late,
+                altered,
             )
-            for payment, t, score, found, repeat, late in zip(
+            for payment, t, score, found, repeat, late, altered in zip(
                 self.payments,
                 times,
                 scores,
                 [self.findings[number] for number in self.finding.tolist()],
                 self.repeat.tolist(),
                 self.late.tolist(),
+                self.altered.tolist(),
                 strict=True,
             )
         ]

@@ -142,6 +142,7 @@ class Decider:
             labels=verdicts.labels,
             labels_unmatched=verdicts.labels_unmatched,
             repeats=int(np.count_nonzero(verdicts.repeat)),
+            altered=int(np.count_nonzero(verdicts.altered)),
             late=int(np.count_nonzero(verdicts.late)),
             alerts=len(alerts),
             alert_rules=_rules_of(alerts),

@@ -56,6 +56,7 @@ class StageObserver(Protocol):
         labels: int,
         labels_unmatched: int,
         repeats: int,
+        altered: int,
         late: int,
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],
@@ -70,10 +71,10 @@ class StageObserver(Protocol):
     ) -> None:
         """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
 
-        `decisions`: those published, by outcome. `alert_rules`: how often each (rule, severity) stands in the alerts.
-        `dead_letters`: count by reason. `dropped`: records that the stage before had sent before.
-        `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from
-        `occurred_at` and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the
+        `decisions`: those published, by outcome. `altered`: repeats that are not what was decided. `alert_rules`: how
+        often each (rule, severity) stands in the alerts. `dead_letters`: count by reason. `dropped`: records that the
+        stage before had sent before. `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from `occurred_at`
+        and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the
         partition's memory after the batch.
         """
 
@@ -143,6 +144,7 @@ class Unobserved:
         labels: int,
         labels_unmatched: int,
         repeats: int,
+        altered: int,
         late: int,
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],

@@ -83,6 +83,7 @@ class WorkerMetrics(ProcessMetrics):
         self.rules = define.counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
         self.late = define.counter("late_payments", "Payments older than what their account's memory holds.")
         self.repeats = define.counter("repeated_payments", "Payments whose event_id was judged before.")
+        self.altered = define.counter("altered_payments", "Repeated payments whose content is another.")
         self.labels = define.counter("labels", "Labels applied.")
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in memory.")
         self.labels_forwarded = define.counter("labels_forwarded", "Records moved from the labels topic to the log.")

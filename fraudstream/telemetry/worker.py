@@ -167,6 +167,7 @@ class StageTelemetry(ProcessTelemetry):
         labels: int,
         labels_unmatched: int,
         repeats: int,
+        altered: int,
         late: int,
         alerts: int,
         alert_rules: Mapping[tuple[str, str], int],
@@ -186,6 +187,7 @@ class StageTelemetry(ProcessTelemetry):
         metrics.labels.inc(labels)
         metrics.labels_unmatched.inc(labels_unmatched)
         metrics.repeats.inc(repeats)
+        metrics.altered.inc(altered)
         metrics.late.inc(late)
         metrics.alerts.inc(alerts)
         for (rule, severity), count in alert_rules.items():

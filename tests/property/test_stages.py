@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.reading import Reading, hand_on, read
@@ -128,6 +129,17 @@ def test_what_a_restarted_stage_sends_again_is_dropped_by_the_next(log: Log, sav
     assert said([found]) == said([expected])
     assert dict(second.changes()) == dict(undisturbed[1].changes())
     assert second.sources == ({"0": len(records) - 1} if records else {})
+
+
+def test_an_altered_repeat_is_told_by_the_stage_that_decides() -> None:
+    (payment,) = _one_payment()
+    assert isinstance(payment, Payment)
+    records = records_of([payment, msgspec.structs.replace(payment, amount="77.00"), payment])
+    *before, last = CHAINS["paned"]
+    for engine in before:
+        records = forwarded(engine, engine.memory(), records, 0)
+    verdicts = read(last, last.memory(), records).verdicts
+    assert [(d.repeat, d.altered) for d in verdicts.decisions()] == [(False, False), (True, True), (True, False)]
 
 
 def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:

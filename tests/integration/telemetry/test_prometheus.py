@@ -32,6 +32,7 @@ def run_a_while(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None:
         labels=0,
         labels_unmatched=0,
         repeats=0,
+        altered=0,
         late=0,
         alerts=1,
         alert_rules={("mule/in_and_out", "high"): 1},

@@ -133,19 +133,21 @@ async def publish(worker: Running, values: Sequence[bytes]) -> None:
 
 async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> None:
     now_ms = int(time.time() * 1000)
-    values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken", payment(3, now_ms + 3)]
+    values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken"]
+    values += [payment(3, now_ms + 3), payment(3, now_ms + 4)]
     await publish(worker, values)
-    await worker.wait_for(6, "records_total")
-    assert await worker.value("payments_total") == 5
+    await worker.wait_for(7, "records_total")
+    assert await worker.value("payments_total") == 6
     assert await worker.value("decisions_total", outcome="allow") == 2
-    assert await worker.value("decisions_total", outcome="review") == 3  # the repeat gets its first verdict again
-    assert await worker.value("repeated_payments_total") == 1
+    assert await worker.value("decisions_total", outcome="review") == 4  # a repeat gets its first verdict again
+    assert await worker.value("repeated_payments_total") == 2
+    assert await worker.value("altered_payments_total") == 1
     assert await worker.value("alerts_total") == 2
     assert await worker.value("alert_rules_total", rule="velocity/third_payment", severity="high") == 2
     assert await worker.value("dead_letters_total", reason="not_json") == 1
-    assert await worker.value("since_occurred_seconds_count") == 5
-    assert await worker.value("since_arrival_seconds_count") == 5
-    assert await worker.value("batch_records_sum") == 6
+    assert await worker.value("since_occurred_seconds_count") == 6
+    assert await worker.value("since_arrival_seconds_count") == 6
+    assert await worker.value("batch_records_sum") == 7
     assert await worker.value("state_rows") == 1
     assert await worker.value("state_bytes") > 0
     assert await worker.value("lag_records") == 0

@@ -81,6 +81,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         alert_id="a1b2",
         repeat=True,
         late=True,
+        altered=True,
         schema_version=1,
     ),
     "alert": Alert(

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import pytest
+
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.engine import Engine
@@ -140,6 +142,33 @@ def test_a_duplicate_is_found_by_its_id_alone() -> None:
     verdicts = judge(engine, [pay("1", NOON), pay("1", NOON + M, "5", device_id="d"), pay("2", NOON + M)])
     assert verdicts.repeat.tolist() == [False, True, False]
     assert values(verdicts, "account.n")[2] == 2
+
+
+@pytest.mark.parametrize(
+    ("again", "altered"),
+    [
+        (pay("1", NOON, device_id="d"), False),
+        (pay("1", NOON, "1.00", device_id="d", merchant_id="m"), False),
+        (pay("1", NOON, "5", device_id="d"), True),
+        (pay("1", NOON, currency="USD", device_id="d"), True),
+        (pay("1", NOON + 1, device_id="d"), True),
+        (pay("1", NOON, device_id="e"), True),
+        (pay("1", NOON), True),
+    ],
+)
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_repeat_says_whether_it_is_what_was_decided(again: Payment, altered: bool, restored: bool) -> None:
+    """As far as the account's memory tells: its features look at devices, and not at merchants."""
+    engine = engine_of("  account.devices: {aggregate: distinct, of: device_id, window: 1h}")
+    memory = engine.memory()
+    first = engine.judge([pay("1", NOON, device_id="d"), pay("2", NOON)], memory).decisions()[0]
+    if restored:
+        changes = memory.changes()
+        memory = engine.memory()
+        memory.restore(changes)
+    [decision] = engine.judge([again], memory).decisions()
+    assert (decision.repeat, decision.altered) == (True, altered)
+    assert (decision.outcome, decision.score) == (first.outcome, first.score)
 
 
 def test_the_same_id_in_another_account_is_another_payment() -> None:
