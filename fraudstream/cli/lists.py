@@ -163,9 +163,10 @@ def _known(name: str, declared: dict[str, ValueList]) -> None:
 
 
 def _listed(entries: list[ListEntry], held: Controls) -> None:
+    """What was taken off may be taken off again: the first time may have failed half-way through the log."""
     for entry in entries:
-        known = [value for name, value in held.entries if name == entry.list and not held.entries[name, value].removed]
-        if entry.value not in known:
+        if (entry.list, entry.value) not in held.entries:
+            known = [value for (name, value), of in held.entries.items() if name == entry.list and not of.removed]
             hint = f" {nearest(entry.value, known)}" if known else ""
             raise Failure(f"'{entry.value}' is not on {entry.list}.{hint}")
 

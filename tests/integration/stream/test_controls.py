@@ -15,12 +15,12 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client import CollectorRegistry
 
 from fraudstream.cli.main import main
-from fraudstream.contracts import Decision
+from fraudstream.contracts import Decision, ListEntry
 from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
-from fraudstream.stream.control_log import put_in_force
+from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.integration.stream.world import PARTITIONS, RULES, World, engine, payment
 
@@ -225,6 +225,15 @@ async def test_where_retention_took_the_beginning_the_newest_controls_count(kafk
         worker.kill()
     assert {decision.rule_set for decision in decisions.values()} == {NEW_DIGEST}
     assert {event: decision.outcome for event, decision in decisions.items()} == {"e0": "review", "e1": "allow"}
+
+
+async def test_a_removal_that_failed_half_way_is_done_again(desk: Desk) -> None:
+    await desk.done("rules", "activate", str(desk.old))
+    await desk.done("lists", "add", "stolen_devices", "dev-8")
+    removal = ListEntry("stolen_devices", "dev-8", "r.holm", 0, removed=True)
+    await keep(desk.world.settings, [removal])  # and it ended before the log had it
+    told = await desk.done("lists", "remove", "stolen_devices", "dev-8")
+    assert len(told["offsets"]) == PARTITIONS
 
 
 async def test_an_unknown_list_is_told_with_the_nearest(desk: Desk) -> None:
