@@ -1,4 +1,4 @@
-"""`fraudstream worker` and `fraudstream cases` with places in which they can be told to die, and a clock that steps.
+"""The commands of `fraudstream` with places in which they can be told to die, and a clock that steps.
 
     python -m benchmarks.chaos.fault_points ORDERS worker --set ...
 
@@ -45,6 +45,7 @@ WORKER_POINTS: Final = (
 TAKING_OVER_POINTS: Final = WORKER_POINTS[:5]
 TRANSACTION_POINTS: Final = ("after-begin", "before-commit", "in-commit", "after-commit")  # on Kafka alone
 CASES_POINTS: Final = ("after-begin", "after-rows", "before-commit", "in-commit", "after-commit")
+COMMAND_POINT: Final = "after-send"  # of commands that change rules or lists: a record is with the producer
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -130,6 +131,7 @@ def _wrap_producer(ordered: _Ordered) -> None:
     def passing(point: str) -> Callable[[Any], None]:
         return lambda producer: ordered.passing(point) if _writes_checkpoints(producer) else None
 
+    _wrap(AIOKafkaProducer, "send", None, lambda _: ordered.passing(COMMAND_POINT))
     _wrap(AIOKafkaProducer, "begin_transaction", None, passing("after-begin"))
     _wrap(AIOKafkaProducer, "send_batch", None, passing("after-rows"))
     commit = AIOKafkaProducer.commit_transaction

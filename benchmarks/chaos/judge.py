@@ -56,14 +56,18 @@ class Observed(NamedTuple):
 
 class Judgement(NamedTuple):
     """`wrong`: how often each; `findings`: the first of them as sentences. `repeats`: answers sent again, by topic.
-    `verdicts`: of each alert its id and a digest of its bytes."""
+    `verdicts`: of each alert its id and a digest of its bytes. `rule_sets`: decisions by the rules that they name.
+    `listed`: alerts of a rule that found a value on a list."""
 
     payments: int
     labels: int
+    controls: int
     dead_letters: int
     alerts: int
     cases: int
     rows: int
+    rule_sets: Counter[str]
+    listed: int
     repeats: Counter[str]
     wrong: Counter[Wrong]
     findings: list[str]
@@ -79,9 +83,9 @@ class Judgement(NamedTuple):
         return hashlib.sha256(repr(sorted(self.verdicts)).encode()).hexdigest()[:32]
 
 
-def judge(engine: Engine, mode: CheckpointMode, observed: Observed) -> Judgement:
-    """Judge one partition."""
-    return _Judge(engine, mode, observed).judgement()
+def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Observed) -> Judgement:
+    """Judge one partition. `engines`: of the rules that it began with, then of those that it may have switched to."""
+    return _Judge(engines, mode, observed).judgement()
 
 
 def together(judgements: Iterable[Judgement]) -> Judgement:
@@ -90,10 +94,13 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
     return Judgement(
         payments=sum(part.payments for part in parts),
         labels=sum(part.labels for part in parts),
+        controls=sum(part.controls for part in parts),
         dead_letters=sum(part.dead_letters for part in parts),
         alerts=sum(part.alerts for part in parts),
         cases=sum(part.cases for part in parts),
         rows=sum(part.rows for part in parts),
+        rule_sets=sum((part.rule_sets for part in parts), Counter()),
+        listed=sum(part.listed for part in parts),
         repeats=sum((part.repeats for part in parts), Counter()),
         wrong=sum((part.wrong for part in parts), Counter()),
         findings=[finding for part in parts for finding in part.findings][:FINDINGS_TOLD],
@@ -102,34 +109,36 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
 
 
 class _Judge:
-    def __init__(self, engine: Engine, mode: CheckpointMode, observed: Observed) -> None:
-        self._engine, self._mode, self._observed = engine, mode, observed
+    def __init__(self, engines: Sequence[Engine], mode: CheckpointMode, observed: Observed) -> None:
+        self._engines, self._mode, self._observed = engines, mode, observed
         self._repeats: Counter[str] = Counter()
         self._wrong: Counter[Wrong] = Counter()
         self._findings: list[str] = []
 
     def judgement(self) -> Judgement:
         observed = self._observed
-        expected = judged(self._engine, observed.payments)
+        expected = judged(self._engines, observed.payments)
         self._answers("decisions", expected.decisions, observed.decisions)
         self._answers("alerts", expected.alerts, observed.alerts)
         self._answers("dead-letters", expected.dead_letters, observed.dead_letters)
         self._forwarded()
         self._state(expected)
         cases = self._cases()
+        alerts = [(_alert(record.value), record.value) for record in observed.alerts]
         return Judgement(
             payments=len(expected.decisions),
             labels=expected.labels,
+            controls=expected.controls,
             dead_letters=len(expected.dead_letters),
             alerts=len(expected.alerts),
             cases=cases,
             rows=len(expected.rows),
+            rule_sets=expected.by_rule_set,
+            listed=sum(_names_a_list(alert) for alert, _ in alerts),
             repeats=self._repeats,
             wrong=self._wrong,
             findings=self._findings,
-            verdicts=frozenset(
-                (_alert(record.value).alert_id, hashlib.sha256(record.value).hexdigest()) for record in observed.alerts
-            ),
+            verdicts=frozenset((alert.alert_id, hashlib.sha256(value).hexdigest()) for alert, value in alerts),
         )
 
     def _answers(self, topic: str, expected: Answers, found: Sequence[ConsumerRecord]) -> None:
@@ -165,10 +174,10 @@ class _Judge:
                 self._find("lost", f"labels-{self._observed.number} at {record.offset} is not in the log of payments")
 
     def _state(self, expected: Undisturbed) -> None:
-        """The rows that the next owner would read, and the position, are those of an undisturbed run to the log's
-        end."""
+        """The rows that the next owner would read, its rules and the position are those of an undisturbed run to the
+        log's end."""
         number, log = self._observed.number, self._observed.payments
-        memory = self._engine.memory()
+        memory = self._engines[0].memory()
         replay = Replay(memory, self._mode)
         replay.feed(self._observed.changelog)
         if not log:
@@ -183,6 +192,10 @@ class _Judge:
                 self._find("counted twice", f"partition {number}: the row of {key} is not what the log makes of it")
         if (list(memory.findings), memory.watermark_ms) != (expected.findings, expected.watermark_ms):
             self._find("counted twice", f"partition {number}: findings or watermark are not what the log makes of them")
+        in_force = replay.checkpoint.rule_set
+        if in_force != expected.rule_set:
+            due = expected.rule_set
+            self._find("differing", f"partition {number}: the rules {in_force} are in force, by the log {due} are")
 
     def _cases(self) -> int:
         """The cases are those that the alert log makes, version by version; every alert stands in one."""
@@ -219,3 +232,9 @@ class _Judge:
         self._wrong[wrong] += 1
         if len(self._findings) < FINDINGS_TOLD:
             self._findings.append(f"{wrong}: {sentence}")
+
+
+def _names_a_list(alert: Alert) -> bool:
+    return any(
+        found.operator == "in" and found.right.startswith("lists.") for hit in alert.rules for found in hit.evidence
+    )

@@ -19,13 +19,14 @@ PATIENCE_S: Final = 180.0  # a broker that is away for longer than this fails th
 
 
 class Publisher:
-    """`share`: of the load published so far, 0 to 1."""
+    """`share`: of the load published so far, 0 to 1. `waits_at`: the share at which it waits for somebody."""
 
     def __init__(self, world: World, items: Sequence[Item], rate: float) -> None:
         self._world, self._items, self._rate = world, items, rate
         self._partitions = list(range(world.partitions))
         self._choose = DefaultPartitioner()
         self._sent = 0
+        self.waits_at = 1.0
 
     @property
     def share(self) -> float:
@@ -44,6 +45,8 @@ class Publisher:
             step = max(1, round(self._rate * TICK_S))
             waits: set[asyncio.Future[Any]] = set()
             for first in range(0, len(self._items), step):
+                while self.share >= self.waits_at:  # noqa: ASYNC110
+                    await asyncio.sleep(TICK_S)
                 due = time.monotonic() + step / self._rate
                 waits |= await self._send(producer, self._items[first : first + step])
                 self._sent = min(first + step, len(self._items))

@@ -16,6 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
+from benchmarks.chaos.controls import Commands, changes, varied, write_rules
 from benchmarks.chaos.faults import Chaos
 from benchmarks.chaos.judge import WRONGS, Observed, judge, together
 from benchmarks.chaos.load import load
@@ -56,7 +57,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 class Result(msgspec.Struct, frozen=True):
     """A line of the long run's report. `recoveries_s`: of each fault that made decisions wait; `missed`: points that no
-    process came to in time. `exits`: of workers and the case agent, by code, those not asked for."""
+    process came to in time. `exits`: of workers and the case agent, by code, those not asked for. `rule_sets`:
+    decisions by the rules that they name; `listed`: alerts of a rule that found a value on a list."""
 
     seed: int
     sound: bool
@@ -75,6 +77,9 @@ class Result(msgspec.Struct, frozen=True):
     alerts_digest: str
     findings: list[str]
     seconds: float
+    controls: int = 0
+    rule_sets: dict[str, int] = {}
+    listed: int = 0
 
     @property
     def recovery_median_s(self) -> float:
@@ -108,11 +113,19 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         faults = schedule(seed, options.faults, options.workers, world.session_s, stoppable, options.kafka)
         for fault in faults:
             say(f"seed {seed}: {fault}")
+        rule_set = load_rule_set(options.rules)
+        other_rules = write_rules(varied(rule_set), directory / "other-rules")
+        items = load(seed, options.payments, options.accounts)
+        changed = changes(seed, items, rule_set, options.rules, other_rules)
+        for change in changed:
+            say(f"seed {seed}: {change}")
         await world.create_topics()
-        chaos, processes = await _under_faults(seed, options, world, directory, brokers, redis, faults)
+        publisher = Publisher(world, items, options.rate)
+        commands = Commands(world, changed, directory, publisher)
+        chaos, processes = await _under_faults(options, world, directory, brokers, redis, faults, publisher, commands)
         observed = await observe(world, redis)
-    engine = Engine(load_rule_set(options.rules))
-    judgement = together(judge(engine, world.mode, partition) for partition in observed)
+        engines = [Engine(rule_set), Engine(load_rule_set(other_rules))]
+    judgement = together(judge(engines, world.mode, partition) for partition in observed)
     stretches = outages(observed)
     recoveries = [recovery_s(happened.at_s, stretches) for happened in chaos.happened if happened.passed]
     codes = [str(end.code) for process in processes for end in process.exits if not end.asked]
@@ -134,22 +147,25 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         alerts_digest=judgement.alerts_digest,
         findings=judgement.findings,
         seconds=round(time.monotonic() - started, 1),
+        controls=judgement.controls,
+        rule_sets=dict(judgement.rule_sets),
+        listed=judgement.listed,
     )
 
 
 async def _under_faults(
-    seed: int,
     options: Options,
     world: World,
     directory: Path,
     brokers: KafkaCluster | None,
     redis: RedisServer,
     faults: list[Fault],
+    publisher: Publisher,
+    commands: Commands,
 ) -> tuple[Chaos, list[Process]]:
     """Publish the load while the schedule is carried out; returns when all is consumed and everybody has stopped."""
     workers = [Process(f"worker-{number}", ["worker", *world.flags()], directory) for number in range(4)]
     cases = Process("cases", ["cases", *world.flags()], directory)
-    publisher = Publisher(world, load(seed, options.payments, options.accounts), options.rate)
     chaos = Chaos(workers, options.workers[0], cases, brokers, redis, lambda: publisher.share)
     async with Supervisor([*workers, cases]) as supervisor:
         for process in (*workers[: options.workers[0]], cases):
@@ -159,6 +175,7 @@ async def _under_faults(
             tasks.create_task(publisher.run())
             carrying_out = tasks.create_task(chaos.run(faults))
             watching = tasks.create_task(_watch(supervisor))
+            await tasks.create_task(commands.run())
             await carrying_out
             while publisher.share < 1:  # noqa: ASYNC110
                 await asyncio.sleep(CONSUMED_POLL_S)

@@ -8,12 +8,15 @@ import numpy as np
 
 from fraudstream.engine.memory import EntityMemory, Memory
 
-Rows = dict[tuple[str, bytes], bytes]  # (entity, key): all that the row says
+Rows = dict[tuple[str, bytes], bytes]  # (entity or list, key): all that the row says
 
 
 def rows_of(memory: Memory) -> Rows:
-    """Every row: its header, the payments in its ring from the oldest on, and its spill, as bytes."""
-    found: Rows = {}
+    """Every row: its header, the payments in its ring from the oldest on, and its spill, as bytes. And every entry of a
+    list: until when."""
+    found: Rows = {
+        (f"lists.{name}", b"%016x" % digest): b"%d" % until for (name, digest), until in memory.lists.entries().items()
+    }
     for entity in memory.entities:
         for row in range(entity.index.rows):
             found[entity.plan.entity.name, entity.index.key(row)] = _row(entity, row)

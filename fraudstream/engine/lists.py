@@ -28,6 +28,10 @@ class Lists:
     def remove(self, name: str, value: str) -> None:
         self._set(name, value, ABSENT)
 
+    def entries(self) -> dict[tuple[str, int], int]:
+        """Until when each value is on its list, by the list and the value's digest."""
+        return {(name, digest): until for name, of_list in self._until.items() for digest, until in of_list.items()}
+
     def any_on(self, name: str) -> bool:
         return bool(self._until.get(name))
 

@@ -75,7 +75,7 @@ async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable
             assert await cases.stop() == 0
             observed = await observe(world, redis)
     engine = Engine(load_rule_set(RULES))
-    judgement = together(judge(engine, world.mode, partition) for partition in observed)
+    judgement = together(judge([engine], world.mode, partition) for partition in observed)
     assert judgement.findings == []
     assert judgement.payments > 0
 

@@ -1,8 +1,8 @@
 """The judge of the fault suite can fail: each thing that may be wrong in the topics is seen, and named.
 
-Method: a log of payments, labels and garbage is answered as it should be, with a changelog and cases, without a broker.
-Then one record at a time is taken out, altered, doubled or made up. What the judge compares with is the engine itself,
-so it proves the way to the topics and back, not the engine: that is what `tests/oracle` is for.
+Method: a log of payments, labels, controls and garbage is answered as it should be, with a changelog and cases, without
+a broker. Then one record at a time is taken out, altered, doubled or made up. What the judge compares with is the
+engine itself, so it proves the way to the topics and back, not the engine: that is what `tests/oracle` is for.
 """
 
 from __future__ import annotations
@@ -15,74 +15,25 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.judge import Observed, Wrong, judge, together
-from benchmarks.chaos.load import load
-from benchmarks.chaos.undisturbed import Answers, grouped, judged
-from fraudstream.contracts import Alert, Decision
+from benchmarks.chaos.undisturbed import judged
+from fraudstream.contracts import Alert, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
-from fraudstream.engine.engine import Engine
-from fraudstream.engine.memory import Memory
-from fraudstream.engine.reading import read
-from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
-
-Records = list[ConsumerRecord]
-
-RULES = {
-    "features.yaml": """
-version: 1
-entities:
-  account: {key: account_id, slots: 8, panes: {width: 2d, count: 16}}
-features:
-  account.payments_30d: {aggregate: count, window: 30d}
-""",
-    "score.yaml": "threshold: 0.9\nparts: []\n",
-    "test/fifth.yaml": """
-id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
-title: Every fifth payment
-status: live
-severity: high
-tags: [typology.test]
-when: account.payments_30d == 5
-message: "{account.payments_30d}"
-blind_spots: [the others]
-false_positives: [all]
-""",
-}
+from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
+from tests.fault.answered import Engines, Records, answers_of, both_engines, changelog_of, control_of, sound_partition
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(compile_rule_set(RULES))
+def engines() -> Engines:
+    return both_engines()
 
 
 @pytest.fixture(scope="module")
-def sound(engine: Engine) -> Observed:
-    """A partition in which nothing is wrong: some answers were sent again, as after a crash."""
-    items = [item for item in load(seed=5, payments=3_000, accounts=200) if item.topic == "payments"]
-    labels = [item for item in items if item.headers]
-    log = [_record(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
-    expected = judged(engine, log)
-    alerts = _answers(expected.alerts, again=slice(3, 9))
-    versions = sorted(
-        (case for of_case in grouped(alerts).values() for case in of_case), key=lambda case: case.updated_at_ms
-    )
-    return Observed(
-        number=0,
-        payments=log,
-        labels=[_record(offset, item.key, item.value) for offset, item in enumerate(labels)],
-        decisions=_answers(expected.decisions, again=slice(700, 900)),
-        alerts=alerts,
-        dead_letters=_answers(expected.dead_letters, again=slice(0, 1)),
-        cases=[
-            _record(offset, case.case_id.encode(), msgspec.json.encode(case)) for offset, case in enumerate(versions)
-        ],
-        changelog=_changelog(engine, log),
-        view={case.case_id: case for case in versions},
-    )
+def sound(engines: Engines) -> Observed:
+    return sound_partition(engines)
 
 
-def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engine: Engine, sound: Observed) -> None:
-    judgement = judge(engine, "transaction", sound)
+def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engines: Engines, sound: Observed) -> None:
+    judgement = judge(engines, "transaction", sound)
     assert judgement.findings == []
     assert judgement.sound
     assert judgement.repeats == {"decisions": 200, "alerts": 6, "dead-letters": 1}
@@ -90,6 +41,9 @@ def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engine: Engine, 
     assert judgement.cases > 100
     assert judgement.labels > 10
     assert judgement.dead_letters > 1
+    assert judgement.controls == 6
+    assert min(judgement.rule_sets[engine.rule_set.digest] for engine in engines) > 1_000
+    assert judgement.listed > 10
 
 
 def without(records: Sequence[ConsumerRecord], *offsets: int) -> Records:
@@ -111,17 +65,31 @@ def invented_alert(alerts: Sequence[ConsumerRecord]) -> ConsumerRecord:
     return replace(alerts[0], value=msgspec.json.encode(alert), headers=(source_header(0, 999_999),))
 
 
-def counted_twice(engine: Engine, log: Sequence[ConsumerRecord]) -> Records:
+def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: Observed) -> Observed:
+    """What a worker that passes over such controls would answer; of what it remembers nothing else differs."""
+    log = [record for record in observed.payments if not isinstance(control_of(record), kind)]
+    blind = judged(engines, log)
+    return observed._replace(
+        decisions=answers_of(blind.decisions, again=slice(0)), alerts=answers_of(blind.alerts, again=slice(0))
+    )
+
+
+def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Records:
+    last = msgspec.structs.replace(decode_checkpoint(changelog[-1].value), rule_set=digest)
+    return [*changelog[:-1], replace(changelog[-1], value=encode_checkpoint(last))]
+
+
+def counted_twice(engines: Engines, log: Sequence[ConsumerRecord]) -> Records:
     """What a worker would save that applies the newest payment twice, as two."""
-    decisions = judged(engine, log).decisions
+    decisions = judged(engines, log).decisions
     newest = max(
         decisions, key=lambda offset: msgspec.json.decode(decisions[offset].value, type=Decision).occurred_at_ms
     )
     again = replace(log[newest], value=log[newest].value.replace(b'"event_id":"', b'"event_id":"again-'))
-    return _changelog(engine, [*log, again], next_offset=len(log))
+    return changelog_of(engines, [*log, again], next_offset=len(log))
 
 
-TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engine, Observed], Observed]]] = {
+TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] = {
     "a decision removed": (
         "lost",
         "at 1500 has no answer in decisions",
@@ -133,6 +101,23 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engine, Observed], Observed]]] =
         "differing",
         "decisions-0 at 40 answers",
         lambda _, o: o._replace(decisions=altered(o.decisions, 40, b'"allow"', b'"block"')),
+    ),
+    "a decision under the wrong rule set": (
+        "differing",
+        "decisions-0 at 1000 answers",
+        lambda engines, o: o._replace(
+            decisions=altered(o.decisions, 1_000, *(engine.rule_set.digest.encode() for engine in reversed(engines)))
+        ),
+    ),
+    "verdicts that ignore a switch": (
+        "differing",
+        "decisions-0 at",
+        lambda engines, o: as_without(RuleSwitch, engines, o),
+    ),
+    "verdicts that ignore the entries of a list": (
+        "differing",
+        "decisions-0 at",
+        lambda engines, o: as_without(ListEntry, engines, o),
     ),
     "a decision for no payment": (
         "invented",
@@ -170,17 +155,34 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engine, Observed], Observed]]] =
     "a row counted twice": (
         "counted twice",
         "is not what the log makes of it",
-        lambda engine, o: o._replace(changelog=counted_twice(engine, o.payments)),
+        lambda engines, o: o._replace(changelog=counted_twice(engines, o.payments)),
     ),
     "a row lost": (
         "counted twice",
         "is not what the log makes of it",
         lambda _, o: o._replace(changelog=[record for record in o.changelog if b"\0c0" not in record.key]),
     ),
+    "an entry of a list lost": (
+        "counted twice",
+        "the row of ('lists.watched', ",
+        lambda _, o: o._replace(changelog=[record for record in o.changelog if b"\0list\0" not in record.key]),
+    ),
+    "an entry that was removed and is back": (
+        "counted twice",
+        "the row of ('lists.watched', ",
+        lambda _, o: o._replace(
+            changelog=[record for record in o.changelog if (b"\0list\0" in record.key, record.value) != (True, b"0")]
+        ),
+    ),
+    "other rules in force than the log says": (
+        "differing",
+        "are in force, by the log",
+        lambda engines, o: o._replace(changelog=in_force_at_the_end(engines[1].rule_set.digest, o.changelog)),
+    ),
     "a last checkpoint that never came": (
         "lost",
         "the last checkpoint stands at 1000",
-        lambda engine, o: o._replace(changelog=_changelog(engine, o.payments[:1_000])),
+        lambda engines, o: o._replace(changelog=changelog_of(engines, o.payments[:1_000])),
     ),
     "a case missing": (
         "lost",
@@ -216,9 +218,9 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engine, Observed], Observed]]] =
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_the_judge_sees_and_names(name: str, engine: Engine, sound: Observed) -> None:
+def test_the_judge_sees_and_names(name: str, engines: Engines, sound: Observed) -> None:
     wrong, sentence, tamper = TAMPERED[name]
-    judgement = together([judge(engine, "transaction", tamper(engine, sound))])
+    judgement = together([judge(engines, "transaction", tamper(engines, sound))])
     assert not judgement.sound
     assert judgement.wrong[wrong] >= 1
     assert any(finding.startswith(f"{wrong}: ") and sentence in finding for finding in judgement.findings), (
@@ -226,45 +228,8 @@ def test_the_judge_sees_and_names(name: str, engine: Engine, sound: Observed) ->
     )
 
 
-def test_the_digest_of_alerts_forgets_repeats_and_sees_bytes(engine: Engine, sound: Observed) -> None:
-    digest = judge(engine, "transaction", sound).alerts_digest
-    assert judge(engine, "transaction", sound._replace(alerts=sound.alerts[:-6])).alerts_digest == digest
+def test_the_digest_of_alerts_forgets_repeats_and_sees_bytes(engines: Engines, sound: Observed) -> None:
+    digest = judge(engines, "transaction", sound).alerts_digest
+    assert judge(engines, "transaction", sound._replace(alerts=sound.alerts[:-6])).alerts_digest == digest
     tampered = sound._replace(alerts=altered(sound.alerts, 0, b'"severity":"high"', b'"severity":"low"'))
-    assert judge(engine, "transaction", tampered).alerts_digest != digest
-
-
-def _record(
-    offset: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
-) -> ConsumerRecord:
-    sizes = len(key or b""), len(value or b"")
-    return ConsumerRecord("topic", 0, offset, 1_790_000_000_000, 0, key, value, None, *sizes, tuple(headers))
-
-
-def _answers(expected: Answers, again: slice) -> Records:
-    """The answers in the order of the log, then some of them again."""
-    told = [(offset, answer) for offset, answer in expected.items()]
-    return [
-        _record(number, answer.key, answer.value, [source_header(0, offset)])
-        for number, (offset, answer) in enumerate([*told, *told[again]])
-    ]
-
-
-def _changelog(engine: Engine, log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
-    """Two checkpoints, the second at the end."""
-    memory = engine.memory()
-    records: Records = []
-    half = len(log) // 2
-    for part, end in ((log[:half], half), (log[half:], next_offset or len(log))):
-        read(engine, memory, part)
-        records += [
-            _record(len(records) + number, key, value)
-            for number, (key, value) in enumerate([*memory.changes(), _checkpoint(engine, memory, end)])
-        ]
-    return records
-
-
-def _checkpoint(engine: Engine, memory: Memory, next_offset: int) -> tuple[bytes, bytes]:
-    record = CheckpointRecord(
-        next_offset, "payments", "id", engine.rule_set.digest, memory.layout, "transaction", term="t"
-    )
-    return CHECKPOINT_KEY, encode_checkpoint(record)
+    assert judge(engines, "transaction", tampered).alerts_digest != digest

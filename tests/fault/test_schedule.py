@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
+from benchmarks.chaos.controls import Change, changes, varied
 from benchmarks.chaos.fault_points import CASES_POINTS, WORKER_POINTS
 from benchmarks.chaos.load import load
 from benchmarks.chaos.schedule import Fault, Kind, schedule
+from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.engine.rule_set import compile_rule_set
+
+RULES = load_rule_set(Path(__file__).parents[2] / "rules")
 
 
 def faults_of(seed: int, brokers: int = 3) -> list[Fault]:
     return schedule(seed, 12, (3, 4), 6.0, brokers)
 
 
-def test_a_seed_repeats_its_schedule_and_its_load() -> None:
+def changes_of(seed: int) -> list[Change]:
+    return changes(seed, load(seed, 2_000, 200), RULES, Path("rules"), Path("other-rules"))
+
+
+def test_a_seed_repeats_its_schedule_its_load_and_its_controls() -> None:
     assert faults_of(7) == faults_of(7) != faults_of(8)
     assert load(7, 2_000, 200) == load(7, 2_000, 200) != load(8, 2_000, 200)
+    assert changes_of(7) == changes_of(7) != changes_of(8)
 
 
 def test_twenty_seeds_bring_every_kind_of_fault_and_every_point() -> None:
@@ -46,3 +57,27 @@ def test_a_load_has_repeats_late_payments_labels_and_garbage() -> None:
     assert sum(bool(item.headers) for item in items) > 50
     assert any(item.value is None for item in items)
     assert any(item.key is None for item in items)
+
+
+def test_rules_are_switched_and_switched_back_to_others_that_read_the_same_memory() -> None:
+    switches = [change.words[2] for change in changes_of(3) if change.words[0] == "rules"]
+    assert switches == ["other-rules", "rules"]
+    other = compile_rule_set(varied(RULES))
+    assert other.digest != RULES.digest
+    assert other.catalogue == RULES.catalogue
+
+
+def test_values_on_each_list_are_those_of_payments_behind_and_some_are_taken_off() -> None:
+    items = load(3, 2_000, 200)
+    found = [change for change in changes_of(3) if change.words[0] == "lists"]
+    for name in RULES.lists:
+        added, removed = (list(change.words[3:]) for change in found if change.words[2] == name)
+        share = next(change.share for change in found if change.words[1:3] == ("add", name))
+        behind = b"".join(item.value or b"" for item in items[round(share * len(items)) :])
+        assert all(f'"{value}"'.encode() in behind for value in removed)
+        assert set(removed) < set(added)
+
+
+def test_some_commands_die_half_way() -> None:
+    found = [change for seed in range(5) for change in changes_of(seed)]
+    assert {bool(change.dies_at) for change in found} == {True, False}

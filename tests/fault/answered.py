@@ -1,0 +1,138 @@
+"""A partition answered as it should be, without a broker: what the judge finds nothing wrong with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from benchmarks.chaos.judge import Observed
+from benchmarks.chaos.load import Item, load
+from benchmarks.chaos.undisturbed import Answers, grouped, judged
+from fraudstream.contracts import ListEntry, RuleSwitch
+from fraudstream.contracts.headers import CONTROL_HEADER, source_header
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.log import read_log
+from fraudstream.engine.memory import Memory
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+
+Records = list[ConsumerRecord]
+Engines = tuple[Engine, Engine]  # of the rules that the log begins with, and of those that it switches to
+
+RULES = {
+    "features.yaml": """
+version: 1
+entities:
+  account: {key: account_id, slots: 8, panes: {width: 2d, count: 16}}
+features:
+  account.payments_30d: {aggregate: count, window: 30d}
+""",
+    "lists.yaml": "lists:\n  watched: {of: mcc, kind: watch, description: trades of late}\n",
+    "score.yaml": "threshold: 0.9\nparts: []\n",
+    "test/fifth.yaml": """
+id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
+title: Every fifth payment
+status: live
+severity: high
+tags: [typology.test]
+when: account.payments_30d == 5
+message: "{account.payments_30d}"
+blind_spots: [the others]
+false_positives: [all]
+""",
+    "test/listed.yaml": """
+id: 4a7c4f0e-8d0b-4f0c-9d53-7a4f1f6f2b19
+title: A trade on a list
+status: live
+severity: low
+tags: [typology.test]
+when: mcc in lists.watched
+message: "{mcc}"
+blind_spots: [the others]
+false_positives: [all]
+""",
+}
+OTHER_RULES = RULES | {"test/fifth.yaml": RULES["test/fifth.yaml"].replace("== 5", "== 6")}
+LISTED = ("5411", "5541", "5812")
+SWITCHED_AT, SWITCHED_BACK_AT, LISTED_AT, REMOVED_AT = 800, 2_200, 600, 2_600  # offsets
+
+
+def both_engines() -> Engines:
+    return Engine(compile_rule_set(RULES)), Engine(compile_rule_set(OTHER_RULES))
+
+
+def sound_partition(engines: Engines) -> Observed:
+    """A partition in which nothing is wrong: some answers were sent again, as after a crash. Its rules are switched and
+    switched back; values are put on a list, and one is taken off."""
+    items = [item for item in load(seed=5, payments=3_000, accounts=200) if item.topic == "payments"]
+    labels = [item for item in items if item.headers]
+    own, other = (engine.rule_set.digest for engine in engines)
+    for place, control in (
+        *((LISTED_AT, ListEntry("watched", mcc, "chaos", 0)) for mcc in LISTED),
+        (SWITCHED_AT, RuleSwitch(other, "chaos", 0)),
+        (SWITCHED_BACK_AT, RuleSwitch(own, "chaos", 0)),
+        (REMOVED_AT, ListEntry("watched", LISTED[0], "chaos", 0, removed=True)),
+    ):
+        items.insert(place, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
+    log = [record_of(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
+    expected = judged(engines, log)
+    alerts = answers_of(expected.alerts, again=slice(3, 9))
+    versions = sorted(
+        (case for of_case in grouped(alerts).values() for case in of_case), key=lambda case: case.updated_at_ms
+    )
+    return Observed(
+        number=0,
+        payments=log,
+        labels=[record_of(offset, item.key, item.value) for offset, item in enumerate(labels)],
+        decisions=answers_of(expected.decisions, again=slice(700, 900)),
+        alerts=alerts,
+        dead_letters=answers_of(expected.dead_letters, again=slice(0, 1)),
+        cases=[
+            record_of(offset, case.case_id.encode(), msgspec.json.encode(case)) for offset, case in enumerate(versions)
+        ],
+        changelog=changelog_of(engines, log),
+        view={case.case_id: case for case in versions},
+    )
+
+
+def record_of(
+    offset: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+) -> ConsumerRecord:
+    sizes = len(key or b""), len(value or b"")
+    return ConsumerRecord("topic", 0, offset, 1_790_000_000_000, 0, key, value, None, *sizes, tuple(headers))
+
+
+def answers_of(expected: Answers, again: slice) -> Records:
+    """The answers in the order of the log, then some of them again."""
+    told = [(offset, answer) for offset, answer in expected.items()]
+    return [
+        record_of(number, answer.key, answer.value, [source_header(0, offset)])
+        for number, (offset, answer) in enumerate([*told, *told[again]])
+    ]
+
+
+def control_of(record: ConsumerRecord) -> ListEntry | RuleSwitch | None:
+    if CONTROL_HEADER not in record.headers:
+        return None
+    return msgspec.json.decode(record.value, type=ListEntry | RuleSwitch)
+
+
+def changelog_of(engines: Engines, log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
+    """Two checkpoints, the second at the end."""
+    memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
+    records: Records = []
+    half = len(log) // 2
+    for part, end in ((log[:half], half), (log[half:], next_offset or len(log))):
+        read_log(by_digest, memory, part)
+        records += [
+            record_of(len(records) + number, key, value)
+            for number, (key, value) in enumerate([*memory.changes(), _checkpoint(memory, end)])
+        ]
+    return records
+
+
+def _checkpoint(memory: Memory, next_offset: int) -> tuple[bytes, bytes]:
+    record = CheckpointRecord(next_offset, "payments", "id", memory.rule_set, memory.layout, "transaction", term="t")
+    return CHECKPOINT_KEY, encode_checkpoint(record)
