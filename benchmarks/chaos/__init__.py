@@ -6,6 +6,7 @@
     processes     workers and the case agent, restarted as a supervisor would
     fault_points  the same commands with named places in which they kill themselves; for tests only
     controls      rules switched and list entries made, by the product's commands
+    analyst       claims, closes and reopens the cases that appear
     servers       the broker and the Redis, stopped and started without losing (or with losing) what they hold
     faults        carries the schedule out
     topic_reader  whole partitions, as they stand when all is over

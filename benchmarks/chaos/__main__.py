@@ -94,7 +94,8 @@ def _line(result: Result) -> str:
             f"seed {result.seed}: {verdict}; {result.payments:,} payments, {result.alerts:,} alerts, "
             f"{result.cases:,} cases, {result.rows:,} rows; {result.controls} controls, "
             f"{result.listed:,} alerts by lists, {' and '.join(f'{n:,}' for n in result.rule_sets.values())} decisions "
-            f"by rule set; {len(result.faults)} faults, {len(result.missed)} missed; "
+            f"by rule set, {result.case_actions} case actions; "
+            f"{len(result.faults)} faults, {len(result.missed)} missed; "
             f"repeats {sum(result.repeats.values()):,}; recovery median {result.recovery_median_s:.1f} s, "
             f"worst {result.recovery_worst_s:.1f} s; exits {result.exits}; {result.seconds:.0f} s",
             *result.findings,

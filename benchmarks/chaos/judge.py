@@ -49,6 +49,7 @@ class Observed(NamedTuple):
     decisions: Sequence[ConsumerRecord]
     alerts: Sequence[ConsumerRecord]
     dead_letters: Sequence[ConsumerRecord]
+    case_actions: Sequence[ConsumerRecord]
     cases: Sequence[ConsumerRecord]
     changelog: Sequence[ConsumerRecord]
     view: Mapping[str, Case] | None = None
@@ -57,7 +58,7 @@ class Observed(NamedTuple):
 class Judgement(NamedTuple):
     """`wrong`: how often each; `findings`: the first of them as sentences. `repeats`: answers sent again, by topic.
     `verdicts`: of each alert its id and a digest of its bytes. `rule_sets`: decisions by the rules that they name.
-    `listed`: alerts of a rule that found a value on a list."""
+    `listed`: alerts of a rule that found a value on a list. `case_actions`: those that fitted their case."""
 
     payments: int
     labels: int
@@ -65,6 +66,7 @@ class Judgement(NamedTuple):
     dead_letters: int
     alerts: int
     cases: int
+    case_actions: int
     rows: int
     rule_sets: Counter[str]
     listed: int
@@ -98,6 +100,7 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
         dead_letters=sum(part.dead_letters for part in parts),
         alerts=sum(part.alerts for part in parts),
         cases=sum(part.cases for part in parts),
+        case_actions=sum(part.case_actions for part in parts),
         rows=sum(part.rows for part in parts),
         rule_sets=sum((part.rule_sets for part in parts), Counter()),
         listed=sum(part.listed for part in parts),
@@ -123,7 +126,7 @@ class _Judge:
         self._answers("dead-letters", expected.dead_letters, observed.dead_letters)
         self._forwarded()
         self._state(expected)
-        cases = self._cases()
+        cases, actions = self._cases()
         alerts = [(_alert(record.value), record.value) for record in observed.alerts]
         return Judgement(
             payments=len(expected.decisions),
@@ -132,6 +135,7 @@ class _Judge:
             dead_letters=len(expected.dead_letters),
             alerts=len(expected.alerts),
             cases=cases,
+            case_actions=actions,
             rows=len(expected.rows),
             rule_sets=expected.by_rule_set,
             listed=sum(_names_a_list(alert) for alert, _ in alerts),
@@ -197,10 +201,15 @@ class _Judge:
             due = expected.rule_set
             self._find("differing", f"partition {number}: the rules {in_force} are in force, by the log {due} are")
 
-    def _cases(self) -> int:
-        """The cases are those that the alert log makes, version by version; every alert stands in one."""
+    def _cases(self) -> tuple[int, int]:
+        """The cases are those that alerts and actions make, version by version; every alert stands in one; and the log
+        has what closing them told. How many cases, and actions that fitted."""
         number = self._observed.number
-        due = grouped(self._observed.alerts)
+        due, labels, actions = grouped(self._observed.alerts, self._observed.case_actions, self._observed.cases)
+        values = {record.value for record in self._observed.payments}
+        for label in labels:
+            if label not in values:
+                self._find("lost", f"payments-{number}: the label of a closed case is not in the log: {label!r}")
         newest: dict[str, Case] = {}
         for record in self._observed.cases:
             case = _case(record.value)
@@ -208,9 +217,9 @@ class _Judge:
             before = newest.get(case.case_id)
             place = f"cases-{number} at {record.offset}: case {case.case_id}, version {case.version}"
             if case.version > len(versions):
-                self._find("invented", f"{place}, is not in the alert log")
+                self._find("invented", f"{place}, is not in the logs of alerts and actions")
             elif versions[case.version - 1] != case:
-                self._find("differing", f"{place}, is not what the alert log makes of it")
+                self._find("differing", f"{place}, is not what alerts and actions make of it")
             if before is not None and before.version >= case.version:
                 self._find("counted twice", f"{place}, comes after version {before.version}")
             newest[case.case_id] = case
@@ -219,7 +228,7 @@ class _Judge:
                 self._find("lost", f"case {case_id} of {versions[-1].account_id}, version {len(versions)}, is missing")
         if self._observed.view is not None:
             self._view(self._observed.view, newest)
-        return len(due)
+        return len(due), actions
 
     def _view(self, view: Mapping[str, Case], newest: Mapping[str, Case]) -> None:
         for case_id, case in newest.items():

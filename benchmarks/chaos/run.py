@@ -16,6 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
+from benchmarks.chaos.analyst import Analyst
 from benchmarks.chaos.controls import Commands, changes, varied, write_rules
 from benchmarks.chaos.faults import Chaos
 from benchmarks.chaos.judge import WRONGS, Observed, judge, together
@@ -58,7 +59,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True):
     """A line of the long run's report. `recoveries_s`: of each fault that made decisions wait; `missed`: points that no
     process came to in time. `exits`: of workers and the case agent, by code, those not asked for. `rule_sets`:
-    decisions by the rules that they name; `listed`: alerts of a rule that found a value on a list."""
+    decisions by the rules that they name; `listed`: alerts of a rule that found a value on a list. `case_actions`:
+    those that fitted."""
 
     seed: int
     sound: bool
@@ -78,6 +80,7 @@ class Result(msgspec.Struct, frozen=True):
     findings: list[str]
     seconds: float
     controls: int = 0
+    case_actions: int = 0
     rule_sets: dict[str, int] = {}
     listed: int = 0
 
@@ -121,8 +124,10 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
             say(f"seed {seed}: {change}")
         await world.create_topics()
         publisher = Publisher(world, items, options.rate)
-        commands = Commands(world, changed, directory, publisher)
-        chaos, processes = await _under_faults(options, world, directory, brokers, redis, faults, publisher, commands)
+        commands, analyst = Commands(world, changed, directory, publisher), Analyst(world, seed)
+        chaos, processes = await _under_faults(
+            options, world, directory, brokers, redis, faults, publisher, commands, analyst
+        )
         observed = await observe(world, redis)
         engines = [Engine(rule_set), Engine(load_rule_set(other_rules))]
     judgement = together(judge(engines, world.mode, partition) for partition in observed)
@@ -148,6 +153,7 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         findings=judgement.findings,
         seconds=round(time.monotonic() - started, 1),
         controls=judgement.controls,
+        case_actions=judgement.case_actions,
         rule_sets=dict(judgement.rule_sets),
         listed=judgement.listed,
     )
@@ -162,6 +168,7 @@ async def _under_faults(
     faults: list[Fault],
     publisher: Publisher,
     commands: Commands,
+    analyst: Analyst,
 ) -> tuple[Chaos, list[Process]]:
     """Publish the load while the schedule is carried out; returns when all is consumed and everybody has stopped."""
     workers = [Process(f"worker-{number}", ["worker", *world.flags()], directory) for number in range(4)]
@@ -175,12 +182,15 @@ async def _under_faults(
             tasks.create_task(publisher.run())
             carrying_out = tasks.create_task(chaos.run(faults))
             watching = tasks.create_task(_watch(supervisor))
+            working = tasks.create_task(analyst.run())
             await tasks.create_task(commands.run())
             await carrying_out
             while publisher.share < 1:  # noqa: ASYNC110
                 await asyncio.sleep(CONSUMED_POLL_S)
             watching.cancel()
+            working.cancel()
         await until_consumed(world, supervisor)
+        await until_consumed(world, supervisor)  # now also the labels of cases closed last
         codes = await asyncio.gather(*(worker.stop() for worker in workers))
         await until_consumed(world, supervisor)
         await asyncio.sleep(VIEW_S)
@@ -213,7 +223,7 @@ async def until_consumed(
     lost."""
     limit = time.monotonic() + seconds_max
     wanted = [(world.stage_group, "payments"), (world.stage_group, "labels")]
-    wanted += [(world.cases_group, "alerts")] if cases else []
+    wanted += [(world.cases_group, "alerts"), (world.cases_group, "case-actions")] if cases else []
     while time.monotonic() < limit:
         supervisor.check()
         if all([await _stands_at_end(world, group, topic) for group, topic in wanted]):
@@ -243,6 +253,7 @@ async def observe(world: World, redis: RedisServer) -> list[Observed]:
             decisions=await read(world.topic("decisions"), number),
             alerts=await read(world.topic("alerts"), number),
             dead_letters=await read(world.topic("dead-letters"), number),
+            case_actions=await read(world.topic("case-actions"), number),
             cases=await read(world.topic("cases"), number),
             changelog=await read(world.changelog, number),
             view=view.get(number, {}),

@@ -1,12 +1,12 @@
 """What a partition's log comes to when nothing happens: the answers and the rows of one engine, in one go.
 
-And what cases a log of alerts makes.
+And what cases the alerts and the analysts' actions make.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.state_rows import Rows, rows_of
-from fraudstream.cases.book import Book
-from fraudstream.cases.record import source_of
-from fraudstream.contracts import Alert, Case
+from fraudstream.cases.book import Book, Held
+from fraudstream.cases.lifecycle import labels_of
+from fraudstream.cases.record import held_of, source_of
+from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log
@@ -26,6 +27,7 @@ RECORDS_AT_ONCE = 20_000
 
 _encode = msgspec.json.Encoder().encode
 _alert = msgspec.json.Decoder(Alert).decode
+_action = msgspec.json.Decoder(CaseAction).decode
 
 
 class Answer(NamedTuple):
@@ -92,12 +94,61 @@ def judged(engines: Sequence[Engine], log: Sequence[ConsumerRecord]) -> Undistur
     )
 
 
-def grouped(alert_log: Sequence[ConsumerRecord]) -> dict[str, list[Case]]:
-    """The cases that an alert log makes: by id, each version in turn."""
+class Grouped(NamedTuple):
+    """`versions`: of each case, by its id, in turn. `labels`: what closing cases tells the log, as values of records.
+    `actions`: how many fitted."""
+
+    versions: dict[str, list[Case]]
+    labels: list[bytes]
+    actions: int
+
+
+def grouped(
+    alert_log: Sequence[ConsumerRecord], action_log: Sequence[ConsumerRecord], case_log: Sequence[ConsumerRecord]
+) -> Grouped:
+    """What alerts and actions make, taken as the case agent took them.
+
+    Two topics have no order between them. Which the agent chose is told by the positions in its records: what it had
+    handled of each topic when a case changed. Of all it handled between two changes only the last changed anything.
+
+        alerts    a0 a1          a2        positions 1/0, 2/2, 3/2: a0, then a1 and b0 in any order, then b1, then a2
+        actions         b0 b1              (b1 made the second change: the case has no more alerts than before)
+    """
     book = Book()
-    versions: dict[str, list[Case]] = {}
-    for record in alert_log:
+    alerts, actions = deque(alert_log), deque(action_log)
+    found = Grouped({}, [], 0)
+    for record in case_log:
+        (case, _), position = held_of(record.value, record.headers)
+        before = book.case(case.case_id)
+        new_alerts, new_actions = _until(alerts, position.alerts), _until(actions, position.case_actions)
+        if before is None or case.alert_count > before.alert_count:
+            found = _alerted(book, new_alerts, _acted(book, new_actions, found))
+        else:
+            found = _acted(book, new_actions, _alerted(book, new_alerts, found))
+    return _acted(book, actions, _alerted(book, alerts, found))
+
+
+def _until(records: deque[ConsumerRecord], offset: int) -> list[ConsumerRecord]:
+    taken = []
+    while records and records[0].offset < offset:
+        taken.append(records.popleft())
+    return taken
+
+
+def _alerted(book: Book, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
+    for record in records:
         held = book.alert(_alert(record.value), source_of(record.headers))
         if held is not None:
-            versions.setdefault(held.case.case_id, []).append(held.case)
-    return versions
+            found.versions.setdefault(held.case.case_id, []).append(held.case)
+    return found
+
+
+def _acted(book: Book, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
+    for record in records:
+        action = _action(record.value)
+        held = book.act(action)
+        if isinstance(held, Held):
+            found.versions[held.case.case_id].append(held.case)
+            found.labels.extend(_encode(label) for label in labels_of(held.case, action))
+            found = found._replace(actions=found.actions + 1)
+    return found

@@ -9,9 +9,12 @@ from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.judge import Observed
 from benchmarks.chaos.load import Item, load
-from benchmarks.chaos.undisturbed import Answers, grouped, judged
-from fraudstream.contracts import ListEntry, RuleSwitch
-from fraudstream.contracts.headers import CONTROL_HEADER, source_header
+from benchmarks.chaos.undisturbed import Answers, judged
+from fraudstream.cases.book import Book, Held
+from fraudstream.cases.lifecycle import labels_of
+from fraudstream.cases.record import Position, case_record, source_of
+from fraudstream.contracts import Alert, Case, CaseAction, ListEntry, RuleSwitch
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, source_header
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
 from fraudstream.engine.memory import Memory
@@ -57,6 +60,7 @@ false_positives: [all]
 OTHER_RULES = RULES | {"test/fifth.yaml": RULES["test/fifth.yaml"].replace("== 5", "== 6")}
 LISTED = ("5411", "5541", "5812")
 SWITCHED_AT, SWITCHED_BACK_AT, LISTED_AT, REMOVED_AT = 800, 2_200, 600, 2_600  # offsets
+CLOSED_OF = 10  # one alert in so many
 
 
 def both_engines() -> Engines:
@@ -65,7 +69,7 @@ def both_engines() -> Engines:
 
 def sound_partition(engines: Engines) -> Observed:
     """A partition in which nothing is wrong: some answers were sent again, as after a crash. Its rules are switched and
-    switched back; values are put on a list, and one is taken off."""
+    switched back; values are put on a list, and one is taken off; cases are closed, which the log ends with."""
     items = [item for item in load(seed=5, payments=3_000, accounts=200) if item.topic == "payments"]
     labels = [item for item in items if item.headers]
     own, other = (engine.rule_set.digest for engine in engines)
@@ -77,11 +81,10 @@ def sound_partition(engines: Engines) -> Observed:
     ):
         items.insert(place, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
     log = [record_of(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
+    alerts = answers_of(judged(engines, log).alerts, again=slice(3, 9))
+    actions, cases, told = _worked(alerts)
+    log += [record_of(len(log) + number, *label, (LABEL_HEADER,)) for number, label in enumerate(told)]
     expected = judged(engines, log)
-    alerts = answers_of(expected.alerts, again=slice(3, 9))
-    versions = sorted(
-        (case for of_case in grouped(alerts).values() for case in of_case), key=lambda case: case.updated_at_ms
-    )
     return Observed(
         number=0,
         payments=log,
@@ -89,11 +92,10 @@ def sound_partition(engines: Engines) -> Observed:
         decisions=answers_of(expected.decisions, again=slice(700, 900)),
         alerts=alerts,
         dead_letters=answers_of(expected.dead_letters, again=slice(0, 1)),
-        cases=[
-            record_of(offset, case.case_id.encode(), msgspec.json.encode(case)) for offset, case in enumerate(versions)
-        ],
+        case_actions=actions,
+        cases=cases,
         changelog=changelog_of(engines, log),
-        view={case.case_id: case for case in versions},
+        view={case.case_id: case for case in (msgspec.json.decode(record.value, type=Case) for record in cases)},
     )
 
 
@@ -111,6 +113,35 @@ def answers_of(expected: Answers, again: slice) -> Records:
         record_of(number, answer.key, answer.value, [source_header(0, offset)])
         for number, (offset, answer) in enumerate([*told, *told[again]])
     ]
+
+
+def _worked(alerts: Sequence[ConsumerRecord]) -> tuple[Records, Records, list[tuple[bytes, bytes]]]:
+    """Actions, cases and labels where some cases are closed as soon as they have an alert."""
+    book = Book()
+    actions: Records = []
+    cases: Records = []
+    labels: list[tuple[bytes, bytes]] = []
+
+    def emit(held: Held, alert: ConsumerRecord) -> None:
+        record = case_record("cases", 0, held, Position(alert.offset + 1, len(actions)))
+        cases.append(record_of(len(cases), record.key, record.value, record.headers))
+
+    for alert in alerts:
+        held = book.alert(msgspec.json.decode(alert.value, type=Alert), source_of(alert.headers))
+        if held is None:
+            continue
+        emit(held, alert)
+        if alert.offset % CLOSED_OF == 0:
+            case, key = held.case, held.case.account_id.encode()
+            action = CaseAction(
+                f"a{alert.offset}", case.case_id, case.account_id, "close", "chaos", case.updated_at_ms, "fraud"
+            )
+            actions.append(record_of(len(actions), key, msgspec.json.encode(action)))
+            closed = book.act(action)
+            assert isinstance(closed, Held)
+            emit(closed, alert)
+            labels += [(key, msgspec.json.encode(label)) for label in labels_of(closed.case, action)]
+    return actions, cases, labels
 
 
 def control_of(record: ConsumerRecord) -> ListEntry | RuleSwitch | None:

@@ -1,8 +1,9 @@
 """Nothing lost, nothing counted twice, nothing invented, whatever happens: short runs of `python -m benchmarks.chaos`.
 
 Invariant: after any schedule of faults each record of the log has its answers, byte for byte those of an undisturbed
-engine; the rows in the changelog are its rows; every alert stands in one case; the Redis view is the topic's. Method: a
-seeded schedule on real processes, brokers and Redis, and a judge that only reads topics. A failure says the seed.
+engine that reads its controls where they stand; the rows in the changelog are its rows; every alert stands in one case,
+worked as the actions say; the Redis view is the topic's. Method: a seeded schedule on real processes, brokers and
+Redis, and a judge that only reads topics. A failure says the seed.
 Limits: the embedded broker has no sound transactions, so there the mode `batch` is tried, with the one worker that it
 is for.
 """
@@ -54,4 +55,8 @@ async def survives(seed: int, options: Options, directory: Path) -> None:
     assert result.payments >= options.payments
     assert result.alerts > 0
     assert result.cases > 0
+    assert result.case_actions > 0
+    assert result.controls > 0
+    assert len(result.rule_sets) == 2
+    assert result.listed > 0
     assert len(result.faults) == options.faults

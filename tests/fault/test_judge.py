@@ -16,10 +16,19 @@ from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.judge import Observed, Wrong, judge, together
 from benchmarks.chaos.undisturbed import judged
-from fraudstream.contracts import Alert, Decision, ListEntry, RuleSwitch
+from fraudstream.contracts import Alert, Case, CaseAction, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
-from tests.fault.answered import Engines, Records, answers_of, both_engines, changelog_of, control_of, sound_partition
+from tests.fault.answered import (
+    Engines,
+    Records,
+    answers_of,
+    both_engines,
+    changelog_of,
+    control_of,
+    record_of,
+    sound_partition,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,7 @@ def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engines: Engines
     assert judgement.controls == 6
     assert min(judgement.rule_sets[engine.rule_set.digest] for engine in engines) > 1_000
     assert judgement.listed > 10
+    assert judgement.case_actions > 10
 
 
 def without(records: Sequence[ConsumerRecord], *offsets: int) -> Records:
@@ -72,6 +82,13 @@ def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: O
     return observed._replace(
         decisions=answers_of(blind.decisions, again=slice(0)), alerts=answers_of(blind.alerts, again=slice(0))
     )
+
+
+def another_note(cases: Sequence[ConsumerRecord]) -> ConsumerRecord:
+    newest = {case.case_id: case for case in (msgspec.json.decode(record.value, type=Case) for record in cases)}
+    case = next(case for case in newest.values() if case.status == "open")
+    action = CaseAction("noted", case.case_id, case.account_id, "note", "chaos", 0, note="seen")
+    return record_of(0, case.account_id.encode(), msgspec.json.encode(action))
 
 
 def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Records:
@@ -189,14 +206,29 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "is missing",
         lambda _, o: o._replace(cases=without(o.cases, len(o.cases) - 1)),
     ),
+    "an action that was passed over": (
+        "lost",
+        "is missing",
+        lambda _, o: o._replace(case_actions=added(o.case_actions, another_note(o.cases))),
+    ),
+    "a case that closed by itself": (
+        "invented",
+        "is not in the logs of alerts and actions",
+        lambda _, o: o._replace(case_actions=without(o.case_actions, len(o.case_actions) - 1)),
+    ),
+    "a label of a closed case that the log never got": (
+        "lost",
+        "the label of a closed case is not in the log",
+        lambda _, o: o._replace(payments=o.payments[:-1]),
+    ),
     "a case altered": (
         "differing",
-        "is not what the alert log makes of it",
+        "is not what alerts and actions make of it",
         lambda _, o: o._replace(cases=altered(o.cases, 3, b'"severity":"high"', b'"severity":"low"')),
     ),
     "a case that no alert made": (
         "invented",
-        "is not in the alert log",
+        "is not in the logs of alerts and actions",
         lambda _, o: o._replace(cases=altered(o.cases, 3, b'"case_id":"', b'"case_id":"x')),
     ),
     "a version of a case written twice": (
