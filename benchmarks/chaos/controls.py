@@ -81,6 +81,8 @@ def changes(seed: int, items: Sequence[Item], rule_set: RuleSet, rules: Path, ot
     for number, (name, declared) in enumerate(sorted(rule_set.lists.items())):
         behind = items[round(ADDED[1] * len(items)) :]
         values = list(_values(declared.of, behind, rng))[:ENTRIES]
+        if not values:
+            continue
         expiring = EXPIRING if number % 2 else ()
         found.append((rng.uniform(*ADDED), ("lists", "add", name, *values, *expiring)))
         found.append((rng.uniform(*REMOVED), ("lists", "remove", name, *values[::2])))
