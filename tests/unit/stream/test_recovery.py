@@ -27,6 +27,7 @@ class App:
         self.partitions = {0: partition}
         self.tables = SimpleNamespace(recovery=SimpleNamespace(in_recovery=in_recovery, signal_recovery_start=signal))
         self.settings = SimpleNamespace(changelog_topic="changelog")
+        self.rule_sets = None
         self.opened: list[int] = []
         self.versions = StateVersions(cast(Any, self))
         self._generation = 0
