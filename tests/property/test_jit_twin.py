@@ -20,6 +20,7 @@ ENTRIES = (
     "fraudstream.engine.digest._digest_joined",
     "fraudstream.engine.kernel.remember_verdicts",
     "fraudstream.engine.kernel.walk",
+    "fraudstream.engine.ledger._enter",
     "fraudstream.engine.place.distance_km",
     "fraudstream.engine.ring.resize_all",
     "fraudstream.engine.ring.spill_of",

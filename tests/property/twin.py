@@ -22,7 +22,7 @@ from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.place import distance_km
 from tests.property.payment_logs import ACCOUNTS, PLACES, STEPS_MS, Log, log_of
-from tests.property.rule_sets import ENGINES
+from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
 from tests.property.told import judged
 
 SEEDS = range(4)
@@ -56,7 +56,8 @@ class Twin(msgspec.Struct):
 
 def twin() -> Twin:
     told: dict[str, Any] = {}
-    for name, engine in ENGINES.items():
+    engines = ENGINES | {f"{name}, accounts alone": engine for name, engine in ACCOUNT_ENGINES.items()}
+    for name, engine in engines.items():
         for seed in SEEDS:
             log = seeded_log(seed)
             memory, again = engine.memory(), engine.memory()
