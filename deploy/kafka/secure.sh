@@ -3,7 +3,7 @@
 # Users NAME with password NAME-secret, by SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN: admin (may do everything), worker,
 # cases, topics, publisher, reader. Under KAFKA_HOME_DIR/secure, all PEM: ca.pem (signs the rest), broker.pem and
 # worker.pem with their keys in broker-key.pem and worker-key.pem; other-ca.pem signs nothing.
-secure_users="admin worker cases topics publisher reader"
+secure_users="admin worker cases topics publisher reader analyst"
 
 certificates() { # DIRECTORY
     command -v openssl >/dev/null || fail "--secure needs openssl: apt-get install openssl"

@@ -77,6 +77,11 @@ class Bank:
             ],
             "publisher": [Acl("WRITE", "topic", worker.payments_topic)],
             "reader": [Acl("READ", "topic", worker.dead_letters_topic)],
+            "analyst": [
+                Acl("READ", "topic", worker.payments_topic),
+                Acl("READ", "topic", worker.alerts_topic),
+                Acl("READ", "topic", worker.controls_topic),
+            ],
             "topics": [
                 Acl(operation, "topic", topic)
                 for topic in (*self.topics.values(), worker.changelog_topic)
@@ -119,6 +124,7 @@ class Bank:
     def command(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         names = {f"FRAUDSTREAM_TOPICS_{name.upper()}": topic for name, topic in self.topics.items()}
         names["FRAUDSTREAM_WORKER_GROUP"] = self.world.settings.group
+        names["FRAUDSTREAM_RULES_DIRECTORY"] = str(self.world.directory)
         environment = os.environ | environment_of(self.secure.brokers(user)) | names
         command = [sys.executable, "-m", "fraudstream.cli.main", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)

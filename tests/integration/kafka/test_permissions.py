@@ -54,6 +54,9 @@ async def test_every_part_works_with_the_permissions_that_the_runbook_lists(bank
     listed = bank.command("reader", "dead-letters", "list")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "1 dead letters" in listed.stdout
+    alert, *_ = await bank.world.alerts(1)
+    explained = bank.command("analyst", "explain", alert.alert_id)
+    assert (explained.returncode, explained.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("resource", ["topic", "group", "transactional id"])
