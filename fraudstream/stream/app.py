@@ -311,7 +311,6 @@ def build_app(
         @app.agent(labels, name="forward_labels")
         async def forward_labels(stream: Any) -> None:
             async for event in stream.events():
-                app.lists.taken(event.message.tp)
                 async with app.failing():
                     count = await forwarder.forward(event.message.tp, event.value, app.output_producer)
                     app.observer.on_labels_forwarded(count)

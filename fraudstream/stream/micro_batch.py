@@ -73,8 +73,8 @@ class ListConsumer(driver.Consumer):
         return ListThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Hand on what is fetched until stopped: all lists of a fetch at once, and fetch again when agents have taken
-        them, so that what comes meanwhile waits in one list instead of behind many.
+        """Hand on what is fetched until stopped: all lists of a fetch at once, and fetch again when those of the input
+        are taken, so that what comes meanwhile waits in one list instead of behind many.
 
         Faust hands on one message after the other, and turns the loop several times for each.
         """
@@ -85,7 +85,7 @@ class ListConsumer(driver.Consumer):
                 read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
                 if read is None or message.offset >= read:
                     handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
-            self._untaken = {tp for tp, _, _ in handing if tp.topic in topics_read}
+            self._untaken = {tp for tp, _, _ in handing if tp.topic == self.app.settings.input_topic}
             self._all_taken.clear()
             await asyncio.sleep(0)  # enough, unless an agent's queue is full
             waiting = [handed for _, _, handed in handing if not handed.done()]
@@ -101,7 +101,7 @@ class ListConsumer(driver.Consumer):
                 await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
 
     def taken(self, tp: TP) -> None:
-        """An agent has the list of `tp`."""
+        """Judging of the list of `tp` begins."""
         self._untaken.discard(tp)
         if not self._untaken:
             self._all_taken.set()
