@@ -163,8 +163,8 @@ def _wrap_worker(ordered: _Ordered) -> None:
         _wrap(writer, "write", passing("after-acknowledgements"), None)
     _wrap(Checkpoints, "open", passing("before-opening"), passing("after-opening"))
     _wrap(Checkpoints, "commit_group", passing("before-group-commit"), passing("after-group-commit"))
+    _wrap(Decider, "_apply", None, passing("after-judging"))
     _wrap_call(Replay, "feed", passing("in-recovery"))
-    _wrap_call(Decider, "_judge", passing("after-judging"))
     _wrap_call(Partition, "take_pending", passing("after-copy"))
 
 
