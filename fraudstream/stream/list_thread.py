@@ -56,9 +56,11 @@ class ListThread(driver.AIOKafkaConsumerThread):
         active = set(active_partitions or ())  # Faust changes its own in another thread
         if not active:
             return {}
-        before = {tp: self.begin_now(tp) for tp in active}
+        before, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
         self._sought.clear()
         records = await super()._fetch_records(consumer, active, *args, **kwargs)
+        # Assigned anew meanwhile, a partition begins where the group's offset stands, until it is sought.
+        before = {tp: start if self._state(tp) is states[tp] else None for tp, start in before.items()}
         self.spans, self._passed = {}, {}
         for tp, start in before.items():
             after = self.position_now(tp)

@@ -26,15 +26,25 @@ class Thread(ListThread):
         self.app = app
         self._commits = asyncio.Lock()
         self.at: int | None = 0
+        self.assignment = object()
 
     def position_now(self, tp: Any) -> int | None:
         return self.at
 
+    def _state(self, tp: Any) -> Any:
+        return self.assignment
+
     async def fetch(
-        self, monkeypatch: pytest.MonkeyPatch, offsets: list[int], position: int, earliest: int = 0
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        offsets: list[int],
+        position: int,
+        earliest: int = 0,
+        assigned_anew: bool = False,
     ) -> None:
         async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
             self.at = position
+            self.assignment = object() if assigned_anew else self.assignment
             return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
 
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
@@ -129,6 +139,19 @@ async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPa
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
         await thread.fetch(monkeypatch, [0, 1], position=2)
+
+
+async def test_a_partition_that_is_assigned_anew_during_a_fetch_does_not_go_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The group forgot the worker while the brokers were slow: it begins again at the group's offset."""
+    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    await thread.fetch(monkeypatch, [1, 2], position=3, assigned_anew=True)
+    assert thread.spans[TP0] == (1, 3)
+    await thread.fetch(monkeypatch, [], position=1, assigned_anew=True)
+    await thread.fetch(monkeypatch, [], position=2, assigned_anew=True)
+    assert thread.begin_now(TP0) == 2, "no markers were passed on the way there"
 
 
 class Coordinator(Consumer):
