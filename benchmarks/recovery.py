@@ -26,10 +26,11 @@ from typing import Final
 import msgspec
 
 from benchmarks.chaos.load import Item
+from benchmarks.chaos.observed import observe
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
 from benchmarks.chaos.recovery_times import first_decision_s, outages, recovery_s
-from benchmarks.chaos.run import observe, until_consumed, until_judging
+from benchmarks.chaos.run import until_consumed, until_judging
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.topic_reader import read_partition
 from benchmarks.chaos.world import World

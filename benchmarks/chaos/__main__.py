@@ -21,7 +21,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.chaos.judge import WRONGS
+from benchmarks.chaos.findings import WRONGS
 from benchmarks.chaos.run import Options, Result, run
 
 RULES = Path(__file__).parents[2] / "rules"

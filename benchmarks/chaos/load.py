@@ -78,6 +78,9 @@ def _label(payment: Payment, fraud: bool, own_topic: bool) -> Item:
         label="fraud" if fraud else "genuine",
         labelled_at=payment.occurred_at,
         payment_occurred_at=payment.occurred_at,
+        merchant_id=payment.merchant_id,
+        counterparty_id=payment.counterparty_id,
+        device_id=payment.device_id,
         source="chaos",
     )
     if own_topic:

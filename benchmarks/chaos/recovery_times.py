@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from benchmarks.chaos.judge import Observed
+from aiokafka import ConsumerRecord
+
+from benchmarks.chaos.observed import Observed
+from fraudstream.cases.book import Source
 from fraudstream.cases.record import source_of
+from fraudstream.contracts.headers import FEATURES_HEADER
+from fraudstream.engine.engine import Engine
 
 LATE_MS: Final = 1_000  # a decision that takes longer waits for something
 AFTER_MS: Final = 10_000  # an outage that begins later than this after a fault is not the fault's
@@ -19,20 +24,20 @@ class Outage(NamedTuple):
     end_ms: int
 
 
-def outages(observed: Iterable[Observed]) -> list[Outage]:
+def outages(observed: Sequence[Observed], engine: Engine | None = None) -> list[Outage]:
     """Stretches between the publication of a payment and a decision that came late, joined where they overlap, in order
-    of time."""
+    of time. `engine`: of the stage that decides, where others stand before it."""
+    decided: dict[Source, int] = {}
+    for record in (record for partition in observed for record in partition.decisions):
+        if (source := source_of(record.headers)) is not None:
+            decided[source] = min(record.timestamp, decided.get(source, record.timestamp))
     late: list[Outage] = []
     for partition in observed:
-        decided: dict[int, int] = {}
-        for record in partition.decisions:
-            if (source := source_of(record.headers)) is not None:
-                decided.setdefault(source[1], record.timestamp)
-        late += [
-            Outage(record.timestamp, decided[record.offset])
-            for record in partition.payments
-            if record.offset in decided and decided[record.offset] - record.timestamp > LATE_MS
-        ]
+        of_log = [(record, decided.get(Source(partition.number, record.offset))) for record in partition.stages[-1].log]
+        answered = [(record, at_ms) for record, at_ms in of_log if at_ms is not None]
+        arrivals = _arrived_ms([record for record, _ in answered], engine)
+        ends = [at_ms for _, at_ms in answered]
+        late += [Outage(*times) for times in zip(arrivals, ends, strict=True) if times[1] - times[0] > LATE_MS]
     joined: list[Outage] = []
     for outage in sorted(late):
         if joined and outage.begin_ms <= joined[-1].end_ms:
@@ -63,3 +68,11 @@ def recovery_s(at_s: float, stretches: Sequence[Outage]) -> float:
         if outage.end_ms > at_ms and outage.begin_ms < at_ms + AFTER_MS:
             return (outage.end_ms - at_ms) / 1000
     return 0.0
+
+
+def _arrived_ms(payments: Sequence[ConsumerRecord], engine: Engine | None) -> list[int]:
+    """When each came into the log of the first stage."""
+    if engine is None or engine.is_first:
+        return [payment.timestamp for payment in payments]
+    carried = engine.form_in.unpack([dict(payment.headers)[FEATURES_HEADER] for payment in payments])
+    return [int(at_ms) for at_ms in carried.arrived_at_ms]

@@ -7,30 +7,29 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from redis.asyncio import Redis
 
 from benchmarks.chaos.analyst import Analyst
 from benchmarks.chaos.controls import Commands, changes, varied, write_rules
 from benchmarks.chaos.faults import Chaos
-from benchmarks.chaos.judge import WRONGS, Observed, judge, together
+from benchmarks.chaos.findings import WRONGS
+from benchmarks.chaos.judge import judge
 from benchmarks.chaos.load import load
+from benchmarks.chaos.observed import observe
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
 from benchmarks.chaos.recovery_times import outages, recovery_s
 from benchmarks.chaos.schedule import Fault, schedule
 from benchmarks.chaos.servers import KafkaCluster, RedisServer
-from benchmarks.chaos.topic_reader import Records, ends, read_partition
+from benchmarks.chaos.topic_reader import ends
 from benchmarks.chaos.world import World
-from fraudstream.cases.view import PREFIX
 from fraudstream.cli.rule_files import load_rule_set
-from fraudstream.contracts import Case
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka import Brokers
 
@@ -130,8 +129,8 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         )
         observed = await observe(world, redis)
         engines = [Engine(rule_set), Engine(load_rule_set(other_rules))]
-    judgement = together(judge(engines, world.mode, partition) for partition in observed)
-    stretches = outages(observed)
+    judgement = judge(engines, world.mode, observed)
+    stretches = outages(observed, engines[0].of_stage(engines[0].stages[-1]))
     recoveries = [recovery_s(happened.at_s, stretches) for happened in chaos.happened if happened.passed]
     codes = [str(end.code) for process in processes for end in process.exits if not end.asked]
     return Result(
@@ -177,7 +176,7 @@ async def _under_faults(
     async with Supervisor([*workers, cases]) as supervisor:
         for process in (*workers[: options.workers[0]], cases):
             process.start()
-        await until_judging(workers[: options.workers[0]], supervisor)
+        await until_judging(workers[: options.workers[0]], supervisor, len(world.stages))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(publisher.run())
             carrying_out = tasks.create_task(chaos.run(faults))
@@ -207,9 +206,9 @@ async def _watch(supervisor: Supervisor) -> None:
         await asyncio.sleep(CONSUMED_POLL_S)
 
 
-async def until_judging(workers: list[Process], supervisor: Supervisor) -> None:
+async def until_judging(workers: list[Process], supervisor: Supervisor, stages: int = 1) -> None:
     limit = time.monotonic() + READY_S_MAX
-    while not all(worker.says("judging partitions") for worker in workers):
+    while not all(worker.says("judging partitions") >= stages for worker in workers):
         supervisor.check()
         if time.monotonic() > limit:
             raise RuntimeError(f"the workers did not come to judge:\n{workers[0].last_words()}")
@@ -222,8 +221,11 @@ async def until_consumed(
     """Wait until the groups stand at the ends of their topics; where they don't in time, the judge will say what is
     lost."""
     limit = time.monotonic() + seconds_max
-    wanted = [(world.stage_group, "payments"), (world.stage_group, "labels")]
-    wanted += [(world.cases_group, "alerts"), (world.cases_group, "case-actions")] if cases else []
+    wanted = [
+        (stage.app_id, stage.input_topic) for stage in world.stages
+    ]  # each is at its end before the next is asked
+    wanted.append((world.stages[0].app_id, world.topic("labels")))
+    wanted += [(world.cases_group, world.topic(name)) for name in ("alerts", "case-actions")] if cases else []
     while time.monotonic() < limit:
         supervisor.check()
         if all([await _stands_at_end(world, group, topic) for group, topic in wanted]):
@@ -232,42 +234,8 @@ async def until_consumed(
 
 
 async def _stands_at_end(world: World, group: str, topic: str) -> bool:
-    name = world.topic(topic)
     async with AIOKafkaConsumer(**world.brokers.options(), group_id=group, enable_auto_commit=False) as consumer:
-        places = [TopicPartition(name, number) for number in range(world.partitions)]
+        places = [TopicPartition(topic, number) for number in range(world.partitions)]
         consumer.assign(places)  # does not join the group
         committed = {place.partition: await consumer.committed(place) or 0 for place in places}
-    return all(committed[number] >= end for number, end in (await ends(world, name)).items())
-
-
-async def observe(world: World, redis: RedisServer) -> list[Observed]:
-    async def read(topic: str, number: int) -> Records:
-        return await read_partition(world, topic, number, committed=topic in (world.changelog, world.topic("cases")))
-
-    view = await _view(redis)
-    return [
-        Observed(
-            number=number,
-            payments=await read(world.topic("payments"), number),
-            labels=await read(world.topic("labels"), number),
-            decisions=await read(world.topic("decisions"), number),
-            alerts=await read(world.topic("alerts"), number),
-            dead_letters=await read(world.topic("dead-letters"), number),
-            case_actions=await read(world.topic("case-actions"), number),
-            cases=await read(world.topic("cases"), number),
-            changelog=await read(world.changelog, number),
-            view=view.get(number, {}),
-        )
-        for number in range(world.partitions)
-    ]
-
-
-async def _view(redis: RedisServer) -> Mapping[int, Mapping[str, Case]]:
-    """The cases of the view, by partition and id."""
-    found: dict[int, dict[str, Case]] = {}
-    async with Redis.from_url(redis.url) as client:
-        async for key in client.scan_iter(match=f"{PREFIX}case:*", count=1000):
-            held = await client.hgetall(key)
-            case = msgspec.json.decode(held[b"case"], type=Case)
-            found.setdefault(int(held[b"partition"]), {})[case.case_id] = case
-    return found
+    return all(committed[number] >= end for number, end in (await ends(world, topic)).items())

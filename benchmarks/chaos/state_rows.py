@@ -12,14 +12,16 @@ Rows = dict[tuple[str, bytes], bytes]  # (entity or list, key): all that the row
 
 
 def rows_of(memory: Memory) -> Rows:
-    """Every row: its header, the payments in its ring from the oldest on, and its spill, as bytes. And every entry of a
-    list: until when."""
+    """Every row: its header, the payments in its ring from the oldest on, and its spill, as bytes. Every entry of a
+    list: until when. And the ledger of first verdicts."""
     found: Rows = {
         (f"lists.{name}", b"%016x" % digest): b"%d" % until for (name, digest), until in memory.lists.entries().items()
     }
     for entity in memory.entities:
         for row in range(entity.index.rows):
             found[entity.plan.entity.name, entity.index.key(row)] = _row(entity, row)
+    if (ledger := memory.ledger) is not None:
+        found["ledger", b"%d entered" % ledger.count] = ledger._entries[: ledger.count].tobytes()
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a partition's log comes to when nothing happens: the answers and the rows of one engine, in one go.
+"""What a partition of a stage's log comes to when nothing happens: the answers and the rows of one engine, in one go.
 
 And what cases the alerts and the analysts' actions make.
 """
@@ -13,15 +13,18 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import ConsumerRecord
 
-from benchmarks.chaos.state_rows import Rows, rows_of
+from benchmarks.chaos.state_rows import rows_of
 from fraudstream.cases.book import Book, Held
 from fraudstream.cases.lifecycle import labels_of
 from fraudstream.cases.record import held_of, source_of
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.dead_letter import dead_letter
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, origin_header, source_header
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.log import controls_in, read_log
-from fraudstream.engine.memory import Finding
+from fraudstream.engine.log import controls_in, read_log, without_controls
+from fraudstream.engine.reading import Handed, Reading, hand_on
+from fraudstream.stream.placement import partitions_for
 
 RECORDS_AT_ONCE = 20_000
 
@@ -31,67 +34,100 @@ _action = msgspec.json.Decoder(CaseAction).decode
 
 
 class Answer(NamedTuple):
-    """The record that must leave for one record of the log."""
+    """The record that must leave for one record of the log, and the partition where it belongs."""
 
     key: bytes | None
     value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    partition: int
 
 
 Answers = dict[int, Answer]  # by the offset of what is answered
 
 
-class Undisturbed(NamedTuple):
-    """`labels`: how many records of the log were labels that could be read; `controls`: how many were controls.
-    `by_rule_set`: decisions by the rules that they name. `rule_set`: in force at the end."""
+class Undisturbed:
+    """What comes of a partition's whole log, which begins where the memory began. `engines`: of the stage, under the
+    rules that the log begins with, then under those that it may switch to. `partitions`: how many each topic has.
 
-    decisions: Answers
-    alerts: Answers
-    dead_letters: Answers
-    rows: Rows
-    findings: list[Finding]
-    watermark_ms: int
-    rule_set: str
-    labels: int
-    controls: int
-    by_rule_set: Counter[str]
+    `handed_on`: what goes on to the next stage, if there is one.
+    `sources`: the highest offset seen of each partition of the stage before. `labels`: how many records of the log were
+    labels that could be read; `controls`: how many were controls. `by_rule_set`: decisions by the rules that they name.
+    `rule_set`: in force at the end."""
+
+    def __init__(self, engines: Sequence[Engine], log: Sequence[ConsumerRecord], partitions: int = 1) -> None:
+        self.decisions: Answers = {}
+        self.alerts: Answers = {}
+        self.handed_on: Answers = {}
+        self.dead_letters: Answers = {}
+        self.by_rule_set: Counter[str] = Counter()
+        self.labels = 0
+        self.controls = len(controls_in(log))
+        self._aligned, self._partitions = engines[0].is_first, partitions
+        memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
+        for first in range(0, len(log), RECORDS_AT_ONCE):
+            records = log[first : first + RECORDS_AT_ONCE]
+            if engines[0].decides:
+                for span in read_log(by_digest, memory, records):
+                    self._decide(records, span.reading)
+            else:
+                records = without_controls(records)
+                self._hand_on(records, hand_on(engines[0], memory, records))
+        self.rows = rows_of(memory)
+        self.findings = list(memory.findings)
+        self.watermark_ms = memory.watermark_ms
+        self.sources = dict(memory.sources)
+        self.rule_set = memory.rule_set
+
+    def _decide(self, records: Sequence[ConsumerRecord], reading: Reading) -> None:
+        verdicts = reading.verdicts
+        self.labels += verdicts.labels
+        payments = [records[position] for position in reading.positions]
+        accounts = [payment.account_id.encode() for payment in verdicts.payments]
+        decisions = verdicts.decisions()
+        self.by_rule_set.update(decision.rule_set for decision in decisions)
+        self._answer(self.decisions, payments, accounts, [_encode(decision) for decision in decisions])
+        origin = [origin_header(records[0].partition)] if self._aligned else []
+        alerted = verdicts.alerted.tolist()
+        values = [_encode(alert) for alert in verdicts.alerts()]
+        self._answer(self.alerts, list(compress(payments, alerted)), list(compress(accounts, alerted)), values, origin)
+        self._refuse(records, reading.refused)
+
+    def _hand_on(self, records: Sequence[ConsumerRecord], handed: Handed) -> None:
+        passed = handed.passed
+        self.labels += passed.labels
+        events = [records[position] for position in handed.positions]
+        for event, key, carried, place in zip(
+            events, passed.keys, passed.carried, self._places(passed.keys), strict=True
+        ):
+            label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
+            headers = (_source(event), (FEATURES_HEADER, carried), *label)
+            self.handed_on[event.offset] = Answer(key, event.value, headers, place)
+        self._refuse(records, handed.refused)
+
+    def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:
+        at = [records[rejection.position] for rejection in refused]
+        letters = [dead_letter(record, r.reason, r.sentence, r.path) for record, r in zip(at, refused, strict=True)]
+        self._answer(self.dead_letters, at, [letter.key for letter in letters], [_encode(letter) for letter in letters])
+
+    def _answer(
+        self,
+        answers: Answers,
+        records: Sequence[ConsumerRecord],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes],
+        further: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """The first stage answers in the partition of the same number, others where the key belongs."""
+        places = [record.partition for record in records] if self._aligned else self._places(keys)
+        for record, key, value, place in zip(records, keys, values, places, strict=True):
+            answers[record.offset] = Answer(key, value, (_source(record), *further), place)
+
+    def _places(self, keys: Sequence[bytes | None]) -> list[int]:
+        return partitions_for(keys, self._partitions).tolist() if keys else []
 
 
-def judged(engines: Sequence[Engine], log: Sequence[ConsumerRecord]) -> Undisturbed:
-    """The whole log of a partition through the engines: of the rules that it begins with, then of those that it may
-    switch to. `log` begins where the memory began."""
-    memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
-    decisions: Answers = {}
-    alerts: Answers = {}
-    dead_letters: Answers = {}
-    by_rule_set: Counter[str] = Counter()
-    labels = 0
-    for first in range(0, len(log), RECORDS_AT_ONCE):
-        records = log[first : first + RECORDS_AT_ONCE]
-        for span in read_log(by_digest, memory, records):
-            verdicts, positions, refused = span.reading[:3]
-            labels += verdicts.labels
-            payments = [records[position] for position in positions]
-            for record, decision in zip(payments, verdicts.decisions(), strict=True):
-                decisions[record.offset] = Answer(record.key, _encode(decision))
-                by_rule_set[decision.rule_set] += 1
-            for record, alert in zip(compress(payments, verdicts.alerted.tolist()), verdicts.alerts(), strict=True):
-                alerts[record.offset] = Answer(record.key, _encode(alert))
-            for rejection in refused:
-                record = records[rejection.position]
-                letter = dead_letter(record, rejection.reason, rejection.sentence, rejection.path)
-                dead_letters[record.offset] = Answer(letter.key, _encode(letter))
-    return Undisturbed(
-        decisions,
-        alerts,
-        dead_letters,
-        rows_of(memory),
-        list(memory.findings),
-        memory.watermark_ms,
-        memory.rule_set,
-        labels,
-        len(controls_in(log)),
-        by_rule_set,
-    )
+def _source(record: ConsumerRecord) -> tuple[str, bytes]:
+    return source_header(record.partition, record.offset)
 
 
 class Grouped(NamedTuple):

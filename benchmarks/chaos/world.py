@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from fraudstream.cli.rule_files import stages_of_directory
 from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import CheckpointMode, StreamSettings
 from fraudstream.stream.topics.apply import apply_topics
@@ -39,12 +41,25 @@ class World(NamedTuple):
         return f"{self.group}-cases"
 
     @property
-    def stage_group(self) -> str:
-        return StreamSettings(brokers=self.brokers, checkpoint_mode=self.mode, group=self.group).app_id
+    def stages(self) -> list[StreamSettings]:
+        """Of each stage that the rules need, in order."""
+        names = _stages_of(self.rules)
+        return [
+            StreamSettings(
+                brokers=self.brokers,
+                checkpoint_mode=self.mode,
+                group=self.group,
+                payments_topic=self.topic("payments"),
+                stage=name,
+                stage_is_first=name == names[0],
+            )
+            for name in names
+        ]
 
     @property
     def changelog(self) -> str:
-        return StreamSettings(brokers=self.brokers, checkpoint_mode=self.mode, group=self.group).changelog_topic
+        """Of the first stage."""
+        return self.stages[0].changelog_topic
 
     def topic(self, name: str) -> str:
         """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases`, `case-actions` or
@@ -68,7 +83,9 @@ class World(NamedTuple):
             "case-actions": {},
             "controls": {"cleanup.policy": "compact"},
         }
-        named = {self.topic(name): config for name, config in configs.items()} | {self.changelog: compacted}
+        named = {self.topic(name): config for name, config in configs.items()}
+        named |= {stage.input_topic: stamped for stage in self.stages}
+        named |= {stage.changelog_topic: compacted for stage in self.stages}
         return [
             Topic(name, self.partitions, self.replication, config if self.kafka else {})
             for name, config in named.items()
@@ -99,3 +116,8 @@ class World(NamedTuple):
             "topics.controls": self.topic("controls"),
         }
         return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+
+@cache
+def _stages_of(rules: Path) -> list[str]:
+    return stages_of_directory(rules)

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import msgspec
 from aiokafka import ConsumerRecord
 
-from benchmarks.chaos.judge import Observed
 from benchmarks.chaos.load import Item, load
-from benchmarks.chaos.undisturbed import Answers, judged
+from benchmarks.chaos.observed import Observed
+from benchmarks.chaos.undisturbed import Answers, Undisturbed
 from fraudstream.cases.book import Book, Held
 from fraudstream.cases.lifecycle import labels_of
 from fraudstream.cases.record import Position, case_record, source_of
 from fraudstream.contracts import Alert, Case, CaseAction, ListEntry, RuleSwitch
-from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, source_header
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
 from fraudstream.engine.memory import Memory
+from fraudstream.engine.reading import hand_on
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 
@@ -81,10 +82,10 @@ def sound_partition(engines: Engines) -> Observed:
     ):
         items.insert(place, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
     log = [record_of(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
-    alerts = answers_of(judged(engines, log).alerts, again=slice(3, 9))
-    actions, cases, told = _worked(alerts)
+    alerts = answers_of(Undisturbed(engines, log).alerts, again=slice(3, 9))
+    actions, cases, told = worked(alerts)
     log += [record_of(len(log) + number, *label, (LABEL_HEADER,)) for number, label in enumerate(told)]
-    expected = judged(engines, log)
+    expected = Undisturbed(engines, log)
     return Observed(
         number=0,
         payments=log,
@@ -100,22 +101,29 @@ def sound_partition(engines: Engines) -> Observed:
 
 
 def record_of(
-    offset: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes]] = (),
+    partition: int = 0,
+    topic: str = "topic",
 ) -> ConsumerRecord:
     sizes = len(key or b""), len(value or b"")
-    return ConsumerRecord("topic", 0, offset, 1_790_000_000_000, 0, key, value, None, *sizes, tuple(headers))
+    return ConsumerRecord(topic, partition, offset, 1_790_000_000_000, 0, key, value, None, *sizes, tuple(headers))
 
 
 def answers_of(expected: Answers, again: slice) -> Records:
     """The answers in the order of the log, then some of them again."""
-    told = [(offset, answer) for offset, answer in expected.items()]
+    told = list(expected.values())
     return [
-        record_of(number, answer.key, answer.value, [source_header(0, offset)])
-        for number, (offset, answer) in enumerate([*told, *told[again]])
+        record_of(number, answer.key, answer.value, answer.headers)
+        for number, answer in enumerate([*told, *told[again]])
     ]
 
 
-def _worked(alerts: Sequence[ConsumerRecord]) -> tuple[Records, Records, list[tuple[bytes, bytes]]]:
+def worked(
+    alerts: Sequence[ConsumerRecord], closed_of: int | None = CLOSED_OF
+) -> tuple[Records, Records, list[tuple[bytes, bytes]]]:
     """Actions, cases and labels where some cases are closed as soon as they have an alert."""
     book = Book()
     actions: Records = []
@@ -131,7 +139,7 @@ def _worked(alerts: Sequence[ConsumerRecord]) -> tuple[Records, Records, list[tu
         if held is None:
             continue
         emit(held, alert)
-        if alert.offset % CLOSED_OF == 0:
+        if closed_of is not None and alert.offset % closed_of == 0:
             case, key = held.case, held.case.account_id.encode()
             action = CaseAction(
                 f"a{alert.offset}", case.case_id, case.account_id, "close", "chaos", case.updated_at_ms, "fraud"
@@ -150,13 +158,16 @@ def control_of(record: ConsumerRecord) -> ListEntry | RuleSwitch | None:
     return msgspec.json.decode(record.value, type=ListEntry | RuleSwitch)
 
 
-def changelog_of(engines: Engines, log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
-    """Two checkpoints, the second at the end."""
+def changelog_of(engines: Sequence[Engine], log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
+    """Two checkpoints, the second at the end. `engines`: of the stage whose log it is."""
     memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
     records: Records = []
     half = len(log) // 2
     for part, end in ((log[:half], half), (log[half:], next_offset or len(log))):
-        read_log(by_digest, memory, part)
+        if engines[0].decides:
+            read_log(by_digest, memory, part)
+        else:
+            hand_on(engines[0], memory, part)
         records += [
             record_of(len(records) + number, key, value)
             for number, (key, value) in enumerate([*memory.changes(), _checkpoint(memory, end)])
@@ -165,5 +176,8 @@ def changelog_of(engines: Engines, log: Sequence[ConsumerRecord], next_offset: i
 
 
 def _checkpoint(memory: Memory, next_offset: int) -> tuple[bytes, bytes]:
-    record = CheckpointRecord(next_offset, "payments", "id", memory.rule_set, memory.layout, "transaction", term="t")
+    sources = dict(memory.sources)
+    record = CheckpointRecord(
+        next_offset, "payments", "id", memory.rule_set, memory.layout, "transaction", term="t", sources=sources
+    )
     return CHECKPOINT_KEY, encode_checkpoint(record)

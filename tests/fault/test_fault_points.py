@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.fault_points import TAKING_OVER_POINTS, TRANSACTION_POINTS, WORKER_POINTS, Orders
-from benchmarks.chaos.judge import judge, together
+from benchmarks.chaos.judge import judge
 from benchmarks.chaos.load import load
+from benchmarks.chaos.observed import observe
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
-from benchmarks.chaos.run import observe, until_consumed, until_judging
+from benchmarks.chaos.run import until_consumed, until_judging
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.world import World
 from fraudstream.cli.rule_files import load_rule_set
@@ -75,7 +76,7 @@ async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable
             assert await cases.stop() == 0
             observed = await observe(world, redis)
     engine = Engine(load_rule_set(RULES))
-    judgement = together(judge([engine], world.mode, partition) for partition in observed)
+    judgement = judge([engine], world.mode, observed)
     assert judgement.findings == []
     assert judgement.payments > 0
 

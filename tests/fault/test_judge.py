@@ -14,8 +14,10 @@ import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
-from benchmarks.chaos.judge import Observed, Wrong, judge, together
-from benchmarks.chaos.undisturbed import judged
+from benchmarks.chaos.findings import Wrong
+from benchmarks.chaos.judge import judge
+from benchmarks.chaos.observed import Observed
+from benchmarks.chaos.undisturbed import Undisturbed
 from fraudstream.contracts import Alert, Case, CaseAction, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
@@ -42,7 +44,7 @@ def sound(engines: Engines) -> Observed:
 
 
 def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engines: Engines, sound: Observed) -> None:
-    judgement = judge(engines, "transaction", sound)
+    judgement = judge(engines, "transaction", [sound])
     assert judgement.findings == []
     assert judgement.sound
     assert judgement.repeats == {"decisions": 200, "alerts": 6, "dead-letters": 1}
@@ -78,7 +80,7 @@ def invented_alert(alerts: Sequence[ConsumerRecord]) -> ConsumerRecord:
 def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: Observed) -> Observed:
     """What a worker that passes over such controls would answer; of what it remembers nothing else differs."""
     log = [record for record in observed.payments if not isinstance(control_of(record), kind)]
-    blind = judged(engines, log)
+    blind = Undisturbed(engines, log)
     return observed._replace(
         decisions=answers_of(blind.decisions, again=slice(0)), alerts=answers_of(blind.alerts, again=slice(0))
     )
@@ -98,7 +100,7 @@ def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Rec
 
 def counted_twice(engines: Engines, log: Sequence[ConsumerRecord]) -> Records:
     """What a worker would save that applies the newest payment twice, as two."""
-    decisions = judged(engines, log).decisions
+    decisions = Undisturbed(engines, log).decisions
     newest = max(
         decisions, key=lambda offset: msgspec.json.decode(decisions[offset].value, type=Decision).occurred_at_ms
     )
@@ -252,7 +254,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_the_judge_sees_and_names(name: str, engines: Engines, sound: Observed) -> None:
     wrong, sentence, tamper = TAMPERED[name]
-    judgement = together([judge(engines, "transaction", tamper(engines, sound))])
+    judgement = judge(engines, "transaction", [tamper(engines, sound)])
     assert not judgement.sound
     assert judgement.wrong[wrong] >= 1
     assert any(finding.startswith(f"{wrong}: ") and sentence in finding for finding in judgement.findings), (
@@ -261,7 +263,7 @@ def test_the_judge_sees_and_names(name: str, engines: Engines, sound: Observed) 
 
 
 def test_the_digest_of_alerts_forgets_repeats_and_sees_bytes(engines: Engines, sound: Observed) -> None:
-    digest = judge(engines, "transaction", sound).alerts_digest
-    assert judge(engines, "transaction", sound._replace(alerts=sound.alerts[:-6])).alerts_digest == digest
+    digest = judge(engines, "transaction", [sound]).alerts_digest
+    assert judge(engines, "transaction", [sound._replace(alerts=sound.alerts[:-6])]).alerts_digest == digest
     tampered = sound._replace(alerts=altered(sound.alerts, 0, b'"severity":"high"', b'"severity":"low"'))
-    assert judge(engines, "transaction", tampered).alerts_digest != digest
+    assert judge(engines, "transaction", [tampered]).alerts_digest != digest

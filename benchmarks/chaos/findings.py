@@ -1,0 +1,25 @@
+"""What a judge found: how often each kind of wrong, and the first of them as sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final, Literal
+
+FINDINGS_TOLD: Final = 20
+
+Wrong = Literal["lost", "counted twice", "differing", "invented", "out of order"]
+WRONGS: Final[tuple[Wrong, ...]] = ("lost", "counted twice", "differing", "invented", "out of order")
+
+
+class Findings:
+    """`repeats`: answers sent again, by topic."""
+
+    def __init__(self) -> None:
+        self.wrong: Counter[Wrong] = Counter()
+        self.sentences: list[str] = []
+        self.repeats: Counter[str] = Counter()
+
+    def find(self, wrong: Wrong, sentence: str) -> None:
+        self.wrong[wrong] += 1
+        if len(self.sentences) < FINDINGS_TOLD:
+            self.sentences.append(f"{wrong}: {sentence}")

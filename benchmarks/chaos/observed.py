@@ -1,0 +1,124 @@
+"""What stands in the topics of a run when all is over, and to which stage's log each record answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import ConsumerRecord
+from redis.asyncio import Redis
+
+from benchmarks.chaos.servers import RedisServer
+from benchmarks.chaos.topic_reader import Records, read_partition
+from benchmarks.chaos.world import World
+from fraudstream.cases.record import source_of
+from fraudstream.cases.view import PREFIX
+from fraudstream.contracts import Case
+
+
+class StageTopics(NamedTuple):
+    """One partition of what a stage reads, and of its memory's changelog."""
+
+    log: Sequence[ConsumerRecord]
+    changelog: Sequence[ConsumerRecord]
+
+
+class Observed(NamedTuple):
+    """What stands in partition `number` of each topic, in order. `labels`: of the topic of their own. `changelog`: of
+    the first stage; `later`: the topics of the stages behind it. `view`: the cases of Redis, by id; None: not looked
+    at."""
+
+    number: int
+    payments: Sequence[ConsumerRecord]
+    labels: Sequence[ConsumerRecord]
+    decisions: Sequence[ConsumerRecord]
+    alerts: Sequence[ConsumerRecord]
+    dead_letters: Sequence[ConsumerRecord]
+    case_actions: Sequence[ConsumerRecord]
+    cases: Sequence[ConsumerRecord]
+    changelog: Sequence[ConsumerRecord]
+    view: Mapping[str, Case] | None = None
+    later: Sequence[StageTopics] = ()
+
+    @property
+    def stages(self) -> list[StageTopics]:
+        return [StageTopics(self.payments, self.changelog), *self.later]
+
+
+async def observe(world: World, redis: RedisServer) -> list[Observed]:
+    async def read(topic: str, number: int, committed: bool = False) -> Records:
+        return await read_partition(world, topic, number, committed=committed)
+
+    view = await _view(redis)
+    return [
+        Observed(
+            number=number,
+            payments=await read(world.topic("payments"), number),
+            labels=await read(world.topic("labels"), number),
+            decisions=await read(world.topic("decisions"), number),
+            alerts=await read(world.topic("alerts"), number),
+            dead_letters=await read(world.topic("dead-letters"), number),
+            case_actions=await read(world.topic("case-actions"), number),
+            cases=await read(world.topic("cases"), number, committed=True),
+            changelog=await read(world.changelog, number, committed=True),
+            view=view.get(number, {}),
+            later=[
+                StageTopics(
+                    await read(stage.input_topic, number), await read(stage.changelog_topic, number, committed=True)
+                )
+                for stage in world.stages[1:]
+            ],
+        )
+        for number in range(world.partitions)
+    ]
+
+
+async def _view(redis: RedisServer) -> Mapping[int, Mapping[str, Case]]:
+    """The cases of the view, by partition and id."""
+    found: dict[int, dict[str, Case]] = {}
+    async with Redis.from_url(redis.url) as client:
+        async for key in client.scan_iter(match=f"{PREFIX}case:*", count=1000):
+            held = await client.hgetall(key)
+            case = msgspec.json.decode(held[b"case"], type=Case)
+            found.setdefault(int(held[b"partition"]), {})[case.case_id] = case
+    return found
+
+
+def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
+    """Answers by the partition of the log that they answer, None: they don't say. Those of one partition of their own
+    topic keep its order."""
+    found: dict[int | None, Records] = {}
+    for record in records:
+        source = source_of(record.headers)
+        found.setdefault(None if source is None else source.partition, []).append(record)
+    return found
+
+
+def letters_by_stage(observed: Sequence[Observed]) -> list[Records]:
+    """Dead letters by the stage whose log they are of; to the first those that name no log."""
+    stage_of = {
+        topics.log[0].topic: place
+        for partition in observed
+        for place, topics in enumerate(partition.stages)
+        if topics.log
+    }
+    found: list[Records] = [[] for _ in observed[0].stages]
+    for partition in observed:
+        for record in partition.dead_letters:
+            found[stage_of.get(_log_of(record.value), 0)].append(record)
+    return found
+
+
+class _Letter(msgspec.Struct):
+    topic: str
+
+
+_letter = msgspec.json.Decoder(_Letter).decode
+
+
+def _log_of(letter: bytes | None) -> str:
+    try:
+        return _letter(letter or b"").topic
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,113 @@
+"""Judges one stage: what answers its log, wherever it stands, and the rows and the position that the next owner reads.
+
+Each partition of the log runs once through the stage's engine, undisturbed. Of a stage that decides the answers are
+decisions and alerts, of another the events that it hands on; both may have dead letters. An account's or a device's
+answers stand where the key belongs, so those to one partition are gathered from all of a topic:
+
+    log-0 ──┬──► topic-0   to one partition of the log, in one partition of the topic: first ones in the log's order
+    log-1 ──┴──► topic-1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from aiokafka import ConsumerRecord
+
+from benchmarks.chaos.findings import Findings
+from benchmarks.chaos.observed import StageTopics, by_source
+from benchmarks.chaos.state_rows import rows_of
+from benchmarks.chaos.undisturbed import Answers, Undisturbed
+from fraudstream.cases.record import source_of
+from fraudstream.engine.engine import Engine
+from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.settings import CheckpointMode
+
+
+class Answering(NamedTuple):
+    """A topic with answers to a stage's log: which they are, and all of them."""
+
+    what: Literal["decisions", "alerts", "dead_letters", "handed_on"]
+    topic: str
+    records: Sequence[ConsumerRecord]
+
+
+class Stage(NamedTuple):
+    """`log`: its name. `partitions`: all of them, in order."""
+
+    log: str
+    partitions: Sequence[StageTopics]
+    answering: Sequence[Answering]
+
+
+def judge_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode, stage: Stage) -> list[Undisturbed]:
+    """What each partition of the log comes to undisturbed; what is there instead is told to `found`."""
+    expected = [Undisturbed(engines, topics.log, len(stage.partitions)) for topics in stage.partitions]
+    for what, topic, records in stage.answering:
+        sources = by_source(records)
+        for number, due in enumerate(expected):
+            _answers(found, topic, f"{stage.log}-{number}", getattr(due, what), sources.pop(number, []))
+        for strays in sources.values():
+            _answers(found, topic, stage.log, {}, strays)
+    for number, (topics, due) in enumerate(zip(stage.partitions, expected, strict=True)):
+        _state(found, f"{stage.log}-{number}", engines[0], mode, topics, due)
+    return expected
+
+
+def _answers(found: Findings, topic: str, log: str, expected: Answers, records: Sequence[ConsumerRecord]) -> None:
+    """Each expected answer is there, with its key, bytes and headers and in its partition, and no other; first ones in
+    the order of the log."""
+    seen: set[int] = set()
+    highest: dict[int, int] = {}
+    for record in records:
+        place = f"{topic}-{record.partition} at {record.offset}"
+        source = source_of(record.headers)
+        if source is None or source.offset not in expected:
+            found.find("invented", f"{place} answers {source}, to which there is no such answer")
+            continue
+        offset, due = source.offset, expected[source.offset]
+        if (record.key, record.value) != (due.key, due.value):
+            found.find("differing", f"{place} answers {offset} with {record.value!r}, undisturbed it is {due.value!r}")
+        elif tuple(record.headers) != due.headers:
+            found.find("differing", f"{place} answers {offset} with other headers than {due.headers}")
+        elif record.partition != due.partition:
+            found.find("differing", f"{place} answers {offset}, its key belongs to partition {due.partition}")
+        if offset in seen:
+            found.repeats[topic] += 1
+            continue
+        seen.add(offset)
+        before = highest.get(record.partition, -1)
+        if offset < before:
+            found.find("out of order", f"{place} is the first answer to {offset}, after that to {before}")
+        highest[record.partition] = max(before, offset)
+    for offset in expected.keys() - seen:
+        found.find("lost", f"{log} at {offset} has no answer in {topic}")
+
+
+def _state(
+    found: Findings, place: str, engine: Engine, mode: CheckpointMode, topics: StageTopics, expected: Undisturbed
+) -> None:
+    """The rows that the next owner would read, its rules, its position and that in the logs of the stage before are
+    those of an undisturbed run to the log's end."""
+    memory = engine.memory()
+    replay = Replay(memory, mode)
+    replay.feed(topics.changelog)
+    if not topics.log:
+        return
+    if replay.checkpoint is None or replay.checkpoint.next_offset <= topics.log[-1].offset:
+        at = None if replay.checkpoint is None else replay.checkpoint.next_offset
+        found.find("lost", f"{place} ends with {topics.log[-1].offset}, the last checkpoint stands at {at}")
+        return
+    rows = rows_of(memory)
+    for key in expected.rows.keys() | rows.keys():
+        if expected.rows.get(key) != rows.get(key):
+            found.find("counted twice", f"{place}: the row of {key} is not what the log makes of it")
+    if (list(memory.findings), memory.watermark_ms) != (expected.findings, expected.watermark_ms):
+        found.find("counted twice", f"{place}: findings or watermark are not what the log makes of them")
+    if (sources := replay.checkpoint.sources) != expected.sources:
+        found.find(
+            "counted twice", f"{place}: it has seen {sources} of the stage before, by the log {expected.sources}"
+        )
+    if (in_force := replay.checkpoint.rule_set) != expected.rule_set:
+        found.find("differing", f"{place}: the rules {in_force} are in force, by the log {expected.rule_set} are")
