@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", metavar="N-N", default="3-4", help="least and most of them (default: 3-4)")
     parser.add_argument("--faults", metavar="N", type=int, default=12, help="a seed (default: 12)")
     parser.add_argument("--partitions", metavar="N", type=int, default=8, help="of each topic (default: 8)")
-    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES, help="and their stages (default: the shipped)")
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES, help="and its stages (default: shipped)")
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("chaos.jsonl"), help="default: chaos.jsonl")
     parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the processes' logs there")
     return parser

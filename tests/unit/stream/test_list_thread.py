@@ -26,13 +26,13 @@ class Thread(ListThread):
         self.app = app
         self._commits = asyncio.Lock()
         self.at: int | None = 0
-        self.assignment = object()
+        self.held = object()
 
     def position_now(self, tp: Any) -> int | None:
         return self.at
 
     def _state(self, tp: Any) -> Any:
-        return self.assignment
+        return self.held
 
     async def fetch(
         self,
@@ -44,7 +44,7 @@ class Thread(ListThread):
     ) -> None:
         async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
             self.at = position
-            self.assignment = object() if assigned_anew else self.assignment
+            self.held = object() if assigned_anew else self.held
             return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
 
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
