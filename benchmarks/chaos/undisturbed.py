@@ -49,10 +49,10 @@ class Undisturbed:
     """What comes of a partition's whole log, which begins where the memory began. `engines`: of the stage, under the
     rules that the log begins with, then under those that it may switch to. `partitions`: how many each topic has.
 
-    `handed_on`: what goes on to the next stage, if there is one.
-    `sources`: the highest offset seen of each partition of the stage before. `labels`: how many records of the log were
-    labels that could be read; `controls`: how many were controls. `by_rule_set`: decisions by the rules that they name.
-    `rule_set`: in force at the end."""
+    `handed_on`: what goes on to the next stage, if there is one. `sources`: the highest offset seen of each partition
+    of the stage before. `labels`: how many records of the log were labels that could be read; `controls`: how many were
+    controls. `by_rule_set`: decisions by the rules that they name. `rule_set`: in force at the end.
+    """
 
     def __init__(self, engines: Sequence[Engine], log: Sequence[ConsumerRecord], partitions: int = 1) -> None:
         self.decisions: Answers = {}

@@ -160,6 +160,11 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "alerts-0 at",
         lambda _, o: o._replace(alerts=added(o.alerts, invented_alert(o.alerts))),
     ),
+    "an alert that does not say where its payment stands": (
+        "differing",
+        "alerts-0 at 0 answers",
+        lambda _, o: o._replace(alerts=[replace(o.alerts[0], headers=o.alerts[0].headers[:1]), *o.alerts[1:]]),
+    ),
     "an alert removed": ("lost", "has no answer in alerts", lambda _, o: o._replace(alerts=without(o.alerts, 50))),
     "a dead letter removed": (
         "lost",
