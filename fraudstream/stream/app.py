@@ -151,13 +151,13 @@ class StreamApp(faust.App):
                 place = TP(topic, partition.number)
                 self.resumption.check_end(place, checkpoint, (await self.lists.ends([place]))[place])
             partition.next_offset, partition.memory.sources = checkpoint.next_offset, dict(checkpoint.sources)
-            partition.begin = checkpoint.begin
+            partition.begin, partition.seeded = checkpoint.begin, checkpoint.seeded
             partition.memory.building = checkpoint.building
             partition.memory.handed_over_to = checkpoint.handed_over_to
             if self.rule_sets is not None:
                 partition.memory.rule_set = checkpoint.rule_set
                 named_by = f"the memory of {topic}-{partition.number}"
-                if checkpoint.next_offset == checkpoint.begin:
+                if checkpoint.next_offset == checkpoint.begin and not checkpoint.seeded:
                     await self.rule_sets.begin_again(partition.memory, checkpoint.begin, named_by)
                 else:
                     await self.rule_sets.go_on(partition.memory, named_by)
@@ -165,6 +165,9 @@ class StreamApp(faust.App):
             partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
         await self.checkpoints.open(partition)
+        begins = partition.next_offset == partition.begin and not partition.seeded
+        if begins and self.rule_sets is not None and self.rule_sets.lacks_controls(partition.begin):
+            await self.checkpoints.keep_seed(partition)
         partition.replay = None
         partition.checkpoint_at = self._stagger(partition.number)
         self.observer.on_recovery(

@@ -29,7 +29,8 @@ class Partition:
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
     checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. `lanes`: partitions that its
-    payments go on to. While `frozen`, before recovery and after the last checkpoint, nothing may be applied.
+    payments go on to. `seeded`: as of its checkpoint. While `frozen`, before recovery and after the last checkpoint,
+    nothing may be applied.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Partition:
         self.frozen = True
         self.torn = False
         self.begin = 0
+        self.seeded = False
         self.next_offset = -1
         self.saved_offset = -1
         self.changelog_begin = 0  # where recovery begins to read

@@ -59,7 +59,7 @@ class RuleSets:
         Its log says which rules and entries count, as far as it reaches. Where it lacks those of before, the newest of
         `controls` stand in.
         """
-        if self._lacks_controls(first_offset):
+        if self.lacks_controls(first_offset):
             switch = await self._seed_lists(memory)
             if switch is not None and not memory.building:
                 await self.load([switch.rule_set])
@@ -68,13 +68,13 @@ class RuleSets:
         await self.go_on(memory, "the last rule-set switch")
 
     async def begin_again(self, memory: Memory, first_offset: int, named_by: str) -> None:
-        """As `begin`, for a partition that a worker has opened and judged nothing of: its rules are in the checkpoint,
-        its entries were in that worker's memory only."""
-        if self._lacks_controls(first_offset):
+        """As `begin`, for a partition that a worker has only opened: its rules are in the checkpoint, its entries were
+        in that worker's memory, and nothing was judged by them."""
+        if self.lacks_controls(first_offset):
             await self._seed_lists(memory)
         await self.go_on(memory, named_by)
 
-    def _lacks_controls(self, first_offset: int) -> bool:
+    def lacks_controls(self, first_offset: int) -> bool:
         """Where retention took the log's beginning, or another stage decided before there was this log."""
         return first_offset > 0 or not self._settings.stage_is_first
 

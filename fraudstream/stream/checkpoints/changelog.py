@@ -38,6 +38,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     `next_topic`, its identity `next_id` and its `next_partitions`: where payments were handed on to; the next stage
     knows them by where they stand there. Empty where the stage decides, and in older records.
     `building`, `handed_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
+    `seeded`: the entries of `controls` that stood in for those which the log lacks, if any, are in the rows.
     """
 
     next_offset: int
@@ -51,6 +52,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     begin: int = 0
     building: bool = False
     handed_over_to: int | None = None
+    seeded: bool = False
     sources: dict[str, int] = {}
     next_topic: str = ""
     next_id: str = ""

@@ -89,6 +89,13 @@ class Checkpoints:
         """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
         await self._write(partition, [], self._record(partition, opening=True))
 
+    async def keep_seed(self, partition: Partition) -> None:
+        """Behind `open`, before the first payment: what stood in for controls is the same for whoever comes next."""
+        partition.seeded = partition.torn = True
+        changes = [Change(key, value) for key, value in partition.memory.changes()]
+        await self._write(partition, changes, self._record(partition))
+        partition.torn = False
+
     def _record(self, partition: Partition, opening: bool = False) -> CheckpointRecord:
         """Where the partition stands now."""
         app, memory = self._app, partition.memory
@@ -104,6 +111,7 @@ class Checkpoints:
             begin=partition.begin,
             building=memory.building,
             handed_over_to=memory.handed_over_to,
+            seeded=partition.seeded,
             sources=dict(memory.sources),
             next_topic=app.settings.next_topic or "",
             next_id=app.cluster.next_id,

@@ -12,7 +12,7 @@ from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredRuleSet
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
-from fraudstream.stream.control_log import keep
+from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.rule_sets import RuleSets
 from tests.integration.stream.test_controls import NEW, NEW_DIGEST, OLD
@@ -68,6 +68,22 @@ async def test_a_new_chain_begins_with_its_own_last_switch(chain: World) -> None
         await chain.publish_records([(b"a", payment(1, "a", device_id="dev-8"))])
         (decision,) = await chain.decisions(1)
     assert decision.rule_set == digest
+
+
+async def test_an_entry_of_after_the_first_payment_does_not_count_before_it_when_the_worker_dies(chain: World) -> None:
+    """It dies before its next checkpoint, so that its successor has the partition from the beginning."""
+    first = chain.start_process("first", {"worker.checkpoint_interval_s": "3600"})
+    try:
+        await opened(chain)
+        await chain.publish_records([(b"a", payment(1, "a", device_id="dev-8"))])
+        await chain.decisions(1)
+        assert await put_in_force(chain.stages[-1], [], [ENTRY]) == {0: 1}
+    finally:
+        first.kill()
+    async with chain.worker():
+        await chain.records(chain.settings.decisions_topic, lambda found: len(found) >= 2)
+    twice = await chain.decisions(1)
+    assert [decision.outcome for decision in twice] == ["allow", "allow"]
 
 
 @pytest.mark.parametrize(("first_offset", "listed"), [(0, 0), (7, 1)])
