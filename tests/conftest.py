@@ -10,8 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from fraudstream.embedded import embedded_broker, embedded_redis
+
+settings.register_profile("untimed", deadline=None)  # tests don't time: a busy machine is no fault
+settings.load_profile("untimed")
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
 LEFT_OUT = pytest.StashKey[int]()
