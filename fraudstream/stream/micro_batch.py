@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import ConsumerStoppedError
 from faust.serializers.schemas import Schema
 from faust.tables.manager import TableManager
 from faust.transport.drivers import TRANSPORTS
@@ -78,27 +79,34 @@ class ListConsumer(driver.Consumer):
 
         Faust hands on one message after the other, and turns the loop several times for each.
         """
-        topics_read = self.app.settings.topics_read
-        while not (self.should_stop or fetcher.should_stop):
-            handing = []
-            async for tp, message in self.getmany(timeout=FETCH_S_MAX):
-                read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
-                if read is None or message.offset >= read:
-                    handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
-            self._untaken = {tp for tp, _, _ in handing if tp.topic == self.app.settings.input_topic}
-            self._all_taken.clear()
-            await asyncio.sleep(0)  # enough, unless an agent's queue is full
-            waiting = [handed for _, _, handed in handing if not handed.done()]
-            if waiting:
-                await self.wait_first(asyncio.wait(waiting), self.suspend_flow.wait())
-            for tp, offset, handed in handing:
-                if handed.done():
-                    handed.result()
-                else:
-                    handed.cancel()  # a rebalance began
-                self._read_offset[tp] = offset
-            if self._untaken:  # Faust may drop a list, so not for ever
-                await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self._hand_on()
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not self.app.should_stop:  # else it is how fetching ends
+                raise
+
+    async def _hand_on(self) -> None:
+        """The lists of one fetch."""
+        handing, topics_read = [], self.app.settings.topics_read
+        async for tp, message in self.getmany(timeout=FETCH_S_MAX):
+            read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
+            if read is None or message.offset >= read:
+                handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
+        self._untaken = {tp for tp, _, _ in handing if tp.topic == self.app.settings.input_topic}
+        self._all_taken.clear()
+        await asyncio.sleep(0)  # enough, unless an agent's queue is full
+        waiting = [handed for _, _, handed in handing if not handed.done()]
+        if waiting:
+            await self.wait_first(asyncio.wait(waiting), self.suspend_flow.wait())
+        for tp, offset, handed in handing:
+            if handed.done():
+                handed.result()
+            else:
+                handed.cancel()  # a rebalance began
+            self._read_offset[tp] = offset
+        if self._untaken:  # Faust may drop a list, so not for ever
+            await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
 
     def taken(self, tp: TP) -> None:
         """Judging of the list of `tp` begins."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from faust.types import TP
 
 from fraudstream.stream.micro_batch import ListConsumer
@@ -22,10 +24,13 @@ class Consumer(ListConsumer):
             Any,
             SimpleNamespace(
                 labels=None,
-                settings=SimpleNamespace(labels_topic="labels"),
+                settings=SimpleNamespace(
+                    labels_topic="labels", topics_read=(TP0.topic, "labels"), input_topic=TP0.topic
+                ),
                 seek_offsets=lambda assignment: {TP0: 40},
                 consumer_generation_id=1,
                 tables=SimpleNamespace(recovery=recovery),
+                should_stop=False,
             ),
         )
         thread = SimpleNamespace(
@@ -40,6 +45,8 @@ class Consumer(ListConsumer):
         self.can_resume_flow = cast(Any, SimpleNamespace(clear=lambda: None))
         self.flow_active = True
         self.handed_meanwhile: list[TP] = []
+        self.brokers = asyncio.Event()  # they answer
+        self.brokers.set()
 
     should_stop = False
 
@@ -50,6 +57,7 @@ class Consumer(ListConsumer):
         return {TP0}
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
+        await self.brokers.wait()
         return {TP0: [SimpleNamespace(offset=112)]}, {TP0}
 
     async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
@@ -69,3 +77,16 @@ async def test_what_is_fetched_while_recovery_seeks_is_handed_to_nobody() -> Non
     assert await consumer.handed() == [TP0]
     assert await consumer.seek_to_committed() == {TP0: 40}
     assert consumer.handed_meanwhile == []
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_fetching_that_is_cancelled_ends_in_silence_where_the_worker_stops(stopping: bool) -> None:
+    """Faust takes a cancellation in a rebalance for a crash of its fetcher, and logs it with a trace."""
+    consumer = Consumer()
+    consumer.brokers.clear()
+    fetching = asyncio.create_task(consumer._drain_messages(SimpleNamespace(should_stop=False)))
+    await asyncio.sleep(0)
+    consumer.app.should_stop = stopping  # type: ignore[misc]
+    fetching.cancel()
+    await asyncio.wait([fetching])
+    assert fetching.cancelled() is not stopping
