@@ -221,9 +221,8 @@ async def until_consumed(
     """Wait until the groups stand at the ends of their topics; where they don't in time, the judge will say what is
     lost."""
     limit = time.monotonic() + seconds_max
-    wanted = [
-        (stage.app_id, stage.input_topic) for stage in world.stages
-    ]  # each is at its end before the next is asked
+    # Each stage is at its end before the next is asked.
+    wanted = [(stage.app_id, stage.input_topic) for stage in world.stages]
     wanted.append((world.stages[0].app_id, world.topic("labels")))
     wanted += [(world.cases_group, world.topic(name)) for name in ("alerts", "case-actions")] if cases else []
     while time.monotonic() < limit:

@@ -52,7 +52,7 @@ class Batch:
         kind = np.zeros(self.n, np.int8)
         kind[self.label_at] = questions.LABEL
         if status is not None:
-            kind[np.isin(status, (*questions.REPEATS, questions.LATE))] = questions.ASK
+            kind[questions.repeats(status) | (status == questions.LATE)] = questions.ASK
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:

@@ -156,7 +156,7 @@ class Engine:
             keys=batch.keys(self._next_key),
             carried=self.form_out.pack(carried),
             late=of_payments == questions.LATE,
-            repeat=np.isin(of_payments, questions.REPEATS),
+            repeat=questions.repeats(of_payments),
             rejected=walked.rejected,
             labels=len(batch.labels),
             labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
@@ -212,7 +212,7 @@ class Engine:
         batch, columns = walked.batch, walked.batch.columns
         status = walked.status[batch.payment_at]
         first = memory.ledger.enter(columns.event, status) if memory.ledger is not None else walked.first_verdicts()
-        again = np.isin(status, questions.REPEATS)
+        again = questions.repeats(status)
         repeat = again & (first.score != ledger.UNKNOWN)
         late = ((status == questions.LATE) | again) & ~repeat
         features, errors = self._features(walked, repeat)

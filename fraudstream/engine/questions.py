@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fraudstream.engine.arrays import (
+    BoolArray,
     Float32Array,
     Float64Array,
     Int8Array,
@@ -77,3 +78,9 @@ class Scratch(NamedTuple):
     stamp: Int64Array
     now: Int64Array  # (1,)
     touched: Int64Array  # (1,): written only, so that no compiler leaves `_fetch` out
+
+
+def repeats(status: Int8Array) -> BoolArray:
+    """Which events were there before; shape as `status`."""
+    found: BoolArray = (status == REPEAT) | (status == ALTERED)
+    return found

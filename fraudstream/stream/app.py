@@ -13,21 +13,11 @@ import faust
 from aiokafka import AIOKafkaProducer
 from faust.tables.manager import TableManager
 from faust.types import TP
-from mode.supervisors import CrashingSupervisor
 
 from fraudstream.kafka.permissions import denial
-from fraudstream.stream import micro_batch
-from fraudstream.stream.checkpoints import arena_store
 from fraudstream.stream.checkpoints.checkpoint import Checkpoints
-from fraudstream.stream.checkpoints.fencing import (
-    COMPRESSION,
-    BatchWriter,
-    ChangelogWriter,
-    TransactionWriter,
-    batch_producer,
-)
+from fraudstream.stream.checkpoints.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.checkpoints.resumption import Resumption
-from fraudstream.stream.credentials import credentials
 from fraudstream.stream.decide import Decider
 from fraudstream.stream.failure import Refusal, exit_now, in_words
 from fraudstream.stream.labels import LabelForwarder
@@ -43,16 +33,11 @@ from fraudstream.stream.topics.cluster import Cluster
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
 
-REQUEST_TIMEOUT_S = 30
-REBALANCE_TIMEOUT_S = 60.0  # above what a last checkpoint takes
-OUTPUT_BATCH_BYTES_MAX = 512 * 1024
-LISTS_QUEUED_MAX = 8  # an item is a whole list
-
 log = logging.getLogger(__name__)
 
 
 class StreamApp(faust.App):
-    """Made by `build_app`. `partitions`: by number, those of the last assignment. `failure`: why it may not go on, if
+    """Made by `build`. `partitions`: by number, those of the last assignment. `failure`: why it may not go on, if
     so."""
 
     logger = logging.getLogger("faust.app.stage")  # else mode writes its notes into our log
@@ -157,7 +142,7 @@ class StreamApp(faust.App):
             if self.rule_sets is not None:
                 partition.memory.rule_set = checkpoint.rule_set
                 named_by = f"the memory of {topic}-{partition.number}"
-                if checkpoint.next_offset == checkpoint.begin and not checkpoint.seeded:
+                if partition.only_opened:
                     await self.rule_sets.begin_again(partition.memory, checkpoint.begin, named_by)
                 else:
                     await self.rule_sets.go_on(partition.memory, named_by)
@@ -165,8 +150,7 @@ class StreamApp(faust.App):
             partition.memory.miss_the_beginning()
         partition.saved_offset = partition.next_offset
         await self.checkpoints.open(partition)
-        begins = partition.next_offset == partition.begin and not partition.seeded
-        if begins and self.rule_sets is not None and self.rule_sets.lacks_controls(partition.begin):
+        if partition.only_opened and self.rule_sets is not None and self.rule_sets.lacks_controls(partition.begin):
             await self.checkpoints.keep_seed(partition)
         partition.replay = None
         partition.checkpoint_at = self._stagger(partition.number)
@@ -249,73 +233,3 @@ class StreamApp(faust.App):
         partitions = self.cluster.partitions
         aligned = self.settings.stage_is_first and partitions[topic] == partitions[self.settings.input_topic]
         return Output(topic, partitions[topic], aligned)
-
-
-def build_app(
-    settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, data_dir: str, exits: bool
-) -> StreamApp:
-    """The app, not started. `exits`: on a failure leave the process; else `ended` is set and `failure` says why."""
-    micro_batch.register_transport()
-    arena_store.register_store()
-    brokers = ";".join(f"{micro_batch.SCHEME}://{broker.strip()}" for broker in settings.brokers.servers.split(","))
-    partitions = cluster.partitions[settings.input_topic]
-    app = StreamApp(
-        settings.app_id,
-        broker=brokers,
-        broker_credentials=credentials(settings.brokers),
-        store=f"{arena_store.SCHEME}://",
-        datadir=data_dir,
-        topic_partitions=partitions,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        web_enabled=False,
-        processing_guarantee="at_least_once",
-        stream_buffer_maxsize=LISTS_QUEUED_MAX,
-        stream_recovery_delay=0.0,
-        stream_wait_empty=False,
-        recovery_consistency_check=True,
-        table_standby_replicas=0,
-        agent_supervisor=CrashingSupervisor,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=settings.group_instance_id,
-        broker_max_poll_records=settings.list_records_max,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.heartbeat_s,
-        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
-        broker_max_poll_interval=300.0,
-        broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
-        producer_acks=-1,
-        producer_max_batch_size=OUTPUT_BATCH_BYTES_MAX,
-        producer_compression_type=COMPRESSION,
-        worker_redirect_stdouts=False,
-    )
-    app.set_up(settings, engine, observer, cluster, exits)
-    # acks=False: Faust tracks and commits nothing here, the position is the checkpoint's.
-    log_of_stage = app.topic(settings.input_topic, schema=micro_batch.ListSchema(), acks=False, partitions=partitions)
-    app.Table("memory", schema=micro_batch.ListSchema(), partitions=partitions, recovery_buffer_size=2)
-    app.on_partitions_revoked.connect(app.leave, weak=False)
-
-    @app.agent(log_of_stage, name="decide")
-    async def decide(stream: Any) -> None:
-        async for event in stream.events():
-            app.lists.taken(event.message.tp)
-            async with app.failing():
-                await app.decider.decide(event.message.partition, event.value)
-
-    if settings.labels_topic is not None and app.payments is not None:
-        app.labels = forwarder = LabelForwarder(settings.labels_topic, app.payments, app.lists)
-        labels = app.topic(
-            settings.labels_topic,
-            schema=micro_batch.ListSchema(),
-            acks=False,
-            partitions=cluster.partitions[settings.labels_topic],
-        )
-
-        @app.agent(labels, name="forward_labels")
-        async def forward_labels(stream: Any) -> None:
-            async for event in stream.events():
-                async with app.failing():
-                    count = await forwarder.forward(event.message.tp, event.value, app.output_producer)
-                    app.observer.on_labels_forwarded(count)
-
-    return app

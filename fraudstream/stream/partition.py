@@ -65,6 +65,11 @@ class Partition:
         return self.replay is not None
 
     @property
+    def only_opened(self) -> bool:
+        """Nothing was applied to the memory yet, and it has no rows."""
+        return self.next_offset == self.begin and not self.seeded
+
+    @property
     def handed_over(self) -> bool:
         return self.memory.handed_over
 

@@ -16,7 +16,8 @@ from faust.sensors.base import Sensor
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka.closing import close
-from fraudstream.stream.app import StreamApp, build_app
+from fraudstream.stream.app import StreamApp
+from fraudstream.stream.build import build_app
 from fraudstream.stream.failure import WorkerFailure, exit_now
 from fraudstream.stream.lookout import Lookout
 from fraudstream.stream.observer import Observer, Unobserved

@@ -75,8 +75,7 @@ class Checkpoints:
                 if not live or next_offset == partition.saved_offset:
                     return
                 partition.check_whole()
-                partition.torn = True
-                changes = [Change(key, value) for key, value in partition.memory.changes()]
+                changes = _copied(partition)
                 record, pending = self._record(partition), partition.take_pending()
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
@@ -91,9 +90,8 @@ class Checkpoints:
 
     async def keep_seed(self, partition: Partition) -> None:
         """Behind `open`, before the first payment: what stood in for controls is the same for whoever comes next."""
-        partition.seeded = partition.torn = True
-        changes = [Change(key, value) for key, value in partition.memory.changes()]
-        await self._write(partition, changes, self._record(partition))
+        partition.seeded = True
+        await self._write(partition, _copied(partition), self._record(partition))
         partition.torn = False
 
     def _record(self, partition: Partition, opening: bool = False) -> CheckpointRecord:
@@ -152,3 +150,9 @@ class Checkpoints:
         settings = self._app.settings
         waited = time.monotonic() - partition.checkpoint_at
         return waited >= settings.checkpoint_s or partition.dirty_bytes >= settings.checkpoint_bytes_max
+
+
+def _copied(partition: Partition) -> list[Change]:
+    """What changed, from now on no longer marked as changed: until it is durable, the partition is torn."""
+    partition.torn = True
+    return [Change(key, value) for key, value in partition.memory.changes()]

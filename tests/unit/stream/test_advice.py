@@ -9,7 +9,7 @@ import pytest
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.app import build_app
+from fraudstream.stream.build import build_app
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
