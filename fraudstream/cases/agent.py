@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -45,6 +45,7 @@ from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.holes import Holes
 from fraudstream.kafka.permissions import denial
 from fraudstream.kafka.silence import SAY_S
 
@@ -118,6 +119,7 @@ class CaseAgent(Service):
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         self._lookout = Lookout(settings, self._consumer, self._desks, self._observer)
+        self._holes = None if settings.fenced else Holes(self._consumer)
         self._consumer.subscribe(settings.input_topics, listener=_Rebalance(self))
         try:
             await self._consumer.start()
@@ -174,12 +176,15 @@ class CaseAgent(Service):
                         await self._commit()
                     committed_at = time.monotonic()
 
-    async def _handle(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
+    async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""
         async with self._step:
             desk = self._desks.get(tp.partition)
             if desk is None or self.should_stop:
                 return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
+            if self._holes is not None:
+                due = places_of(self._settings, tp.partition, desk.position)[tp]
+                records = self._holes.before(tp, due, records)
             handle = desk.alert if tp.topic == self._settings.alerts_topic else desk.action
             for record in records:
                 handle(record)

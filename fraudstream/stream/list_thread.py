@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fraudstream.kafka.holes import Holes
 from fraudstream.stream.failure import WorkerFailure
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class ListThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.spans: dict[TP, tuple[int, int]] = {}
-        self._sought: set[TP] = set()
+        self._holes: Holes | None = None
+        self._sought: dict[TP, tuple[Any, int]] = {}  # during a fetch: which state of a partition, and where to
         self._commits = asyncio.Lock()  # one commit at a time
         self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
 
@@ -42,6 +44,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # Faust sets it only with its own exactly_once
         consumer._fetch_max_wait_ms = self.app.settings.fetch_wait  # Faust fixes 1500
+        self._holes = Holes(consumer) if self.app.settings.checkpoint_mode == "batch" else None
         return consumer
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
@@ -59,29 +62,47 @@ class ListThread(driver.AIOKafkaConsumerThread):
         before, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
         self._sought.clear()
         records = await super()._fetch_records(consumer, active, *args, **kwargs)
-        # Assigned anew meanwhile, a partition begins where the group's offset stands, until it is sought.
-        before = {tp: start if self._state(tp) is states[tp] else None for tp, start in before.items()}
+        starts = {tp: self._start(tp, states[tp], begin) for tp, begin in before.items()}
+        if self._holes is not None:
+            records = self._whole(self._holes, records, starts)
+        positions = {tp: self.position_now(tp) for tp in active}  # a seek may come while we ask further down
         self.spans, self._passed = {}, {}
-        for tp, start in before.items():
-            after = self.position_now(tp)
+        for tp, start in starts.items():
+            after = positions[tp]
             if tp not in records and start is not None and after is not None and after > start:
                 self._passed[tp] = (start, after)
         for tp, batch in records.items():
-            start, first = before.get(tp), batch[0].offset
+            start, first = starts.get(tp), batch[0].offset
             if start is not None and first - start > GAP_OF_A_MARKER:
                 await self._check_not_deleted(consumer, tp, start, first)
-            goes_back = start is not None and first < start and tp not in self._sought
-            if goes_back and tp.topic in self.app.settings.topics_read:
+            if start is not None and first < start and tp.topic in self.app.settings.topics_read:
                 raise WorkerFailure(
                     f"{tp.topic}-{tp.partition}: the log goes back from {start} to {first}: its end was lost, or it "
                     "was created again. Started again, the worker says how to go on."
                 )
-            after = self.position_now(tp)
+            after = positions.get(tp)
             self.spans[tp] = (
                 first if start is None else min(start, first),
                 batch[-1].offset + 1 if after is None else max(after, batch[-1].offset + 1),
             )
         return records
+
+    def _whole(self, holes: Holes, records: Mapping[TP, Any], starts: Mapping[TP, int | None]) -> dict[TP, Any]:
+        whole = {}
+        for tp, batch in records.items():
+            start = starts.get(tp)
+            if batch := batch if start is None else holes.before(tp, start, batch):
+                whole[tp] = batch
+        return whole
+
+    def _start(self, tp: TP, state: Any, begin: int | None) -> int | None:
+        """Where a fetch that is over began to read: at `begin`, unless it was sought elsewhere since. Assigned anew
+        since, a partition begins where the group's offset stands: None."""
+        now = self._state(tp)
+        sought_in, offset = self._sought.get(tp, (None, None))
+        if now is not None and now is sought_in:
+            return offset
+        return begin if now is state else None
 
     def begin_now(self, tp: TP) -> int | None:
         """Where the next list begins: at the position, or before the markers that were passed on the way there."""
@@ -209,6 +230,10 @@ class ListThread(driver.AIOKafkaConsumerThread):
             for tp, offset in offsets.items():
                 if self._state(tp) is not None:  # else it was revoked meanwhile
                     consumer.seek(TopicPartition(*tp), offset)
-                    self._sought.add(TP(*tp))
+                    self._sought[TP(*tp)] = self._state(tp), offset
 
         await self.call_thread(seek)
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self._sought |= {TP(*tp): (self._state(tp), offset) for tp, offset in partitions.items()}
+        await super()._seek_wait(consumer, partitions)  # the first thing it does, before it waits

@@ -14,6 +14,7 @@ from fraudstream.cli.up.flights import Flights
 from fraudstream.contracts import Alert, Case, DeadLetter
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.holes import Holes
 
 FETCH_WAIT_MS: Final = 5  # the embedded broker sleeps for half of it, data or not
 POLL_MS: Final = 100
@@ -58,9 +59,14 @@ class Outputs:
             consumer.assign(partitions)
             for partition in partitions:
                 consumer.seek(partition, 0)
+            holes, due = Holes(consumer), dict.fromkeys(partitions, 0)
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
-                for partition, records in fetched.items():
+                for partition, found in fetched.items():
+                    records = holes.before(partition, due[partition], found)
+                    if not records:
+                        continue
+                    due[partition] = records[-1].offset + 1
                     if partition.topic == topics.decisions:
                         await self._on_decisions([record.value for record in records])
                     elif partition.topic == topics.dead_letters:

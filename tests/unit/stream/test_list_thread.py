@@ -22,7 +22,8 @@ class Thread(ListThread):
     """Fetches what it is told, and stands where it is told after it."""
 
     def __init__(self, app: Any = None) -> None:
-        self.spans, self._passed, self._sought = {}, {}, set()
+        self.spans, self._passed, self._sought = {}, {}, {}
+        self._holes = None
         self.app = app
         self._commits = asyncio.Lock()
         self.at: int | None = 0
@@ -41,8 +42,11 @@ class Thread(ListThread):
         position: int,
         earliest: int = 0,
         assigned_anew: bool = False,
+        sought: int | None = None,
     ) -> None:
         async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+            if sought is not None:
+                self._sought[TP0] = self.held, sought
             self.at = position
             self.held = object() if assigned_anew else self.held
             return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
@@ -152,6 +156,20 @@ async def test_a_partition_that_is_assigned_anew_during_a_fetch_does_not_go_back
     await thread.fetch(monkeypatch, [], position=1, assigned_anew=True)
     await thread.fetch(monkeypatch, [], position=2, assigned_anew=True)
     assert thread.begin_now(TP0) == 2, "no markers were passed on the way there"
+
+
+async def test_a_partition_that_is_sought_during_a_fetch_is_read_from_there_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group's offset, where it stood until then, may lie far before or behind: nobody has read what is between."""
+    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    thread.at = 10
+    await thread.fetch(monkeypatch, [40, 41], position=42, sought=40)
+    assert thread.spans[TP0] == (40, 42)
+    await thread.fetch(monkeypatch, [20], position=21, sought=20)
+    assert thread.spans[TP0] == (20, 21)
+    await thread.fetch(monkeypatch, [], position=50, sought=50)
+    assert thread.begin_now(TP0) == 50
+    await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
+    assert thread.spans[TP0] == (30, 31), "sought before it was assigned anew"
 
 
 class Coordinator(Consumer):
