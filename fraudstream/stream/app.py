@@ -81,19 +81,14 @@ class StreamApp(faust.App):
         """These partitions, and no others, are ours now: leave the rest, fence the previous owners of the new ones."""
         for number in set(self.partitions) - numbers:
             await self.partitions.pop(number).writer.close()
-        new = sorted(numbers - set(self.partitions))
-        writers = [await self._writer(number) for number in new]
-        await asyncio.gather(*(writer.fence() for writer in writers))  # each waits for the broker several times
-        topic, mode = self.settings.changelog_topic, self.settings.checkpoint_mode
-        lanes = self.forwards.partitions if self.forwards is not None else 1
-        extents = await self.lists.extents([TP(topic, number) for number in new])  # nobody writes there any more
-        for number, writer in zip(new, writers, strict=True):
-            memory = self.engine.memory()
-            memory.state_version = self.settings.state_version
-            partition = Partition(number, memory, writer, mode, lanes)
-            partition.changelog_begin, partition.changelog_due = extents[TP(topic, number)]
+        new = [await self._partition(number) for number in sorted(numbers - set(self.partitions))]
+        await asyncio.gather(*(partition.writer.fence(partition.term) for partition in new))  # waits for the broker
+        topic = self.settings.changelog_topic
+        extents = await self.lists.extents([TP(topic, partition.number) for partition in new])  # all that counts
+        for partition in new:
+            partition.changelog_begin, partition.changelog_due = extents[TP(topic, partition.number)]
             partition.changelog_read = partition.changelog_begin
-            self.partitions[number] = partition
+            self.partitions[partition.number] = partition
         self.observer.on_assigned(sorted(numbers))
 
     async def go_on(self, numbers: Iterable[int]) -> None:
@@ -219,6 +214,12 @@ class StreamApp(faust.App):
         except BaseException as error:
             self.fail(error)
             raise
+
+    async def _partition(self, number: int) -> Partition:
+        memory = self.engine.memory()
+        memory.state_version = self.settings.state_version
+        lanes = self.forwards.partitions if self.forwards is not None else 1
+        return Partition(number, memory, await self._writer(number), self.settings.checkpoint_mode, lanes)
 
     async def _writer(self, number: int) -> ChangelogWriter:
         if self.settings.checkpoint_mode == "transaction":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay, Row, decode_checkpoint
+from fraudstream.stream.checkpoints.changelog import TERM_KEY, Replay, Row
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
@@ -51,7 +51,7 @@ class Partition:
         self.changelog_begin = 0  # where recovery begins to read
         self.changelog_read = 0  # behind what recovery has read
         self.changelog_due = 0  # how far it has to read: the end, when the owner before was fenced
-        self.changelog_end: int | None = None  # the last record that this owner wrote
+        self.changelog_end: int | None = None  # the last record up to which only this owner wrote
         self.pending: set[Acknowledgement] = set()
         self._pending_max = max(PENDING_MAX, PENDING_A_LANE_MAX * lanes)
         self.lock = asyncio.Lock()
@@ -95,10 +95,9 @@ class Partition:
             )
 
     def check_still_ours(self, records: Iterable[Row]) -> None:
-        """Raises `WorkerFailure` if another owner has written to the changelog since, of which we were not told: this
-        process was paused beyond its session. Readers pass over what we would write, so it must not go on."""
-        terms = (decode_checkpoint(row.value or b"").term for row in records if row.key == CHECKPOINT_KEY)
-        if any(term != self.term for term in terms):
+        """Raises `WorkerFailure` if another owner's term began in `records`, of which we were not told: this process
+        was paused beyond its session. Readers pass over what we would write, so it must not go on."""
+        if any(row.key == TERM_KEY and row.value != self.term.encode() for row in records):
             raise WorkerFailure(
                 f"Another worker has taken over partition {self.number} meanwhile. Started again, this one goes on "
                 "from the other's last checkpoint."

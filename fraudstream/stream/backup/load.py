@@ -2,7 +2,7 @@
 
 1. Fence whoever may write the changelog, then see that it is empty.
 2. Mark every partition as being imported: from now on no worker takes it for new. On Apache Kafka all marks are one
-   transaction.
+   transaction; on the embedded broker a mark is what fences.
 3. Write the rows, in transactions of bounded size.
 4. Write each partition's checkpoint record.
 
@@ -43,17 +43,22 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
             await producer.start()
         for partition in manifest.partitions:
             number = partition.partition
-            writers.append(
-                TransactionWriter(settings, number) if producer is None else BatchWriter(settings, number, producer)
-            )
-            await writers[-1].fence()  # 1
+            if producer is None:
+                writers.append(TransactionWriter(settings, number))
+                await writers[-1].fence(term)  # 1
+            else:
+                writers.append(BatchWriter(settings, number, producer, IMPORT_KEY))
         await _check_empty(settings, len(writers))
-        await _mark(settings, producer, len(writers), term)  # 2
+        if producer is None:
+            await _mark(settings, len(writers), term)  # 2
+        else:
+            for writer in writers:
+                await writer.fence(term)
         for partition, writer in zip(manifest.partitions, writers, strict=True):
             for rows in rows_of(directory / partition.file):  # 3
-                await writer.write(rows, term)
+                await writer.write(rows)
         for partition, writer in zip(manifest.partitions, writers, strict=True):
-            await writer.write([_checkpoint(settings, partition, term)], term)  # 4
+            await writer.write([_checkpoint(settings, partition, term)])  # 4
     finally:
         for writer in writers:
             await writer.close()
@@ -91,12 +96,8 @@ async def _check_empty(settings: StreamSettings, partitions: int) -> None:
                 )
 
 
-async def _mark(settings: StreamSettings, producer: AIOKafkaProducer | None, partitions: int, term: str) -> None:
+async def _mark(settings: StreamSettings, partitions: int, term: str) -> None:
     topic, value = settings.changelog_topic, term.encode()
-    if producer is not None:
-        for number in range(partitions):
-            await producer.send_and_wait(topic, value, IMPORT_KEY, partition=number)
-        return
     marker = AIOKafkaProducer(
         **settings.brokers.options(),
         client_id=f"{settings.app_id}-import",
@@ -108,5 +109,5 @@ async def _mark(settings: StreamSettings, producer: AIOKafkaProducer | None, par
 
 
 def _checkpoint(settings: StreamSettings, partition: ExportedPartition, term: str) -> Change:
-    record = msgspec.structs.replace(partition.checkpoint, mode=settings.checkpoint_mode, term=term, opening=False)
+    record = msgspec.structs.replace(partition.checkpoint, mode=settings.checkpoint_mode, term=term)
     return Change(CHECKPOINT_KEY, encode_checkpoint(record))

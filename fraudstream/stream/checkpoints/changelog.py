@@ -3,13 +3,14 @@
 A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a transaction makes them one, rows count
 as they are read. Without transactions rows count only once their checkpoint record has been read, so that a crash
 between two batches of one checkpoint applies nothing of it; and both carry the term of the owner that wrote them, so
-that rows which an owner left behind without their record, or wrote after it had lost the partition, never count:
+that rows which an owner left behind without their record, or wrote after it had lost the partition, never count. A term
+begins with a record under `TERM_KEY`, which the new owner writes before it reads: so it has read all that counts.
 
-    ...rows(a) checkpoint(a)   rows(a)            | opening(b)      rows(b) checkpoint(b)
-       count                   torn: never count  | term b begins   count
+    ...rows(a) checkpoint(a)   rows(a)            | term b   rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
+       count                   torn: never count  | begins   late: never count       counts       count
 
-An import (`backup.load`) begins with a record under `IMPORT_KEY` and ends with its checkpoint record; its rows belong
-to the term that the first names. Without the last there is no checkpoint, so no worker takes a part for the whole.
+An import (`backup.load`) begins with a record under `IMPORT_KEY`, which begins its term, and ends with its checkpoint
+record. Without the last there is no checkpoint, so no worker takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fraudstream.stream.failure import Refusal
 from fraudstream.stream.settings import CheckpointMode
 
 CHECKPOINT_KEY = b"\0checkpoint"
+TERM_KEY = b"\0term"
 IMPORT_KEY = b"\0import"
 TERM_HEADER = "term"
 
@@ -33,8 +35,8 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the engine's memory; rows of
     another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
-    partition of the stage before; empty in the first stage. `opening`: the first record of an owner, which brings no
-    rows. `begin`: offset of the first record that the memory has seen; above 0 the log had lost its beginning.
+    partition of the stage before; empty in the first stage. `begin`: offset of the first record that the memory has
+    seen; above 0 the log had lost its beginning.
     `next_topic`, its identity `next_id` and its `next_partitions`: where payments were handed on to; the next stage
     knows them by where they stand there. Empty where the stage decides, and in older records.
     `building`, `handed_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
@@ -48,7 +50,6 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: str
     mode: CheckpointMode
     term: str
-    opening: bool = False
     begin: int = 0
     building: bool = False
     handed_over_to: int | None = None
@@ -110,13 +111,15 @@ class Replay:
             key, value = record.key, record.value
             assert key is not None, f"changelog record at offset {record.offset} has no key"
             assert value is not None, f"changelog record at offset {record.offset} has no value"
+            if key == TERM_KEY:
+                self._begin_term(value)
+                continue
             self.records += 1
             self.size += len(key) + len(value)
             if key == CHECKPOINT_KEY:
                 self._checkpoint(decode_checkpoint(value))
             elif key == IMPORT_KEY:
-                self._term = value
-                self._waiting.clear()
+                self._begin_term(value)
             elif self._mode == "transaction":
                 rows.append((key, value))
             elif _term(record) == self._term:
@@ -131,16 +134,16 @@ class Replay:
                 f"Set worker.checkpoint_mode to '{record.mode}'; or stop all workers, delete the changelog topic, run "
                 "`fraudstream topics apply` and let the workers read the payments from their beginning."
             )
-        if self._mode == "transaction":
-            self.checkpoint = record
-        elif record.opening:
-            self._term = record.term.encode()
-            self._waiting.clear()
-            self.checkpoint = record
-        elif record.term.encode() == self._term:
+        if self._mode == "batch":
+            if record.term.encode() != self._term:
+                return
             self._memory.restore(self._waiting)
             self._waiting = []
-            self.checkpoint = record
+        self.checkpoint = record
+
+    def _begin_term(self, term: bytes) -> None:
+        self._term = term
+        self._waiting = []
 
 
 def _term(record: Row) -> bytes | None:

@@ -86,7 +86,7 @@ class Checkpoints:
 
     async def open(self, partition: Partition) -> None:
         """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
-        await self._write(partition, [], self._record(partition, opening=True))
+        await self._write(partition, [], self._record(partition))
 
     async def keep_seed(self, partition: Partition) -> None:
         """Behind `open`, before the first payment: what stood in for controls is the same for whoever comes next."""
@@ -94,7 +94,7 @@ class Checkpoints:
         await self._write(partition, _copied(partition), self._record(partition))
         partition.torn = False
 
-    def _record(self, partition: Partition, opening: bool = False) -> CheckpointRecord:
+    def _record(self, partition: Partition) -> CheckpointRecord:
         """Where the partition stands now."""
         app, memory = self._app, partition.memory
         return CheckpointRecord(
@@ -105,7 +105,6 @@ class Checkpoints:
             layout=memory.layout,
             mode=app.settings.checkpoint_mode,
             term=partition.term,
-            opening=opening,
             begin=partition.begin,
             building=memory.building,
             handed_over_to=memory.handed_over_to,
@@ -123,7 +122,7 @@ class Checkpoints:
             f"the one before at {partition.saved_offset}"
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
-        partition.changelog_end = await partition.writer.write([*changes, checkpoint], partition.term)
+        partition.changelog_end = await partition.writer.write([*changes, checkpoint])
         partition.saved_offset = next_offset
         size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
         app.observer.on_checkpoint(

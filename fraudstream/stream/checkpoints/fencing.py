@@ -3,8 +3,8 @@
 `TransactionWriter`, for Apache Kafka: a transactional id for each (app, partition). Its start fences the previous owner
 and aborts what that one left open, which is why it comes before recovery reads the changelog. One transaction is one
 checkpoint. `BatchWriter`, for the embedded broker, which has no sound transactions: one record batch is one checkpoint,
-or several batches of which the last holds the checkpoint record; a previous owner is fenced by its term, when the
-changelog is read (`changelog`).
+or several batches of which the last holds the checkpoint record; it begins a term of its own, and readers pass over
+what a previous owner writes from there on (`changelog`). That one learns of it when it rejoins its group and reads on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from fraudstream.kafka.closing import close
-from fraudstream.stream.checkpoints.changelog import TERM_HEADER, Change
+from fraudstream.stream.checkpoints.changelog import TERM_HEADER, TERM_KEY, Change
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.settings import StreamSettings
 
@@ -31,12 +31,12 @@ COMPRESSION = "zstd"  # aiokafka asks lz4 for its level 9, which takes nine time
 class ChangelogWriter(Protocol):
     """Writes one partition's checkpoints.
 
-    `write` makes `records` one thing, the checkpoint record last, and returns the offset of that; what it raises is
-    final.
+    After `fence` nothing counts that a previous owner writes. `write` makes `records` one thing, the checkpoint record
+    last. It returns the offset up to which nobody else wrote since: of that record, if so. What either raises is final.
     """
 
-    async def fence(self) -> None: ...
-    async def write(self, records: Sequence[Change], term: str) -> int: ...
+    async def fence(self, term: str) -> None: ...
+    async def write(self, records: Sequence[Change]) -> int: ...
     async def close(self) -> None: ...
 
 
@@ -54,7 +54,7 @@ class TransactionWriter:
             compression_type=COMPRESSION,
         )
 
-    async def fence(self) -> None:
+    async def fence(self, term: str) -> None:
         try:
             async with asyncio.timeout(FENCE_S_MAX):  # aiokafka asks on for ever
                 await self._producer.start()  # asks for a producer id under the transactional id
@@ -65,7 +65,7 @@ class TransactionWriter:
                 "(topic __transaction_state); started again, the worker asks again."
             ) from None
 
-    async def write(self, records: Sequence[Change], term: str) -> int:
+    async def write(self, records: Sequence[Change]) -> int:
         async with asyncio.timeout(WRITE_S_MAX):
             await self._producer.begin_transaction()
             sends = []
@@ -83,23 +83,31 @@ class TransactionWriter:
 
 class BatchWriter:
     """All partitions share one plain producer. Each batch is acknowledged before the next leaves: a retry can't reorder
-    them."""
+    them. `mark`: under which key a term begins."""
 
-    def __init__(self, settings: StreamSettings, partition: int, producer: AIOKafkaProducer) -> None:
+    def __init__(
+        self, settings: StreamSettings, partition: int, producer: AIOKafkaProducer, mark: bytes = TERM_KEY
+    ) -> None:
         self._topic = settings.changelog_topic
         self._partition = partition
         self._producer = producer
+        self._mark = mark
+        self._term = b""
+        self._next = 0  # behind what nobody else wrote into
 
-    async def fence(self) -> None:
-        """Nothing to do at the broker: the opening checkpoint begins this owner's term."""
-
-    async def write(self, records: Sequence[Change], term: str) -> int:
-        headers = [(TERM_HEADER, term.encode())]
+    async def fence(self, term: str) -> None:
+        self._term = term.encode()
         async with asyncio.timeout(WRITE_S_MAX):
-            for batch in _batches(self._producer, records, headers):
-                metadata = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
-        last: int = metadata.offset + batch.record_count() - 1
-        return last
+            begun = await self._producer.send_and_wait(self._topic, self._term, self._mark, partition=self._partition)
+        self._next = begun.offset + 1
+
+    async def write(self, records: Sequence[Change]) -> int:
+        async with asyncio.timeout(WRITE_S_MAX):
+            for batch in _batches(self._producer, records, [(TERM_HEADER, self._term)]):
+                written = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+                if written.offset == self._next:
+                    self._next += batch.record_count()
+        return self._next - 1
 
     async def close(self) -> None:
         """The producer is the worker's."""

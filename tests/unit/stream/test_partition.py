@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, TERM_KEY
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.partition import PENDING_MAX, Partition
 
@@ -42,16 +42,13 @@ async def test_judging_waits_while_too_many_answers_are_on_their_way_and_forgets
     assert not partition.pending
 
 
-def checkpoint_of(term: str) -> Any:
-    record = CheckpointRecord(
-        next_offset=0, input_topic="payments", input_id="", rule_set="", layout="", mode="batch", term=term
-    )
-    return SimpleNamespace(key=CHECKPOINT_KEY, value=encode_checkpoint(record))
-
-
 def test_who_was_taken_over_in_its_absence_is_told_by_the_changelog() -> None:
     """It was paused beyond its session, and got the partition again: readers pass over what it would write."""
+
+    def record(key: bytes, value: bytes) -> Any:
+        return SimpleNamespace(key=key, value=value)
+
     partition = a_partition()
-    partition.check_still_ours([checkpoint_of(partition.term), SimpleNamespace(key=b"row", value=b"")])
+    partition.check_still_ours([record(TERM_KEY, partition.term.encode()), record(CHECKPOINT_KEY, b"a late one's")])
     with pytest.raises(WorkerFailure, match="Another worker has taken over partition 0 meanwhile"):
-        partition.check_still_ours([checkpoint_of(partition.term), checkpoint_of("another")])
+        partition.check_still_ours([record(TERM_KEY, b"another"), record(CHECKPOINT_KEY, b"ours")])

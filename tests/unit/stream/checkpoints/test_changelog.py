@@ -10,6 +10,7 @@ from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     IMPORT_KEY,
     TERM_HEADER,
+    TERM_KEY,
     CheckpointRecord,
     Replay,
     encode_checkpoint,
@@ -32,7 +33,11 @@ def row(key: str, value: str, term: str) -> Record:
     return Record(key.encode(), value.encode(), ((TERM_HEADER, term.encode()),))
 
 
-def checkpoint(next_offset: int, term: str, opening: bool = False, mode: str = "batch") -> Record:
+def term(name: str) -> Record:
+    return Record(TERM_KEY, name.encode())
+
+
+def checkpoint(next_offset: int, term: str, mode: str = "batch") -> Record:
     record = CheckpointRecord(
         next_offset=next_offset,
         input_topic="payments",
@@ -41,7 +46,6 @@ def checkpoint(next_offset: int, term: str, opening: bool = False, mode: str = "
         layout="l",
         mode="batch" if mode == "batch" else "transaction",
         term=term,
-        opening=opening,
     )
     return Record(CHECKPOINT_KEY, encode_checkpoint(record), ((TERM_HEADER, term.encode()),))
 
@@ -54,7 +58,7 @@ def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None
     return rows, replay.checkpoint.next_offset if replay.checkpoint else None
 
 
-WHOLE = [checkpoint(0, "a", opening=True), row("k", "1", "a"), row("l", "1", "a"), checkpoint(10, "a")]
+WHOLE = [term("a"), checkpoint(0, "a"), row("k", "1", "a"), row("l", "1", "a"), checkpoint(10, "a")]
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 100])
@@ -72,14 +76,28 @@ def test_an_import_counts_with_its_last_record_only(piece: int) -> None:
 def test_rows_without_their_checkpoint_never_count() -> None:
     torn = [*WHOLE, row("k", "2", "a")]
     assert replayed(torn) == ({b"k": b"1", b"l": b"1"}, 10)
-    successor = [*torn, checkpoint(10, "b", opening=True), row("l", "3", "b"), checkpoint(12, "b")]
+    successor = [*torn, term("b"), checkpoint(10, "b"), row("l", "3", "b"), checkpoint(12, "b")]
     assert replayed(successor) == ({b"k": b"1", b"l": b"3"}, 12)
+
+
+def test_a_term_that_just_began_changes_nothing() -> None:
+    assert replayed([*WHOLE, row("k", "2", "a"), term("b")]) == ({b"k": b"1", b"l": b"1"}, 10)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 100])
+def test_what_an_owner_writes_while_the_next_one_reads_is_not_heard(piece: int) -> None:
+    """Else it would count for those who read later, under a position that the next owner took from before it."""
+    late = [*WHOLE, term("b"), row("k", "9", "a"), checkpoint(99, "a"), checkpoint(10, "b")]
+    assert replayed(late, piece) == ({b"k": b"1", b"l": b"1"}, 10)
+    overtaken = [*WHOLE, term("b"), term("c"), checkpoint(10, "c"), row("k", "2", "c"), checkpoint(10, "b")]
+    assert replayed([*overtaken, checkpoint(20, "c")], piece) == ({b"k": b"2", b"l": b"1"}, 20)
 
 
 def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None:
     late = [
         *WHOLE,
-        checkpoint(10, "b", opening=True),
+        term("b"),
+        checkpoint(10, "b"),
         row("k", "2", "b"),
         row("k", "9", "a"),
         checkpoint(99, "a"),
@@ -88,10 +106,10 @@ def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None
     assert replayed(late) == ({b"k": b"2", b"l": b"1"}, 20)
 
 
-def test_in_transactions_an_opening_discards_nothing_since_compaction_may_have_left_it_alone() -> None:
+def test_in_transactions_terms_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
     rows = Rows()
     replay = Replay(rows, "transaction")
-    replay.feed([Record(b"k", b"1"), checkpoint(10, "b", opening=True, mode="transaction")])
+    replay.feed([Record(b"k", b"1"), checkpoint(10, "b", mode="transaction")])
     assert rows == {b"k": b"1"}
     assert replay.checkpoint is not None
     assert replay.checkpoint.next_offset == 10

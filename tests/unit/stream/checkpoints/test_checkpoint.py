@@ -42,7 +42,7 @@ class Log:
         self.written: list[Change] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
 
-    async def write(self, records: Sequence[Change], term: str) -> int:
+    async def write(self, records: Sequence[Change]) -> int:
         self.begun.set()
         await self.open.wait()
         self.written += records
