@@ -20,6 +20,7 @@ from fraudstream.contracts import Alert, DeadLetter, Decision
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.holes import Holes
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
@@ -70,6 +71,7 @@ class World:
         partitions: Mapping[str, int] | int = PARTITIONS,
     ) -> None:
         self.rules = rules
+        self.kafka = kafka
         self._partitions = partitions
         self.brokers = broker if isinstance(broker, Brokers) else Brokers(broker)
         self.broker = self.brokers.servers
@@ -193,11 +195,15 @@ class World:
         try:
             known = await consumer._client.fetch_all_metadata()
             numbers = known.partitions_for_topic(topic) or set()
-            consumer.assign([TopicPartition(topic, number) for number in sorted(numbers)])
+            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+            consumer.assign(partitions)
+            holes, due = Holes(consumer), dict.fromkeys(partitions, 0)
             found: list[ConsumerRecord] = []
             limit = time.monotonic() + WAIT_S
             while True:
-                for batch in (await consumer.getmany(timeout_ms=100)).values():
+                for tp, fetched in (await consumer.getmany(timeout_ms=100)).items():
+                    batch = fetched if self.kafka else holes.before(tp, due[tp], fetched)
+                    due[tp] += len(batch)
                     found += batch
                 if enough(found):
                     return found
