@@ -88,6 +88,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         return records
 
     def _whole(self, holes: Holes, records: Mapping[TP, Any], starts: Mapping[TP, int | None]) -> dict[TP, Any]:
+        """What was fetched, up to the first hole of each partition; partitions that begin with one are left out."""
         whole = {}
         for tp, batch in records.items():
             start = starts.get(tp)

@@ -91,7 +91,8 @@ def four_stages(directory: Path) -> Path:
 
 async def survives(seed: int, options: Options, directory: Path) -> None:
     result = await run(seed, options, keep=directory)
-    assert result.sound, "\n".join([f"{dict(result.wrong)}", *result.findings])
+    assert result.sound, "\n".join([f"{result.wrong}", *result.findings])
+    assert result.findings == []
     assert result.payments >= options.payments
     assert result.alerts > 0
     assert result.cases > 0

@@ -203,7 +203,7 @@ class World:
             while True:
                 for tp, fetched in (await consumer.getmany(timeout_ms=100)).items():
                     batch = fetched if self.kafka else holes.before(tp, due[tp], fetched)
-                    due[tp] += len(batch)
+                    due[tp] = batch[-1].offset + 1 if batch else due[tp]
                     found += batch
                 if enough(found):
                     return found

@@ -109,7 +109,7 @@ def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None
 def test_in_transactions_terms_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
     rows = Rows()
     replay = Replay(rows, "transaction")
-    replay.feed([Record(b"k", b"1"), checkpoint(10, "b", mode="transaction")])
+    replay.feed([Record(b"k", b"1"), term("b"), checkpoint(10, "b", mode="transaction")])
     assert rows == {b"k": b"1"}
     assert replay.checkpoint is not None
     assert replay.checkpoint.next_offset == 10
