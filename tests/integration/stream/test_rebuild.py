@@ -211,8 +211,9 @@ def write_rules(directory: Path) -> Path:
 async def publish_steadily(world: World, enough: asyncio.Event) -> int:
     """Returns how many payments that were: some come after there are enough."""
     for start in count(0, 10):
+        behind = enough.is_set()
         await world.publish(range(start, start + 10))
-        if enough.is_set():
+        if behind:
             return start + 10
         await asyncio.sleep(0.2)
     raise AssertionError

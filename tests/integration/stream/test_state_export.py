@@ -7,6 +7,7 @@ that an undisturbed reading of the log gives. And: no part of an import is ever 
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,6 @@ from fraudstream.stream.worker import serve
 from tests.integration.stream.memories import rows_of, saved_memories, undisturbed_memories
 from tests.integration.stream.world import World, assert_counted_once, engine
 
-PAYMENTS = 600
 LAYOUT = engine().memory().layout
 
 
@@ -88,11 +88,12 @@ async def test_what_does_not_fit_is_refused_before_anything_is_written(world: Wo
 
 async def exported_deleted_and_imported(world: World, directory: Path) -> None:
     async with world.worker():
-        publishing = asyncio.create_task(publish_steadily(world))
-        await world.decisions(PAYMENTS // 3)
+        publishing = asyncio.create_task(publish_steadily(world, exported := asyncio.Event()))
+        await world.decisions(200)
         manifest = await export_state(world.settings, directory)
-        await publishing
-        await world.decisions(PAYMENTS)
+        exported.set()
+        published = await publishing
+        await world.decisions(published)
     saved = await saved_memories(world.settings, engine())
     behind = [at.next_offset - p.checkpoint.next_offset for p, (_, at) in zip(manifest.partitions, saved, strict=True)]
     assert sum(behind) > 0, "nothing came after the export: the test shows nothing"
@@ -101,10 +102,10 @@ async def exported_deleted_and_imported(world: World, directory: Path) -> None:
     await world.create_topics()
     assert await import_state(world.settings, directory, LAYOUT) == manifest
     async with world.worker():
-        await world.publish(range(PAYMENTS, PAYMENTS + 20))
-        await world.decisions(PAYMENTS + 20)
-    assert_counted_once(await world.alerts(PAYMENTS), PAYMENTS + 20)
-    expected = await undisturbed_memories(world, engine(), PAYMENTS + 20)
+        await world.publish(range(published, published + 20))
+        await world.decisions(published + 20)
+    assert_counted_once(await world.alerts(published), published + 20)
+    expected = await undisturbed_memories(world, engine(), published + 20)
     restored = await saved_memories(world.settings, engine())
     assert [rows_of(memory) for memory, _ in restored] == [rows_of(memory) for memory in expected]
 
@@ -126,10 +127,15 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
         await import_state(world.settings, directory, LAYOUT)
 
 
-async def publish_steadily(world: World) -> None:
-    for start in range(0, PAYMENTS, 20):
+async def publish_steadily(world: World, exported: asyncio.Event) -> int:
+    """Returns how many payments that were: some come after the export, however long it took."""
+    for start in count(0, 20):
+        behind = exported.is_set()
         await world.publish(range(start, start + 20))
+        if behind:
+            return start + 20
         await asyncio.sleep(0.05)
+    raise AssertionError
 
 
 async def delete(world: World, topic: str) -> None:
