@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 home=${KAFKA_HOME_DIR:-$here/../../.kafka}
 mkdir -p "$home" && home=$(cd "$home" && pwd)
 libs=${KAFKA_LIBS_DIR:-$home/libs}
-start_s_max=60 stop_s_max=20
+start_s_max=120 stop_s_max=20
 
 fail() { echo "kafka.sh: $1" >&2; exit 1; }
 

@@ -15,7 +15,7 @@ from fraudstream.contracts.headers import origin_header, source_header
 from fraudstream.kafka import Brokers
 
 PARTITIONS = 2
-WAIT_S = 60.0
+WAIT_S = 90.0
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Cluster:
             payments_topic=unique_name("payments"),
             dead_letters_topic=unique_name("dead-letters"),
             fetch_wait_ms=5,
-            session_timeout_s=6.0 if fenced else 3.0,
+            session_timeout_s=6.0,
         )
 
     def view(self) -> CaseView:

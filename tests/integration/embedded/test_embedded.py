@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
-GONE_TIMEOUT_S = 10.0
+GONE_TIMEOUT_S = 60.0
 
 Embedded = Callable[[], AbstractContextManager[str]]
 servers = pytest.mark.parametrize("embedded", [embedded_broker, embedded_redis], ids=["broker", "redis"])

@@ -15,7 +15,7 @@ from tests.integration.kafka.secure_cluster import SecureCluster
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 REFUSED, FAILED = 78, 70
-WAIT_S = 40.0
+WAIT_S = 90.0
 ONE_BROKER = ("--replication", "1", "--partitions", "4")
 
 

@@ -22,7 +22,7 @@ from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.telemetry.worker import WorkerTelemetry
-from tests.integration.stream.world import PARTITIONS, RULES, World, engine, payment
+from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, payment
 
 LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"
 STOLEN = RULES["test/counted.yaml"].replace("account.payments_30d >= 2", "device_id in lists.stolen_devices")
@@ -69,7 +69,7 @@ class Desk:
 
     async def in_force(self, digest: str) -> None:
         """Wait until every partition's checkpoint says so."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 found = (await last_checkpoints(self.world.settings)).values()
                 if {checkpoint and checkpoint.rule_set for checkpoint in found} == {digest}:
@@ -159,7 +159,7 @@ async def test_metrics_tell_the_rules_in_force_after_a_switch_and_after_a_restar
 
     async def told(registry: CollectorRegistry, digest: str) -> None:
         labels = {"stage": "account", "rule_set": digest}
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(WAIT_S):
             while registry.get_sample_value("fraudstream_rule_set_partitions", labels) != PARTITIONS:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
@@ -174,7 +174,7 @@ async def test_metrics_tell_the_rules_in_force_after_a_switch_and_after_a_restar
 
 async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -> None:
     stolen = {"device_id": "dev-8"}
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(3 * WAIT_S):
         worker = desk.world.start_process("worker")
         try:
             await desk.world.publish_records([(b"a", payment(0, "a", **stolen))])

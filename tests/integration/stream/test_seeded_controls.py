@@ -16,7 +16,7 @@ from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.rule_sets import RuleSets
 from tests.integration.stream.test_controls import NEW, NEW_DIGEST, OLD
-from tests.integration.stream.world import World, payment
+from tests.integration.stream.world import WAIT_S, World, payment
 
 DEVICE = """  device: {key: device_id, slots: 16}
 features:
@@ -33,7 +33,7 @@ def switch_to(digest: str) -> RuleSwitch:
 
 async def opened(world: World) -> CheckpointRecord:
     """Of the deciding stage's only partition."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while True:
             checkpoint = (await last_checkpoints(world.stages[-1])).get(0)
             if checkpoint is not None:

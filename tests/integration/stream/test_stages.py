@@ -22,7 +22,7 @@ from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.reading import hand_on, read
 from fraudstream.stream.observer import Unobserved
-from tests.integration.stream.world import World
+from tests.integration.stream.world import WAIT_S, World
 
 ROOT = Path(__file__).parents[3]
 FOUR = {
@@ -325,7 +325,7 @@ def decode_event(value: bytes) -> str:
 async def owns_one(process: object, partitions: int) -> int:
     """Which partition a process judges once it has only one."""
     log = process.log  # type: ignore[attr-defined]
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(WAIT_S):
         while True:
             lines = [line for line in log.read_text().splitlines() if "judging partitions" in line]
             for number in range(partitions):

@@ -87,7 +87,7 @@ class World:
             dead_letters_topic=unique_name("dead-letters"),
             controls_topic=unique_name("controls"),
             checkpoint_s=0.3,
-            session_timeout_s=6.0 if kafka else 3.0,  # the least that Kafka allows by default
+            session_timeout_s=6.0,  # the least that Kafka allows by default
             heartbeat_s=0.5,
         )
         for path, text in rules.items():

@@ -18,7 +18,7 @@ from fraudstream.embedded.child import serving
 
 ALERTS = Path(__file__).parents[3] / "deploy" / "prometheus" / "alerts.yml"
 SCRAPE_INTERVAL = "200ms"
-WAIT_S = 30.0
+WAIT_S = 90.0
 
 PROGRAM = shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(PROGRAM is None, reason="needs Prometheus (Debian: apt-get install prometheus)")

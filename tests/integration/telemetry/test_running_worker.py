@@ -24,7 +24,7 @@ from fraudstream.telemetry import http
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.integration.telemetry.real_prometheus import Prometheus, needs_prometheus, scraping
 
-WAIT_S = 60.0
+WAIT_S = 90.0
 
 RULE_SET = {
     "features.yaml": """

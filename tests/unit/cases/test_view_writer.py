@@ -16,6 +16,8 @@ from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Case
 from tests.unit.cases.events import alert
 
+WAIT_S = 60.0
+
 
 class View:
     """Holds cases and marks, and writes when it is let to."""
@@ -79,8 +81,8 @@ async def test_partitions_that_leave_while_the_view_is_written_leave_the_writer_
     await view.begun.wait()
     writer.assign({})
     view.open.set()
-    await writer.drain(1.0)
-    await asyncio.wait_for(running, 1.0)
+    await writer.drain(WAIT_S)
+    await asyncio.wait_for(running, WAIT_S)
 
 
 async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is_written() -> None:
@@ -97,8 +99,8 @@ async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is
     writer.assign({})
     writer.assign({0: 2})
     view.open.set()
-    await asyncio.wait_for(view.rebuilt.wait(), 1.0)
-    await writer.drain(1.0)
+    await asyncio.wait_for(view.rebuilt.wait(), WAIT_S)
+    await writer.drain(WAIT_S)
     await running
     assert view.cases == {first.case_id, second.case_id}
 
@@ -112,8 +114,8 @@ async def test_a_kafka_that_does_not_answer_while_the_view_is_rebuilt_is_asked_a
     writer = ViewWriter(cast(Any, view), cast(Any, AwayAtFirst({0: [case]})), Unobserved())
     writer.assign({0: 1})  # and the view has nothing of it
     running = asyncio.create_task(writer.run())
-    await asyncio.wait_for(view.rebuilt.wait(), 5.0)
-    await writer.drain(1.0)
+    await asyncio.wait_for(view.rebuilt.wait(), WAIT_S)
+    await writer.drain(WAIT_S)
     await running
     assert view.cases == {case.case_id}
 

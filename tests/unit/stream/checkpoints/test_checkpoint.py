@@ -78,7 +78,8 @@ async def test_a_checkpoint_in_hand_when_the_worker_stops_loses_no_row() -> None
 
     running.cancel()
     last = asyncio.create_task(checkpoints.take_last([partition]))
-    await asyncio.sleep(0.01)
+    for _ in range(50):  # it has come to where it waits
+        await asyncio.sleep(0)
     log.open.set()
     await last
 
