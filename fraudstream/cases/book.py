@@ -31,20 +31,27 @@ CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
 
 
 class Source(NamedTuple):
-    """Where the payment of an alert stood in the log of the stage that decided."""
+    """Where the payment of an alert stood in the log of the stage that decided. `state_version`: each one after the
+    first has a log of its own where several stages keep memories."""
 
     partition: int
     offset: int
+    state_version: int = 1
+
+    @property
+    def log(self) -> str:
+        """The partition of that log; offsets of no other one compare."""
+        return f"{self.partition}" if self.state_version == 1 else f"v{self.state_version}-{self.partition}"
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a case remembers beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
-    `forgotten`: by partition of the log, the highest offset among the alerts that are listed no more. `actions`: ids of
+    `forgotten`: by `Source.log`, the highest offset among the alerts that are listed no more. `actions`: ids of
     the newest actions. `origin`: the partition of `payments` where the account's stand, if its alerts said so."""
 
     sources: tuple[Source | None, ...] = ()
     digests: tuple[str, ...] = ()
-    forgotten: dict[int, int] = {}
+    forgotten: dict[str, int] = {}
     actions: tuple[str, ...] = ()
     origin: int | None = None
 
@@ -134,7 +141,7 @@ class Book:
             case, memo = self._held[case_id]
             if any(line.alert_id == alert.alert_id for line in case.alerts):
                 return True
-            if source is not None and source.offset <= memo.forgotten.get(source.partition, -1):
+            if source is not None and source.offset <= memo.forgotten.get(source.log, -1):
                 return True
         return False
 
@@ -178,6 +185,6 @@ def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:
     forgotten = dict(memo.forgotten)
     for gone in sources[:-kept]:
         if gone is not None:
-            forgotten[gone.partition] = max(gone.offset, forgotten.get(gone.partition, -1))
+            forgotten[gone.log] = max(gone.offset, forgotten.get(gone.log, -1))
     digests = (*memo.digests, digest)[-kept:]
     return msgspec.structs.replace(memo, sources=sources[-kept:], digests=digests, forgotten=forgotten)

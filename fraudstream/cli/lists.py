@@ -68,9 +68,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import deciding_settings
+    from fraudstream.cli.worker import stage_settings
 
-    stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
+    *_, stream = stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
     if args.action == "show":
         return _show(args, settings, stream)
     return _change(args, settings, stream)
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _change(args: argparse.Namespace, settings: Settings, stream: StreamSettings) -> int:
     from fraudstream.contracts import ListEntry
-    from fraudstream.stream.control_log import put_in_force, read_controls
+    from fraudstream.stream.control_log import deciding_topic, logs_of_other_versions, put_in_force, read_controls
 
     by, now_ms = controls.author(args), controls.now_ms()
     removed = args.action == "remove"
@@ -95,7 +95,8 @@ def _change(args: argparse.Namespace, settings: Settings, stream: StreamSettings
         _known(args.list, _declared(held, settings))
         if removed:
             _listed(entries, held)
-        return await put_in_force(stream, [], entries)
+        logs = [deciding_topic(stream), *await logs_of_other_versions(stream)]
+        return await put_in_force(stream, [], entries, logs)
 
     offsets = controls.asked(stream, work())
     if args.json:

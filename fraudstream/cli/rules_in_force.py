@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,27 +20,35 @@ if TYPE_CHECKING:
     from fraudstream.stream.checkpoints.changelog import CheckpointRecord
     from fraudstream.stream.settings import StreamSettings
 
+    Checkpoints = Mapping[int, CheckpointRecord | None]  # by partition, None where no worker has been
+
 BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint is always some seconds old
 
 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import deciding_settings
+    from fraudstream.cli.worker import stage_settings
     from fraudstream.contracts import RuleSwitch, StoredRuleSet
-    from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
     from fraudstream.stream.control_log import put_in_force
 
     directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
     if not args.skip_tests:
         _test(rule_set, directory)
-    stream, by = deciding_settings(settings, rule_set), controls.author(args)
+    stages, by = stage_settings(settings, rule_set), controls.author(args)
+    first, stream = stages[0], stages[-1]
 
     async def work() -> dict[int, int]:
-        checkpoints = await last_checkpoints(stream)
-        await _check_memory(stream, rule_set, checkpoints.values())
-        version = await _version_to_begin(stream, checkpoints)
-        switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note, version)
-        return await put_in_force(stream, [StoredRuleSet(rule_set.digest, dict(rule_set.files))], [switch])
+        checkpoints = [await _checkpoints(stage) for stage in stages]
+        await _check_memory(stream, rule_set, checkpoints[-1].values())
+        version = await _version_to_begin(stages, checkpoints)
+        stored = [StoredRuleSet(rule_set.digest, dict(rule_set.files))]
+        switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
+        if version is None:
+            return await put_in_force(stream, stored, [switch])
+        if first is not stream:  # it judges by these rules before there is a payment for it to decide
+            await put_in_force(stream, stored, [switch])
+        handover = msgspec.structs.replace(switch, state_version=version)
+        return await put_in_force(first, stored, [handover], [first.input_topic])
 
     offsets = controls.asked(stream, work())
     if args.json:
@@ -53,12 +61,12 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def active(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.worker import deciding_settings
+    from fraudstream.cli.worker import stage_settings
     from fraudstream.contracts import RuleSwitch
     from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
     from fraudstream.stream.control_log import read_controls
 
-    stream = deciding_settings(settings, load_rule_set(Path(settings.rules.directory)))
+    *_, stream = stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
 
     async def work() -> tuple[dict[int, CheckpointRecord | None], RuleSwitch | None]:
         return await last_checkpoints(stream), (await read_controls(stream)).switch
@@ -103,6 +111,27 @@ def _test(rule_set: RuleSet, directory: Path) -> None:
         )
 
 
+async def _checkpoints(stage: StreamSettings) -> Checkpoints:
+    """Raises `Failure` where no worker keeps the stage."""
+    from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
+    from fraudstream.stream.control_log import NoTopicError
+
+    try:
+        return await last_checkpoints(stage)
+    except NoTopicError as error:
+        raise Failure(
+            f"There is no topic '{error}': nobody keeps the memory of the stage '{stage.stage}' that these rules read. "
+            f"{_beside(stage)}"
+        ) from error
+
+
+def _beside(stream: StreamSettings) -> str:
+    return (
+        "Build the memory of the new features beside it first: set worker.state_version to "
+        f"{stream.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --rebuild`."
+    )
+
+
 async def _check_memory(
     stream: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None]
 ) -> None:
@@ -118,36 +147,37 @@ async def _check_memory(
         difference = other_memory(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
         if difference is not None:
             raise Failure(
-                f"The workers' memory is not what these rules read: {difference} (rule set in force: {digest}). Build "
-                f"the memory of the new features beside it first: set worker.state_version to "
-                f"{stream.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --rebuild`."
+                f"The workers' memory is not what these rules read: {difference} (rule set in force: {digest}). "
+                f"{_beside(stream)}"
             )
 
 
-async def _version_to_begin(stream: StreamSettings, checkpoints: Mapping[int, CheckpointRecord | None]) -> int | None:
+async def _version_to_begin(stages: Sequence[StreamSettings], checkpoints: Sequence[Checkpoints]) -> int | None:
     """The state version that the switch hands the log over to, if its memory is built and waits for that.
 
     Raises `Failure` where it is not built far enough, or decides no more.
     """
     from fraudstream.stream.checkpoints.last_checkpoint import records_behind
 
-    version, found = stream.state_version, {n: c for n, c in checkpoints.items() if c is not None}
-    gone = [checkpoint.handed_over_to for checkpoint in found.values() if checkpoint.handed_over_to is not None]
+    version = stages[0].state_version
+    found = [{n: c for n, c in of_stage.items() if c is not None} for of_stage in checkpoints]
+    gone = [checkpoint.handed_over_to for checkpoint in found[0].values() if checkpoint.handed_over_to is not None]
     if gone:
         raise Failure(f"State version {version} decides no more: set worker.state_version to {max(gone)}.")
-    missing = len(checkpoints) - len(found)
-    if version > 1 and missing:
-        raise Failure(
-            f"State version {version} has no memory of {missing} of {len(checkpoints)} partitions yet: run "
-            "`fraudstream worker --rebuild` until it has caught up."
-        )
-    if not any(checkpoint.building for checkpoint in found.values()):
+    for stage, known, held in zip(stages, checkpoints, found, strict=True):
+        if version > 1 and len(held) < len(known):
+            raise Failure(
+                f"State version {version} has no memory of {len(known) - len(held)} of {len(known)} partitions of "
+                f"{stage.input_topic} yet: run `fraudstream worker --rebuild` until it has caught up."
+            )
+    if not any(checkpoint.building for checkpoint in found[0].values()):
         return None
-    behind = await records_behind(stream, found)
-    worst = max(behind, key=behind.__getitem__)
-    if behind[worst] > BEHIND_MAX:
-        raise Failure(
-            f"State version {version} has not caught up: partition {worst} is {behind[worst]:,} records behind, "
-            f"{BEHIND_MAX:,} may be. Payments would wait for it; try again later."
-        )
+    for stage, held in zip(stages, found, strict=True):
+        behind = await records_behind(stage, held)
+        worst = max(behind, key=behind.__getitem__)
+        if behind[worst] > BEHIND_MAX:
+            raise Failure(
+                f"State version {version} has not caught up: {stage.input_topic}-{worst} is {behind[worst]:,} records "
+                f"behind, {BEHIND_MAX:,} may be. Payments would wait for it; try again later."
+            )
     return version

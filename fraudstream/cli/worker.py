@@ -85,12 +85,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def deciding_settings(settings: Settings, rule_set: RuleSet) -> StreamSettings:
-    """Of the stage that decides under these rules: controls go into its log."""
+def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings]:
+    """Of each stage under these rules; the last one decides, controls go into its log."""
     from fraudstream.engine.engine import Engine
-    from fraudstream.stream.stages import deciding_stage
+    from fraudstream.stream.stages import stages_of
 
-    return deciding_stage(stream_settings(settings), Engine(rule_set))
+    return [stage for stage, _ in stages_of(stream_settings(settings), Engine(rule_set))]
 
 
 def stream_settings(settings: Settings) -> StreamSettings:

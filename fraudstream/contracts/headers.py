@@ -10,10 +10,16 @@ CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
 ORIGIN_HEADER: Final = "origin"  # of an alert of a single stage: the partition of `payments` where its payment stands
 FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
+LEARNT_HEADER: Final = ("learnt", b"")  # between stages: not decided by this state version, which is building then
+VERSION_HEADER: Final = "state-version"  # of an answer: whose log between stages its `source` means, if not the first's
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
+
+
+def version_header(state_version: int) -> tuple[str, bytes]:
+    return (VERSION_HEADER, b"%d" % state_version)
 
 
 def origin_header(partition: int) -> tuple[str, bytes]:

@@ -9,31 +9,41 @@ the records before it and those after it; how the log is cut into calls changes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
-from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.headers import CONTROL_HEADER, LEARNT_HEADER
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.other_memory import other_memory
-from fraudstream.engine.reading import LogRecord, Reading, read
+from fraudstream.engine.reading import Handed, LogRecord, Reading, hand_on, read
 
 _decode = msgspec.json.Decoder(Control).decode
+_Read = TypeVar("_Read", Reading, Handed)
 
 
 class Span(NamedTuple):
     """What records under one rule set and the same lists came to. Positions in `reading` count among all records of
     the call. `records`: how many these are, controls included. `decided`: whether the verdicts are for others to hear;
-    not while the memory is building."""
+    not while the memory is building, or that of the first stage was when it handed the payments on."""
 
     reading: Reading
     records: int
     decided: bool = True
+
+
+class HandedSpan(NamedTuple):
+    """The same in a stage that another follows. `decided`: whether that one's verdicts will be for others to hear."""
+
+    handed: Handed
+    records: int
+    decided: bool
 
 
 def controls_in(records: Sequence[LogRecord]) -> list[int]:
@@ -79,17 +89,25 @@ def read_log(
     _check_ours(memory)
     if controls is None:
         controls = controls_in(records)
-    if not controls:
-        return [Span(read(engines[memory.rule_set], memory, records), len(records), not memory.building)]
-    memory.begin(records[0].timestamp)
+    if records:
+        memory.begin(records[0].timestamp)
     spans: list[Span] = []
     refused: list[Rejection] = []  # controls since the last span
     begin, seen = 0, 0
+
+    def tell_of_controls(end: int) -> None:
+        nothing = read(engines[memory.rule_set], memory, [])
+        spans.append(Span(nothing._replace(refused=refused), end - seen, not memory.building))
+
     for end in (*controls, len(records)):
-        if end > begin:
-            reading = _moved(read(engines[memory.rule_set], memory, records[begin:end]), begin)
-            spans.append(Span(reading._replace(refused=refused + reading.refused), end - seen, not memory.building))
-            refused, seen = [], end
+        for first, last, learnt in _parts(engines[memory.rule_set], memory, records, begin, end):
+            if refused and learnt:  # this version's own log: nobody else tells of what is refused there
+                tell_of_controls(first)
+                refused, seen = [], first
+            reading = _moved(read(engines[memory.rule_set], memory, records[first:last]), first)
+            decided = not (memory.building or learnt)
+            spans.append(Span(reading._replace(refused=refused + reading.refused), last - seen, decided))
+            refused, seen = [], last
         if end < len(records):
             of_others = refused if not memory.building else []  # who decided until now has told of those before
             refused = of_others + _apply(engines, memory, end, records[end])
@@ -97,8 +115,25 @@ def read_log(
         if memory.handed_over:
             break
     if seen < begin:
-        nothing = read(engines[memory.rule_set], memory, [])
-        spans.append(Span(nothing._replace(refused=refused), begin - seen, not memory.building))
+        tell_of_controls(begin)
+    return spans
+
+
+def hand_log_on(engine: Engine, memory: Memory, records: Sequence[LogRecord]) -> list[HandedSpan]:
+    """As `read_log`, in a stage that another follows. Of controls, only a switch from a state version to another means
+    something here, and only in the first stage's log, which all versions read."""
+    _check_ours(memory)
+    spans: list[HandedSpan] = []
+    begin = 0
+    for end in (*controls_in(records), len(records)):
+        handed = _moved(hand_on(engine, memory, records[begin:end]), begin)
+        read_to = min(end + 1, len(records))
+        spans.append(HandedSpan(handed, read_to - begin, not memory.building))
+        if end < read_to and engine.is_first:
+            _hand_over(memory, _decoded(end, records[end]))
+        begin = read_to
+        if memory.handed_over or begin == len(records):
+            break
     return spans
 
 
@@ -106,7 +141,20 @@ def _check_ours(memory: Memory) -> None:
     assert not memory.handed_over, f"the log was handed over to state version {memory.handed_over_to}"
 
 
-def _moved(reading: Reading, begin: int) -> Reading:
+def _parts(
+    engine: Engine, memory: Memory, records: Sequence[LogRecord], begin: int, end: int
+) -> Iterator[tuple[int, int, bool]]:
+    """The records from `begin` to before `end`, parted where those begin or end that are only learnt."""
+    if memory.state_version == 1 or engine.is_first:  # nobody handed on to it what it was not to decide
+        if end > begin:
+            yield begin, end, False
+        return
+    for learnt, part in groupby(range(begin, end), lambda i: LEARNT_HEADER in records[i].headers):
+        first, *others = part
+        yield first, first + len(others) + 1, learnt
+
+
+def _moved(reading: _Read, begin: int) -> _Read:
     """The same with positions among all records."""
     if begin == 0:
         return reading
@@ -128,6 +176,15 @@ def _apply(engines: Mapping[str, Engine], memory: Memory, position: int, record:
     else:
         memory.lists.put(control.list, control.value, control.expires_at_ms)
     return []
+
+
+def _hand_over(memory: Memory, control: Control | Rejection) -> None:
+    """From the memory to that of a later version, or to it."""
+    version = control.state_version if isinstance(control, RuleSwitch) else None
+    if version == memory.state_version:
+        memory.building = False
+    elif version is not None and version > memory.state_version and not memory.building:
+        memory.handed_over_to = version
 
 
 def _switch(engines: Mapping[str, Engine], memory: Memory, position: int, switch: RuleSwitch) -> list[Rejection]:

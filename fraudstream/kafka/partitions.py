@@ -10,13 +10,18 @@ from fraudstream.kafka.brokers import Brokers
 
 async def partitions_of(brokers: Brokers, topic: str) -> list[int]:
     """In order; none if there is no such topic, or we may not see it. Raises what aiokafka raises."""
+    return (await topics_of(brokers)).get(topic, [])
+
+
+async def topics_of(brokers: Brokers) -> dict[str, list[int]]:
+    """The partitions of each topic that we may see. Raises what aiokafka raises."""
     admin = AIOKafkaAdminClient(**brokers.options())
     try:
         await admin.start()
         # All topics, not this one by name: to ask for a topic that is not there may create it.
-        for told in await admin.describe_topics():
-            if told["topic"] == topic:
-                return sorted(partition["partition"] for partition in told["partitions"])
+        return {
+            told["topic"]: sorted(partition["partition"] for partition in told["partitions"])
+            for told in await admin.describe_topics()
+        }
     finally:
         await admin.close()
-    return []

@@ -7,6 +7,7 @@ last rule-set switch. The log has the order; this topic has what a digest stands
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,10 +17,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.partitions import partitions_of, topics_of
 from fraudstream.kafka.to_the_end import from_the_beginning, up_to
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
-from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.settings import StreamSettings, version_suffix
 
 RECORD_BYTES_MAX = 8 * 1024 * 1024  # as topics.yaml allows on `controls`: a rule set is one record
 RECORDS_AT_ONCE = 2_000
@@ -43,7 +44,7 @@ class Controls(NamedTuple):
 
 def deciding_topic(settings: StreamSettings) -> str:
     """The log in which payments are decided: controls must stand between its payments. `settings`: of the stage that
-    decides (`stages.deciding_stage`)."""
+    decides."""
     assert settings.next_stage is None, f"the stage '{settings.stage}' does not decide"
     return settings.input_topic
 
@@ -91,27 +92,45 @@ async def keep(settings: StreamSettings, records: Sequence[Stored]) -> None:
         await _keep(producer, settings, records)
 
 
+async def logs_of_other_versions(settings: StreamSettings) -> list[str]:
+    """The logs in which another state version of the group may decide: while one is built beside another, an entry of
+    a list has to stand in those of both. `settings`: of the stage that decides."""
+    topics, ours = await topics_of(settings.brokers), version_suffix(settings.state_version)
+    between = rf"{re.escape(settings.group)}-{re.escape(settings.payments_topic)}-by-\w+?(-v\d+)?"
+    changelog = rf"{re.escape(settings.group)}-\w+?(-v\d+)?-memory-changelog"
+    found = [name for name in topics if (match := re.fullmatch(between, name)) and (match[1] or "") != ours]
+    others = any((match[1] or "") != ours for name in topics if (match := re.fullmatch(changelog, name)))
+    return [*found, settings.payments_topic] if others and not settings.stage_is_first else found
+
+
 async def put_in_force(
-    settings: StreamSettings, rule_sets: Sequence[StoredRuleSet], controls: Sequence[Control]
+    settings: StreamSettings,
+    rule_sets: Sequence[StoredRuleSet],
+    controls: Sequence[Control],
+    logs: Sequence[str] | None = None,
 ) -> dict[int, int]:
-    """Write all to `controls`, then `controls` to every partition of the log; where the first stands in each.
+    """Write all to `controls`, then `controls` to every partition of the logs, by default of that which decides; where
+    the first stands in each of the first log's.
 
     Doing it again changes nothing, so what failed half-way is done again. Raises `NoTopicError`.
     """
-    topic = deciding_topic(settings)
-    numbers = await partitions_of(settings.brokers, topic)
-    if not numbers:
-        raise NoTopicError(topic)
+    topics = await topics_of(settings.brokers)
+    logs = [deciding_topic(settings)] if logs is None else logs
+    for log in logs:
+        if log not in topics:
+            raise NoTopicError(log)
     async with _producer(settings) as producer:
         await _keep(producer, settings, [*rule_sets, *controls])
-        offsets: dict[int, int] = {}
-        for number in numbers:
-            sent = [
-                await producer.send(topic, _encode(control), partition=number, headers=[CONTROL_HEADER])
-                for control in controls
-            ]
-            offsets[number] = (await asyncio.gather(*sent))[0].offset
-    return offsets
+        offsets = [{number: await _write(producer, log, number, controls) for number in topics[log]} for log in logs]
+    return offsets[0]
+
+
+async def _write(producer: AIOKafkaProducer, log: str, number: int, controls: Sequence[Control]) -> int:
+    """Where the first of them stands in the partition."""
+    sent = [
+        await producer.send(log, _encode(control), partition=number, headers=[CONTROL_HEADER]) for control in controls
+    ]
+    return int((await asyncio.gather(*sent))[0].offset)
 
 
 async def _keep(producer: AIOKafkaProducer, settings: StreamSettings, records: Sequence[Stored]) -> None:

@@ -19,11 +19,10 @@ import numpy as np
 
 from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
-from fraudstream.contracts.headers import origin_header, source_header
+from fraudstream.contracts.headers import origin_header, source_header, version_header
 from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named, without_controls
-from fraudstream.engine.reading import hand_on
+from fraudstream.engine.log import HandedSpan, Span, controls_in, hand_log_on, read_log, rule_sets_named
 from fraudstream.stream.dead_letter import outgoing
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.forward import send_on
@@ -101,9 +100,7 @@ class Decider:
         memory = partition.memory
         started, before, building = time.perf_counter(), memory.rule_set, memory.building
         spans = read_log(rule_sets.engines, memory, records, controls)
-        # With the memory, before any await: what is applied is never applied again.
-        read = sum(span.records for span in spans)
-        partition.next_offset = records[read - 1].offset + 1 if partition.handed_over else next_offset
+        self._move_on(partition, next_offset, records, spans)
         for span in spans:
             if span.decided:
                 self._answer(partition, records, span, started)
@@ -115,6 +112,17 @@ class Decider:
         elif memory.rule_set != before:
             log.info("partition %d: the rule set %s is in force", partition.number, memory.rule_set)
             self._app.observer.on_decided(partition.number, rule_set=memory.rule_set)
+
+    def _move_on(
+        self,
+        partition: Partition,
+        next_offset: int,
+        records: Sequence[ConsumerRecord],
+        spans: Sequence[Span | HandedSpan],
+    ) -> None:
+        """With the memory, before any await: what is applied is never applied again."""
+        read = sum(span.records for span in spans)
+        partition.next_offset = records[read - 1].offset + 1 if partition.handed_over else next_offset
 
     def _build(self, partition: Partition, span: Span) -> None:
         partition.applied += span.reading.events
@@ -157,20 +165,29 @@ class Decider:
         )
 
     def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord]) -> None:
-        started, forwards = time.perf_counter(), self._app.forwards
-        assert forwards is not None, "a stage that does not decide has a next one"
-        records = without_controls(records)
-        handed = hand_on(self._app.engine, partition.memory, records)
-        partition.next_offset = next_offset
+        started, building = time.perf_counter(), partition.memory.building
+        spans = hand_log_on(self._app.engine, partition.memory, records)
+        self._move_on(partition, next_offset, records, spans)
+        for span in spans:
+            self._pass(partition, records, span, started)
+            started = time.perf_counter()
+        if building and not partition.memory.building:
+            self._app.versions.decide_from_here(partition)
+
+    def _pass(self, partition: Partition, records: Sequence[ConsumerRecord], span: HandedSpan, started: float) -> None:
+        app, handed = self._app, span.handed
+        assert app.forwards is not None, "a stage that does not decide has a next one"
         partition.applied += handed.events
-        producer, now_ms = self._app.output_producer, int(time.time() * 1000)
-        partition.pending |= send_on(forwards, producer, partition.number, records, handed, now_ms)
-        self._send_dead_letters(partition, records, handed.refused)
-        self._app.observer.on_handed_on(
+        partition.pending |= send_on(
+            app.forwards, app.output_producer, app.settings, partition.number, records, span, int(time.time() * 1000)
+        )
+        refused = handed.refused if span.decided else []  # else the version that decides tells of it
+        self._send_dead_letters(partition, records, refused)
+        app.observer.on_handed_on(
             partition.number,
-            records=len(records),
+            records=span.records,
             forwarded=len(handed.positions),
-            dead_letters=Counter(rejection.reason for rejection in handed.refused),
+            dead_letters=Counter(rejection.reason for rejection in refused),
             dropped=handed.dropped,
             seconds=time.perf_counter() - started,
             watermark_ms=partition.memory.watermark_ms,
@@ -187,17 +204,19 @@ class Decider:
         alerts: list[Alert],
     ) -> None:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
+        of_first = app.settings.stage_is_first or app.settings.state_version == 1
+        version = [] if of_first else [version_header(app.settings.state_version)]
         if app.decisions is not None and verdicts.n:
             values = _encoder.encode_lines(verdicts.decisions()).splitlines()
             keys = [payment.account_id.encode() for payment in verdicts.payments]
-            answers = _answers(number, records, positions, keys, values)
+            answers = _answers(number, records, positions, keys, values, version)
             partition.pending |= app.decisions.send(app.output_producer, number, answers, now_ms)
         if alerts:
             assert app.alerts is not None, "a stage that judges has a topic for alerts"
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
             keys = [alert.account_id.encode() for alert in alerts]
-            origin = [origin_header(number)] if app.settings.stage_is_first else []
+            origin = [origin_header(number)] if app.settings.stage_is_first else version
             answers = _answers(number, records, of_alerts, keys, values, origin)
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
 

@@ -10,32 +10,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, source_header
-from fraudstream.engine.reading import Handed
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, LEARNT_HEADER, source_header
 from fraudstream.stream.outputs import Acknowledgement, Outgoing, Output
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+    from fraudstream.engine.log import HandedSpan
+    from fraudstream.stream.settings import StreamSettings
+
 
 def send_on(
     output: Output,
     producer: AIOKafkaProducer,
+    settings: StreamSettings,
     number: int,
     records: Sequence[ConsumerRecord],
-    handed: Handed,
+    span: HandedSpan,
     now_ms: int,
 ) -> set[Acknowledgement]:
     """Put what goes on of `records`, which stand in partition `number`, on its way."""
+    handed = span.handed
     positions, keys, carried = handed.positions, handed.passed.keys, handed.passed.carried
-    any_label = handed.passed.labels > 0
+    learnt = [] if span.decided else [LEARNT_HEADER]
+    kept = [LABEL_HEADER] if handed.passed.labels > 0 else []
+    if settings.state_version > 1 and not settings.stage_is_first:
+        kept.append(LEARNT_HEADER)
 
     def outgoing(at: Sequence[int]) -> Iterator[Outgoing]:
         for i in at:
             record = records[positions[i]]
-            headers = [source_header(number, record.offset), (FEATURES_HEADER, carried[i])]
-            if any_label and LABEL_HEADER in record.headers:
-                headers.append(LABEL_HEADER)
+            headers = [source_header(number, record.offset), (FEATURES_HEADER, carried[i]), *learnt]
+            if kept:
+                headers += [header for header in kept if header in record.headers]
             yield keys[i], record.value, headers
 
     return output.spread(producer, keys, outgoing, now_ms) if keys else set()

@@ -99,9 +99,9 @@ class StageObserver(Protocol):
     def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """A list of `records` went into a memory that is building; the rest as in `on_batch`."""
 
-    def on_decided(self, partition: int, *, rule_set: str) -> None:
+    def on_decided(self, partition: int, *, rule_set: str | None) -> None:
         """The partition is decided here from now on, under the rules with this digest: its memory is read back or
-        built, or its log has switched to them."""
+        built, or its log has switched to them. None: a stage behind this one judges."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
@@ -176,7 +176,7 @@ class Unobserved:
 
     def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
 
-    def on_decided(self, partition: int, *, rule_set: str) -> None: ...
+    def on_decided(self, partition: int, *, rule_set: str | None) -> None: ...
 
     def on_lag(self, partition: int, *, lag: int) -> None: ...
 

@@ -61,7 +61,7 @@ class RuleSets:
         """
         if self.lacks_controls(first_offset):
             switch = await self._seed_lists(memory)
-            if switch is not None and not memory.building:
+            if switch is not None and not self._settings.rebuild:
                 await self.load([switch.rule_set])
                 if first_offset > 0 or self._fits(switch.rule_set):
                     memory.rule_set = switch.rule_set

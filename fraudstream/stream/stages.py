@@ -30,9 +30,3 @@ def stages_of(settings: StreamSettings, engine: Engine) -> Iterator[tuple[Stream
             ),
             of_stage,
         )
-
-
-def deciding_stage(settings: StreamSettings, engine: Engine) -> StreamSettings:
-    """The settings of the stage that judges: rule-set switches and list entries stand in its log."""
-    name = engine.stages[-1]
-    return next(stages_of(settings, engine.of_stage(name)))[0]

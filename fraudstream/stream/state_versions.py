@@ -5,6 +5,9 @@ in the log hands each partition over to them.
     version 1 (decides)     judges, answers ─────────────┤ last checkpoint, stops
     version 2 (--rebuild)   from the beginning: learns ──┤ judges, answers ──────────────────────►
 
+With several stages it is the first one's log: what stands there before the switch goes on as learnt, and the last stage
+answers only the rest; the last stage of version 1 answers all that came to it.
+
 Who decides a record is a function of the log: none is decided by both, or by neither.
 """
 
@@ -21,7 +24,6 @@ from fraudstream.engine.arena import NEVER
 from fraudstream.stream.failure import Refusal
 
 if TYPE_CHECKING:
-    from fraudstream.engine.catalogue import Catalogue
     from fraudstream.stream.app import StreamApp
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.settings import StreamSettings
@@ -31,14 +33,8 @@ SAY_S = 10.0
 log = logging.getLogger(__name__)
 
 
-def check_version(settings: StreamSettings, catalogue: Catalogue) -> None:
-    """Raises `Refusal` for a rebuild of the version that decides, or of several stages."""
-    if settings.rebuild and len(catalogue.entities) > 1:
-        raise Refusal(
-            f"--rebuild takes over one stage, these rules keep {len(catalogue.entities)} entities: a switch stands in "
-            "one log, and each stage has its own. Go back to the catalogue in force, or start under another "
-            "worker.group, which judges all payments of the topic anew."
-        )
+def check_version(settings: StreamSettings) -> None:
+    """Raises `Refusal` for a rebuild of the version that decides."""
     if settings.rebuild and settings.state_version == 1:
         raise Refusal(
             "--rebuild builds a memory beside the one in use, under a state version of its own: set "
@@ -56,7 +52,7 @@ class StateVersions:
     def begin(self, partition: Partition) -> None:
         """The partition has no memory of this version yet. Raises `Refusal` unless it may begin one."""
         settings, version = self._app.settings, self._app.settings.state_version
-        partition.memory.building = settings.rebuild
+        partition.memory.building = settings.rebuild and settings.stage_is_first
         if version > 1 and not settings.rebuild:
             raise Refusal(
                 f"State version {version} has no memory of {settings.input_topic}-{partition.number} yet. Build it "
@@ -78,13 +74,14 @@ class StateVersions:
 
     def decide_from_here(self, partition: Partition) -> None:
         """A switch in the log has named this version."""
+        version, judges = self._app.settings.state_version, self._app.rule_sets is not None
         log.warning(
-            "partition %d: built; state version %d decides it from now on, with the rule set %s",
+            "partition %d: built; state version %d decides it from now on%s",
             partition.number,
-            self._app.settings.state_version,
-            partition.memory.rule_set,
+            version,
+            f", with the rule set {partition.memory.rule_set}" if judges else "",
         )
-        self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set)
+        self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set if judges else None)
 
     async def hand_over(self, partition: Partition) -> None:
         """A switch in the log has named a later version: keep what is judged, and stop."""
@@ -111,7 +108,8 @@ class StateVersions:
 
     def _tell_handed_over(self, partition: Partition) -> None:
         to, offset = partition.memory.handed_over_to, partition.next_offset - 1
-        sentence = f"handed over to state version {to} at offset {offset}; stop this worker"
+        when = "" if self._app.forwards is None else " when no stage behind has any lag"
+        sentence = f"handed over to state version {to} at offset {offset}; stop this worker{when}"
         log.warning("partition %d: %s", partition.number, sentence)
         self._app.observer.on_undecided(partition.number, sentence=sentence, building=False)
 

@@ -69,7 +69,7 @@ async def serve(
 ) -> None:
     """The same within a running event loop, until `stop` is set. Raises what made the worker fail, unless `exits`."""
     observer = observer if observer is not None else Unobserved()
-    check_version(settings, engine.rule_set.catalogue)
+    check_version(settings)
     _warm_up(engine)
     stages = list(stages_of(settings, engine))
     observers = [observer.of_stage(stage.stage) for stage, _ in stages]

@@ -120,8 +120,9 @@ class StageTelemetry(ProcessTelemetry):
         self._tell_undecided({**self._undecided, partition: sentence})
         self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number != partition})
 
-    def on_decided(self, partition: int, *, rule_set: str) -> None:
-        self._tell_rule_sets({**self._rule_sets, partition: rule_set})
+    def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        if rule_set is not None:
+            self._tell_rule_sets({**self._rule_sets, partition: rule_set})
         self._building = {number: lag for number, lag in self._building.items() if number != partition}
         self._tell_undecided({number: why for number, why in self._undecided.items() if number != partition})
         self.metrics.building_behind.remove(self.name, str(partition))
