@@ -8,6 +8,7 @@ replay of the log under the new catalogue.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -201,18 +202,20 @@ async def next_version(world: World) -> StreamSettings:
     return second
 
 
-def write_rules(directory: Path) -> Path:
-    for path, text in NEW_RULES.items():
+def write_rules(directory: Path, rules: Mapping[str, str] = NEW_RULES) -> Path:
+    for path, text in rules.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
     return directory
 
 
-async def publish_steadily(world: World, enough: asyncio.Event) -> int:
+async def publish_steadily(
+    world: World, enough: asyncio.Event, publish: Callable[[World, range], Awaitable[None]] = World.publish
+) -> int:
     """Returns how many payments that were: some come after there are enough."""
     for start in count(0, 10):
         behind = enough.is_set()
-        await world.publish(range(start, start + 10))
+        await publish(world, range(start, start + 10))
         if behind:
             return start + 10
         await asyncio.sleep(0.2)
