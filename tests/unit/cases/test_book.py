@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from fraudstream.cases.book import CLOSED_HELD_MS, Book, Held, Source
 from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
 from fraudstream.cases.lifecycle import Refusal
-from fraudstream.cases.record import Position, case_record, held_of
+from fraudstream.cases.record import Position, case_record, held_of, source_of
 from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts.headers import source_header, version_header
 from tests.unit.cases.events import action, alert
 
 Event = Alert | CaseAction
@@ -159,6 +160,12 @@ def test_repeats_of_alerts_that_are_listed_no_more_are_known_by_the_place_of_the
 
     assert book.alert(alert("new"), Source(2, ALERTS_KEPT * 30)) is not None
     assert book.alert(alert("of another log partition"), Source(1, 0)) is not None
+    next_version = source_of([source_header(2, 0), version_header(2)])
+    assert book.alert(alert("of the next state version's log"), next_version) is not None
+    (case,) = cases_of(book)
+    for number in range(ALERTS_KEPT + 1):
+        book.alert(alert(f"b{number}"), Source(2, number + 1, state_version=2))
+    assert book.alert(alert("of the next state version's log"), next_version) is None
 
 
 def test_a_closed_case_is_let_go_only_when_the_partition_is_far_ahead_of_it() -> None:

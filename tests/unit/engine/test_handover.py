@@ -11,9 +11,9 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Payment
 from fraudstream.contracts.control import RuleSwitch
-from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.headers import CONTROL_HEADER, FEATURES_HEADER, LEARNT_HEADER, source_header
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named
+from fraudstream.engine.log import Span, controls_in, hand_log_on, read_log, rule_sets_named
 from fraudstream.engine.memory import Memory
 from fraudstream.engine.rule_set import compile_rule_set
 
@@ -117,3 +117,68 @@ def test_only_rule_sets_that_a_memory_may_switch_to_are_asked_for() -> None:
 
 def answers_of(spans: Sequence[Span]) -> list[bytes]:
     return [msgspec.json.encode(d) for span in spans for d in span.reading.verdicts.decisions()]
+
+
+# Several stages
+
+DEVICE = "  device: {key: device_id, slots: 16}\nfeatures:\n  device.payments_1h: {aggregate: count, window: 1h}\n"
+CHAIN = compile_rule_set({"features.yaml": FEATURES.replace("features:\n", DEVICE)})
+ACCOUNT, DEVICES = Engine(CHAIN, "account"), Engine(CHAIN, "device")
+
+
+def chained(state_version: int) -> Memory:
+    memory = ACCOUNT.memory()
+    memory.state_version, memory.building = state_version, state_version > 1
+    return memory
+
+
+def handed(memory: Memory, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
+    """The offset of each payment that goes on, and whether it will be decided; and the records for the next stage."""
+    told, sent, read = list[tuple[int, bool]](), list["ConsumerRecord[bytes, bytes]"](), 0
+    while read < len(log) and not memory.handed_over:
+        records = log[read : read + piece]
+        spans = hand_log_on(ACCOUNT, memory, records)
+        for span in spans:
+            for position, carried in zip(span.handed.positions, span.handed.passed.carried, strict=True):
+                payment = records[position]
+                told.append((payment.offset, span.decided))
+                headers = [source_header(0, payment.offset), (FEATURES_HEADER, carried)]
+                headers += [] if span.decided else [LEARNT_HEADER]
+                sent.append(record(len(sent), payment.value or b"", b"d", *headers))
+        read += sum(span.records for span in spans)
+    return told, sent
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
+def test_the_first_of_several_stages_hands_on_each_payment_for_one_version_to_decide(piece: int) -> None:
+    before, after = chained(1), chained(2)
+    assert handed(before, LOG, piece)[0] == [(0, True), (2, True)]
+    assert handed(after, LOG, piece)[0] == [(0, False), (2, False), (5, True), (6, True)]
+    assert (before.handed_over_to, after.building) == (2, False)
+
+
+def test_other_controls_in_the_first_log_are_of_a_time_when_it_was_the_only_one() -> None:
+    log = [payment(0), switch(1, NEW.digest), switch(2, NEW.digest, state_version=1), payment(3)]
+    assert handed(chained(1), log, 100)[0] == [(0, True), (3, True)]
+    assert handed(chained(2), log, 100)[0] == [(0, False), (3, False)]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
+def test_the_last_of_several_stages_answers_what_is_not_only_learnt_and_remembers_all(piece: int) -> None:
+    _, sent = handed(chained(2), LOG, 100)
+    log = [sent[0], record(99, b"no control", None, CONTROL_HEADER), *sent[1:]]
+    memory, plain = DEVICES.memory(), DEVICES.memory()
+    memory.state_version = 2
+    engines, told, refused = {CHAIN.digest: DEVICES}, list[str](), list[int]()
+    for first in range(0, len(log), piece):
+        records = log[first : first + piece]
+        spans = read_log(engines, memory, records)
+        assert sum(span.records for span in spans) == len(records)
+        for span in spans:
+            if span.decided:
+                told += [decision.event_id for decision in span.reading.verdicts.decisions()]
+                refused += [records[rejection.position].offset for rejection in span.reading.refused]
+    assert told == ["e5", "e6"]
+    assert refused == [99], "it stands between payments that are only learnt, and is told of all the same"
+    read_log(engines, plain, sent)
+    assert memory.changes() == plain.changes()
