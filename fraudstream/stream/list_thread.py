@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FAUST_LOG = logging.getLogger("faust.transport.lists")  # else mode writes its notes into our log
 HIGHWATER_POLL_S = 0.02
+STALE_S = 0.005  # what was fetched so long ago is worth asking for more; as long may that take
+FEW_RECORDS = 1_000  # with so many a list is worth its cost as it is
 GAP_OF_A_MARKER = 1  # what the end of one publisher's transaction takes in the log
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         self._holes: Holes | None = None
         self._sought: dict[TP, tuple[Any, int]] = {}  # during a fetch: which state of a partition, and where to
         self._commits = asyncio.Lock()  # one commit at a time
+        self._fetched_at = 0.0
         self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -61,7 +64,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
             return {}
         before, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
         self._sought.clear()
-        records = await super()._fetch_records(consumer, active, *args, **kwargs)
+        records = await self._fresh(consumer, active, *args, **kwargs)
         starts = {tp: self._start(tp, states[tp], begin) for tp, begin in before.items()}
         if self._holes is not None:
             records = self._whole(self._holes, records, starts)
@@ -85,6 +88,24 @@ class ListThread(driver.AIOKafkaConsumerThread):
                 first if start is None else min(start, first),
                 batch[-1].offset + 1 if after is None else max(after, batch[-1].offset + 1),
             )
+        return records
+
+    async def _fresh(self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any) -> dict[TP, Any]:
+        """What is fetched, and what came to the broker since. aiokafka fetches ahead, but then the first record that
+        comes, and no more until that is taken: while judging takes its time, all others would wait for another round.
+        """
+        ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
+        records = dict(await super()._fetch_records(consumer, active, *args, **kwargs))
+        few = 0 < sum(map(len, records.values())) < FEW_RECORDS
+        if ahead and few and all(tp.topic in self.app.settings.topics_read for tp in records):
+            stood = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
+            since = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=kwargs["max_records"])
+            for tp, (state, sought) in stood.items():
+                if self._state(tp) is not state or self._sought.get(tp) is not sought:
+                    del records[tp]  # it goes on from elsewhere now
+            for tp, batch in since.items():
+                records[tp] = [*records.get(tp, ()), *batch]
+        self._fetched_at = time.monotonic()
         return records
 
     def _whole(self, holes: Holes, records: Mapping[TP, Any], starts: Mapping[TP, int | None]) -> dict[TP, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ class Thread(ListThread):
         self._holes = None
         self.app = app
         self._commits = asyncio.Lock()
+        self._fetched_at = 0.0
         self.at: int | None = 0
         self.held = object()
 
@@ -78,7 +80,7 @@ async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_
         return {}
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
-    await Thread()._fetch_records(None, active)
+    await Thread()._fetch_records(Consumer(0), active)
     assert asked == [{TP0}]
     assert await Thread()._fetch_records(None, set()) == {}, "an empty set would mean all partitions to aiokafka"
     assert len(asked) == 1
@@ -106,6 +108,7 @@ async def test_records_that_were_deleted_on_the_way_are_missed_even_after_a_fetc
 class Consumer:
     def __init__(self, *ends: int, earliest: int = 0) -> None:
         self.ends, self.earliest = list(ends), earliest
+        self._fetcher = SimpleNamespace(_records={})  # what is fetched ahead
 
     async def beginning_offsets(self, partitions: Any) -> dict[TP, int]:
         return dict.fromkeys(partitions, self.earliest)
@@ -170,6 +173,60 @@ async def test_a_partition_that_is_sought_during_a_fetch_is_read_from_there_on(m
     assert thread.begin_now(TP0) == 50
     await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
     assert thread.spans[TP0] == (30, 31), "sought before it was assigned anew"
+
+
+def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
+    """What one fetch after the other gives: records from an offset to before another. `sought`: before the last."""
+    to_come = list(answers)
+    thread.app = cast(Any, SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+
+    async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+        first, end = to_come.pop(0)
+        if sought and not to_come:
+            thread._sought[TP0] = thread.held, first
+        thread.at = end
+        return {TP0: [SimpleNamespace(offset=offset) for offset in range(first, end)]} if end > first else {}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+
+
+async def offsets_fetched(thread: Thread, consumer: Consumer) -> list[int]:
+    records = await thread._fetch_records(consumer, {TP0}, timeout=1.0, max_records=5_000)
+    return [record.offset for record in records.get(TP0, ())]
+
+
+async def test_what_came_since_it_was_fetched_ahead_goes_into_the_same_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record was fetched ahead while judging took its time: the hundred behind it waited for another round."""
+    thread, consumer = Thread(), Consumer(1_000)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (1, 100))
+    assert await offsets_fetched(thread, consumer) == list(range(100))
+    assert thread.spans[TP0] == (0, 100)
+
+
+async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread, consumer = Thread(), Consumer(1_000)
+    answering(thread, monkeypatch, (0, 1))
+    assert await offsets_fetched(thread, consumer) == [0], "it came while it was waited for"
+    consumer._fetcher._records[TP0] = "much"
+    answering(thread, monkeypatch, (1, 1 + list_thread.FEW_RECORDS))
+    assert len(await offsets_fetched(thread, consumer)) == list_thread.FEW_RECORDS
+    thread._fetched_at = time.monotonic() + 1.0
+    answering(thread, monkeypatch, (1_001, 1_002))
+    assert await offsets_fetched(thread, consumer) == [1_001], "fetched just now"
+
+
+async def test_what_was_fetched_before_a_seek_is_not_put_before_what_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread, consumer = Thread(), Consumer(1_000)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (40, 42), sought=True)
+    assert await offsets_fetched(thread, consumer) == [40, 41]
+    assert thread.spans[TP0] == (40, 42)
+    thread._fetched_at = 0.0
+    answering(thread, monkeypatch, (42, 43), (60, 60), sought=True)
+    assert await offsets_fetched(thread, consumer) == [], "and nothing stands there"
 
 
 class Coordinator(Consumer):
