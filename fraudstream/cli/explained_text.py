@@ -61,7 +61,6 @@ def _print_verdict(console: Console, explained: Explained) -> None:
     console.print(Text(f"\n{_agreement(explained)}", style="bold"))
     for difference in explained.differences:
         console.print(indented(f"{difference.path}: sent {difference.sent}, now {difference.now}"))
-    _print_stages(console, explained)
     if explained.log_begins_at > 0:
         console.print(
             indented(
@@ -76,6 +75,7 @@ def _print_verdict(console: Console, explained: Explained) -> None:
                 "there is of a later time, and what stood before is in no topic any more. Here it counts as not listed."
             )
         )
+    _print_stages(console, explained)
 
 
 def _agreement(explained: Explained) -> str:

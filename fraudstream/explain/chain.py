@@ -1,12 +1,11 @@
 """Walks a payment back through the stages before the one that judges, and runs each of them again up to it.
 
-    payments            …-by-device         …-by-merchant
-      [p] ──► account ──► [p] ──► device ──► [p] ──► judged again
-       └◄─ source ─────────┘└◄─ source ───────┘
+    payments ──► [account] ──► …-by-device ──► [device] ──► …-by-merchant ──► judged again
+        ▲                       │    ▲                       │
+        └─────── source ────────┘    └──────── source ───────┘
 
-A record that a stage handed on names its place in that stage's log. What it carries is a function of that log, of the
-records of the same key in it. So where each stage hands on now what it handed on then, and the verdict is the same, all
-that the verdict came from is.
+What a stage handed on names its place in that stage's log, and is a function of that log: of the records of its key up
+to there. So if every stage hands on the same now, the verdict stands on what the logs say, from the payments on.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class StageChecked(msgspec.Struct, frozen=True):
     """`partition`, `offset`: where the payment stands in `topic`, the stage's log; None if the way there is lost.
     `log_begins_at`, `records_before`: as `Explained`'s; None if the stage could not be run again.
 
-    `agrees`: what the stage hands on now is what it handed on then; None if that is not known, `why` says so in a
-    sentence. `differences`: where not.
+    `agrees`: what the stage hands on now is what it handed on then; None if that can't be known. `why` not, in a few
+    words, where `differences` alone don't say it.
     """
 
     stage: str
@@ -53,7 +52,7 @@ async def check_stages(
     checked: list[StageChecked] = []
     handed: Record | None = judged
     for engine, log in reversed(stages):
-        assert engine.stage is not None, "an engine of a stage"
+        assert engine.stage is not None, "each stage has an engine of its own"
         if handed is None:
             why = f"the way there leads through the log of {checked[-1].stage}"
             checked.append(StageChecked(engine.stage, log, why=why))
@@ -77,7 +76,8 @@ async def _checked(
         return replace(stage, why=str(error).rstrip(".")), None
     stage = replace(stage, log_begins_at=standing.begin, records_before=before, agrees=False)
     if standing.record.value != handed.value:
-        return replace(stage, why="another payment stands there: one of the two topics was written again"), None
+        why = "another payment stands there: it is not what this stage handed on, or the topic was created again since"
+        return replace(stage, why=why), None
     if now.passed.columns.n == 0:
         refused = now.refused[0].sentence.rstrip(".") if now.refused else "it is a label there, or was sent before"
         return replace(stage, why=f"the stage hands nothing on of it: {refused}"), None
@@ -94,7 +94,7 @@ async def _checked(
 
 
 async def _hand_on_again(reader: TopicReader, standing: Standing, engine: Engine) -> tuple[int, Handed]:
-    """How many records of the payment's key stand before it, and what the stage makes of it behind them."""
+    """How many records of the payment's key stand before it, and what the stage makes of it in their light."""
     topic, (partition, offset), begin, _, record = standing
     memory = engine.memory()
     if begin > 0:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER
@@ -94,29 +93,17 @@ async def test_records_that_a_stage_sent_twice_count_once(chain: World, explain:
 
 
 async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, explain: Explain) -> None:
-    """A copy of the newest record, in another partition of the last log, where it is no repeat: it is decided again."""
-    tampered, last = "device.payments_1h", events(1, start=201)
-    [payment] = last
-    await alerts_on(chain, events(200))
-    async with chain.worker():
-        await publish(chain, last)
-        await decisions_on(chain, payment.event_id, 1)
-        original = await carried_to(chain, payment.event_id)
-        form = chain.engine.of_stage("merchant").form_out
-        [source, (_, packed)] = original.headers
+    tampered, form = "device.payments_1h", chain.engine.of_stage("merchant").form_out
+
+    def one_more(value: bytes, packed: bytes) -> tuple[bytes, bytes]:
         carried = form.unpack([packed])
-        value = carried.value.copy()
-        value[form.features.index(tampered)] += 1
-        await chain.publish_records(
-            [(original.key, original.value)],
-            original.topic,
-            headers=[source, (FEATURES_HEADER, *form.pack(carried._replace(value=value)))],
-            partition=(original.partition + 1) % DIFFERENT["counterparty"],
-        )
-        await decisions_on(chain, payment.event_id, 2)
-    asked = ("--event", payment.event_id, "--account", payment.account_id)
+        values = carried.value.copy()
+        values[form.features.index(tampered)] += 1
+        return value, form.pack(carried._replace(value=values))[0]
+
+    asked = await decided_again(chain, one_more)
     found = await explain.json(chain, *asked)
-    assert (found["agrees"], found["differences"]) == (False, [])
+    assert (found["agrees"], found["sent_as"], found["differences"]) == (False, "decision", [])
     assert handed_on(found) == [*ALL_AGREE[:2], ("merchant", False, [tampered])]
     code, said = await explain(chain, *asked)
     assert code == 1
@@ -126,17 +113,45 @@ async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, e
     assert f"{tampered}: carried {difference['carried']}, now {difference['now']}" in said
 
 
-async def decisions_on(world: World, event_id: str, count: int) -> None:
-    needle = f'"{event_id}"'.encode()
-    topic = world.settings.decisions_topic
-    await world.records(topic, lambda found: sum(needle in record.value for record in found) >= count)
+async def test_a_payment_that_was_altered_on_its_way_is_told(chain: World, explain: Explain) -> None:
+    asked = await decided_again(chain, lambda value, packed: (value.replace(b'"EUR"', b'"USD"'), packed))
+    code, said = await explain(chain, *asked)
+    assert code == 1
+    assert "DIFFERS, as another payment stands there: it is not what this stage handed on" in " ".join(said.split())
+    found = await explain.json(chain, *asked)
+    assert handed_on(found) == [("account", None, []), ("device", None, []), ("merchant", False, [])]
 
 
-async def carried_to(world: World, event_id: str) -> ConsumerRecord:
-    """The payment in the last log."""
-    needle = f'"{event_id}"'.encode()
-    log = await world.records(world.stages[-1].input_topic, lambda found: any(needle in r.value for r in found))
-    return next(record for record in log if needle in record.value)
+async def decided_again(world: World, forge: Callable[[bytes, bytes], tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """How to ask for a payment that is decided twice: the second time as `forge` alters its value and features.
+
+    The forgery stands in another partition of the last log, with the newest source there: so it is taken, and is no
+    repeat.
+    """
+    last = events(1, start=201)
+    [payment] = last
+    needle, (*_, deciding) = f'"{payment.event_id}"'.encode(), world.stages
+
+    async def decisions(count: int) -> None:
+        await world.records(deciding.decisions_topic, lambda found: sum(needle in r.value for r in found) >= count)
+
+    async with world.worker():
+        await publish(world, events(200))
+        await world.decisions(200)
+        await publish(world, last)
+        await decisions(1)
+        log = await world.records(deciding.input_topic, lambda found: any(needle in r.value for r in found))
+        original = next(record for record in log if needle in record.value)
+        [source, (_, packed)] = original.headers
+        value, packed = forge(original.value, packed)
+        await world.publish_records(
+            [(original.key, value)],
+            deciding.input_topic,
+            headers=[source, (FEATURES_HEADER, packed)],
+            partition=(original.partition + 1) % DIFFERENT["counterparty"],
+        )
+        await decisions(2)
+    return "--event", payment.event_id, "--account", payment.account_id
 
 
 async def test_stages_whose_log_is_gone_are_named_and_no_failure(chain: World, explain: Explain) -> None:
