@@ -25,8 +25,10 @@ def add_parser(subparsers: Subparsers) -> None:
         description=(
             "Finds an alert, reads its account's part of the log up to the payment, judges it again and shows the "
             "verdict rule by rule, near misses too (a rule whose thresholds were missed by at most a quarter). With "
-            "--event and --account: any payment, alerted or not. Exit codes: 0 the same as was sent, byte for byte (or "
-            "nothing was sent that could be compared); 1 it differs, or can't be judged again."
+            "--event and --account: any payment, alerted or not. Where other entities have stages of their own, all "
+            "stages before the last are run again too, and compared with what they handed on. Exit codes: 0 the same "
+            "as was sent, byte for byte (or nothing was sent that could be compared); 1 it differs, a stage handed on "
+            "something else, or it can't be judged again."
         ),
         epilog=(
             "example:\n"

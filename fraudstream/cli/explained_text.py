@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fraudstream.engine.near_miss import RuleTrial
+    from fraudstream.explain.chain import StageChecked
     from fraudstream.explain.explained import Explained
 
 _MARKS = {True: "yes", False: "no", None: "?"}
@@ -74,15 +75,37 @@ def _print_verdict(console: Console, explained: Explained) -> None:
                 "there is of a later time, and what stood before is in no topic any more. Here it counts as not listed."
             )
         )
+    _print_stages(console, explained)
 
 
 def _agreement(explained: Explained) -> str:
-    if explained.agrees is None:
+    if explained.sent is None:
         return "Nothing was sent that this could be compared with: no decision on this payment was found."
-    if explained.agrees:
+    if not explained.differences:
         return f"Judged again, the {explained.sent_as} is the same as was sent, byte for byte."
     count = len(explained.differences)
     return f"Judged again, the {explained.sent_as} DIFFERS from what was sent, in {count} field{'s' * (count > 1)}:"
+
+
+def _print_stages(console: Console, explained: Explained) -> None:
+    """What it was judged by, as far as the stages before found it out."""
+    if any(stage.agrees is False for stage in explained.stages):
+        console.print(Text("But what the stages before handed on DIFFERS from what their logs say:", style="bold"))
+    for stage in explained.stages:
+        whence = f"features of {stage.stage}"
+        if stage.records_before is not None:
+            whence += f", from {stage.topic}-{stage.partition} at offset {stage.offset:,}"
+            whence += f" ({stage.records_before:,} records before)"
+        console.print(indented(f"{whence}: {_handed_on(stage)}"))
+        for difference in stage.differences:
+            console.print(indented(f"{difference.feature}: carried {difference.carried}, now {difference.now}", by=4))
+
+
+def _handed_on(stage: StageChecked) -> str:
+    if stage.agrees:
+        return "as carried"
+    what = "DIFFERS" if stage.agrees is False else "may differ" if stage.differences else "could not be checked"
+    return what if stage.why is None else f"{what}, as {stage.why}"
 
 
 def _print_rules(console: Console, title: str, rules: Sequence[RuleTrial], messages: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.trial import Trial
+from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, judge_again
 from fraudstream.explain.sent import Place, Sent, find_alert, find_decision, find_rule_set, likely_first
@@ -23,8 +24,9 @@ class Explained(msgspec.Struct, frozen=True):
     has; above 0 the account's earlier payments may be unknown here. `records_before`: records that were applied before.
     `lists_unknown`: as `Rerun`'s.
 
-    `sent`: the alert or decision that was found, None if none was, `sent_as` which of them. `agrees`: what was judged
-    now is that, byte for byte; None if there was nothing to compare with. `differences`: where not.
+    `sent`: the alert or decision that was found, None if none was, `sent_as` which of them. `differences`: where what
+    was judged now is not that, byte for byte. `stages`: those before the one that judges, in order. `agrees`: there are
+    no differences, and none in what a stage handed on; None if there was nothing sent to compare with.
     """
 
     topic: str
@@ -39,6 +41,7 @@ class Explained(msgspec.Struct, frozen=True):
     sent_as: str | None
     agrees: bool | None
     differences: tuple[Difference, ...]
+    stages: tuple[StageChecked, ...]
     trial: Trial
 
 
@@ -54,8 +57,8 @@ class Topics(msgspec.Struct, frozen=True):
     behind: str
 
     def log_of(self, engine: Engine) -> str:
-        """The log in which payments are decided: the first stage's is that of the payments."""
-        return self.payments if len(engine.stages) == 1 else f"{self.between}-by-{engine.stages[-1]}{self.behind}"
+        """The log that a stage reads: the first one's is that of the payments."""
+        return self.payments if engine.is_first else f"{self.between}-by-{engine.stage}{self.behind}"
 
 
 class Explainer:
@@ -85,7 +88,7 @@ class Explainer:
             decided = None
         if decided is not None:
             return await self._explain(decided.place, decided)
-        log = self._topics.log_of(Engine(self._own))
+        [*_, (_, log)] = self._stages(self._own)
         place = await self._place_of(log, event_id, account_id)
         if place is None:
             raise RerunError(f"'{log}' has no payment {event_id} of account {account_id}.")
@@ -93,25 +96,35 @@ class Explainer:
 
     async def _explain(self, place: Place, sent: Sent | None) -> Explained:
         rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
-        of_all = Engine(rule_set, None, self._too_far_ahead_ms)
-        log, engine = self._topics.log_of(of_all), of_all.of_stage(of_all.stages[-1])
+        *before, (engine, log) = self._stages(rule_set)
         rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
+        stages = await check_stages(self._reader, before, rerun.record)
         found = () if sent is None else _differences(sent, rerun)
+        agrees = None if sent is None else not found
+        if any(stage.agrees is False for stage in stages):
+            agrees = False
         return Explained(
             topic=log,
             partition=place.partition,
             offset=place.offset,
-            published_at_ms=rerun.published_at_ms,
+            published_at_ms=rerun.record.timestamp,
             log_begins_at=rerun.begin,
             records_before=rerun.before,
             lists_unknown=rerun.lists_unknown,
             rule_set=rule_set.digest,
             sent=None if sent is None else sent.answer,
             sent_as=None if sent is None else "alert" if isinstance(sent.answer, Alert) else "decision",
-            agrees=None if sent is None else not found,
+            agrees=agrees,
             differences=found,
+            stages=stages,
             trial=rerun.trial,
         )
+
+    def _stages(self, rule_set: RuleSet) -> list[tuple[Engine, str]]:
+        """Engine and log of each stage, in order."""
+        of_all = Engine(rule_set, None, self._too_far_ahead_ms)
+        engines = [of_all.of_stage(stage) for stage in of_all.stages]
+        return [(engine, self._topics.log_of(engine)) for engine in engines]
 
     async def _rule_set(self, digest: str) -> RuleSet:
         """Raises `RerunError`."""

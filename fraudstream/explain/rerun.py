@@ -15,10 +15,8 @@ List entries of before the log are those of the topic of controls that do not st
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container
-from typing import TypeAlias
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
@@ -30,9 +28,8 @@ from fraudstream.engine.log import list_entry, read_log
 from fraudstream.engine.reading import read
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.explain.sent import Place, find_entries
+from fraudstream.explain.standing import GoneError, Record, standing_at
 from fraudstream.explain.topic_reader import TopicReader
-
-Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 
 class RerunError(Exception):
@@ -44,12 +41,12 @@ class RerunError(Exception):
 
 
 class Rerun(msgspec.Struct, frozen=True):
-    """`begin`: the first offset that the log still has. `before`: records applied before the payment.
-    `lists_unknown`: those that may have had the payment's value: it was put there or taken away since, and what stood
-    before is gone. `alert_seen_whole`: the alert of a memory that had seen the log before it lost its beginning; else
-    `trial`'s."""
+    """`record`: the payment's. `begin`: the first offset that the log still has. `before`: records applied before the
+    payment. `lists_unknown`: those that may have had the payment's value: it was put there or taken away since, and
+    what stood before is gone. `alert_seen_whole`: the alert of a memory that had seen the log before it lost its
+    beginning; else `trial`'s."""
 
-    published_at_ms: int
+    record: Record
     begin: int
     before: int
     lists_unknown: tuple[str, ...]
@@ -59,18 +56,12 @@ class Rerun(msgspec.Struct, frozen=True):
 
 async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Engine, controls: str) -> Rerun:
     """`controls`: the topic of controls. Raises `RerunError` where the payment is gone or was never judged."""
-    begin, end = await reader.span(topic, place.partition)
-    if place.offset < begin:
+    try:
+        _, _, begin, end, record = await standing_at(reader, topic, place)
+    except GoneError as gone:
         raise RerunError(
-            f"{topic}-{place.partition} begins at {begin}: retention has deleted the payment at {place.offset}, so it "
-            "can't be judged again. Its alert on the alerts topic still says why."
-        )
-    if place.offset >= end:
-        raise RerunError(
-            f"{topic}-{place.partition} ends at {end}, before the payment's offset {place.offset}: the topic was "
-            "created again since, or belongs to another cluster."
-        )
-    record = await _record(reader, topic, place)
+            f"{gone}, so it can't be judged again. Its alert on the alerts topic still says why."
+        ) from gone
     memory = engine.memory()
     if begin > 0:
         memory.miss_the_beginning()
@@ -99,7 +90,7 @@ async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Eng
     if reading.verdicts.repeat[0]:
         raise RerunError(f"the record at {place.offset} is a repeat: it got the verdict of its first time.")
     return Rerun(
-        published_at_ms=record.timestamp,
+        record=record,
         begin=begin,
         before=before,
         lists_unknown=tuple(lists_unknown),
@@ -135,9 +126,3 @@ async def _entries_of_before(
         **{entry.key: None for entry in stored},
         **{entry.key: entry for entry in stored if entry not in later},
     }
-
-
-async def _record(reader: TopicReader, topic: str, place: Place) -> Record:
-    async for records in reader.forward(topic, place.partition, place.offset, place.offset + 1):
-        return records[0]
-    raise RerunError(f"{topic}-{place.partition} has no record at {place.offset}.")

@@ -1,6 +1,5 @@
 """`fraudstream explain`: anyone can check what a worker sent, and see why it said nothing."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from fraudstream.contracts import Alert
 from fraudstream.contracts.headers import source_header
 from tests.integration.explain.conftest import Explain
-from tests.integration.stream.test_stages import DIFFERENT, FOUR, events, publish
 from tests.integration.stream.world import RULES, World
 
 PAYMENTS = 60
@@ -44,29 +42,9 @@ async def expect_the_same(world: World, explain: Explain) -> None:
         assert f"yes  account.payments_30d >= 2  {alert.rules[0].message}" in said
         found = await explain.json(world, alert.alert_id, "--since", "1h")
         assert (found["agrees"], found["sent_as"], found["differences"]) == (True, "alert", [])
+        assert found["stages"] == []
         assert found["trial"]["alert"] == found["sent"] == msgspec.json.decode(msgspec.json.encode(alert))
         assert found["records_before"] == int(alert.rules[0].message) - 1
-
-
-async def test_an_alert_of_a_chain_of_stages_is_judged_again_in_the_log_of_the_last(
-    broker: str, unique_name: Callable[[str], str], tmp_path: Path, explain: Explain
-) -> None:
-    world = World(broker, unique_name, tmp_path, rules=FOUR, partitions=DIFFERENT)
-    await world.create_topics()
-    published = events(200)
-    async with world.worker():
-        await publish(world, published)
-        await world.decisions(len({event.event_id for event in published}))
-        alerts = await world.alerts(20)
-    for alert in (alerts[0], alerts[len(alerts) // 2], alerts[-1]):
-        found = await explain.json(world, alert.alert_id)
-        assert found["agrees"], found["differences"]
-        assert found["topic"] == f"{world.settings.group}-{world.settings.payments_topic}-by-counterparty"
-        names = {value["feature"].partition(".")[0] for value in found["trial"]["features"]}
-        assert names >= {"account", "device", "merchant", "counterparty"}
-    event = next(event for event in published if event.event_id not in {alert.event_id for alert in alerts})
-    found = await explain.json(world, "--event", event.event_id, "--account", event.account_id)
-    assert (found["agrees"], found["sent_as"]) == (True, "decision")
 
 
 async def test_a_payment_without_an_alert_is_explained_too(world: World, explain: Explain) -> None:
