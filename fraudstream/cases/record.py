@@ -21,7 +21,7 @@ import msgspec
 
 from fraudstream.cases.book import Held, Memo, Source
 from fraudstream.contracts import Case
-from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, VERSION_HEADER
+from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, version_of
 from fraudstream.contracts.headers import source_of as headers_source
 
 Headers = Sequence[tuple[str, bytes]]
@@ -77,8 +77,8 @@ def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:
 def source_of(headers: Headers) -> Source | None:
     """Where the payment of an alert stood in the log of the stage that decided, if the record's headers say so."""
     found = dict(headers)
-    source, version = headers_source(found.get(SOURCE_HEADER)), found.get(VERSION_HEADER, b"1")
-    return None if source is None or not version.isdigit() else Source(int(source[0]), source[1], int(version))
+    source = headers_source(found.get(SOURCE_HEADER))
+    return None if source is None else Source(int(source[0]), source[1], version_of(found))
 
 
 def origin_of(headers: Headers) -> int | None:

@@ -102,8 +102,10 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     alerts=topics.alerts,
                     decisions=topics.decisions,
                     controls=topics.controls,
-                    between=f"{settings.worker.group}-{topics.payments}",
-                    behind=version_suffix(settings.worker.state_version),
+                    between=lambda stage, version: (
+                        f"{settings.worker.group}-{topics.payments}-by-{stage}{version_suffix(version)}"
+                    ),
+                    state_version=settings.worker.state_version,
                 ),
                 load_rule_set(Path(settings.rules.directory)),
                 settings.worker.too_far_ahead_ms,

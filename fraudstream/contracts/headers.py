@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payment
@@ -20,6 +21,16 @@ def source_header(partition: int, offset: int) -> tuple[str, bytes]:
 
 def version_header(state_version: int) -> tuple[str, bytes]:
     return (VERSION_HEADER, b"%d" % state_version)
+
+
+def version_of(headers: Mapping[str, bytes]) -> int:
+    """That of an answer's `version_header`, 1 without one.
+
+    >>> version_of(dict([version_header(2)])), version_of({})
+    (2, 1)
+    """
+    version = headers.get(VERSION_HEADER, b"")
+    return int(version) if version.isdigit() else 1
 
 
 def origin_header(partition: int) -> tuple[str, bytes]:

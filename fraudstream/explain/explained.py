@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
@@ -46,19 +48,15 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """Where the log, what was sent, and the rule sets stand. `between`: the first part of the names of the logs between
-    stages, `behind` what follows the stage's name."""
+    """Where the log, what was sent, and the rule sets stand. `between`: the log that a stage behind the first reads, by
+    its name and the state version. `state_version`: of the worker that decides now."""
 
     payments: str
     alerts: str
     decisions: str
     controls: str
-    between: str
-    behind: str
-
-    def log_of(self, engine: Engine) -> str:
-        """The log that a stage reads: the first one's is that of the payments."""
-        return self.payments if engine.is_first else f"{self.between}-by-{engine.stage}{self.behind}"
+    between: Callable[[str, int], str]
+    state_version: int
 
 
 class Explainer:
@@ -88,7 +86,7 @@ class Explainer:
             decided = None
         if decided is not None:
             return await self._explain(decided.place, decided)
-        [*_, (_, log)] = self._stages(self._own)
+        [*_, (_, log)] = self._stages(self._own, self._topics.state_version)
         place = await self._place_of(log, event_id, account_id)
         if place is None:
             raise RerunError(f"'{log}' has no payment {event_id} of account {account_id}.")
@@ -96,7 +94,8 @@ class Explainer:
 
     async def _explain(self, place: Place, sent: Sent | None) -> Explained:
         rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
-        *before, (engine, log) = self._stages(rule_set)
+        version = self._topics.state_version if sent is None else sent.state_version
+        *before, (engine, log) = self._stages(rule_set, version)
         rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
         stages = await check_stages(self._reader, before, rerun.record)
         found = () if sent is None else _differences(sent, rerun)
@@ -120,11 +119,12 @@ class Explainer:
             trial=rerun.trial,
         )
 
-    def _stages(self, rule_set: RuleSet) -> list[tuple[Engine, str]]:
-        """Engine and log of each stage, in order."""
+    def _stages(self, rule_set: RuleSet, state_version: int) -> list[tuple[Engine, str]]:
+        """Engine and log of each stage, in order: the first one's is that of the payments, whatever the version."""
         of_all = Engine(rule_set, None, self._too_far_ahead_ms)
-        engines = [of_all.of_stage(stage) for stage in of_all.stages]
-        return [(engine, self._topics.log_of(engine)) for engine in engines]
+        between = [self._topics.between(stage, state_version) for stage in of_all.stages[1:]]
+        logs = [self._topics.payments, *between]
+        return [(of_all.of_stage(stage), log) for stage, log in zip(of_all.stages, logs, strict=True)]
 
     async def _rule_set(self, digest: str) -> RuleSet:
         """Raises `RerunError`."""

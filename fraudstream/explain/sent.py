@@ -12,7 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Alert, Decision
 from fraudstream.contracts.control import ListEntry, Stored, StoredRuleSet
-from fraudstream.contracts.headers import SOURCE_HEADER, source_of
+from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
 from fraudstream.explain.topic_reader import NoTopicError, Span, TopicReader
 
 CHUNK_RECORDS = 10_000  # read at once
@@ -30,11 +30,12 @@ class Place(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """An alert or a decision, its bytes, and the place of the payment that it answers."""
+    """An alert or a decision, its bytes, and the place of the payment that it answers, in a log of that version."""
 
     answer: Alert | Decision
     value: bytes
     place: Place
+    state_version: int
 
 
 async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: int | None) -> Sent | None:
@@ -138,7 +139,7 @@ async def _newest(
             for record in reversed(chunk):
                 answer = matches(record.value) if record.value is not None else None
                 if answer is not None and (place := place_of(record)) is not None:
-                    return Sent(answer, record.value, place)
+                    return Sent(answer, record.value, place, version_of(dict(record.headers)))
             spans[partition] = Span(begin, low)
             if low <= begin:
                 del spans[partition]

@@ -89,6 +89,7 @@ async def test_another_chain_takes_over_and_each_payment_has_one_verdict(
     change: Change, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await taken_over(change, capsys, killed=False)
+    await check_explained(change, capsys)
 
 
 @pytest.mark.parametrize("change", [("one more", ONE_EACH, False)], ids=["one more"], indirect=True)
@@ -169,6 +170,20 @@ async def taken_over(change: Change, capsys: pytest.CaptureFixture[str], killed:
 def listed(world: World, device: str) -> None:
     """By a command that knows the old version only."""
     assert main(["lists", "add", "stolen_devices", device, "--by", "r.holm", *world.flags()]) == 0
+
+
+async def check_explained(change: Change, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alerts of both versions, under the settings of the new one."""
+    flags = change.new.flags({"worker.state_version": "2"})
+    alerts = await change.new.alerts(100)
+    for world in change:
+        digest = world.engine.rule_set.digest
+        of_version = [alert for alert in alerts if alert.rule_set == digest]
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["explain", of_version[-1].alert_id, "--json", *flags]) == 0
+        explained = msgspec.json.decode(capsys.readouterr().out)
+        assert (explained["topic"], explained["agrees"]) == (world.stages[-1].input_topic, True)
+        assert [stage["agrees"] for stage in explained["stages"]] == [True] * (len(world.stages) - 1)
 
 
 async def decisions_of(world: World, payments: int) -> list[tuple[Decision, bytes]]:
