@@ -43,6 +43,9 @@ class Source(NamedTuple):
         """The partition of that log; offsets of no other one compare."""
         return f"{self.partition}" if self.state_version == 1 else f"v{self.state_version}-{self.partition}"
 
+    def __str__(self) -> str:
+        return f"{self.log}:{self.offset}"
+
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a case remembers beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
