@@ -106,7 +106,10 @@ class Undisturbed:
 
     def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:
         at = [records[rejection.position] for rejection in refused]
-        letters = [dead_letter(record, r.reason, r.sentence, r.path) for record, r in zip(at, refused, strict=True)]
+        letters = [
+            dead_letter(record, record.topic, record.partition, r.reason, r.sentence, r.path)
+            for record, r in zip(at, refused, strict=True)
+        ]
         self._answer(self.dead_letters, at, [letter.key for letter in letters], [_encode(letter) for letter in letters])
 
     def _answer(

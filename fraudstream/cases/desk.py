@@ -146,7 +146,7 @@ class Desk:
 
     def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
         log.warning("%s/%d at %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
-        letter = dead_letter(record, reason, sentence, path)
+        letter = dead_letter(record, record.topic, record.partition, reason, sentence, path)
         topic = self._settings.dead_letters_topic
         self._before.append(Outgoing(topic, letter.key, msgspec.json.encode(letter)))
         self._tell.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))

@@ -50,10 +50,6 @@ class Record(Protocol):
     """What a dead letter is made of; aiokafka's `ConsumerRecord` fits."""
 
     @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
@@ -65,9 +61,9 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-def dead_letter(record: Record, reason: ReasonCode, sentence: str, path: str) -> DeadLetter:
-    """The dead letter of a record. Keys longer than 4 KiB are cut and headers over 32 KiB in all left out, and the
-    sentence says so."""
+def dead_letter(record: Record, topic: str, partition: int, reason: ReasonCode, sentence: str, path: str) -> DeadLetter:
+    """The dead letter of a record, and where that stands. Keys longer than 4 KiB are cut and headers over 32 KiB in all
+    left out, and the sentence says so."""
     value, key = record.value or b"", record.key
     headers = tuple((name, value or b"") for name, value in record.headers)
     if key is not None and len(key) > KEY_BYTES_KEPT:
@@ -80,8 +76,8 @@ def dead_letter(record: Record, reason: ReasonCode, sentence: str, path: str) ->
         reason=reason,
         sentence=sentence,
         path=path,
-        topic=record.topic,
-        partition=record.partition,
+        topic=topic,
+        partition=partition,
         offset=record.offset,
         timestamp_ms=record.timestamp,
         value=value[:VALUE_BYTES_KEPT],

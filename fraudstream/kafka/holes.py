@@ -6,13 +6,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 PATIENCE_S: Final = 5.0  # what is missing comes within milliseconds
 
 log = logging.getLogger(__name__)
+
+
+class Record(Protocol):
+    @property
+    def offset(self) -> int: ...
+
+
+R = TypeVar("R", bound=Record)
 
 
 class Holes:
@@ -23,9 +31,7 @@ class Holes:
         self._consumer = consumer
         self._met: dict[TopicPartition, tuple[int, float]] = {}  # where, and when first
 
-    def before(
-        self, tp: TopicPartition, start: int, records: Sequence[ConsumerRecord[bytes, bytes]]
-    ) -> Sequence[ConsumerRecord[bytes, bytes]]:
+    def before(self, tp: TopicPartition, start: int, records: Sequence[R]) -> Sequence[R]:
         """The records that a fetch from `start` brought, up to the first hole; there the consumer reads again. A hole
         that stays for `PATIENCE_S` is passed, and logged."""
         due = start

@@ -29,10 +29,9 @@ from fraudstream.stream.forward import send_on
 from fraudstream.stream.outputs import Outgoing
 
 if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord
-
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.as_parsed import FetchedRecord
     from fraudstream.stream.micro_batch import FetchedList
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.rule_sets import RuleSets
@@ -92,7 +91,7 @@ class Decider:
             raise Refusal(f"{self._app.settings.input_topic}-{partition.number}: {error}") from error
 
     async def _judge(
-        self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord], rule_sets: RuleSets
+        self, partition: Partition, next_offset: int, records: Sequence[FetchedRecord], rule_sets: RuleSets
     ) -> None:
         controls = controls_in(records)
         if controls:
@@ -117,7 +116,7 @@ class Decider:
         self,
         partition: Partition,
         next_offset: int,
-        records: Sequence[ConsumerRecord],
+        records: Sequence[FetchedRecord],
         spans: Sequence[Span | HandedSpan],
     ) -> None:
         """With the memory, before any await: what is applied is never applied again."""
@@ -134,7 +133,7 @@ class Decider:
             size=partition.memory.memory_bytes,
         )
 
-    def _answer(self, partition: Partition, records: Sequence[ConsumerRecord], span: Span, started: float) -> None:
+    def _answer(self, partition: Partition, records: Sequence[FetchedRecord], span: Span, started: float) -> None:
         verdicts, positions, refused, events, dropped, arrived_at_ms = span.reading
         partition.applied += events
         alerts = verdicts.alerts()
@@ -164,7 +163,7 @@ class Decider:
             size=partition.memory.memory_bytes,
         )
 
-    def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[ConsumerRecord]) -> None:
+    def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[FetchedRecord]) -> None:
         started, building = time.perf_counter(), partition.memory.building
         spans = hand_log_on(self._app.engine, partition.memory, records)
         self._move_on(partition, next_offset, records, spans)
@@ -174,7 +173,7 @@ class Decider:
         if building and not partition.memory.building:
             self._app.versions.decide_from_here(partition)
 
-    def _pass(self, partition: Partition, records: Sequence[ConsumerRecord], span: HandedSpan, started: float) -> None:
+    def _pass(self, partition: Partition, records: Sequence[FetchedRecord], span: HandedSpan, started: float) -> None:
         app, handed = self._app, span.handed
         assert app.forwards is not None, "a stage that does not decide has a next one"
         partition.applied += handed.events
@@ -198,7 +197,7 @@ class Decider:
     def _send(
         self,
         partition: Partition,
-        records: Sequence[ConsumerRecord],
+        records: Sequence[FetchedRecord],
         verdicts: Verdicts,
         positions: list[int],
         alerts: list[Alert],
@@ -221,17 +220,18 @@ class Decider:
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
 
     def _send_dead_letters(
-        self, partition: Partition, records: Sequence[ConsumerRecord], refused: list[Rejection]
+        self, partition: Partition, records: Sequence[FetchedRecord], refused: list[Rejection]
     ) -> None:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
         if refused:
-            letters = [dead_letter(records[r.position], r.reason, r.sentence, r.path) for r in refused]
+            topic = app.settings.input_topic
+            letters = [dead_letter(records[r.position], topic, number, r.reason, r.sentence, r.path) for r in refused]
             partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
 
 
 def _answers(
     number: int,
-    records: Sequence[ConsumerRecord],
+    records: Sequence[FetchedRecord],
     positions: list[int],
     keys: Sequence[bytes],
     values: Sequence[bytes],

@@ -14,9 +14,10 @@ from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, LEARNT_
 from fraudstream.stream.outputs import Acknowledgement, Outgoing, Output
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer, ConsumerRecord
+    from aiokafka import AIOKafkaProducer
 
     from fraudstream.engine.log import HandedSpan
+    from fraudstream.stream.as_parsed import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
@@ -25,7 +26,7 @@ def send_on(
     producer: AIOKafkaProducer,
     settings: StreamSettings,
     number: int,
-    records: Sequence[ConsumerRecord],
+    records: Sequence[FetchedRecord],
     span: HandedSpan,
     now_ms: int,
 ) -> set[Acknowledgement]:
@@ -43,6 +44,6 @@ def send_on(
             headers = [source_header(number, record.offset), (FEATURES_HEADER, carried[i]), *learnt]
             if kept:
                 headers += [header for header in kept if header in record.headers]
-            yield keys[i], record.value, headers
+            yield keys[i], record.value or b"", headers
 
     return output.spread(producer, keys, outgoing, now_ms) if keys else set()

@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from fraudstream.kafka.holes import Holes
+from fraudstream.stream.as_parsed import take_as_parsed
 from fraudstream.stream.failure import WorkerFailure
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class ListThread(driver.AIOKafkaConsumerThread):
         """What is fetched, and what came to the broker since. aiokafka fetches ahead, but then the first record that
         comes, and no more until that is taken: while judging takes its time, all others would wait for another round.
         """
+        take_as_parsed(consumer._fetcher)
         ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
         records = dict(await super()._fetch_records(consumer, active, *args, **kwargs))
         few = 0 < sum(map(len, records.values())) < FEW_RECORDS

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from aiokafka import ConsumerRecord
 from aiokafka.errors import ConsumerStoppedError
 from faust.serializers.schemas import Schema
 from faust.tables.manager import TableManager
@@ -21,6 +20,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from fraudstream.stream.as_parsed import FetchedRecord
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.list_thread import FAUST_LOG, ListThread
 
@@ -40,7 +40,7 @@ class FetchedList(NamedTuple):
     the offsets of records alone don't tell. `end`: the partition's end as the broker last told it.
     """
 
-    records: Sequence[ConsumerRecord]
+    records: Sequence[FetchedRecord]
     first: int
     next: int
     end: int
@@ -141,7 +141,7 @@ class ListConsumer(driver.Consumer):
             begin = spans[tp][1] if tp in records else self._thread.begin_now(tp)
             yield tp, self._message(tp, FetchedList((), end if begin is None else min(begin, end), end, end), high)
 
-    def _ends_without_record(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> list[tuple[TP, int]]:
+    def _ends_without_record(self, records: Mapping[TP, Sequence[FetchedRecord]]) -> list[tuple[TP, int]]:
         """Changelogs read to their end, where the end is a control record, which is never delivered: else recovery
         waits on."""
         recovery = cast(TableManager, self.app.tables).recovery
