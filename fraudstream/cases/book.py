@@ -31,8 +31,8 @@ CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
 
 
 class Source(NamedTuple):
-    """Where the payment of an alert stood in the log of the stage that decided. `state_version`: each one after the
-    first has a log of its own where several stages keep memories."""
+    """Where the payment of an alert stood in the log of the stage that decided. `state_version`: each has a log of its
+    own where several stages keep memories."""
 
     partition: int
     offset: int
@@ -40,7 +40,7 @@ class Source(NamedTuple):
 
     @property
     def log(self) -> str:
-        """The partition of that log; offsets of no other one compare."""
+        """The partition of that version's log; offsets of no other one compare."""
         return f"{self.partition}" if self.state_version == 1 else f"v{self.state_version}-{self.partition}"
 
     def __str__(self) -> str:

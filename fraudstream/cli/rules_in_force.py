@@ -28,7 +28,7 @@ BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import stage_settings
     from fraudstream.contracts import RuleSwitch, StoredRuleSet
-    from fraudstream.stream.control_log import put_in_force
+    from fraudstream.stream.control_log import bring_lists_along, put_in_force
 
     directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
@@ -45,6 +45,7 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
         switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
         if version is None:
             return await put_in_force(stream, stored, [switch])
+        await bring_lists_along(stream)
         if first is not stream:  # it judges by these rules before there is a payment for it to decide
             await put_in_force(stream, stored, [switch])
         handover = msgspec.structs.replace(switch, state_version=version)

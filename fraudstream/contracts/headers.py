@@ -12,7 +12,7 @@ SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: 
 ORIGIN_HEADER: Final = "origin"  # of an alert of a single stage: the partition of `payments` where its payment stands
 FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
 LEARNT_HEADER: Final = ("learnt", b"")  # between stages: not decided by this state version, which is building then
-VERSION_HEADER: Final = "state-version"  # of an answer: whose log between stages its `source` means, if not the first's
+VERSION_HEADER: Final = "state-version"  # of an answer: which state version gave it, if not the first
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:

@@ -105,7 +105,7 @@ class StreamApp(faust.App):
                     await self._open(partition)
                 partition.check_whole()
                 self.versions.go_on(partition)
-        undecided = {p.number for p in self.partitions.values() if p.handed_over or p.memory.building}
+        undecided = {p.number for p in self.partitions.values() if p.handed_over or p.building}
         log.info("judging partitions %s", sorted(set(numbers) - undecided))
 
     async def _open(self, partition: Partition) -> None:
@@ -219,7 +219,9 @@ class StreamApp(faust.App):
         memory = self.engine.memory()
         memory.state_version = self.settings.state_version
         lanes = self.forwards.partitions if self.forwards is not None else 1
-        return Partition(number, memory, await self._writer(number), self.settings.checkpoint_mode, lanes)
+        partition = Partition(number, memory, await self._writer(number), self.settings.checkpoint_mode, lanes)
+        partition.learns = self.settings.rebuild and not self.settings.stage_is_first
+        return partition
 
     async def _writer(self, number: int) -> ChangelogWriter:
         if self.settings.checkpoint_mode == "transaction":

@@ -100,7 +100,25 @@ async def logs_of_other_versions(settings: StreamSettings) -> list[str]:
     changelog = rf"{re.escape(settings.group)}-\w+?(-v\d+)?-memory-changelog"
     found = [name for name in topics if (match := re.fullmatch(between, name)) and (match[1] or "") != ours]
     others = any((match[1] or "") != ours for name in topics if (match := re.fullmatch(changelog, name)))
-    return [*found, settings.payments_topic] if others and not settings.stage_is_first else found
+    beside = others and not settings.stage_is_first and settings.payments_topic in topics
+    return [*found, settings.payments_topic] if beside else found
+
+
+async def bring_lists_along(settings: StreamSettings) -> None:
+    """Write what the lists hold today, and what was taken off, to the log of a version that is about to decide: those
+    before it may have decided in another log, and of this one entries may be out of date. `settings`: of the stage that
+    decides. Returns once nothing has changed meanwhile; what comes later goes into that log, too."""
+    written: dict[tuple[str, str], ListEntry] = {}
+    while True:
+        entries = (await read_controls(settings)).entries
+        new = [entry for key, entry in entries.items() if written.get(key) != entry]
+        if not new:
+            return
+        topic = deciding_topic(settings)
+        async with _producer(settings) as producer:
+            for number in await partitions_of(settings.brokers, topic):
+                await _write(producer, topic, number, new)
+        written = entries
 
 
 async def put_in_force(

@@ -19,7 +19,7 @@ import numpy as np
 
 from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
-from fraudstream.contracts.headers import origin_header, source_header, version_header
+from fraudstream.contracts.headers import CONTROL_HEADER, LEARNT_HEADER, origin_header, source_header, version_header
 from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.log import HandedSpan, Span, controls_in, hand_log_on, read_log, rule_sets_named
@@ -89,6 +89,8 @@ class Decider:
                 self._hand_on(partition, fetched.next, records)
         except OtherFeatures as error:
             raise Refusal(f"{self._app.settings.input_topic}-{partition.number}: {error}") from error
+        if partition.learns and any(map(_is_decided, records)):
+            self._app.versions.decide_from_here(partition)
 
     async def _judge(
         self, partition: Partition, next_offset: int, records: Sequence[FetchedRecord], rule_sets: RuleSets
@@ -203,8 +205,7 @@ class Decider:
         alerts: list[Alert],
     ) -> None:
         app, number, now_ms = self._app, partition.number, int(time.time() * 1000)
-        of_first = app.settings.stage_is_first or app.settings.state_version == 1
-        version = [] if of_first else [version_header(app.settings.state_version)]
+        version = [version_header(app.settings.state_version)] if app.settings.state_version > 1 else []
         if app.decisions is not None and verdicts.n:
             values = _encoder.encode_lines(verdicts.decisions()).splitlines()
             keys = [payment.account_id.encode() for payment in verdicts.payments]
@@ -215,8 +216,8 @@ class Decider:
             of_alerts = list(compress(positions, verdicts.alerted.tolist()))
             values = [_encoder.encode(alert) for alert in alerts]
             keys = [alert.account_id.encode() for alert in alerts]
-            origin = [origin_header(number)] if app.settings.stage_is_first else version
-            answers = _answers(number, records, of_alerts, keys, values, origin)
+            origin = [origin_header(number)] if app.settings.stage_is_first else []
+            answers = _answers(number, records, of_alerts, keys, values, [*version, *origin])
             partition.pending |= app.alerts.send(app.output_producer, number, answers, now_ms)
 
     def _send_dead_letters(
@@ -227,6 +228,11 @@ class Decider:
             topic = app.settings.input_topic
             letters = [dead_letter(records[r.position], topic, number, r.reason, r.sentence, r.path) for r in refused]
             partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
+
+
+def _is_decided(record: ConsumerRecord) -> bool:
+    """Whether the state version decides it that handed it on."""
+    return LEARNT_HEADER not in record.headers and CONTROL_HEADER not in record.headers
 
 
 def _answers(

@@ -77,13 +77,8 @@ class ListThread(driver.AIOKafkaConsumerThread):
                 self._passed[tp] = (start, after)
         for tp, batch in records.items():
             start, first = starts.get(tp), batch[0].offset
-            if start is not None and first - start > GAP_OF_A_MARKER:
-                await self._check_not_deleted(consumer, tp, start, first)
-            if start is not None and first < start and tp.topic in self.app.settings.topics_read:
-                raise WorkerFailure(
-                    f"{tp.topic}-{tp.partition}: the log goes back from {start} to {first}: its end was lost, or it "
-                    "was created again. Started again, the worker says how to go on."
-                )
+            if start is not None:
+                await self._check_goes_on(consumer, tp, start, first)
             after = positions.get(tp)
             self.spans[tp] = (
                 first if start is None else min(start, first),
@@ -98,15 +93,18 @@ class ListThread(driver.AIOKafkaConsumerThread):
         take_as_parsed(consumer._fetcher)
         ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
         records = dict(await super()._fetch_records(consumer, active, *args, **kwargs))
-        few = 0 < sum(map(len, records.values())) < FEW_RECORDS
+        count, at_most = sum(map(len, records.values())), consumer._max_poll_records
+        few = 0 < count < min(FEW_RECORDS, at_most)
         if ahead and few and all(tp.topic in self.app.settings.topics_read for tp in records):
             stood = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
-            since = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=kwargs["max_records"])
+            since = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most - count)
             for tp, (state, sought) in stood.items():
                 if self._state(tp) is not state or self._sought.get(tp) is not sought:
                     del records[tp]  # it goes on from elsewhere now
             for tp, batch in since.items():
-                records[tp] = [*records.get(tp, ()), *batch]
+                if (before := records.get(tp)) is not None:
+                    await self._check_goes_on(consumer, tp, before[-1].offset + 1, batch[0].offset)
+                records[tp] = [*(before or ()), *batch]
         self._fetched_at = time.monotonic()
         return records
 
@@ -134,10 +132,15 @@ class ListThread(driver.AIOKafkaConsumerThread):
         start, after = self._passed.get(tp, (position, position))
         return start if after == position else position  # else it was sought elsewhere since
 
-    async def _check_not_deleted(self, consumer: Any, tp: TP, start: int, first: int) -> None:
-        """Gaps are markers and aborted records; but where the log now begins after `start`, records were lost."""
-        earliest = (await consumer.beginning_offsets([tp]))[tp]
-        if earliest > start:
+    async def _check_goes_on(self, consumer: Any, tp: TP, start: int, first: int) -> None:
+        """Where the record at `first` comes after all before `start`. Gaps are markers and aborted records; but where
+        the log now begins after `start`, records were lost."""
+        if first < start and tp.topic in self.app.settings.topics_read:
+            raise WorkerFailure(
+                f"{tp.topic}-{tp.partition}: the log goes back from {start} to {first}: its end was lost, or it "
+                "was created again. Started again, the worker says how to go on."
+            )
+        if first - start > GAP_OF_A_MARKER and (earliest := (await consumer.beginning_offsets([tp]))[tp]) > start:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: retention deleted the records {start} to {earliest - 1} before they were "
                 f"read. Give the topic a longer retention; started again, the worker says how to go on."

@@ -29,7 +29,8 @@ class Partition:
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
     checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. `lanes`: partitions that its
-    payments go on to. `seeded`: as of its checkpoint. While `frozen`, before recovery and after the last checkpoint,
+    payments go on to. `seeded`: as of its checkpoint. `learns`: nothing has come that this state version decides, while
+    it is built. While `frozen`, before recovery and after the last checkpoint,
     nothing may be applied.
     """
 
@@ -46,6 +47,7 @@ class Partition:
         self.torn = False
         self.begin = 0
         self.seeded = False
+        self.learns = False
         self.next_offset = -1
         self.saved_offset = -1
         self.changelog_begin = 0  # where recovery begins to read
@@ -68,6 +70,11 @@ class Partition:
     def only_opened(self) -> bool:
         """Nothing was applied to the memory yet, and it has no rows."""
         return self.next_offset == self.begin and not self.seeded
+
+    @property
+    def building(self) -> bool:
+        """Nothing of it is decided by this state version yet."""
+        return self.learns or self.memory.building
 
     @property
     def handed_over(self) -> bool:

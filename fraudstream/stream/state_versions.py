@@ -65,7 +65,7 @@ class StateVersions:
         partition.frozen = partition.handed_over
         if partition.handed_over:
             self._tell_handed_over(partition)
-        elif partition.memory.building:
+        elif partition.building:
             log.info("partition %d: building the memory from offset %d on", partition.number, partition.next_offset)
             sentence = f"building the memory of state version {self._app.settings.state_version}"
             self._app.observer.on_undecided(partition.number, sentence=sentence, building=True)
@@ -73,7 +73,8 @@ class StateVersions:
             self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set)
 
     def decide_from_here(self, partition: Partition) -> None:
-        """A switch in the log has named this version."""
+        """A switch in the log has named this version, or what it decides has come from the stage before."""
+        partition.learns = False
         version, judges = self._app.settings.state_version, self._app.rule_sets is not None
         log.warning(
             "partition %d: built; state version %d decides it from now on%s",
@@ -90,7 +91,7 @@ class StateVersions:
 
     def tell_building(self) -> None:
         """How far the memories are that are building, every few seconds."""
-        building = [partition for partition in self._app.partitions.values() if partition.memory.building]
+        building = [partition for partition in self._app.partitions.values() if partition.building]
         if not building or time.monotonic() - self._said_at < SAY_S:
             return
         self._said_at = time.monotonic()

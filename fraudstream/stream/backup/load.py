@@ -90,9 +90,11 @@ async def _check_empty(settings: StreamSettings, partitions: int) -> None:
     async with changelog_reader(settings) as reader:
         for number in range(partitions):
             if await reader.end(number) > 0:
+                alone = settings.stage_is_first and settings.next_stage is None  # else its place is in a version's log
+                otherwise = ", or raise worker.state_version and run that" if alone else ""
                 raise Refusal(
                     f"{settings.changelog_topic}-{number} is not empty. Stop all workers, then delete the topic and "
-                    "run `fraudstream topics apply`, or raise worker.state_version and run that; then import again."
+                    f"run `fraudstream topics apply`{otherwise}; then import again."
                 )
 
 

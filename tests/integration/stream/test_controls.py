@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import Decision, ListEntry
-from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
+from fraudstream.contracts.control import Control, RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
-from fraudstream.stream.control_log import keep, put_in_force
+from fraudstream.stream.control_log import bring_lists_along, keep, put_in_force
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, payment
 
@@ -283,3 +283,20 @@ def _source(record: ConsumerRecord[bytes, bytes]) -> tuple[int, int]:
     [source] = [value for name, value in record.headers if name == "source"]
     partition, _, offset = source.decode().partition(":")
     return int(partition), int(offset)
+
+
+async def test_a_log_gets_what_lists_hold_today_and_what_was_taken_off_since(world: World) -> None:
+    """For a version that is about to decide by that log, where another one decided by another log meanwhile."""
+    stolen = ListEntry("stolen_devices", "dev-8", "r.holm", 0)
+    back, another = (
+        msgspec.structs.replace(stolen, issued_at_ms=1, removed=True),
+        msgspec.structs.replace(stolen, value="dev-9"),
+    )
+    await put_in_force(world.settings, [], [stolen])
+    await keep(world.settings, [back, another])
+    await bring_lists_along(world.settings)
+    log = await world.records(world.settings.payments_topic, lambda found: len(found) >= 3 * PARTITIONS)
+    for number in range(PARTITIONS):
+        controls = [msgspec.json.decode(record.value, type=Control) for record in log if record.partition == number]
+        assert controls[0] == stolen
+        assert set(controls[1:]) == {back, another}

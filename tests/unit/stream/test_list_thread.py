@@ -109,6 +109,7 @@ class Consumer:
     def __init__(self, *ends: int, earliest: int = 0) -> None:
         self.ends, self.earliest = list(ends), earliest
         self._fetcher = SimpleNamespace(_records={})  # what is fetched ahead
+        self._max_poll_records = 5_000
 
     async def beginning_offsets(self, partitions: Any) -> dict[TP, int]:
         return dict.fromkeys(partitions, self.earliest)
@@ -214,6 +215,16 @@ async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(mo
     thread._fetched_at = time.monotonic() + 1.0
     answering(thread, monkeypatch, (1_001, 1_002))
     assert await offsets_fetched(thread, consumer) == [1_001], "fetched just now"
+
+
+async def test_what_was_lost_between_a_fetch_ahead_and_the_next_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka goes on where the log now begins, without a word; and where it ends, if it was cut off."""
+    for since, earliest, told in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "goes back")):
+        thread, consumer = Thread(), Consumer(1_000, earliest=earliest)
+        consumer._fetcher._records[TP0] = "a record"
+        answering(thread, monkeypatch, (0, 1), since)
+        with pytest.raises(WorkerFailure, match=told):
+            await offsets_fetched(thread, consumer)
 
 
 async def test_what_was_fetched_before_a_seek_is_not_put_before_what_comes_after_it(
