@@ -230,7 +230,7 @@ class Decider:
             partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
 
 
-def _is_decided(record: ConsumerRecord) -> bool:
+def _is_decided(record: FetchedRecord) -> bool:
     """Whether the state version decides it that handed it on."""
     return LEARNT_HEADER not in record.headers and CONTROL_HEADER not in record.headers
 
