@@ -8,6 +8,7 @@ import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
@@ -96,7 +97,13 @@ class Explainer:
         rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
         version = self._topics.state_version if sent is None else sent.state_version
         *before, (engine, log) = self._stages(rule_set, version)
-        rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
+        try:
+            rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
+        except OtherFeatures as error:
+            raise RerunError(
+                f"the payments in {log} carry features of another rules/features.yaml than that of rule set "
+                f"{rule_set.digest}. Name the directory of the rules that judged them with --rules."
+            ) from error
         stages = await check_stages(self._reader, before, rerun.record)
         found = () if sent is None else _differences(sent, rerun)
         agrees = None if sent is None else not found

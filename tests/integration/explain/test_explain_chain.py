@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fraudstream.contracts import Alert, Label, Payment
@@ -193,3 +194,22 @@ async def test_a_stage_whose_log_lost_its_beginning_may_differ(kafka_chain: Worl
 
 def account_features(world: World) -> tuple[str, ...]:
     return world.engine.of_stage("account").form_out.features
+
+
+async def test_a_payment_without_a_decision_under_other_features_is_told_to_want_the_rules_that_judged_it(
+    chain: World, explain: Explain, tmp_path: Path
+) -> None:
+    chain.settings = msgspec.structs.replace(chain.settings, decisions=False)
+    async with chain.worker():
+        await publish(chain, events(200))
+        alert = (await chain.alerts(20))[-1]
+    other = tmp_path.with_name(f"{tmp_path.name}-other")
+    for path, text in FOUR.items():
+        (other / path).parent.mkdir(parents=True, exist_ok=True)
+        (other / path).write_text(text.replace("window: 1h", "window: 2h"))
+    named = ("--event", alert.event_id, "--account", alert.account_id)
+    code, said = await explain(chain, *named, rules=other)
+    assert code == 1
+    assert "carry features of another rules/features.yaml than that of rule set" in said
+    code, said = await explain(chain, *named)
+    assert (code, "Nothing was sent that this could be compared with" in said) == (0, True), said
