@@ -47,7 +47,7 @@ class Cluster:
             payments_topic=unique_name("payments"),
             dead_letters_topic=unique_name("dead-letters"),
             fetch_wait_ms=5,
-            session_timeout_s=6.0,
+            session_timeout_s=6.0 if fenced else 4.0,
         )
 
     def view(self) -> CaseView:

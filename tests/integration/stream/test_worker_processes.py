@@ -77,7 +77,7 @@ async def test_a_worker_that_does_not_end_in_time_is_killed_and_that_is_said(wor
         workers = children(supervisor)
         os.kill(workers[0], signal.SIGSTOP)
         await supervisor.stop(EXIT_CODE)
-        assert "was killed: it had not ended after 13 s" in supervisor.log.read_text()
+        assert "was killed: it had not ended after 12 s" in supervisor.log.read_text()
         await gone(workers)
     finally:
         supervisor.kill()
