@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.explain.explained import Explainer, Topics
     from fraudstream.explain.topic_reader import TopicReader
-    from fraudstream.stream.settings import version_suffix
+    from fraudstream.stream.settings import log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else int(time.time() * 1000) - args.since
@@ -102,9 +103,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     alerts=topics.alerts,
                     decisions=topics.decisions,
                     controls=topics.controls,
-                    between=lambda stage, version: (
-                        f"{settings.worker.group}-{topics.payments}-by-{stage}{version_suffix(version)}"
-                    ),
+                    between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),
                 load_rule_set(Path(settings.rules.directory)),

@@ -130,7 +130,9 @@ def hand_log_on(engine: Engine, memory: Memory, records: Sequence[LogRecord]) ->
         read_to = min(end + 1, len(records))
         spans.append(HandedSpan(handed, read_to - begin, not memory.building))
         if end < read_to and engine.is_first:
-            _hand_over(memory, _decoded(end, records[end]))
+            control = _decoded(end, records[end])
+            if isinstance(control, RuleSwitch):
+                _hand_over(memory, control.state_version)
         begin = read_to
         if memory.handed_over or begin == len(records):
             break
@@ -178,11 +180,10 @@ def _apply(engines: Mapping[str, Engine], memory: Memory, position: int, record:
     return []
 
 
-def _hand_over(memory: Memory, control: Control | Rejection) -> None:
-    """From the memory to that of a later version, or to it."""
-    version = control.state_version if isinstance(control, RuleSwitch) else None
+def _hand_over(memory: Memory, version: int | None) -> None:
+    """To that version, where a switch names one: it may be the memory's own, that is built, or a later one."""
     if version == memory.state_version:
-        memory.building = False
+        memory.building = False  # whatever the rules: nobody else decides from here on
     elif version is not None and version > memory.state_version and not memory.building:
         memory.handed_over_to = version
 
@@ -191,13 +192,12 @@ def _switch(engines: Mapping[str, Engine], memory: Memory, position: int, switch
     digest, version = switch.rule_set, switch.state_version
     if memory.building and version != memory.state_version:
         return []  # for those who decide
-    if version is not None and version > memory.state_version:
-        memory.handed_over_to = version
+    _hand_over(memory, version)
+    if memory.handed_over:
         return []
     if version is not None and version < memory.state_version:
         sentence = f"State version {version} decides no more here: {memory.state_version} does."
         return [Rejection(position, "control", sentence, "$.state_version")]
-    memory.building = False  # whatever the rules: nobody else decides from here on
     engine = engines.get(digest)
     if engine is None:
         sentence = f"The rule set {digest} is not to be had: write it with `fraudstream rules activate`."

@@ -109,15 +109,14 @@ async def bring_lists_along(settings: StreamSettings) -> None:
     before it may have decided in another log, and of this one entries may be out of date. `settings`: of the stage that
     decides. Returns once nothing has changed meanwhile; what comes later goes into that log, too."""
     written: dict[tuple[str, str], ListEntry] = {}
+    topic = deciding_topic(settings)
     while True:
         entries = (await read_controls(settings)).entries
         new = [entry for key, entry in entries.items() if written.get(key) != entry]
         if not new:
             return
-        topic = deciding_topic(settings)
         async with _producer(settings) as producer:
-            for number in await partitions_of(settings.brokers, topic):
-                await _write(producer, topic, number, new)
+            await _write(producer, topic, await partitions_of(settings.brokers, topic), new)
         written = entries
 
 
@@ -135,20 +134,26 @@ async def put_in_force(
     topics = await topics_of(settings.brokers)
     logs = [deciding_topic(settings)] if logs is None else logs
     for log in logs:
-        if log not in topics:
+        if not topics.get(log):
             raise NoTopicError(log)
     async with _producer(settings) as producer:
         await _keep(producer, settings, [*rule_sets, *controls])
-        offsets = [{number: await _write(producer, log, number, controls) for number in topics[log]} for log in logs]
+        offsets = [await _write(producer, log, topics[log], controls) for log in logs]
     return offsets[0]
 
 
-async def _write(producer: AIOKafkaProducer, log: str, number: int, controls: Sequence[Control]) -> int:
-    """Where the first of them stands in the partition."""
-    sent = [
-        await producer.send(log, _encode(control), partition=number, headers=[CONTROL_HEADER]) for control in controls
-    ]
-    return int((await asyncio.gather(*sent))[0].offset)
+async def _write(
+    producer: AIOKafkaProducer, log: str, numbers: Sequence[int], controls: Sequence[Control]
+) -> dict[int, int]:
+    """To these partitions of the log; where the first of them stands in each."""
+    offsets: dict[int, int] = {}
+    for number in numbers:
+        sent = [
+            await producer.send(log, _encode(control), partition=number, headers=[CONTROL_HEADER])
+            for control in controls
+        ]
+        offsets[number] = (await asyncio.gather(*sent))[0].offset
+    return offsets
 
 
 async def _keep(producer: AIOKafkaProducer, settings: StreamSettings, records: Sequence[Stored]) -> None:

@@ -26,6 +26,11 @@ def version_suffix(state_version: int) -> str:
     return "" if state_version == 1 else f"-v{state_version}"
 
 
+def log_between(group: str, payments_topic: str, stage: str, state_version: int) -> str:
+    """What a stage behind the first reads: of one group and state version, for others may have other features."""
+    return f"{group}-{payments_topic}-by-{stage}{version_suffix(state_version)}"
+
+
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without sound transactions (embedded).
     `group` is the consumer group and the first part of the changelog's name and of
@@ -86,8 +91,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.next_stage is None else self._handed_to(self.next_stage)
 
     def _handed_to(self, stage: str) -> str:
-        """Between stages: of one group and state version, for others may have other features."""
-        return f"{self.group}-{self.payments_topic}-by-{stage}{version_suffix(self.state_version)}"
+        return log_between(self.group, self.payments_topic, stage, self.state_version)
 
     @property
     def changelog_topic(self) -> str:

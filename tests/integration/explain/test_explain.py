@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from fraudstream.contracts import Alert
 from fraudstream.contracts.headers import source_header
 from tests.integration.explain.conftest import Explain
-from tests.integration.stream.world import RULES, World
+from tests.integration.stream.world import RULES, World, write_rules
 
 PAYMENTS = 60
 
@@ -92,10 +92,8 @@ async def test_the_rules_that_judged_are_taken_from_the_controls_where_the_direc
     world: World, explain: Explain, tmp_path: Path
 ) -> None:
     alert = (await sent_alerts(world))[0]
-    for path, text in RULES.items():
-        (tmp_path / "other" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "other" / path).write_text(text.replace(">= 2", ">= 3"))
-    code, said = await explain(world, alert.alert_id, rules=tmp_path / "other")
+    other = write_rules(tmp_path / "other", {path: text.replace(">= 2", ">= 3") for path, text in RULES.items()})
+    code, said = await explain(world, alert.alert_id, rules=other)
     assert code == 0, said
     assert f"rule set {alert.rule_set}" in said
 

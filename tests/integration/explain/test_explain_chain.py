@@ -13,7 +13,7 @@ from fraudstream.contracts.headers import FEATURES_HEADER
 from tests.integration.explain.conftest import Explain
 from tests.integration.explain.test_explain import delete_before
 from tests.integration.stream.test_stages import DIFFERENT, FOUR, delete_topics, events, publish
-from tests.integration.stream.world import World
+from tests.integration.stream.world import World, write_rules
 
 BEFORE = ["account", "device", "merchant"]
 
@@ -203,10 +203,8 @@ async def test_a_payment_without_a_decision_under_other_features_is_told_to_want
     async with chain.worker():
         await publish(chain, events(200))
         alert = (await chain.alerts(20))[-1]
-    other = tmp_path.with_name(f"{tmp_path.name}-other")
-    for path, text in FOUR.items():
-        (other / path).parent.mkdir(parents=True, exist_ok=True)
-        (other / path).write_text(text.replace("window: 1h", "window: 2h"))
+    changed = {path: text.replace("window: 1h", "window: 2h") for path, text in FOUR.items()}
+    other = write_rules(tmp_path.with_name(f"{tmp_path.name}-other"), changed)
     named = ("--event", alert.event_id, "--account", alert.account_id)
     code, said = await explain(chain, *named, rules=other)
     assert code == 1

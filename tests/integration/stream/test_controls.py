@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +21,7 @@ from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import bring_lists_along, keep, put_in_force
 from fraudstream.telemetry.worker import WorkerTelemetry
-from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, payment
+from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, payment, write_rules
 
 LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"
 STOLEN = RULES["test/counted.yaml"].replace("account.payments_30d >= 2", "device_id in lists.stolen_devices")
@@ -33,19 +32,12 @@ OLD_DIGEST, NEW_DIGEST = (compile_rule_set(texts).digest for texts in (OLD, NEW)
 Command = tuple[int, str, str]
 
 
-def write(directory: Path, texts: dict[str, str]) -> Path:
-    for path, text in texts.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_text(text)
-    return directory
-
-
 class Desk:
     """A world whose rules ask a list, other rules beside it, and the commands that change both."""
 
     def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
         self.world, self._capsys = world, capsys
-        self.old, self.new = write(world.directory, OLD), write(world.directory / "beside" / "new", NEW)
+        self.old, self.new = write_rules(world.directory, OLD), write_rules(world.directory / "beside" / "new", NEW)
 
     async def command(self, *words: str) -> Command:
         """Exit code, output, errors."""
@@ -252,7 +244,7 @@ async def test_rules_that_need_another_memory_are_not_activated(desk: Desk) -> N
         await desk.in_force(OLD_DIGEST)
     finally:
         worker.kill()
-    other = write(desk.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
+    other = write_rules(desk.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
     code, _, err = await desk.command("rules", "activate", str(other))
     assert code == 1
     assert "feature 'account.payments_30d' is declared otherwise" in err

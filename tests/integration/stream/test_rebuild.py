@@ -8,8 +8,6 @@ replay of the log under the new catalogue.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +25,7 @@ from fraudstream.stream.control_log import put_in_force
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.worker import serve
-from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine
+from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, publish_steadily, write_rules
 
 FILTERED = '  account.transfers_30d: {aggregate: count, window: 30d, where: kind == "transfer"}\n'
 NEW_RULES = {
@@ -103,7 +101,7 @@ async def activated(world: World, rules: Path, capsys: pytest.CaptureFixture[str
 
 async def taken_over(world: World, capsys: pytest.CaptureFixture[str], killed: bool) -> None:
     await next_version(world)
-    rules = write_rules(world.directory.with_name(f"{world.directory.name}-new"))
+    rules = write_rules(world.directory.with_name(f"{world.directory.name}-new"), NEW_RULES)
     to_build = {"rules.directory": str(rules), "worker.state_version": "2", "worker.rebuild": "true"}
     workers = [old := world.start_process("old")]
     try:
@@ -200,26 +198,6 @@ async def next_version(world: World) -> StreamSettings:
     await world.create_topics()
     second, world.settings = world.settings, first
     return second
-
-
-def write_rules(directory: Path, rules: Mapping[str, str] = NEW_RULES) -> Path:
-    for path, text in rules.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_text(text)
-    return directory
-
-
-async def publish_steadily(
-    world: World, enough: asyncio.Event, publish: Callable[[World, range], Awaitable[None]] = World.publish
-) -> int:
-    """Returns how many payments that were: some come after there are enough."""
-    for start in count(0, 10):
-        behind = enough.is_set()
-        await publish(world, range(start, start + 10))
-        if behind:
-            return start + 10
-        await asyncio.sleep(0.2)
-    raise AssertionError
 
 
 async def publish_labels(world: World, numbers: range) -> None:

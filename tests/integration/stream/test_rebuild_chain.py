@@ -18,14 +18,14 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.log import read_log
-from tests.integration.stream.test_rebuild import activated, publish_steadily
-from tests.integration.stream.world import RULES, World, payment
+from tests.integration.stream.test_controls import LISTS
+from tests.integration.stream.test_rebuild import activated
+from tests.integration.stream.world import RULES, World, payment, publish_steadily
 
 STAGES = ("account", "device", "merchant")
 FEATURES = "{0}.payments_30d: {{aggregate: count, window: 30d{1}}}"
 SEVERAL = {"": 2, "account": 3, "device": 2, "merchant": 2}
 ONE_EACH = dict.fromkeys(SEVERAL, 1)
-LISTS = "lists:\n  stolen_devices: {of: device_id, kind: deny, description: gone}\n"
 
 
 def rules_of(*entities: str, where: str = "") -> dict[str, str]:
@@ -66,12 +66,7 @@ class Change(NamedTuple):
 
 
 @pytest.fixture
-async def change(
-    request: pytest.FixtureRequest,
-    unique_name: Callable[[str], str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Change:
+async def change(request: pytest.FixtureRequest, unique_name: Callable[[str], str], tmp_path: Path) -> Change:
     kind, partitions, kafka = request.param
     broker = request.getfixturevalue("kafka" if kafka else "broker")
     old, new = (

@@ -7,7 +7,6 @@ that an undisturbed reading of the log gives. And: no part of an import is ever 
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -21,7 +20,7 @@ from fraudstream.stream.backup.load import import_state
 from fraudstream.stream.failure import Refusal
 from fraudstream.stream.worker import serve
 from tests.integration.stream.memories import rows_of, saved_memories, undisturbed_memories
-from tests.integration.stream.world import World, assert_counted_once, engine
+from tests.integration.stream.world import World, assert_counted_once, engine, publish_steadily
 
 LAYOUT = engine().memory().layout
 
@@ -125,17 +124,6 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
         await serve(world.settings, engine(), stop=asyncio.Event())
     with pytest.raises(Refusal, match="is not empty"):
         await import_state(world.settings, directory, LAYOUT)
-
-
-async def publish_steadily(world: World, exported: asyncio.Event) -> int:
-    """Returns how many payments that were: some come after the export, however long it took."""
-    for start in count(0, 20):
-        behind = exported.is_set()
-        await world.publish(range(start, start + 20))
-        if behind:
-            return start + 20
-        await asyncio.sleep(0.05)
-    raise AssertionError
 
 
 async def delete(world: World, topic: str) -> None:

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -87,14 +88,11 @@ class World:
             dead_letters_topic=unique_name("dead-letters"),
             controls_topic=unique_name("controls"),
             checkpoint_s=0.3,
-            session_timeout_s=6.0
-            if kafka
-            else 4.0,  # the least that Kafka allows; who joins the embedded one waits for it
+            # The least that Kafka allows; on the embedded one whoever joins waits for it.
+            session_timeout_s=6.0 if kafka else 4.0,
             heartbeat_s=0.5,
         )
-        for path, text in rules.items():
-            (directory / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / path).write_text(text)
+        write_rules(directory, rules)
 
     async def create_topics(self, configs: Mapping[str, str] | None = None) -> None:
         s = self.settings
@@ -279,6 +277,26 @@ class Process:
             assert time.monotonic() < limit, f"{self.log} does not say '{words}' {times} times:\n{self.log.read_text()}"
             assert self._process.poll() is None, f"{self.log}:\n{self.log.read_text()}"
             await asyncio.sleep(0.05)
+
+
+def write_rules(directory: Path, rules: Mapping[str, str]) -> Path:
+    for path, text in rules.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text)
+    return directory
+
+
+async def publish_steadily(
+    world: World, enough: asyncio.Event, publish: Callable[[World, range], Awaitable[None]] = World.publish
+) -> int:
+    """Returns how many payments that were: some come after there are enough, however long that took."""
+    for start in count(0, 10):
+        behind = enough.is_set()
+        await publish(world, range(start, start + 10))
+        if behind:
+            return start + 10
+        await asyncio.sleep(0.1)
+    raise AssertionError
 
 
 def engine(rules: Mapping[str, str] = RULES) -> Engine:
