@@ -30,7 +30,7 @@ from benchmarks.chaos.topic_reader import read_partition
 from benchmarks.chaos.world import World
 from fraudstream.contracts import Alert
 from fraudstream.generator.files import write_parquet
-from fraudstream.generator.plan import PAYMENTS_A_DAY, Plan
+from fraudstream.generator.plan import PAYMENTS_A_DAY, GeneratorPlan
 from fraudstream.generator.stream import stream
 from fraudstream.kafka import Brokers
 
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--payments", metavar="N", type=int, default=200_000, help="of the day (default: 200000)")
     parser.add_argument("--kills", metavar="N", type=int, default=6, help="kill -9 in the last run (default: 6)")
     args = parser.parse_args()
-    plan = Plan(start_ms=START_MS, seed=1, accounts=round(args.payments / PAYMENTS_A_DAY), fraud_share=0.01)
+    plan = GeneratorPlan(start_ms=START_MS, seed=1, accounts=round(args.payments / PAYMENTS_A_DAY), fraud_share=0.01)
     found = []
     with tempfile.TemporaryDirectory(prefix="fraudstream-digest-") as scratch:
         directory = Path(scratch)
@@ -63,7 +63,7 @@ def main() -> int:
     return 0 if found[0][0] and len(set(found)) == 1 else 1
 
 
-def _replayed(plan: Plan, payments: int, directory: Path) -> tuple[str, set[bytes]]:
+def _replayed(plan: GeneratorPlan, payments: int, directory: Path) -> tuple[str, set[bytes]]:
     file, out = directory / "day.parquet", directory / "replayed"
     for _ in write_parquet(stream(plan, payments), file):
         pass
@@ -73,7 +73,7 @@ def _replayed(plan: Plan, payments: int, directory: Path) -> tuple[str, set[byte
 
 
 async def _streamed(
-    plan: Plan, payments: int, brokers: str, workers: int, kills: int, directory: Path
+    plan: GeneratorPlan, payments: int, brokers: str, workers: int, kills: int, directory: Path
 ) -> tuple[str, set[bytes]]:
     name = f"{workers} workers, {kills} kills"
     world = World(

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Payment
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 PARTITIONS = 4
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
     """`small`: accounts drawn evenly, amounts log-normal. `shipped`: the generator's, with habits and fraud."""
     if load == "shipped":
-        plan = Plan(seed=1, start_ms=START_MS, accounts=accounts, rate=1000 / STEP_MS, history_ms=0)
+        plan = GeneratorPlan(seed=1, start_ms=START_MS, accounts=accounts, rate=1000 / STEP_MS, history_ms=0)
         for batch in stream(plan, count):
             yield from batch.payments
         return

@@ -59,12 +59,12 @@ def main() -> int:
     parser.add_argument("--take-over", action="store_true", help="of two workers one dies, instead")
     parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the processes' logs there")
     args = parser.parse_args()
-    measured = asyncio.run(_measure(args.kafka, args.accounts, args.take_over, args.logs))
+    measured = asyncio.run(_measure(args.kafka, args.accounts, args.on_assigned, args.logs))
     print(json.dumps(measured))
     return 0
 
 
-async def _measure(brokers: str, accounts: int, take_over: bool, logs: Path | None) -> dict[str, object]:
+async def _measure(brokers: str, accounts: int, on_assigned: bool, logs: Path | None) -> dict[str, object]:
     with RedisServer() as redis, tempfile.TemporaryDirectory(prefix="fraudstream-recovery-") as scratch:
         directory = logs or Path(scratch)
         directory.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ async def _measure(brokers: str, accounts: int, take_over: bool, logs: Path | No
             session_s=SESSION_S,
         )
         await world.create_topics()
-        if take_over:
+        if on_assigned:
             return {"accounts": accounts} | await _take_over(world, redis, accounts, directory)
         return {"accounts": accounts} | await _recovery(world, accounts, directory)
 

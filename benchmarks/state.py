@@ -1,4 +1,4 @@
-"""Memory and time a payment with a million accounts, and with ten: in the engine alone, on the shipped catalogue.
+"""PartitionState and time a payment with a million accounts, and with ten: in the engine alone, on the shipped catalogue.
 
     python -m benchmarks.state ACCOUNTS [PAYMENTS]
 
@@ -30,20 +30,20 @@ DAYS = 60
 
 def measure(accounts: int, count: int) -> dict[str, float]:
     engine = Engine(load_rule_set(RULES["shipped"]))
-    memory = engine.memory()
+    state = engine.new_state()
     spent: list[float] = []
     for batch in batches(accounts, count):
         started = time.perf_counter()
-        engine.judge(batch, memory)
+        engine.judge(batch, state)
         spent.append(time.perf_counter() - started)
     second_half = np.array(spent[len(spent) // 2 :])
-    arena = memory.entities[0].arena
+    arena = state.entities[0].arena
     return {
-        "accounts": memory.rows,
+        "accounts": state.rows,
         "payments": count,
         "us_a_payment": float(np.median(second_half)) / BATCH * 1e6,
         "row_bytes_max": arena.row_bytes_max,
-        "arena_bytes": memory.memory_bytes,
+        "arena_bytes": state.memory_bytes,
         "resident_bytes_max": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 

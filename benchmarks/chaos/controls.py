@@ -23,7 +23,7 @@ from benchmarks.chaos.publisher import Publisher
 from benchmarks.chaos.world import World
 from fraudstream.contracts import Payment
 from fraudstream.engine.rule_set import RuleSet
-from fraudstream.tether import tethered
+from fraudstream.supervision.parent_death import with_parent_death_signal
 
 ADDED: Final = (0.08, 0.2)  # shares of the load: when values are put on lists
 SWITCHED: Final = (0.25, 0.4)
@@ -137,7 +137,7 @@ class Commands:
         """The exit code; None: it came to no end."""
         command = [sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *words]
         process = await asyncio.create_subprocess_exec(
-            *tethered([*command, *self._world.flags()]),
+            *with_parent_death_signal([*command, *self._world.flags()]),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

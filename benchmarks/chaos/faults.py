@@ -20,12 +20,12 @@ REDIS_FULL_S: Final = 3.0
 
 
 class Happened(NamedTuple):
-    """A fault that was carried out. `at_s`: when it took effect, by `time.time()`. `passed`: of a point, whether it was
+    """A fault that was carried out. `at_s`: when it took effect, by `time.time()`. `reached`: of a point, whether it was
     reached."""
 
     fault: Fault
     at_s: float
-    passed: bool = True
+    reached: bool = True
 
 
 class Chaos:
@@ -51,8 +51,8 @@ class Chaos:
             while self._share() < fault.share:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
             began = time.time()
-            at_s, passed = await self._carry_out(fault)
-            self.happened.append(Happened(fault, at_s or began, passed))
+            at_s, reached = await self._carry_out(fault)
+            self.happened.append(Happened(fault, at_s or began, reached))
         for process in (*self._workers, self._cases):
             process.order(Orders())
 
@@ -67,7 +67,7 @@ class Chaos:
             case "pause":
                 worker.pause()
                 await asyncio.sleep(fault.seconds)
-                worker.go_on()
+                worker.resume()
             case "stop":
                 await worker.stop()
                 worker.start()
@@ -85,7 +85,7 @@ class Chaos:
                 end, start = {
                     "broker stop": (self._brokers.stop, self._brokers.start),
                     "broker kill": (self._brokers.kill, self._brokers.start),
-                    "broker slow": (self._brokers.pause, self._brokers.go_on),
+                    "broker slow": (self._brokers.pause, self._brokers.resume),
                 }[fault.kind]
                 await asyncio.to_thread(end, number)
                 await asyncio.sleep(fault.seconds)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from fraudstream.contracts import Label, Payment
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 START_MS: Final = 1_735_689_600_000  # 2025-01-01
@@ -66,7 +66,7 @@ def load(seed: int, payments: int, accounts: int) -> list[Item]:
 
 
 def _generated(seed: int, payments: int, accounts: int) -> Iterator[tuple[Payment, bool]]:
-    for batch in stream(Plan(start_ms=START_MS, seed=seed, accounts=accounts, fraud_share=0.01), payments):
+    for batch in stream(GeneratorPlan(start_ms=START_MS, seed=seed, accounts=accounts, fraud_share=0.01), payments):
         for payment, label in zip(batch.payments, batch.labels.tolist(), strict=True):
             yield payment, label == 1
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.chaos.fault_points import Orders
-from fraudstream.tether import tethered
+from fraudstream.supervision.parent_death import with_parent_death_signal
 
 RESTART_S: Final = 0.5
 POLL_S: Final = 0.02
@@ -42,7 +42,9 @@ class Process:
         self.exits: list[Exit] = []
         self.starts = 0
         self._orders = directory / f"{name}.orders"
-        self._command = tethered([sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *command])
+        self._command = with_parent_death_signal(
+            [sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *command]
+        )
         self._wanted = False
         self._again_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +84,7 @@ class Process:
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
     async def stop(self) -> int | None:
@@ -145,7 +147,7 @@ class Supervisor:
         self._task.cancel()
         await asyncio.wait([self._task])
         for process in self.processes:
-            process.go_on()
+            process.resume()
             process.end()
 
     def check(self) -> None:

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.observed import Observed
-from fraudstream.cases.book import Source
 from fraudstream.cases.record import source_of
+from fraudstream.cases.store import Source
 from fraudstream.contracts.headers import FEATURES_HEADER
 from fraudstream.engine.engine import Engine
 
@@ -74,5 +74,5 @@ def _arrived_ms(payments: Sequence[ConsumerRecord], engine: Engine | None) -> li
     """When each came into the log of the first stage."""
     if engine is None or engine.is_first:
         return [payment.timestamp for payment in payments]
-    carried = engine.form_in.unpack([dict(payment.headers)[FEATURES_HEADER] for payment in payments])
-    return [int(at_ms) for at_ms in carried.arrived_at_ms]
+    forwarded = engine.codec_in.unpack([dict(payment.headers)[FEATURES_HEADER] for payment in payments])
+    return [int(at_ms) for at_ms in forwarded.arrived_at_ms]

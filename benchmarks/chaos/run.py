@@ -131,7 +131,7 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         engines = [Engine(rule_set), Engine(load_rule_set(other_rules))]
     judgement = judge(engines, world.mode, observed)
     stretches = outages(observed, engines[0].of_stage(engines[0].stages[-1]))
-    recoveries = [recovery_s(happened.at_s, stretches) for happened in chaos.happened if happened.passed]
+    recoveries = [recovery_s(happened.at_s, stretches) for happened in chaos.happened if happened.reached]
     codes = [str(end.code) for process in processes for end in process.exits if not end.asked]
     return Result(
         seed=seed,
@@ -145,7 +145,7 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         wrong={name: judgement.wrong[name] for name in WRONGS if judgement.wrong[name]},
         repeats=dict(judgement.repeats),
         faults=[str(happened.fault) for happened in chaos.happened],
-        missed=[str(happened.fault) for happened in chaos.happened if not happened.passed],
+        missed=[str(happened.fault) for happened in chaos.happened if not happened.reached],
         recoveries_s=[round(seconds, 2) for seconds in recoveries if seconds > 0],
         exits={code: codes.count(code) for code in sorted(set(codes))},
         alerts_digest=judgement.alerts_digest,

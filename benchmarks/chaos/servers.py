@@ -37,7 +37,7 @@ class KafkaCluster:
     def pause(self, number: int) -> None:
         os.kill(self._pid(number), signal.SIGSTOP)
 
-    def go_on(self, number: int) -> None:
+    def resume(self, number: int) -> None:
         os.kill(self._pid(number), signal.SIGCONT)
 
     def _pid(self, number: int) -> int:

@@ -91,8 +91,8 @@ def _state(
 ) -> None:
     """The rows that the next owner would read, its rules, its position and that in the logs of the stage before are
     those of an undisturbed run to the log's end."""
-    memory = engine.memory()
-    replay = Replay(memory, mode)
+    state = engine.new_state()
+    replay = Replay(state, mode)
     replay.feed(topics.changelog)
     if not topics.log:
         return
@@ -100,11 +100,11 @@ def _state(
         at = None if replay.checkpoint is None else replay.checkpoint.next_offset
         found.find("lost", f"{place} ends with {topics.log[-1].offset}, the last checkpoint stands at {at}")
         return
-    rows = rows_of(memory)
+    rows = rows_of(state)
     for key in expected.rows.keys() | rows.keys():
         if expected.rows.get(key) != rows.get(key):
             found.find("counted twice", f"{place}: the row of {key} is not what the log makes of it")
-    if (list(memory.findings), memory.watermark_ms) != (expected.findings, expected.watermark_ms):
+    if (list(state.findings), state.watermark_ms) != (expected.findings, expected.watermark_ms):
         found.find("counted twice", f"{place}: findings or watermark are not what the log makes of them")
     if (sources := replay.checkpoint.sources) != expected.sources:
         found.find(

@@ -14,16 +14,16 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.state_rows import rows_of
-from fraudstream.cases.book import Book, Held
 from fraudstream.cases.lifecycle import labels_of
 from fraudstream.cases.record import held_of, source_of
+from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, origin_header, source_header
+from fraudstream.engine.apply import ApplyResult, ForwardResult, apply_and_forward
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log, without_controls
-from fraudstream.engine.reading import Handed, Reading, hand_on
 from fraudstream.stream.placement import partitions_for
 
 RECORDS_AT_ONCE = 20_000
@@ -63,25 +63,25 @@ class Undisturbed:
         self.labels = 0
         self.controls = len(controls_in(log))
         self._aligned, self._partitions = engines[0].is_first, partitions
-        memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
+        state, by_digest = engines[0].new_state(), {engine.rule_set.digest: engine for engine in engines}
         for first in range(0, len(log), RECORDS_AT_ONCE):
             records = log[first : first + RECORDS_AT_ONCE]
             if engines[0].decides:
-                for span in read_log(by_digest, memory, records):
-                    self._decide(records, span.reading)
+                for span in read_log(by_digest, state, records):
+                    self._decide(records, span.result)
             else:
                 records = without_controls(records)
-                self._hand_on(records, hand_on(engines[0], memory, records))
-        self.rows = rows_of(memory)
-        self.findings = list(memory.findings)
-        self.watermark_ms = memory.watermark_ms
-        self.sources = dict(memory.sources)
-        self.rule_set = memory.rule_set
+                self._forward(records, apply_and_forward(engines[0], state, records))
+        self.rows = rows_of(state)
+        self.findings = list(state.findings)
+        self.watermark_ms = state.watermark_ms
+        self.sources = dict(state.sources)
+        self.rule_set = state.rule_set
 
-    def _decide(self, records: Sequence[ConsumerRecord], reading: Reading) -> None:
-        verdicts = reading.verdicts
+    def _decide(self, records: Sequence[ConsumerRecord], result: ApplyResult) -> None:
+        verdicts = result.verdicts
         self.labels += verdicts.labels
-        payments = [records[position] for position in reading.positions]
+        payments = [records[position] for position in result.positions]
         accounts = [payment.account_id.encode() for payment in verdicts.payments]
         decisions = verdicts.decisions()
         self.by_rule_set.update(decision.rule_set for decision in decisions)
@@ -90,19 +90,19 @@ class Undisturbed:
         alerted = verdicts.alerted.tolist()
         values = [_encode(alert) for alert in verdicts.alerts()]
         self._answer(self.alerts, list(compress(payments, alerted)), list(compress(accounts, alerted)), values, origin)
-        self._refuse(records, reading.refused)
+        self._refuse(records, result.refused)
 
-    def _hand_on(self, records: Sequence[ConsumerRecord], handed: Handed) -> None:
-        passed = handed.passed
-        self.labels += passed.labels
-        events = [records[position] for position in handed.positions]
-        for event, key, carried, place in zip(
-            events, passed.keys, passed.carried, self._places(passed.keys), strict=True
+    def _forward(self, records: Sequence[ConsumerRecord], forwarded_result: ForwardResult) -> None:
+        forwarded_events = forwarded_result.forwarded_events
+        self.labels += forwarded_events.labels
+        events = [records[position] for position in forwarded_result.positions]
+        for event, key, forwarded, place in zip(
+            events, forwarded_events.keys, forwarded_events.forwarded, self._places(forwarded_events.keys), strict=True
         ):
             label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
-            headers = (_source(event), (FEATURES_HEADER, carried), *label)
+            headers = (_source(event), (FEATURES_HEADER, forwarded), *label)
             self.handed_on[event.offset] = Answer(key, event.value, headers, place)
-        self._refuse(records, handed.refused)
+        self._refuse(records, forwarded_result.refused)
 
     def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:
         at = [records[rejection.position] for rejection in refused]
@@ -153,18 +153,18 @@ def grouped(
         alerts    a0 a1          a2        positions 1/0, 2/2, 3/2: a0, then a1 and b0 in any order, then b1, then a2
         actions         b0 b1              (b1 made the second change: the case has no more alerts than before)
     """
-    book = Book()
+    store = CaseStore()
     alerts, actions = deque(alert_log), deque(action_log)
     found = Grouped({}, [], 0)
     for record in case_log:
         (case, _), position = held_of(record.value, record.headers)
-        before = book.case(case.case_id)
+        before = store.case(case.case_id)
         new_alerts, new_actions = _until(alerts, position.alerts), _until(actions, position.case_actions)
         if before is None or case.alert_count > before.alert_count:
-            found = _alerted(book, new_alerts, _acted(book, new_actions, found))
+            found = _alerted(store, new_alerts, _acted(store, new_actions, found))
         else:
-            found = _acted(book, new_actions, _alerted(book, new_alerts, found))
-    return _acted(book, actions, _alerted(book, alerts, found))
+            found = _acted(store, new_actions, _alerted(store, new_alerts, found))
+    return _acted(store, actions, _alerted(store, alerts, found))
 
 
 def _until(records: deque[ConsumerRecord], offset: int) -> list[ConsumerRecord]:
@@ -174,18 +174,18 @@ def _until(records: deque[ConsumerRecord], offset: int) -> list[ConsumerRecord]:
     return taken
 
 
-def _alerted(book: Book, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
+def _alerted(store: CaseStore, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
     for record in records:
-        held = book.alert(_alert(record.value), source_of(record.headers))
+        held = store.alert(_alert(record.value), source_of(record.headers))
         if held is not None:
             found.versions.setdefault(held.case.case_id, []).append(held.case)
     return found
 
 
-def _acted(book: Book, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
+def _acted(store: CaseStore, records: Iterable[ConsumerRecord], found: Grouped) -> Grouped:
     for record in records:
         action = _action(record.value)
-        held = book.act(action)
+        held = store.act(action)
         if isinstance(held, Held):
             found.versions[held.case.case_id].append(held.case)
             found.labels.extend(_encode(label) for label in labels_of(held.case, action))

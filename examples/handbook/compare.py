@@ -23,7 +23,7 @@ Float64Array = npt.NDArray[np.float64]
 
 class Pair(NamedTuple):
     ours: str
-    book: str
+    store: str
     minor_units: bool = False
 
 
@@ -42,12 +42,12 @@ def column(table: pa.Table, name: str) -> Float64Array:
     return values
 
 
-def equal(ours: Float64Array, book: Float64Array, is_float32: bool) -> npt.NDArray[np.bool_]:
+def equal(ours: Float64Array, store: Float64Array, is_float32: bool) -> npt.NDArray[np.bool_]:
     """A float32 of the book says a number only to half the distance to its neighbour."""
-    tolerance = np.full(len(book), 1e-9)
+    tolerance = np.full(len(store), 1e-9)
     if is_float32:
-        tolerance += np.spacing(np.abs(book).astype(np.float32)).astype(np.float64) / 2
-    same: npt.NDArray[np.bool_] = np.abs(ours - book) <= tolerance
+        tolerance += np.spacing(np.abs(store).astype(np.float32)).astype(np.float64) / 2
+    same: npt.NDArray[np.bool_] = np.abs(ours - store) <= tolerance
     return same
 
 
@@ -57,11 +57,11 @@ def main() -> int:
     parser.add_argument("book_features", help="the Handbook's features, Parquet by TRANSACTION_ID")
     args = parser.parse_args()
 
-    book = pq.read_table(args.book_features)
+    store = pq.read_table(args.book_features)
     ours = pq.read_table(args.features_out)
     ids = ours.column("event_id").cast(pa.int64()).to_numpy()
     order = np.argsort(ids)
-    wanted = column(book, "TRANSACTION_ID").astype(np.int64)
+    wanted = column(store, "TRANSACTION_ID").astype(np.int64)
     places = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
     absent = ids[places] != wanted
     if absent.any():
@@ -72,8 +72,8 @@ def main() -> int:
     print(f"{len(wanted):,} payments, {len(PAIRS)} features")
     for pair in PAIRS:
         mine = column(ours, pair.ours)[places] / (100 if pair.minor_units else 1)
-        theirs = column(book, pair.book)
-        same = equal(mine, theirs, pa.types.is_float32(book.schema.field(pair.book).type))
+        theirs = column(store, pair.store)
+        same = equal(mine, theirs, pa.types.is_float32(store.schema.field(pair.store).type))
         differs |= ~same
         worst = np.abs(mine - theirs)[same].max(initial=0)
         print(f"  {pair.ours:<26} {int((~same).sum()):>5} differ, the rest by at most {worst:.1e}")

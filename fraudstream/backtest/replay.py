@@ -24,7 +24,7 @@ from fraudstream.contracts.fields import Identifier
 from fraudstream.engine.catalogue import Catalogue
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
-from fraudstream.engine.memory import Memory
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.verdict import Verdicts
 
@@ -96,15 +96,15 @@ def replay(
     `progress` is called after each batch with its payments and its alerts. Raises what `batches` raises.
     """
     engine = Engine(rule_set)
-    memory = engine.memory()
+    state = engine.new_state()
     for entry in listed:
-        memory.lists.put(entry.list, entry.value, entry.expires_at_ms)
+        state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     judging_s, started = 0.0, time.perf_counter()
     with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
-            verdicts = engine.judge(batch.events, memory)
+            verdicts = engine.judge(batch.events, state)
             judging_s += time.perf_counter() - before
             tally.note_rejections(batch.events, verdicts)
             if verdicts.n:
@@ -112,7 +112,7 @@ def replay(
                 alerts = output.write(verdicts, labels)
                 tally.add(verdicts, labels, alerts)
                 progress(verdicts.n, alerts)
-    summary = tally.summary(memory, label_delay_ms, judging_s, time.perf_counter() - started)
+    summary = tally.summary(state, label_delay_ms, judging_s, time.perf_counter() - started)
     draft = out / ".summary.json.part"  # a summary that is there is a whole one
     draft.write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
     draft.replace(out / "summary.json")
@@ -155,7 +155,7 @@ class _Tally:
             self._first_ms = int(verdicts.occurred_at_ms[0])
         self._last_ms = int(verdicts.occurred_at_ms[-1])
 
-    def summary(self, memory: Memory, label_delay_ms: int, judging_s: float, seconds: float) -> Summary:
+    def summary(self, state: PartitionState, label_delay_ms: int, judging_s: float, seconds: float) -> Summary:
         evaluation, scored = self._evaluation, bool(self._rule_set.score.parts)
         return Summary(
             payments=self._payments,
@@ -167,8 +167,8 @@ class _Tally:
             late=self._late,
             rejected=dict(sorted(self._rejected.items())),
             rejections=self._rejections,
-            state_rows=memory.rows,
-            memory_bytes=memory.memory_bytes,
+            state_rows=state.rows,
+            memory_bytes=state.memory_bytes,
             frauds=evaluation.frauds,
             genuine=evaluation.genuine,
             auc=evaluation.auc() if scored else None,

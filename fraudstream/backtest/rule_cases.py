@@ -109,10 +109,10 @@ def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
 def _result(engine: Engine, number: int, case: Case) -> CaseResult:
     rule = engine.rule_set.rules[number]
     expected = case.expect if case.outcome is None else f"{case.expect}, {case.outcome}"
-    memory = engine.memory()
+    state = engine.new_state()
     for name, value in case.listed:
-        memory.lists.put(name, value, None)
-    verdicts = engine.judge(case.events, memory)
+        state.lists.put(name, value, None)
+    verdicts = engine.judge(case.events, state)
     if verdicts.rejected:
         first = verdicts.rejected[0]
         where = "the payment" if first.position == len(case.events) - 1 else f"payment {first.position + 1} of its past"

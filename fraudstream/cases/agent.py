@@ -35,19 +35,19 @@ from mode import Service
 
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.cluster import check_partitions, connect
-from fraudstream.cases.desk import Desk
 from fraudstream.cases.emission import FencedEmission, PlainEmission
 from fraudstream.cases.failure import AgentError, in_words
-from fraudstream.cases.lookout import Lookout, places_of
+from fraudstream.cases.lag_monitor import LagMonitor, places_of
 from fraudstream.cases.observer import Observer, Unobserved
+from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.holes import Holes
+from fraudstream.kafka.offset_gaps import OffsetGaps
+from fraudstream.kafka.outage_logger import SAY_S
 from fraudstream.kafka.permissions import denial
-from fraudstream.kafka.silence import SAY_S
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 200
@@ -78,7 +78,7 @@ class CaseAgent(Service):
         self._emission = (
             FencedEmission(settings.brokers, settings.group) if settings.fenced else PlainEmission(settings.brokers)
         )
-        self._desks: dict[int, Desk] = {}  # partitions taken over
+        self._desks: dict[int, CaseProcessor] = {}  # partitions taken over
         self._assigned: frozenset[int] = frozenset()
         self._step = asyncio.Lock()  # held during a step, so that a revocation waits for its end
         self._working = asyncio.Lock()  # held while the loop runs
@@ -118,8 +118,8 @@ class CaseAgent(Service):
             # By topic, in order of partitions: equal numbers of alerts and actions meet in one agent.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._lookout = Lookout(settings, self._consumer, self._desks, self._observer)
-        self._holes = None if settings.fenced else Holes(self._consumer)
+        self._lookout = LagMonitor(settings, self._consumer, self._desks, self._observer)
+        self._offset_gaps = None if settings.fenced else OffsetGaps(self._consumer)
         self._consumer.subscribe(settings.input_topics, listener=_Rebalance(self))
         try:
             await self._consumer.start()
@@ -179,16 +179,16 @@ class CaseAgent(Service):
     async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""
         async with self._step:
-            desk = self._desks.get(tp.partition)
-            if desk is None or self.should_stop:
+            processor = self._desks.get(tp.partition)
+            if processor is None or self.should_stop:
                 return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
-            if self._holes is not None:
-                due = places_of(self._settings, tp.partition, desk.position)[tp]
-                records = self._holes.before(tp, due, records)
-            handle = desk.alert if tp.topic == self._settings.alerts_topic else desk.action
+            if self._offset_gaps is not None:
+                due = places_of(self._settings, tp.partition, processor.position)[tp]
+                records = self._offset_gaps.before(tp, due, records)
+            handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:
                 handle(record)
-            await desk.emit()
+            await processor.emit()
         self._observer.on_step(tp.partition)
 
     async def _take_over(self) -> None:
@@ -197,7 +197,7 @@ class CaseAgent(Service):
             assigned = self._assigned
             started = time.monotonic()
             await self._emission.take_over(partition)
-            book, position, end = await self._case_log.restore(partition, partial(self._tell_recovery, started))
+            store, position, end = await self._case_log.restore(partition, partial(self._tell_recovery, started))
             if self._assigned is not assigned:
                 return  # a rebalance since: begin again with the partitions that are ours now
             position = self._checked(partition, position)
@@ -206,15 +206,19 @@ class CaseAgent(Service):
                     self._consumer.seek(tp, offset)
             except IllegalStateError:
                 return  # the same: no longer assigned
-            self._desks[partition] = Desk(
-                partition, book, position, self._settings, self._emission, self._writer, self._observer
+            self._desks[partition] = CaseProcessor(
+                partition, store, position, self._settings, self._emission, self._writer, self._observer
             )
             seconds = time.monotonic() - started
             log.info(
-                "partition %d: %d open cases, on from %s, read in %.1f s", partition, book.open_cases, position, seconds
+                "partition %d: %d open cases, on from %s, read in %.1f s",
+                partition,
+                store.open_cases,
+                position,
+                seconds,
             )
-            self._observer.on_recovery(partition, seconds=seconds, cases=sum(1 for _ in book))
-            self._observer.on_open_cases(partition, cases=book.open_cases)
+            self._observer.on_recovery(partition, seconds=seconds, cases=sum(1 for _ in store))
+            self._observer.on_open_cases(partition, cases=store.open_cases)
             self._writer.assign({**self._writer.ends, partition: end})
 
     def _checked(self, partition: int, position: Position) -> Position:
@@ -263,8 +267,8 @@ class CaseAgent(Service):
         """Tell the group how far we are. It may fail: nothing depends on it."""
         offsets = {
             tp: offset
-            for partition, desk in self._desks.items()
-            for tp, offset in places_of(self._settings, partition, desk.position).items()
+            for partition, processor in self._desks.items()
+            for tp, offset in places_of(self._settings, partition, processor.position).items()
         }
         offsets = {tp: offset for tp, offset in offsets.items() if self._committed.get(tp, 0) != offset}
         if not offsets:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from fraudstream.cases.book import Book, Held
 from fraudstream.cases.record import Position, held_of
+from fraudstream.cases.store import CaseStore, Held
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 
@@ -96,10 +96,10 @@ class CaseLog:
         finally:
             await close(consumer)
 
-    async def restore(self, partition: int, tell: Callable[[float], None]) -> tuple[Book, Position, int]:
+    async def restore(self, partition: int, tell: Callable[[float], None]) -> tuple[CaseStore, Position, int]:
         """The partition's cases, the position they were emitted at, and the offset after the last of their records."""
-        book, position, end = Book(), Position(), 0
+        store, position, end = CaseStore(), Position(), 0
         async for record in self.read(partition, tell):
-            book.restore(record.held)
+            store.restore(record.held)
             position, end = record.position, record.offset + 1
-        return book, position, end
+        return store, position, end

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from fraudstream.cases.record import Outgoing
+from fraudstream.cases.record import CaseRecord
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.topic_metadata import topic_identity
@@ -61,7 +61,7 @@ class PlainEmission:
         """What tells a topic from one of the same name that was made anew."""
         return await topic_identity(self._producer.client, topic)
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[CaseRecord]) -> None:
         """Send what accompanies a case, and wait until it is durable."""
         async with asyncio.timeout(TRANSACTION_S):
             for acknowledged in [await _send(self._producer, record) for record in records]:
@@ -70,7 +70,7 @@ class PlainEmission:
     async def take_over(self, partition: int) -> None:
         """Become the only writer of the partition's cases. Before they are read."""
 
-    async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
+    async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
         """Send cases, in order, wait until they are durable, give the offset of the last."""
         return await asyncio.wait_for(_send_batches(self._producer, partition, cases), TRANSACTION_S)
 
@@ -103,11 +103,11 @@ class FencedEmission(PlainEmission):
         self._owners[partition] = owner  # before it has started: it is stopped in any case
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
 
-    async def emit(self, partition: int, cases: Sequence[Outgoing]) -> int:
+    async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
         # Bounded: aiokafka retries the end of a transaction for ever when it is refused with an error it does not know.
         return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases), TRANSACTION_S)
 
-    async def _emit(self, owner: AIOKafkaProducer, partition: int, cases: Sequence[Outgoing]) -> int:
+    async def _emit(self, owner: AIOKafkaProducer, partition: int, cases: Sequence[CaseRecord]) -> int:
         # A failure aborts nothing here: that would have to wait for the broker, and the next owner's start does it.
         await owner.begin_transaction()
         offset = await _send_batches(owner, partition, cases)
@@ -125,13 +125,13 @@ class FencedEmission(PlainEmission):
         await super().stop()
 
 
-async def _send(producer: AIOKafkaProducer, record: Outgoing) -> Any:
+async def _send(producer: AIOKafkaProducer, record: CaseRecord) -> Any:
     return await producer.send(
         record.topic, record.value, key=record.key, partition=record.partition, headers=list(record.headers)
     )
 
 
-async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Sequence[Outgoing]) -> int:
+async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Sequence[CaseRecord]) -> int:
     """Send records of one topic to one partition, a batch when the one before is durable; the offset of the last."""
     offset, first = -1, 0
     while first < len(records):

@@ -35,7 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
-class Refusal(NamedTuple):
+class RejectedAction(NamedTuple):
     """Why an action changed nothing."""
 
     code: RefusalCode
@@ -48,7 +48,7 @@ def acted_at_ms(action: CaseAction) -> int:
     return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | Refusal:
+def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | RejectedAction:
     """The case after the action, or why it does not fit. `other_open`: another case of the account that is not
     closed."""
     refusal = _refusal(case, action, other_open)
@@ -73,28 +73,36 @@ def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | R
             return replace(after, status="open", assignee=None, disposition=None)
 
 
-def _refusal(case: Case, action: CaseAction, other_open: str | None) -> Refusal | None:
+def _refusal(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
     about = f"case {case.case_id}"
     if action.account_id != case.account_id:
-        return Refusal("wrong_account", f"{about} belongs to account {case.account_id}, not to {action.account_id}.")
+        return RejectedAction(
+            "wrong_account", f"{about} belongs to account {case.account_id}, not to {action.account_id}."
+        )
     if not 0 <= acted_at_ms(action) < ACTED_AT_MS_END:
-        return Refusal("acted_at", f"{about}: acted_at {action.acted_at} is outside 1970 to 2199.")
+        return RejectedAction("acted_at", f"{about}: acted_at {action.acted_at} is outside 1970 to 2199.")
     if case.status == "closed" and action.action != "reopen":
-        return Refusal("closed", f"{about} is closed ({case.disposition}): reopen it first to {action.action} it.")
+        return RejectedAction(
+            "closed", f"{about} is closed ({case.disposition}): reopen it first to {action.action} it."
+        )
     held_by_other = case.status == "claimed" and case.assignee != action.actor
     match action.action:
         case "claim" if held_by_other:
-            return Refusal("claimed_by_other", f"{about} is claimed by {case.assignee}: it must be released first.")
+            return RejectedAction(
+                "claimed_by_other", f"{about} is claimed by {case.assignee}: it must be released first."
+            )
         case "claim" if case.status == "claimed":
-            return Refusal("already_claimed", f"{about} is claimed by {action.actor} already.")
+            return RejectedAction("already_claimed", f"{about} is claimed by {action.actor} already.")
         case "release" if case.status != "claimed":
-            return Refusal("not_claimed", f"{about} is claimed by nobody.")
+            return RejectedAction("not_claimed", f"{about} is claimed by nobody.")
         case "close" if held_by_other:
-            return Refusal("claimed_by_other", f"{about} is claimed by {case.assignee}: only they close it.")
+            return RejectedAction("claimed_by_other", f"{about} is claimed by {case.assignee}: only they close it.")
         case "reopen" if case.status != "closed":
-            return Refusal("not_closed", f"{about} is {case.status}, not closed.")
+            return RejectedAction("not_closed", f"{about} is {case.status}, not closed.")
         case "reopen" if other_open is not None:
-            return Refusal("other_case_open", f"{about}: account {case.account_id} has the open case {other_open}.")
+            return RejectedAction(
+                "other_case_open", f"{about}: account {case.account_id} has the open case {other_open}."
+            )
     return None
 
 

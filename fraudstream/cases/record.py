@@ -9,7 +9,7 @@ A worker of one stage keeps an account's alerts in the partition of its payments
 uses; in a chain they stand where Kafka's default partitioner leads. So actions must follow the case: whoever publishes
 one sends it to the partition where the case stands (the view says which).
 
-Headers: `position` (JSON, `Position`), `memo` (JSON, `book.Memo`). Consumers of cases need neither.
+Headers: `position` (JSON, `Position`), `memo` (JSON, `store.Memo`). Consumers of cases need neither.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from fraudstream.cases.book import Held, Memo, Source
+from fraudstream.cases.store import Held, Memo, Source
 from fraudstream.contracts import Case
 from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, version_of
 from fraudstream.contracts.headers import source_of as headers_source
@@ -46,7 +46,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 _position = msgspec.json.Decoder(Position)
 
 
-class Outgoing(NamedTuple):
+class CaseRecord(NamedTuple):
     """A record to emit. `partition` None: where the key leads."""
 
     topic: str
@@ -56,9 +56,9 @@ class Outgoing(NamedTuple):
     partition: int | None = None
 
 
-def case_record(topic: str, partition: int, held: Held, position: Position) -> Outgoing:
+def case_record(topic: str, partition: int, held: Held, position: Position) -> CaseRecord:
     """The record that says: the case is `held`, and everything before `position` is handled."""
-    return Outgoing(
+    return CaseRecord(
         topic=topic,
         key=held.case.case_id.encode(),
         value=msgspec.json.encode(held.case),

@@ -51,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "cases.group")
     metrics_port.add_flags(parser)
     parser.add_argument(
-        "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
+        "--backfill-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     queue = actions.add_parser(
@@ -151,7 +151,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await telemetry.pulse.start()
+    await telemetry.watchdog.start()
     try:
         if not await _first(agent.start(), stopping.wait()):
             return 0
@@ -166,7 +166,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     try:
         async with asyncio.timeout(LEAVE_S_MAX):
             await agent.stop()
-            await telemetry.pulse.stop()
+            await telemetry.watchdog.stop()
     except (KafkaError, OSError, TimeoutError, asyncio.CancelledError):  # clients find no end without a broker
         log.warning("left the group without a word: it takes the agent for dead after its session timeout")
         exit_now(None)

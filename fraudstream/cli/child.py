@@ -23,7 +23,7 @@ import msgspec
 from fraudstream.board.run_state import Process
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
-from fraudstream.tether import tethered
+from fraudstream.supervision.parent_death import with_parent_death_signal
 
 POLL_S: Final = 0.05
 BACK_OFF_S: Final = 0.5  # doubled with each quick death
@@ -41,7 +41,7 @@ _METRICS = re.compile(rb"metrics at (http://\S+)/metrics")
 class Child:
     """`python -m command` with just this environment. `hear` is called with each line that it writes, in a thread.
 
-    `process`: what the board shows of it. Must be started in the main thread (`tethered`).
+    `process`: what the board shows of it. Must be started in the main thread (`with_parent_death_signal`).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Child:
 
     def start(self) -> None:
         self._popen = subprocess.Popen(
-            tethered([sys.executable, "-m", *self._command]),
+            with_parent_death_signal([sys.executable, "-m", *self._command]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -18,9 +18,9 @@ def compile_kernel(rules: Path) -> None:
     engine = Engine(load_rule_set(rules))
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     label = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)
-    memory = engine.memory()
-    engine.judge([payment, label], memory)
-    engine.memory().restore(memory.changes())
+    state = engine.new_state()
+    engine.judge([payment, label], state)
+    engine.new_state().restore(state.changes())
 
 
 if __name__ == "__main__":

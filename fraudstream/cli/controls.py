@@ -58,7 +58,7 @@ def asked(stream: StreamSettings, work: Coroutine[Any, Any, Answer]) -> Answer:
     """What `work` at the cluster comes to. Raises `Failure` where it can't be reached or lacks a topic."""
     from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 
-    from fraudstream.kafka.knock import unreachable
+    from fraudstream.kafka.connection_diagnosis import unreachable
     from fraudstream.stream.control_log import NoTopicError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence

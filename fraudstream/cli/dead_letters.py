@@ -21,7 +21,7 @@ from fraudstream.contracts.dead_letter import ReasonCode
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.kafka import Brokers
-    from fraudstream.stream.dead_letter_replay import DeadLetterLog, Mend, Place, StoredLetter
+    from fraudstream.stream.dead_letter_replay import DeadLetterLog, LogPosition, Mend, StoredLetter
 
 LISTED_DEFAULT = 50
 FIRST_BYTES = 60
@@ -94,7 +94,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from fraudstream.kafka.knock import unreachable
+    from fraudstream.kafka.connection_diagnosis import unreachable
     from fraudstream.kafka.permissions import denial
     from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
 
@@ -144,9 +144,9 @@ async def _show(topic: DeadLetterLog, args: argparse.Namespace) -> int:
     letter = stored.letter
     if args.json:
         text = {"text": letter.value.decode()} if _is_text(letter.value) else {}
-        print(json.dumps({"position": str(stored.place), **msgspec.to_builtins(letter), **text}))
+        print(json.dumps({"position": str(stored.position), **msgspec.to_builtins(letter), **text}))
         return 0
-    print(f"position  {stored.place}")
+    print(f"position  {stored.position}")
     print(f"reason    {letter.reason}: {letter.sentence}")
     print(f"path      {letter.path}")
     print(f"from      {letter.topic}:{letter.partition}:{letter.offset} at {_time(letter.timestamp_ms)}")
@@ -166,11 +166,11 @@ async def _replay(topic: DeadLetterLog, args: argparse.Namespace, brokers: Broke
         raise Failure("--edit puts one record in the place of one letter: name it with --position.")
     result = await replay(brokers, topic.topic, _chosen(topic, args), _mend(args))
     if args.json:
-        skipped = [{"position": str(place), "sentence": sentence} for place, sentence in result.skipped]
+        skipped = [{"position": str(position), "sentence": sentence} for position, sentence in result.skipped]
         print(json.dumps({"replayed": result.replayed, "skipped": skipped}))
     else:
-        for place, sentence in result.skipped:
-            print(f"{place}: skipped: {sentence}", file=sys.stderr)
+        for position, sentence in result.skipped:
+            print(f"{position}: skipped: {sentence}", file=sys.stderr)
         print(f"{result.replayed} replayed, {len(result.skipped)} skipped")
     return 1 if result.skipped else 0
 
@@ -210,11 +210,11 @@ def _command(text: str) -> list[str]:
     return command
 
 
-def _place(text: str) -> Place:
-    from fraudstream.stream.dead_letter_replay import Place
+def _place(text: str) -> LogPosition:
+    from fraudstream.stream.dead_letter_replay import LogPosition
 
     try:
-        return Place.parse(text)
+        return LogPosition.parse(text)
     except ValueError as error:
         raise Failure(f"{error}.") from error
 
@@ -222,7 +222,7 @@ def _place(text: str) -> Place:
 def _summary(stored: StoredLetter) -> dict[str, Any]:
     letter = stored.letter
     return {
-        "position": str(stored.place),
+        "position": str(stored.position),
         "at": _time(letter.timestamp_ms),
         "reason": letter.reason,
         "sentence": letter.sentence,

@@ -20,7 +20,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.knock import unreachable
+from fraudstream.kafka.connection_diagnosis import unreachable
 from fraudstream.kafka.permissions import denial
 
 BATCH_BYTES_MAX = 512 * 1024

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     from fraudstream.explain.rerun import RerunError
     from fraudstream.explain.topic_reader import NoTopicError
-    from fraudstream.kafka.knock import unreachable
+    from fraudstream.kafka.connection_diagnosis import unreachable
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):

@@ -25,11 +25,11 @@ def print_explained(explained: Explained) -> None:
     _print_verdict(console, explained)
     rules = explained.trial.rules
     messages = {} if explained.trial.alert is None else {hit.rule: hit.message for hit in explained.trial.alert.rules}
-    fired, near = ([rule for rule in rules if rule.standing == standing] for standing in ("fired", "near"))
+    fired, near = ([rule for rule in rules if rule.closeness == closeness] for closeness in ("fired", "near"))
     _print_rules(console, "Rules that fired", fired, messages)
     near.sort(key=lambda rule: rule.shortfall or 0.0)
     _print_rules(console, "Near misses (each threshold missed by at most a quarter)", near, messages)
-    others = [rule.rule for rule in rules if rule.standing == "other"]
+    others = [rule.rule for rule in rules if rule.closeness == "other"]
     console.print(heading(f"Other rules: {len(others)}"))
     console.print(indented(", ".join(others) or "none"))
     _print_score(console, explained)
@@ -96,12 +96,12 @@ def _print_stages(console: Console, explained: Explained) -> None:
         if stage.records_before is not None:
             whence += f", from {stage.topic}-{stage.partition} at offset {stage.offset:,}"
             whence += f" ({stage.records_before:,} records before)"
-        console.print(indented(f"{whence}: {_handed_on(stage)}"))
+        console.print(indented(f"{whence}: {_was_forwarded(stage)}"))
         for difference in stage.differences:
-            console.print(indented(f"{difference.feature}: carried {difference.carried}, now {difference.now}", by=4))
+            console.print(indented(f"{difference.feature}: carried {difference.forwarded}, now {difference.now}", by=4))
 
 
-def _handed_on(stage: StageChecked) -> str:
+def _was_forwarded(stage: StageChecked) -> str:
     if stage.agrees:
         return "as carried"
     what = "DIFFERS" if stage.agrees is False else "may differ" if stage.differences else "could not be checked"

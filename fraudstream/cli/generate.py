@@ -18,7 +18,7 @@ from fraudstream.cli.duration_flag import duration_ms
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def plan_of(args: argparse.Namespace, to_topic: bool) -> Plan:
+def plan_of(args: argparse.Namespace, to_topic: bool) -> GeneratorPlan:
     if args.count is not None and args.count < 1:
         raise Failure(f"--count {args.count}: at least 1.")
     if args.speed < 0:
@@ -128,12 +128,12 @@ def plan_of(args: argparse.Namespace, to_topic: bool) -> Plan:
         "run": args.run or (f"{args.seed}-{datetime.now(UTC):%Y%m%dT%H%M%S}" if to_topic else None),
     }
     try:
-        return msgspec.convert(content, Plan)
+        return msgspec.convert(content, GeneratorPlan)
     except msgspec.ValidationError as error:
         raise Failure(f"nothing can be generated so: {error}.") from error
 
 
-def _to_file(args: argparse.Namespace, plan: Plan) -> int:
+def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
     from fraudstream.generator.files import write_jsonl, write_parquet
     from fraudstream.generator.stream import stream
 
@@ -155,7 +155,7 @@ def _to_file(args: argparse.Namespace, plan: Plan) -> int:
     return written
 
 
-def _to_topic(args: argparse.Namespace, plan: Plan, brokers: Brokers, topic: str) -> int:
+def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, brokers: Brokers, topic: str) -> int:
     from fraudstream.cli.event_publisher import EventPublisher
     from fraudstream.cli.live_payments import publish_as_time_goes
 

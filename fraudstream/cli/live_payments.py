@@ -1,6 +1,6 @@
 """Generated payments to a topic as time goes by: the past at once, the rest each when its moment has come.
 
-    plan = Plan(start_ms=now_ms(), accounts=20_000, rate=100, history_ms=3 * 86_400_000)
+    plan = GeneratorPlan(start_ms=now_ms(), accounts=20_000, rate=100, history_ms=3 * 86_400_000)
     async with EventPublisher(brokers, "payments") as publisher:
         await publish_as_time_goes(publisher, plan, label_delay_ms=60_000)
 
@@ -18,7 +18,7 @@ import numpy as np
 from fraudstream.backtest.label_order import LabelledPayments, in_order
 from fraudstream.cli.event_publisher import EventPublisher
 from fraudstream.contracts import Label
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 EVENTS_AT_ONCE = 5_000
@@ -31,7 +31,7 @@ def now_ms() -> int:
 
 async def publish_as_time_goes(
     publisher: EventPublisher,
-    plan: Plan,
+    plan: GeneratorPlan,
     *,
     label_delay_ms: int,
     speed: float = 1.0,
@@ -62,7 +62,7 @@ async def publish_as_time_goes(
             first = last
 
 
-def _only_frauds_labelled(plan: Plan, payments_max: int | None) -> Iterator[LabelledPayments]:
+def _only_frauds_labelled(plan: GeneratorPlan, payments_max: int | None) -> Iterator[LabelledPayments]:
     """A bank hears of frauds; nobody reports that a payment was in order."""
     for batch in stream(plan, payments_max):
         yield batch._replace(labels=np.where(batch.labels == 1, 1, -1).astype(np.int8))

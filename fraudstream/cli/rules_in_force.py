@@ -129,7 +129,7 @@ async def _checkpoints(stage: StreamSettings) -> Checkpoints:
 def _beside(stream: StreamSettings) -> str:
     return (
         "Build the memory of the new features beside it first: set worker.state_version to "
-        f"{stream.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --rebuild`."
+        f"{stream.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --backfill`."
     )
 
 
@@ -138,14 +138,14 @@ async def _check_memory(
 ) -> None:
     """The workers' memory must be what the new rules read. Raises `Failure`."""
     from fraudstream.engine.catalogue import parse_catalogue
-    from fraudstream.engine.other_memory import other_memory
+    from fraudstream.engine.catalogue_difference import catalogue_difference
     from fraudstream.engine.rule_set import FEATURES
     from fraudstream.stream.control_log import read_controls
 
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(stream)).rule_sets
     for digest in sorted(in_force & stored.keys()):
-        difference = other_memory(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
+        difference = catalogue_difference(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
         if difference is not None:
             raise Failure(
                 f"The workers' memory is not what these rules read: {difference} (rule set in force: {digest}). "
@@ -162,16 +162,16 @@ async def _version_to_begin(stages: Sequence[StreamSettings], checkpoints: Seque
 
     version = stages[0].state_version
     found = [{n: c for n, c in of_stage.items() if c is not None} for of_stage in checkpoints]
-    gone = [checkpoint.handed_over_to for checkpoint in found[0].values() if checkpoint.handed_over_to is not None]
+    gone = [checkpoint.cut_over_to for checkpoint in found[0].values() if checkpoint.cut_over_to is not None]
     if gone:
         raise Failure(f"State version {version} decides no more: set worker.state_version to {max(gone)}.")
     for stage, known, held in zip(stages, checkpoints, found, strict=True):
         if version > 1 and len(held) < len(known):
             raise Failure(
                 f"State version {version} has no memory of {len(known) - len(held)} of {len(known)} partitions of "
-                f"{stage.input_topic} yet: run `fraudstream worker --rebuild` until it has caught up."
+                f"{stage.input_topic} yet: run `fraudstream worker --backfill` until it has caught up."
             )
-    if not any(checkpoint.building for checkpoint in found[0].values()):
+    if not any(checkpoint.backfilling for checkpoint in found[0].values()):
         return None
     for stage, held in zip(stages, found, strict=True):
         behind = await records_behind(stage, held)

@@ -60,7 +60,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     state_version: Annotated[
         int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
     ] = 1
-    rebuild: Annotated[
+    backfill: Annotated[
         bool, Meta(description="build the memory of a new state version from the log, and decide once it is activated")
     ] = False
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True

@@ -60,11 +60,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.cli.worker import stream_settings
     from fraudstream.engine.engine import Engine
-    from fraudstream.kafka import knock
+    from fraudstream.kafka import connection_diagnosis
     from fraudstream.stream.backup.export import export_state
     from fraudstream.stream.backup.files import ExportError
     from fraudstream.stream.backup.load import import_state
-    from fraudstream.stream.failure import Refusal
+    from fraudstream.stream.failure import PermanentFailure
     from fraudstream.stream.stages import stages_of
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it can't do is told in one sentence
@@ -76,16 +76,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             if args.action == "export":
                 _print(asyncio.run(export_state(stage, directory)), directory, args.json, "saved")
             else:
-                layout = engine.memory().layout
+                layout = engine.new_state().layout
                 _print(asyncio.run(import_state(stage, directory, layout)), directory, args.json, "restored")
         return 0
-    except Refusal as refusal:
+    except PermanentFailure as refusal:
         raise Failure(refusal.sentence) from refusal
     except ExportError as error:
         raise Failure(str(error)) from error
     except (KafkaError, OSError) as error:
         raise Failure(
-            asyncio.run(knock.refusal(stream.brokers))
+            asyncio.run(connection_diagnosis.refusal(stream.brokers))
             or f"no broker answers as it should at {stream.brokers.servers} ({error!r}). Try again once it does."
         ) from error
 

@@ -23,7 +23,7 @@ FLAGS = (
     "worker.stage",
     "worker.group",
     "worker.state_version",
-    "worker.rebuild",
+    "worker.backfill",
     "worker.decisions",
     "worker.checkpoint_mode",
     "worker.checkpoint_interval_s",
@@ -103,9 +103,9 @@ def stream_settings(settings: Settings) -> StreamSettings:
         checkpoint_mode=worker.checkpoint_mode,
         group=worker.group,
         state_version=worker.state_version,
-        rebuild=worker.rebuild,
+        backfill=worker.backfill,
         payments_topic=topics.payments,
-        labels_topic=None if worker.rebuild else topics.labels,  # those who decide go on forwarding
+        labels_topic=None if worker.backfill else topics.labels,  # those who decide go on forwarding
         decisions_topic=topics.decisions,
         alerts_topic=topics.alerts,
         dead_letters_topic=topics.dead_letters,

@@ -6,7 +6,7 @@
     it says why it can't go on (78, or a sentence at its start): the others are stopped, and so are we, with its code;
     SIGTERM or SIGINT: all are stopped in order. Who has not ended within the stated time is killed, and we end with 70.
 
-When the supervisor dies, also by kill -9, its processes die with it (`tether`): whoever starts it again starts all.
+When the supervisor dies, also by kill -9, its processes die with it (`parent_death`): whoever starts it again starts all.
 """
 
 from __future__ import annotations

@@ -10,8 +10,11 @@ LABEL_HEADER: Final = (TYPE_HEADER, b"label")
 CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
 ORIGIN_HEADER: Final = "origin"  # of an alert of a single stage: the partition of `payments` where its payment stands
-FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.carried`
-LEARNT_HEADER: Final = ("learnt", b"")  # between stages: not decided by this state version, which is building then
+FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.forwarded`
+BACKFILLED_HEADER: Final = (
+    "backfilled",
+    b"",
+)  # between stages: not decided by this state version, which is building then
 VERSION_HEADER: Final = "state-version"  # of an answer: which state version gave it, if not the first
 
 

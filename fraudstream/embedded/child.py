@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
-from fraudstream.tether import MODE, tethered
+from fraudstream.supervision.parent_death import MODE, with_parent_death_signal
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 20.0
@@ -48,7 +48,7 @@ def serving(
 
     `port` 0 takes a free one. `probe` gets a connected socket and answers whether the peer is the server that was
     started (another process may have taken the port first). Raises `EmbeddedError` with the end of the server's output.
-    Must run in the main thread (see `tethered`).
+    Must run in the main thread (see `with_parent_death_signal`).
     """
     assert threading.current_thread() is threading.main_thread(), "start embedded servers from the main thread"
     with tempfile.TemporaryFile() as output:
@@ -72,7 +72,7 @@ def _start(
     for _ in range(1 if port else PORT_ATTEMPTS):  # a free port may be taken between finding it and using it
         chosen = port or _free_port()
         process = subprocess.Popen(
-            tethered(command(chosen), tether_mode),
+            with_parent_death_signal(command(chosen), tether_mode),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -39,11 +39,11 @@ from fraudstream.engine.arrays import (
 A = TypeVar("A")
 
 NEVER = -(1 << 62)  # a time before all times
-ELDERS = 8  # values a spill remembers for each `first_seen` field
+EVICTED_VALUES_MAX = 8  # values a spill remembers for each `first_seen` field
 FIELDS_MAX = 8  # payment fields that the slots of an entity hold half digests of
 CHUNK = 4  # slots, and panes, of one changelog record
 
-HEADER_DIRTY, SPILL_DIRTY = 1, 2
+HEADER_DIRTY, OVERFLOW_DIRTY = 1, 2
 
 
 # One header a row: a cache line fetches all of it.
@@ -55,7 +55,7 @@ ROW = np.dtype(
         ("room", "<i4"),  # slots in the block
         ("start", "<i4"),  # place of the oldest payment in the block
         ("held", "<i4"),  # payments in the ring
-        ("spill", "<i4"),  # row of `Spills`, or -1
+        ("overflow", "<i4"),  # row of `Overflows`, or -1
         ("dirty", "u1"),
     ],
     align=True,
@@ -67,7 +67,7 @@ SLOT = np.dtype(
         ("t", "<i8"),  # event time, ms
         ("amount", "<i8"),  # minor units
         ("event", "<u8"),  # digest of event_id
-        ("place", "<f4", (2,)),  # latitude, longitude; NaN missing
+        ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # half digests of what `distinct`, `first_seen`, `same` look at; 0 missing
         ("mask", "<u4"),  # which filters of the catalogue the payment passed, a bit each
         ("score", "<i4"),  # first verdict: ten-thousandths; below 0: still in the batch at hand, -(position + 1)
@@ -90,7 +90,7 @@ class Rows(Protocol):
     room: Int32Array
     start: Int32Array
     held: Int32Array
-    spill: Int32Array
+    overflow: Int32Array
     dirty: UInt8Array
 
     def __len__(self) -> int: ...
@@ -103,7 +103,7 @@ class Slots(Protocol):
     t: Int64Array
     amount: Int64Array
     event: UInt64Array
-    place: Float32Array
+    location: Float32Array
     code: UInt32Array
     mask: UInt32Array
     score: Int32Array
@@ -117,16 +117,16 @@ class Slots(Protocol):
     def __setitem__(self, slot: Any, value: Any) -> None: ...
 
 
-class Spills(NamedTuple):
+class Overflows(NamedTuple):
     """What left the ring of one row; first axis: spills."""
 
     pane: Int64Array  # (capacity, panes): number of the pane held there, or NEVER
     cell: Float64Array  # (capacity, panes, cells): sums of integers, exact below 2**53
     currency: UInt16Array  # the one currency whose amounts are summed; 0 none yet
     last_ms: Int64Array  # (capacity, lasts): newest time that left the ring, by filter
-    elder: UInt32Array  # (capacity, fields, ELDERS): values that left the ring, 0 none
-    elder_ms: Int64Array  # the same: newest time of that value
-    elder_floor_ms: Int64Array  # (capacity, fields): newest time of a value that was forgotten, or NEVER
+    evicted_value: UInt32Array  # (capacity, fields, ELDERS): values that left the ring, 0 none
+    evicted_value_ms: Int64Array  # the same: newest time of that value
+    evicted_value_floor_ms: Int64Array  # (capacity, fields): newest time of a value that was forgotten, or NEVER
     dirty: BoolArray  # (capacity, panes)
 
 
@@ -138,7 +138,7 @@ class Tops(NamedTuple):
     stack: Int32Array  # rows that are dirty
 
 
-SLOTS_USED, SPILLS_USED, DIRTY_ROWS = range(3)
+SLOTS_USED, OVERFLOWS_USED, DIRTY_ROWS = range(3)
 
 
 class Shape(NamedTuple):
@@ -148,7 +148,7 @@ class Shape(NamedTuple):
     panes: int
     cells: int
     lasts: int
-    elders: int
+    evicted_values: int
 
 
 def block_sizes(slots_max: int) -> Int32Array:
@@ -160,14 +160,14 @@ def block_sizes(slots_max: int) -> Int32Array:
 
 
 class Arena:
-    """The rows of one kind of entity in one partition. Take `rows`, `slots`, `spills` anew where they may grow."""
+    """The rows of one kind of entity in one partition. Take `rows`, `slots`, `overflows` anew where they may grow."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.sizes = block_sizes(shape.slots_max)
         self.rows = _empty_rows(64)
         self.slots = _empty_slots(4 * shape.slots_max + 64)
-        self.spills = _empty_spills(4, shape)
+        self.overflows = _empty_spills(4, shape)
         self.tops = Tops(np.zeros(3, np.int64), np.full(len(self.sizes), -1, np.int64), np.zeros(64, np.int32))
 
     def make_room_for_rows(self, count: int) -> None:
@@ -188,20 +188,20 @@ class Arena:
         """Whether so many slots, and a row's most besides, are free at the end."""
         return int(self.tops.used[SLOTS_USED]) + slots + self.shape.slots_max < len(self.slots)
 
-    def make_room_for_spills(self) -> None:
-        have = len(self.spills.pane)
+    def make_room_for_overflows(self) -> None:
+        have = len(self.overflows.pane)
         new = _empty_spills(have + have // 2 + 4, self.shape)
-        self.spills = Spills._make(map(_longer, self.spills, new))
+        self.overflows = Overflows._make(map(_longer, self.overflows, new))
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of rows, slots and spills in use (keys are not counted)."""
         used = self.tops.used
-        return int(self.rows.nbytes + used[SLOTS_USED] * SLOT.itemsize + used[SPILLS_USED] * self.spill_bytes)
+        return int(self.rows.nbytes + used[SLOTS_USED] * SLOT.itemsize + used[OVERFLOWS_USED] * self.spill_bytes)
 
     @property
     def spill_bytes(self) -> int:
-        return sum(column.nbytes // len(column) for column in self.spills)
+        return sum(column.nbytes // len(column) for column in self.overflows)
 
     @property
     def row_bytes_max(self) -> int:
@@ -232,7 +232,7 @@ def _empty_rows(count: int) -> Rows:
 
 def _clear(rows: Rows, since: int) -> None:
     """What an unused row holds, for the rows from `since` on, which are zero."""
-    rows.floor_ms[since:], rows.first_ms[since:], rows.spill[since:] = NEVER, -NEVER, -1
+    rows.floor_ms[since:], rows.first_ms[since:], rows.overflow[since:] = NEVER, -NEVER, -1
 
 
 def _empty_slots(count: int) -> Slots:
@@ -241,14 +241,14 @@ def _empty_slots(count: int) -> Slots:
     return cast(Slots, slots)
 
 
-def _empty_spills(count: int, shape: Shape) -> Spills:
-    return Spills(
+def _empty_spills(count: int, shape: Shape) -> Overflows:
+    return Overflows(
         pane=np.full((count, shape.panes), NEVER, np.int64),
         cell=np.zeros((count, shape.panes, shape.cells), np.float64),
         currency=np.zeros(count, np.uint16),
         last_ms=np.full((count, shape.lasts), NEVER, np.int64),
-        elder=np.zeros((count, shape.elders, ELDERS), np.uint32),
-        elder_ms=np.full((count, shape.elders, ELDERS), NEVER, np.int64),
-        elder_floor_ms=np.full((count, shape.elders), NEVER, np.int64),
+        evicted_value=np.zeros((count, shape.evicted_values, EVICTED_VALUES_MAX), np.uint32),
+        evicted_value_ms=np.full((count, shape.evicted_values, EVICTED_VALUES_MAX), NEVER, np.int64),
+        evicted_value_floor_ms=np.full((count, shape.evicted_values), NEVER, np.int64),
         dirty=np.zeros((count, shape.panes), np.bool_),
     )

@@ -8,12 +8,12 @@ from operator import attrgetter
 import numpy as np
 
 from fraudstream.contracts.label import Label
-from fraudstream.engine import questions
+from fraudstream.engine import kernel_types
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
 from fraudstream.engine.digest import digest_column
-from fraudstream.engine.memory import EntityMemory
+from fraudstream.engine.partition_state import EntityState
 from fraudstream.engine.plan import LABELS
 
 _LABEL_KEYS = frozenset(Label.__struct_fields__)
@@ -43,16 +43,16 @@ class Batch:
         moments = [label.payment_occurred_at for label in self.labels]
         self._label_t: Int64Array = np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64)
 
-    def events_of(self, entity: EntityMemory, status: Int8Array | None) -> questions.Events:
+    def events_of(self, entity: EntityState, status: Int8Array | None) -> kernel_types.Events:
         """The events for one entity. `status`: what became of each at the first entity, which alone finds repeats.
 
         No other entity remembers a repeat, nor what was late there, for it may be one; both are answered.
         """
         columns, plan = self.columns, entity.plan
         kind = np.zeros(self.n, np.int8)
-        kind[self.label_at] = questions.LABEL
+        kind[self.label_at] = kernel_types.LABEL
         if status is not None:
-            kind[questions.repeats(status) | (status == questions.LATE)] = questions.ASK
+            kind[kernel_types.repeats(status) | (status == kernel_types.LATE)] = kernel_types.ASK
         key = attrgetter(plan.entity.key)
         row = self._merged(entity.rows_of(list(map(key, columns.payments))), np.int64)
         if self.labels and plan.entity.key in _LABEL_KEYS:
@@ -65,7 +65,7 @@ class Batch:
         event[self.label_at] = self._label_event
         label = np.zeros(self.n, np.int8)
         label[self.label_at] = self._label_value
-        return questions.Events(
+        return kernel_types.Events(
             kind=kind,
             row=row,
             t=t,
@@ -74,7 +74,7 @@ class Batch:
             event=event,
             mask=self._merged(self._mask(entity), np.uint32),
             code=self._merged(self._code(entity), np.uint32),
-            place=self._merged(self._place(entity), np.float32),
+            location=self._merged(self._location(entity), np.float32),
             label=label,
         )
 
@@ -91,10 +91,10 @@ class Batch:
             keys[at] = (getattr(label, field, None) or label.account_id).encode()
         return keys
 
-    def answers_for(self, entity: EntityMemory) -> questions.Answers:
+    def answers_for(self, entity: EntityState) -> kernel_types.Answers:
         """Room for the answers: every value missing, every status fresh."""
         features = len(entity.plan.features)
-        return questions.Answers(
+        return kernel_types.Answers(
             value=np.full((features, self.n), np.nan),
             error=np.zeros((features, self.n), np.int8),
             status=np.zeros(self.n, np.int8),
@@ -109,20 +109,20 @@ class Batch:
         merged[self.payment_at] = of_payments
         return merged
 
-    def _mask(self, entity: EntityMemory) -> UInt32Array:
+    def _mask(self, entity: EntityState) -> UInt32Array:
         mask = np.zeros(self.columns.n, np.uint32)
         for bit, expression in enumerate(entity.plan.filters):
             mask |= expression.true(self.columns).astype(np.uint32) << np.uint32(bit)
         return mask
 
-    def _code(self, entity: EntityMemory) -> UInt32Array:
+    def _code(self, entity: EntityState) -> UInt32Array:
         code = np.zeros((self.columns.n, FIELDS_MAX), np.uint32)
         for place, field in enumerate(entity.plan.fields):
             digest = self.columns.column(field)
             code[:, place] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))
         return code
 
-    def _place(self, entity: EntityMemory) -> Float32Array:
+    def _location(self, entity: EntityState) -> Float32Array:
         if not entity.plan.uses_place:
             return np.full((self.columns.n, 2), np.nan, np.float32)
         return np.stack([self.columns.column("lat"), self.columns.column("lon")], axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
 """One batch through the engine: columns, each entity's past, rules and score, verdicts. The same code streams, replays
 and tests rules.
 
-In one process `judge` walks all entities. In a chain of stages each engine walks its own: all but the last `pass_on`
+In one process `judge` walks all entities. In a chain of stages each engine walks its own: all but the last `forward`
 what is carried so far, and the last one judges. Both are the same steps: walk one entity after the other, then decide.
 """
 
@@ -15,17 +15,17 @@ import numpy as np
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine import kernel, ledger, questions
+from fraudstream.engine import kernel, kernel_types, ledger
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.batch import Batch
-from fraudstream.engine.carried import Carried, Form
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
 from fraudstream.engine.duration import UNITS_MS
 from fraudstream.engine.expression import Type
+from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
-from fraudstream.engine.memory import Finding, Memory
+from fraudstream.engine.partition_state import Finding, PartitionState
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.verdict import Verdicts
@@ -34,9 +34,9 @@ TOO_FAR_AHEAD_MS = UNITS_MS["d"]
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class Forwarded:
     """What a stage that does not decide hands on. `positions`: where each payment and label that goes on stood among
-    the events; int64, shape (n,). `keys` and `carried`: of each, its key for the next stage and its packed features.
+    the events; int64, shape (n,). `keys` and `forwarded`: of each, its key for the next stage and its packed features.
 
     `columns`, `late`, `repeat`: of the payments. `rejected`: events that go no further.
     """
@@ -44,7 +44,7 @@ class Passed:
     columns: Columns
     positions: Int64Array
     keys: list[bytes]
-    carried: list[bytes]
+    forwarded: list[bytes]
     late: BoolArray
     repeat: BoolArray
     rejected: list[Rejection]
@@ -53,9 +53,9 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walked:
+class _Updated:
     """What is known of a batch's events, shape (n,), before anything is decided. `value` and `error`: of each entity,
-    or of the stages before, (features, n). `since_ms`: as `Carried`'s. `matched`: (labels,).
+    or of the stages before, (features, n). `since_ms`: as `ForwardedFeatures`'s. `matched`: (labels,).
     `first`, `first_events`: of the first entity, if it is of this stage."""
 
     batch: Batch
@@ -65,8 +65,8 @@ class _Walked:
     status: Int8Array
     since_ms: Int64Array
     matched: BoolArray
-    first: questions.Answers | None
-    first_events: questions.Events | None
+    first: kernel_types.Answers | None
+    first_events: kernel_types.Events | None
 
     def first_verdicts(self) -> FirstVerdicts:
         """Of the repeats, as the slots of the first entity tell: of one in this batch the payment's number."""
@@ -78,7 +78,7 @@ class _Walked:
 
 
 class Engine:
-    """A rule set made ready to judge. It holds no state: that is in the `Memory` of each partition.
+    """A rule set made ready to judge. It holds no state: that is in the `PartitionState` of each partition.
 
     `stage`: the entity that it walks, where each has a process of its own; else it walks all. `stages`: their names,
     in order; the last one decides, and names the stage in alert ids. `too_far_ahead_ms`: how far event time may lie
@@ -102,7 +102,7 @@ class Engine:
         self.next_stage = None if self.decides else self.stages[end]
         self.key = entities[first].key  # of the records in this stage's log
         self._next_key = None if self.decides else entities[end].key
-        self.form_in, self.form_out = Form(self._plans[:first]), Form(self._plans[:end])
+        self.codec_in, self.codec_out = FeatureCodec(self._plans[:first]), FeatureCodec(self._plans[:end])
 
     def of_stage(self, stage: str) -> Engine:
         """The engine of one stage, under the same rule set. Raises `ValueError`."""
@@ -112,70 +112,72 @@ class Engine:
         """The engine of other rules, for the same stage."""
         return Engine(rule_set, self.stage, self.too_far_ahead_ms)
 
-    def memory(self) -> Memory:
+    def new_state(self) -> PartitionState:
         """The memory of a partition that has seen nothing yet."""
-        return Memory(self._own, self.rule_set.digest, Ledger() if self.decides and len(self._plans) > 1 else None)
+        return PartitionState(
+            self._own, self.rule_set.digest, Ledger() if self.decides and len(self._plans) > 1 else None
+        )
 
     def judge(
         self,
         events: Sequence[Payment | Label],
-        memory: Memory,
+        state: PartitionState,
         published_at_ms: Sequence[int] | None = None,
-        carried: Carried | None = None,
+        forwarded: ForwardedFeatures | None = None,
     ) -> Verdicts:
         """Apply the events to the memory, in order, and judge each payment in the light of what stands before it.
 
         How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, if
-        known. `carried`: what each event brings from the stages before, where this engine is not of the first. Events
+        known. `forwarded`: what each event brings from the stages before, where this engine is not of the first. Events
         that can't be judged change nothing either; they are in `Verdicts.rejected`.
         """
         assert self.decides, f"the stage '{self.stage}' does not decide"
-        walked = self._walk(events, memory, published_at_ms, carried)
-        return self._decide(walked, memory)
+        updated = self._update(events, state, published_at_ms, forwarded)
+        return self._decide(updated, state)
 
-    def pass_on(
+    def forward(
         self,
         events: Sequence[Payment | Label],
-        memory: Memory,
+        state: PartitionState,
         published_at_ms: Sequence[int],
-        carried: Carried | None = None,
-    ) -> Passed:
+        forwarded: ForwardedFeatures | None = None,
+    ) -> Forwarded:
         """As `judge`, where another stage follows: what goes on to it, in order."""
         assert self._next_key is not None, "the last stage decides"
-        walked = self._walk(events, memory, published_at_ms, carried)
-        batch, columns = walked.batch, walked.batch.columns
-        arrived = np.asarray(published_at_ms, np.int64) if carried is None else carried.arrived_at_ms
-        status = walked.status.copy()
-        status[batch.label_at] = np.where(walked.matched, questions.FRESH, questions.UNMATCHED)
-        value, error = np.concatenate(walked.value), np.concatenate(walked.error)
-        carried = Carried(arrived[batch.positions], walked.since_ms, status, value, error)
+        updated = self._update(events, state, published_at_ms, forwarded)
+        batch, columns = updated.batch, updated.batch.columns
+        arrived = np.asarray(published_at_ms, np.int64) if forwarded is None else forwarded.arrived_at_ms
+        status = updated.status.copy()
+        status[batch.label_at] = np.where(updated.matched, kernel_types.FRESH, kernel_types.UNMATCHED)
+        value, error = np.concatenate(updated.value), np.concatenate(updated.error)
+        forwarded = ForwardedFeatures(arrived[batch.positions], updated.since_ms, status, value, error)
         of_payments = status[batch.payment_at]
-        return Passed(
+        return Forwarded(
             columns=columns,
             positions=batch.positions,
             keys=batch.keys(self._next_key),
-            carried=self.form_out.pack(carried),
-            late=of_payments == questions.LATE,
-            repeat=questions.repeats(of_payments),
-            rejected=walked.rejected,
+            forwarded=self.codec_out.pack(forwarded),
+            late=of_payments == kernel_types.LATE,
+            repeat=kernel_types.repeats(of_payments),
+            rejected=updated.rejected,
             labels=len(batch.labels),
-            labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
+            labels_unmatched=len(batch.labels) - int(updated.matched.sum()),
         )
 
-    def _walk(
+    def _update(
         self,
         events: Sequence[Payment | Label],
-        memory: Memory,
+        state: PartitionState,
         published_at_ms: Sequence[int] | None,
-        carried: Carried | None,
-    ) -> _Walked:
+        forwarded: ForwardedFeatures | None,
+    ) -> _Updated:
         """Ask the memory's entities, one after the other, and let them remember."""
-        assert (carried is None) == self.is_first, "features are carried to every stage but the first"
+        assert (forwarded is None) == self.is_first, "features are carried to every stage but the first"
         at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
         payments = [event for event in events if not isinstance(event, Label)]
         labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
         published = (
-            None if published_at_ms is None or carried is not None else np.asarray(published_at_ms, np.int64)[at]
+            None if published_at_ms is None or forwarded is not None else np.asarray(published_at_ms, np.int64)[at]
         )
         columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
         batch = Batch(columns, at[kept], labels)
@@ -183,20 +185,20 @@ class Engine:
         error: list[Int8Array] = []
         status: Int8Array | None = None
         matched = np.zeros(len(labels), np.bool_)
-        since_ms = np.full(batch.n, NEVER if memory.since_ms is None else memory.since_ms, np.int64)
-        if carried is not None:
-            before = carried.at(batch.positions)
+        since_ms = np.full(batch.n, NEVER if state.since_ms is None else state.since_ms, np.int64)
+        if forwarded is not None:
+            before = forwarded.at(batch.positions)
             since_ms = np.maximum(since_ms, before.since_ms)
             value, error, status = [before.value], [before.error], before.status
-            matched = status[batch.label_at] == questions.FRESH
-        first: questions.Answers | None = None
-        first_events: questions.Events | None = None
-        for entity in memory.entities:
+            matched = status[batch.label_at] == kernel_types.FRESH
+        first: kernel_types.Answers | None = None
+        first_events: kernel_types.Events | None = None
+        for entity in state.entities:
             kernel_events = batch.events_of(entity, status)
             answers = batch.answers_for(entity)
-            entity.walk(kernel_events, answers)
+            entity.update(kernel_events, answers)
             matched |= (kernel_events.row >= 0)[batch.label_at] & (
-                answers.status[batch.label_at] != questions.UNMATCHED
+                answers.status[batch.label_at] != kernel_types.UNMATCHED
             )
             value.append(answers.value)
             error.append(answers.error)
@@ -204,18 +206,18 @@ class Engine:
                 status, first, first_events = answers.status, answers, kernel_events
         assert status is not None, "a stage has an entity"
         if columns.n:
-            memory.watermark_ms = max(memory.watermark_ms, int(columns.occurred_at_ms.max()))
+            state.watermark_ms = max(state.watermark_ms, int(columns.occurred_at_ms.max()))
         rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
-        return _Walked(batch, rejected, value, error, status, since_ms, matched, first, first_events)
+        return _Updated(batch, rejected, value, error, status, since_ms, matched, first, first_events)
 
-    def _decide(self, walked: _Walked, memory: Memory) -> Verdicts:
-        batch, columns = walked.batch, walked.batch.columns
-        status = walked.status[batch.payment_at]
-        first = memory.ledger.enter(columns.event, status) if memory.ledger is not None else walked.first_verdicts()
-        again = questions.repeats(status)
+    def _decide(self, updated: _Updated, state: PartitionState) -> Verdicts:
+        batch, columns = updated.batch, updated.batch.columns
+        status = updated.status[batch.payment_at]
+        first = state.ledger.enter(columns.event, status) if state.ledger is not None else updated.first_verdicts()
+        again = kernel_types.repeats(status)
         repeat = again & (first.score != ledger.UNKNOWN)
-        late = ((status == questions.LATE) | again) & ~repeat
-        features, errors = self._features(walked, repeat)
+        late = ((status == kernel_types.LATE) | again) & ~repeat
+        features, errors = self._features(updated, repeat)
         for name, value in features.items():
             is_bool = self._symbols[name] is Type.BOOL
             columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
@@ -223,8 +225,8 @@ class Engine:
             self._derive(derived, columns, features)
         for name, declared in self.rule_set.lists.items():
             # An empty list needs no digests of what may be on it.
-            values = columns.column(declared.of) if memory.lists.any_on(name) else np.zeros(columns.n, np.uint64)
-            columns.add(f"lists.{name}", memory.lists.until_ms(name, values, columns.occurred_at_ms))
+            values = columns.column(declared.of) if state.lists.any_on(name) else np.zeros(columns.n, np.uint64)
+            columns.add(f"lists.{name}", state.lists.until_ms(name, values, columns.occurred_at_ms))
 
         fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
         for number, rule in enumerate(self.rule_set.rules):
@@ -233,7 +235,7 @@ class Engine:
         part_points = self.rule_set.score.points(columns)
         score_points = part_points.sum(axis=0, dtype=np.int32)
         score_points[repeat] = 0
-        finding = self._findings(memory, fired, score_points)
+        finding = self._findings(state, fired, score_points)
         # Repeats answer with their first verdict: the one remembered, or one of this very batch.
         for row in np.flatnonzero(repeat).tolist():
             score = int(first.score[row])
@@ -241,9 +243,9 @@ class Engine:
                 score_points[row], finding[row] = score, first.verdict[row]
             else:
                 score_points[row], finding[row] = score_points[-score - 1], finding[-score - 1]
-        fresh = status == questions.FRESH
-        self._remember(walked, memory, fresh, score_points[fresh], finding[fresh].astype(np.int32))
-        outcomes = np.array([found.outcome != "allow" for found in memory.findings], np.bool_)
+        fresh = status == kernel_types.FRESH
+        self._remember(updated, state, fresh, score_points[fresh], finding[fresh].astype(np.int32))
+        outcomes = np.array([found.outcome != "allow" for found in state.findings], np.bool_)
         return Verdicts(
             rule_set=self.rule_set,
             stage=self.stages[-1],
@@ -252,53 +254,53 @@ class Engine:
             positions=batch.positions[batch.payment_at],
             late=late,
             repeat=repeat,
-            altered=repeat & (status == questions.ALTERED),
+            altered=repeat & (status == kernel_types.ALTERED),
             score_points=score_points,
             part_points=part_points,
             finding=finding,
-            findings=memory.findings,
+            findings=state.findings,
             fired=fired,
             alerted=outcomes[finding] & ~repeat if columns.n else np.zeros(0, np.bool_),
             features=features,
             errors=errors,
-            rejected=walked.rejected,
+            rejected=updated.rejected,
             labels=len(batch.labels),
-            labels_unmatched=len(batch.labels) - int(walked.matched.sum()),
-            since_ms=walked.since_ms[batch.payment_at],
+            labels_unmatched=len(batch.labels) - int(updated.matched.sum()),
+            since_ms=updated.since_ms[batch.payment_at],
         )
 
-    def _features(self, walked: _Walked, repeat: BoolArray) -> tuple[dict[str, Float64Array], dict[str, Int8Array]]:
+    def _features(self, updated: _Updated, repeat: BoolArray) -> tuple[dict[str, Float64Array], dict[str, Int8Array]]:
         """By name, of each payment; a repeat has none."""
-        at, names = walked.batch.payment_at, iter(self.form_out.features)
+        at, names = updated.batch.payment_at, iter(self.codec_out.features)
         features: dict[str, Float64Array] = {}
         errors: dict[str, Int8Array] = {}
-        for of_entity, how in zip(walked.value, walked.error, strict=True):
+        for of_entity, how in zip(updated.value, updated.error, strict=True):
             for value, error in zip(of_entity, how, strict=True):
                 name = next(names)
                 features[name], errors[name] = value[at], error[at]
         if repeat.any():
             for name in features:
-                features[name][repeat], errors[name][repeat] = np.nan, questions.EXACT
+                features[name][repeat], errors[name][repeat] = np.nan, kernel_types.EXACT
         return features, errors
 
     def _remember(
-        self, walked: _Walked, memory: Memory, fresh: BoolArray, score: Int32Array, finding: Int32Array
+        self, updated: _Updated, state: PartitionState, fresh: BoolArray, score: Int32Array, finding: Int32Array
     ) -> None:
         """Keep the first verdicts of the fresh payments, for their repeats."""
-        if memory.ledger is not None:
-            memory.ledger.judged(score, finding)
+        if state.ledger is not None:
+            state.ledger.judged(score, finding)
             return
-        assert walked.first_events is not None, "without a ledger the first entity keeps the verdicts"
-        account, row = memory.entities[0].arena, walked.first_events.row[walked.batch.payment_at][fresh]
-        event = walked.batch.columns.event[fresh]
+        assert updated.first_events is not None, "without a ledger the first entity keeps the verdicts"
+        account, row = state.entities[0].arena, updated.first_events.row[updated.batch.payment_at][fresh]
+        event = updated.batch.columns.event[fresh]
         kernel.remember_verdicts(account.rows, account.slots, account.tops, row, event, score, finding)
 
-    def _findings(self, memory: Memory, fired: BoolArray, score_points: Int32Array) -> Int64Array:
+    def _findings(self, state: PartitionState, fired: BoolArray, score_points: Int32Array) -> Int64Array:
         """What each payment's verdict came to, as a number in the memory's list."""
         rule_set = self.rule_set
         if not len(fired):
             return np.zeros(0, np.int64)
-        plain = memory.number_of(Finding(rule_set.digest, "allow", (), ()))
+        plain = state.number_of(Finding(rule_set.digest, "allow", (), ()))
         finding = np.full(len(fired), plain, np.int64)
         above = score_points >= rule_set.score.threshold_points
         notable = np.flatnonzero(fired.any(axis=1) | above)
@@ -307,7 +309,7 @@ class Engine:
         for row, kind in zip(notable.tolist(), kinds, strict=True):
             number = seen.get(kind.tobytes())
             if number is None:
-                number = seen[kind.tobytes()] = memory.number_of(self._found(fired[row], bool(above[row])))
+                number = seen[kind.tobytes()] = state.number_of(self._found(fired[row], bool(above[row])))
             finding[row] = number
         return finding
 

@@ -14,9 +14,9 @@ from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.duration import duration_text
 from fraudstream.engine.evidence import evidence_of, texts_of
 from fraudstream.engine.expression import Type
+from fraudstream.engine.kernel_types import AT_LEAST, PANE
 from fraudstream.engine.plain_text import payment_text, plain
 from fraudstream.engine.plan import EntityPlan
-from fraudstream.engine.questions import AT_LEAST, PANE
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import POINTS_MAX
 from fraudstream.engine.warming import warming

@@ -18,8 +18,8 @@ COMPILED = (
     "key_index",
     "ledger",
     "lookback",
-    "place",
-    "questions",
+    "location",
+    "kernel_types",
     "ring",
     "windows",
 )

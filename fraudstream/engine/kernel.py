@@ -19,18 +19,17 @@ from fraudstream.engine.arena import (
     FIELDS_MAX,
     HEADER_DIRTY,
     NEVER,
+    OVERFLOW_DIRTY,
+    OVERFLOWS_USED,
     SLOTS_USED,
-    SPILL_DIRTY,
-    SPILLS_USED,
+    Overflows,
     Rows,
     Slots,
-    Spills,
     Tops,
 )
 from fraudstream.engine.arrays import Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.jit import jit
-from fraudstream.engine.lookback import answer_from_last_place, answer_since_last
-from fraudstream.engine.questions import (
+from fraudstream.engine.kernel_types import (
     AGE,
     AGGREGATE,
     ALTERED,
@@ -44,8 +43,8 @@ from fraudstream.engine.questions import (
     FRESH,
     LABEL,
     LATE,
+    NEEDS_OVERFLOWS,
     NEEDS_SLOTS,
-    NEEDS_SPILLS,
     PAYMENT,
     REPEAT,
     SINCE_LAST,
@@ -54,20 +53,21 @@ from fraudstream.engine.questions import (
     WINDOW,
     Answers,
     Events,
-    Plan,
+    KernelPlan,
     Scratch,
 )
-from fraudstream.engine.ring import copy_slot, find, find_at, fold, held_until, mark, resize, slot_at, spill_of
+from fraudstream.engine.lookback import answer_from_last_place, answer_since_last
+from fraudstream.engine.ring import copy_slot, find, find_at, fold, held_until, mark, overflow_of, resize, slot_at
 from fraudstream.engine.windows import answer_distinct, answer_first_seen, answer_sums
 
 
 @jit
-def walk(
-    plan: Plan,
+def update(
+    plan: KernelPlan,
     events: Events,
     rows: Rows,
     slots: Slots,
-    spills: Spills,
+    overflows: Overflows,
     tops: Tops,
     scratch: Scratch,
     answers: Answers,
@@ -86,8 +86,8 @@ def walk(
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
-        if tops.used[SPILLS_USED] >= len(spills.pane):
-            return i, NEEDS_SPILLS
+        if tops.used[OVERFLOWS_USED] >= len(overflows.pane):
+            return i, NEEDS_OVERFLOWS
         known = find(rows, slots, row, events.event[i]) if plan.guards else -1
         if known >= 0:
             answers.status[i] = ALTERED if _altered(slots, known, events, i) else REPEAT
@@ -95,9 +95,9 @@ def walk(
                 answers.first_score[i] = slots.score[known]
                 answers.first_verdict[i] = slots.verdict[known]
                 continue
-        _answer(plan, events, rows, slots, spills, scratch, answers, row, i)
+        _answer(plan, events, rows, slots, overflows, scratch, answers, row, i)
         if known < 0 and events.kind[i] == PAYMENT:
-            answers.status[i] = _remember(plan, events, rows, slots, spills, tops, row, i)
+            answers.status[i] = _remember(plan, events, rows, slots, overflows, tops, row, i)
     return len(events.kind), DONE
 
 
@@ -140,7 +140,7 @@ def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
 
 @jit
 def _remember(
-    plan: Plan, events: Events, rows: Rows, slots: Slots, spills: Spills, tops: Tops, row: int, i: int
+    plan: KernelPlan, events: Events, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, i: int
 ) -> int:
     t, held, size = events.t[i], rows.held[row], rows.room[row]
     late = t <= rows.floor_ms[row]
@@ -157,11 +157,11 @@ def _remember(
         # It belongs before all that the ring holds: into the spill at once, by way of a slot that is free.
         slot = tops.used[SLOTS_USED]
         _write(slots, slot, events, i)
-        _let_go(plan, rows, slots, spills, tops, row, slot)
+        _let_go(plan, rows, slots, overflows, tops, row, slot)
         slots.dirty[slot] = False
         return LATE if late else FRESH
     if held == rows.room[row]:
-        _let_go(plan, rows, slots, spills, tops, row, slot_at(rows, row, 0))
+        _let_go(plan, rows, slots, overflows, tops, row, slot_at(rows, row, 0))
         rows.start[row] = (rows.start[row] + 1) % rows.room[row]
         held -= 1
     position = held
@@ -177,7 +177,7 @@ def _remember(
 
 
 @jit
-def _may_grow(plan: Plan, rows: Rows, slots: Slots, row: int, t: int) -> bool:
+def _may_grow(plan: KernelPlan, rows: Rows, slots: Slots, row: int, t: int) -> bool:
     """A full ring grows rather than let go of a payment that an exact window may still ask for."""
     if rows.held[row] == 0:
         return True
@@ -187,22 +187,22 @@ def _may_grow(plan: Plan, rows: Rows, slots: Slots, row: int, t: int) -> bool:
 
 
 @jit
-def _let_go(plan: Plan, rows: Rows, slots: Slots, spills: Spills, tops: Tops, row: int, slot: int) -> None:
-    spill = spill_of(rows, tops, row)
+def _let_go(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, slot: int) -> None:
+    overflow = overflow_of(rows, tops, row)
     fold(
-        spills,
-        spill,
+        overflows,
+        overflow,
         slots,
         slot,
         plan.pane_ms,
         plan.cell_kind,
-        plan.cell_lane,
-        plan.last_lane,
-        plan.elder_field,
-        plan.elder_lane,
+        plan.cell_filter,
+        plan.last_filter,
+        plan.evicted_value_field,
+        plan.evicted_value_filter,
     )
     rows.floor_ms[row] = max(rows.floor_ms[row], slots.t[slot])
-    mark(rows, tops, row, SPILL_DIRTY)
+    mark(rows, tops, row, OVERFLOW_DIRTY)
 
 
 @jit
@@ -217,18 +217,18 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.verdict[slot] = 0
     for field in range(FIELDS_MAX):
         slots.code[slot, field] = events.code[i, field]
-    slots.place[slot, 0] = events.place[i, 0]
-    slots.place[slot, 1] = events.place[i, 1]
+    slots.location[slot, 0] = events.location[i, 0]
+    slots.location[slot, 1] = events.location[i, 1]
     slots.dirty[slot] = True
 
 
 @jit
 def _answer(
-    plan: Plan,
+    plan: KernelPlan,
     events: Events,
     rows: Rows,
     slots: Slots,
-    spills: Spills,
+    overflows: Overflows,
     scratch: Scratch,
     answers: Answers,
     row: int,
@@ -240,10 +240,10 @@ def _answer(
     for f in range(len(plan.spec)):
         aggregate = plan.spec[f, AGGREGATE]
         if aggregate == AGE:
-            answers.value[f, i] = max(0, t - rows.first_ms[row]) if rows.held[row] > 0 or rows.spill[row] >= 0 else 0
+            answers.value[f, i] = max(0, t - rows.first_ms[row]) if rows.held[row] > 0 or rows.overflow[row] >= 0 else 0
             continue
         if aggregate == SINCE_LAST:
-            answer_since_last(plan, rows, slots, spills, answers, row, i, f, now, t)
+            answer_since_last(plan, rows, slots, overflows, answers, row, i, f, now, t)
             continue
         if aggregate in (DISTANCE, SPEED):
             answer_from_last_place(plan, events, rows, slots, answers, row, i, f, now)
@@ -254,14 +254,14 @@ def _answer(
             since = until - plan.spec[f, WINDOW]
             high = now if plan.spec[f, DELAY] == 0 else held_until(rows, slots, row, until)
             low = held_until(rows, slots, row, since)
-        beyond = rows.spill[row] >= 0 and rows.floor_ms[row] > since
+        beyond = rows.overflow[row] >= 0 and rows.floor_ms[row] > since
         if aggregate == DISTINCT:
             answer_distinct(plan, events, rows, slots, scratch, answers, row, i, f, low, high)
             answers.error[f, i] = AT_LEAST if beyond else EXACT
         elif aggregate == FIRST_SEEN:
-            answer_first_seen(plan, events, rows, slots, spills, answers, row, i, f, low, high, since)
+            answer_first_seen(plan, events, rows, slots, overflows, answers, row, i, f, low, high, since)
         else:
-            answer_sums(plan, events, rows, slots, spills, answers, row, i, f, low, high, since, until, beyond)
+            answer_sums(plan, events, rows, slots, overflows, answers, row, i, f, low, high, since, until, beyond)
 
 
 @jit

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fraudstream.engine.arrays import Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.jit import jit
-from fraudstream.engine.questions import FRESH, REPEATS
+from fraudstream.engine.kernel_types import FRESH, REPEATS
 
 LEDGER_MAX = 1 << 18
 UNKNOWN = -(1 << 31)  # in place of a score: the ledger does not hold the payment

@@ -28,7 +28,7 @@ from fraudstream.engine.rule_set import RuleSet
 
 NEAR = 0.25
 
-Standing = Literal["fired", "near", "other"]
+Closeness = Literal["fired", "near", "other"]
 
 
 class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,7 +38,7 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     rule_id: str
     title: str
     severity: Severity
-    standing: Standing
+    closeness: Closeness
     tested: tuple[Tested, ...]
     shortfall: float | None = None
     shadow: bool = False
@@ -49,7 +49,7 @@ def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fire
     trials = []
     for rule, rule_fired in zip(rule_set.rules, fired.tolist(), strict=True):
         lacks = float(rule.when.shortfall(columns)[0])
-        standing: Standing = "fired" if rule_fired else "near" if lacks <= NEAR else "other"
+        closeness: Closeness = "fired" if rule_fired else "near" if lacks <= NEAR else "other"
         [comparisons] = tested(rule.when.comparisons, columns, [payment], rule_set.lists)
         trials.append(
             RuleTrial(
@@ -57,7 +57,7 @@ def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fire
                 rule_id=rule.rule_id,
                 title=rule.title,
                 severity=rule.severity,
-                standing=standing,
+                closeness=closeness,
                 tested=comparisons,
                 shortfall=None if rule_fired or math.isinf(lacks) else round(lacks, 4),
                 shadow=rule.status == "shadow",

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from fraudstream.engine import questions, ring
+from fraudstream.engine import kernel_types, ring
 from fraudstream.engine.arena import Shape, block_sizes
 from fraudstream.engine.catalogue import (
     AGGREGATES,
@@ -37,7 +37,7 @@ class EntityPlan:
     features: tuple[Feature, ...]
     fields: tuple[str, ...]
     filters: tuple[Expression, ...]
-    plan: questions.Plan
+    plan: kernel_types.KernelPlan
     shape: Shape
     layout: str
 
@@ -56,52 +56,56 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
     fields = sorted({name for feature in features for name in (feature.same, *looked_at(feature)) if name is not None})
     filters = {feature.where.source: feature.where for feature in features if feature.where is not None}
     bits = {source: 1 << place for place, source in enumerate(sorted(filters))}
-    lanes = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
+    partitions = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
 
     cells: dict[tuple[int, int], int] = {}
     lasts: dict[int, int] = {}
-    elders: dict[tuple[int, int], int] = {}
+    evicted_values: dict[tuple[int, int], int] = {}
 
-    def cell(kind: int, lane: int) -> int:
-        return cells.setdefault((kind, lane), len(cells))
+    def cell(kind: int, filter_bits: int) -> int:
+        return cells.setdefault((kind, filter_bits), len(cells))
 
     spec = np.full((len(features), 11), -1, np.int64)
-    for row, feature, lane in zip(spec, features, lanes, strict=True):
-        row[questions.AGGREGATE] = AGGREGATES.index(feature.aggregate)
-        row[questions.WINDOW], row[questions.DELAY] = feature.window_ms, feature.delay_ms
-        row[questions.INCLUDES] = feature.includes
-        row[questions.SAME] = fields.index(feature.same) if feature.same is not None else -1
-        row[questions.MONEY] = feature.aggregate in OF_AMOUNT
+    for row, feature, filter_bits in zip(spec, features, partitions, strict=True):
+        row[kernel_types.AGGREGATE] = AGGREGATES.index(feature.aggregate)
+        row[kernel_types.WINDOW], row[kernel_types.DELAY] = feature.window_ms, feature.delay_ms
+        row[kernel_types.INCLUDES] = feature.includes
+        row[kernel_types.SAME] = fields.index(feature.same) if feature.same is not None else -1
+        row[kernel_types.MONEY] = feature.aggregate in OF_AMOUNT
         if feature.aggregate == "share":
-            row[questions.OF] = LABELS[feature.of or ""]
+            row[kernel_types.OF] = LABELS[feature.of or ""]
         for field in looked_at(feature):
-            row[questions.OF] = fields.index(field)
+            row[kernel_types.OF] = fields.index(field)
         if feature.aggregate == "since_last":
-            row[questions.MEMO] = lasts.setdefault(lane, len(lasts))
+            row[kernel_types.MEMO] = lasts.setdefault(filter_bits, len(lasts))
         if feature.aggregate == "first_seen":
-            row[questions.MEMO] = elders.setdefault((int(row[questions.OF]), lane), len(elders))
+            row[kernel_types.MEMO] = evicted_values.setdefault(
+                (int(row[kernel_types.OF]), filter_bits), len(evicted_values)
+            )
         if held_by_pane(entity, feature):
-            row[questions.CELL_N] = cell(ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, lane)
+            row[kernel_types.CELL_N] = cell(
+                ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, filter_bits
+            )
             value = {
                 "share": ring.CELL_FRAUD if feature.of == "fraud" else ring.CELL_GENUINE,
                 "min": ring.CELL_MIN,
                 "max": ring.CELL_MAX,
             }
             if feature.aggregate != "count":
-                row[questions.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), lane)
+                row[kernel_types.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), filter_bits)
             if feature.aggregate == "std":
-                row[questions.CELL_Q] = cell(ring.CELL_SQUARES, lane)
+                row[kernel_types.CELL_Q] = cell(ring.CELL_SQUARES, filter_bits)
 
     horizon_ms = max((f.window_ms + f.delay_ms for f in features if f.exact), default=0)
-    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(lasts), len(elders))
-    plan = questions.Plan(
+    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(lasts), len(evicted_values))
+    plan = kernel_types.KernelPlan(
         spec=spec,
-        lane=np.array(lanes, np.uint32),
+        filter_bits=np.array(partitions, np.uint32),
         cell_kind=np.array([kind for kind, _ in cells], np.int64),
-        cell_lane=np.array([lane for _, lane in cells], np.uint32),
-        last_lane=np.array(list(lasts), np.uint32),
-        elder_field=np.array([field for field, _ in elders], np.int64),
-        elder_lane=np.array([lane for _, lane in elders], np.uint32),
+        cell_filter=np.array([filter_bits for _, filter_bits in cells], np.uint32),
+        last_filter=np.array(list(lasts), np.uint32),
+        evicted_value_field=np.array([field for field, _ in evicted_values], np.int64),
+        evicted_value_filter=np.array([filter_bits for _, filter_bits in evicted_values], np.uint32),
         sizes=block_sizes(entity.slots),
         horizon_ms=max(horizon_ms, HORIZON_MIN_MS),
         pane_ms=entity.pane_ms,
@@ -118,7 +122,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         sorted(filters),
         list(cells),
         list(lasts),
-        list(elders),
+        list(evicted_values),
     ]
     if plan.guards and not plan.keeps_verdicts:
         layout.append("no verdicts")

@@ -12,11 +12,11 @@ import numpy as np
 
 from fraudstream.engine.arena import (
     DIRTY_ROWS,
-    ELDERS,
-    SPILLS_USED,
+    EVICTED_VALUES_MAX,
+    OVERFLOWS_USED,
+    Overflows,
     Rows,
     Slots,
-    Spills,
     Tops,
 )
 from fraudstream.engine.arena import SLOTS_USED as _SLOTS_USED
@@ -123,45 +123,45 @@ def resize_all(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, which: I
 
 
 @jit
-def spill_of(rows: Rows, tops: Tops, row: int) -> int:
+def overflow_of(rows: Rows, tops: Tops, row: int) -> int:
     """The row's spill; a new one if it has none. There must be room."""
-    if rows.spill[row] < 0:
-        rows.spill[row] = tops.used[SPILLS_USED]
-        tops.used[SPILLS_USED] += 1
-    return int(rows.spill[row])
+    if rows.overflow[row] < 0:
+        rows.overflow[row] = tops.used[OVERFLOWS_USED]
+        tops.used[OVERFLOWS_USED] += 1
+    return int(rows.overflow[row])
 
 
 @jit
 def fold(
-    spills: Spills,
-    spill: int,
+    overflows: Overflows,
+    overflow: int,
     slots: Slots,
     slot: int,
     pane_ms: int,
     cell_kind: Int64Array,
-    cell_lane: UInt32Array,
-    last_lane: UInt32Array,
-    elder_field: Int64Array,
-    elder_lane: UInt32Array,
+    cell_filter: UInt32Array,
+    last_filter: UInt32Array,
+    evicted_value_field: Int64Array,
+    evicted_value_filter: UInt32Array,
 ) -> None:
     """Add one payment to the spill: its pane's cells, the newest time of each filter, the values it had."""
     t, amount, mask = slots.t[slot], slots.amount[slot], slots.mask[slot]
     if len(cell_kind):
         pane = t // pane_ms
-        place = pane % spills.pane.shape[1]
-        if spills.pane[spill, place] < pane:
-            spills.pane[spill, place] = pane
+        place = pane % overflows.pane.shape[1]
+        if overflows.pane[overflow, place] < pane:
+            overflows.pane[overflow, place] = pane
             for cell in range(len(cell_kind)):
-                spills.cell[spill, place, cell] = np.nan if cell_kind[cell] in (CELL_MIN, CELL_MAX) else 0.0
-        if spills.pane[spill, place] == pane:
-            spills.dirty[spill, place] = True
-            if spills.currency[spill] == 0:
-                spills.currency[spill] = slots.currency[slot]
-            same_currency = spills.currency[spill] == slots.currency[slot]
+                overflows.cell[overflow, place, cell] = np.nan if cell_kind[cell] in (CELL_MIN, CELL_MAX) else 0.0
+        if overflows.pane[overflow, place] == pane:
+            overflows.dirty[overflow, place] = True
+            if overflows.currency[overflow] == 0:
+                overflows.currency[overflow] = slots.currency[slot]
+            same_currency = overflows.currency[overflow] == slots.currency[slot]
             for cell in range(len(cell_kind)):
-                if (mask & cell_lane[cell]) != cell_lane[cell]:
+                if (mask & cell_filter[cell]) != cell_filter[cell]:
                     continue
-                kind, value = cell_kind[cell], spills.cell[spill, place, cell]
+                kind, value = cell_kind[cell], overflows.cell[overflow, place, cell]
                 if kind == CELL_COUNT:
                     value += 1.0
                 elif kind in (CELL_FRAUD, CELL_GENUINE):
@@ -177,29 +177,36 @@ def fold(
                         value = float(amount) if np.isnan(value) or amount < value else value
                     elif kind == CELL_MAX:
                         value = float(amount) if np.isnan(value) or amount > value else value
-                spills.cell[spill, place, cell] = value
-    for last in range(len(last_lane)):
-        if (mask & last_lane[last]) == last_lane[last] and t > spills.last_ms[spill, last]:
-            spills.last_ms[spill, last] = t
-    for elder in range(len(elder_field)):
-        code = slots.code[slot, elder_field[elder]]
-        if code != np.uint32(0) and (mask & elder_lane[elder]) == elder_lane[elder]:
-            _remember_value(spills, spill, elder, code, t)
+                overflows.cell[overflow, place, cell] = value
+    for last in range(len(last_filter)):
+        if (mask & last_filter[last]) == last_filter[last] and t > overflows.last_ms[overflow, last]:
+            overflows.last_ms[overflow, last] = t
+    for evicted_value in range(len(evicted_value_field)):
+        code = slots.code[slot, evicted_value_field[evicted_value]]
+        if code != np.uint32(0) and (mask & evicted_value_filter[evicted_value]) == evicted_value_filter[evicted_value]:
+            _remember_value(overflows, overflow, evicted_value, code, t)
 
 
 @jit
-def _remember_value(spills: Spills, spill: int, elder: int, code: np.uint32, t: int) -> None:
+def _remember_value(overflows: Overflows, overflow: int, evicted_value: int, code: np.uint32, t: int) -> None:
     oldest = 0
-    for place in range(ELDERS):
-        if spills.elder[spill, elder, place] == code:
-            spills.elder_ms[spill, elder, place] = max(spills.elder_ms[spill, elder, place], t)
+    for place in range(EVICTED_VALUES_MAX):
+        if overflows.evicted_value[overflow, evicted_value, place] == code:
+            overflows.evicted_value_ms[overflow, evicted_value, place] = max(
+                overflows.evicted_value_ms[overflow, evicted_value, place], t
+            )
             return
-        if spills.elder_ms[spill, elder, place] < spills.elder_ms[spill, elder, oldest]:
+        if (
+            overflows.evicted_value_ms[overflow, evicted_value, place]
+            < overflows.evicted_value_ms[overflow, evicted_value, oldest]
+        ):
             oldest = place
-    if spills.elder[spill, elder, oldest] != np.uint32(0):
-        forgotten = min(t, spills.elder_ms[spill, elder, oldest])
-        spills.elder_floor_ms[spill, elder] = max(spills.elder_floor_ms[spill, elder], forgotten)
+    if overflows.evicted_value[overflow, evicted_value, oldest] != np.uint32(0):
+        forgotten = min(t, overflows.evicted_value_ms[overflow, evicted_value, oldest])
+        overflows.evicted_value_floor_ms[overflow, evicted_value] = max(
+            overflows.evicted_value_floor_ms[overflow, evicted_value], forgotten
+        )
         if forgotten == t:
             return
-    spills.elder[spill, elder, oldest] = code
-    spills.elder_ms[spill, elder, oldest] = t
+    overflows.evicted_value[overflow, evicted_value, oldest] = code
+    overflows.evicted_value_ms[overflow, evicted_value, oldest] = t

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, SLOT, SPILL_DIRTY, SPILLS_USED, Arena
+from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, OVERFLOW_DIRTY, OVERFLOWS_USED, SLOT, Arena
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
-from fraudstream.engine.ring import resize_all, spill_of
+from fraudstream.engine.ring import overflow_of, resize_all
 
 _HEADER = np.dtype(
     [("floor_ms", "<i8"), ("first_ms", "<i8"), ("room", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
@@ -54,10 +54,10 @@ def take_changes(entity: str, index: KeyIndex, arena: Arena) -> list[tuple[bytes
     keys = [b"%b\0%b\0" % (entity.encode(), index.key(row)) for row in dirty.tolist()]
     headers = _headers(arena, dirty)
     records = _chunks(arena, dirty, keys, headers)
-    spilled = np.flatnonzero(arena.rows.dirty[dirty] & SPILL_DIRTY)
-    if len(spilled):
-        spills = arena.rows.spill[dirty[spilled]].astype(np.int64)
-        records += _spills(arena, spills, [keys[i] for i in spilled.tolist()], headers[spilled])
+    overflowed = np.flatnonzero(arena.rows.dirty[dirty] & OVERFLOW_DIRTY)
+    if len(overflowed):
+        overflows = arena.rows.overflow[dirty[overflowed]].astype(np.int64)
+        records += _overflows(arena, overflows, [keys[i] for i in overflowed.tolist()], headers[overflowed])
     arena.rows.dirty[dirty] = 0
     arena.tops.used[DIRTY_ROWS] = 0
     return records
@@ -97,15 +97,15 @@ def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
 
 
 def _restore_spill(arena: Arena, row: int, part: SavedPart) -> None:
-    if arena.tops.used[SPILLS_USED] >= len(arena.spills.pane):
-        arena.make_room_for_spills()
-    spill = spill_of(arena.rows, arena.tops, row)
+    if arena.tops.used[OVERFLOWS_USED] >= len(arena.overflows.pane):
+        arena.make_room_for_overflows()
+    overflow = overflow_of(arena.rows, arena.tops, row)
     if part.part == "e":
-        _read(arena.spills[2:-1], slice(spill, spill + 1), part.value[_HEADER_BYTES:])
+        _read(arena.overflows[2:-1], slice(overflow, overflow + 1), part.value[_HEADER_BYTES:])
     else:
         first = CHUNK * int(part.part[1:])
         panes = slice(first, min(first + CHUNK, arena.shape.panes))
-        _read([column[spill] for column in arena.spills[:2]], panes, part.value)
+        _read([column[overflow] for column in arena.overflows[:2]], panes, part.value)
 
 
 def _headers(arena: Arena, dirty: Int64Array) -> UInt8Array:
@@ -139,17 +139,17 @@ def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes], headers: UInt8Ar
     return records
 
 
-def _spills(arena: Arena, spill: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
-    spills = arena.spills
-    lasts = np.concatenate([headers, *_bytes(spills[2:-1], spill)], axis=1)
+def _overflows(arena: Arena, overflow: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
+    overflows = arena.overflows
+    lasts = np.concatenate([headers, *_bytes(overflows[2:-1], overflow)], axis=1)
     records = _records([key + b"e" for key in keys], lasts)
     for number in range(-(-arena.shape.panes // CHUNK)):
         panes = slice(CHUNK * number, min(CHUNK * number + CHUNK, arena.shape.panes))
-        at = np.flatnonzero(spills.dirty[spill, panes].any(axis=1))
+        at = np.flatnonzero(overflows.dirty[overflow, panes].any(axis=1))
         if len(at):
-            data = np.concatenate(_bytes([column[:, panes] for column in spills[:2]], spill[at]), axis=1)
+            data = np.concatenate(_bytes([column[:, panes] for column in overflows[:2]], overflow[at]), axis=1)
             records += _records([keys[i] + b"p%d" % number for i in at.tolist()], data)
-    spills.dirty[spill] = False
+    overflows.dirty[overflow] = False
     return records
 
 

@@ -47,7 +47,7 @@ def trial_of(verdicts: Verdicts) -> Trial:
     names = {
         name
         for rule, trial in zip(verdicts.rule_set.rules, rules, strict=True)
-        if trial.standing != "other"
+        if trial.closeness != "other"
         for name in rule.names
     }
     for part, scored in zip(verdicts.rule_set.score.parts, parts, strict=True):

@@ -17,7 +17,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.columns import Columns, Excerpt, Rejection
 from fraudstream.engine.explanation import Explanation
-from fraudstream.engine.memory import Finding
+from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import POINTS_MAX
@@ -35,7 +35,7 @@ class Verdicts:
     `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
     `findings`; of a repeat it is the first verdict's. `altered`: repeats that are not what was judged. `fired`:
     (n, rules), False for a repeat. `features` by name: float64, NaN missing. `errors` by name: int8, how each was
-    answered (`questions.EXACT`, `PANE`, `AT_LEAST`). `since_ms`: int64, as `Carried`'s.
+    answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`). `since_ms`: int64, as `ForwardedFeatures`'s.
     """
 
     rule_set: RuleSet

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from fraudstream.engine.arena import ELDERS, NEVER, Rows, Slots, Spills
+from fraudstream.engine.arena import EVICTED_VALUES_MAX, NEVER, Overflows, Rows, Slots
 from fraudstream.engine.jit import jit
-from fraudstream.engine.questions import (
+from fraudstream.engine.kernel_types import (
     AGGREGATE,
     AT_LEAST,
     CELL_N,
@@ -32,7 +32,7 @@ from fraudstream.engine.questions import (
     SUM,
     Answers,
     Events,
-    Plan,
+    KernelPlan,
     Scratch,
 )
 from fraudstream.engine.ring import slot_at
@@ -40,11 +40,11 @@ from fraudstream.engine.ring import slot_at
 
 @jit
 def answer_sums(
-    plan: Plan,
+    plan: KernelPlan,
     events: Events,
     rows: Rows,
     slots: Slots,
-    spills: Spills,
+    overflows: Overflows,
     answers: Answers,
     row: int,
     i: int,
@@ -57,20 +57,27 @@ def answer_sums(
 ) -> None:
     """count, sum, mean, min, max, std, share: over the ring's payments in the window, this one if it counts, and the
     panes beyond the ring."""
-    aggregate, lane, same, money = plan.spec[f, AGGREGATE], plan.lane[f], plan.spec[f, SAME], plan.spec[f, MONEY] == 1
+    aggregate, filter_bits, same, money = (
+        plan.spec[f, AGGREGATE],
+        plan.filter_bits[f],
+        plan.spec[f, SAME],
+        plan.spec[f, MONEY] == 1,
+    )
     currency, mine = events.currency[i], np.uint32(0)
     if same >= 0:
         mine = events.code[i, same]
         if mine == np.uint32(0):
             return
-    counts_itself = plan.spec[f, INCLUDES] == 1 and plan.spec[f, DELAY] == 0 and (events.mask[i] & lane) == lane
+    counts_itself = (
+        plan.spec[f, INCLUDES] == 1 and plan.spec[f, DELAY] == 0 and (events.mask[i] & filter_bits) == filter_bits
+    )
     n, total, least, most, hits = 0, 0, 0, 0, 0
-    if aggregate == COUNT and lane == np.uint32(0) and same < 0:
+    if aggregate == COUNT and filter_bits == np.uint32(0) and same < 0:
         n = high - low
     else:
         for position in range(low, high):
             slot = slot_at(rows, row, position)
-            if (slots.mask[slot] & lane) != lane or (same >= 0 and slots.code[slot, same] != mine):
+            if (slots.mask[slot] & filter_bits) != filter_bits or (same >= 0 and slots.code[slot, same] != mine):
                 continue
             if money and slots.currency[slot] != currency:
                 continue
@@ -97,22 +104,22 @@ def answer_sums(
     if beyond:
         answers.error[f, i] = AT_LEAST
         cell_n, cell_v, cell_q = plan.spec[f, CELL_N], plan.spec[f, CELL_V], plan.spec[f, CELL_Q]
-        spill = rows.spill[row]
+        overflow = rows.overflow[row]
         # A late payment's window may begin before the oldest pane: newer panes have taken the places of those it needs.
-        held = (since + 1) // plan.pane_ms > rows.floor_ms[row] // plan.pane_ms - spills.pane.shape[1]
-        if cell_n >= 0 and held and (not money or spills.currency[spill] == currency):
+        held = (since + 1) // plan.pane_ms > rows.floor_ms[row] // plan.pane_ms - overflows.pane.shape[1]
+        if cell_n >= 0 and held and (not money or overflows.currency[overflow] == currency):
             if aggregate != SHARE:  # a label that comes when its payment has left the ring is lost to the panes
                 answers.error[f, i] = PANE
-            for place in range(spills.pane.shape[1]):
-                begin = spills.pane[spill, place] * plan.pane_ms
-                if spills.pane[spill, place] == NEVER or begin > until or begin + plan.pane_ms - 1 <= since:
+            for place in range(overflows.pane.shape[1]):
+                begin = overflows.pane[overflow, place] * plan.pane_ms
+                if overflows.pane[overflow, place] == NEVER or begin > until or begin + plan.pane_ms - 1 <= since:
                     continue
                 paned = True
-                count += spills.cell[spill, place, cell_n]
+                count += overflows.cell[overflow, place, cell_n]
                 if cell_q >= 0:
-                    squares += spills.cell[spill, place, cell_q]
+                    squares += overflows.cell[overflow, place, cell_q]
                 if cell_v >= 0:
-                    part = spills.cell[spill, place, cell_v]
+                    part = overflows.cell[overflow, place, cell_v]
                     if aggregate != MIN and aggregate != MAX:
                         value += part
                     elif not np.isnan(part) and (
@@ -136,7 +143,7 @@ def answer_sums(
         for position in range(low, high):
             slot = slot_at(rows, row, position)
             if (
-                (slots.mask[slot] & lane) != lane
+                (slots.mask[slot] & filter_bits) != filter_bits
                 or (same >= 0 and slots.code[slot, same] != mine)
                 or slots.currency[slot] != currency
             ):
@@ -152,7 +159,7 @@ def answer_sums(
 
 @jit
 def answer_distinct(
-    plan: Plan,
+    plan: KernelPlan,
     events: Events,
     rows: Rows,
     slots: Slots,
@@ -164,7 +171,7 @@ def answer_distinct(
     low: int,
     high: int,
 ) -> None:
-    lane, same, field = plan.lane[f], plan.spec[f, SAME], plan.spec[f, OF]
+    filter_bits, same, field = plan.filter_bits[f], plan.spec[f, SAME], plan.spec[f, OF]
     mine = np.uint32(0)
     if same >= 0:
         mine = events.code[i, same]
@@ -174,9 +181,9 @@ def answer_distinct(
     n = 0
     for position in range(low, high):
         slot = slot_at(rows, row, position)
-        if (slots.mask[slot] & lane) == lane and (same < 0 or slots.code[slot, same] == mine):
+        if (slots.mask[slot] & filter_bits) == filter_bits and (same < 0 or slots.code[slot, same] == mine):
             n += _added(scratch, slots.code[slot, field])
-    if plan.spec[f, INCLUDES] == 1 and plan.spec[f, DELAY] == 0 and (events.mask[i] & lane) == lane:
+    if plan.spec[f, INCLUDES] == 1 and plan.spec[f, DELAY] == 0 and (events.mask[i] & filter_bits) == filter_bits:
         n += _added(scratch, events.code[i, field])
     answers.value[f, i] = n
 
@@ -199,11 +206,11 @@ def _added(scratch: Scratch, code: np.uint32) -> int:
 
 @jit
 def answer_first_seen(
-    plan: Plan,
+    plan: KernelPlan,
     events: Events,
     rows: Rows,
     slots: Slots,
-    spills: Spills,
+    overflows: Overflows,
     answers: Answers,
     row: int,
     i: int,
@@ -212,26 +219,29 @@ def answer_first_seen(
     high: int,
     since: int,
 ) -> None:
-    lane, field = plan.lane[f], plan.spec[f, OF]
+    filter_bits, field = plan.filter_bits[f], plan.spec[f, OF]
     mine = events.code[i, field]
     if mine == np.uint32(0):
         return
     for position in range(high - 1, low - 1, -1):
         slot = slot_at(rows, row, position)
-        if slots.code[slot, field] == mine and (slots.mask[slot] & lane) == lane:
+        if slots.code[slot, field] == mine and (slots.mask[slot] & filter_bits) == filter_bits:
             answers.value[f, i] = 0.0
             return
-    spill, elder = rows.spill[row], plan.spec[f, MEMO]
-    if spill >= 0 and rows.floor_ms[row] > since:
-        if elder < 0:
+    overflow, evicted_value = rows.overflow[row], plan.spec[f, MEMO]
+    if overflow >= 0 and rows.floor_ms[row] > since:
+        if evicted_value < 0:
             answers.error[f, i] = AT_LEAST
         else:
-            for place in range(ELDERS):
-                if spills.elder[spill, elder, place] == mine and spills.elder_ms[spill, elder, place] > since:
-                    if spills.elder_ms[spill, elder, place] <= events.t[i]:
+            for place in range(EVICTED_VALUES_MAX):
+                if (
+                    overflows.evicted_value[overflow, evicted_value, place] == mine
+                    and overflows.evicted_value_ms[overflow, evicted_value, place] > since
+                ):
+                    if overflows.evicted_value_ms[overflow, evicted_value, place] <= events.t[i]:
                         answers.value[f, i] = 0.0
                         return
                     answers.error[f, i] = AT_LEAST  # seen later, perhaps before this late payment as well
-            if spills.elder_floor_ms[spill, elder] > since:
+            if overflows.evicted_value_floor_ms[overflow, evicted_value] > since:
                 answers.error[f, i] = AT_LEAST
     answers.value[f, i] = 1.0

@@ -16,13 +16,13 @@ import msgspec
 from msgspec.structs import replace
 
 from fraudstream.contracts.headers import FEATURES_HEADER
-from fraudstream.engine.carried import OtherFeatures
+from fraudstream.engine.apply import ForwardResult, apply_and_forward
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.forwarded_features import OtherFeatures
 from fraudstream.engine.log import without_controls
-from fraudstream.engine.reading import Handed, hand_on
-from fraudstream.explain.carried_difference import SINCE, STATUS, CarriedDifference, carried_differences
-from fraudstream.explain.sent import place_of
-from fraudstream.explain.standing import GoneError, Record, Standing, standing_at
+from fraudstream.explain.feature_difference import SINCE, STATUS, FeatureDifference, feature_differences
+from fraudstream.explain.located_record import GoneError, LocatedRecord, Record, locate_record
+from fraudstream.explain.sent import position_of
 from fraudstream.explain.topic_reader import NoTopicError, TopicReader
 
 
@@ -42,7 +42,7 @@ class StageChecked(msgspec.Struct, frozen=True):
     records_before: int | None = None
     agrees: bool | None = None
     why: str | None = None
-    differences: tuple[CarriedDifference, ...] = ()
+    differences: tuple[FeatureDifference, ...] = ()
 
 
 async def check_stages(
@@ -50,68 +50,70 @@ async def check_stages(
 ) -> tuple[StageChecked, ...]:
     """`stages`: engine and log of each that hands on, in order. `judged`: the payment, as the last one handed it on."""
     checked: list[StageChecked] = []
-    handed: Record | None = judged
+    forwarded_result: Record | None = judged
     for engine, log in reversed(stages):
         assert engine.stage is not None, "each stage has an engine of its own"
-        if handed is None:
+        if forwarded_result is None:
             why = f"the way there leads through the log of {checked[-1].stage}"
             checked.append(StageChecked(engine.stage, log, why=why))
         else:
-            stage, handed = await _checked(reader, engine, engine.stage, log, handed)
+            stage, forwarded_result = await _checked(reader, engine, engine.stage, log, forwarded_result)
             checked.append(stage)
     return tuple(reversed(checked))
 
 
 async def _checked(
-    reader: TopicReader, engine: Engine, name: str, log: str, handed: Record
+    reader: TopicReader, engine: Engine, name: str, log: str, forwarded_result: Record
 ) -> tuple[StageChecked, Record | None]:
     """Also the payment in the stage's log: as the stage before handed it on; None where the way back ends."""
-    place = place_of(handed)
-    assert place is not None, "no stage takes a record without its source"
-    stage = StageChecked(name, log, place.partition, place.offset)
+    position = position_of(forwarded_result)
+    assert position is not None, "no stage takes a record without its source"
+    stage = StageChecked(name, log, position.partition, position.offset)
     try:
-        standing = await standing_at(reader, log, place)
-        before, now = await _hand_on_again(reader, standing, engine)
+        located = await locate_record(reader, log, position)
+        before, now = await _forward_again(reader, located, engine)
     except (GoneError, NoTopicError, OtherFeatures) as error:
         return replace(stage, why=str(error).rstrip(".")), None
-    stage = replace(stage, log_begins_at=standing.begin, records_before=before, agrees=False)
-    if standing.record.value != handed.value:
+    stage = replace(stage, log_begins_at=located.begin, records_before=before, agrees=False)
+    if located.record.value != forwarded_result.value:
         why = "another payment stands there: it is not what this stage handed on, or the topic was created again since"
         return replace(stage, why=why), None
-    if now.passed.columns.n == 0:
+    if now.forwarded_events.columns.n == 0:
         refused = now.refused[0].sentence.rstrip(".") if now.refused else "it is a label there, or was sent before"
         return replace(stage, why=f"the stage hands nothing on of it: {refused}"), None
-    [packed], [payment] = now.passed.carried, now.passed.columns.payments
+    [packed], [payment] = now.forwarded_events.forwarded, now.forwarded_events.columns.payments
     types = engine.rule_set.catalogue.symbols
-    found = carried_differences(engine.form_out, dict(handed.headers)[FEATURES_HEADER], packed, types, payment.currency)
-    if found and _may_differ(engine, standing, found):
+    found = feature_differences(
+        engine.codec_out, dict(forwarded_result.headers)[FEATURES_HEADER], packed, types, payment.currency
+    )
+    if found and _may_differ(engine, located, found):
         why = (
-            f"retention has deleted the log before offset {standing.begin:,}, and what the {name} did until then is "
+            f"retention has deleted the log before offset {located.begin:,}, and what the {name} did until then is "
             "not known here"
         )
-        return replace(stage, agrees=None, why=why, differences=found), standing.record
-    return replace(stage, agrees=not found, differences=found), standing.record
+        return replace(stage, agrees=None, why=why, differences=found), located.record
+    return replace(stage, agrees=not found, differences=found), located.record
 
 
-async def _hand_on_again(reader: TopicReader, standing: Standing, engine: Engine) -> tuple[int, Handed]:
+async def _forward_again(reader: TopicReader, located: LocatedRecord, engine: Engine) -> tuple[int, ForwardResult]:
     """How many records of the payment's key stand before it, and what the stage makes of it in their light."""
-    topic, (partition, offset), begin, _, record = standing
-    memory = engine.memory()
+    topic, (partition, offset), begin, _, record = located
+    state = engine.new_state()
     if begin > 0:
-        memory.miss_the_beginning()
+        state.miss_the_beginning()
     count = 0
     async for records in reader.forward(topic, partition, begin, offset):
-        memory.begin(records[0].timestamp)  # that of the partition, not of the key
+        state.begin(records[0].timestamp)  # that of the partition, not of the key
         same = without_controls([other for other in records if other.key == record.key])
         if same:
-            hand_on(engine, memory, same)
+            apply_and_forward(engine, state, same)
         count += len(same)
-    return count, hand_on(engine, memory, [record])
+    return count, apply_and_forward(engine, state, [record])
 
 
-def _may_differ(engine: Engine, standing: Standing, differences: Sequence[CarriedDifference]) -> bool:
+def _may_differ(engine: Engine, located: LocatedRecord, differences: Sequence[FeatureDifference]) -> bool:
     """Whether all of it may come from the beginning that the log has lost: what earlier stages found out does not."""
-    unknown = {*engine.form_out.features[len(engine.form_in.features) :], SINCE}
+    unknown = {*engine.codec_out.features[len(engine.codec_in.features) :], SINCE}
     if engine.is_first:
         unknown.add(STATUS)
-    return standing.begin > 0 and all(difference.feature in unknown for difference in differences)
+    return located.begin > 0 and all(difference.feature in unknown for difference in differences)

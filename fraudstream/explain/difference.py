@@ -36,9 +36,9 @@ def _compare(path: str, sent: Any, now: Any, found: list[Difference]) -> None:
         for key in dict.fromkeys((*sent, *now)):
             _compare(f"{path}.{key}", sent.get(key, _NOTHING), now.get(key, _NOTHING), found)
     elif isinstance(sent, list) and isinstance(now, list):
-        for place in range(max(len(sent), len(now))):
-            left, right = (side[place] if place < len(side) else _NOTHING for side in (sent, now))
-            _compare(f"{path}[{place}]", left, right, found)
+        for position in range(max(len(sent), len(now))):
+            left, right = (side[position] if position < len(side) else _NOTHING for side in (sent, now))
+            _compare(f"{path}[{position}]", left, right, found)
     elif sent != now or type(sent) is not type(now):
         found.append(Difference(path, _text(sent), _text(now)))
 

@@ -8,15 +8,15 @@ import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
-from fraudstream.engine.carried import OtherFeatures
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.forwarded_features import OtherFeatures
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.trial import Trial
 from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, judge_again
-from fraudstream.explain.sent import Place, Sent, find_alert, find_decision, find_rule_set, likely_first
+from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, find_rule_set, likely_first
 from fraudstream.explain.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
@@ -76,7 +76,7 @@ class Explainer:
                 f"'{self._topics.alerts}' has no alert {alert_id}{when}. If retention has deleted it, name its "
                 "payment: --event EVENT_ID --account ACCOUNT_ID."
             )
-        return await self._explain(sent.place, sent)
+        return await self._explain(sent.position, sent)
 
     async def event(self, event_id: str, account_id: str, since_ms: int | None) -> Explained:
         """The same for a payment, alerted or not. Raises `RerunError` or `NoTopicError`."""
@@ -86,19 +86,19 @@ class Explainer:
         except NoTopicError:
             decided = None
         if decided is not None:
-            return await self._explain(decided.place, decided)
+            return await self._explain(decided.position, decided)
         [*_, (_, log)] = self._stages(self._own, self._topics.state_version)
-        place = await self._place_of(log, event_id, account_id)
-        if place is None:
+        position = await self._place_of(log, event_id, account_id)
+        if position is None:
             raise RerunError(f"'{log}' has no payment {event_id} of account {account_id}.")
-        return await self._explain(place, None)
+        return await self._explain(position, None)
 
-    async def _explain(self, place: Place, sent: Sent | None) -> Explained:
+    async def _explain(self, position: LogPosition, sent: Sent | None) -> Explained:
         rule_set = self._own if sent is None else await self._rule_set(sent.answer.rule_set)
         version = self._topics.state_version if sent is None else sent.state_version
         *before, (engine, log) = self._stages(rule_set, version)
         try:
-            rerun = await judge_again(self._reader, log, place, engine, self._topics.controls)
+            rerun = await judge_again(self._reader, log, position, engine, self._topics.controls)
         except OtherFeatures as error:
             raise RerunError(
                 f"the payments in {log} carry features of another rules/features.yaml than that of rule set "
@@ -111,8 +111,8 @@ class Explainer:
             agrees = False
         return Explained(
             topic=log,
-            partition=place.partition,
-            offset=place.offset,
+            partition=position.partition,
+            offset=position.offset,
             published_at_ms=rerun.record.timestamp,
             log_begins_at=rerun.begin,
             records_before=rerun.before,
@@ -149,7 +149,7 @@ class Explainer:
         except RuleSetErrors as errors:
             raise RerunError(f"rule set {digest} can't be used by this release: {errors.faults[0]}") from errors
 
-    async def _place_of(self, log: str, event_id: str, account_id: str) -> Place | None:
+    async def _place_of(self, log: str, event_id: str, account_id: str) -> LogPosition | None:
         """Where the payment stands first, by reading the log from its beginning."""
         needle = _encode(event_id)
         for partition in likely_first(await self._reader.partitions(log), account_id):
@@ -163,7 +163,7 @@ class Explainer:
                         continue
                     [event] = decode([value])
                     if isinstance(event, Payment) and (event.event_id, event.account_id) == (event_id, account_id):
-                        return Place(partition, record.offset)
+                        return LogPosition(partition, record.offset)
         return None
 
 

@@ -22,13 +22,13 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.control import ListEntry, list_entry_key
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.apply import apply
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import list_entry, read_log
-from fraudstream.engine.reading import read
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
-from fraudstream.explain.sent import Place, find_entries
-from fraudstream.explain.standing import GoneError, Record, standing_at
+from fraudstream.explain.located_record import GoneError, Record, locate_record
+from fraudstream.explain.sent import LogPosition, find_entries
 from fraudstream.explain.topic_reader import TopicReader
 
 
@@ -54,48 +54,48 @@ class Rerun(msgspec.Struct, frozen=True):
     alert_seen_whole: Alert | None
 
 
-async def judge_again(reader: TopicReader, topic: str, place: Place, engine: Engine, controls: str) -> Rerun:
+async def judge_again(reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: str) -> Rerun:
     """`controls`: the topic of controls. Raises `RerunError` where the payment is gone or was never judged."""
     try:
-        _, _, begin, end, record = await standing_at(reader, topic, place)
+        _, _, begin, end, record = await locate_record(reader, topic, position)
     except GoneError as gone:
         raise RerunError(
             f"{gone}, so it can't be judged again. Its alert on the alerts topic still says why."
         ) from gone
-    memory = engine.memory()
+    state = engine.new_state()
     if begin > 0:
-        memory.miss_the_beginning()
+        state.miss_the_beginning()
     engines, before, listed = {engine.rule_set.digest: engine}, 0, _listed(engine, record)
-    async for records in reader.forward(topic, place.partition, begin, place.offset):
-        memory.begin(records[0].timestamp)  # that of the partition, not of the account
+    async for records in reader.forward(topic, position.partition, begin, position.offset):
+        state.begin(records[0].timestamp)  # that of the partition, not of the account
         applied = [other for other in records if bears_on(record.key, other)]
         if applied:
-            read_log(engines, memory, applied)
+            read_log(engines, state, applied)
         before += len(applied)
         for entry in filter(None, map(list_entry, applied)):
             listed.pop(entry.key, None)
     lists_unknown: list[str] = []
     if begin > 0 or not engine.is_first:
-        behind = reader.forward(topic, place.partition, place.offset + 1, end)
+        behind = reader.forward(topic, position.partition, position.offset + 1, end)
         for key, older in (await _entries_of_before(reader, controls, listed, behind)).items():
             if older is None:
                 lists_unknown.append(listed[key])
             elif not older.removed:
-                memory.lists.put(older.list, older.value, older.expires_at_ms)
-    reading = read(engine, memory, [record])
-    if reading.refused:
-        raise RerunError(f"the record at {place.offset} was never judged: {reading.refused[0].sentence}")
-    if reading.verdicts.n == 0:
-        raise RerunError(f"the record at {place.offset} is no payment but a label.")
-    if reading.verdicts.repeat[0]:
-        raise RerunError(f"the record at {place.offset} is a repeat: it got the verdict of its first time.")
+                state.lists.put(older.list, older.value, older.expires_at_ms)
+    result = apply(engine, state, [record])
+    if result.refused:
+        raise RerunError(f"the record at {position.offset} was never judged: {result.refused[0].sentence}")
+    if result.verdicts.n == 0:
+        raise RerunError(f"the record at {position.offset} is no payment but a label.")
+    if result.verdicts.repeat[0]:
+        raise RerunError(f"the record at {position.offset} is a repeat: it got the verdict of its first time.")
     return Rerun(
         record=record,
         begin=begin,
         before=before,
         lists_unknown=tuple(lists_unknown),
-        trial=trial_of(reading.verdicts),
-        alert_seen_whole=alert_seen_whole(reading.verdicts),
+        trial=trial_of(result.verdicts),
+        alert_seen_whole=alert_seen_whole(result.verdicts),
     )
 
 

@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from fraudstream.contracts import Alert, Decision
 from fraudstream.contracts.control import ListEntry, Stored, StoredRuleSet
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
-from fraudstream.explain.topic_reader import NoTopicError, Span, TopicReader
+from fraudstream.explain.topic_reader import NoTopicError, OffsetRange, TopicReader
 
 CHUNK_RECORDS = 10_000  # read at once
 
@@ -22,7 +22,7 @@ _decode_stored = msgspec.json.Decoder(Stored).decode
 _decision = msgspec.json.Decoder(Decision)
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """Where a payment stands in the log."""
 
     partition: int
@@ -34,7 +34,7 @@ class Sent(NamedTuple):
 
     answer: Alert | Decision
     value: bytes
-    place: Place
+    position: LogPosition
     state_version: int
 
 
@@ -138,20 +138,20 @@ async def _newest(
             chunk = [record async for records in reader.forward(topic, partition, low, end) for record in records]
             for record in reversed(chunk):
                 answer = matches(record.value) if record.value is not None else None
-                if answer is not None and (place := place_of(record)) is not None:
-                    return Sent(answer, record.value, place, version_of(dict(record.headers)))
-            spans[partition] = Span(begin, low)
+                if answer is not None and (position := position_of(record)) is not None:
+                    return Sent(answer, record.value, position, version_of(dict(record.headers)))
+            spans[partition] = OffsetRange(begin, low)
             if low <= begin:
                 del spans[partition]
     return None
 
 
-async def _since(reader: TopicReader, topic: str, partition: int, span: Span, since_ms: int) -> Span:
+async def _since(reader: TopicReader, topic: str, partition: int, span: OffsetRange, since_ms: int) -> OffsetRange:
     floor = await reader.offset_at(topic, partition, since_ms)
-    return Span(max(span.begin, span.end if floor is None else floor), span.end)
+    return OffsetRange(max(span.begin, span.end if floor is None else floor), span.end)
 
 
-def place_of(record: ConsumerRecord[bytes, bytes]) -> Place | None:
+def position_of(record: ConsumerRecord[bytes, bytes]) -> LogPosition | None:
     """The place in the header `source`, if the record has one."""
-    place = source_of(dict(record.headers).get(SOURCE_HEADER))
-    return None if place is None else Place(int(place[0]), place[1])
+    position = source_of(dict(record.headers).get(SOURCE_HEADER))
+    return None if position is None else LogPosition(int(position[0]), position[1])

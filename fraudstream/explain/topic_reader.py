@@ -17,14 +17,14 @@ FETCH_WAIT_MS: Final = 50
 RECORDS_AT_ONCE: Final = 5_000
 STOP_S_MAX: Final = 1.0
 
-Progress = Callable[[str, int, int], None]  # the partition's name, records read, records to read at most
+ReportProgress = Callable[[str, int, int], None]  # the partition's name, records read, records to read at most
 
 
 class NoTopicError(Exception):
     """There is no such topic."""
 
 
-class Span(NamedTuple):
+class OffsetRange(NamedTuple):
     """Offsets of a partition: the first record that is there, and the one after the last."""
 
     begin: int
@@ -34,7 +34,7 @@ class Span(NamedTuple):
 class TopicReader:
     """`committed_only`: leave out what a transaction aborted. `progress` is called before each fetch."""
 
-    def __init__(self, brokers: Brokers, committed_only: bool, progress: Progress) -> None:
+    def __init__(self, brokers: Brokers, committed_only: bool, progress: ReportProgress) -> None:
         self._brokers, self._committed_only, self._progress = brokers, committed_only, progress
         self._consumer = AIOKafkaConsumer(
             **brokers.options(),
@@ -65,11 +65,11 @@ class TopicReader:
             raise NoTopicError(f"there is no topic '{topic}'")
         return found
 
-    async def span(self, topic: str, partition: int) -> Span:
+    async def span(self, topic: str, partition: int) -> OffsetRange:
         """What the partition holds now."""
         return (await self.spans(topic, [partition]))[partition]
 
-    async def spans(self, topic: str, partitions: Sequence[int]) -> dict[int, Span]:
+    async def spans(self, topic: str, partitions: Sequence[int]) -> dict[int, OffsetRange]:
         """The same of several partitions."""
         tps = [TopicPartition(topic, partition) for partition in partitions]
         begins = await self._consumer.beginning_offsets(tps)
@@ -81,7 +81,7 @@ class TopicReader:
         end_of = self._consumer.last_stable_offset if self._committed_only else self._consumer.highwater
         while any(end_of(tp) is None for tp in tps):
             await self._consumer.getmany(*tps, timeout_ms=FETCH_WAIT_MS, max_records=1)
-        return {tp.partition: Span(begins[tp], int(end_of(tp))) for tp in tps}
+        return {tp.partition: OffsetRange(begins[tp], int(end_of(tp))) for tp in tps}
 
     async def offset_at(self, topic: str, partition: int, time_ms: int) -> int | None:
         """The first offset whose record is not older than `time_ms`; None if there is none."""

@@ -10,7 +10,7 @@ from msgspec import Meta
 PAYMENTS_A_DAY = 1.5  # of an account, on average: the natural pace
 
 
-class Plan(msgspec.Struct, frozen=True):
+class GeneratorPlan(msgspec.Struct, frozen=True):
     """The same plan gives the same payments, byte for byte, however much of the stream is read.
 
     `start_ms`: event time of the stream's beginning. `history_ms`: that much past comes first, at the natural pace.

@@ -133,7 +133,7 @@ class Population:
         result: Int64Array = first + np.where(rng.random(len(account)) < 0.9, habitual, anywhere)
         return result
 
-    def book(self, account: Int64Array, signed_minor: Int64Array) -> tuple[Int64Array, Int64Array]:
+    def store(self, account: Int64Array, signed_minor: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Balances before and after each payment, in the order given; none goes below zero (an overdraft shows as
         0)."""
         if not len(account):

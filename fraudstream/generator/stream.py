@@ -1,6 +1,6 @@
 """A stream of payments in order of event time, without end: the same plan always gives the same one.
 
-    plan = Plan(start_ms=now_ms, accounts=50_000, rate=100, history_ms=2 * 86_400_000)
+    plan = GeneratorPlan(start_ms=now_ms, accounts=50_000, rate=100, history_ms=2 * 86_400_000)
     for batch in stream(plan):
         if batch.live: ...      # its payments lie at start_ms or after, 100 to each second of event time
         else: ...               # the past: publish as fast as you can
@@ -21,7 +21,7 @@ from fraudstream.contracts import Payment
 from fraudstream.generator.frauds import FRAUDS, commit_fraud
 from fraudstream.generator.habits import NOTHING, Ordinary, ordinary_payments
 from fraudstream.generator.oddities import behave_oddly
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.population import Int64Array, Population
 from fraudstream.generator.row import DAY_MS, HOUR_MS, Pen, Row
 
@@ -40,7 +40,7 @@ class GeneratedBatch(NamedTuple):
     live: bool
 
 
-def stream(plan: Plan, payments_max: int | None = None) -> Iterator[GeneratedBatch]:
+def stream(plan: GeneratorPlan, payments_max: int | None = None) -> Iterator[GeneratedBatch]:
     """Batches of a few thousand payments; times never go backwards, within a batch or from one to the next."""
     left = payments_max
     for batch in _Stream(plan).batches():
@@ -61,7 +61,7 @@ def stream(plan: Plan, payments_max: int | None = None) -> Iterator[GeneratedBat
 
 
 class _Stream:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: GeneratorPlan) -> None:
         self._plan = plan
         self._rng = np.random.Generator(np.random.PCG64(plan.seed))
         self._population = Population(plan.accounts, self._rng)
@@ -138,7 +138,7 @@ class _Stream:
         account = np.concatenate([ordinary.account, np.array([row.account for row in rows], np.int64)])
         signed = np.concatenate([ordinary.signed_minor, np.array([row.signed_minor for row in rows], np.int64)])
         before, after = np.empty_like(account), np.empty_like(account)
-        before[order], after[order] = self._population.book(account[order], signed[order])
+        before[order], after[order] = self._population.store(account[order], signed[order])
         event_ids = [""] * len(times)
         for position, number in zip(order.tolist(), self._numbers, strict=False):
             event_ids[position] = f"pay-{self._plan.run or self._plan.seed}-{number:010d}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from fraudstream.kafka.stalling import Progress
+from fraudstream.kafka.stall_detector import StallDetector
 
 POLL_MS: Final = 200
 
@@ -20,7 +20,7 @@ async def from_the_beginning(consumer: AIOKafkaConsumer, place: TopicPartition) 
     """
     consumer.assign([place])
     consumer.seek(place, 0)
-    progress = Progress(f"{place.topic}-{place.partition}")
+    progress = StallDetector(f"{place.topic}-{place.partition}")
     while (end := consumer.highwater(place)) is None:
         progress.at(None)
         await consumer.getmany(place, timeout_ms=POLL_MS, max_records=1)
@@ -40,7 +40,7 @@ async def up_to(
     The position is what counts, as the last records may be control records, which are not handed out. Raises
     `StalledError`.
     """
-    progress = Progress(f"{place.topic}-{place.partition}")
+    progress = StallDetector(f"{place.topic}-{place.partition}")
     while (position := await consumer.position(place)) < end:
         progress.at(position)
         if tell is not None:

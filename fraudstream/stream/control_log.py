@@ -97,7 +97,7 @@ async def logs_of_other_versions(settings: StreamSettings) -> list[str]:
     a list has to stand in those of both. `settings`: of the stage that decides."""
     topics, ours = await topics_of(settings.brokers), version_suffix(settings.state_version)
     between = rf"{re.escape(settings.group)}-{re.escape(settings.payments_topic)}-by-\w+?(-v\d+)?"
-    changelog = rf"{re.escape(settings.group)}-\w+?(-v\d+)?-memory-changelog"
+    changelog = rf"{re.escape(settings.group)}-\w+?(-v\d+)?-state-changelog"
     found = [name for name in topics if (match := re.fullmatch(between, name)) and (match[1] or "") != ours]
     others = any((match[1] or "") != ours for name in topics if (match := re.fullmatch(changelog, name)))
     beside = others and not settings.stage_is_first and settings.payments_topic in topics

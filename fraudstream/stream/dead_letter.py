@@ -6,11 +6,11 @@ import msgspec
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import source_header
-from fraudstream.stream.outputs import Outgoing
+from fraudstream.stream.outputs import OutputRecord
 
 _encode = msgspec.json.Encoder().encode
 
 
-def outgoing(letter: DeadLetter) -> Outgoing:
+def output_record(letter: DeadLetter) -> OutputRecord:
     """The dead letter as a record, under the key of the record it holds."""
     return letter.key, _encode(letter), [source_header(letter.partition, letter.offset)]

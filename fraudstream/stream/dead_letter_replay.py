@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(DeadLetter).decode
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """Where a dead letter stands in its topic; as text `partition:offset`."""
 
     partition: int
@@ -41,10 +41,10 @@ class Place(NamedTuple):
         return f"{self.partition}:{self.offset}"
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> LogPosition:
         """Raises `ValueError`.
 
-        >>> str(Place.parse("3:117"))
+        >>> str(LogPosition.parse("3:117"))
         '3:117'
         """
         partition, _, offset = text.partition(":")
@@ -54,7 +54,7 @@ class Place(NamedTuple):
 
 
 class StoredLetter(NamedTuple):
-    place: Place
+    position: LogPosition
     letter: DeadLetter
 
     @property
@@ -83,7 +83,7 @@ class NotFoundError(Exception):
 
 
 class Skipped(NamedTuple):
-    place: Place
+    position: LogPosition
     sentence: str
 
 
@@ -123,34 +123,34 @@ class DeadLetterLog:
                     for record in records:
                         if record.value is None:
                             continue
-                        place = Place(partition, record.offset)
+                        position = LogPosition(partition, record.offset)
                         try:
                             letter = _decode(record.value)
                         except msgspec.MsgspecError as error:
-                            log.warning("what stands at %s of %s is no dead letter: %s", place, self.topic, error)
+                            log.warning("what stands at %s of %s is no dead letter: %s", position, self.topic, error)
                             continue
-                        yield StoredLetter(place, letter)
+                        yield StoredLetter(position, letter)
 
-    async def letter(self, place: Place) -> StoredLetter:
+    async def letter(self, position: LogPosition) -> StoredLetter:
         """The letter at a place. Raises `NotFoundError` if none stands there."""
-        nothing = NotFoundError(f"no dead letter at {place} of {self.topic}")
-        if place.partition not in await self._partitions():
+        nothing = NotFoundError(f"no dead letter at {position} of {self.topic}")
+        if position.partition not in await self._partitions():
             raise nothing
         async with self._consumer() as consumer:
-            tp = TopicPartition(self.topic, place.partition)
+            tp = TopicPartition(self.topic, position.partition)
             consumer.assign([tp])
-            consumer.seek(tp, place.offset)
+            consumer.seek(tp, position.offset)
             async with asyncio.timeout(FOUND_WITHIN_S):
                 while True:
                     for record in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)).get(tp, ()):
-                        if record.offset != place.offset or record.value is None:
+                        if record.offset != position.offset or record.value is None:
                             raise nothing
                         try:
-                            return StoredLetter(place, _decode(record.value))
+                            return StoredLetter(position, _decode(record.value))
                         except msgspec.MsgspecError as error:
-                            raise NotFoundError(f"what stands at {place} is no dead letter: {error}") from error
+                            raise NotFoundError(f"what stands at {position} is no dead letter: {error}") from error
                     end = consumer.highwater(tp)
-                    if end is not None and place.offset >= end:
+                    if end is not None and position.offset >= end:
                         raise nothing
 
     @asynccontextmanager
@@ -181,14 +181,14 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
             try:
                 if stored.letter.reason == "control":
                     raise MendError("a control counts for what stands behind it: give its command again.")
-                if _handed_on(stored.letter):
+                if _was_forwarded(stored.letter):
                     raise MendError(
                         f"it stood between stages, in {stored.letter.topic}, which drops what comes again: publish its "
                         "payment again, to the log of payments."
                     )
                 mended = await mend(stored)
             except MendError as error:
-                skipped.append(Skipped(stored.place, error.sentence))
+                skipped.append(Skipped(stored.position, error.sentence))
                 continue
             letter = stored.letter
             known = letter.partition in await producer.partitions_for(letter.topic)
@@ -199,7 +199,7 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
                     mended.value,
                     key=mended.key,
                     partition=letter.partition if known and mended.key == letter.key else None,
-                    headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.place}".encode())],
+                    headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.position}".encode())],
                 )
             )
             replayed += 1
@@ -212,7 +212,7 @@ async def replay(brokers: Brokers, topic: str, letters: AsyncIterator[StoredLett
     return ReplayResult(replayed, skipped)
 
 
-def _handed_on(letter: DeadLetter) -> bool:
+def _was_forwarded(letter: DeadLetter) -> bool:
     """Whether a stage handed the record on to the next one."""
     return {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}
 

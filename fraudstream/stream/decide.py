@@ -19,20 +19,26 @@ import numpy as np
 
 from fraudstream.contracts import Alert
 from fraudstream.contracts.dead_letter import dead_letter
-from fraudstream.contracts.headers import CONTROL_HEADER, LEARNT_HEADER, origin_header, source_header, version_header
-from fraudstream.engine.carried import OtherFeatures
+from fraudstream.contracts.headers import (
+    BACKFILLED_HEADER,
+    CONTROL_HEADER,
+    origin_header,
+    source_header,
+    version_header,
+)
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.log import HandedSpan, Span, controls_in, hand_log_on, read_log, rule_sets_named
-from fraudstream.stream.dead_letter import outgoing
-from fraudstream.stream.failure import Refusal
-from fraudstream.stream.forward import send_on
-from fraudstream.stream.outputs import Outgoing
+from fraudstream.engine.forwarded_features import OtherFeatures
+from fraudstream.engine.log import ForwardedSpan, JudgedSpan, controls_in, forward_log, read_log, rule_sets_named
+from fraudstream.stream.dead_letter import output_record
+from fraudstream.stream.failure import PermanentFailure
+from fraudstream.stream.forward import forward_records
+from fraudstream.stream.outputs import OutputRecord
 
 if TYPE_CHECKING:
     from fraudstream.engine.verdict import Verdicts
-    from fraudstream.stream.app import StreamApp
-    from fraudstream.stream.as_parsed import FetchedRecord
-    from fraudstream.stream.micro_batch import FetchedList
+    from fraudstream.stream.faust.app import StreamApp
+    from fraudstream.stream.faust.raw_records import FetchedRecord
+    from fraudstream.stream.faust.transport import RecordBatch
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.rule_sets import RuleSets
 
@@ -49,7 +55,7 @@ class Decider:
         self._app = app
         self._refetches = 0
 
-    async def decide(self, number: int, fetched: FetchedList) -> None:
+    async def decide(self, number: int, fetched: RecordBatch) -> None:
         """Apply `fetched` to the partition's memory and send the answers. Drops lists of partitions that left."""
         partition = self._app.partitions.get(number)
         if partition is None:
@@ -62,13 +68,13 @@ class Decider:
                 return
             self._refetches = 0
             await self._apply(partition, fetched)
-        if partition.handed_over:
-            await self._app.versions.hand_over(partition)
+        if partition.cut_over:
+            await self._app.versions.cut_over(partition)
             return
         await partition.settle()
         self._app.observer.on_lag(number, lag=max(0, fetched.end - fetched.next))
 
-    async def _fetch_again(self, partition: Partition, fetched: FetchedList) -> None:
+    async def _fetch_again(self, partition: Partition, fetched: RecordBatch) -> None:
         """A list before this one was dropped on its way, as a rebalance does: go back to where the memory stands."""
         self._refetches += 1
         assert self._refetches <= REFETCHES_MAX, (
@@ -78,7 +84,7 @@ class Decider:
         log.info("partition %d: going back from %d to %d", partition.number, fetched.first, partition.next_offset)
         await self._app.seek(partition)
 
-    async def _apply(self, partition: Partition, fetched: FetchedList) -> None:
+    async def _apply(self, partition: Partition, fetched: RecordBatch) -> None:
         records = fetched.records
         if records[0].offset < partition.next_offset:  # fetched from further back than the memory stands
             records = [record for record in records if record.offset >= partition.next_offset]
@@ -86,9 +92,9 @@ class Decider:
             if self._app.rule_sets is not None:
                 await self._judge(partition, fetched.next, records, self._app.rule_sets)
             else:
-                self._hand_on(partition, fetched.next, records)
+                self._forward(partition, fetched.next, records)
         except OtherFeatures as error:
-            raise Refusal(f"{self._app.settings.input_topic}-{partition.number}: {error}") from error
+            raise PermanentFailure(f"{self._app.settings.input_topic}-{partition.number}: {error}") from error
         if partition.learns and any(map(_is_decided, records)):
             self._app.versions.decide_from_here(partition)
 
@@ -97,10 +103,10 @@ class Decider:
     ) -> None:
         controls = controls_in(records)
         if controls:
-            await rule_sets.load(rule_sets_named(partition.memory, records, controls))
-        memory = partition.memory
-        started, before, building = time.perf_counter(), memory.rule_set, memory.building
-        spans = read_log(rule_sets.engines, memory, records, controls)
+            await rule_sets.load(rule_sets_named(partition.state, records, controls))
+        state = partition.state
+        started, before, backfilling = time.perf_counter(), state.rule_set, state.backfilling
+        spans = read_log(rule_sets.engines, state, records, controls)
         self._move_on(partition, next_offset, records, spans)
         for span in spans:
             if span.decided:
@@ -108,35 +114,35 @@ class Decider:
             else:
                 self._build(partition, span)
             started = time.perf_counter()
-        if building and not memory.building:
+        if backfilling and not state.backfilling:
             self._app.versions.decide_from_here(partition)
-        elif memory.rule_set != before:
-            log.info("partition %d: the rule set %s is in force", partition.number, memory.rule_set)
-            self._app.observer.on_decided(partition.number, rule_set=memory.rule_set)
+        elif state.rule_set != before:
+            log.info("partition %d: the rule set %s is in force", partition.number, state.rule_set)
+            self._app.observer.on_decided(partition.number, rule_set=state.rule_set)
 
     def _move_on(
         self,
         partition: Partition,
         next_offset: int,
         records: Sequence[FetchedRecord],
-        spans: Sequence[Span | HandedSpan],
+        spans: Sequence[JudgedSpan | ForwardedSpan],
     ) -> None:
         """With the memory, before any await: what is applied is never applied again."""
         read = sum(span.records for span in spans)
-        partition.next_offset = records[read - 1].offset + 1 if partition.handed_over else next_offset
+        partition.next_offset = records[read - 1].offset + 1 if partition.cut_over else next_offset
 
-    def _build(self, partition: Partition, span: Span) -> None:
-        partition.applied += span.reading.events
-        self._app.observer.on_built(
+    def _build(self, partition: Partition, span: JudgedSpan) -> None:
+        partition.applied += span.result.events
+        self._app.observer.on_backfilled(
             partition.number,
             records=span.records,
-            watermark_ms=partition.memory.watermark_ms,
-            rows=partition.memory.rows,
-            size=partition.memory.memory_bytes,
+            watermark_ms=partition.state.watermark_ms,
+            rows=partition.state.rows,
+            size=partition.state.memory_bytes,
         )
 
-    def _answer(self, partition: Partition, records: Sequence[FetchedRecord], span: Span, started: float) -> None:
-        verdicts, positions, refused, events, dropped, arrived_at_ms = span.reading
+    def _answer(self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started: float) -> None:
+        verdicts, positions, refused, events, dropped, arrived_at_ms = span.result
         partition.applied += events
         alerts = verdicts.alerts()
         self._send(partition, records, verdicts, positions, alerts)
@@ -160,40 +166,42 @@ class Decider:
             since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
             since_arrival_ms=now_ms - arrived_at_ms.astype(np.float64),
             seconds=time.perf_counter() - started,
-            watermark_ms=partition.memory.watermark_ms,
-            rows=partition.memory.rows,
-            size=partition.memory.memory_bytes,
+            watermark_ms=partition.state.watermark_ms,
+            rows=partition.state.rows,
+            size=partition.state.memory_bytes,
         )
 
-    def _hand_on(self, partition: Partition, next_offset: int, records: Sequence[FetchedRecord]) -> None:
-        started, building = time.perf_counter(), partition.memory.building
-        spans = hand_log_on(self._app.engine, partition.memory, records)
+    def _forward(self, partition: Partition, next_offset: int, records: Sequence[FetchedRecord]) -> None:
+        started, backfilling = time.perf_counter(), partition.state.backfilling
+        spans = forward_log(self._app.engine, partition.state, records)
         self._move_on(partition, next_offset, records, spans)
         for span in spans:
-            self._pass(partition, records, span, started)
+            self._forward_span(partition, records, span, started)
             started = time.perf_counter()
-        if building and not partition.memory.building:
+        if backfilling and not partition.state.backfilling:
             self._app.versions.decide_from_here(partition)
 
-    def _pass(self, partition: Partition, records: Sequence[FetchedRecord], span: HandedSpan, started: float) -> None:
-        app, handed = self._app, span.handed
+    def _forward_span(
+        self, partition: Partition, records: Sequence[FetchedRecord], span: ForwardedSpan, started: float
+    ) -> None:
+        app, forwarded_result = self._app, span.forwarded_result
         assert app.forwards is not None, "a stage that does not decide has a next one"
-        partition.applied += handed.events
-        partition.pending |= send_on(
+        partition.applied += forwarded_result.events
+        partition.pending |= forward_records(
             app.forwards, app.output_producer, app.settings, partition.number, records, span, int(time.time() * 1000)
         )
-        refused = handed.refused if span.decided else []  # else the version that decides tells of it
+        refused = forwarded_result.refused if span.decided else []  # else the version that decides tells of it
         self._send_dead_letters(partition, records, refused)
-        app.observer.on_handed_on(
+        app.observer.on_forwarded(
             partition.number,
             records=span.records,
-            forwarded=len(handed.positions),
+            forwarded=len(forwarded_result.positions),
             dead_letters=Counter(rejection.reason for rejection in refused),
-            dropped=handed.dropped,
+            dropped=forwarded_result.dropped,
             seconds=time.perf_counter() - started,
-            watermark_ms=partition.memory.watermark_ms,
-            rows=partition.memory.rows,
-            size=partition.memory.memory_bytes,
+            watermark_ms=partition.state.watermark_ms,
+            rows=partition.state.rows,
+            size=partition.state.memory_bytes,
         )
 
     def _send(
@@ -227,12 +235,12 @@ class Decider:
         if refused:
             topic = app.settings.input_topic
             letters = [dead_letter(records[r.position], topic, number, r.reason, r.sentence, r.path) for r in refused]
-            partition.pending |= app.dead_letters.send(app.output_producer, number, map(outgoing, letters), now_ms)
+            partition.pending |= app.dead_letters.send(app.output_producer, number, map(output_record, letters), now_ms)
 
 
 def _is_decided(record: FetchedRecord) -> bool:
     """Whether the state version decides it that handed it on."""
-    return LEARNT_HEADER not in record.headers and CONTROL_HEADER not in record.headers
+    return BACKFILLED_HEADER not in record.headers and CONTROL_HEADER not in record.headers
 
 
 def _answers(
@@ -242,7 +250,7 @@ def _answers(
     keys: Sequence[bytes],
     values: Sequence[bytes],
     further: Sequence[tuple[str, bytes]] = (),
-) -> Iterator[Outgoing]:
+) -> Iterator[OutputRecord]:
     """A record for each payment, keyed by its account, with its source and `further` headers.
 
     Made as they are taken: kept in a list, so many small objects would cost the garbage collector more than all the

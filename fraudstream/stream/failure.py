@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
-from fraudstream.kafka.stalling import StalledError
+from fraudstream.kafka.stall_detector import StalledError
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 EXIT_CODE_REFUSED = 78  # EX_CONFIG: to start again changes nothing
@@ -28,7 +28,7 @@ class WorkerFailure(Exception):
         self.sentence = sentence
 
 
-class Refusal(WorkerFailure):
+class PermanentFailure(WorkerFailure):
     """The world does not fit the worker's settings or its state: to start it again changes nothing."""
 
 
@@ -46,7 +46,7 @@ def in_words(error: BaseException) -> str | None:
 
 
 def exit_code(failure: BaseException) -> int:
-    return EXIT_CODE_REFUSED if isinstance(failure, Refusal) else EXIT_CODE
+    return EXIT_CODE_REFUSED if isinstance(failure, PermanentFailure) else EXIT_CODE
 
 
 def exit_now(error: BaseException | None) -> NoReturn:

@@ -10,40 +10,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, LEARNT_HEADER, source_header
-from fraudstream.stream.outputs import Acknowledgement, Outgoing, Output
+from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, source_header
+from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
-    from fraudstream.engine.log import HandedSpan
-    from fraudstream.stream.as_parsed import FetchedRecord
+    from fraudstream.engine.log import ForwardedSpan
+    from fraudstream.stream.faust.raw_records import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
-def send_on(
+def forward_records(
     output: Output,
     producer: AIOKafkaProducer,
     settings: StreamSettings,
     number: int,
     records: Sequence[FetchedRecord],
-    span: HandedSpan,
+    span: ForwardedSpan,
     now_ms: int,
 ) -> set[Acknowledgement]:
     """Put what goes on of `records`, which stand in partition `number`, on its way."""
-    handed = span.handed
-    positions, keys, carried = handed.positions, handed.passed.keys, handed.passed.carried
-    learnt = [] if span.decided else [LEARNT_HEADER]
-    kept = [LABEL_HEADER] if handed.passed.labels > 0 else []
+    forwarded_result = span.forwarded_result
+    positions, keys, forwarded = (
+        forwarded_result.positions,
+        forwarded_result.forwarded_events.keys,
+        forwarded_result.forwarded_events.forwarded,
+    )
+    backfilled = [] if span.decided else [BACKFILLED_HEADER]
+    kept = [LABEL_HEADER] if forwarded_result.forwarded_events.labels > 0 else []
     if settings.state_version > 1 and not settings.stage_is_first:
-        kept.append(LEARNT_HEADER)
+        kept.append(BACKFILLED_HEADER)
 
-    def outgoing(at: Sequence[int]) -> Iterator[Outgoing]:
+    def output_record(at: Sequence[int]) -> Iterator[OutputRecord]:
         for i in at:
             record = records[positions[i]]
-            headers = [source_header(number, record.offset), (FEATURES_HEADER, carried[i]), *learnt]
+            headers = [source_header(number, record.offset), (FEATURES_HEADER, forwarded[i]), *backfilled]
             if kept:
                 headers += [header for header in kept if header in record.headers]
             yield keys[i], record.value or b"", headers
 
-    return output.spread(producer, keys, outgoing, now_ms) if keys else set()
+    return output.spread(producer, keys, output_record, now_ms) if keys else set()

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
-from fraudstream.stream.outputs import Outgoing, Output
+from fraudstream.stream.outputs import Output, OutputRecord
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
     from faust.types import TP
 
-    from fraudstream.stream.micro_batch import FetchedList
+    from fraudstream.stream.faust.transport import RecordBatch
 
 COMMIT_S_MAX = 2.0
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class ReadsLabels(Protocol):
-    """`ListConsumer`, as far as labels need it."""
+    """`BatchConsumer`, as far as labels need it."""
 
     async def seek_partition(self, tp: TP, offset: int) -> None: ...
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None: ...
@@ -50,11 +50,11 @@ class LabelForwarder:
         self._topic, self._payments, self._lists = topic, payments, lists
         self._next: dict[TP, int] = {}
 
-    def go_on(self, offsets: Mapping[TP, int]) -> None:
+    def resume(self, offsets: Mapping[TP, int]) -> None:
         """These are our partitions now, and where each goes on."""
         self._next = {place: offset for place, offset in offsets.items() if place.topic == self._topic}
 
-    async def forward(self, place: TP, fetched: FetchedList, producer: AIOKafkaProducer) -> int:
+    async def forward(self, place: TP, fetched: RecordBatch, producer: AIOKafkaProducer) -> int:
         """Forward a list, wait until it is acknowledged, commit; returns how many records that were.
 
         A rebalance may drop a list on its way: one that begins beyond its place is not taken, and fetching goes back.
@@ -66,7 +66,7 @@ class LabelForwarder:
             log.info("%s-%d: going back from %d to %d", place.topic, place.partition, fetched.first, expected)
             await self._lists.seek_partition(place, expected)
             return 0
-        outgoing: list[Outgoing] = [
+        output_record: list[OutputRecord] = [
             (
                 _key(record.key, record.value),
                 record.value or b"",
@@ -75,11 +75,11 @@ class LabelForwarder:
             for record in fetched.records
             if record.offset >= expected
         ]
-        await asyncio.gather(*self._payments.send(producer, None, outgoing, int(time.time() * 1000)))
+        await asyncio.gather(*self._payments.send(producer, None, output_record, int(time.time() * 1000)))
         if place in self._next:
             self._next[place] = max(self._next[place], fetched.next)
         await self._commit(place, fetched.next)
-        return len(outgoing)
+        return len(output_record)
 
     async def _commit(self, place: TP, offset: int) -> None:
         """The next owner goes on behind the list. Where this fails, it forwards the list again."""

@@ -78,7 +78,7 @@ class StageObserver(Protocol):
         partition's memory after the batch.
         """
 
-    def on_handed_on(
+    def on_forwarded(
         self,
         partition: int,
         *,
@@ -93,10 +93,10 @@ class StageObserver(Protocol):
     ) -> None:
         """As `on_batch`, in a stage that another follows: `forwarded` payments and labels went on to it."""
 
-    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None:
-        """The partition is not decided here, and why: its memory is `building`, or was handed over."""
+    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
+        """The partition is not decided here, and why: its memory is `backfilling`, or was handed over."""
 
-    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """A list of `records` went into a memory that is building; the rest as in `on_batch`."""
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
@@ -158,7 +158,7 @@ class Unobserved:
         size: int,
     ) -> None: ...
 
-    def on_handed_on(
+    def on_forwarded(
         self,
         partition: int,
         *,
@@ -172,9 +172,9 @@ class Unobserved:
         size: int,
     ) -> None: ...
 
-    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None: ...
+    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None: ...
 
-    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
+    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None: ...
 

@@ -17,7 +17,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from fraudstream.stream.placement import partitions_for
 
 Headers = list[tuple[str, bytes]]  # a list: the builder of batches takes nothing else
-Outgoing = tuple[bytes | None, bytes, Headers]  # key, value, headers
+OutputRecord = tuple[bytes | None, bytes, Headers]  # key, value, headers
 Acknowledgement = asyncio.Future[None]
 
 
@@ -26,17 +26,17 @@ class Output:
 
     def __init__(self, topic: str, partitions: int, aligned: bool) -> None:
         self.partitions, self.aligned = partitions, aligned
-        self._lanes = [_Lane(topic, number) for number in range(partitions)]
+        self._senders = [_PartitionSender(topic, number) for number in range(partitions)]
 
     def send(
-        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[Outgoing], timestamp_ms: int
+        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[OutputRecord], timestamp_ms: int
     ) -> set[Acknowledgement]:
         """Put records on their way, in order; returns what to await for their acknowledgement.
 
         `partition`: the input's, that they answer; None if they answer none. Must be called in the event loop.
         """
         if self.aligned and partition is not None:
-            return self._lanes[partition].put(producer, records, timestamp_ms)
+            return self._senders[partition].put(producer, records, timestamp_ms)
         held = list(records)
         return self.spread(producer, [record[0] for record in held], lambda at: (held[i] for i in at), timestamp_ms)
 
@@ -44,21 +44,21 @@ class Output:
         self,
         producer: AIOKafkaProducer,
         keys: Sequence[bytes | None],
-        records: Callable[[Sequence[int]], Iterable[Outgoing]],
+        records: Callable[[Sequence[int]], Iterable[OutputRecord]],
         timestamp_ms: int,
     ) -> set[Acknowledgement]:
         """As `send`, each record where its key belongs. `records`: those at some positions of `keys`, made when they
         are asked for."""
-        number_of = partitions_for(keys, len(self._lanes))
+        number_of = partitions_for(keys, len(self._senders))
         order = np.argsort(number_of, kind="stable")
         numbers, begins = np.unique(number_of[order], return_index=True)
         waits: set[Acknowledgement] = set()
         for number, at in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
-            waits |= self._lanes[number].put(producer, records(at.tolist()), timestamp_ms)
+            waits |= self._senders[number].put(producer, records(at.tolist()), timestamp_ms)
         return waits
 
 
-class _Lane:
+class _PartitionSender:
     """The way into one partition. The producer has one batch at a time; what comes meanwhile joins the next one, so
     that judging does not wait for the broker.
 
@@ -71,7 +71,9 @@ class _Lane:
         self._sending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
-    def put(self, producer: AIOKafkaProducer, records: Iterable[Outgoing], timestamp_ms: int) -> set[Acknowledgement]:
+    def put(
+        self, producer: AIOKafkaProducer, records: Iterable[OutputRecord], timestamp_ms: int
+    ) -> set[Acknowledgement]:
         waits: set[Acknowledgement] = set()
         batch, acknowledgement = self._waiting[-1] if self._waiting else self._begin(producer)
         for key, value, headers in records:

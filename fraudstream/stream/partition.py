@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.checkpoints.changelog import TERM_KEY, Replay, Row
+from fraudstream.stream.checkpoints.changelog import EPOCH_KEY, Replay, Row
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
 
 if TYPE_CHECKING:
-    from fraudstream.engine.memory import Memory
+    from fraudstream.engine.partition_state import PartitionState
     from fraudstream.stream.checkpoints.fencing import ChangelogWriter
 
 PENDING_MAX = 16  # batches on their way to the broker; judging waits when there are more
@@ -23,28 +23,28 @@ BYTES_A_PAYMENT = 300  # until the first checkpoint has told
 
 
 class Partition:
-    """`number` of the input topic. `begin`: offset of the first record that `memory` has seen or will see;
+    """`number` of the input topic. `begin`: offset of the first record that `state` has seen or will see;
     `next_offset`: of the first not applied to it yet.
 
     `lock` is held from the moment a list is applied until all its answers are handed to the producer, and while a
     checkpoint copies: so a checkpoint never stands between a payment and its decision. `checkpoint_lock` keeps
-    checkpoints apart. `torn`: the rows of a checkpoint are copied and not yet durable. `lanes`: partitions that its
+    checkpoints apart. `checkpoint_incomplete`: the rows of a checkpoint are copied and not yet durable. `partitions`: partitions that its
     payments go on to. `seeded`: as of its checkpoint. `learns`: nothing has come that this state version decides, while
     it is built. While `frozen`, before recovery and after the last checkpoint,
     nothing may be applied.
     """
 
     def __init__(
-        self, number: int, memory: Memory, writer: ChangelogWriter, mode: CheckpointMode, lanes: int = 1
+        self, number: int, state: PartitionState, writer: ChangelogWriter, mode: CheckpointMode, partitions: int = 1
     ) -> None:
         self.number = number
-        self.memory = memory
+        self.state = state
         self.writer = writer
-        self.term = secrets.token_hex(6)
-        self.replay: Replay | None = Replay(memory, mode)
+        self.epoch = secrets.token_hex(6)
+        self.replay: Replay | None = Replay(state, mode)
         self.opened_at = time.monotonic()
         self.frozen = True
-        self.torn = False
+        self.checkpoint_incomplete = False
         self.begin = 0
         self.seeded = False
         self.learns = False
@@ -55,7 +55,7 @@ class Partition:
         self.changelog_due = 0  # how far it has to read: the end, when the owner before was fenced
         self.changelog_end: int | None = None  # the last record up to which only this owner wrote
         self.pending: set[Acknowledgement] = set()
-        self._pending_max = max(PENDING_MAX, PENDING_A_LANE_MAX * lanes)
+        self._pending_max = max(PENDING_MAX, PENDING_A_LANE_MAX * partitions)
         self.lock = asyncio.Lock()
         self.checkpoint_lock = asyncio.Lock()
         self.checkpoint_at = time.monotonic()
@@ -72,13 +72,13 @@ class Partition:
         return self.next_offset == self.begin and not self.seeded
 
     @property
-    def building(self) -> bool:
+    def backfilling(self) -> bool:
         """Nothing of it is decided by this state version yet."""
-        return self.learns or self.memory.building
+        return self.learns or self.state.backfilling
 
     @property
-    def handed_over(self) -> bool:
-        return self.memory.handed_over
+    def cut_over(self) -> bool:
+        return self.state.cut_over
 
     @property
     def dirty_bytes(self) -> float:
@@ -87,7 +87,7 @@ class Partition:
 
     def check_whole(self) -> None:
         """Raises `WorkerFailure` if a checkpoint was broken off after its copy: the next one would lack its rows."""
-        if self.torn:
+        if self.checkpoint_incomplete:
             raise WorkerFailure(
                 f"partition {self.number}: a checkpoint was broken off after {self.saved_offset}. Start the worker "
                 "again: it goes on from there."
@@ -104,7 +104,7 @@ class Partition:
     def check_still_ours(self, records: Iterable[Row]) -> None:
         """Raises `WorkerFailure` if another owner's term began in `records`, of which we were not told: this process
         was paused beyond its session. Readers pass over what we would write, so it must not go on."""
-        if any(row.key == TERM_KEY and row.value != self.term.encode() for row in records):
+        if any(row.key == EPOCH_KEY and row.value != self.epoch.encode() for row in records):
             raise WorkerFailure(
                 f"Another worker has taken over partition {self.number} meanwhile. Started again, this one goes on "
                 "from the other's last checkpoint."

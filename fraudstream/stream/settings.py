@@ -36,7 +36,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `group` is the consumer group and the first part of the changelog's name and of
     transactional ids. `stage`: the entity whose past is kept; the first reads the payments, another what the one before
     it hands on, and where there is no `next_stage` it decides. `state_version`: above 1 it has a part in all names, so
-    that a memory can be built beside the one in use. `rebuild`: partitions of that version that have no memory yet
+    that a memory can be built beside the one in use. `backfill`: partitions of that version that have no memory yet
     begin one, from the log as far as it reaches, and decide nothing until a rule-set switch hands them over.
 
     `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
@@ -51,7 +51,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     stage_is_first: bool = True
     next_stage: str | None = None
     state_version: int = 1
-    rebuild: bool = False
+    backfill: bool = False
     payments_topic: str = "payments"
     labels_topic: str | None = "labels"
     decisions_topic: str = "decisions"
@@ -78,24 +78,24 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def input_topic(self) -> str:
-        return self.payments_topic if self.stage_is_first else self._handed_to(self.stage)
+        return self.payments_topic if self.stage_is_first else self._log_of_stage(self.stage)
 
     @property
     def topics_read(self) -> tuple[str, ...]:
-        """By agents; where they read on is up to nobody but `ListThread.seek_all`."""
+        """By agents; where they read on is up to nobody but `ConsumerThread.seek_all`."""
         return (self.input_topic,) if self.labels_topic is None else (self.input_topic, self.labels_topic)
 
     @property
     def next_topic(self) -> str | None:
         """Where payments go on to the next stage."""
-        return None if self.next_stage is None else self._handed_to(self.next_stage)
+        return None if self.next_stage is None else self._log_of_stage(self.next_stage)
 
-    def _handed_to(self, stage: str) -> str:
+    def _log_of_stage(self, stage: str) -> str:
         return log_between(self.group, self.payments_topic, stage, self.state_version)
 
     @property
     def changelog_topic(self) -> str:
-        return f"{self.app_id}-memory-changelog"
+        return f"{self.app_id}-state-changelog"
 
     @property
     def revoke_s_max(self) -> float:

@@ -3,7 +3,7 @@ in the log hands each partition over to them.
 
     log of a partition   ──payments───────────────────── switch to version 2 at X ── payments ──►
     version 1 (decides)     judges, answers ─────────────┤ last checkpoint, stops
-    version 2 (--rebuild)   from the beginning: learns ──┤ judges, answers ──────────────────────►
+    version 2 (--backfill)   from the beginning: learns ──┤ judges, answers ──────────────────────►
 
 With several stages it is the first one's log: what stands there before the switch goes on as learnt, and the last stage
 answers only the rest; the last stage of version 1 answers all that came to it.
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from faust.types import TP
 
 from fraudstream.engine.arena import NEVER
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
-    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.faust.app import StreamApp
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.settings import StreamSettings
 
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 
 def check_version(settings: StreamSettings) -> None:
-    """Raises `Refusal` for a rebuild of the version that decides."""
-    if settings.rebuild and settings.state_version == 1:
-        raise Refusal(
-            "--rebuild builds a memory beside the one in use, under a state version of its own: set "
+    """Raises `PermanentFailure` for a rebuild of the version that decides."""
+    if settings.backfill and settings.state_version == 1:
+        raise PermanentFailure(
+            "--backfill builds a memory beside the one in use, under a state version of its own: set "
             "worker.state_version to 2 (or the next one), run `fraudstream topics apply`, then start again."
         )
 
@@ -50,27 +50,27 @@ class StateVersions:
         self._said_at = 0.0
 
     def begin(self, partition: Partition) -> None:
-        """The partition has no memory of this version yet. Raises `Refusal` unless it may begin one."""
+        """The partition has no memory of this version yet. Raises `PermanentFailure` unless it may begin one."""
         settings, version = self._app.settings, self._app.settings.state_version
-        partition.memory.building = settings.rebuild and settings.stage_is_first
-        if version > 1 and not settings.rebuild:
-            raise Refusal(
+        partition.state.backfilling = settings.backfill and settings.stage_is_first
+        if version > 1 and not settings.backfill:
+            raise PermanentFailure(
                 f"State version {version} has no memory of {settings.input_topic}-{partition.number} yet. Build it "
-                "beside the running workers with `fraudstream worker --rebuild`, or bring back an export with "
+                "beside the running workers with `fraudstream worker --backfill`, or bring back an export with "
                 "`fraudstream state import`."
             )
 
-    def go_on(self, partition: Partition) -> None:
+    def resume(self, partition: Partition) -> None:
         """The partition's memory is read back, or begun: judge, build, or leave it to whom it was handed over."""
-        partition.frozen = partition.handed_over
-        if partition.handed_over:
-            self._tell_handed_over(partition)
-        elif partition.building:
+        partition.frozen = partition.cut_over
+        if partition.cut_over:
+            self._report_cut_over(partition)
+        elif partition.backfilling:
             log.info("partition %d: building the memory from offset %d on", partition.number, partition.next_offset)
             sentence = f"building the memory of state version {self._app.settings.state_version}"
-            self._app.observer.on_undecided(partition.number, sentence=sentence, building=True)
+            self._app.observer.on_undecided(partition.number, sentence=sentence, backfilling=True)
         elif self._app.rule_sets is not None:
-            self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set)
+            self._app.observer.on_decided(partition.number, rule_set=partition.state.rule_set)
 
     def decide_from_here(self, partition: Partition) -> None:
         """A switch in the log has named this version, or what it decides has come from the stage before."""
@@ -80,39 +80,39 @@ class StateVersions:
             "partition %d: built; state version %d decides it from now on%s",
             partition.number,
             version,
-            f", with the rule set {partition.memory.rule_set}" if judges else "",
+            f", with the rule set {partition.state.rule_set}" if judges else "",
         )
-        self._app.observer.on_decided(partition.number, rule_set=partition.memory.rule_set if judges else None)
+        self._app.observer.on_decided(partition.number, rule_set=partition.state.rule_set if judges else None)
 
-    async def hand_over(self, partition: Partition) -> None:
+    async def cut_over(self, partition: Partition) -> None:
         """A switch in the log has named a later version: keep what is judged, and stop."""
         await self._app.checkpoints.take(partition, freeze=True)
-        self._tell_handed_over(partition)
+        self._report_cut_over(partition)
 
-    def tell_building(self) -> None:
+    def log_backfill_progress(self) -> None:
         """How far the memories are that are building, every few seconds."""
-        building = [partition for partition in self._app.partitions.values() if partition.building]
-        if not building or time.monotonic() - self._said_at < SAY_S:
+        backfilling = [partition for partition in self._app.partitions.values() if partition.backfilling]
+        if not backfilling or time.monotonic() - self._said_at < SAY_S:
             return
         self._said_at = time.monotonic()
         topic, lists = self._app.settings.input_topic, self._app.lists
         behind = sum(
-            max(0, lists.end_now(TP(topic, partition.number)) - partition.next_offset) for partition in building
+            max(0, lists.end_now(TP(topic, partition.number)) - partition.next_offset) for partition in backfilling
         )
         log.info(
             "building state version %d: %d partitions, %s records behind, event time reached %s",
             self._app.settings.state_version,
-            len(building),
+            len(backfilling),
             f"{behind:,}",
-            _moment(min(partition.memory.watermark_ms for partition in building)),
+            _moment(min(partition.state.watermark_ms for partition in backfilling)),
         )
 
-    def _tell_handed_over(self, partition: Partition) -> None:
-        to, offset = partition.memory.handed_over_to, partition.next_offset - 1
+    def _report_cut_over(self, partition: Partition) -> None:
+        to, offset = partition.state.cut_over_to, partition.next_offset - 1
         when = "" if self._app.forwards is None else " when no stage behind has any lag"
         sentence = f"handed over to state version {to} at offset {offset}; stop this worker{when}"
         log.warning("partition %d: %s", partition.number, sentence)
-        self._app.observer.on_undecided(partition.number, sentence=sentence, building=False)
+        self._app.observer.on_undecided(partition.number, sentence=sentence, backfilling=False)
 
 
 def _moment(event_time_ms: int) -> str:

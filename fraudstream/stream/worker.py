@@ -16,10 +16,10 @@ from faust.sensors.base import Sensor
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka.closing import close
-from fraudstream.stream.app import StreamApp
-from fraudstream.stream.build import build_app
 from fraudstream.stream.failure import WorkerFailure, exit_now
-from fraudstream.stream.lookout import Lookout
+from fraudstream.stream.faust.app import StreamApp
+from fraudstream.stream.faust.build import build_app
+from fraudstream.stream.lag_monitor import LagMonitor
 from fraudstream.stream.observer import Observer, Unobserved
 from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.settings import StreamSettings
@@ -87,7 +87,7 @@ async def serve(
                 stage=stage.stage,
                 checkpoint_mode=stage.checkpoint_mode,
                 rule_set=engine.rule_set.digest,
-                layout=its_engine.memory().layout,
+                layout=its_engine.new_state().layout,
             )
             log.info(
                 "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
@@ -159,7 +159,7 @@ async def _watch_topics(app: StreamApp) -> None:
 
 async def _look(app: StreamApp) -> None:
     async with app.failing():
-        await Lookout(app).run()
+        await LagMonitor(app).run()
 
 
 async def _watch(app: StreamApp) -> None:
@@ -180,7 +180,7 @@ async def _take_last_checkpoints(app: StreamApp) -> None:
         app.consumer.stop_flow()
         app.flow_control.suspend()
         with nullcontext() if app.exits else suppress(Exception):  # `failure` holds it
-            await app.leave()
+            await app.on_revoked()
 
 
 async def _leave(app: StreamApp) -> None:
@@ -196,5 +196,5 @@ def _warm_up(engine: Engine) -> None:
     """Compile the kernel before the group counts on this worker: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
-    whole.judge([payment], whole.memory())
+    whole.judge([payment], whole.new_state())
     partitions_for([b"0"], 1)

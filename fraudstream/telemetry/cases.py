@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
 
+from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import CasesMetrics, Definitions
 from fraudstream.telemetry.process import ProcessTelemetry
-from fraudstream.telemetry.pulse import Pulse
 
 
 class CasesTelemetry(ProcessTelemetry):
-    """The case agent's observer; start `pulse` beside the agent.
+    """The case agent's observer; start `watchdog` beside the agent.
 
     `version`: of fraudstream. `reasons`: the codes of dead letters.
     """
@@ -20,7 +20,7 @@ class CasesTelemetry(ProcessTelemetry):
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         self.metrics = CasesMetrics(Definitions(registry), reasons)
-        super().__init__(self.metrics, (self.metrics.open,), Pulse())
+        super().__init__(self.metrics, (self.metrics.open,), EventLoopWatchdog())
         self.metrics.build.info({"version": version, "python": platform.python_version()})
 
     def on_revoked(self) -> None:

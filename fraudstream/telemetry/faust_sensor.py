@@ -7,19 +7,19 @@ import faust
 from faust.types import AppT
 from mode.types import ServiceT
 
+from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import WorkerMetrics
-from fraudstream.telemetry.pulse import Pulse
 
 
 class FaustSensor(faust.Sensor):
-    """Add it to the app's sensors: it runs beside the app, and `pulse` with it."""
+    """Add it to the app's sensors: it runs beside the app, and `watchdog` with it."""
 
     mundane_level = "debug"
 
-    def __init__(self, metrics: WorkerMetrics, pulse: Pulse) -> None:
+    def __init__(self, metrics: WorkerMetrics, watchdog: EventLoopWatchdog) -> None:
         super().__init__()
         self._metrics = metrics
-        self._pulse = pulse
+        self._pulse = watchdog
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         return [self._pulse]

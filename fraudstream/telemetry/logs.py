@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 from aiokafka.errors import KafkaError
 
-Form = Literal["human", "json"]
+FeatureCodec = Literal["human", "json"]
 
 # What every record has; whatever else stands in it came through `extra`.
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
@@ -22,7 +22,7 @@ SELDOM_S = 10.0
 SELDOM_KEPT = 1_000  # messages that are told apart
 
 
-def set_up_logs(level: str = "INFO", form: Form = "human", stream: TextIO | None = None) -> None:
+def set_up_logs(level: str = "INFO", form: FeatureCodec = "human", stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (stderr), replacing what was set up before. Call it once, at the start.
 
     Libraries are heard from WARNING on and `Seldom`, unless `level` is DEBUG.

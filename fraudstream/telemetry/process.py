@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from prometheus_client import Gauge
 
+from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import ProcessMetrics
-from fraudstream.telemetry.pulse import Pulse
 
 SILENCE_MAX_S = 60.0  # a batch takes milliseconds, compiling the kernel on a cold start some seconds: this is stuck
 BROKER_SILENCE_MAX_S = 5.0  # they are asked every two seconds, and have three to answer
@@ -29,12 +29,16 @@ class Recovering(NamedTuple):
 
 
 class ProcessTelemetry:
-    """Start `pulse` in the event loop, and serve `healthy` and `ready` (http.py)."""
+    """Start `watchdog` in the event loop, and serve `healthy` and `ready` (http.py)."""
 
     def __init__(
-        self, metrics: ProcessMetrics, by_partition: Sequence[Gauge], pulse: Pulse, by: tuple[str, ...] = ()
+        self,
+        metrics: ProcessMetrics,
+        by_partition: Sequence[Gauge],
+        watchdog: EventLoopWatchdog,
+        by: tuple[str, ...] = (),
     ) -> None:
-        self.pulse, self._by = pulse, by
+        self.watchdog, self._by = watchdog, by
         self._process = metrics
         self._by_partition = (*by_partition, metrics.lag, metrics.standstill)
         self._failure: str | None = None
@@ -52,18 +56,18 @@ class ProcessTelemetry:
         """None, or why the process should be started again."""
         if self._failure:
             return self._failure
-        silence_s = self.pulse.silence_s()
-        if silence_s > SILENCE_MAX_S:
-            return f"the event loop has stood still for {silence_s:.0f} s"
+        stalled_s = self.watchdog.stalled_s()
+        if stalled_s > SILENCE_MAX_S:
+            return f"the event loop has stood still for {stalled_s:.0f} s"
         return self._standstill(STANDSTILL_UNHEALTHY_S)
 
     def ready(self) -> str | None:
         """None, or why nothing is handled here at the moment. A process that was given no partition is ready."""
         if fault := self.healthy():
             return fault
-        silence_s = self._broker_silence_s()
-        if silence_s > BROKER_SILENCE_MAX_S or (self._silent and self._assigned is None):
-            return f"no broker has answered for {silence_s:.0f} s"
+        stalled_s = self._broker_silence_s()
+        if stalled_s > BROKER_SILENCE_MAX_S or (self._silent and self._assigned is None):
+            return f"no broker has answered for {stalled_s:.0f} s"
         if self._assigned is None:
             return "waiting for partitions"
         if self._sharing:

@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry
 
+from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.faust_sensor import FaustSensor
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
 from fraudstream.telemetry.process import ProcessTelemetry
-from fraudstream.telemetry.pulse import Pulse
 
 Milliseconds = npt.NDArray[np.float64]
 
 
 class WorkerTelemetry:
-    """The worker's observer; add `sensor` to those of its Faust app, which starts `pulse` too. Serve `healthy` and
+    """The worker's observer; add `sensor` to those of its Faust app, which starts `watchdog` too. Serve `healthy` and
     `ready` (http.py): the worker is so when all its stages are.
 
     `version`: of fraudstream. `reasons`: the codes of dead letters.
@@ -32,8 +32,8 @@ class WorkerTelemetry:
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         self.metrics = WorkerMetrics(Definitions(registry), reasons)
-        self.pulse = Pulse()
-        self.sensor = FaustSensor(self.metrics, self.pulse)
+        self.watchdog = EventLoopWatchdog()
+        self.sensor = FaustSensor(self.metrics, self.watchdog)
         self._version = version
         self._stages: tuple[StageTelemetry, ...] = ()
         self._builds: list[dict[str, str]] = []
@@ -79,9 +79,9 @@ class StageTelemetry(ProcessTelemetry):
             metrics.state_rows,
             metrics.state_bytes,
             metrics.unsaved_age,
-            metrics.building_behind,
+            metrics.backfill_lag,
         )
-        super().__init__(metrics, by_partition, worker.pulse, (stage,))
+        super().__init__(metrics, by_partition, worker.watchdog, (stage,))
         self.name = stage
         self._worker = worker
         self._unsaved_since: dict[int, float] = {}
@@ -112,8 +112,8 @@ class StageTelemetry(ProcessTelemetry):
         self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
         super().on_assigned(partitions)
 
-    def on_undecided(self, partition: int, *, sentence: str, building: bool) -> None:
-        if building:
+    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
+        if backfilling:
             self._building = {**self._building, partition: None}
         else:
             self._forget_lag(partition)
@@ -125,9 +125,9 @@ class StageTelemetry(ProcessTelemetry):
             self._tell_rule_sets({**self._rule_sets, partition: rule_set})
         self._building = {number: lag for number, lag in self._building.items() if number != partition}
         self._tell_undecided({number: why for number, why in self._undecided.items() if number != partition})
-        self.metrics.building_behind.remove(self.name, str(partition))
+        self.metrics.backfill_lag.remove(self.name, str(partition))
 
-    def on_built(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         self.metrics.state_rows.labels(self.name, partition).set(rows)
         self.metrics.state_bytes.labels(self.name, partition).set(size)
         self._mark_unsaved(partition)
@@ -140,11 +140,11 @@ class StageTelemetry(ProcessTelemetry):
             super().on_lag(partition, lag=lag)
             return
         self._building = {**self._building, partition: lag}
-        self.metrics.building_behind.labels(self.name, partition).set(lag)
+        self.metrics.backfill_lag.labels(self.name, partition).set(lag)
 
     def _tell_undecided(self, undecided: Mapping[int, str]) -> None:
         self._undecided = undecided
-        self.metrics.handed_over.labels(self.name).set(len(undecided.keys() - self._building.keys()))
+        self.metrics.cut_over.labels(self.name).set(len(undecided.keys() - self._building.keys()))
 
     def _tell_rule_sets(self, rule_sets: dict[int, str]) -> None:
         counts = Counter(rule_sets.values())
@@ -197,7 +197,7 @@ class StageTelemetry(ProcessTelemetry):
         metrics.since_arrival.observe(since_arrival_ms / 1000.0)
         self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
 
-    def on_handed_on(
+    def on_forwarded(
         self,
         partition: int,
         *,

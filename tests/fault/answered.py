@@ -10,15 +10,15 @@ from aiokafka import ConsumerRecord
 from benchmarks.chaos.load import Item, load
 from benchmarks.chaos.observed import Observed
 from benchmarks.chaos.undisturbed import Answers, Undisturbed
-from fraudstream.cases.book import Book, Held
 from fraudstream.cases.lifecycle import labels_of
 from fraudstream.cases.record import Position, case_record, source_of
+from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Alert, Case, CaseAction, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.engine.apply import apply_and_forward
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
-from fraudstream.engine.memory import Memory
-from fraudstream.engine.reading import hand_on
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 
@@ -125,7 +125,7 @@ def worked(
     alerts: Sequence[ConsumerRecord], closed_of: int | None = CLOSED_OF
 ) -> tuple[Records, Records, list[tuple[bytes, bytes]]]:
     """Actions, cases and labels where some cases are closed as soon as they have an alert."""
-    book = Book()
+    store = CaseStore()
     actions: Records = []
     cases: Records = []
     labels: list[tuple[bytes, bytes]] = []
@@ -135,7 +135,7 @@ def worked(
         cases.append(record_of(len(cases), record.key, record.value, record.headers))
 
     for alert in alerts:
-        held = book.alert(msgspec.json.decode(alert.value, type=Alert), source_of(alert.headers))
+        held = store.alert(msgspec.json.decode(alert.value, type=Alert), source_of(alert.headers))
         if held is None:
             continue
         emit(held, alert)
@@ -145,7 +145,7 @@ def worked(
                 f"a{alert.offset}", case.case_id, case.account_id, "close", "chaos", case.updated_at_ms, "fraud"
             )
             actions.append(record_of(len(actions), key, msgspec.json.encode(action)))
-            closed = book.act(action)
+            closed = store.act(action)
             assert isinstance(closed, Held)
             emit(closed, alert)
             labels += [(key, msgspec.json.encode(label)) for label in labels_of(closed.case, action)]
@@ -160,24 +160,24 @@ def control_of(record: ConsumerRecord) -> ListEntry | RuleSwitch | None:
 
 def changelog_of(engines: Sequence[Engine], log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
     """Two checkpoints, the second at the end. `engines`: of the stage whose log it is."""
-    memory, by_digest = engines[0].memory(), {engine.rule_set.digest: engine for engine in engines}
+    state, by_digest = engines[0].new_state(), {engine.rule_set.digest: engine for engine in engines}
     records: Records = []
     half = len(log) // 2
     for part, end in ((log[:half], half), (log[half:], next_offset or len(log))):
         if engines[0].decides:
-            read_log(by_digest, memory, part)
+            read_log(by_digest, state, part)
         else:
-            hand_on(engines[0], memory, part)
+            apply_and_forward(engines[0], state, part)
         records += [
             record_of(len(records) + number, key, value)
-            for number, (key, value) in enumerate([*memory.changes(), _checkpoint(memory, end)])
+            for number, (key, value) in enumerate([*state.changes(), _checkpoint(state, end)])
         ]
     return records
 
 
-def _checkpoint(memory: Memory, next_offset: int) -> tuple[bytes, bytes]:
-    sources = dict(memory.sources)
+def _checkpoint(state: PartitionState, next_offset: int) -> tuple[bytes, bytes]:
+    sources = dict(state.sources)
     record = CheckpointRecord(
-        next_offset, "payments", "id", memory.rule_set, memory.layout, "transaction", term="t", sources=sources
+        next_offset, "payments", "id", state.rule_set, state.layout, "transaction", epoch="t", sources=sources
     )
     return CHECKPOINT_KEY, encode_checkpoint(record)

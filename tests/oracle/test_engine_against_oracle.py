@@ -30,7 +30,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.catalogue import AGGREGATES
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.questions import AT_LEAST, EXACT, PANE
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES, ROOMY
 from tests.oracle.slow_oracle import Answer, Feature, OracleEntity, amounts_in, oracle_of, seen
@@ -52,7 +52,7 @@ def test_every_answer_is_what_it_says_it_is(name: str, log: Log) -> None:
 
 def check_every_answer(name: str, log: Log) -> None:
     engine, oracle = ENGINES[name], oracle_of(CATALOGUES[name])
-    verdicts = engine.judge(log, engine.memory())
+    verdicts = engine.judge(log, engine.new_state())
     assert not verdicts.rejected
     pane_ms = {plan.entity.name: plan.entity.pane_ms for plan in verdicts.plans}
     row_of = {position: row for row, position in enumerate(verdicts.positions.tolist())}
@@ -88,7 +88,7 @@ def check_every_answer(name: str, log: Log) -> None:
 def test_a_ring_with_room_answers_recent_windows_exactly(log: Log) -> None:
     """Else an engine that calls everything a bound would pass the test above."""
     engine = ENGINES["roomy"]
-    verdicts = engine.judge(log, engine.memory())
+    verdicts = engine.judge(log, engine.new_state())
     windowed = [feature.name for feature in oracle_of(ROOMY)["account"].features if feature.window_ms]
     newest_ms: dict[str, int] = {}
     for row, payment in enumerate(verdicts.payments):
@@ -205,7 +205,7 @@ def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Eng
     """A payment is late only behind as many newer ones as the ring holds, or behind more time than it must hold."""
     past = account.past_of(payment)
     assert past is not None
-    plan = engine.memory().entities[0].plan
+    plan = engine.new_state().entities[0].plan
     t = time_ms(payment)
     newer = [before.t for before in past if before.t >= t]
     assert len(newer) >= plan.entity.slots or max(newer) - t >= plan.plan.horizon_ms, f"{payment} is not late"

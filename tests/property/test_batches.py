@@ -29,7 +29,7 @@ def split(log: Log, cuts: list[int]) -> list[Log]:
 @given(log=logs(), cuts=_cuts)
 def test_any_split_of_the_log_gives_the_same_verdicts_and_state(name: str, log: Log, cuts: list[int]) -> None:
     engine = ENGINES[name]
-    whole, pieces = engine.memory(), engine.memory()
+    whole, pieces = engine.new_state(), engine.new_state()
     assert judged(engine, pieces, split(log, cuts)) == judged(engine, whole, [log])
     assert dict(pieces.changes()) == dict(whole.changes())
 
@@ -39,7 +39,7 @@ def test_any_split_of_the_log_gives_the_same_verdicts_and_state(name: str, log: 
 @given(log=logs())
 def test_one_by_one_is_as_all_at_once(name: str, log: Log) -> None:
     engine = ENGINES[name]
-    whole, pieces = engine.memory(), engine.memory()
+    whole, pieces = engine.new_state(), engine.new_state()
     assert judged(engine, pieces, [[event] for event in log]) == judged(engine, whole, [log])
     assert dict(pieces.changes()) == dict(whole.changes())
 
@@ -54,7 +54,7 @@ def test_rejected_payments_change_nothing_for_the_others(log: Log, cuts: list[in
         for number, event in enumerate(log)
     ]
     good = [event for number, event in enumerate(bad) if event is log[number]]
-    with_bad, without = engine.memory(), engine.memory()
+    with_bad, without = engine.new_state(), engine.new_state()
     published_at_ms = BEGIN_MS + 4_000 * DAY_MS
     found = judged(engine, with_bad, split(bad, cuts), published_at_ms)
     clean = judged(engine, without, [good], published_at_ms)

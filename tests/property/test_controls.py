@@ -21,7 +21,7 @@ from fraudstream.contracts import Label, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
-from fraudstream.engine.memory import Memory
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, HOUR_MS, Log, logs
@@ -84,30 +84,30 @@ def test_a_memory_saved_between_controls_goes_on_as_if_it_had_never_been_away(
     saved: list[tuple[bytes, bytes]] = []
     rule_set = RULE_SETS[0].digest
     for begin, end in _pieces(records, cuts):
-        memory = ENGINES[rule_set].memory()
-        memory.restore(saved)
-        _read_piece(memory, records, begin, end, found)
-        saved += memory.changes()
-        rule_set = memory.rule_set  # as the checkpoint record keeps it
+        state = ENGINES[rule_set].new_state()
+        state.restore(saved)
+        _read_piece(state, records, begin, end, found)
+        saved += state.changes()
+        rule_set = state.rule_set  # as the checkpoint record keeps it
     assert found == expected
 
 
-def _memory() -> Memory:
-    return ENGINES[RULE_SETS[0].digest].memory()
+def _memory() -> PartitionState:
+    return ENGINES[RULE_SETS[0].digest].new_state()
 
 
-def _read(memory: Memory, records: Sequence[Record], cuts: list[int]) -> Read:
+def _read(state: PartitionState, records: Sequence[Record], cuts: list[int]) -> Read:
     found: Read = ([], [], [])
     for begin, end in _pieces(records, cuts):
-        _read_piece(memory, records, begin, end, found)
+        _read_piece(state, records, begin, end, found)
     return found
 
 
-def _read_piece(memory: Memory, records: Sequence[Record], begin: int, end: int, found: Read) -> None:
-    for reading, _, _ in read_log(ENGINES, memory, records[begin:end]):
-        found[0].extend(told(reading.verdicts))
-        found[1].extend(msgspec.json.encode(alert) for alert in reading.verdicts.alerts())
-        found[2].extend((begin + r.position, r.reason, r.sentence) for r in reading.refused)
+def _read_piece(state: PartitionState, records: Sequence[Record], begin: int, end: int, found: Read) -> None:
+    for result, _, _ in read_log(ENGINES, state, records[begin:end]):
+        found[0].extend(told(result.verdicts))
+        found[1].extend(msgspec.json.encode(alert) for alert in result.verdicts.alerts())
+        found[2].extend((begin + r.position, r.reason, r.sentence) for r in result.refused)
 
 
 def _pieces(records: Sequence[Record], cuts: list[int]) -> list[tuple[int, int]]:

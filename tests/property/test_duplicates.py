@@ -26,7 +26,7 @@ def test_duplicates_anywhere_change_neither_other_verdicts_nor_the_state(
 ) -> None:
     engine = BARE_ENGINES[name]
     added = with_duplicates(log, places)
-    plain, repeated = engine.memory(), engine.memory()
+    plain, repeated = engine.new_state(), engine.new_state()
     without = judged(engine, plain, [log])
     found = judged(engine, repeated, [[event for event, _ in added]])
     payments = [is_added for event, is_added in added if isinstance(event, Payment)]
@@ -41,10 +41,10 @@ def test_duplicates_anywhere_change_neither_other_verdicts_nor_the_state(
 @given(log=logs(), cuts=st.lists(st.integers(0, 60), max_size=4))
 def test_a_repeat_has_the_first_verdict_again(name: str, log: Log, cuts: list[int]) -> None:
     engine = ENGINES[name]
-    memory = engine.memory()
+    state = engine.new_state()
     first: dict[str, bytes] = {}
     for batch in split(log, cuts):
-        verdicts = engine.judge(batch, memory)
+        verdicts = engine.judge(batch, state)
         assert not verdicts.alerted[verdicts.repeat].any(), "a repeat alerts once more"
         assert not verdicts.fired[verdicts.repeat].any()
         for decision in verdicts.decisions():

@@ -22,9 +22,9 @@ from tests.property.told import Told, judged
 @given(log=logs(), seed=st.integers(0, 1 << 32))
 def test_any_interleaving_of_accounts_gives_each_account_the_same_verdicts(name: str, log: Log, seed: int) -> None:
     engine = ACCOUNT_ENGINES[name]
-    found = judged(engine, engine.memory(), [log])
-    mixed = judged(engine, engine.memory(), [interleaved(log, seed)])
-    alone = judged(engine, engine.memory(), [[event for event in log if event.account_id == "a"]])
+    found = judged(engine, engine.new_state(), [log])
+    mixed = judged(engine, engine.new_state(), [interleaved(log, seed)])
+    alone = judged(engine, engine.new_state(), [[event for event in log if event.account_id == "a"]])
     assert _by_event(mixed.verdicts) == _by_event(found.verdicts)
     assert sorted(mixed.alerts) == sorted(found.alerts)
     of_a = {event.event_id for event in log if event.account_id == "a"}

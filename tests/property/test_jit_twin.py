@@ -19,11 +19,11 @@ ENTRIES = (
     "fraudstream.engine.amounts._parse_joined",
     "fraudstream.engine.digest._digest_joined",
     "fraudstream.engine.kernel.remember_verdicts",
-    "fraudstream.engine.kernel.walk",
+    "fraudstream.engine.kernel.update",
     "fraudstream.engine.ledger._enter",
-    "fraudstream.engine.place.distance_km",
+    "fraudstream.engine.location.distance_km",
     "fraudstream.engine.ring.resize_all",
-    "fraudstream.engine.ring.spill_of",
+    "fraudstream.engine.ring.overflow_of",
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudstream.engine.memory import Memory
+from fraudstream.engine.partition_state import PartitionState
 from tests.property.payment_logs import Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
@@ -25,20 +25,20 @@ _cuts = st.lists(st.integers(0, 60), min_size=1, max_size=5)
 @given(log=logs(), cuts=_cuts)
 def test_a_restored_memory_goes_on_as_the_one_that_was_saved(name: str, log: Log, cuts: list[int]) -> None:
     engine = ENGINES[name]
-    memory = engine.memory()  # never restarted
-    copies: list[Memory] = []  # restored where a piece of the log ended
+    state = engine.new_state()  # never restarted
+    copies: list[PartitionState] = []  # restored where a piece of the log ended
     saved: list[list[tuple[bytes, bytes]]] = []
     for piece in split(log, cuts):
-        expected = judged(engine, memory, [piece])
-        saved.append(memory.changes())
+        expected = judged(engine, state, [piece])
+        saved.append(state.changes())
         for copy in copies:
             assert judged(engine, copy, [piece]) == expected
             assert sorted(copy.changes()) == sorted(saved[-1])
         whole = [record for records in saved for record in records]
         for changelog in (saved, [whole], [_compacted(saved)]):
-            copies.append(_restored(engine.memory(), changelog))
+            copies.append(_restored(engine.new_state(), changelog))
         for copy in copies[-3:]:
-            assert (copy.layout, copy.watermark_ms) == (memory.layout, memory.watermark_ms)
+            assert (copy.layout, copy.watermark_ms) == (state.layout, state.watermark_ms)
             assert copy.changes() == [], "what was read back counts as saved"
 
 
@@ -46,13 +46,13 @@ def test_a_record_of_an_entity_that_the_catalogue_lacks_is_refused() -> None:
     with pytest.raises(
         ValueError, match="a saved row belongs to the entity 'terminal', which the catalogue does not have"
     ):
-        ENGINES["roomy"].memory().restore([(b"terminal\0t-1\0h", b"")])
+        ENGINES["roomy"].new_state().restore([(b"terminal\0t-1\0h", b"")])
 
 
-def _restored(memory: Memory, saved: list[list[tuple[bytes, bytes]]]) -> Memory:
+def _restored(state: PartitionState, saved: list[list[tuple[bytes, bytes]]]) -> PartitionState:
     for records in saved:
-        memory.restore(records)
-    return memory
+        state.restore(records)
+    return state
 
 
 def _compacted(saved: list[list[tuple[bytes, bytes]]]) -> list[tuple[bytes, bytes]]:

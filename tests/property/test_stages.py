@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.apply import ApplyResult, apply, apply_and_forward
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.memory import Memory
-from fraudstream.engine.reading import Reading, hand_on, read
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
 from tests.property.payment_logs import BEGIN_MS, Log, log_of, logs
@@ -66,20 +66,25 @@ def records_of(log: Log) -> list[Record]:
     ]
 
 
-def forwarded(engine: Engine, memory: Memory, records: Sequence[Record], begin: int) -> list[Record]:
+def forward_all(engine: Engine, state: PartitionState, records: Sequence[Record], begin: int) -> list[Record]:
     """What the stage sends for the records; the first of it stands at offset `begin` of the next log."""
-    handed = hand_on(engine, memory, records)
-    assert handed.refused == []
+    forwarded_result = apply_and_forward(engine, state, records)
+    assert forwarded_result.refused == []
     sent: list[Record] = []
-    for position, key, carried in zip(handed.positions, handed.passed.keys, handed.passed.carried, strict=True):
+    for position, key, forwarded in zip(
+        forwarded_result.positions,
+        forwarded_result.forwarded_events.keys,
+        forwarded_result.forwarded_events.forwarded,
+        strict=True,
+    ):
         record = records[position]
         label = [LABEL_HEADER] if LABEL_HEADER in record.headers else []
-        headers = [*label, source_header(0, record.offset), (FEATURES_HEADER, carried)]
+        headers = [*label, source_header(0, record.offset), (FEATURES_HEADER, forwarded)]
         sent.append(Record(begin + len(sent), record.timestamp + 1, key, record.value, headers))
     return sent
 
 
-def said(readings: Sequence[Reading]) -> list[object]:
+def said(readings: Sequence[ApplyResult]) -> list[object]:
     return [
         (told(r.verdicts), [msgspec.json.encode(a) for a in r.verdicts.alerts()], r.verdicts.labels_unmatched)
         for r in readings
@@ -90,19 +95,19 @@ def said(readings: Sequence[Reading]) -> list[object]:
 @EXAMPLES
 @given(log=logs(), cuts=_cuts)
 def test_a_chain_of_stages_decides_as_one_process_with_all_entities(name: str, log: Log, cuts: list[int]) -> None:
-    memories = [engine.memory() for engine in CHAINS[name]]
-    whole = WHOLE[name].memory()
+    states = [engine.new_state() for engine in CHAINS[name]]
+    whole = WHOLE[name].new_state()
     begin = 0
     for piece in split(records_of(log), cuts):  # type: ignore[arg-type]
         records: list[Record] = list(piece)  # type: ignore[arg-type]
-        expected = read(WHOLE[name], whole, records)
-        for engine, memory in list(zip(CHAINS[name], memories, strict=True))[:-1]:
-            records = forwarded(engine, memory, records, begin)
+        expected = apply(WHOLE[name], whole, records)
+        for engine, state in list(zip(CHAINS[name], states, strict=True))[:-1]:
+            records = forward_all(engine, state, records, begin)
         begin += len(records)
-        found = read(CHAINS[name][-1], memories[-1], records)
+        found = apply(CHAINS[name][-1], states[-1], records)
         assert said([found]) == said([expected])
         assert found.verdicts.labels == expected.verdicts.labels
-    of_stages = [dict(memory.changes()) for memory in memories]
+    of_stages = [dict(state.changes()) for state in states]
     rows = {key: value for records in of_stages for key, value in records.items() if not key.startswith(b"\0")}
     assert rows == {key: value for key, value in whole.changes() if not key.startswith(b"\0")}
 
@@ -111,21 +116,21 @@ def test_a_chain_of_stages_decides_as_one_process_with_all_entities(name: str, l
 @given(log=logs(), saved=st.integers(0, 60), killed=st.integers(0, 60))
 def test_what_a_restarted_stage_sends_again_is_dropped_by_the_next(log: Log, saved: int, killed: int) -> None:
     account, device, merchant = CHAINS["paned"]
-    undisturbed = [engine.memory() for engine in (account, device, merchant)]
+    undisturbed = [engine.new_state() for engine in (account, device, merchant)]
     records = records_of(log)
     saved, killed = sorted((min(saved, len(log)), min(killed, len(log))))
-    first = forwarded(account, undisturbed[0], records, 0)
-    expected = read(merchant, undisturbed[2], forwarded(device, undisturbed[1], first, 0))
+    first = forward_all(account, undisturbed[0], records, 0)
+    expected = apply(merchant, undisturbed[2], forward_all(device, undisturbed[1], first, 0))
 
-    memory, again = account.memory(), account.memory()
-    sent = forwarded(account, memory, records[:saved], 0)
-    again.restore(memory.changes())
-    sent += forwarded(account, memory, records[saved:killed], len(sent))
-    sent += forwarded(account, again, records[saved:], len(sent))  # the successor
-    second = device.memory()
-    on = forwarded(device, second, sent, 0)
+    state, again = account.new_state(), account.new_state()
+    sent = forward_all(account, state, records[:saved], 0)
+    again.restore(state.changes())
+    sent += forward_all(account, state, records[saved:killed], len(sent))
+    sent += forward_all(account, again, records[saved:], len(sent))  # the successor
+    second = device.new_state()
+    on = forward_all(device, second, sent, 0)
     assert [record.value for record in on] == [record.value for record in records]
-    found = read(merchant, merchant.memory(), on)
+    found = apply(merchant, merchant.new_state(), on)
     assert said([found]) == said([expected])
     assert dict(second.changes()) == dict(undisturbed[1].changes())
     assert second.sources == ({"0": len(records) - 1} if records else {})
@@ -137,8 +142,8 @@ def test_an_altered_repeat_is_told_by_the_stage_that_decides() -> None:
     records = records_of([payment, msgspec.structs.replace(payment, amount="77.00"), payment])
     *before, last = CHAINS["paned"]
     for engine in before:
-        records = forwarded(engine, engine.memory(), records, 0)
-    verdicts = read(last, last.memory(), records).verdicts
+        records = forward_all(engine, engine.new_state(), records, 0)
+    verdicts = apply(last, last.new_state(), records).verdicts
     assert [(d.repeat, d.altered) for d in verdicts.decisions()] == [(False, False), (True, True), (True, False)]
 
 
@@ -148,27 +153,27 @@ def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
     (payment,) = records_of(_one_payment())
     record = payment._replace(headers=[source_header(0, 0), (FEATURES_HEADER, b"of something else")])
     with pytest.raises(ValueError, match=r"of another rules/features\.yaml than this stage's"):
-        hand_on(other, other.memory(), [record])
-    sent = forwarded(account, account.memory(), records_of(_one_payment()), 0)
+        apply_and_forward(other, other.new_state(), [record])
+    sent = forward_all(account, account.new_state(), records_of(_one_payment()), 0)
     with pytest.raises(ValueError, match="Run all stages with the same one"):
-        hand_on(other, other.memory(), sent)
+        apply_and_forward(other, other.new_state(), sent)
 
 
 def test_a_record_that_no_stage_sent_is_a_dead_letter_and_changes_nothing() -> None:
     _, device, _ = CHAINS["paned"]
-    memory = device.memory()
-    handed = hand_on(device, memory, records_of(_one_payment()))
-    assert [(refused.position, refused.reason) for refused in handed.refused] == [(0, "invalid")]
-    assert "does not come from the stage before" in handed.refused[0].sentence
-    assert (handed.positions, handed.events, memory.sources, memory.changes()) == ([], 0, {}, [])
+    state = device.new_state()
+    forwarded_result = apply_and_forward(device, state, records_of(_one_payment()))
+    assert [(refused.position, refused.reason) for refused in forwarded_result.refused] == [(0, "invalid")]
+    assert "does not come from the stage before" in forwarded_result.refused[0].sentence
+    assert (forwarded_result.positions, forwarded_result.events, state.sources, state.changes()) == ([], 0, {}, [])
 
 
 def test_what_a_record_brings_along_is_named_and_placed() -> None:
     account, _, _ = CHAINS["paned"]
-    (record,) = forwarded(account, account.memory(), records_of(_one_payment()), 0)
+    (record,) = forward_all(account, account.new_state(), records_of(_one_payment()), 0)
     assert dict(record.headers)[SOURCE_HEADER] == b"0:0"
-    carried = account.form_out.unpack([dict(record.headers)[FEATURES_HEADER]])
-    values = dict(zip(account.form_out.features, carried.value[:, 0].tolist(), strict=True))
+    forwarded = account.codec_out.unpack([dict(record.headers)[FEATURES_HEADER]])
+    values = dict(zip(account.codec_out.features, forwarded.value[:, 0].tolist(), strict=True))
     assert values["account.pane_count_30d"] == 1.0
 
 

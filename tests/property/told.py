@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.memory import Memory
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.verdict import Verdicts
 from tests.property.payment_logs import Event
 
@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 
 def judged(
-    engine: Engine, memory: Memory, batches: Sequence[Sequence[Event]], published_at_ms: int | None = None
+    engine: Engine, state: PartitionState, batches: Sequence[Sequence[Event]], published_at_ms: int | None = None
 ) -> Judged:
     """The batches judged one after the other."""
     verdicts: list[Told] = []
@@ -42,7 +42,7 @@ def judged(
     labels, unmatched, begin = 0, 0, 0
     for batch in batches:
         published = None if published_at_ms is None else [published_at_ms] * len(batch)
-        found = engine.judge(batch, memory, published)
+        found = engine.judge(batch, state, published)
         verdicts += told(found)
         alerts += [msgspec.json.encode(alert) for alert in found.alerts()]
         rejected += [(begin + r.position, r.reason, r.sentence, r.path) for r in found.rejected]

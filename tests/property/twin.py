@@ -20,7 +20,7 @@ from numba.core.dispatcher import Dispatcher
 import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import digest_column
-from fraudstream.engine.place import distance_km
+from fraudstream.engine.location import distance_km
 from tests.property.payment_logs import ACCOUNTS, PLACES, STEPS_MS, Log, log_of
 from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
 from tests.property.told import judged
@@ -60,10 +60,10 @@ def twin() -> Twin:
     for name, engine in engines.items():
         for seed in SEEDS:
             log = seeded_log(seed)
-            memory, again = engine.memory(), engine.memory()
+            state, again = engine.new_state(), engine.new_state()
             half = len(log) // 2
-            told[f"{name} {seed}: first half"] = judged(engine, memory, [log[:half]])
-            saved = memory.changes()
+            told[f"{name} {seed}: first half"] = judged(engine, state, [log[:half]])
+            saved = state.changes()
             told[f"{name} {seed}: saved"] = [(key.hex(), value.hex()) for key, value in saved]
             again.restore(saved)
             told[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])

@@ -20,7 +20,7 @@ from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.cli.up.faces import Face
+    from fraudstream.cli.up.display import Display
     from fraudstream.cli.up.feed import FileFeed, GeneratedFeed
     from fraudstream.cli.up.interrupts import Interrupts
     from fraudstream.cli.up.parent import Parent
@@ -111,16 +111,16 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts
 
 
 async def _live(parent: Parent, args: argparse.Namespace) -> None:
-    face = _face(args, parent)
+    display = _face(args, parent)
     try:
-        await parent.run(face)
+        await parent.run(display)
     finally:
         if not isinstance(parent.failure, BrokenPipeError):
-            face.close()
+            display.close()
 
 
-def _face(args: argparse.Namespace, parent: Parent) -> Face:
-    from fraudstream.cli.up.faces import JsonLines, Lines, Screen
+def _face(args: argparse.Namespace, parent: Parent) -> Display:
+    from fraudstream.cli.up.display import JsonLines, Lines, Screen
 
     if args.json:
         return JsonLines(parent.state)

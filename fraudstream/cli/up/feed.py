@@ -17,9 +17,9 @@ import msgspec
 from fraudstream.backtest.label_order import LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
 from fraudstream.cli.event_publisher import EventPublisher
-from fraudstream.cli.up.flights import WAITING_MAX, Flights
+from fraudstream.cli.up.in_flight_payments import WAITING_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
 
@@ -40,9 +40,9 @@ TICK_S: Final = 0.01  # payments closer together leave as one batch
 class TrackedPublisher(EventPublisher):
     """Tells the board and the flights of every payment that it publishes, and waits while too many are under way."""
 
-    def __init__(self, brokers: Brokers, topic: str, state: RunState, flights: Flights) -> None:
+    def __init__(self, brokers: Brokers, topic: str, state: RunState, in_flight: InFlightPayments) -> None:
         super().__init__(brokers, topic)
-        self._state, self._flights = state, flights
+        self._state, self._flights = state, in_flight
         self.whole = asyncio.Lock()  # held while events are handed over: cancel whoever publishes under it
 
     async def publish(self, events: Sequence[Payment | Label]) -> None:
@@ -62,11 +62,11 @@ class GeneratedFeed:
 
     def __init__(self, seed: int, accounts: int, rate: float) -> None:
         content = {"start_ms": START_MS, "seed": seed, "accounts": accounts}
-        self.plan = msgspec.convert(content | {"history_ms": HISTORY_MS, "fraud_share": FRAUD_SHARE}, Plan)
+        self.plan = msgspec.convert(content | {"history_ms": HISTORY_MS, "fraud_share": FRAUD_SHARE}, GeneratorPlan)
         self.speed = rate / self.plan.natural_rate
         self.description = f"generated payments, seed {seed}, {accounts:,} accounts"
 
-    async def publish(self, publisher: TrackedPublisher, state: RunState, flights: Flights) -> None:
+    async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
         """Publish the past; once it is judged, each payment when its moment has come. Ends at the present."""
         state.phase = f"the past: {HISTORY_MS // DAY_MS} days of payments"
         started: float | None = None
@@ -78,8 +78,8 @@ class GeneratedFeed:
                     return
                 if at_ms >= self.plan.start_ms and started is None:
                     await publisher.flush()
-                    await flights.until_fewer_than(1)
-                    started, flights.timed = time.monotonic(), True
+                    await in_flight.until_fewer_than(1)
+                    started, in_flight.timed = time.monotonic(), True
                     state.phase = f"live: 1 s shows {_span(self.speed)} of payments"
                 last = min(first + EVENTS_AT_ONCE, len(piece.events))
                 if started is None:
@@ -102,8 +102,8 @@ class FileFeed:
         self._file, self._sort, self._rate = file, sort, rate
         self.description = f"payments of {file.path}"
 
-    async def publish(self, publisher: TrackedPublisher, state: RunState, flights: Flights) -> None:
-        state.phase, flights.timed = f"live: {self.description}", True
+    async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
+        state.phase, in_flight.timed = f"live: {self.description}", True
         started, sent = time.monotonic(), 0
         for piece in in_order(_truth_told(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS):
             for first in range(0, len(piece.events), self._at_once):

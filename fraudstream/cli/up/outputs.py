@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.board.run_state import RunState
 from fraudstream.cli.settings import TopicsSettings
-from fraudstream.cli.up.flights import Flights
+from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.contracts import Alert, Case, DeadLetter
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.holes import Holes
+from fraudstream.kafka.offset_gaps import OffsetGaps
 
 FETCH_WAIT_MS: Final = 5  # the embedded broker sleeps for half of it, data or not
 POLL_MS: Final = 100
@@ -31,12 +31,12 @@ class Outputs:
     """Reads every partition of the four topics from its start, without a group."""
 
     def __init__(
-        self, brokers: Brokers, topics: TopicsSettings, partitions: int, state: RunState, flights: Flights
+        self, brokers: Brokers, topics: TopicsSettings, partitions: int, state: RunState, in_flight: InFlightPayments
     ) -> None:
         self._brokers = brokers
         self._topics = topics
         self._partitions = partitions
-        self._state, self._flights = state, flights
+        self._state, self._flights = state, in_flight
         self._alert_ids: set[str] = set()
         self._decode_event = msgspec.json.Decoder(_Event).decode
         self._decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
@@ -59,11 +59,11 @@ class Outputs:
             consumer.assign(partitions)
             for partition in partitions:
                 consumer.seek(partition, 0)
-            holes, due = Holes(consumer), dict.fromkeys(partitions, 0)
+            offset_gaps, due = OffsetGaps(consumer), dict.fromkeys(partitions, 0)
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for partition, found in fetched.items():
-                    records = holes.before(partition, due[partition], found)
+                    records = offset_gaps.before(partition, due[partition], found)
                     if not records:
                         continue
                     due[partition] = records[-1].offset + 1

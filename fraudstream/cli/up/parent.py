@@ -23,10 +23,10 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.topics import wanted_topics
-from fraudstream.cli.up import vitals
-from fraudstream.cli.up.faces import TICK_S, Face, draw
+from fraudstream.cli.up import health_poller
+from fraudstream.cli.up.display import TICK_S, Display, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
-from fraudstream.cli.up.flights import Flights
+from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
 from fraudstream.stream.topics.apply import apply_topics
@@ -69,7 +69,7 @@ class Parent:
         self._cases = Child("cases", command_of("cases"), environment)
         self._children = [*self._workers, self._cases]
         self.state.processes = [child.process for child in self._children]
-        self._flights = Flights()
+        self._flights = InFlightPayments()
         self._stopping = asyncio.Event()
         self._publisher = TrackedPublisher(brokers, self.settings.topics.payments, self.state, self._flights)
         self._outputs = Outputs(brokers, self.settings.topics, partitions, self.state, self._flights)
@@ -82,9 +82,9 @@ class Parent:
         for child in self._children:
             child.kill()
 
-    async def run(self, face: Face) -> None:
+    async def run(self, display: Display) -> None:
         """Until `stop`, a failure, or the time is over. Raises nothing: see `failure`."""
-        beat = asyncio.create_task(self._guarded(self._beat(face)))
+        beat = asyncio.create_task(self._guarded(self._beat(display)))
         tasks: list[asyncio.Task[None]] = []
 
         def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -142,17 +142,17 @@ class Parent:
             self.state.tell("the kernel is compiled")
         for worker in self._workers:
             begin(worker.keep(self.state.tell, QUICK_DEATHS_MAX))
-        await vitals.watch(self._children)
+        await health_poller.watch(self._children)
 
     async def _end_after(self, seconds: float) -> None:
         await _until(lambda: self.state.decisions > 0)
         await asyncio.sleep(seconds)
         self.stop()
 
-    async def _beat(self, face: Face) -> None:
+    async def _beat(self, display: Display) -> None:
         """The face's ticks. When nobody can see it any more (`BrokenPipeError`), the run ends."""
         while True:
-            face.tick()
+            display.tick()
             await asyncio.sleep(TICK_S)
 
     async def _watch_embedded(self) -> None:

@@ -13,7 +13,7 @@ from fraudstream import __version__
 from fraudstream.stream.backup.files import FORMAT, ExportedPartition, Manifest, RowFile, prepare, write_manifest
 from fraudstream.stream.checkpoints.changelog import Replay
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics.cluster import look_once
 
@@ -21,7 +21,7 @@ from fraudstream.stream.topics.cluster import look_once
 async def export_state(settings: StreamSettings, directory: Path) -> Manifest:
     """Write an export into `directory`, which must be empty or not there yet.
 
-    Raises `ExportError`, `Refusal`, and what aiokafka raises.
+    Raises `ExportError`, `PermanentFailure`, and what aiokafka raises.
     """
     prepare(directory)
     cluster = await look_once(settings)
@@ -32,7 +32,7 @@ async def export_state(settings: StreamSettings, directory: Path) -> Manifest:
     checkpoints = [partition.checkpoint for partition in partitions]
     layouts = sorted({checkpoint.layout for checkpoint in checkpoints})
     if len(layouts) > 1:
-        raise Refusal(
+        raise PermanentFailure(
             f"The partitions of {settings.changelog_topic} are of several layouts ({', '.join(layouts)}): its workers "
             "run under different rules/features.yaml. Bring them to one first."
         )
@@ -61,7 +61,7 @@ async def _export(reader: ChangelogReader, number: int, directory: Path) -> Expo
         replay.feed(records)
     digest = file.close()
     if replay.checkpoint is None:
-        raise Refusal(
+        raise PermanentFailure(
             f"{settings.changelog_topic}-{number} has no checkpoint: no worker has had this partition yet. Export once "
             "workers have taken over all partitions."
         )

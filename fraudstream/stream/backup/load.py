@@ -21,7 +21,7 @@ from fraudstream.stream.backup.files import ExportedPartition, Manifest, read_ma
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.checkpoints.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics.cluster import Cluster, look_once
 
@@ -30,12 +30,12 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
     """Write the export in `directory` into the empty changelog of `settings`. `layout`: of the memory of the workers
     that are to go on with it.
 
-    Raises `ExportError` or `Refusal` before anything is written, and what aiokafka raises.
+    Raises `ExportError` or `PermanentFailure` before anything is written, and what aiokafka raises.
     """
     manifest = read_manifest(directory)
     cluster = await look_once(settings)
     _check(settings, manifest, cluster, layout)
-    term = secrets.token_hex(6)
+    epoch = secrets.token_hex(6)
     producer = batch_producer(settings) if settings.checkpoint_mode == "batch" else None
     writers: list[ChangelogWriter] = []
     try:
@@ -45,20 +45,20 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
             number = partition.partition
             if producer is None:
                 writers.append(TransactionWriter(settings, number))
-                await writers[-1].fence(term)  # 1
+                await writers[-1].fence(epoch)  # 1
             else:
                 writers.append(BatchWriter(settings, number, producer, IMPORT_KEY))
         await _check_empty(settings, len(writers))
         if producer is None:
-            await _mark(settings, len(writers), term)  # 2
+            await _mark(settings, len(writers), epoch)  # 2
         else:
             for writer in writers:
-                await writer.fence(term)
+                await writer.fence(epoch)
         for partition, writer in zip(manifest.partitions, writers, strict=True):
             for rows in rows_of(directory / partition.file):  # 3
                 await writer.write(rows)
         for partition, writer in zip(manifest.partitions, writers, strict=True):
-            await writer.write([_checkpoint(settings, partition, term)])  # 4
+            await writer.write([_checkpoint(settings, partition, epoch)])  # 4
     finally:
         for writer in writers:
             await writer.close()
@@ -70,17 +70,17 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
 def _check(settings: StreamSettings, manifest: Manifest, cluster: Cluster, layout: str) -> None:
     topic = settings.input_topic
     if (manifest.input_topic, manifest.input_id) != (topic, cluster.input_id):
-        raise Refusal(
+        raise PermanentFailure(
             f"The export was made of the topic '{manifest.input_topic}', id {manifest.input_id}; here is '{topic}', id "
             f"{cluster.input_id}: its offsets mean other payments. An export is good for the topic it was made of only."
         )
     if len(manifest.partitions) != cluster.partitions[topic]:
-        raise Refusal(
+        raise PermanentFailure(
             f"The export has {len(manifest.partitions)} partitions, '{topic}' has {cluster.partitions[topic]}: "
             "accounts stand in other partitions than their memory."
         )
     if manifest.layout != layout:
-        raise Refusal(
+        raise PermanentFailure(
             f"The export was made under another rules/features.yaml (layout {manifest.layout}, now {layout}). Import "
             "it under that one."
         )
@@ -92,14 +92,14 @@ async def _check_empty(settings: StreamSettings, partitions: int) -> None:
             if await reader.end(number) > 0:
                 alone = settings.stage_is_first and settings.next_stage is None  # else its place is in a version's log
                 otherwise = ", or raise worker.state_version and run that" if alone else ""
-                raise Refusal(
+                raise PermanentFailure(
                     f"{settings.changelog_topic}-{number} is not empty. Stop all workers, then delete the topic and "
                     f"run `fraudstream topics apply`{otherwise}; then import again."
                 )
 
 
-async def _mark(settings: StreamSettings, partitions: int, term: str) -> None:
-    topic, value = settings.changelog_topic, term.encode()
+async def _mark(settings: StreamSettings, partitions: int, epoch: str) -> None:
+    topic, value = settings.changelog_topic, epoch.encode()
     marker = AIOKafkaProducer(
         **settings.brokers.options(),
         client_id=f"{settings.app_id}-import",
@@ -110,6 +110,6 @@ async def _mark(settings: StreamSettings, partitions: int, term: str) -> None:
             await marker.send(topic, value, IMPORT_KEY, partition=number)
 
 
-def _checkpoint(settings: StreamSettings, partition: ExportedPartition, term: str) -> Change:
-    record = msgspec.structs.replace(partition.checkpoint, mode=settings.checkpoint_mode, term=term)
+def _checkpoint(settings: StreamSettings, partition: ExportedPartition, epoch: str) -> Change:
+    record = msgspec.structs.replace(partition.checkpoint, mode=settings.checkpoint_mode, epoch=epoch)
     return Change(CHECKPOINT_KEY, encode_checkpoint(record))

@@ -4,7 +4,7 @@ A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a 
 as they are read. Without transactions rows count only once their checkpoint record has been read, so that a crash
 between two batches of one checkpoint applies nothing of it; and both carry the term of the owner that wrote them, so
 that rows which an owner left behind without their record, or wrote after it had lost the partition, never count. A term
-begins with a record under `TERM_KEY`, which the new owner writes before it reads: so it has read all that counts.
+begins with a record under `EPOCH_KEY`, which the new owner writes before it reads: so it has read all that counts.
 
     ...rows(a) checkpoint(a)   rows(a)            | term b   rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
        count                   torn: never count  | begins   late: never count       counts       count
@@ -20,13 +20,13 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import CheckpointMode
 
 CHECKPOINT_KEY = b"\0checkpoint"
-TERM_KEY = b"\0term"
+EPOCH_KEY = b"\0epoch"
 IMPORT_KEY = b"\0import"
-TERM_HEADER = "term"
+EPOCH_HEADER = "epoch"
 
 
 class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,7 +39,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     seen; above 0 the log had lost its beginning.
     `next_topic`, its identity `next_id` and its `next_partitions`: where payments were handed on to; the next stage
     knows them by where they stand there. Empty where the stage decides, and in older records.
-    `building`, `handed_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
+    `backfilling`, `cut_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
     `seeded`: the entries of `controls` that stood in for those which the log lacks, if any, are in the rows.
     """
 
@@ -49,10 +49,10 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     rule_set: str
     layout: str
     mode: CheckpointMode
-    term: str
+    epoch: str
     begin: int = 0
-    building: bool = False
-    handed_over_to: int | None = None
+    backfilling: bool = False
+    cut_over_to: int | None = None
     seeded: bool = False
     sources: dict[str, int] = {}
     next_topic: str = ""
@@ -80,7 +80,7 @@ class Change(NamedTuple):
 
 
 class RestoresRows(Protocol):
-    """The engine's `Memory`, as far as recovery needs it."""
+    """The engine's `PartitionState`, as far as recovery needs it."""
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None: ...
 
@@ -90,19 +90,19 @@ decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
 
 
 class Replay:
-    """Reads one partition's changelog from its beginning into `memory`. After the last record `checkpoint` says where
+    """Reads one partition's changelog from its beginning into `state`. After the last record `checkpoint` says where
     it stands.
 
     `feed` takes records in the order of the log, in pieces of any size.
     """
 
-    def __init__(self, memory: RestoresRows, mode: CheckpointMode) -> None:
+    def __init__(self, state: RestoresRows, mode: CheckpointMode) -> None:
         self.checkpoint: CheckpointRecord | None = None
         self.records = 0
         self.size = 0
-        self._memory = memory
+        self._memory = state
         self._mode = mode
-        self._term: bytes | None = None
+        self._epoch: bytes | None = None
         self._waiting: list[tuple[bytes, bytes]] = []
 
     def feed(self, records: Iterable[Row]) -> None:
@@ -111,40 +111,40 @@ class Replay:
             key, value = record.key, record.value
             assert key is not None, f"changelog record at offset {record.offset} has no key"
             assert value is not None, f"changelog record at offset {record.offset} has no value"
-            if key == TERM_KEY:
-                self._begin_term(value)
+            if key == EPOCH_KEY:
+                self._begin_epoch(value)
                 continue
             self.records += 1
             self.size += len(key) + len(value)
             if key == CHECKPOINT_KEY:
                 self._checkpoint(decode_checkpoint(value))
             elif key == IMPORT_KEY:
-                self._begin_term(value)
+                self._begin_epoch(value)
             elif self._mode == "transaction":
                 rows.append((key, value))
-            elif _term(record) == self._term:
+            elif _epoch(record) == self._epoch:
                 self._waiting.append((key, value))
         if rows:
             self._memory.restore(rows)
 
     def _checkpoint(self, record: CheckpointRecord) -> None:
         if record.mode != self._mode:
-            raise Refusal(
+            raise PermanentFailure(
                 f"The changelog was written in checkpoint mode '{record.mode}', this worker runs in '{self._mode}'. "
                 f"Set worker.checkpoint_mode to '{record.mode}'; or stop all workers, delete the changelog topic, run "
                 "`fraudstream topics apply` and let the workers read the payments from their beginning."
             )
         if self._mode == "batch":
-            if record.term.encode() != self._term:
+            if record.epoch.encode() != self._epoch:
                 return
             self._memory.restore(self._waiting)
             self._waiting = []
         self.checkpoint = record
 
-    def _begin_term(self, term: bytes) -> None:
-        self._term = term
+    def _begin_epoch(self, epoch: bytes) -> None:
+        self._epoch = epoch
         self._waiting = []
 
 
-def _term(record: Row) -> bytes | None:
-    return next((value for name, value in record.headers if name == TERM_HEADER), None)
+def _epoch(record: Row) -> bytes | None:
+    return next((value for name, value in record.headers if name == EPOCH_HEADER), None)

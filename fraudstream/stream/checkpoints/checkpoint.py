@@ -9,7 +9,7 @@
 
 An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner goes on from the
 last checkpoint, judges the payments since again, and sends the same answers under the same ids. Should a checkpoint be
-broken off without one, by a cancellation, the partition stays `torn`, and a further checkpoint is refused.
+broken off without one, by a cancellation, the partition stays `checkpoint_incomplete`, and a further checkpoint is refused.
 
 An owner's first checkpoint comes before its first payment and holds its position without rows: so the position is known
 even if the owner dies before the next one, and what a previous owner left unfinished is closed (see `changelog`).
@@ -28,7 +28,7 @@ from faust.types import TP
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
-    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.faust.app import StreamApp
     from fraudstream.stream.partition import Partition
 
 TICK_S = 0.05
@@ -80,7 +80,7 @@ class Checkpoints:
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
             size = await self._write(partition, changes, record)  # 3
-            partition.torn = False
+            partition.checkpoint_incomplete = False
             if applied:
                 partition.bytes_a_payment = size / applied
 
@@ -92,24 +92,24 @@ class Checkpoints:
         """Behind `open`, before the first payment: what stood in for controls is the same for whoever comes next."""
         partition.seeded = True
         await self._write(partition, _copied(partition), self._record(partition))
-        partition.torn = False
+        partition.checkpoint_incomplete = False
 
     def _record(self, partition: Partition) -> CheckpointRecord:
         """Where the partition stands now."""
-        app, memory = self._app, partition.memory
+        app, state = self._app, partition.state
         return CheckpointRecord(
             next_offset=partition.next_offset,
             input_topic=app.settings.input_topic,
             input_id=app.cluster.input_id,
-            rule_set=memory.rule_set,
-            layout=memory.layout,
+            rule_set=state.rule_set,
+            layout=state.layout,
             mode=app.settings.checkpoint_mode,
-            term=partition.term,
+            epoch=partition.epoch,
             begin=partition.begin,
-            building=memory.building,
-            handed_over_to=memory.handed_over_to,
+            backfilling=state.backfilling,
+            cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
-            sources=dict(memory.sources),
+            sources=dict(state.sources),
             next_topic=app.settings.next_topic or "",
             next_id=app.cluster.next_id,
             next_partitions=app.cluster.next_partitions,
@@ -153,5 +153,5 @@ class Checkpoints:
 
 def _copied(partition: Partition) -> list[Change]:
     """What changed, from now on no longer marked as changed: until it is durable, the partition is torn."""
-    partition.torn = True
-    return [Change(key, value) for key, value in partition.memory.changes()]
+    partition.checkpoint_incomplete = True
+    return [Change(key, value) for key, value in partition.state.changes()]

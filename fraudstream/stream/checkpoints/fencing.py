@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from fraudstream.kafka.closing import close
-from fraudstream.stream.checkpoints.changelog import TERM_HEADER, TERM_KEY, Change
+from fraudstream.stream.checkpoints.changelog import EPOCH_HEADER, EPOCH_KEY, Change
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.settings import StreamSettings
 
@@ -35,7 +35,7 @@ class ChangelogWriter(Protocol):
     last. It returns the offset up to which nobody else wrote since: of that record, if so. What either raises is final.
     """
 
-    async def fence(self, term: str) -> None: ...
+    async def fence(self, epoch: str) -> None: ...
     async def write(self, records: Sequence[Change]) -> int: ...
     async def close(self) -> None: ...
 
@@ -54,7 +54,7 @@ class TransactionWriter:
             compression_type=COMPRESSION,
         )
 
-    async def fence(self, term: str) -> None:
+    async def fence(self, epoch: str) -> None:
         try:
             async with asyncio.timeout(FENCE_S_MAX):  # aiokafka asks on for ever
                 await self._producer.start()  # asks for a producer id under the transactional id
@@ -86,24 +86,24 @@ class BatchWriter:
     them. `mark`: under which key a term begins."""
 
     def __init__(
-        self, settings: StreamSettings, partition: int, producer: AIOKafkaProducer, mark: bytes = TERM_KEY
+        self, settings: StreamSettings, partition: int, producer: AIOKafkaProducer, mark: bytes = EPOCH_KEY
     ) -> None:
         self._topic = settings.changelog_topic
         self._partition = partition
         self._producer = producer
         self._mark = mark
-        self._term = b""
+        self._epoch = b""
         self._next = 0  # behind what nobody else wrote into
 
-    async def fence(self, term: str) -> None:
-        self._term = term.encode()
+    async def fence(self, epoch: str) -> None:
+        self._epoch = epoch.encode()
         async with asyncio.timeout(WRITE_S_MAX):
-            begun = await self._producer.send_and_wait(self._topic, self._term, self._mark, partition=self._partition)
+            begun = await self._producer.send_and_wait(self._topic, self._epoch, self._mark, partition=self._partition)
         self._next = begun.offset + 1
 
     async def write(self, records: Sequence[Change]) -> int:
         async with asyncio.timeout(WRITE_S_MAX):
-            for batch in _batches(self._producer, records, [(TERM_HEADER, self._term)]):
+            for batch in _batches(self._producer, records, [(EPOCH_HEADER, self._epoch)]):
                 written = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
                 if written.offset == self._next:
                     self._next += batch.record_count()

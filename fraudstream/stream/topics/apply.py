@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.knock import unreachable
+from fraudstream.kafka.connection_diagnosis import unreachable
 from fraudstream.kafka.permissions import not_allowed
 from fraudstream.kafka.topic_metadata import topic_metadata
 from fraudstream.stream.topics.file import Topic, TopicsError

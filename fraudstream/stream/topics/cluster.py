@@ -16,12 +16,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from fraudstream.kafka.knock import refusal
+from fraudstream.kafka.connection_diagnosis import refusal
+from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial, lacking
-from fraudstream.kafka.silence import Silence
 from fraudstream.kafka.topic_metadata import Operation, topic_identity
 from fraudstream.stream.checkpoints.fencing import TRANSACTION_TIMEOUT_MS
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.settings import StreamSettings
 
@@ -44,8 +44,8 @@ class Cluster(NamedTuple):
 
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
-    """Ask until a broker answers, then check what it has. Raises `Refusal` where to ask again would change nothing."""
-    silence, retry_s = Silence(settings.brokers, log, so=": trying on", at_once=True), RETRY_S_MIN
+    """Ask until a broker answers, then check what it has. Raises `PermanentFailure` where to ask again would change nothing."""
+    outage, retry_s = OutageLogger(settings.brokers, log, so=": trying on", at_once=True), RETRY_S_MIN
     while True:
         try:
             cluster = await look_once(settings)
@@ -53,15 +53,15 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
             return cluster
         except (KafkaError, OSError, TimeoutError) as error:
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
-                raise Refusal(sentence) from error
+                raise PermanentFailure(sentence) from error
             observer.on_brokers(answer=False)
-            silence.goes_on(error)
+            outage.continues(error)
         await asyncio.sleep(retry_s)
         retry_s = min(2 * retry_s, RETRY_S_MAX)
 
 
 async def look_once(settings: StreamSettings) -> Cluster:
-    """The same without a second try. Raises what aiokafka raises, and `Refusal`."""
+    """The same without a second try. Raises what aiokafka raises, and `PermanentFailure`."""
     async with _admin(settings) as admin:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
@@ -73,7 +73,7 @@ async def look_once(settings: StreamSettings) -> Cluster:
 
 async def look_again(settings: StreamSettings) -> Cluster:
     """What may change under a worker: which topics there are, and which they are; `labels_read` is not asked for
-    again. Raises what aiokafka raises, and `Refusal`."""
+    again. Raises what aiokafka raises, and `PermanentFailure`."""
     async with _admin(settings) as admin:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
@@ -103,7 +103,7 @@ async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Clust
 async def _check_permissions(settings: StreamSettings) -> None:
     sentence = await lacking(settings.brokers, _wanted(settings))
     if sentence is not None:
-        raise Refusal(sentence)
+        raise PermanentFailure(sentence)
 
 
 async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, int]:
@@ -130,7 +130,7 @@ async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) 
     """The embedded broker fails at the first request of a transactional producer; Apache Kafka gives it an id."""
     answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, TRANSACTION_TIMEOUT_MS))
     if for_code(answer.error_code) is UnknownError:
-        raise Refusal(
+        raise PermanentFailure(
             f"The broker at {settings.brokers} has no transactions (it is no Apache Kafka). Set "
             "worker.checkpoint_mode=batch, and run one worker only: without transactions nobody is fenced."
         )
@@ -153,13 +153,13 @@ def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
 def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
     missing = [topic for topic in _wanted(settings) if topic not in partitions]
     if missing:
-        raise Refusal(
+        raise PermanentFailure(
             f"{settings.brokers} has no topic {', '.join(repr(topic) for topic in missing)}. "
             "Create the topics with `fraudstream topics apply`."
         )
     ours, theirs = partitions[settings.input_topic], partitions[settings.changelog_topic]
     if ours != theirs:
-        raise Refusal(
+        raise PermanentFailure(
             f"'{settings.input_topic}' has {ours} partitions, its changelog '{settings.changelog_topic}' {theirs}: "
             "accounts stand in other partitions than their memory. Stop all workers, delete the changelog and run "
             "`fraudstream topics apply`: the workers then read the payments from their beginning."

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.topics.cluster import look_again
 
 if TYPE_CHECKING:
-    from fraudstream.stream.app import StreamApp
+    from fraudstream.stream.faust.app import StreamApp
 
 LOOK_S = 10.0
 
 
 async def watch_topics(app: StreamApp) -> None:
-    """Until cancelled. Raises `Refusal` when two looks in a row found topics not what they were, or not fitting."""
+    """Until cancelled. Raises `PermanentFailure` when two looks in a row found topics not what they were, or not fitting."""
     doubted = False
     while True:
         await asyncio.sleep(LOOK_S)
         try:
             await _look(app)
             doubted = False
-        except Refusal:
+        except PermanentFailure:
             if doubted:
                 raise
             doubted = True
@@ -41,17 +41,17 @@ async def _look(app: StreamApp) -> None:
     topic, since = app.settings.input_topic, app.cluster
     now = await look_again(app.settings)
     if now.input_id != since.input_id:
-        raise Refusal(
+        raise PermanentFailure(
             f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
             f"{now.input_id}): its offsets mean other payments than those in memory."
         )
     if now.partitions[topic] != since.partitions[topic]:
-        raise Refusal(
+        raise PermanentFailure(
             f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
             "the worker started: accounts stand in other partitions than their memory."
         )
     if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
-        raise Refusal(
+        raise PermanentFailure(
             f"The topic '{app.settings.next_topic}', which payments are handed on to, was created again or given "
             "partitions while the worker ran. Started again, the worker says how to go on."
         )

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.cases.emission import FencedEmission
 from fraudstream.cases.grouping import case_id_of
-from fraudstream.cases.record import Outgoing
+from fraudstream.cases.record import CaseRecord
 from fraudstream.contracts import Case
 from fraudstream.kafka import Brokers
 from tests.integration.cases.agent_process import agent_process
@@ -83,11 +83,11 @@ async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     await first.start()
     await second.start()
     await first.take_over(0)
-    await first.emit(0, [Outgoing(topic, b"case", b"by the first")])
+    await first.emit(0, [CaseRecord(topic, b"case", b"by the first")])
     await second.take_over(0)
     with pytest.raises((KafkaError, TimeoutError)):
-        await first.emit(0, [Outgoing(topic, b"case", b"by the first, paused and awake again")])
-    await second.emit(0, [Outgoing(topic, b"case", b"by the second")])
+        await first.emit(0, [CaseRecord(topic, b"case", b"by the first, paused and awake again")])
+    await second.emit(0, [CaseRecord(topic, b"case", b"by the second")])
     await second.stop()
     await first.stop()
 

@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fraudstream.cases import case_log
 from fraudstream.cases.agent import CaseAgent
-from fraudstream.cases.book import Book, Held
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.record import Position, case_record
+from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Case
 from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually
 from tests.unit.cases.events import alert
@@ -39,7 +39,7 @@ async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster
 
 
 async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster) -> None:
-    held = cast(Held, Book().alert(alert("a1"), None))
+    held = cast(Held, CaseStore().alert(alert("a1"), None))
     record = case_record(cluster.settings.cases_topic, 0, held, Position(alerts=1_000, alerts_id="another"))
     async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
         await producer.send_and_wait(

@@ -56,7 +56,7 @@ async def test_a_payment_without_an_alert_is_explained_too(world: World, explain
     assert "Rules that fired: none" in said
     found = await explain.json(world, "--event", "e0", "--account", "a0")
     [rule] = found["trial"]["rules"]
-    assert (rule["standing"], rule["shortfall"], rule["tested"][0]["holds"]) == ("other", 0.5, False)
+    assert (rule["closeness"], rule["shortfall"], rule["tested"][0]["holds"]) == ("other", 0.5, False)
 
 
 async def test_a_payment_that_nothing_was_said_about_is_found_in_the_log(world: World, explain: Explain) -> None:

@@ -97,13 +97,13 @@ async def test_records_that_a_stage_sent_twice_count_once(chain: World, explain:
 
 
 async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, explain: Explain) -> None:
-    tampered, form = "device.payments_1h", chain.engine.of_stage("merchant").form_out
+    tampered, form = "device.payments_1h", chain.engine.of_stage("merchant").codec_out
 
     def one_more(value: bytes, packed: bytes) -> tuple[bytes, bytes]:
-        carried = form.unpack([packed])
-        values = carried.value.copy()
+        forwarded = form.unpack([packed])
+        values = forwarded.value.copy()
         values[form.features.index(tampered)] += 1
-        return value, form.pack(carried._replace(value=values))[0]
+        return value, form.pack(forwarded._replace(value=values))[0]
 
     asked = await decided_again(chain, one_more)
     found = await explain.json(chain, *asked)
@@ -113,7 +113,7 @@ async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, e
     assert code == 1
     assert "But what the stages before handed on DIFFERS from what their logs say:" in said
     [difference] = found["stages"][-1]["differences"]
-    assert int(difference["carried"]) == int(difference["now"]) + 1
+    assert int(difference["forwarded"]) == int(difference["now"]) + 1
     assert f"{tampered}: carried {difference['carried']}, now {difference['now']}" in said
 
 
@@ -193,7 +193,7 @@ async def test_a_stage_whose_log_lost_its_beginning_may_differ(kafka_chain: Worl
 
 
 def account_features(world: World) -> tuple[str, ...]:
-    return world.engine.of_stage("account").form_out.features
+    return world.engine.of_stage("account").codec_out.features
 
 
 async def test_a_payment_without_a_decision_under_other_features_is_told_to_want_the_rules_that_judged_it(

@@ -56,7 +56,7 @@ async def expect_listed(world: World, explain: Explain, alert_id: str) -> None:
     found = await explain.json(world, alert_id)
     assert (found["agrees"], found["differences"], found["lists_unknown"]) == (True, [], [])
     [rule] = found["trial"]["rules"]
-    assert (rule["standing"], rule["tested"][0]["holds"]) == ("fired", True)
+    assert (rule["closeness"], rule["tested"][0]["holds"]) == ("fired", True)
 
 
 async def test_an_entry_that_was_removed_since_counts_again(world: World, explain: Explain) -> None:

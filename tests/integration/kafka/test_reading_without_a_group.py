@@ -30,4 +30,4 @@ async def test_dead_letters_are_listed(world: World) -> None:
     log = DeadLetterLog(world.brokers, world.settings.dead_letters_topic)
     listed = [stored async for stored in log.letters()]
     assert [stored.letter.value for stored in listed] == [b"no payment"]
-    assert (await log.letter(listed[0].place)).letter == listed[0].letter
+    assert (await log.letter(listed[0].position)).letter == listed[0].letter

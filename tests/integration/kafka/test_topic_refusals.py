@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from fraudstream.engine import plan
-from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, Refusal
+from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, PermanentFailure
 from fraudstream.stream.topics import watch as topic_watch
 from fraudstream.stream.worker import serve
 from tests.integration.stream.world import PARTITIONS, WAIT_S, World, engine
@@ -63,7 +63,7 @@ async def judge_some(world: World) -> None:
 
 
 async def at_start(world: World) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(PermanentFailure) as refused:
         await asyncio.wait_for(serve(world.settings, engine(), stop=asyncio.Event()), WAIT_S)
     return refused.value.sentence
 
@@ -74,7 +74,7 @@ async def while_it_runs(world: World, change: Awaitable[None]) -> str:
         await world.publish(range(40))
         await world.decisions(40)
         await change
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(PermanentFailure) as refused:
             await running
     return refused.value.sentence
 
@@ -119,7 +119,7 @@ async def test_payments_deleted_under_a_worker_that_was_behind_end_it(world: Wor
         await world.publish(range(80, 120))
         await delete_all_records(world)
         await world.publish(range(120, 160))
-        worker.go_on()
+        worker.resume()
         assert await worker.wait() in (EXIT_CODE, EXIT_CODE_REFUSED)
     finally:
         worker.kill()

@@ -32,7 +32,7 @@ OLD_DIGEST, NEW_DIGEST = (compile_rule_set(texts).digest for texts in (OLD, NEW)
 Command = tuple[int, str, str]
 
 
-class Desk:
+class CaseProcessor:
     """A world whose rules ask a list, other rules beside it, and the commands that change both."""
 
     def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,37 +70,39 @@ class Desk:
 
 
 @pytest.fixture
-def desk(world: World, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(world, capsys)
+def processor(world: World, capsys: pytest.CaptureFixture[str]) -> CaseProcessor:
+    return CaseProcessor(world, capsys)
 
 
 @pytest.fixture
-def kafka_desk(kafka_world: World, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(kafka_world, capsys)
+def kafka_desk(kafka_world: World, capsys: pytest.CaptureFixture[str]) -> CaseProcessor:
+    return CaseProcessor(kafka_world, capsys)
 
 
-async def test_a_worker_killed_and_started_with_other_rules_gives_no_second_verdict(desk: Desk) -> None:
-    await _killed_and_started_with_other_rules(desk)
+async def test_a_worker_killed_and_started_with_other_rules_gives_no_second_verdict(processor: CaseProcessor) -> None:
+    await _killed_and_started_with_other_rules(processor)
 
 
 @pytest.mark.kafka
-async def test_on_kafka_too_a_killed_worker_started_with_other_rules_gives_no_second_verdict(kafka_desk: Desk) -> None:
+async def test_on_kafka_too_a_killed_worker_started_with_other_rules_gives_no_second_verdict(
+    kafka_desk: CaseProcessor,
+) -> None:
     await _killed_and_started_with_other_rules(kafka_desk)
 
 
-async def _killed_and_started_with_other_rules(desk: Desk) -> None:
+async def _killed_and_started_with_other_rules(processor: CaseProcessor) -> None:
     """The second worker decides again what the first one had decided since its last checkpoint."""
     seldom = {"worker.checkpoint_interval_s": "3600"}
-    first = desk.world.start_process("first", seldom)
+    first = processor.world.start_process("first", seldom)
     try:
-        await desk.world.publish(range(40))
-        await desk.decided(40)
+        await processor.world.publish(range(40))
+        await processor.decided(40)
     finally:
         first.kill()
-    second = desk.world.start_process("second", seldom | {"rules.directory": str(desk.new)})
+    second = processor.world.start_process("second", seldom | {"rules.directory": str(processor.new)})
     try:
-        await desk.world.publish(range(40, 80))
-        decisions = [decision for _, _, decision in await desk.decided(80)]
+        await processor.world.publish(range(40, 80))
+        decisions = [decision for _, _, decision in await processor.decided(80)]
         await second.says(f"the rule set {OLD_DIGEST} is in force, not {NEW_DIGEST} of this worker's directory")
     finally:
         second.kill()
@@ -109,34 +111,34 @@ async def _killed_and_started_with_other_rules(desk: Desk) -> None:
     assert len({msgspec.json.encode(decision) for decision in decisions}) == 80
 
 
-async def test_rules_are_in_force_from_the_offsets_that_activate_tells(desk: Desk) -> None:
-    await _activated(desk)
+async def test_rules_are_in_force_from_the_offsets_that_activate_tells(processor: CaseProcessor) -> None:
+    await _activated(processor)
 
 
 @pytest.mark.kafka
-async def test_on_kafka_rules_are_in_force_from_the_offsets_that_activate_tells(kafka_desk: Desk) -> None:
+async def test_on_kafka_rules_are_in_force_from_the_offsets_that_activate_tells(kafka_desk: CaseProcessor) -> None:
     await _activated(kafka_desk)
 
 
-async def _activated(desk: Desk) -> None:
-    worker = desk.world.start_process("worker")
+async def _activated(processor: CaseProcessor) -> None:
+    worker = processor.world.start_process("worker")
     try:
-        await desk.world.publish(range(40))
-        await desk.decided(40)
-        told = await desk.done("rules", "activate", str(desk.new))
+        await processor.world.publish(range(40))
+        await processor.decided(40)
+        told = await processor.done("rules", "activate", str(processor.new))
         assert (told["rule_set"], len(told["offsets"])) == (NEW_DIGEST, PARTITIONS)
-        await desk.world.publish(range(40, 80))
-        await desk.decided(80)
-        await desk.in_force(NEW_DIGEST)
-        active = await desk.done("rules", "active")
+        await processor.world.publish(range(40, 80))
+        await processor.decided(80)
+        await processor.in_force(NEW_DIGEST)
+        active = await processor.done("rules", "active")
         assert {row["rule_set"] for row in active["partitions"]} == {NEW_DIGEST}
         assert (active["last_switch"]["rule_set"], active["last_switch"]["by"]) == (NEW_DIGEST, "r.holm")
     finally:
         worker.kill()
-    again = desk.world.start_process("again")  # its directory still holds the old rules
+    again = processor.world.start_process("again")  # its directory still holds the old rules
     try:
-        await desk.world.publish(range(80, 120))
-        decisions = await desk.decided(120)
+        await processor.world.publish(range(80, 120))
+        decisions = await processor.decided(120)
     finally:
         again.kill()
     for partition, offset, decision in decisions:
@@ -164,23 +166,23 @@ async def test_metrics_tell_the_rules_in_force_after_a_switch_and_after_a_restar
         await told(after, NEW_DIGEST)
 
 
-async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -> None:
+async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(processor: CaseProcessor) -> None:
     stolen = {"device_id": "dev-8"}
     async with asyncio.timeout(3 * WAIT_S):
-        worker = desk.world.start_process("worker")
+        worker = processor.world.start_process("worker")
         try:
-            await desk.world.publish_records([(b"a", payment(0, "a", **stolen))])
-            await desk.decided(1)
-            told = await desk.done("lists", "add", "stolen_devices", "dev-8", "--note", "reported")
+            await processor.world.publish_records([(b"a", payment(0, "a", **stolen))])
+            await processor.decided(1)
+            told = await processor.done("lists", "add", "stolen_devices", "dev-8", "--note", "reported")
             assert told["entries"][0] | {"issued_at_ms": 0} == {
                 "control": "list_entry", "list": "stolen_devices", "value": "dev-8", "by": "r.holm", "issued_at_ms": 0,
                 "note": "reported",
             }  # fmt: skip
-            await desk.world.publish_records([(b"a", payment(1, "a", **stolen))])
-            [alert] = await desk.world.alerts(1)
-            await desk.done("lists", "remove", "stolen_devices", "dev-8")
-            await desk.world.publish_records([(b"a", payment(2, "a", **stolen))])
-            outcomes = {decision.event_id: decision.outcome for _, _, decision in await desk.decided(3)}
+            await processor.world.publish_records([(b"a", payment(1, "a", **stolen))])
+            [alert] = await processor.world.alerts(1)
+            await processor.done("lists", "remove", "stolen_devices", "dev-8")
+            await processor.world.publish_records([(b"a", payment(2, "a", **stolen))])
+            outcomes = {decision.event_id: decision.outcome for _, _, decision in await processor.decided(3)}
         finally:
             worker.kill()
     assert outcomes == {"e0": "allow", "e1": "review", "e2": "allow"}
@@ -191,13 +193,13 @@ async def test_an_entry_of_a_list_counts_for_what_stands_behind_it(desk: Desk) -
 
 
 @pytest.mark.kafka
-async def test_where_retention_took_the_beginning_the_newest_controls_count(kafka_desk: Desk) -> None:
-    desk, topic = kafka_desk, kafka_desk.world.settings.payments_topic
-    await desk.done("rules", "activate", str(desk.new))
-    told = await desk.done("lists", "add", "stolen_devices", "dev-8")
-    await desk.done("lists", "add", "stolen_devices", "dev-9")
-    await desk.done("lists", "remove", "stolen_devices", "dev-9")
-    admin = AIOKafkaAdminClient(**desk.world.settings.brokers.options())
+async def test_where_retention_took_the_beginning_the_newest_controls_count(kafka_desk: CaseProcessor) -> None:
+    processor, topic = kafka_desk, kafka_desk.world.settings.payments_topic
+    await processor.done("rules", "activate", str(processor.new))
+    told = await processor.done("lists", "add", "stolen_devices", "dev-8")
+    await processor.done("lists", "add", "stolen_devices", "dev-9")
+    await processor.done("lists", "remove", "stolen_devices", "dev-9")
+    admin = AIOKafkaAdminClient(**processor.world.settings.brokers.options())
     await admin.start()
     try:
         beyond = {int(partition): offset + 3 for partition, offset in told["offsets"].items()}
@@ -206,63 +208,63 @@ async def test_where_retention_took_the_beginning_the_newest_controls_count(kafk
         )
     finally:
         await admin.close()
-    worker = desk.world.start_process("worker")
+    worker = processor.world.start_process("worker")
     try:
         devices = ("dev-8", "dev-9")
-        await desk.world.publish_records(
+        await processor.world.publish_records(
             (b"a", payment(number, "a", device_id=device)) for number, device in enumerate(devices)
         )
-        decisions = {decision.event_id: decision for _, _, decision in await desk.decided(2)}
+        decisions = {decision.event_id: decision for _, _, decision in await processor.decided(2)}
     finally:
         worker.kill()
     assert {decision.rule_set for decision in decisions.values()} == {NEW_DIGEST}
     assert {event: decision.outcome for event, decision in decisions.items()} == {"e0": "review", "e1": "allow"}
 
 
-async def test_a_removal_that_failed_half_way_is_done_again(desk: Desk) -> None:
-    await desk.done("rules", "activate", str(desk.old))
-    await desk.done("lists", "add", "stolen_devices", "dev-8")
+async def test_a_removal_that_failed_half_way_is_done_again(processor: CaseProcessor) -> None:
+    await processor.done("rules", "activate", str(processor.old))
+    await processor.done("lists", "add", "stolen_devices", "dev-8")
     removal = ListEntry("stolen_devices", "dev-8", "r.holm", 0, removed=True)
-    await keep(desk.world.settings, [removal])  # and it ended before the log had it
-    told = await desk.done("lists", "remove", "stolen_devices", "dev-8")
+    await keep(processor.world.settings, [removal])  # and it ended before the log had it
+    told = await processor.done("lists", "remove", "stolen_devices", "dev-8")
     assert len(told["offsets"]) == PARTITIONS
 
 
-async def test_an_unknown_list_is_told_with_the_nearest(desk: Desk) -> None:
-    code, _, err = await desk.command("lists", "add", "stolen_device", "dev-8")
+async def test_an_unknown_list_is_told_with_the_nearest(processor: CaseProcessor) -> None:
+    code, _, err = await processor.command("lists", "add", "stolen_device", "dev-8")
     assert (code, "holds no rule set yet" in err) == (1, True)
-    await desk.done("rules", "activate", str(desk.old))
-    code, _, err = await desk.command("lists", "add", "stolen_device", "dev-8")
+    await processor.done("rules", "activate", str(processor.old))
+    code, _, err = await processor.command("lists", "add", "stolen_device", "dev-8")
     assert (code, "no list 'stolen_device'. Nearest: 'stolen_devices'." in err) == (1, True)
-    code, _, err = await desk.command("lists", "remove", "stolen_devices", "dev-8")
+    code, _, err = await processor.command("lists", "remove", "stolen_devices", "dev-8")
     assert (code, "'dev-8' is not on stolen_devices." in err) == (1, True)
 
 
-async def test_rules_that_need_another_memory_are_not_activated(desk: Desk) -> None:
-    worker = desk.world.start_process("worker")
+async def test_rules_that_need_another_memory_are_not_activated(processor: CaseProcessor) -> None:
+    worker = processor.world.start_process("worker")
     try:
-        await desk.in_force(OLD_DIGEST)
+        await processor.in_force(OLD_DIGEST)
     finally:
         worker.kill()
-    other = write_rules(desk.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
-    code, _, err = await desk.command("rules", "activate", str(other))
+    other = write_rules(processor.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
+    code, _, err = await processor.command("rules", "activate", str(other))
     assert code == 1
     assert "feature 'account.payments_30d' is declared otherwise" in err
-    assert "`fraudstream worker --rebuild`" in err
+    assert "`fraudstream worker --backfill`" in err
 
 
-async def test_a_control_that_is_none_becomes_a_dead_letter_and_the_old_rules_go_on(desk: Desk) -> None:
-    async with desk.world.worker():
+async def test_a_control_that_is_none_becomes_a_dead_letter_and_the_old_rules_go_on(processor: CaseProcessor) -> None:
+    async with processor.world.worker():
         send: dict[str, Any] = {"headers": [CONTROL_HEADER], "partition": 0}
         unknown = b'{"control":"rule_switch","rule_set":"0123456789abcdef","by":"me","issued_at_ms":0}'
-        await desk.world.publish_records([(None, b"{}"), (None, unknown)], **send)
-        letters = await desk.world.dead_letters(2)
-        await desk.world.publish(range(10))
-        decisions = await desk.decided(10)
+        await processor.world.publish_records([(None, b"{}"), (None, unknown)], **send)
+        letters = await processor.world.dead_letters(2)
+        await processor.world.publish(range(10))
+        decisions = await processor.decided(10)
     assert [letter.reason for letter in letters] == ["control", "control"]
     assert "The rule set 0123456789abcdef is not to be had" in letters[1].sentence
     assert {decision.rule_set for _, _, decision in decisions} == {engine().rule_set.digest}
-    code, _, err = await desk.command("dead-letters", "replay", "--all")
+    code, _, err = await processor.command("dead-letters", "replay", "--all")
     assert (code, err.count("skipped: a control counts for what stands behind it: give its command again.")) == (1, 2)
 
 

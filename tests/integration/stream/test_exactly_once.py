@@ -99,7 +99,7 @@ async def paused_beyond_its_session(world: World) -> None:
         second = world.start_process("successor")
         await second.says("judging partitions [0, 1, 2, 3]")
         await world.decisions(200)
-        first.go_on()
+        first.resume()
         await publish_slowly(world, 200, 400)
         await world.decisions(400)
         assert_counted_once(await world.alerts(380), 400)

@@ -10,7 +10,7 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay
-from fraudstream.stream.failure import EXIT_CODE_REFUSED, Refusal
+from fraudstream.stream.failure import EXIT_CODE_REFUSED, PermanentFailure
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
@@ -18,7 +18,7 @@ from tests.integration.stream.world import PARTITIONS, RULES, World, engine
 
 
 async def refusal(world: World, other: Engine | None = None) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(PermanentFailure) as refused:
         await serve(world.settings, other or engine(), stop=asyncio.Event())
     return refused.value.sentence
 
@@ -70,8 +70,8 @@ async def test_memory_of_a_topic_that_was_created_again_is_refused(world: World)
 async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World) -> None:
     await judge_some(world)
     found = await world.records(world.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
-    with pytest.raises(Refusal, match="written in checkpoint mode 'batch'"):
-        Replay(engine().memory(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
+    with pytest.raises(PermanentFailure, match="written in checkpoint mode 'batch'"):
+        Replay(engine().new_state(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
 async def test_a_broker_that_does_not_answer_is_waited_for_until_the_worker_is_asked_to_stop(world: World) -> None:

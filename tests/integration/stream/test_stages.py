@@ -19,8 +19,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
-from fraudstream.engine.memory import Memory
-from fraudstream.engine.reading import hand_on, read
+from fraudstream.engine.apply import apply, apply_and_forward
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.stream.observer import Unobserved
 from tests.integration.stream.world import WAIT_S, World
 
@@ -94,7 +94,7 @@ async def test_a_chain_with_one_partition_a_topic_decides_as_replay_on_kafka(
 
 async def decides_as_replay(world: World) -> None:
     published = events(400)
-    expected = world.engine.judge(published, world.engine.memory())
+    expected = world.engine.judge(published, world.engine.new_state())
     async with world.worker():
         await publish(world, published)
         count = payments_in(published)
@@ -128,21 +128,21 @@ async def each_stage_equals_a_reading_of_its_log(world: World, published: Sequen
     for settings in stages:
         engine = world.engine.of_stage(settings.stage)
         log = await world.records(settings.input_topic, lambda found: len(found) >= len(published))
-        memories: dict[int, Memory] = {n: engine.memory() for n in range(world.partitions_of(settings.stage))}
+        states: dict[int, PartitionState] = {n: engine.new_state() for n in range(world.partitions_of(settings.stage))}
         wanted: dict[tuple[str, int], bytes] = {}
         for record in log:
-            memory = memories[record.partition]
+            state = states[record.partition]
             if settings.next_topic is None:
                 wanted |= {
                     (str(record.partition), record.offset): msgspec.json.encode(decision)
-                    for decision in read(engine, memory, [record]).verdicts.decisions()
+                    for decision in apply(engine, state, [record]).verdicts.decisions()
                 }
             else:
-                for carried in hand_on(engine, memory, [record]).passed.carried:
-                    wanted[str(record.partition), record.offset] = carried
+                for forwarded in apply_and_forward(engine, state, [record]).forwarded_events.forwarded:
+                    wanted[str(record.partition), record.offset] = forwarded
         topic = settings.next_topic or settings.decisions_topic
         sent = await world.records(topic, enough(len(wanted)))
-        found = {place_of(r): r.value if settings.next_topic is None else header(r, FEATURES_HEADER) for r in sent}
+        found = {position_of(r): r.value if settings.next_topic is None else header(r, FEATURES_HEADER) for r in sent}
         assert found == wanted, settings.stage
         assert len(wanted) == (payments_in(published) if settings.next_topic is None else len(published))
 
@@ -155,7 +155,7 @@ def header(record: ConsumerRecord, name: str) -> bytes:
     return bytes(dict(record.headers)[name])
 
 
-def place_of(record: ConsumerRecord) -> tuple[str, int]:
+def position_of(record: ConsumerRecord) -> tuple[str, int]:
     place = source_of(header(record, SOURCE_HEADER))
     assert place is not None
     return place
@@ -176,7 +176,7 @@ class Resent(Unobserved):
     def on_batch(self, partition: int, *, dropped: int, **more: object) -> None:
         self.dropped[self._stage] += dropped
 
-    def on_handed_on(self, partition: int, *, dropped: int, **more: object) -> None:
+    def on_forwarded(self, partition: int, *, dropped: int, **more: object) -> None:
         self.dropped[self._stage] += dropped
 
 
@@ -247,7 +247,7 @@ async def paused_and_gone_on(world: World) -> None:
         await publish(world, published[100:300])
         successor = world.start_process("successor", {"worker.stage": "account"})
         await successor.says("judging partitions [0, 1, 2, 3]")
-        zombie.go_on()
+        zombie.resume()
         await publish(world, published[300:])
         async with (
             world.worker(stage="device"),
@@ -311,7 +311,7 @@ async def test_a_stalled_device_worker_holds_back_only_its_own_partitions(
             await world.decisions(on_their_way)
             decided = await world.records(world.settings.decisions_topic, lambda found: len(found) >= others)
             assert len(decided) == others
-            devices[0].go_on()
+            devices[0].resume()
             await world.decisions(300)
     finally:
         for device in devices:

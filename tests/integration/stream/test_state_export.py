@@ -17,12 +17,12 @@ from fraudstream.stream.backup import load
 from fraudstream.stream.backup.export import export_state
 from fraudstream.stream.backup.files import ExportError, read_manifest
 from fraudstream.stream.backup.load import import_state
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.worker import serve
-from tests.integration.stream.memories import rows_of, saved_memories, undisturbed_memories
+from tests.integration.stream.restored_states import rows_of, saved_memories, undisturbed_memories
 from tests.integration.stream.world import World, assert_counted_once, engine, publish_steadily
 
-LAYOUT = engine().memory().layout
+LAYOUT = engine().new_state().layout
 
 
 async def test_an_export_brings_the_memory_back(world: World, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_an_export_goes_into_a_new_state_version(world: World, tmp_path: P
 
 async def test_what_does_not_fit_is_refused_before_anything_is_written(world: World, tmp_path: Path) -> None:
     directory = tmp_path / "export"
-    with pytest.raises(Refusal, match="has no checkpoint: no worker has had this partition yet"):
+    with pytest.raises(PermanentFailure, match="has no checkpoint: no worker has had this partition yet"):
         await export_state(world.settings, tmp_path / "too-early")
     async with world.worker():
         await world.publish(range(40))
@@ -72,12 +72,12 @@ async def test_what_does_not_fit_is_refused_before_anything_is_written(world: Wo
     await export_state(world.settings, directory)
     with pytest.raises(ExportError, match=r"is not empty. Export into a directory of its own"):
         await export_state(world.settings, directory)
-    with pytest.raises(Refusal, match=r"is not empty. Stop all workers, then delete the topic"):
+    with pytest.raises(PermanentFailure, match=r"is not empty. Stop all workers, then delete the topic"):
         await import_state(world.settings, directory, LAYOUT)
-    with pytest.raises(Refusal, match=r"another rules/features.yaml \(layout \w+, now other\)"):
+    with pytest.raises(PermanentFailure, match=r"another rules/features.yaml \(layout \w+, now other\)"):
         await import_state(world.settings, directory, "other")
     elsewhere = msgspec.structs.replace(world.settings, payments_topic=world.settings.alerts_topic)
-    with pytest.raises(Refusal, match="its offsets mean other payments"):
+    with pytest.raises(PermanentFailure, match="its offsets mean other payments"):
         await import_state(elsewhere, directory, LAYOUT)
     file = directory / read_manifest(directory).partitions[1].file
     file.write_bytes(file.read_bytes()[:-1])
@@ -106,7 +106,7 @@ async def exported_deleted_and_imported(world: World, directory: Path) -> None:
     assert_counted_once(await world.alerts(published), published + 20)
     expected = await undisturbed_memories(world, engine(), published + 20)
     restored = await saved_memories(world.settings, engine())
-    assert [rows_of(memory) for memory, _ in restored] == [rows_of(memory) for memory in expected]
+    assert [rows_of(state) for state, _ in restored] == [rows_of(state) for state in expected]
 
 
 async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +120,9 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
         patched.setattr(load, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
         with pytest.raises(ConnectionError):
             await import_state(world.settings, directory, LAYOUT)
-    with pytest.raises(Refusal, match="no checkpoint: an import did not come to its end"):
+    with pytest.raises(PermanentFailure, match="no checkpoint: an import did not come to its end"):
         await serve(world.settings, engine(), stop=asyncio.Event())
-    with pytest.raises(Refusal, match="is not empty"):
+    with pytest.raises(PermanentFailure, match="is not empty"):
         await import_state(world.settings, directory, LAYOUT)
 
 

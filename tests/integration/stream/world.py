@@ -21,7 +21,7 @@ from fraudstream.contracts import Alert, DeadLetter, Decision
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.holes import Holes
+from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
@@ -197,12 +197,12 @@ class World:
             numbers = known.partitions_for_topic(topic) or set()
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(partitions)
-            holes, due = Holes(consumer), dict.fromkeys(partitions, 0)
+            offset_gaps, due = OffsetGaps(consumer), dict.fromkeys(partitions, 0)
             found: list[ConsumerRecord] = []
             limit = time.monotonic() + WAIT_S
             while True:
                 for tp, fetched in (await consumer.getmany(timeout_ms=100)).items():
-                    batch = fetched if self.kafka else holes.before(tp, due[tp], fetched)
+                    batch = fetched if self.kafka else offset_gaps.before(tp, due[tp], fetched)
                     due[tp] = batch[-1].offset + 1 if batch else due[tp]
                     found += batch
                 if enough(found):
@@ -256,7 +256,7 @@ class Process:
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
     async def stop(self, *codes: int) -> None:

@@ -126,7 +126,7 @@ def test_check_fails_before_apply_and_passes_after(
     assert main(command(broker, group, "apply", "--json", *counts)) == 0
     applied = json.loads(capsys.readouterr().out)
     assert len(applied["created"]) == 9
-    assert f"{group}-account-memory-changelog" in applied["created"]
+    assert f"{group}-account-state-changelog" in applied["created"]
     assert main(command(broker, group, "check", "--json", *counts)) == 0
     assert json.loads(capsys.readouterr().out)["differences"] == []
     assert main(command(broker, group, "check", "--json", "--replication=1", "--partitions=6")) == 1

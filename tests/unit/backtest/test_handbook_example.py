@@ -31,18 +31,18 @@ def compare(tmp_path: Path, count: float = 3, mean_minor: float = 2210 / 3, book
         "weekend": [True, False],
         "night": [False, False],
     }
-    book: dict[str, object] = {"TRANSACTION_ID": [8, 7], "TX_DURING_WEEKEND": [0, 1], "TX_DURING_NIGHT": [0, 0]}
+    store: dict[str, object] = {"TRANSACTION_ID": [8, 7], "TX_DURING_WEEKEND": [0, 1], "TX_DURING_NIGHT": [0, 0]}
     for days in DAYS:
         ours[f"account.payments_{days}d"] = [count, 5.0]
         ours[f"account.amount_mean_{days}d"] = [mean_minor, 100.0]
         ours[f"terminal.payments_{days}d"] = [0.0, 1.0]
         ours[f"terminal.fraud_share_{days}d"] = [0.0, 1 / 3]
-        book[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"] = [5, 3]
-        book[f"CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW"] = np.array([1.0, book_mean], np.float32)
-        book[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"] = [1, 0]
-        book[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = np.array([1 / 3, 0], np.float32)
+        store[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"] = [5, 3]
+        store[f"CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW"] = np.array([1.0, book_mean], np.float32)
+        store[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"] = [1, 0]
+        store[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = np.array([1 / 3, 0], np.float32)
     paths = [tmp_path / "ours.parquet", tmp_path / "book.parquet"]
-    for path, columns in zip(paths, (ours, book), strict=True):
+    for path, columns in zip(paths, (ours, store), strict=True):
         pq.write_table(pa.table(columns), path)
     return subprocess.run([sys.executable, EXAMPLE / "compare.py", *paths], capture_output=True).returncode
 

@@ -17,10 +17,10 @@ from fraudstream.contracts import Alert
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 
-PLAN = Plan(1_735_689_600_000, seed=3, accounts=300, fraud_share=0.02)
+PLAN = GeneratorPlan(1_735_689_600_000, seed=3, accounts=300, fraud_share=0.02)
 N = 4_000
 DAY_MS = 86_400_000
 FEATURES = """
@@ -85,11 +85,11 @@ def test_results_do_not_depend_on_the_batch_size(rule_set: RuleSet, tmp_path: Pa
 def test_alerts_are_the_bytes_the_stream_would_publish(rule_set: RuleSet, tmp_path: Path) -> None:
     run(rule_set, tmp_path, 500)
     engine = Engine(rule_set)
-    memory = engine.memory()
+    state = engine.new_state()
     expected = [
         msgspec.json.encode(alert)
         for piece in in_order(stream(PLAN, N), DAY_MS)
-        for alert in engine.judge(piece.events, memory).alerts()
+        for alert in engine.judge(piece.events, state).alerts()
     ]
     assert (tmp_path / "alerts.jsonl").read_bytes().splitlines() == expected
     assert msgspec.json.decode(expected[0], type=Alert).rule_set == rule_set.digest

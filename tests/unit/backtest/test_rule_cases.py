@@ -37,7 +37,12 @@ def results_of(cases: str) -> tuple[CaseResult, ...]:
 
 def test_a_case_runs_with_its_past_and_defaults() -> None:
     [result] = results_of(CASE)
-    assert (result.rule, result.expected, result.actual, result.passed) == ("burst/many", "fires", "fires", True)
+    assert (result.rule, result.expected, result.actual, result.passed) == (
+        "burst/many",
+        "fires",
+        "fires",
+        True,
+    )
 
 
 def test_a_failing_case_says_what_was_expected_and_found() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fraudstream.cases import emission
 from fraudstream.cases.emission import PlainEmission
-from fraudstream.cases.record import Outgoing
+from fraudstream.cases.record import CaseRecord
 from fraudstream.kafka import Brokers
 
 
@@ -29,5 +29,5 @@ async def test_a_broker_that_says_nothing_ends_a_step_instead_of_holding_it_up(m
     plain = PlainEmission(Brokers("127.0.0.1:1"))
     plain._producer = cast(Any, Silent())
     with pytest.raises(TimeoutError):
-        await plain.send([Outgoing("payments", b"a", b"{}")])
+        await plain.send([CaseRecord("payments", b"a", b"{}")])
     await plain.stop()

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import opened
-from fraudstream.cases.lifecycle import Refusal, acted_on, labels_of
+from fraudstream.cases.lifecycle import RejectedAction, acted_on, labels_of
 from fraudstream.contracts import Case, CaseAction
 from tests.unit.cases.events import action, alert
 
@@ -14,7 +14,7 @@ CLOSED = replace(OPEN, status="closed", disposition="genuine")
 CASES = {"open": OPEN, "claimed": CLAIMED, "closed": CLOSED}
 
 
-def act(case: Case, given: CaseAction, other_open: str | None = None) -> Case | Refusal:
+def act(case: Case, given: CaseAction, other_open: str | None = None) -> Case | RejectedAction:
     return acted_on(case, given, other_open)
 
 
@@ -43,7 +43,7 @@ def test_each_action_fits_each_state_as_the_table_says(status: str, name: str) -
     for actor, expected in zip(("ann", "bob"), TABLE[status, name], strict=True):
         given = action(name, OPEN.case_id, actor, disposition="fraud", note="seen")
         result = act(CASES[status], given)
-        if isinstance(result, Refusal):
+        if isinstance(result, RejectedAction):
             assert result.code == expected.removesuffix("!"), actor
             assert result.sentence.endswith("."), result.sentence
             assert OPEN.case_id in result.sentence
@@ -76,13 +76,13 @@ def test_a_reopened_case_has_no_disposition_and_no_assignee() -> None:
 )
 def test_an_action_without_what_it_needs_is_refused(given: CaseAction, code: str) -> None:
     result = act(OPEN, given)
-    assert isinstance(result, Refusal)
+    assert isinstance(result, RejectedAction)
     assert result.code == code
 
 
 def test_a_case_is_not_reopened_beside_an_open_one() -> None:
     result = act(CLOSED, action("reopen", OPEN.case_id), other_open="other")
-    assert isinstance(result, Refusal)
+    assert isinstance(result, RejectedAction)
     assert result.code == "other_case_open"
 
 

@@ -15,8 +15,8 @@ from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.lists import ABSENT, FOR_EVER, Lists
-from fraudstream.engine.log import Span, controls_in, read_log, rule_sets_named, without_controls
-from fraudstream.engine.memory import Memory
+from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named, without_controls
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 
 FEATURES = """
@@ -51,31 +51,31 @@ def switch(digest: str) -> Record:
     return control(RuleSwitch(digest, "r.holm", 0))
 
 
-def memory() -> Memory:
-    return ENGINES[OLD.digest].memory()
+def state() -> PartitionState:
+    return ENGINES[OLD.digest].new_state()
 
 
-def rule_sets_of(spans: list[Span]) -> list[tuple[str, str]]:
-    return [(d.event_id, d.rule_set) for span in spans for d in span.reading.verdicts.decisions()]
+def rule_sets_of(spans: list[JudgedSpan]) -> list[tuple[str, str]]:
+    return [(d.event_id, d.rule_set) for span in spans for d in span.result.verdicts.decisions()]
 
 
 def test_a_switch_counts_from_its_own_place_on() -> None:
-    spans = read_log(ENGINES, held := memory(), [payment("e0"), switch(NEW.digest), payment("e1"), payment("e2")])
+    spans = read_log(ENGINES, held := state(), [payment("e0"), switch(NEW.digest), payment("e1"), payment("e2")])
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e1", NEW.digest), ("e2", NEW.digest)]
-    assert [span.reading.positions for span in spans] == [[0], [2, 3]]
+    assert [span.result.positions for span in spans] == [[0], [2, 3]]
     assert [span.records for span in spans] == [1, 3]
     assert held.rule_set == NEW.digest
     assert rule_sets_of(read_log(ENGINES, held, [payment("e3")])) == [("e3", NEW.digest)]
 
 
 def test_a_repeat_after_a_switch_is_answered_under_the_rules_of_its_first_verdict() -> None:
-    spans = read_log(ENGINES, memory(), [payment("e0"), switch(NEW.digest), payment("e0")])
+    spans = read_log(ENGINES, state(), [payment("e0"), switch(NEW.digest), payment("e0")])
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e0", OLD.digest)]
 
 
 def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> None:
     records = [payment("e0"), switch(NEW.digest), switch(UNKNOWN), record(b"{}", None, (CONTROL_HEADER,))]
-    assert rule_sets_named(memory(), records, controls_in(records)) == {NEW.digest, UNKNOWN}
+    assert rule_sets_named(state(), records, controls_in(records)) == {NEW.digest, UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,17 @@ def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> N
     ],
 )  # fmt: skip
 def test_what_is_no_control_is_refused_and_the_old_rules_go_on(refused: Record, sentence: str) -> None:
-    spans = read_log(ENGINES, memory(), [payment("e0"), refused, payment("e1")])
+    spans = read_log(ENGINES, state(), [payment("e0"), refused, payment("e1")])
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e1", OLD.digest)]
-    [rejection] = [rejection for span in spans for rejection in span.reading.refused]
+    [rejection] = [rejection for span in spans for rejection in span.result.refused]
     assert (rejection.position, rejection.reason) == (1, "control")
     assert sentence in rejection.sentence
     assert sum(span.records for span in spans) == 3
 
 
 def test_records_of_controls_alone_are_read_too() -> None:
-    [span] = read_log(ENGINES, held := memory(), [switch(NEW.digest)])
-    assert (span.records, span.reading.events, span.reading.verdicts.n) == (1, 0, 0)
+    [span] = read_log(ENGINES, held := state(), [switch(NEW.digest)])
+    assert (span.records, span.result.events, span.result.verdicts.n) == (1, 0, 0)
     assert held.rule_set == NEW.digest
 
 
@@ -119,10 +119,10 @@ def test_a_value_is_on_a_list_until_its_time_and_no_longer() -> None:
 def test_lists_are_saved_with_the_memory() -> None:
     entries = [ListEntry("devices", "d-1", "me", 0, expires_at_ms=7), ListEntry("devices", "d-2", "me", 0)]
     removal = ListEntry("devices", "d-2", "me", 0, removed=True)
-    read_log(ENGINES, held := memory(), [control(entry) for entry in entries])
+    read_log(ENGINES, held := state(), [control(entry) for entry in entries])
     saved = held.changes()
     read_log(ENGINES, held, [control(removal)])
-    (restored := memory()).restore(saved + held.changes())
+    (restored := state()).restore(saved + held.changes())
     digests, times = digest_column(["d-1", "d-2"]), np.zeros(2, np.int64)
     assert restored.lists.until_ms("devices", digests, times).tolist() == [7, ABSENT]
     assert restored.changes() == []

@@ -11,7 +11,7 @@ import pytest
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.questions import AT_LEAST, EXACT, PANE
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.engine.verdict import Verdicts
 
@@ -36,7 +36,7 @@ def label(payment: Payment, value: Any = "fraud", **more: Any) -> Label:
 
 
 def judge(engine: Engine, events: Sequence[Payment | Label]) -> Verdicts:
-    return engine.judge(events, engine.memory())
+    return engine.judge(events, engine.new_state())
 
 
 def values(verdicts: Verdicts, name: str) -> list[float | None]:
@@ -126,15 +126,15 @@ def test_a_payment_out_of_order_takes_its_place_while_that_is_held() -> None:
 def test_a_late_payment_is_judged_flagged_and_not_remembered() -> None:
     engine = engine_of("  account.n: {aggregate: count, window: 1h}\n  account.age: {aggregate: age}")
     log = [pay(str(n), NOON + n * H) for n in range(6)]  # four are held, two have left
-    memory = engine.memory()
-    engine.judge(log, memory)
-    before = dict(memory.changes())
-    verdicts = engine.judge([pay("late", NOON + H)], memory)
+    state = engine.new_state()
+    engine.judge(log, state)
+    before = dict(state.changes())
+    verdicts = engine.judge([pay("late", NOON + H)], state)
     assert verdicts.late.tolist() == [True]
     assert verdicts.decisions()[0].late
     assert verdicts.errors["account.n"].tolist() == [AT_LEAST]
     assert before
-    assert memory.changes() == []
+    assert state.changes() == []
 
 
 def test_a_duplicate_is_found_by_its_id_alone() -> None:
@@ -160,13 +160,13 @@ def test_a_duplicate_is_found_by_its_id_alone() -> None:
 def test_a_repeat_says_whether_it_is_what_was_decided(again: Payment, altered: bool, restored: bool) -> None:
     """As far as the account's memory tells: its features look at devices, and not at merchants."""
     engine = engine_of("  account.devices: {aggregate: distinct, of: device_id, window: 1h}")
-    memory = engine.memory()
-    first = engine.judge([pay("1", NOON, device_id="d"), pay("2", NOON)], memory).decisions()[0]
+    state = engine.new_state()
+    first = engine.judge([pay("1", NOON, device_id="d"), pay("2", NOON)], state).decisions()[0]
     if restored:
-        changes = memory.changes()
-        memory = engine.memory()
-        memory.restore(changes)
-    [decision] = engine.judge([again], memory).decisions()
+        changes = state.changes()
+        state = engine.new_state()
+        state.restore(changes)
+    [decision] = engine.judge([again], state).decisions()
     assert (decision.repeat, decision.altered) == (True, altered)
     assert (decision.outcome, decision.score) == (first.outcome, first.score)
 
@@ -223,10 +223,10 @@ def test_a_label_reaches_the_entities_that_it_names() -> None:
 
 def test_a_label_makes_no_row_for_an_account_that_never_paid() -> None:
     engine = engine_of("  account.n: {aggregate: count, window: 1h}")
-    memory = engine.memory()
-    verdicts = engine.judge([label(pay("1", NOON))], memory)
+    state = engine.new_state()
+    verdicts = engine.judge([label(pay("1", NOON))], state)
     assert (verdicts.n, verdicts.labels, verdicts.labels_unmatched) == (0, 1, 1)
-    assert (memory.rows, memory.changes()) == (0, [])
+    assert (state.rows, state.changes()) == (0, [])
 
 
 def test_a_label_whose_payment_has_left_the_ring_is_counted_and_its_share_is_not_called_exact() -> None:
@@ -288,7 +288,7 @@ def test_positions_point_into_the_events_past_labels_and_rejections() -> None:
         pay("2", NOON, "2", "XXX"),
         pay("3", NOON),
     ]
-    verdicts = engine.judge(log, engine.memory(), [NOON] * len(log))
+    verdicts = engine.judge(log, engine.new_state(), [NOON] * len(log))
     assert verdicts.positions.tolist() == [2, 6]
     assert [(r.position, r.reason) for r in verdicts.rejected] == [(1, "amount"), (4, "too_far_ahead"), (5, "currency")]
     assert [decision.event_id for decision in verdicts.decisions()] == ["1", "3"]
@@ -297,15 +297,15 @@ def test_positions_point_into_the_events_past_labels_and_rejections() -> None:
 
 def test_no_events_are_no_verdicts() -> None:
     engine = engine_of("  account.n: {aggregate: count, window: 1h}")
-    memory = engine.memory()
-    verdicts = engine.judge([], memory, [])
+    state = engine.new_state()
+    verdicts = engine.judge([], state, [])
     assert (verdicts.n, verdicts.decisions(), verdicts.alerts(), verdicts.rejected) == (0, [], [], [])
-    assert memory.changes() == []
+    assert state.changes() == []
 
 
 def test_one_payment_of_every_kind_of_rejection_leaves_the_watermark() -> None:
     engine = engine_of("  account.n: {aggregate: count, window: 1h}")
-    memory = engine.memory()
-    engine.judge([pay("1", NOON)], memory)
-    engine.judge([pay("far", NOON + 9 * D), pay("x", NOON + H, "x")], memory, [NOON, NOON])
-    assert memory.watermark_ms == NOON
+    state = engine.new_state()
+    engine.judge([pay("1", NOON)], state)
+    engine.judge([pay("far", NOON + 9 * D), pay("x", NOON + H, "x")], state, [NOON, NOON])
+    assert state.watermark_ms == NOON

@@ -11,9 +11,9 @@ ENGINE = Path(fraudstream.engine.__file__).parent
 
 
 def test_every_module_that_machine_code_comes_from_counts() -> None:
-    """Those with compiled functions, and `arena` and `questions`, whose constants and record types are compiled in."""
+    """Those with compiled functions, and `arena` and `kernel_types`, whose constants and record types are compiled in."""
     compiling = {path.stem for path in ENGINE.glob("*.py") if "@jit" in path.read_text()}
-    assert compiling | {"arena", "questions"} == set(jit.COMPILED)
+    assert compiling | {"arena", "kernel_types"} == set(jit.COMPILED)
 
 
 def test_compiled_modules_take_nothing_else_from_the_engine_but_types() -> None:
@@ -28,4 +28,4 @@ def test_compiled_modules_take_nothing_else_from_the_engine_but_types() -> None:
 
 
 def test_the_kernel_is_kept_under_the_digest_of_all_sources() -> None:
-    assert jit._SOURCES in kernel.walk._cache.cache_path  # type: ignore[attr-defined]
+    assert jit._SOURCES in kernel.update._cache.cache_path  # type: ignore[attr-defined]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fraudstream.engine.kernel_types import FRESH, LATE, REPEAT
 from fraudstream.engine.ledger import UNKNOWN, Ledger
-from fraudstream.engine.questions import FRESH, LATE, REPEAT
 
 SIZE = 512
 
@@ -63,8 +63,8 @@ def test_what_is_saved_in_pieces_and_compacted_is_restored(count: int) -> None:
     restored = Ledger(SIZE)
     restored.restore(sorted(kept.items(), reverse=True), ledger.count)
     assert restored.changes() == []
-    questions = [(event, REPEAT) for event in range(1, count + 1)]
-    assert enter(restored, questions) == enter(ledger, questions)
+    kernel_types = [(event, REPEAT) for event in range(1, count + 1)]
+    assert enter(restored, kernel_types) == enter(ledger, kernel_types)
     more = [*fresh(3_000, 3_100), (count, REPEAT), (3_001, REPEAT)]
     assert enter(restored, more) == enter(ledger, more)
     assert restored.changes() == ledger.changes()

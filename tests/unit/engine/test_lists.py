@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.contracts import Alert, Payment
+from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.other_memory import other_memory
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 
 FEATURES = """
@@ -42,11 +42,11 @@ def rules(when: str, features: str = FEATURES, lists: str = LISTS) -> RuleSet:
 def alerts(when: str, until_ms: int | None = None, **fields: str) -> list[Alert]:
     """Of one payment at noon, from a device on the list of stolen ones."""
     engine = Engine(rules(when))
-    memory = engine.memory()
-    memory.lists.put("stolen_devices", "dev-8", until_ms)
-    memory.lists.put("trusted_payees", "tax-office", None)
+    state = engine.new_state()
+    state.lists.put("stolen_devices", "dev-8", until_ms)
+    state.lists.put("trusted_payees", "tax-office", None)
     payment = Payment("e", NOON_MS, "a", "1.00", "EUR", "debit", **fields)  # type: ignore[arg-type]
-    return engine.judge([payment], memory).alerts()
+    return engine.judge([payment], state).alerts()
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_an_expired_entry_another_value_and_a_missing_field_are_on_no_list() -> 
 )  # fmt: skip
 def test_what_makes_a_memory_another_is_told(features: str, difference: str | None) -> None:
     old, new = rules(ASKING).catalogue, rules(ASKING, features).catalogue
-    assert other_memory(old, new) == difference
+    assert catalogue_difference(old, new) == difference

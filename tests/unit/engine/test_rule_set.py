@@ -150,9 +150,9 @@ def test_a_missing_catalogue_is_a_fault() -> None:
 
 def test_a_catalogue_can_be_handed_in() -> None:
     catalogue = parse_catalogue(FEATURES.replace("7d", "30d").replace("mean_30d", "mean_7d"))
-    handed = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
-    assert handed.catalogue is catalogue
-    assert handed.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
+    forwarded_result = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
+    assert forwarded_result.catalogue is catalogue
+    assert forwarded_result.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
 
 
 def test_without_a_score_file_there_are_no_parts() -> None:

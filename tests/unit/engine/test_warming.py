@@ -7,9 +7,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, Payment
+from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.memory import Memory
-from fraudstream.engine.reading import read
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 
 DAY_MS = 86_400_000
@@ -46,47 +46,47 @@ def engine() -> Engine:
 
 
 def test_features_say_how_much_of_their_window_the_memory_has_seen(engine: Engine) -> None:
-    memory = engine.memory()
-    memory.miss_the_beginning()
-    assert warming_of(engine, memory, 0) == {
+    state = engine.new_state()
+    state.miss_the_beginning()
+    assert warming_of(engine, state, 0) == {
         "account.payments_30d": "0 of 30 days",
         "account.payments_1d": "0 of 24 hours",
         "account.age": "0 of 90 days",
         "account.since_last": "0 of 90 days",
     }
-    assert warming_of(engine, memory, 5) == {"account.payments_30d": "5 of 30 days", "account.age": "5 of 90 days"}
-    assert warming_of(engine, memory, 30) == {"account.age": "30 of 90 days"}
-    assert warming_of(engine, memory, 90) == {}
+    assert warming_of(engine, state, 5) == {"account.payments_30d": "5 of 30 days", "account.age": "5 of 90 days"}
+    assert warming_of(engine, state, 30) == {"account.age": "30 of 90 days"}
+    assert warming_of(engine, state, 90) == {}
 
 
 def test_a_memory_that_has_seen_the_whole_log_is_never_warming(engine: Engine) -> None:
-    memory = engine.memory()
-    assert [warming_of(engine, memory, day) for day in (0, 1, 40)] == [{}, {}, {}]
+    state = engine.new_state()
+    assert [warming_of(engine, state, day) for day in (0, 1, 40)] == [{}, {}, {}]
 
 
 def test_when_a_memory_began_is_saved_with_it(engine: Engine) -> None:
-    memory, restored = engine.memory(), engine.memory()
-    memory.miss_the_beginning()
-    warming_of(engine, memory, 0)
-    restored.restore(memory.changes())
+    state, restored = engine.new_state(), engine.new_state()
+    state.miss_the_beginning()
+    warming_of(engine, state, 0)
+    restored.restore(state.changes())
     restored.miss_the_beginning()
     assert restored.since_ms == START_MS
-    assert warming_of(engine, restored, 5) == warming_of(engine, memory, 5)
+    assert warming_of(engine, restored, 5) == warming_of(engine, state, 5)
 
 
 def test_a_record_that_changes_nothing_begins_a_memory_too(engine: Engine) -> None:
-    memory, restored = engine.memory(), engine.memory()
-    memory.miss_the_beginning()
-    read(engine, memory, [ConsumerRecord("payments", 0, 7, START_MS, 0, b"a", b"no payment", None, 1, 10, ())])
-    restored.restore(memory.changes())
+    state, restored = engine.new_state(), engine.new_state()
+    state.miss_the_beginning()
+    apply(engine, state, [ConsumerRecord("payments", 0, 7, START_MS, 0, b"a", b"no payment", None, 1, 10, ())])
+    restored.restore(state.changes())
     assert restored.since_ms == START_MS
 
 
-def warming_of(engine: Engine, memory: Memory, day: int) -> dict[str, str]:
+def warming_of(engine: Engine, state: PartitionState, day: int) -> dict[str, str]:
     """What each feature says in the alert of a payment so many days after the first."""
     at = START_MS + day * DAY_MS
     value = msgspec.json.encode(Payment(f"e{day}", at, "a", "1.00", "EUR", "debit"))
     record = ConsumerRecord("payments", 0, 100 + day, at, 0, b"a", value, None, 1, len(value), ())
-    [alert] = read(engine, memory, [record]).verdicts.alerts()
+    [alert] = apply(engine, state, [record]).verdicts.alerts()
     assert isinstance(alert, Alert)
     return {feature.feature: feature.warming for feature in alert.features if feature.warming is not None}

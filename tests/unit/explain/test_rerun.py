@@ -16,11 +16,11 @@ from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts import Label
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.reading import read
 from fraudstream.engine.trial import trial_of
 from fraudstream.explain.rerun import bears_on
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 NOW_MS = 1_750_000_000_000
@@ -37,7 +37,9 @@ def engine() -> Engine:
 @pytest.fixture(scope="module")
 def log() -> list[Record]:
     records: list[Record] = []
-    for batch in stream(Plan(NOW_MS, seed=3, accounts=100, history_ms=30 * 86_400_000, fraud_share=0.05), PAYMENTS):
+    for batch in stream(
+        GeneratorPlan(NOW_MS, seed=3, accounts=100, history_ms=30 * 86_400_000, fraud_share=0.05), PAYMENTS
+    ):
         for payment, at_ms, is_fraud in zip(batch.payments, batch.occurred_at_ms.tolist(), batch.labels, strict=True):
             key = payment.account_id.encode()
             records.append(record(len(records), key, msgspec.json.encode(payment), at_ms))
@@ -52,20 +54,20 @@ def record(offset: int, key: bytes, value: bytes, at_ms: int, headers: tuple[tup
 
 
 def test_an_accounts_own_records_give_its_alerts_byte_for_byte(engine: Engine, log: list[Record]) -> None:
-    reading = read(engine, engine.memory(), log)
-    alerts = reading.verdicts.alerts()
+    result = apply(engine, engine.new_state(), log)
+    alerts = result.verdicts.alerts()
     assert len({alert.account_id for alert in alerts}) > 10
-    place_of = {payment.event_id: at for payment, at in zip(reading.verdicts.payments, reading.positions, strict=True)}
+    position_of = {payment.event_id: at for payment, at in zip(result.verdicts.payments, result.positions, strict=True)}
     for alert in alerts[::4]:
-        place = place_of[alert.event_id]
-        before = [record for record in log[:place] if bears_on(log[place].key, record)]
-        assert len(before) < place / 5
-        memory = engine.memory()
+        position = position_of[alert.event_id]
+        before = [record for record in log[:position] if bears_on(log[position].key, record)]
+        assert len(before) < position / 5
+        state = engine.new_state()
         if before:
-            read(engine, memory, before)
-        trial = trial_of(read(engine, memory, [log[place]]).verdicts)
+            apply(engine, state, before)
+        trial = trial_of(apply(engine, state, [log[position]]).verdicts)
         assert msgspec.json.encode(trial.alert) == msgspec.json.encode(alert)
-        assert [rule.rule for rule in trial.rules if rule.standing == "fired"] == [hit.rule for hit in alert.rules]
+        assert [rule.rule for rule in trial.rules if rule.closeness == "fired"] == [hit.rule for hit in alert.rules]
         assert {part.part for part in alert.score_parts} == {part.part for part in trial.score_parts if part.points}
         assert {value.feature for value in alert.features} <= set(trial.read)
 

@@ -12,7 +12,7 @@ import pytest
 from fraudstream.contracts import EXPONENTS, Payment
 from fraudstream.generator.frauds import FRAUDS
 from fraudstream.generator.places import FAR, TOWNS
-from fraudstream.generator.plan import Plan
+from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 
 START_MS = 1_735_689_600_000
@@ -20,11 +20,11 @@ DAY_MS = 86_400_000
 FAR_COUNTRIES = {TOWNS[town].country for town in FAR}
 
 
-def payments_of(plan: Plan, n: int) -> list[Payment]:
+def payments_of(plan: GeneratorPlan, n: int) -> list[Payment]:
     return [payment for batch in stream(plan, n) for payment in batch.payments]
 
 
-def columns_of(plan: Plan, n: int) -> GeneratedBatch:
+def columns_of(plan: GeneratorPlan, n: int) -> GeneratedBatch:
     batches = list(stream(plan, n))
     return GeneratedBatch(
         [payment for batch in batches for payment in batch.payments],
@@ -36,32 +36,32 @@ def columns_of(plan: Plan, n: int) -> GeneratedBatch:
 
 
 def test_the_same_plan_gives_the_same_bytes_however_much_is_read() -> None:
-    plan = Plan(START_MS, seed=7, accounts=500)
+    plan = GeneratorPlan(START_MS, seed=7, accounts=500)
     assert msgspec.json.encode(payments_of(plan, 3_000)) == msgspec.json.encode(payments_of(plan, 9_000)[:3_000])
 
 
 def test_another_seed_gives_other_payments() -> None:
-    first, second = (payments_of(Plan(START_MS, seed=seed, accounts=500), 500) for seed in (1, 2))
+    first, second = (payments_of(GeneratorPlan(START_MS, seed=seed, accounts=500), 500) for seed in (1, 2))
     assert not {payment.event_id for payment in first} & {payment.event_id for payment in second}
     assert [payment.amount for payment in first] != [payment.amount for payment in second]
 
 
 def test_two_runs_of_one_seed_differ_in_their_event_ids_alone() -> None:
-    first, second = (payments_of(Plan(START_MS, accounts=500, run=run), 500) for run in ("monday", "tuesday"))
+    first, second = (payments_of(GeneratorPlan(START_MS, accounts=500, run=run), 500) for run in ("monday", "tuesday"))
     assert not {payment.event_id for payment in first} & {payment.event_id for payment in second}
     renamed = [msgspec.structs.replace(payment, event_id="e") for payment in first]
     assert renamed == [msgspec.structs.replace(payment, event_id="e") for payment in second]
 
 
 def test_times_never_go_backwards_and_ids_never_repeat() -> None:
-    batch = columns_of(Plan(START_MS, accounts=500, history_ms=DAY_MS, rate=50), 20_000)
+    batch = columns_of(GeneratorPlan(START_MS, accounts=500, history_ms=DAY_MS, rate=50), 20_000)
     assert (np.diff(batch.occurred_at_ms) >= 0).all()
     assert batch.occurred_at_ms.tolist() == [payment.occurred_at for payment in batch.payments]
     assert len({payment.event_id for payment in batch.payments}) == 20_000
 
 
 def test_every_payment_keeps_the_contract_and_its_currency() -> None:
-    payments = payments_of(Plan(START_MS, accounts=2_000), 20_000)
+    payments = payments_of(GeneratorPlan(START_MS, accounts=2_000), 20_000)
     decoded = msgspec.json.decode(msgspec.json.encode(payments), type=list[Payment])
     assert decoded == payments
     for payment in payments:
@@ -71,7 +71,7 @@ def test_every_payment_keeps_the_contract_and_its_currency() -> None:
 
 
 def test_each_typology_occurs_and_fraud_has_its_share() -> None:
-    batch = columns_of(Plan(START_MS, accounts=5_000, fraud_share=0.01), 60_000)
+    batch = columns_of(GeneratorPlan(START_MS, accounts=5_000, fraud_share=0.01), 60_000)
     found = Counter(typology for typology in batch.typologies if typology)
     assert set(found) == set(FRAUDS)
     assert sum(found.values()) == batch.labels.sum()
@@ -79,11 +79,11 @@ def test_each_typology_occurs_and_fraud_has_its_share() -> None:
 
 
 def test_without_fraud_there_is_none() -> None:
-    assert columns_of(Plan(START_MS, accounts=500, fraud_share=0), 5_000).labels.sum() == 0
+    assert columns_of(GeneratorPlan(START_MS, accounts=500, fraud_share=0), 5_000).labels.sum() == 0
 
 
 def test_sleeping_accounts_paid_months_ago_and_wake_to_fraud() -> None:
-    batch = columns_of(Plan(START_MS, accounts=5_000, fraud_share=0.02), 60_000)
+    batch = columns_of(GeneratorPlan(START_MS, accounts=5_000, fraud_share=0.02), 60_000)
     by_account: dict[str, list[tuple[int, str | None]]] = {}
     for payment, at_ms, typology in zip(batch.payments, batch.occurred_at_ms, batch.typologies, strict=True):
         by_account.setdefault(payment.account_id, []).append((int(at_ms), typology))
@@ -95,7 +95,7 @@ def test_sleeping_accounts_paid_months_ago_and_wake_to_fraud() -> None:
 
 
 def test_history_goes_at_the_natural_pace_and_life_at_the_rate() -> None:
-    plan = Plan(START_MS, accounts=1_000, history_ms=10 * DAY_MS, rate=20)
+    plan = GeneratorPlan(START_MS, accounts=1_000, history_ms=10 * DAY_MS, rate=20)
     batches = list(stream(plan, 40_000))
     past = sum(len(b.payments) for b in batches if not b.live)
     assert past == pytest.approx(10 * 1_000 * 1.5 + 1_000, rel=0.1)  # and one long ago of each account
@@ -106,7 +106,7 @@ def test_history_goes_at_the_natural_pace_and_life_at_the_rate() -> None:
 
 
 def test_people_travel_without_being_frauds() -> None:
-    batch = columns_of(Plan(START_MS, accounts=2_000), 60_000)
+    batch = columns_of(GeneratorPlan(START_MS, accounts=2_000), 60_000)
     abroad = [
         p
         for p, fraud in zip(batch.payments, batch.labels, strict=True)
@@ -116,4 +116,4 @@ def test_people_travel_without_being_frauds() -> None:
 
 
 def test_a_count_is_kept_exactly() -> None:
-    assert len(payments_of(Plan(START_MS, accounts=500), 777)) == 777
+    assert len(payments_of(GeneratorPlan(START_MS, accounts=500), 777)) == 777

@@ -117,6 +117,6 @@ def test_every_feature_is_used(rule_set: RuleSet) -> None:
 
 def test_a_busy_accounts_row_fits_its_budget(rule_set: RuleSet) -> None:
     [entity] = rule_set.catalogue.entities
-    spills = Arena(plan_entity(rule_set.catalogue, entity).shape).spills
-    spill_bytes = sum(column.nbytes // len(column) for column in spills)
+    overflows = Arena(plan_entity(rule_set.catalogue, entity).shape).overflows
+    spill_bytes = sum(column.nbytes // len(column) for column in overflows)
     assert ROW.itemsize + entity.slots * SLOT.itemsize + spill_bytes <= ROW_BYTES_MAX

@@ -9,7 +9,7 @@ import pytest
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.build import build_app
+from fraudstream.stream.faust.build import build_app
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
@@ -24,9 +24,9 @@ FOUR = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(R
     [
         (
             "merchant",
-            "topics 'g-merchant-memory-changelog', 'g-payments-by-counterparty' and 'g-counterparty-memory-changelog'",
+            "topics 'g-merchant-state-changelog', 'g-payments-by-counterparty' and 'g-counterparty-state-changelog'",
         ),
-        ("counterparty", "topic 'g-counterparty-memory-changelog'"),
+        ("counterparty", "topic 'g-counterparty-state-changelog'"),
     ],
 )
 def test_who_judges_anew_deletes_also_what_the_stages_behind_would_drop_again(

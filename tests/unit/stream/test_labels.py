@@ -9,9 +9,9 @@ from typing import cast
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from faust.types import TP
 
+from fraudstream.stream.faust.transport import RecordBatch
 from fraudstream.stream.labels import LabelForwarder
-from fraudstream.stream.micro_batch import FetchedList
-from fraudstream.stream.outputs import Acknowledgement, Outgoing, Output
+from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
 
 PLACE = TP("labels", 2)
 NOBODY = cast(AIOKafkaProducer, None)
@@ -24,7 +24,7 @@ class Payments:
         self.values: list[bytes] = []
 
     def send(
-        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[Outgoing], timestamp_ms: int
+        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[OutputRecord], timestamp_ms: int
     ) -> set[Acknowledgement]:
         self.values += [value for _, value, _ in records]
         done: Acknowledgement = asyncio.get_running_loop().create_future()
@@ -44,12 +44,12 @@ class Lists:
         self.committed += offsets.values()
 
 
-def fetched(first: int, following: int) -> FetchedList:
+def fetched(first: int, following: int) -> RecordBatch:
     records: Sequence[ConsumerRecord] = [
         ConsumerRecord("labels", 2, offset, 0, 0, b"a", b"%d" % offset, None, 1, 1, ())
         for offset in range(first, following)
     ]
-    return FetchedList(records, first, following, following)
+    return RecordBatch(records, first, following, following)
 
 
 def new_forwarder() -> tuple[LabelForwarder, Payments, Lists]:
@@ -59,7 +59,7 @@ def new_forwarder() -> tuple[LabelForwarder, Payments, Lists]:
 
 async def test_a_list_behind_one_that_was_dropped_is_not_taken_and_fetching_goes_back() -> None:
     forwarder, payments, lists = new_forwarder()
-    forwarder.go_on({PLACE: 60})
+    forwarder.resume({PLACE: 60})
     assert await forwarder.forward(PLACE, fetched(65, 70), NOBODY) == 0
     assert (payments.values, lists.sought, lists.committed) == ([], [60], [])
     assert await forwarder.forward(PLACE, fetched(60, 70), NOBODY) == 10
@@ -68,7 +68,7 @@ async def test_a_list_behind_one_that_was_dropped_is_not_taken_and_fetching_goes
 
 async def test_what_was_forwarded_is_not_forwarded_again() -> None:
     forwarder, payments, lists = new_forwarder()
-    forwarder.go_on({PLACE: 0})
+    forwarder.resume({PLACE: 0})
     await forwarder.forward(PLACE, fetched(0, 3), NOBODY)
     assert await forwarder.forward(PLACE, fetched(0, 3), NOBODY) == 0
     assert await forwarder.forward(PLACE, fetched(1, 5), NOBODY) == 2
@@ -77,7 +77,7 @@ async def test_what_was_forwarded_is_not_forwarded_again() -> None:
 
 async def test_a_list_of_a_partition_that_left_is_passed_over() -> None:
     forwarder, payments, lists = new_forwarder()
-    forwarder.go_on({PLACE: 0, TP("payments", 2): 0})
-    forwarder.go_on({TP("payments", 2): 0})
+    forwarder.resume({PLACE: 0, TP("payments", 2): 0})
+    forwarder.resume({TP("payments", 2): 0})
     assert await forwarder.forward(PLACE, fetched(0, 3), NOBODY) == 0
     assert (payments.values, lists.committed) == ([], [])

@@ -14,7 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts.headers import source_header
-from fraudstream.stream.outputs import Outgoing, Output
+from fraudstream.stream.outputs import Output, OutputRecord
 from fraudstream.stream.placement import partitions_for
 
 BATCH_BYTES = 1000
@@ -43,7 +43,7 @@ class Broker:
         return sent
 
 
-def outgoing(count: int, size: int = 10, start: int = 0) -> list[Outgoing]:
+def output_record(count: int, size: int = 10, start: int = 0) -> list[OutputRecord]:
     return [(b"k%d" % n, b"v" * size, [source_header(0, n)]) for n in range(start, start + count)]
 
 
@@ -53,7 +53,7 @@ def producer_of(broker: Broker) -> AIOKafkaProducer:
 
 async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out() -> None:
     broker, output = Broker(), Output("decisions", 4, aligned=True)
-    await asyncio.gather(*output.send(producer_of(broker), 2, outgoing(300), 0))
+    await asyncio.gather(*output.send(producer_of(broker), 2, output_record(300), 0))
     assert len(broker.batches) > 1
     assert {(topic, partition) for topic, partition, _ in broker.batches} == {("decisions", 2)}
     keys = [key for _, _, records in broker.batches for key, _ in records]
@@ -62,7 +62,7 @@ async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out(
 
 async def test_a_record_larger_than_a_batch_goes_alone() -> None:
     broker, output = Broker(), Output("alerts", 4, aligned=True)
-    records = outgoing(1) + outgoing(1, size=50 * BATCH_BYTES, start=1) + outgoing(1, start=2)
+    records = output_record(1) + output_record(1, size=50 * BATCH_BYTES, start=1) + output_record(1, start=2)
     await asyncio.gather(*output.send(producer_of(broker), 0, records, 0))
     assert [[key for key, _ in records] for _, _, records in broker.batches] == [[b"k0"], [b"k1"], [b"k2"]]
 
@@ -72,7 +72,7 @@ async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() ->
     broker.open.clear()
     waits = set()
     for n in range(10):
-        waits |= output.send(producer_of(broker), 1, outgoing(1, start=n), 0)
+        waits |= output.send(producer_of(broker), 1, output_record(1, start=n), 0)
         await asyncio.sleep(0)
     assert not any(wait.done() for wait in waits)
     broker.open.set()
@@ -99,7 +99,7 @@ async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -
 async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
     broker, output = Broker(), Output("decisions", 4, aligned=True)
     broker.refuses = True
-    waits = output.send(producer_of(broker), 0, outgoing(5), 0)
+    waits = output.send(producer_of(broker), 0, output_record(5), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*waits)
 
@@ -108,11 +108,11 @@ async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
     """A reader that drops what is not higher than it has seen would never take what is sent again."""
     broker, output = Broker(), Output("next", 1, aligned=True)
     broker.refuses = True
-    first = output.send(producer_of(broker), 0, outgoing(1), 0)
+    first = output.send(producer_of(broker), 0, output_record(1), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*first)
     broker.refuses = False
-    second = output.send(producer_of(broker), 0, outgoing(1, start=1), 0)
+    second = output.send(producer_of(broker), 0, output_record(1, start=1), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*second)
     assert broker.batches == []

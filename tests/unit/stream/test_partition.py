@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, TERM_KEY
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, EPOCH_KEY
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.partition import PENDING_MAX, Partition
 
@@ -49,6 +49,6 @@ def test_who_was_taken_over_in_its_absence_is_told_by_the_changelog() -> None:
         return SimpleNamespace(key=key, value=value)
 
     partition = a_partition()
-    partition.check_still_ours([record(TERM_KEY, partition.term.encode()), record(CHECKPOINT_KEY, b"a late one's")])
+    partition.check_still_ours([record(EPOCH_KEY, partition.epoch.encode()), record(CHECKPOINT_KEY, b"a late one's")])
     with pytest.raises(WorkerFailure, match="Another worker has taken over partition 0 meanwhile"):
-        partition.check_still_ours([record(TERM_KEY, b"another"), record(CHECKPOINT_KEY, b"ours")])
+        partition.check_still_ours([record(EPOCH_KEY, b"another"), record(CHECKPOINT_KEY, b"ours")])

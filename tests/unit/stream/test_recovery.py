@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from aiokafka import ConsumerRecord
 
-from fraudstream.stream.app import StreamApp
-from fraudstream.stream.checkpoints.arena_store import ArenaStore
 from fraudstream.stream.failure import WorkerFailure
-from fraudstream.stream.micro_batch import FetchedList
+from fraudstream.stream.faust.app import StreamApp
+from fraudstream.stream.faust.store import ArenaStore
+from fraudstream.stream.faust.transport import RecordBatch
 from fraudstream.stream.partition import Partition
 from fraudstream.stream.state_versions import StateVersions
 
@@ -35,14 +35,14 @@ class App:
     async def _open(self, partition: Partition) -> None:
         self.opened.append(partition.number)
 
-    async def go_on(self) -> None:
-        await StreamApp.go_on(cast(Any, self), {0})
+    async def resume(self) -> None:
+        await StreamApp.resume(cast(Any, self), {0})
 
 
 class Rows:
     def __init__(self) -> None:
         self.restored: list[tuple[bytes, bytes]] = []
-        self.building = self.handed_over = False
+        self.backfilling = self.cut_over = False
 
     def restore(self, records: Any) -> None:
         self.restored += records
@@ -60,7 +60,7 @@ async def test_the_end_of_one_recovery_opens_no_partition_of_the_next(next_recov
     such a partition would judge its log from the beginning."""
     taken_over_since = partition(begin=0, read=0, due=900)
     app = App(taken_over_since, **next_recovery)
-    await app.go_on()
+    await app.resume()
     assert app.opened == []
     assert taken_over_since.frozen
 
@@ -68,14 +68,14 @@ async def test_the_end_of_one_recovery_opens_no_partition_of_the_next(next_recov
 async def test_a_partition_that_is_not_read_back_is_never_opened() -> None:
     app = App(partition(begin=0, read=0, due=900))
     with pytest.raises(WorkerFailure, match="recovery ended at 0 of the changelog, which ends at 900"):
-        await app.go_on()
+        await app.resume()
     assert app.opened == []
 
 
 async def test_a_partition_that_is_read_back_is_opened() -> None:
     read_back = partition(begin=0, read=900, due=900)
     app = App(read_back)
-    await app.go_on()
+    await app.resume()
     assert app.opened == [0]
     assert not read_back.frozen
 
@@ -92,13 +92,13 @@ def row(offset: int) -> ConsumerRecord[bytes, bytes]:
 
 def test_recovery_that_does_not_begin_at_the_beginning_is_refused() -> None:
     with pytest.raises(WorkerFailure, match="the records 0 to 499 were not delivered"):
-        store(partition(begin=0, read=0, due=900))._restore(0, FetchedList([row(500)], 500, 501, 900))
+        store(partition(begin=0, read=0, due=900))._restore(0, RecordBatch([row(500)], 500, 501, 900))
 
 
 def test_markers_at_the_end_of_a_changelog_count_as_read() -> None:
     ends_with_a_marker = partition(begin=0, read=0, due=3)
     restoring = store(ends_with_a_marker)
-    restoring._restore(0, FetchedList([row(0), row(1)], 0, 2, 3))
-    restoring._restore(0, FetchedList((), 2, 3, 3))
+    restoring._restore(0, RecordBatch([row(0), row(1)], 0, 2, 3))
+    restoring._restore(0, RecordBatch((), 2, 3, 3))
     assert ends_with_a_marker.changelog_read == 3
-    assert cast(Rows, ends_with_a_marker.memory).restored == [(b"key", b"value")] * 2
+    assert cast(Rows, ends_with_a_marker.state).restored == [(b"key", b"value")] * 2

@@ -137,7 +137,7 @@ def test_partitions_are_told_by_the_rules_in_force_in_them(worker: Worker) -> No
     worker.observer.on_decided(0, rule_set="babe")
     worker.observer.on_assigned([0, 1])
     assert told() == {"babe": 2}
-    worker.observer.on_undecided(1, sentence="handed over to state version 2 at offset 7", building=False)
+    worker.observer.on_undecided(1, sentence="handed over to state version 2 at offset 7", backfilling=False)
     assert told() == {"babe": 1}
 
 
@@ -283,12 +283,12 @@ def test_a_worker_that_failed_says_why(worker: Worker) -> None:
 
 
 async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    pulse = worker.telemetry.pulse
+    watchdog = worker.telemetry.watchdog
     async with worker.telemetry.sensor:
-        while pulse._beaten_at is None:
-            await pulse.sleep(0.01)
+        while watchdog._beaten_at is None:
+            await watchdog.sleep(0.01)
         assert worker.telemetry.healthy() is None
-        monkeypatch.setattr(pulse, "_beaten_at", time.monotonic() - 90)
+        monkeypatch.setattr(watchdog, "_beaten_at", time.monotonic() - 90)
         assert worker.telemetry.healthy() == "the event loop has stood still for 90 s"
 
 
@@ -317,7 +317,7 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
     for partition in (0, 1):
         device.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
     assert worker.telemetry.ready() is None
-    device.on_handed_on(
+    device.on_forwarded(
         0, records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
     )
     assert worker.value("assigned_partitions", stage="device") == 2
@@ -334,20 +334,20 @@ def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decide
     worker.observer.on_assigned([0, 1])
     for partition in (0, 1):
         worker.recovers(partition)
-        worker.observer.on_undecided(partition, sentence="building the memory of state version 2", building=True)
+        worker.observer.on_undecided(partition, sentence="building the memory of state version 2", backfilling=True)
     assert worker.telemetry.ready() == "building the memory of state version 2"
-    worker.observer.on_built(0, records=10, watermark_ms=1, rows=3, size=99)
+    worker.observer.on_backfilled(0, records=10, watermark_ms=1, rows=3, size=99)
     for partition in (0, 1):
         worker.observer.on_lag(partition, lag=60_000)
     assert worker.telemetry.ready() == "building the memory of state version 2, 120,000 records behind"
-    assert worker.value("building_behind_records", partition="1") == 60_000
+    assert worker.value("backfill_lag_records", partition="1") == 60_000
     assert worker.value("lag_records", partition="1") is None, "nobody waits for it: that pages people"
     for partition in (0, 1):
         worker.observer.on_decided(partition, rule_set="cafe")
         worker.observer.on_lag(partition, lag=7)
     assert worker.telemetry.ready() is None
     assert worker.value("lag_records", partition="1") == 7
-    assert worker.value("building_behind_records", partition="1") is None
+    assert worker.value("backfill_lag_records", partition="1") is None
 
 
 def test_a_worker_whose_partitions_were_handed_over_is_not_ready_and_says_to_stop_it(worker: Worker) -> None:
@@ -356,11 +356,11 @@ def test_a_worker_whose_partitions_were_handed_over_is_not_ready_and_says_to_sto
         worker.recovers(partition)
         worker.observer.on_lag(partition, lag=1)
     worker.observer.on_undecided(
-        1, sentence="handed over to state version 2 at offset 7; stop this worker", building=False
+        1, sentence="handed over to state version 2 at offset 7; stop this worker", backfilling=False
     )
     sentence = "partition 1: handed over to state version 2 at offset 7; stop this worker"
     assert worker.telemetry.ready() == sentence
-    assert worker.value("handed_over_partitions") == 1
+    assert worker.value("cut_over_partitions") == 1
     assert worker.value("lag_records", partition="1") is None
     worker.observer.on_assigned([0])
     assert worker.telemetry.ready() is None

@@ -116,7 +116,7 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
 def test_each_state_version_has_a_changelog_of_its_own() -> None:
     settings = load_settings(None, {"FRAUDSTREAM_WORKER_STATE_VERSION": "2"})
     worker = stream_settings(settings)
-    assert worker.changelog_topic == "fraudstream-account-v2-memory-changelog"
+    assert worker.changelog_topic == "fraudstream-account-v2-state-changelog"
     assert worker.changelog_topic in {topic.name for topic in wanted_topics(settings)}
 
 
@@ -125,4 +125,4 @@ def test_topics_renamed_in_the_settings_are_created_under_their_names() -> None:
     names = {topic.name for topic in wanted_topics(settings)}
     assert "pay-dlq" in names
     assert "dead-letters" not in names
-    assert "night-account-memory-changelog" in names
+    assert "night-account-state-changelog" in names

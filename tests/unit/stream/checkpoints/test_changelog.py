@@ -8,9 +8,9 @@ import pytest
 
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
+    EPOCH_HEADER,
+    EPOCH_KEY,
     IMPORT_KEY,
-    TERM_HEADER,
-    TERM_KEY,
     CheckpointRecord,
     Replay,
     encode_checkpoint,
@@ -29,15 +29,15 @@ class Rows(dict[bytes, bytes]):
         self.update(records)
 
 
-def row(key: str, value: str, term: str) -> Record:
-    return Record(key.encode(), value.encode(), ((TERM_HEADER, term.encode()),))
+def row(key: str, value: str, epoch: str) -> Record:
+    return Record(key.encode(), value.encode(), ((EPOCH_HEADER, epoch.encode()),))
 
 
-def term(name: str) -> Record:
-    return Record(TERM_KEY, name.encode())
+def epoch(name: str) -> Record:
+    return Record(EPOCH_KEY, name.encode())
 
 
-def checkpoint(next_offset: int, term: str, mode: str = "batch") -> Record:
+def checkpoint(next_offset: int, epoch: str, mode: str = "batch") -> Record:
     record = CheckpointRecord(
         next_offset=next_offset,
         input_topic="payments",
@@ -45,9 +45,9 @@ def checkpoint(next_offset: int, term: str, mode: str = "batch") -> Record:
         rule_set="rs",
         layout="l",
         mode="batch" if mode == "batch" else "transaction",
-        term=term,
+        epoch=epoch,
     )
-    return Record(CHECKPOINT_KEY, encode_checkpoint(record), ((TERM_HEADER, term.encode()),))
+    return Record(CHECKPOINT_KEY, encode_checkpoint(record), ((EPOCH_HEADER, epoch.encode()),))
 
 
 def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None]:
@@ -58,7 +58,7 @@ def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None
     return rows, replay.checkpoint.next_offset if replay.checkpoint else None
 
 
-WHOLE = [term("a"), checkpoint(0, "a"), row("k", "1", "a"), row("l", "1", "a"), checkpoint(10, "a")]
+WHOLE = [epoch("a"), checkpoint(0, "a"), row("k", "1", "a"), row("l", "1", "a"), checkpoint(10, "a")]
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 100])
@@ -74,29 +74,29 @@ def test_an_import_counts_with_its_last_record_only(piece: int) -> None:
 
 
 def test_rows_without_their_checkpoint_never_count() -> None:
-    torn = [*WHOLE, row("k", "2", "a")]
-    assert replayed(torn) == ({b"k": b"1", b"l": b"1"}, 10)
-    successor = [*torn, term("b"), checkpoint(10, "b"), row("l", "3", "b"), checkpoint(12, "b")]
+    checkpoint_incomplete = [*WHOLE, row("k", "2", "a")]
+    assert replayed(checkpoint_incomplete) == ({b"k": b"1", b"l": b"1"}, 10)
+    successor = [*checkpoint_incomplete, epoch("b"), checkpoint(10, "b"), row("l", "3", "b"), checkpoint(12, "b")]
     assert replayed(successor) == ({b"k": b"1", b"l": b"3"}, 12)
 
 
 def test_a_term_that_just_began_changes_nothing() -> None:
-    assert replayed([*WHOLE, row("k", "2", "a"), term("b")]) == ({b"k": b"1", b"l": b"1"}, 10)
+    assert replayed([*WHOLE, row("k", "2", "a"), epoch("b")]) == ({b"k": b"1", b"l": b"1"}, 10)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 100])
 def test_what_an_owner_writes_while_the_next_one_reads_is_not_heard(piece: int) -> None:
     """Else it would count for those who read later, under a position that the next owner took from before it."""
-    late = [*WHOLE, term("b"), row("k", "9", "a"), checkpoint(99, "a"), checkpoint(10, "b")]
+    late = [*WHOLE, epoch("b"), row("k", "9", "a"), checkpoint(99, "a"), checkpoint(10, "b")]
     assert replayed(late, piece) == ({b"k": b"1", b"l": b"1"}, 10)
-    overtaken = [*WHOLE, term("b"), term("c"), checkpoint(10, "c"), row("k", "2", "c"), checkpoint(10, "b")]
+    overtaken = [*WHOLE, epoch("b"), epoch("c"), checkpoint(10, "c"), row("k", "2", "c"), checkpoint(10, "b")]
     assert replayed([*overtaken, checkpoint(20, "c")], piece) == ({b"k": b"2", b"l": b"1"}, 20)
 
 
 def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None:
     late = [
         *WHOLE,
-        term("b"),
+        epoch("b"),
         checkpoint(10, "b"),
         row("k", "2", "b"),
         row("k", "9", "a"),
@@ -109,7 +109,7 @@ def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None
 def test_in_transactions_terms_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
     rows = Rows()
     replay = Replay(rows, "transaction")
-    replay.feed([Record(b"k", b"1"), term("b"), checkpoint(10, "b", mode="transaction")])
+    replay.feed([Record(b"k", b"1"), epoch("b"), checkpoint(10, "b", mode="transaction")])
     assert rows == {b"k": b"1"}
     assert replay.checkpoint is not None
     assert replay.checkpoint.next_offset == 10

@@ -1,4 +1,4 @@
-"""What a checkpoint promises when the worker is told to stop in the midst of one. Memory, changelog: stand-ins."""
+"""What a checkpoint promises when the worker is told to stop in the midst of one. PartitionState, changelog: stand-ins."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Rows:
 
     layout = "one"
     rule_set = "0123456789abcdef"
-    building = False
-    handed_over_to = None
+    backfilling = False
+    cut_over_to = None
 
     def __init__(self) -> None:
         self.changed: list[tuple[bytes, bytes]] = []

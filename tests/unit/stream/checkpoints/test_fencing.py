@@ -22,5 +22,5 @@ async def test_a_worker_that_can_fence_nobody_leaves_with_a_sentence(monkeypatch
     monkeypatch.setattr(fencing, "FENCE_S_MAX", 0.01)
     writer = TransactionWriter(StreamSettings(brokers=Brokers("127.0.0.1:1"), checkpoint_mode="transaction"), 3)
     with pytest.raises(WorkerFailure, match="transactional id 'fraudstream-account-3' to nobody"):
-        await writer.fence("term")
+        await writer.fence("epoch")
     await writer.close()

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from fraudstream.stream.failure import Refusal
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.topics import watch as topic_watch
 from fraudstream.stream.topics.cluster import Cluster
 
 AS_IT_WAS = Cluster({"payments": 4}, "id", {})
 GROWN = Cluster({"payments": 5}, "id", {})
-LACKING = Refusal("there is no topic 'payments'")
+LACKING = PermanentFailure("there is no topic 'payments'")
 
 
 async def watch(monkeypatch: pytest.MonkeyPatch, *told: Cluster | Exception) -> int:
@@ -50,15 +50,15 @@ async def test_one_look_at_a_broker_that_knows_an_old_state_ends_no_worker(monke
 
 
 async def test_what_two_looks_in_a_row_find_wrong_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refusal, match="has 5 partitions, and had 4"):
+    with pytest.raises(PermanentFailure, match="has 5 partitions, and had 4"):
         await watch(monkeypatch, AS_IT_WAS, GROWN, GROWN, AS_IT_WAS)
 
 
 async def test_brokers_that_are_silent_between_two_looks_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refusal, match="has 5 partitions"):
+    with pytest.raises(PermanentFailure, match="has 5 partitions"):
         await watch(monkeypatch, GROWN, OSError("no route"), GROWN)
 
 
 async def test_a_topic_that_payments_are_handed_on_to_must_stay_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refusal, match="which payments are handed on to"):
+    with pytest.raises(PermanentFailure, match="which payments are handed on to"):
         await watch(monkeypatch, *[AS_IT_WAS._replace(next_id="another")] * 2)

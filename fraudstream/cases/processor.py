@@ -1,0 +1,154 @@
+"""The desk of one partition: takes alerts and actions from Kafka, asks the book, and emits what follows, in order.
+
+`alert` and `action` only note what follows; `emit` makes a step of it: labels and dead letters first, then the cases,
+then the view and the observer are told. Nothing is fatal and nothing silent: what is no alert or no action goes to the
+dead letters, what does not fit is refused, logged and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+from aiokafka import ConsumerRecord
+from msgspec.structs import replace
+
+from fraudstream.cases.amounts import AlertError
+from fraudstream.cases.emission import PlainEmission
+from fraudstream.cases.lifecycle import RejectedAction, labels_of
+from fraudstream.cases.observer import Observer
+from fraudstream.cases.record import CaseRecord, Position, case_record, origin_of, source_of
+from fraudstream.cases.settings import AgentSettings
+from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.view_writer import ViewWriter
+from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
+from fraudstream.contracts.headers import LABEL_HEADER
+
+_alert = msgspec.json.Decoder(Alert)
+_action = msgspec.json.Decoder(CaseAction)
+
+Record: TypeAlias = ConsumerRecord[bytes, bytes]
+log = logging.getLogger(__name__)
+
+
+class CaseProcessor:
+    """`position` is behind the last input whose consequences are durable."""
+
+    def __init__(
+        self,
+        partition: int,
+        store: CaseStore,
+        position: Position,
+        settings: AgentSettings,
+        emission: PlainEmission,
+        view: ViewWriter,
+        observer: Observer,
+    ) -> None:
+        self.position = position
+        self._ahead = position  # behind what is noted
+        self._before: list[CaseRecord] = []  # labels and dead letters
+        self._cases: list[tuple[Held, Position]] = []
+        self._tell: list[Callable[[], None]] = []
+        self._partition = partition
+        self._book = store
+        self._settings = settings
+        self._emission = emission
+        self._view = view
+        self._observer = observer
+
+    def alert(self, record: Record) -> None:
+        """Group an alert."""
+        self._ahead = replace(self._ahead, alerts=record.offset + 1)
+        alert = self._decoded(_alert, record)
+        if alert is None:
+            return
+        try:
+            held = self._book.alert(alert, source_of(record.headers), origin_of(record.headers))
+        except AlertError as error:
+            self._bury(record, error.reason, str(error), error.path)
+            return
+        if held is None:
+            self._tell.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
+            if not alert.late and self._book.disagrees(alert):  # late: judged anew, as its first verdict is not held
+                log.error("alert %s of %s came again with another verdict", alert.alert_id, alert.account_id)
+                self._tell.append(partial(self._observer.on_mismatch, self._partition))
+            return
+        self._cases.append((held, self._ahead))
+        opened = held.case.alert_count == 1
+        self._tell.append(partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened))
+
+    def action(self, record: Record) -> None:
+        """Act on a case."""
+        self._ahead = replace(self._ahead, case_actions=record.offset + 1)
+        action = self._decoded(_action, record)
+        if action is None:
+            return
+        match self._book.act(action):
+            case None:
+                self._tell.append(partial(self._observer.on_repeat, self._partition, kind="action"))
+            case RejectedAction(code, sentence):
+                log.warning("action %s of %s refused (%s): %s", action.action_id, action.actor, code, sentence)
+                self._tell.append(partial(self._observer.on_refused, self._partition, code=code))
+            case Held() as held:
+                self._label(held, action)
+                self._cases.append((held, self._ahead))
+                self._tell.append(partial(self._observer.on_action, self._partition, action=action.action))
+
+    async def emit(self) -> None:
+        """Make what is noted durable. Raises when that is in doubt: the agent must leave then."""
+        if self._before:
+            await self._emission.send(self._before)
+        if self._cases:
+            topic = self._settings.cases_topic
+            records = [case_record(topic, self._partition, held, position) for held, position in self._cases]
+            offset = await self._emission.emit(self._partition, records)
+            self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
+            self._observer.on_open_cases(self._partition, cases=self._book.open_cases)
+        for tell in self._tell:
+            tell()
+        self.position = self._ahead
+        self._before, self._cases, self._tell = [], [], []
+
+    def _label(self, held: Held, action: CaseAction) -> None:
+        """To the partition where the payments stand, if their alerts said which: publishers choose their partitioner.
+        Else to the one that Kafka's default partitioner gives the account."""
+        labels = labels_of(held.case, action)
+        if not labels:
+            return
+        partition = self._book.origin_of_payments(held.case.case_id)
+        key, topic = held.case.account_id.encode(), self._settings.payments_topic
+        self._before += [
+            CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition) for each in labels
+        ]
+        unlabelled = held.case.alert_count - len(labels)
+        if unlabelled:
+            log.warning("case %s: %d alerts are listed no more and got no label", held.case.case_id, unlabelled)
+        on_labels = partial(self._observer.on_labels, self._partition, labels=len(labels), unlabelled=unlabelled)
+        self._tell.append(on_labels)
+
+    def _decoded(self, decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
+        """The alert or action, or None after its record went to the dead letters."""
+        try:
+            event = decoder.decode(record.value or b"")
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            sentence, _, path = str(error).partition(" - at `")
+            self._bury(record, "invalid", sentence, path.rstrip("`") or "$")
+            return None
+        except msgspec.DecodeError as error:
+            self._bury(record, "not_json", str(error), "$")
+            return None
+        if record.key != event.account_id.encode():
+            self._bury(record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id")
+            return None
+        return event
+
+    def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
+        log.warning("%s/%d at %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
+        letter = dead_letter(record, record.topic, record.partition, reason, sentence, path)
+        topic = self._settings.dead_letters_topic
+        self._before.append(CaseRecord(topic, letter.key, msgspec.json.encode(letter)))
+        self._tell.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))

@@ -1,0 +1,210 @@
+"""All that one partition remembers: the rows of every entity, and the first verdicts that repeats are answered with.
+
+`changes` and `restore` are the two ends of a changelog: what has changed since the last call as (key, value) records,
+each whole for its key, and the same records read back. `saved` knows their form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from fraudstream.contracts.fields import Outcome
+from fraudstream.engine import kernel, kernel_types, saved
+from fraudstream.engine.arena import NEVER, Arena
+from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.key_index import KeyIndex
+from fraudstream.engine.ledger import Ledger
+from fraudstream.engine.lists import Lists
+from fraudstream.engine.plan import EntityPlan
+
+_PARTITION_KEY = b"\0partition"
+_FINDING_KEY = b"\0finding\0"
+_LEDGER_KEY = b"\0ledger\0"
+_LIST_KEY = b"\0list\0"
+
+
+class Finding(NamedTuple):
+    """What a verdict came to, without its score; few differ, so a slot holds a number only."""
+
+    rule_set: str
+    outcome: Outcome
+    rules: tuple[str, ...]
+    shadow_rules: tuple[str, ...]
+
+
+class _Partition(msgspec.Struct, omit_defaults=True):
+    """What is saved of a partition as such. `verdicts`: how many the ledger has ever entered."""
+
+    watermark_ms: int
+    since_ms: int | None = None
+    verdicts: int = 0
+
+
+class PartitionState:
+    """The state of one partition under one catalogue; `engine.new_state()` makes it, the engine reads and writes it.
+
+    `since_ms`: when the first record was published that it has seen; None if it has seen its log from the beginning.
+    `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `rule_set`: digest of the
+    rules in force, as the log says. `sources`: the highest offset seen of each partition of the stage before, by the
+    partition's number. A checkpoint keeps the last two beside the changes.
+
+    `state_version`: which of the memories that are built from the log this is. `backfilling`: it learns what the log
+    holds, and nobody is told a verdict, until a rule-set switch names its version. `cut_over_to`: the version that
+    such a switch gave the log to; from there on this memory reads no further.
+    """
+
+    def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
+        self.entities = tuple(EntityState(plan) for plan in plans)
+        self.ledger = ledger
+        self.rule_set = rule_set
+        self.lists = Lists()
+        self.state_version = 1
+        self.backfilling = False
+        self.cut_over_to: int | None = None
+        self.sources: dict[str, int] = {}
+        self.findings: list[Finding] = []
+        self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
+        self.since_ms: int | None = None
+        self._beginning_lost = False
+        self._numbers: dict[Finding, int] = {}
+        self._findings_saved = 0
+        self._saved = self._partition
+
+    @property
+    def cut_over(self) -> bool:
+        return self.cut_over_to is not None
+
+    def miss_the_beginning(self) -> None:
+        """Its log had lost its beginning before the first record is read: `since_ms` will be that record's time."""
+        self._beginning_lost = True
+
+    def begin(self, published_at_ms: int) -> None:
+        """A record, published then, is about to be read."""
+        if self._beginning_lost and self.since_ms is None:
+            self.since_ms = published_at_ms
+
+    def number_of(self, finding: Finding) -> int:
+        number = self._numbers.get(finding)
+        if number is None:
+            number = self._numbers[finding] = len(self.findings)
+            self.findings.append(finding)
+        return number
+
+    @property
+    def rows(self) -> int:
+        return sum(entity.index.rows for entity in self.entities)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the arenas in use; the keys come on top."""
+        return sum(entity.arena.memory_bytes for entity in self.entities)
+
+    @property
+    def layout(self) -> str:
+        """Names the form of the rows: records saved under another layout can't be restored here."""
+        return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """What has changed since the last call, and from now on counts as saved."""
+        records: list[tuple[bytes, bytes]] = []
+        chunks = self.ledger.changes() if self.ledger is not None else []
+        if self._partition != self._saved:
+            self._saved = self._partition
+            records.append((_PARTITION_KEY, msgspec.json.encode(self._saved)))
+        records += [(_LEDGER_KEY + b"%d" % number, entries) for number, entries in chunks]
+        for number in range(self._findings_saved, len(self.findings)):
+            records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
+        self._findings_saved = len(self.findings)
+        records += [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
+        for entity in self.entities:
+            records += saved.take_changes(entity.plan.entity.name, entity.index, entity.arena)
+        return records
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
+        latest: dict[bytes, bytes] = {}
+        for key, value in records:
+            latest.pop(key, None)  # a key takes the place of its last record
+            latest[key] = value
+        parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
+        whole = self._partition
+        chunks: list[tuple[int, bytes]] = []
+        for key, value in latest.items():
+            if key == _PARTITION_KEY:
+                whole = msgspec.json.decode(value, type=_Partition)
+            elif key.startswith(_LEDGER_KEY):
+                chunks.append((int(key.removeprefix(_LEDGER_KEY)), value))
+            elif key.startswith(_FINDING_KEY):
+                self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
+            elif key.startswith(_LIST_KEY):
+                self.lists.restore(key.removeprefix(_LIST_KEY), value)
+            else:
+                name, text, part = saved.read_key(key)
+                if name not in parts:
+                    raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
+                parts[name].append(saved.SavedPart(text, part, value))
+        self.watermark_ms, self.since_ms, self._saved = whole.watermark_ms, whole.since_ms, whole
+        if self.ledger is not None:
+            self.ledger.restore(chunks, whole.verdicts)
+        elif chunks:
+            raise ValueError("the saved rows have a ledger of first verdicts, which this stage does not keep.")
+        for entity in self.entities:
+            saved.restore(parts[entity.plan.entity.name], entity.index, entity.arena)
+
+    @property
+    def _partition(self) -> _Partition:
+        return _Partition(self.watermark_ms, self.since_ms, self.ledger.count if self.ledger is not None else 0)
+
+    def _restore_finding(self, number: int, value: bytes) -> None:
+        finding = msgspec.json.decode(value, type=Finding)
+        missing = number + 1 - len(self.findings)
+        if missing > 0:  # a later record may come first from a compacted topic
+            self.findings += [finding] * missing
+        self.findings[number] = finding
+        self._numbers[finding] = number
+        self._findings_saved = len(self.findings)
+
+
+class EntityState:
+    """The rows of one kind of entity, found by key."""
+
+    def __init__(self, plan: EntityPlan) -> None:
+        self.plan = plan
+        self.arena = Arena(plan.shape)
+        self.index = KeyIndex()
+        slots = 1 << (2 * plan.entity.slots + 2).bit_length()
+        self.scratch = kernel_types.Scratch(
+            np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        )
+
+    def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
+        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row, or -1 without
+        `add`."""
+        rows = self.index.rows_of(keys, add)
+        self.arena.make_room_for_rows(self.index.rows)
+        return rows
+
+    def update(self, events: kernel_types.Events, answers: kernel_types.Answers) -> None:
+        """Run the kernel over the events, making room where it asks for it."""
+        position, why = 0, kernel_types.NEEDS_SLOTS
+        while why != kernel_types.DONE:
+            arena = self.arena
+            position, why = kernel.update(
+                self.plan.plan,
+                events,
+                arena.rows,
+                arena.slots,
+                arena.overflows,
+                arena.tops,
+                self.scratch,
+                answers,
+                position,
+            )
+            if why == kernel_types.NEEDS_SLOTS:
+                arena.make_room_for_slots()
+            elif why == kernel_types.NEEDS_OVERFLOWS:
+                arena.make_room_for_overflows()

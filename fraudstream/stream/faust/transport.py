@@ -1,0 +1,255 @@
+"""The transport that hands a partition's fetched records to an agent as one list, and restores memory from lists.
+
+Faust moves one record at a time through several tasks; the records came from the broker as lists, and here they stay
+lists: `BatchConsumer.getmany` yields one Faust message for each partition fetched, whose value is a `RecordBatch`, and
+`BatchSchema` hands it through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register with
+`register_transport`, then use broker URLs of the scheme `lists://`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from aiokafka.errors import ConsumerStoppedError
+from faust.serializers.schemas import Schema
+from faust.tables.manager import TableManager
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.faust.consumer_thread import FAUST_LOG, ConsumerThread
+from fraudstream.stream.faust.raw_records import FetchedRecord
+
+if TYPE_CHECKING:
+    from fraudstream.stream.faust.app import StreamApp
+
+SCHEME = "lists"
+IDLE_S = 0.02
+FETCH_S_MAX = 1.0
+
+
+class RecordBatch(NamedTuple):
+    """Records of one partition in the order of its log, without a hole: the log between `first` and `next` holds no
+    others.
+
+    `first` is where the fetch began, `next` where the following one will: past control records and aborted ones, which
+    the offsets of records alone don't tell. `end`: the partition's end as the broker last told it.
+    """
+
+    records: Sequence[FetchedRecord]
+    first: int
+    next: int
+    end: int
+
+
+class BatchSchema(Schema[Any, Any]):
+    """Hands the list through: the agent decodes all of it in one call."""
+
+    def compile(self, app: Any, **kwargs: Any) -> Any:
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, [], message)
+
+        return decode
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer, in lists; positions come from our checkpoints."""
+
+    logger = FAUST_LOG
+
+    app: StreamApp
+    _thread: ConsumerThread
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._untaken: set[TP] = set()  # of the last fetch
+        self._all_taken = asyncio.Event()
+        self._delivered: dict[TP, int] = {}  # behind the last list that an agent got
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand on what is fetched until stopped: all lists of a fetch at once, and fetch again when those of the input
+        are taken, so that what comes meanwhile waits in one list instead of behind many.
+
+        Faust hands on one message after the other, and turns the loop several times for each.
+        """
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self._forward()
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not self.app.should_stop:  # else it is how fetching ends
+                raise
+
+    async def _forward(self) -> None:
+        """The lists of one fetch."""
+        handing, topics_read = [], self.app.settings.topics_read
+        async for tp, message in self.getmany(timeout=FETCH_S_MAX):
+            read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
+            if read is None or message.offset >= read:
+                handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
+        self._untaken = {tp for tp, _, _ in handing if tp.topic == self.app.settings.input_topic}
+        self._all_taken.clear()
+        await asyncio.sleep(0)  # enough, unless an agent's queue is full
+        waiting = [forwarded_result for _, _, forwarded_result in handing if not forwarded_result.done()]
+        if waiting:
+            await self.wait_first(asyncio.wait(waiting), self.suspend_flow.wait())
+        for tp, offset, forwarded_result in handing:
+            if forwarded_result.done():
+                forwarded_result.result()
+            else:
+                forwarded_result.cancel()  # a rebalance began
+            self._read_offset[tp] = offset
+        if self._untaken:  # Faust may drop a list, so not for ever
+            await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
+
+    def taken(self, tp: TP) -> None:
+        """Judging of the list of `tp` begins."""
+        self._untaken.discard(tp)
+        if not self._untaken:
+            self._all_taken.set()
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
+        if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second
+            await self.sleep(IDLE_S)
+            return
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except WorkerFailure as error:  # at once: Faust logs its way through a crash
+            self.app.fail(error)
+            raise
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end
+            return
+        generation, spans = self.app.consumer_generation_id, self._thread.spans
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                first, following = spans[tp]
+                fetched = RecordBatch(batch, first, following, self._thread.end_now(tp))
+                self._delivered[TP(*tp)] = following
+                yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
+        for tp, high in self._ends_without_record(records):
+            end = high + 1
+            begin = spans[tp][1] if tp in records else self._thread.begin_now(tp)
+            yield tp, self._message(tp, RecordBatch((), end if begin is None else min(begin, end), end, end), high)
+
+    def _ends_without_record(self, records: Mapping[TP, Sequence[FetchedRecord]]) -> list[tuple[TP, int]]:
+        """Changelogs read to their end, where the end is a control record, which is never delivered: else recovery
+        waits on."""
+        recovery = cast(TableManager, self.app.tables).recovery
+        ended = []
+        for tp in recovery.active_tps if recovery.in_recovery else ():
+            high, position = recovery.active_highwaters.get(tp), self._thread.position_now(tp)
+            if (
+                high is not None
+                and position is not None
+                and position > high
+                and (tp not in records or records[tp][-1].offset < high)
+                and (-1 if recovery.active_offsets[tp] is None else recovery.active_offsets[tp]) < high
+            ):
+                ended.append((tp, high))
+        return ended
+
+    def _message(self, tp: TP, fetched: RecordBatch, offset: int) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            offset,
+            time.time(),
+            0,
+            [],
+            None,
+            cast(Any, fetched),
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """The input goes on where its memory stands, labels where the group committed, or that of the state version
+        before it, or at their beginning.
+
+        Faust calls it when the changelogs are read, and resumes the flow behind it, which empties the agents' queues.
+        What was fetched until then would be gone, unnoticed until the next list: so the flow stops here.
+        """
+        self.stop_flow()
+        assignment = self.assignment()
+        labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
+        offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}
+        if self.app.labels is not None:
+            self.app.labels.resume(offsets)
+        await self._thread.seek_all(offsets)
+        return offsets
+
+    async def seek_partition(self, tp: TP, offset: int) -> None:
+        await self._thread.seek_all({tp: offset})
+
+    async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Of the input for lag dashboards only, of labels for their next owner. Raises what aiokafka raises."""
+        await self._thread.commit_to_group(offsets)
+
+    @property
+    def knows_brokers(self) -> bool:
+        return self._thread._consumer is not None
+
+    async def extents(self, partitions: Sequence[TP]) -> dict[TP, tuple[int, int]]:
+        return await self._thread.extents(partitions) if partitions else {}
+
+    async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        return await self._thread.ends(partitions)
+
+    def end_now(self, tp: TP) -> int:
+        """The partition's end as the last fetch told it, 0 before the first."""
+        return self._thread.end_now(tp)
+
+    def behind(self, tp: TP, end: int, next_offset: int) -> int:
+        """Records between `next_offset` and `end`; none where only markers are, which are read but never handed on."""
+        position = self._thread.position_now(tp)
+        if position is not None and position >= end and self._delivered.get(tp, 0) <= next_offset:
+            return 0
+        return max(0, end - next_offset)
+
+    def check_group(self) -> None:
+        """Raises what ended this consumer's membership of its group, if anything has; nobody else would notice."""
+        consumer = self._thread._consumer
+        if consumer is not None and consumer._coordinator is not None:  # it comes to be while the consumer starts
+            consumer._coordinator.check_errors()
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust compares a monotonic clock with record times here: its errors mean nothing."""
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Topics are made and checked before the app starts (see `topics.cluster`)."""
+
+
+class BatchProducer(driver.Producer):
+    """Faust's producer; idempotent where the broker can, so that no retry repeats or reorders a decision."""
+
+    logger = FAUST_LOG
+
+    app: StreamApp
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True} if self.app.settings.checkpoint_mode == "transaction" else {}
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Topics are made and checked before the app starts (see `topics.cluster`)."""
+
+
+class BatchTransport(driver.Transport):
+    Consumer = BatchConsumer
+    Producer = BatchProducer
+
+
+def register_transport() -> None:
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:BatchTransport"

@@ -1,0 +1,102 @@
+"""Kafka that asks who comes: who may come in works as on a plain broker, who may not is told why in one sentence."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.connection_diagnosis import refusal, unreachable
+from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
+from tests.integration.stream.world import World
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+
+def fraudstream(brokers: Brokers, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fraudstream.cli.main", *arguments]
+    environment = os.environ | environment_of(brokers)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+
+
+@pytest.fixture
+def of_admin(secure_kafka: SecureCluster) -> Brokers:
+    return secure_kafka.brokers("admin")
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
+async def test_a_worker_judges_payments_over_sasl_and_tls(
+    of_admin: Brokers, mechanism: str, unique_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    world = World(msgspec.structs.replace(of_admin, mechanism=mechanism), unique_name, tmp_path, kafka=True)
+    await world.create_topics()
+    async with world.worker():
+        await world.publish(range(100))
+        assert len(await world.decisions(100)) == 100
+
+
+async def test_every_command_comes_in_by_the_settings(secure_kafka: SecureCluster, of_admin: Brokers) -> None:
+    for arguments in (
+        ("topics", "apply", "--replication", "1"),
+        ("topics", "check", "--replication", "1"),
+        ("generate", "--topic", "--speed", "0", "--count", "10"),
+        ("dead-letters", "list"),
+        ("dead-letters", "replay", "--all"),
+    ):
+        done = fraudstream(of_admin, *arguments)
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+
+
+COMMANDS = [
+    ("worker", "--metrics-port", "0"),
+    ("cases", "--metrics-port", "0"),
+    ("topics", "apply"),
+    ("topics", "check"),
+    ("generate", "--topic", "--count", "10"),
+    ("dead-letters", "list"),
+    ("dead-letters", "replay", "--all"),
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: " ".join(arguments[:2]))
+@pytest.mark.parametrize("wrong", ["password", "authority"])
+def test_who_is_not_let_in_ends_at_once_with_one_sentence(
+    secure_kafka: SecureCluster, arguments: tuple[str, ...], wrong: str
+) -> None:
+    brokers = secure_kafka.brokers("worker", "wrong") if wrong == "password" else secure_kafka.trusting_another()
+    done = fraudstream(brokers, *arguments)
+    # 78: the supervisor of a worker or case agent need not start it again
+    assert done.returncode == (78 if arguments[0] in ("worker", "cases") else 1)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fraudstream: ")
+    if wrong == "password":
+        assert "does not let user 'worker' in by SCRAM-SHA-512: it is unknown, or the password is wrong" in last
+    else:
+        assert "is not to be trusted" in last
+        assert "Set kafka.ssl_cafile" in last
+
+
+async def test_a_certificate_of_ours_lets_us_in(secure_kafka: SecureCluster) -> None:
+    certified = secure_kafka.certified()
+    assert await refusal(certified) is None
+    told = fraudstream(certified, "topics", "check")
+    assert "topic" in told.stdout + told.stderr  # what is missing there, or what this user may not see: it was let in
+    anonymous = Brokers(certified.servers, "SSL", cafile=certified.cafile)
+    assert "hangs up on a client that speaks SSL" in await unreachable(anonymous)
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT"])
+async def test_another_protocol_than_the_listener_s_is_told(of_admin: Brokers, protocol: str) -> None:
+    sentence = await unreachable(msgspec.structs.replace(of_admin, protocol=protocol))
+    assert "Set kafka.security_protocol as the broker's listener has it" in sentence
+
+
+async def test_tls_to_a_plain_listener_is_told(kafka: str) -> None:
+    assert "Set kafka.security_protocol as the broker's listener has it" in await unreachable(Brokers(kafka, "SSL"))
+    assert await refusal(Brokers(kafka)) is None

@@ -1,0 +1,94 @@
+"""What the desk of a partition tells of what comes twice. Kafka and the view are stand-ins."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.processor import CaseProcessor
+from fraudstream.cases.record import CaseRecord, Position, case_record, held_of
+from fraudstream.cases.store import CaseStore
+from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts.headers import origin_header, source_header
+from tests.unit.cases.events import action, alert
+
+
+class Counting(Unobserved):
+    def __init__(self) -> None:
+        self.repeats = self.mismatches = 0
+
+    def on_repeat(self, partition: int, *, kind: str) -> None:
+        self.repeats += 1
+
+    def on_mismatch(self, partition: int) -> None:
+        self.mismatches += 1
+
+
+class Emission:
+    def __init__(self) -> None:
+        self.sent: list[CaseRecord] = []
+
+    async def send(self, records: Any) -> None:
+        self.sent += records
+
+    async def emit(self, partition: int, cases: Any) -> int:
+        return len(cases) - 1
+
+
+def record_of(event: Alert | CaseAction, offset: int, headers: Any = ()) -> Any:
+    return SimpleNamespace(
+        topic="alerts",
+        partition=0,
+        offset=offset,
+        timestamp=0,
+        key=event.account_id.encode(),
+        value=msgspec.json.encode(event),
+        headers=headers,
+    )
+
+
+async def told_of(alerts: list[Alert]) -> Counting:
+    """What an observer has counted after these alerts."""
+    observer = Counting()
+    settings, view = SimpleNamespace(cases_topic="cases"), SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        0, CaseStore(), Position(), cast(Any, settings), cast(Any, Emission()), cast(Any, view), observer
+    )
+    for offset, event in enumerate(alerts):
+        processor.alert(record_of(event, offset))
+    await processor.emit()
+    return observer
+
+
+async def test_a_late_repeat_is_no_mismatch_for_its_first_verdict_has_left_the_memory() -> None:
+    observer = await told_of([alert("a1"), alert("a1", verdict_digest="f" * 16, late=True)])
+    assert (observer.repeats, observer.mismatches) == (1, 0)
+
+
+async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
+    observer = await told_of([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)])
+    assert (observer.repeats, observer.mismatches) == (2, 1)
+
+
+@pytest.mark.parametrize(("origin", "goes_to"), [([origin_header(3)], 3), ([], None)])
+async def test_labels_go_where_the_alert_says_that_the_payments_stand_not_to_the_deciding_stages_partition(
+    origin: list[tuple[str, bytes]], goes_to: int | None
+) -> None:
+    """None: where the key leads."""
+    emission, store = Emission(), CaseStore()
+    settings = SimpleNamespace(cases_topic="cases", payments_topic="payments")
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        0, store, Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
+    )
+    processor.alert(record_of(alert("a1"), 0, [source_header(7, 12), *origin]))
+    (held,) = store
+    stored = case_record("cases", 0, held, Position())
+    assert held_of(stored.value, stored.headers)[0] == held, "what the next owner reads"
+    processor.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
+    await processor.emit()
+    assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]

@@ -1,0 +1,92 @@
+"""When the consumer hands lists to agents, and when it does not. Faust around it is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+
+from fraudstream.stream.faust.transport import BatchConsumer
+
+TP0 = TP("payments", 0)
+
+
+class Consumer(BatchConsumer):
+    """A list is always there to be fetched; `seek_all` is its thread's."""
+
+    def __init__(self) -> None:
+        recovery = SimpleNamespace(in_recovery=False)
+        self.app = cast(
+            Any,
+            SimpleNamespace(
+                labels=None,
+                settings=SimpleNamespace(
+                    labels_topic="labels", topics_read=(TP0.topic, "labels"), input_topic=TP0.topic
+                ),
+                seek_offsets=lambda assignment: {TP0: 40},
+                consumer_generation_id=1,
+                tables=SimpleNamespace(recovery=recovery),
+                should_stop=False,
+            ),
+        )
+        thread = SimpleNamespace(
+            spans={TP0: (112, 113)},
+            end_now=lambda tp: 113,
+            committed_or_earliest=self.committed_or_earliest,
+            seek_all=self.seek_all,
+        )
+        self._thread = cast(Any, thread)
+        self._delivered = {}
+        self.suspend_flow = cast(Any, SimpleNamespace(set=lambda: None))
+        self.can_resume_flow = cast(Any, SimpleNamespace(clear=lambda: None))
+        self.flow_active = True
+        self.handed_meanwhile: list[TP] = []
+        self.brokers = asyncio.Event()  # they answer
+        self.brokers.set()
+
+    should_stop = False
+
+    def assignment(self) -> Any:
+        return {TP0}
+
+    def _get_active_partitions(self) -> Any:
+        return {TP0}
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
+        await self.brokers.wait()
+        return {TP0: [SimpleNamespace(offset=112)]}, {TP0}
+
+    async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
+        return {}
+
+    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+        self.handed_meanwhile = await self.forwarded_result()
+
+    async def forwarded_result(self) -> list[TP]:
+        return [tp async for tp, _ in self.getmany(1.0)]
+
+
+async def test_what_is_fetched_while_recovery_seeks_is_handed_to_nobody() -> None:
+    """Faust empties the agents' queues behind it: a list that came in between was missed only when a further one came,
+    so that the end of a quiet log was left unjudged."""
+    consumer = Consumer()
+    assert await consumer.forwarded_result() == [TP0]
+    assert await consumer.seek_to_committed() == {TP0: 40}
+    assert consumer.handed_meanwhile == []
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_fetching_that_is_cancelled_ends_in_silence_where_the_worker_stops(stopping: bool) -> None:
+    """Faust takes a cancellation in a rebalance for a crash of its fetcher, and logs it with a trace."""
+    consumer = Consumer()
+    consumer.brokers.clear()
+    fetching = asyncio.create_task(consumer._drain_messages(SimpleNamespace(should_stop=False)))
+    await asyncio.sleep(0)
+    consumer.app.should_stop = stopping  # type: ignore[misc]
+    fetching.cancel()
+    await asyncio.wait([fetching])
+    assert fetching.cancelled() is not stopping

@@ -1,0 +1,306 @@
+"""What a thread that fetches tells of the places where lists begin and end. The consumer is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.faust import consumer_thread
+from fraudstream.stream.faust.consumer_thread import ConsumerThread
+
+TP0 = TP("changelog", 0)
+
+
+class Thread(ConsumerThread):
+    """Fetches what it is told, and stands where it is told after it."""
+
+    def __init__(self, app: Any = None) -> None:
+        self.spans, self._passed, self._sought = {}, {}, {}
+        self._offset_gaps = None
+        self.app = app
+        self._commits = asyncio.Lock()
+        self._fetched_at = 0.0
+        self.at: int | None = 0
+        self.held = object()
+
+    def position_now(self, tp: Any) -> int | None:
+        return self.at
+
+    def _state(self, tp: Any) -> Any:
+        return self.held
+
+    async def fetch(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        offsets: list[int],
+        position: int,
+        earliest: int = 0,
+        assigned_anew: bool = False,
+        sought: int | None = None,
+    ) -> None:
+        async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+            if sought is not None:
+                self._sought[TP0] = self.held, sought
+            self.at = position
+            self.held = object() if assigned_anew else self.held
+            return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
+
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+        await self._fetch_records(Consumer(1_000, earliest=earliest), {TP0})
+
+
+async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    await thread.fetch(monkeypatch, [], position=4)  # the marker at 3, and nothing else
+    await thread.fetch(monkeypatch, [], position=5)  # and another
+    await thread.fetch(monkeypatch, [5, 6], position=7)
+    assert thread.spans[TP0] == (3, 7)
+
+
+async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_their_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Faust changes the set of active partitions in another thread, and aiokafka looks at it again when data comes."""
+    active, asked = {TP0}, []
+
+    async def fetched(_: Any, __: Any, partitions: set[TP], *___: Any) -> dict[TP, list[Any]]:
+        active.add(TP("changelog", 1))
+        asked.append(set(partitions))
+        return {}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+    await Thread()._fetch_records(Consumer(0), active)
+    assert asked == [{TP0}]
+    assert await Thread()._fetch_records(None, set()) == {}, "an empty set would mean all partitions to aiokafka"
+    assert len(asked) == 1
+
+
+async def test_what_was_passed_is_forgotten_where_the_consumer_was_sent_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [], position=4)
+    thread.at = 100
+    await thread.fetch(monkeypatch, [100], position=101)
+    assert thread.spans[TP0] == (100, 101)
+
+
+async def test_records_that_were_deleted_on_the_way_are_missed_even_after_a_fetch_of_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread()
+    await thread.fetch(monkeypatch, [], position=50)  # retention moved the consumer on
+    with pytest.raises(WorkerFailure, match="retention deleted the records 0 to 49"):
+        await thread.fetch(monkeypatch, [50], position=51, earliest=50)
+
+
+class Consumer:
+    def __init__(self, *ends: int, earliest: int = 0) -> None:
+        self.ends, self.earliest = list(ends), earliest
+        self._fetcher = SimpleNamespace(_records={})  # what is fetched ahead
+        self._max_poll_records = 5_000
+
+    async def beginning_offsets(self, partitions: Any) -> dict[TP, int]:
+        return dict.fromkeys(partitions, self.earliest)
+
+    async def end_offsets(self, partitions: Any) -> dict[TP, int]:
+        return dict.fromkeys(partitions, self.ends.pop(0) if len(self.ends) > 1 else self.ends[0])
+
+
+def thread_of(consumer: Consumer, wait_s: float) -> Thread:
+    app = SimpleNamespace(
+        settings=SimpleNamespace(checkpoint_mode="transaction"),
+        conf=SimpleNamespace(broker_request_timeout=2 * wait_s),
+        written_to=lambda tp: 42,
+    )
+    thread = Thread(app)
+    cast(Any, thread)._ensure_consumer = lambda: consumer
+    return thread
+
+
+async def test_the_end_of_a_changelog_is_not_told_before_our_own_transaction_has_ended() -> None:
+    thread = thread_of(Consumer(30, 30, 43), wait_s=10)
+    assert await thread._highwaters([TP0]) == {TP0: 43}
+
+
+async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_thread, "HIGHWATER_POLL_S", 0.001)
+    with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
+        await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
+
+
+async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Created again, or cut at its end: aiokafka would begin at the beginning, without a word."""
+    app = SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,)))
+    thread = Thread(app)
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
+        await thread.fetch(monkeypatch, [0, 1], position=2)
+
+
+async def test_a_partition_that_is_assigned_anew_during_a_fetch_does_not_go_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The group forgot the worker while the brokers were slow: it begins again at the group's offset."""
+    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    await thread.fetch(monkeypatch, [0, 1, 2], position=3)
+    await thread.fetch(monkeypatch, [1, 2], position=3, assigned_anew=True)
+    assert thread.spans[TP0] == (1, 3)
+    await thread.fetch(monkeypatch, [], position=1, assigned_anew=True)
+    await thread.fetch(monkeypatch, [], position=2, assigned_anew=True)
+    assert thread.begin_now(TP0) == 2, "no markers were passed on the way there"
+
+
+async def test_a_partition_that_is_sought_during_a_fetch_is_read_from_there_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group's offset, where it stood until then, may lie far before or behind: nobody has read what is between."""
+    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    thread.at = 10
+    await thread.fetch(monkeypatch, [40, 41], position=42, sought=40)
+    assert thread.spans[TP0] == (40, 42)
+    await thread.fetch(monkeypatch, [20], position=21, sought=20)
+    assert thread.spans[TP0] == (20, 21)
+    await thread.fetch(monkeypatch, [], position=50, sought=50)
+    assert thread.begin_now(TP0) == 50
+    await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
+    assert thread.spans[TP0] == (30, 31), "sought before it was assigned anew"
+
+
+def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
+    """What one fetch after the other gives: records from an offset to before another. `sought`: before the last."""
+    to_come = list(answers)
+    thread.app = cast(Any, SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+
+    async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+        first, end = to_come.pop(0)
+        if sought and not to_come:
+            thread._sought[TP0] = thread.held, first
+        thread.at = end
+        return {TP0: [SimpleNamespace(offset=offset) for offset in range(first, end)]} if end > first else {}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+
+
+async def offsets_fetched(thread: Thread, consumer: Consumer) -> list[int]:
+    records = await thread._fetch_records(consumer, {TP0}, timeout=1.0, max_records=5_000)
+    return [record.offset for record in records.get(TP0, ())]
+
+
+async def test_what_came_since_it_was_fetched_ahead_goes_into_the_same_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record was fetched ahead while judging took its time: the hundred behind it waited for another round."""
+    thread, consumer = Thread(), Consumer(1_000)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (1, 100))
+    assert await offsets_fetched(thread, consumer) == list(range(100))
+    assert thread.spans[TP0] == (0, 100)
+
+
+async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread, consumer = Thread(), Consumer(1_000)
+    answering(thread, monkeypatch, (0, 1))
+    assert await offsets_fetched(thread, consumer) == [0], "it came while it was waited for"
+    consumer._fetcher._records[TP0] = "much"
+    answering(thread, monkeypatch, (1, 1 + consumer_thread.FEW_RECORDS))
+    assert len(await offsets_fetched(thread, consumer)) == consumer_thread.FEW_RECORDS
+    thread._fetched_at = time.monotonic() + 1.0
+    answering(thread, monkeypatch, (1_001, 1_002))
+    assert await offsets_fetched(thread, consumer) == [1_001], "fetched just now"
+
+
+async def test_what_was_lost_between_a_fetch_ahead_and_the_next_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka goes on where the log now begins, without a word; and where it ends, if it was cut off."""
+    for since, earliest, told in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "goes back")):
+        thread, consumer = Thread(), Consumer(1_000, earliest=earliest)
+        consumer._fetcher._records[TP0] = "a record"
+        answering(thread, monkeypatch, (0, 1), since)
+        with pytest.raises(WorkerFailure, match=told):
+            await offsets_fetched(thread, consumer)
+
+
+async def test_what_was_fetched_before_a_seek_is_not_put_before_what_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread, consumer = Thread(), Consumer(1_000)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (40, 42), sought=True)
+    assert await offsets_fetched(thread, consumer) == [40, 41]
+    assert thread.spans[TP0] == (40, 42)
+    thread._fetched_at = 0.0
+    answering(thread, monkeypatch, (42, 43), (60, 60), sought=True)
+    assert await offsets_fetched(thread, consumer) == [], "and nothing stands there"
+
+
+class Coordinator(Consumer):
+    """Away, so that commits wait for it, until it is `back`."""
+
+    def __init__(self) -> None:
+        super().__init__(43)
+        self.back = asyncio.Event()
+        self.waiting, self.committed = 0, list[Any]()
+
+    async def commit(self, offsets: Any) -> None:
+        self.waiting += 1
+        try:
+            await self.back.wait()
+            self.committed.append(offsets)
+        finally:
+            self.waiting -= 1
+
+
+async def all_ran() -> None:
+    """Every task has gone on until it waits for what does not come. Turns of the loop: a time may be too short."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def give_up_on_a_commit(thread: Thread) -> None:
+    waiting = asyncio.create_task(thread.commit_to_group({TP0: 7}))
+    await all_ran()
+    waiting.cancel()
+    await all_ran()
+    assert waiting.cancelled()
+
+
+async def test_commits_that_wait_for_an_absent_coordinator_hold_up_nothing_and_do_not_add_up() -> None:
+    """They went through the queue of two workers that fetching needs, and stayed there when they had timed out. One
+    that has begun comes to its end: cancelled in its midst, it once took a worker's fetching with it."""
+    coordinator = Coordinator()
+    thread = thread_of(coordinator, wait_s=10)
+    cast(Any, thread).thread_loop = asyncio.get_running_loop()
+    cast(Any, thread)._state = lambda tp: None
+    for _ in range(3):
+        await give_up_on_a_commit(thread)
+    waiting = [asyncio.create_task(thread.commit_to_group({TP0: offset})) for offset in (8, 9)]
+    assert await thread.ends([TP0]) == {TP0: 43}
+    await all_ran()
+    assert coordinator.waiting == 1
+
+    coordinator.back.set()
+    await asyncio.gather(*waiting)
+    assert coordinator.committed == [{TP0: 7}, {TP0: 8}, {TP0: 9}]
+
+
+async def test_a_commit_that_fails_when_nobody_waits_any_more_fails_in_silence() -> None:
+    """asyncio told of it with a traceback, in the log of a worker whose broker had come back."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    coordinator = Coordinator()
+    coordinator.committed = None  # type: ignore[assignment]  # what it does when it is back fails
+    thread = thread_of(coordinator, wait_s=10)
+    cast(Any, thread).thread_loop = asyncio.get_running_loop()
+    await give_up_on_a_commit(thread)
+    coordinator.back.set()
+    await all_ran()
+    assert coordinator.waiting == 0
+    gc.collect()
+    assert told == []
