@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fraudstream.engine.duration import parse_duration
+from fraudstream.contracts.duration import parse_duration
 
 
 def duration_ms(text: str) -> int:
