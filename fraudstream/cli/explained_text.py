@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from fraudstream.cli import verdict_text
-from fraudstream.cli.verdict_text import heading, indented, moment
+from fraudstream.cli.verdict_text import heading, indented, time_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +43,7 @@ def _print_verdict(console: Console, explained: Explained) -> None:
         Text(f"{payment.event_id}: {payment.amount} {payment.currency} {what} of {payment.account_id}", style="bold")
     )
     lines = [
-        f"occurred {moment(decision.occurred_at_ms)}, published {moment(explained.published_at_ms)}",
+        f"occurred {time_text(decision.occurred_at_ms)}, published {time_text(explained.published_at_ms)}",
         f"stands at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
         f"{explained.records_before:,} records before it were applied",
         f"rule set {explained.rule_set}",

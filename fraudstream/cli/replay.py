@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from fraudstream.cli.duration_flag import duration_ms
-from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.time_flags import duration_ms
+from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue, Summary
@@ -132,7 +133,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
             raise Failure(f"{path}:{number}: no entry of a list: {error}.") from error
         if entry.list not in rule_set.lists:
             raise Failure(
-                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest(entry.list, rule_set.lists)}"
+                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
             )
         found.append(entry)
     return found

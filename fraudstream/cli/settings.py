@@ -22,16 +22,15 @@ from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.shipped import shipped
+from fraudstream.contracts.duration import parse_duration
+from fraudstream.contracts.nearest_name import nearest_or_all
 
 FILE_DEFAULT = "fraudstream.toml"
 ALL_STAGES = "all"
 ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
-
-
-_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class RedisSettings(msgspec.Struct, frozen=True):
@@ -96,7 +95,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
     @property
     def too_far_ahead_ms(self) -> int:
-        return int(self.too_far_ahead[:-1]) * _UNIT_MS[self.too_far_ahead[-1]]
+        """The same in milliseconds."""
+        return parse_duration(self.too_far_ahead)
 
 
 class CasesSettings(msgspec.Struct, frozen=True):
@@ -259,7 +259,7 @@ def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     found = []
     for section, table in document.items():
         if section not in SECTIONS:
-            raise Failure(f"{path}: unknown section [{section}]. {nearest(section, SECTIONS)}")
+            raise Failure(f"{path}: unknown section [{section}]. {nearest_or_all(section, SECTIONS)}")
         if not isinstance(table, dict):
             raise Failure(f"{path}: '{section}' must be a section: [{section}].")
         for name, value in table.items():
@@ -288,16 +288,17 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, ob
             and not variable.startswith(_TESTS_ONLY)
             and not _SERVICE_LINK.search(variable)
         ):
-            raise Failure(f"environment: unknown variable {variable}. {nearest(variable, settings)}")
+            raise Failure(f"environment: unknown variable {variable}. {nearest_or_all(variable, settings)}")
     return found
 
 
 def _known(section: str, name: str, origin: str) -> None:
     if section not in SECTIONS:
-        raise Failure(f"{origin}: unknown section [{section}]. {nearest(section, SECTIONS)}")
+        raise Failure(f"{origin}: unknown section [{section}]. {nearest_or_all(section, SECTIONS)}")
     if name not in SECTIONS[section].__struct_fields__:
         raise Failure(
-            f"{origin}: unknown setting '{name}' in [{section}]. {nearest(name, SECTIONS[section].__struct_fields__)}"
+            f"{origin}: unknown setting '{name}' in [{section}]. "
+            f"{nearest_or_all(name, SECTIONS[section].__struct_fields__)}"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fraudstream.contracts import Evidence, FeatureValue, ScorePart
+from fraudstream.contracts.timestamps import utc_text
 
 INDENT = 2
 
@@ -74,13 +74,9 @@ def features(values: Sequence[FeatureValue]) -> Table:
     )
 
 
-def moment(at_ms: int) -> str:
-    """A time in UTC, to the millisecond.
-
-    >>> moment(1_772_625_600_120)
-    '2026-03-04T12:00:00.120Z'
-    """
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def time_text(at_ms: int) -> str:
+    """A time, ms since the epoch, in RFC 3339, UTC, to the millisecond."""
+    return utc_text(at_ms, "milliseconds")
 
 
 def _table(rows: Iterable[Sequence[str]]) -> Table:

@@ -16,12 +16,12 @@ import msgspec
 
 from fraudstream.backtest.label_order import LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
-from fraudstream.cli.event_publisher import EventPublisher
 from fraudstream.cli.up.in_flight_payments import WAITING_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
+from fraudstream.operations.event_publisher import EventPublisher
 
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFile

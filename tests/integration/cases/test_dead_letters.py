@@ -13,7 +13,7 @@ import pytest
 from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import FEATURES_HEADER, source_header
-from fraudstream.stream.dead_letter_replay import REPLAYED_FROM
+from fraudstream.operations.dead_letters import REPLAYED_FROM
 from tests.integration.stream.world import World, payment
 
 TRACE = ("trace", b"\x00\xff")
@@ -176,7 +176,7 @@ async def test_a_list_is_limited_and_says_how_many_there_are(world: World, cli: 
         (("show", "nonsense"), "write PARTITION:OFFSET"),
         (("show", "0:5"), "no dead letter at 0:5"),
         (("show", "99:0"), "no dead letter at 99:0"),
-        (("replay", "--all", "--edit", "file"), "name it with --position"),
+        (("replay", "--all", "--edit", "file"), "name its letter with --position"),
         (("replay", "--position", "0:0", "--edit", "no-such-file"), "cannot read it"),
         (("replay", "--all", "--with", "no-such-command-here"), "there is no such command"),
     ],
