@@ -20,7 +20,7 @@ _HEADINGS = ("CASE", "SEVERITY", "SCORE", "OPENED", "STATE", "ACCOUNT", "ALERTS"
 
 
 def print_cases(cases: Sequence[Case]) -> None:
-    """One line each under column headings, amounts and rules at its end: lines are not wrapped, so that they sort."""
+    """One line each under column headings, amounts and rules last. Lines are not wrapped, so they can be sorted."""
     if not cases:
         print("no cases")
         return
@@ -32,7 +32,7 @@ def print_cases(cases: Sequence[Case]) -> None:
 
 
 def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
-    """`alerts`: those that could be had, by id; `missing`: why another could not."""
+    """Print a case. `alerts`: those that could be read, by id; `missing`: why others could not."""
     console = verdict_text.console()
     console.print(Text(f"Case {case.case_id} of {case.account_id}", style="bold"))
     state = case.disposition or case.assignee or ""

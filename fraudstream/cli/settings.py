@@ -1,4 +1,4 @@
-"""The settings: a TOML file, environment variables over it, flags over both; each with the place it came from.
+"""The settings: a TOML file, environment variables over it, flags over both; each with where it came from.
 
     [worker]                                   # fraudstream.toml
     checkpoint_interval_s = 2.0
@@ -36,7 +36,9 @@ ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
 class RedisSettings(msgspec.Struct, frozen=True):
     """[redis]"""
 
-    url: Annotated[str, Meta(min_length=1, description="where the analysts' view is kept")] = "redis://127.0.0.1:6379/0"
+    url: Annotated[str, Meta(min_length=1, description="Redis that holds the analysts' view of cases")] = (
+        "redis://127.0.0.1:6379/0"
+    )
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -45,22 +47,24 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     group: Annotated[
         str,
         Meta(
-            pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group, and the first part of the changelog's name"
+            pattern="^[A-Za-z0-9._-]{1,100}$",
+            description="consumer group, and first part of the changelog topic's name",
         ),
     ] = "fraudstream"
     processes: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | None,
-        Meta(description="worker processes under a supervisor that starts them again; by default one, without it"),
+        Meta(description="worker processes under a supervisor that restarts them; by default one, unsupervised"),
     ] = None
     stage: Annotated[
         str,
-        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose past this worker keeps; all: of each one"),
+        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose state this worker keeps, or all"),
     ] = ALL_STAGES
     state_version: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
+        int,
+        Meta(ge=1, le=1_000_000, description="version of the state: raise it to backfill a new one beside that in use"),
     ] = 1
     backfill: Annotated[
-        bool, Meta(description="build the memory of a new state version from the log, and decide once it is activated")
+        bool, Meta(description="backfill a new state version from the log, and decide once it is activated")
     ] = False
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
@@ -70,10 +74,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     ] = None
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
-        Meta(description="a name of this worker alone, kept over restarts, so that a restart moves no partitions"),
+        Meta(description="unique name of this worker, the same after a restart, so that a restart moves no partitions"),
     ] = None
     session_timeout_s: Annotated[
-        float, Meta(ge=1, le=300, description="a worker silent for so long loses its partitions")
+        float, Meta(ge=1, le=300, description="a worker that sends no heartbeat for so long loses its partitions")
     ] = 10.0
     checkpoint_interval_s: Annotated[float, Meta(gt=0, le=3600, description="time between checkpoints")] = 5.0
     checkpoint_bytes_max: Annotated[
@@ -82,14 +86,14 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     checkpoint_mode: Annotated[
         Literal["transaction", "batch"],
         Meta(
-            description="transaction: Apache Kafka; batch: one writer on a broker without sound transactions (embedded)"
+            description="transaction: on Apache Kafka; batch: on a broker without transactions (embedded), with one writer"
         ),
     ] = "transaction"
     too_far_ahead: Annotated[
         str,
         Meta(
             pattern="^[1-9][0-9]{0,8}(s|m|h|d)$",
-            description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
+            description="a payment that occurs later than this after its publication is a dead letter: 90s, 15m, 6h, 1d",
         ),
     ] = "1d"
 
@@ -114,9 +118,9 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     """[metrics]"""
 
     host: Annotated[
-        str, Meta(min_length=1, description="address that Prometheus scrapes; loopback unless you say so")
+        str, Meta(min_length=1, description="address that Prometheus scrapes; by default loopback only")
     ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0: any free one")] = 9464
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port of the metrics; 0: any free one")] = 9464
 
 
 class RulesSettings(msgspec.Struct, frozen=True):
@@ -133,23 +137,27 @@ TopicName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
 class TopicsSettings(msgspec.Struct, frozen=True):
     """[topics]"""
 
-    payments: Annotated[TopicName, Meta(description="the log: payments and labels, in; keyed by account_id")] = (
+    payments: Annotated[TopicName, Meta(description="input, the log: payments and labels, keyed by account_id")] = (
         "payments"
     )
-    labels: Annotated[TopicName, Meta(description="labels of publishers that cannot write to the log, in")] = "labels"
-    decisions: Annotated[TopicName, Meta(description="one for every payment, out")] = "decisions"
-    alerts: Annotated[TopicName, Meta(description="verdicts worth a person's time, out")] = "alerts"
-    cases: Annotated[TopicName, Meta(description="cases, the newest record of each is the whole case, out")] = "cases"
-    case_actions: Annotated[TopicName, Meta(description="what analysts did to cases, in")] = "case-actions"
-    dead_letters: Annotated[TopicName, Meta(description="what could not be judged, out")] = "dead-letters"
-    controls: Annotated[TopicName, Meta(description="rule sets, and the entries of lists")] = "controls"
+    labels: Annotated[TopicName, Meta(description="input: labels of publishers that cannot write to the log")] = (
+        "labels"
+    )
+    decisions: Annotated[TopicName, Meta(description="output: a decision for every payment")] = "decisions"
+    alerts: Annotated[TopicName, Meta(description="output: verdicts worth a person's time")] = "alerts"
+    cases: Annotated[TopicName, Meta(description="output: cases; the newest record of each is the whole case")] = (
+        "cases"
+    )
+    case_actions: Annotated[TopicName, Meta(description="input: actions of analysts on cases")] = "case-actions"
+    dead_letters: Annotated[TopicName, Meta(description="output: records that could not be decided")] = "dead-letters"
+    controls: Annotated[TopicName, Meta(description="rule sets, and entries of lists")] = "controls"
     partitions: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,
         Meta(description="partitions of the topics keyed by account, in place of topics.yaml's"),
     ] = None
     replication: Annotated[
         Annotated[int, Meta(ge=1, le=10)] | None,
-        Meta(description="copies of each topic, in place of topics.yaml's; 1 on a single broker"),
+        Meta(description="replicas of each topic, in place of topics.yaml's; 1 on a single broker"),
     ] = None
 
 
@@ -229,9 +237,7 @@ def load_settings(
         values[section][name] = _converted(section, name, value, origin, strict)
         origins[f"{section}.{name}"] = origin
 
-    if not Path(
-        RulesSettings().directory
-    ).is_dir():  # not in a project of its own: the rules that came with the program
+    if not Path(RulesSettings().directory).is_dir():  # no rules directory here: the rules that ship with the program
         put("rules", "directory", str(shipped("rules")), "shipped", strict=True)
     for section, name, value, origin in _from_file(file):
         put(section, name, value, origin, strict=True)
@@ -268,7 +274,7 @@ def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     return found
 
 
-# Kubernetes tells every pod of the services beside it in variables such as FRAUDSTREAM_REDIS_PORT_6379_TCP: not ours.
+# Kubernetes sets variables such as FRAUDSTREAM_REDIS_PORT_6379_TCP for every service in the namespace: not ours.
 _SERVICE_LINK = re.compile(r"(^|_)(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)$")
 _TESTS_ONLY = ENVIRONMENT_PREFIX + "TEST_"
 

@@ -43,8 +43,8 @@ class CaseActionResult(NamedTuple):
 
 
 class RejectedActionError(OperationError):
-    """The case agent rejected the action: it changed nothing. `code`: why, where that can be told from the newest state
-    of the case; else None."""
+    """The case agent rejected the action: it changed nothing. `code`: why, where the newest state of the case shows
+    it; else None."""
 
     def __init__(self, action: CaseAction, code: RefusalCode | None, sentence: str) -> None:
         super().__init__(f"The case agent rejected '{action.action}': {sentence}")
@@ -53,12 +53,12 @@ class RejectedActionError(OperationError):
 
 
 class NoAnswerError(OperationError):
-    """No answer came within `seconds`. The action is in the log at `offset`, so it may still be carried out."""
+    """No answer came within `seconds`. The action is in the log at `offset`, so it may still take effect."""
 
     def __init__(self, action: CaseAction, topic: str, partition: int, offset: int, seconds: float) -> None:
         super().__init__(
             f"No case agent answered within {seconds:g} s: '{action.action}' is at offset {offset} of "
-            f"{topic}-{partition}, and is carried out as soon as an agent runs. Is `fraudstream cases` running?"
+            f"{topic}-{partition}, and takes effect as soon as an agent runs. Is `fraudstream cases` running?"
         )
         self.action = action
         self.topic = topic
@@ -138,8 +138,8 @@ class _Answers:
         self._consumer.seek(self._cases, await from_the_beginning(self._consumer, self._cases))
 
     async def wait(self, action_id: str, offset: int, seconds: float) -> bool:
-        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` tells a rejection from a
-        time-out."""
+        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` distinguishes a rejection
+        from a time-out."""
         deadline = time.monotonic() + seconds
         asked_at = 0.0
         while (now := time.monotonic()) < deadline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class OperationError(Exception):
-    """An operation was not carried out. `sentence`: what was wrong, where, and what to do, for a person.
+    """An operation failed. `sentence`: what was wrong, where, and what to do, for a person.
 
     Subclasses keep the facts as attributes, for programs.
     """

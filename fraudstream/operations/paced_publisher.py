@@ -28,15 +28,19 @@ class EventSequence(Protocol):
     ascending; int64, shape (len(events),). `backtest.label_order.Events` fits."""
 
     @property
-    def events(self) -> Sequence[Payment | Label]: ...
+    def events(self) -> Sequence[Payment | Label]:
+        """The events, in order."""
+
     @property
-    def at_ms(self) -> Int64Array: ...
+    def at_ms(self) -> Int64Array:
+        """When each is due."""
 
 
 class Publisher(Protocol):
-    """Where events go; `EventPublisher` fits. `publish` waits where too much is in flight."""
+    """Where events go; `EventPublisher` fits. `publish` waits while too many are in flight."""
 
-    async def publish(self, events: Sequence[Payment | Label]) -> None: ...
+    async def publish(self, events: Sequence[Payment | Label]) -> None:
+        """Take the events, in order."""
 
 
 class Due(NamedTuple):

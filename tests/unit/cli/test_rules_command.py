@@ -75,9 +75,9 @@ def test_a_failing_case_is_a_line_with_expected_and_actual(rules: Path, capsys: 
 
 def test_a_directory_without_rules_is_one_plain_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(tmp_path / "none")]) == 1
-    assert "is no directory of rules" in capsys.readouterr().err
+    assert "is not a directory of rules" in capsys.readouterr().err
     assert main(["rules", "check", str(tmp_path)]) == 1
-    assert "holds no rules" in capsys.readouterr().err
+    assert "contains no rules" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_utf8_is_one_plain_sentence(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
