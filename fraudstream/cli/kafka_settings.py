@@ -41,7 +41,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, unencrypted")] = None
 
     def brokers(self) -> Brokers:
-        """What clients are made from. Raises `Failure` where settings contradict each other or a file cannot be read."""
+        """What clients are made from. Raises `Failure` where settings contradict each other or a file is unreadable."""
         self._check()
         brokers = Brokers(
             servers=self.bootstrap_servers,

@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--lists",
         metavar="FILE",
         type=Path,
-        help='list entries that count from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
+        help='list entries from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
     parser.add_argument(
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"

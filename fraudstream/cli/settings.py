@@ -85,15 +85,13 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     ] = 64 * 1024 * 1024
     checkpoint_mode: Annotated[
         Literal["transaction", "batch"],
-        Meta(
-            description="transaction: on Apache Kafka; batch: on a broker without transactions (embedded), with one writer"
-        ),
+        Meta(description="transaction: Apache Kafka; batch: a broker without transactions (embedded), one writer"),
     ] = "transaction"
     too_far_ahead: Annotated[
         str,
         Meta(
             pattern="^[1-9][0-9]{0,8}(s|m|h|d)$",
-            description="a payment that occurs later than this after its publication is a dead letter: 90s, 15m, 6h, 1d",
+            description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
         ),
     ] = "1d"
 
