@@ -39,6 +39,13 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    for action in (_add_list(actions), _add_show(actions), _add_replay(actions)):
+        add_setting(action, "kafka.bootstrap_servers")
+        add_setting(action, "topics.dead_letters", "--topic")
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_list(actions: Subparsers) -> argparse.ArgumentParser:
     listing = actions.add_parser(
         "list",
         help="the dead letters, and how many there are by reason",
@@ -53,6 +60,10 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="COUNT",
         help="list at most COUNT letters; all are counted (default: 50)",
     )
+    return listing
+
+
+def _add_show(actions: Subparsers) -> argparse.ArgumentParser:
     show = actions.add_parser(
         "show",
         help="one letter in full: headers, key, bytes as text or as hexadecimal",
@@ -60,6 +71,10 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument("position", metavar="POSITION")
+    return show
+
+
+def _add_replay(actions: Subparsers) -> argparse.ArgumentParser:
     replay = actions.add_parser(
         "replay",
         help="send records back to the topic they came from, corrected or as they are",
@@ -88,10 +103,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="send the output of COMMAND, which gets the bytes on stdin",
     )
     replay.add_argument("--rekey", action="store_true", help="use the account_id in the bytes as the key")
-    for action in (listing, show, replay):
-        add_setting(action, "kafka.bootstrap_servers")
-        add_setting(action, "topics.dead_letters", "--topic")
-        action.add_argument("--json", action="store_true", help="print JSON")
+    return replay
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -183,7 +195,7 @@ async def _chosen(letters: DeadLetterLog, args: argparse.Namespace) -> AsyncIter
 
 def _correction(args: argparse.Namespace) -> Correction:
     """What the flags make of a record. Raises `Failure`."""
-    from fraudstream.operations.dead_letters import keyed_by_account, unchanged, with_command, with_value
+    from fraudstream.operations.dead_letter_corrections import keyed_by_account, unchanged, with_command, with_value
 
     correction: Correction = unchanged
     if args.edit:

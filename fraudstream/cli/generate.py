@@ -53,6 +53,19 @@ def add_parser(subparsers: Subparsers) -> None:
     to.add_argument(
         "--topic", metavar="NAME", nargs="?", const="", help="publish, to NAME or the payments topic, as time goes by"
     )
+    _add_plan(parser)
+    parser.add_argument(
+        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
+    )
+    parser.add_argument(
+        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    parser.add_argument("--json", action="store_true", help="print counts as JSON")
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    """The flags of a `GeneratorPlan`."""
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="another seed, other payments (default: 1)")
     parser.add_argument(
         "--count", metavar="N", type=int, help="payments (default: 100000 to a file, endless to a topic)"
@@ -73,16 +86,14 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
     )
     parser.add_argument(
-        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
-    )
-    parser.add_argument(
-        "--history", metavar="TIME", type=duration_ms, default="0", help="so much of the past first, as fast as it goes"
+        "--history",
+        metavar="TIME",
+        type=duration_ms,
+        default="0",
+        help="publish so much of the past first, at once",
     )
     parser.add_argument(
         "--fraud-share", metavar="X", type=float, default=0.005, help="of the payments (default: 0.005)"
-    )
-    parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
     parser.add_argument(
         "--run",
@@ -90,8 +101,6 @@ def add_parser(subparsers: Subparsers) -> None:
         help="part of every event_id, so that two runs into one topic are not each other's repeats (default: the seed "
         "to a file, the time of the start to a topic)",
     )
-    add_setting(parser, "kafka.bootstrap_servers")
-    parser.add_argument("--json", action="store_true", help="print counts as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

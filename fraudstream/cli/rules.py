@@ -31,6 +31,11 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    _add_check_and_test(actions)
+    _add_activate_and_active(actions)
+
+
+def _add_check_and_test(actions: Subparsers) -> None:
     check = actions.add_parser(
         "check",
         help="list every fault, with its line and column; exit code 1 if there is one",
@@ -43,6 +48,12 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="example:\n  fraudstream rules test --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for action in (check, test):
+        _add_directory(action)
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_activate_and_active(actions: Subparsers) -> None:
     activate = actions.add_parser(
         "activate",
         help="put the rules in force from one record of each partition on",
@@ -54,20 +65,21 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog='example:\n  fraudstream rules activate rules --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_directory(activate)
     activate.add_argument("--skip-tests", action="store_true", help="do not run the test cases first")
+    author_flags.add_flags(activate)
     active = actions.add_parser(
         "active",
         help="which rules are in force, by the workers' last checkpoints",
         epilog="example:\n  fraudstream rules active --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for action in (check, test, activate):
-        action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
-    for action in (check, test):
-        action.add_argument("--json", action="store_true", help="print JSON")
-    author_flags.add_flags(activate)
     for action in (activate, active):
         cluster_command.add_flags(action)
+
+
+def _add_directory(action: argparse.ArgumentParser) -> None:
+    action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""`fraudstream rules check` and `test`: every fault and every failing case is shown, and the exit code says so."""
+"""`fraudstream rules check` and `test`: every fault and every failing case is shown, with exit code 1."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_sound_rules_are_said_to_be_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sound_rules_are_reported_as_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(rules)]) == 0
     assert "is sound: rule set" in capsys.readouterr().out
 
@@ -92,7 +92,7 @@ def test_check_reads_the_cases_too(rules: Path, capsys: pytest.CaptureFixture[st
     assert f"{rules}/dormant/waking.test.yaml:5:13: expect can't be 'burns'" in capsys.readouterr().err
 
 
-def test_files_that_are_not_read_are_told(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_read_are_named(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (rules / "dormant/more.yml").write_text("")
     (rules / "dormant/deeper").mkdir()
     (rules / "dormant/deeper/rule.yaml").write_text("")
