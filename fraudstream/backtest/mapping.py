@@ -7,10 +7,8 @@ the file and the place.
 
 from __future__ import annotations
 
-import difflib
 import string
 import typing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +17,8 @@ import yaml
 
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
+from fraudstream.contracts.nearest_name import nearest
+from fraudstream.contracts.timestamps import parse_utc_ms
 
 ROW = "row"  # in a template: the number of the row, counted from 1 below the header
 _INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # where the wheel puts examples/mappings
@@ -167,10 +167,10 @@ def load_mapping(name_or_path: str) -> Mapping:
     if path.suffix not in (".yaml", ".yml"):
         shipped = shipped_mappings()
         if name_or_path not in shipped:
-            nearest = difflib.get_close_matches(name_or_path, shipped, 1, 0.4)
-            hint = f" Nearest: {nearest[0]!r}." if nearest else ""
             raise MappingError(
-                name_or_path, f"no mapping of this name.{hint} There are {', '.join(shipped)}; or give a .yaml file."
+                name_or_path,
+                f"no mapping of this name.{nearest(name_or_path, shipped)} There are {', '.join(shipped)}; "
+                "or give a .yaml file.",
             )
         path = shipped[name_or_path]
     try:
@@ -237,7 +237,7 @@ def _check_source(path: str, field: str, source: _Source) -> None:
             raise refuse("since needs a unit.")
         if source.since is not None:
             try:
-                datetime.fromisoformat(source.since)
+                parse_utc_ms(source.since, zone_required=False)
             except ValueError as error:
                 raise refuse(f"since is {source.since!r}, which is no time in ISO 8601.") from error
         if source.unit is not None and source.format is not None:
@@ -250,7 +250,6 @@ def _check_source(path: str, field: str, source: _Source) -> None:
         choices = choices_of(field) or (tuple(EXPONENTS) if field == "currency" else ())
         for value in results:
             if choices and value not in choices:
-                nearest = difflib.get_close_matches(value, choices, 1, 0.4)
-                raise refuse(f"{value!r} is none of its values." + (f" Nearest: {nearest[0]!r}." if nearest else ""))
+                raise refuse(f"{value!r} is none of its values.{nearest(value, choices)}")
         if source.otherwise is not None and source.values is None:
             raise refuse("otherwise needs values.")

@@ -6,7 +6,6 @@ event nobody wrote.
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Iterable
 from itertools import repeat
@@ -31,6 +30,7 @@ from fraudstream.backtest.mapping import (
 )
 from fraudstream.backtest.time_columns import Int64Array, event_times, first_not_number, first_true
 from fraudstream.contracts.currency import EXPONENTS
+from fraudstream.contracts.nearest_name import nearest
 from fraudstream.contracts.payment import Payment
 
 LABEL_FRAUD, LABEL_GENUINE, LABEL_NONE = 1, 0, -1
@@ -159,9 +159,7 @@ class _Rows:
         if source.otherwise is None and pc.any(unknown).as_py():
             index = first_true(unknown)
             value = texts[index].as_py()
-            nearest = difflib.get_close_matches(value, known, 1, 0.4)
-            hint = f" Nearest: {nearest[0]!r}." if nearest else ""
-            raise self._fault(index, name, f"{value!r} is none of the mapping's values.{hint}")
+            raise self._fault(index, name, f"{value!r} is none of the mapping's values.{nearest(value, known)}")
         meanings = pa.array([meaning or None for meaning in source.values.values()], pa.string())
         return pc.if_else(unknown, pa.scalar(source.otherwise or None, pa.string()), meanings.take(found))
 

@@ -20,15 +20,15 @@ Beside `<name>.yaml` stands `<name>.test.yaml`:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import NamedTuple, get_args
 
 import msgspec
 
+from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.timestamps import parse_utc_ms
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.duration import parse_duration
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Fault, Type
 from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
@@ -221,10 +221,7 @@ def _words(node: Node) -> dict[str, str]:
 
 def _moment(node: Node) -> int:
     try:
-        moment = datetime.fromisoformat(node.word("now"))
-        if moment.tzinfo is None:
-            raise ValueError
+        return parse_utc_ms(node.word("now"))
     except ValueError:
         node.fault("'now' must be a date and time with its zone, such as 2026-03-04T02:30:00Z.")
         return NOON
-    return round(moment.timestamp() * 1000)

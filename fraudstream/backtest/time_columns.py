@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,20 @@ import pyarrow.compute as pc
 
 from fraudstream.backtest.file_error import ColumnFault
 from fraudstream.backtest.mapping import TimeSource
+from fraudstream.contracts.duration import UNITS_MS
+from fraudstream.contracts.timestamps import parse_utc_ms
 
 Int64Array = npt.NDArray[np.int64]
 
-_UNIT_MS = {"milliseconds": 1, "seconds": 1_000, "minutes": 60_000, "hours": 3_600_000, "days": 86_400_000}
+_UNIT_MS = {
+    "milliseconds": UNITS_MS["ms"],
+    "seconds": UNITS_MS["s"],
+    "minutes": UNITS_MS["m"],
+    "hours": UNITS_MS["h"],
+    "days": UNITS_MS["d"],
+}
 _YEAR_2200_MS = 7_258_118_400_000
 _COUNT_MAX = 1e15
-_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|nan|[-+]?inf", re.IGNORECASE)
 
 
@@ -92,9 +98,8 @@ def _iso_times(texts: Any) -> Any:
 
 
 def _iso_time(text: str) -> int | None:
+    """None where the text is not a time. Rounded down, as Arrow does and the engine for what comes on a topic."""
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_utc_ms(text, zone_required=False)
     except ValueError:
         return None
-    # Rounded down, as Arrow does for the batches whose texts it can read, and the engine for what comes on a topic.
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from fraudstream.board.run_state import Judged, RunState, Totals
 from fraudstream.contracts import Alert
 from fraudstream.contracts.fields import SEVERITIES
+from fraudstream.contracts.timestamps import utc_text
 
 
 def alert_line(judged: Judged) -> str:
     """When, who, how much, how sure, which rule and why: one line."""
     alert = judged.alert
     rule, reason = reason_of(alert)
-    at = datetime.fromtimestamp(alert.occurred_at_ms / 1000, UTC)
     truth = {None: "", True: f" [fraud: {judged.truth}]", False: " [false alarm]"}[judged.is_right]
     return (
-        f"alert {at:%Y-%m-%dT%H:%M:%SZ} {alert.account_id} {amount_of(alert)} score {alert.score:.2f} "
+        f"alert {utc_text(alert.occurred_at_ms)} {alert.account_id} {amount_of(alert)} score {alert.score:.2f} "
         f"{alert.severity} {rule}: {reason}{truth}"
     )
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from fraudstream.board import lines
 from fraudstream.board.run_state import Judged, RunState
 from fraudstream.contracts import Case
 from fraudstream.contracts.fields import Severity
+from fraudstream.contracts.timestamps import utc
 
 ALERT_LINES = 2
 PROCESSES_SHOWN = 4  # on a small screen
@@ -126,7 +126,7 @@ def _head(
 ) -> tuple[tuple[str, str], ...]:
     """When, who, how much, how sure, how grave: the columns that alerts and cases share."""
     gap = "  " if wide else " "
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    at = utc(at_ms)
     return (
         (f" {at:%d %b %H:%M}" if wide else f" {at:%H:%M}", "dim"),
         (f"{gap}{_cut(account_id, 14):<{14 if wide else 12}}", ""),

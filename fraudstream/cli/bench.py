@@ -1,4 +1,4 @@
-"""fraudstream bench: how fast it is on this machine, beside the floor and plain Faust."""
+"""`fraudstream bench`: throughput, latency and changelog volume on this machine, beside the floor and plain Faust."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `bench`."""
     parser = subparsers.add_parser(
         "bench",
         help="measure throughput, latency and changelog volume on this machine",
@@ -26,28 +27,29 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="example:\n  fraudstream bench --count 1000000 --rounds 3",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--count", type=int, default=1_000_000, help="payments of each throughput run")
-    parser.add_argument("--accounts", type=int, default=100_000, help="accounts they fall on")
-    parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians are told")
+    parser.add_argument("--count", type=int, default=1_000_000, help="payments in each throughput run")
+    parser.add_argument("--accounts", type=int, default=100_000, help="number of accounts")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions; the medians are printed")
     parser.add_argument("--load", choices=("small", "shipped"), action="append", help="only this load")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Measure, and print the figures. Raises `Failure` outside a checkout."""
     try:
         from benchmarks import changelog, latency, throughput
     except ImportError as error:
         raise Failure("bench needs a checkout of fraudstream: run it there, as make bench does.") from error
     progress = Console(stderr=True)
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         progress.print(line, highlight=False)
 
     loads = args.load or ["small", "shipped"]
-    rates = throughput.measure(args.count, args.accounts, args.rounds, loads, say)
-    say("latency at 1,000 payments/s")
+    rates = throughput.measure(args.count, args.accounts, args.rounds, loads, report)
+    report("latency at 1,000 payments/s")
     latencies = [latency.measure(load, rate=1000, seconds=20, accounts=args.accounts) for load in loads]
-    say("changelog at 10,000 payments/s")
+    report("changelog at 10,000 payments/s")
     volumes = [changelog.measure(load, rate=10_000, seconds=30, accounts=args.accounts) for load in loads]
     if args.json:
         figures = {

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from fraudstream.cli import verdict_text
-from fraudstream.cli.verdict_text import heading, indented, moment
+from fraudstream.cli.verdict_text import heading, indented, time_text
+from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,7 @@ _HEADINGS = ("CASE", "SEVERITY", "SCORE", "OPENED", "STATE", "ACCOUNT", "ALERTS"
 
 
 def print_cases(cases: Sequence[Case]) -> None:
-    """One line each under column headings, amounts and rules at its end: lines are not wrapped, so that they sort."""
+    """One line each under column headings, amounts and rules last. Lines are not wrapped, so they can be sorted."""
     if not cases:
         print("no cases")
         return
@@ -31,14 +32,14 @@ def print_cases(cases: Sequence[Case]) -> None:
 
 
 def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
-    """`alerts`: those that could be had, by id; `missing`: why another could not."""
+    """Print a case. `alerts`: those that could be read, by id; `missing`: why others could not."""
     console = verdict_text.console()
     console.print(Text(f"Case {case.case_id} of {case.account_id}", style="bold"))
     state = case.disposition or case.assignee or ""
     console.print(
         indented(f"{case.status}{f' ({state})' if state else ''}, severity {case.severity}, score {case.score:.4f}")
     )
-    console.print(indented(f"opened {moment(case.opened_at_ms)}, last change {moment(case.updated_at_ms)}"))
+    console.print(indented(f"opened {time_text(case.opened_at_ms)}, last change {time_text(case.updated_at_ms)}"))
     shown = "" if len(case.alerts) == case.alert_count else f", the newest {len(case.alerts)} below"
     console.print(indented(f"alerts: {case.alert_count}{shown}; amounts: {_amounts(case)}"))
     if case.note:
@@ -48,12 +49,12 @@ def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
 
 
 def _print_alert(console: Console, line: CaseAlert, alert: Alert | None, missing: str) -> None:
-    console.print(heading(f"{line.event_id}: {line.amount} {line.currency}, {moment(line.occurred_at_ms)}"))
+    console.print(heading(f"{line.event_id}: {line.amount} {line.currency}, {time_text(line.occurred_at_ms)}"))
     outcome = "" if alert is None else f"{alert.outcome}, "
     console.print(indented(f"{outcome}severity {line.severity}, score {line.score:.4f}; alert {line.alert_id}"))
     if alert is None:
         console.print(indented(f"rules: {', '.join(line.rules) or 'none, the score alone'}"))
-        console.print(indented(f"why is not known here: {missing}"))
+        console.print(indented(f"reasons unknown: {missing}"))
         return
     for hit in alert.rules:
         shadow = ", shadow: on trial, decides nothing" if hit.shadow else ""
@@ -69,7 +70,7 @@ def _row(case: Case) -> tuple[str, ...]:
         case.case_id,
         case.severity,
         f"{case.score:.4f}",
-        moment(case.opened_at_ms)[:19] + "Z",
+        utc_text(case.opened_at_ms),
         case.disposition or case.assignee or case.status,
         case.account_id,
         str(case.alert_count),

@@ -1,6 +1,8 @@
-"""Compile the kernel for a rule set, so that several workers find it in the cache:
-`python -m fraudstream.cli.compile_kernel RULES`. On a fresh machine that takes some seconds, afterwards it loads what
-is there."""
+"""Compile the kernel for a rule set, so that several workers find it in the cache.
+
+`python -m fraudstream.cli.compile_kernel RULES`. On a new machine that takes some seconds; afterwards it is read from
+the cache.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from fraudstream.engine.engine import Engine
 
 
 def compile_kernel(rules: Path) -> None:
-    """Judge one payment and one label, and save and restore their memory. Raises `Failure` for faulty rules."""
+    """Decide one payment and one label, and save and restore their state. Raises `Failure` for faulty rules."""
     engine = Engine(load_rule_set(rules))
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     label = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)

@@ -12,10 +12,11 @@ from fraudstream.cli.settings import SECTIONS, Settings, describe, is_secret
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
-_PASSWORDS = re.compile(r"(://[^:@/]*:).*(?=@)|([?&]password=)[^&]*")  # to the last @, for one may stand in a password
+_PASSWORDS = re.compile(r"(://[^:@/]*:).*(?=@)|([?&]password=)[^&]*")  # to the last @: a password may contain one
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `config`."""
     parser = subparsers.add_parser(
         "config",
         help="print every setting in force and where it comes from",
@@ -27,6 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Print the settings, secrets masked."""
     rows = settings_in_force(settings)
     if args.json:
         print(

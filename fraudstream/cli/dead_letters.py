@@ -1,76 +1,91 @@
-"""`fraudstream dead-letters`: list, show and replay what could not be judged."""
+"""`fraudstream dead-letters`: list, show and replay records that could not be decided."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
 import shlex
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.dead_letter import ReasonCode
+from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.kafka import Brokers
-    from fraudstream.stream.dead_letter_replay import DeadLetterLog, LogPosition, Mend, StoredLetter
+    from fraudstream.operations.dead_letters import Correction, DeadLetterLog, StoredLetter
 
 LISTED_DEFAULT = 50
-FIRST_BYTES = 60
+FIRST_BYTES = 60  # of a record, in a line of the list
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `dead-letters list|show|replay`."""
     parser = subparsers.add_parser(
         "dead-letters",
-        help="list, show and replay what could not be judged",
+        help="list, show and replay records that could not be decided",
         description=(
-            "What could not be judged, with the reason and the original bytes. POSITION is PARTITION:OFFSET in the "
-            "topic of dead letters, as list shows it."
+            "Records that could not be decided, with the reason and the original bytes. POSITION is PARTITION:OFFSET "
+            "in the topic of dead letters, as list shows it."
         ),
         epilog="example:\n  fraudstream dead-letters replay --reason key --rekey",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    for action in (_add_list(actions), _add_show(actions), _add_replay(actions)):
+        add_setting(action, "kafka.bootstrap_servers")
+        add_setting(action, "topics.dead_letters", "--topic")
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_list(actions: Subparsers) -> argparse.ArgumentParser:
     listing = actions.add_parser(
         "list",
-        help="the letters, one a line, and how many there are by reason",
+        help="the dead letters, and how many there are by reason",
         epilog="example:\n  fraudstream dead-letters list --reason currency --limit 10",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    listing.add_argument("--reason", choices=get_args(ReasonCode), help="only these")
+    listing.add_argument("--reason", choices=get_args(ReasonCode), help="only letters with this reason")
     listing.add_argument(
         "--limit",
         type=int,
         default=LISTED_DEFAULT,
         metavar="COUNT",
-        help="most letters to list, all are counted (default: 50)",
+        help="list at most COUNT letters; all are counted (default: 50)",
     )
+    return listing
+
+
+def _add_show(actions: Subparsers) -> argparse.ArgumentParser:
     show = actions.add_parser(
         "show",
-        help="one letter, whole: headers, key, bytes as text or as hexadecimal",
+        help="one letter in full: headers, key, bytes as text or as hexadecimal",
         epilog="example:\n  fraudstream dead-letters show 3:117",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument("position", metavar="POSITION")
+    return show
+
+
+def _add_replay(actions: Subparsers) -> argparse.ArgumentParser:
     replay = actions.add_parser(
         "replay",
-        help="send letters back to the topic they came from, mended or as they are",
+        help="send records back to the topic they came from, corrected or as they are",
         description=(
-            "Sends letters back to their topic and partition, with their key and headers. Doing it twice is harmless: "
-            "a payment counts once by its event_id. What still cannot be judged becomes a new dead letter. Exit code 1 "
-            "if one was skipped."
+            "Sends records back to their topic and partition, with their key and headers. Doing it twice is harmless: "
+            "a payment counts once by its event_id. A record that still cannot be decided becomes a new dead letter. "
+            "Exit code 1 if a letter was skipped."
         ),
         epilog=(
             "example:\n"
-            "  fraudstream dead-letters replay --position 3:117 --edit mended.json\n"
+            "  fraudstream dead-letters replay --position 3:117 --edit corrected.json\n"
             '  fraudstream dead-letters replay --reason currency --with "sed s/UKP/GBP/"'
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -80,46 +95,36 @@ def add_parser(subparsers: Subparsers) -> None:
     which.add_argument("--position", metavar="POSITION", help="this letter")
     which.add_argument("--all", action="store_true", help="all letters")
     how = replay.add_mutually_exclusive_group()
-    how.add_argument("--edit", metavar="FILE", help="send the bytes of FILE instead (with --position)")
+    how.add_argument("--edit", metavar="FILE", help="send the bytes of FILE instead (requires --position)")
     how.add_argument(
-        "--with", dest="command", metavar="COMMAND", help="send what COMMAND makes of the bytes, stdin to stdout"
+        "--with",
+        dest="with_command",
+        metavar="COMMAND",
+        help="send the output of COMMAND, which gets the bytes on stdin",
     )
     replay.add_argument("--rekey", action="store_true", help="use the account_id in the bytes as the key")
-    for action in (listing, show, replay):
-        add_setting(action, "kafka.bootstrap_servers")
-        add_setting(action, "topics.dead_letters", "--topic")
-        action.add_argument("--json", action="store_true", help="print JSON")
+    return replay
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from aiokafka.errors import KafkaConnectionError, KafkaError
+    """List, show or replay. Raises `Failure`, `OperationError`."""
+    from fraudstream.operations.dead_letters import DeadLetterLog
 
-    from fraudstream.kafka.connection_diagnosis import unreachable
-    from fraudstream.kafka.permissions import denial
-    from fraudstream.stream.dead_letter_replay import DeadLetterLog, NotFoundError
-
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     brokers = settings.kafka.brokers()
-    topic = DeadLetterLog(brokers, settings.topics.dead_letters)
-    try:
-        match args.action:
-            case "list":
-                return asyncio.run(_list(topic, args))
-            case "show":
-                return asyncio.run(_show(topic, args))
-            case _:
-                return asyncio.run(_replay(topic, args, brokers))
-    except KafkaConnectionError as error:
-        raise Failure(asyncio.run(unreachable(brokers))) from error
-    except (KafkaError, NotFoundError, TimeoutError) as error:
-        sentence = str(error).rstrip(".") or "no answer"
-        raise Failure(denial(error, brokers) or f"dead letters at {brokers}: {sentence}.") from error
+    letters = DeadLetterLog(brokers, settings.topics.dead_letters)
+    match args.action:
+        case "list":
+            return run_on_cluster(brokers, lambda: _list(letters, args))
+        case "show":
+            return run_on_cluster(brokers, lambda: _show(letters, args))
+        case _:
+            return run_on_cluster(brokers, lambda: _replay(letters, args, brokers))
 
 
-async def _list(topic: DeadLetterLog, args: argparse.Namespace) -> int:
+async def _list(letters: DeadLetterLog, args: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     listed: list[dict[str, Any]] = []
-    async for stored in topic.letters():
+    async for stored in letters.letters():
         counts[stored.letter.reason] += 1
         if args.reason not in (None, stored.letter.reason) or len(listed) >= args.limit:
             continue
@@ -137,10 +142,12 @@ async def _list(topic: DeadLetterLog, args: argparse.Namespace) -> int:
     return 0
 
 
-async def _show(topic: DeadLetterLog, args: argparse.Namespace) -> int:
+async def _show(letters: DeadLetterLog, args: argparse.Namespace) -> int:
     import msgspec
 
-    stored = await topic.letter(_place(args.position))
+    from fraudstream.operations.dead_letters import LetterPosition
+
+    stored = await letters.letter(LetterPosition.parse(args.position))
     letter = stored.letter
     if args.json:
         text = {"text": letter.value.decode()} if _is_text(letter.value) else {}
@@ -159,12 +166,12 @@ async def _show(topic: DeadLetterLog, args: argparse.Namespace) -> int:
     return 0
 
 
-async def _replay(topic: DeadLetterLog, args: argparse.Namespace, brokers: Brokers) -> int:
-    from fraudstream.stream.dead_letter_replay import replay
+async def _replay(letters: DeadLetterLog, args: argparse.Namespace, brokers: Brokers) -> int:
+    from fraudstream.operations.dead_letters import replay
 
     if args.edit and not args.position:
-        raise Failure("--edit puts one record in the place of one letter: name it with --position.")
-    result = await replay(brokers, topic.topic, _chosen(topic, args), _mend(args))
+        raise Failure("--edit replaces one record: name its letter with --position.")
+    result = await replay(brokers, letters.topic, _chosen(letters, args), _correction(args))
     if args.json:
         skipped = [{"position": str(position), "sentence": sentence} for position, sentence in result.skipped]
         print(json.dumps({"replayed": result.replayed, "skipped": skipped}))
@@ -175,27 +182,30 @@ async def _replay(topic: DeadLetterLog, args: argparse.Namespace, brokers: Broke
     return 1 if result.skipped else 0
 
 
-async def _chosen(topic: DeadLetterLog, args: argparse.Namespace) -> AsyncIterator[StoredLetter]:
+async def _chosen(letters: DeadLetterLog, args: argparse.Namespace) -> AsyncIterator[StoredLetter]:
+    from fraudstream.operations.dead_letters import LetterPosition
+
     if args.position:
-        yield await topic.letter(_place(args.position))
+        yield await letters.letter(LetterPosition.parse(args.position))
         return
-    async for stored in topic.letters():
+    async for stored in letters.letters():
         if args.reason in (None, stored.letter.reason):
             yield stored
 
 
-def _mend(args: argparse.Namespace) -> Mend:
-    from fraudstream.stream.dead_letter_replay import as_it_is, keyed_by_account, with_command, with_value
+def _correction(args: argparse.Namespace) -> Correction:
+    """What the flags make of a record. Raises `Failure`."""
+    from fraudstream.operations.dead_letter_corrections import keyed_by_account, unchanged, with_command, with_value
 
-    mend: Mend = as_it_is
+    correction: Correction = unchanged
     if args.edit:
         try:
-            mend = with_value(Path(args.edit).read_bytes())
+            correction = with_value(Path(args.edit).read_bytes())
         except OSError as error:
             raise Failure(f"{args.edit}: cannot read it: {error.strerror}.") from error
-    elif args.command:
-        mend = with_command(_command(args.command))
-    return keyed_by_account(mend) if args.rekey else mend
+    elif args.with_command:
+        correction = with_command(_command(args.with_command))
+    return keyed_by_account(correction) if args.rekey else correction
 
 
 def _command(text: str) -> list[str]:
@@ -208,15 +218,6 @@ def _command(text: str) -> list[str]:
     if not command or shutil.which(command[0]) is None:
         raise Failure(f"--with {text}: there is no such command.")
     return command
-
-
-def _place(text: str) -> LogPosition:
-    from fraudstream.stream.dead_letter_replay import LogPosition
-
-    try:
-        return LogPosition.parse(text)
-    except ValueError as error:
-        raise Failure(f"{error}.") from error
 
 
 def _summary(stored: StoredLetter) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def _print_summary(line: dict[str, Any]) -> None:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether a terminal may have it: UTF-8, and nothing that moves the cursor but tabs and line ends."""
+    """Whether it can be printed on a terminal: UTF-8, and no control characters but tabs and line ends."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -254,4 +255,5 @@ def _bytes(data: bytes | None) -> str:
 
 
 def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(max(at_ms, 0) / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """A time in UTC; of a record without a timestamp (-1), the epoch."""
+    return utc_text(max(at_ms, 0))

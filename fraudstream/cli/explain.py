@@ -1,18 +1,17 @@
-"""`fraudstream explain`: judge a payment again from the log, show why, and whether that is what was sent."""
+"""`fraudstream explain`: decide a payment again from the log, show why, and whether that is what was sent."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import reading_progress
 from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.time_flags import duration_ms, now_ms
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -20,16 +19,17 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `explain`."""
     parser = subparsers.add_parser(
         "explain",
-        help="judge a payment again from the log: why it was alerted or not, and whether that is what was sent",
+        help="decide a payment again from the log: why it was alerted or not, and whether that was sent",
         description=(
-            "Finds an alert, reads its account's part of the log up to the payment, judges it again and shows the "
+            "Finds an alert, reads its account's part of the log up to the payment, decides it again and shows the "
             "verdict rule by rule, near misses too (a rule whose thresholds were missed by at most a quarter). With "
             "--event and --account: any payment, alerted or not. Where other entities have stages of their own, all "
-            "stages before the last are run again too, and compared with what they handed on. Exit codes: 0 the same "
-            "as was sent, byte for byte (or nothing was sent that could be compared); 1 it differs, a stage handed on "
-            "something else, or it can't be judged again."
+            "stages before the last are run again too, and compared with what they forwarded. Exit codes: 0 the same "
+            "as was sent, byte for byte (or nothing was sent that could be compared); 1 it differs, a stage forwarded "
+            "something else, or it cannot be decided again."
         ),
         epilog=(
             "example:\n"
@@ -38,44 +38,36 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "alert_id", metavar="ALERT_ID", nargs="?", help="as the decision, the case or the alert names it"
-    )
+    parser.add_argument("alert_id", metavar="ALERT_ID", nargs="?", help="alert_id of a decision, a case or an alert")
     parser.add_argument("--event", metavar="EVENT_ID", help="a payment instead of an alert; with --account")
     parser.add_argument("--account", metavar="ACCOUNT_ID", help="the account of that payment")
     parser.add_argument(
         "--since",
         metavar="TIME",
         type=duration_ms,
-        help="it was sent within the last TIME (2h, 7d): looked for no further back",
+        help="search only what was sent within the last TIME (2h, 7d)",
     )
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "rules.directory", "--rules")
-    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    import logging
-
+    """Explain one payment. Raises `Failure`, `OperationError`."""
     import msgspec
-    from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from fraudstream.explain.rerun import RerunError
     from fraudstream.explain.topic_reader import NoTopicError
-    from fraudstream.kafka.connection_diagnosis import unreachable
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):
         raise Failure("name an ALERT_ID, or a payment by --event and --account.")
     brokers = settings.kafka.brokers()
     try:
-        explained = asyncio.run(_explained(args, settings))
-    except KafkaConnectionError as error:
-        raise Failure(asyncio.run(unreachable(brokers))) from error
+        explained = run_on_cluster(brokers, lambda: _explained(args, settings))
     except RerunError as error:
         raise Failure(error.sentence) from error
-    except (KafkaError, NoTopicError) as error:
-        raise Failure(f"{brokers}: {str(error).rstrip('.') or 'no answer'}.") from error
+    except NoTopicError as error:
+        raise Failure(f"{brokers}: {str(error).rstrip('.')}.") from error
     if args.json:
         print(msgspec.json.encode(explained).decode())
     else:
@@ -92,7 +84,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.stream.settings import log_between
 
     topics = settings.topics
-    since_ms = None if args.since is None else int(time.time() * 1000) - args.since
+    since_ms = None if args.since is None else now_ms() - args.since
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:

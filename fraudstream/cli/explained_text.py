@@ -1,4 +1,4 @@
-"""An explained payment on a terminal: the payment, the verdict, whether it was sent so, and the reasons."""
+"""An explained payment on a terminal: the payment, the verdict, whether that was sent, and the reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from fraudstream.cli import verdict_text
-from fraudstream.cli.verdict_text import heading, indented, moment
+from fraudstream.cli.verdict_text import heading, indented, time_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,7 @@ _MARKS = {True: "yes", False: "no", None: "?"}
 
 
 def print_explained(explained: Explained) -> None:
+    """Print the verdict, the agreement with what was sent, rules, score and features."""
     console = verdict_text.console()
     _print_verdict(console, explained)
     rules = explained.trial.rules
@@ -43,13 +44,13 @@ def _print_verdict(console: Console, explained: Explained) -> None:
         Text(f"{payment.event_id}: {payment.amount} {payment.currency} {what} of {payment.account_id}", style="bold")
     )
     lines = [
-        f"occurred {moment(decision.occurred_at_ms)}, published {moment(explained.published_at_ms)}",
-        f"stands at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
+        f"occurred {time_text(decision.occurred_at_ms)}, published {time_text(explained.published_at_ms)}",
+        f"at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
         f"{explained.records_before:,} records before it were applied",
         f"rule set {explained.rule_set}",
     ]
     severity = "" if trial.alert is None else f", severity {trial.alert.severity}"
-    late = ", late: judged, not remembered" if decision.late else ""
+    late = ", late: decided, not added to the state" if decision.late else ""
     lines.append(
         f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
         f"(worth an alert from {trial.score_threshold:.4f}){late}"
@@ -64,15 +65,15 @@ def _print_verdict(console: Console, explained: Explained) -> None:
     if explained.log_begins_at > 0:
         console.print(
             indented(
-                f"Retention has deleted the log before offset {explained.log_begins_at:,}. What the account did until "
-                "then is not known here, so values may differ from what was sent; 'warming' says where."
+                f"Retention has deleted the log before offset {explained.log_begins_at:,}. What the account did before "
+                "that is unknown here, so values may differ from what was sent; 'warming' marks these."
             )
         )
     if explained.lists_unknown:
         console.print(
             indented(
-                f"Whether a value of this payment was on {', '.join(explained.lists_unknown)} is not known: its entry "
-                "there is of a later time, and what stood before is in no topic any more. Here it counts as not listed."
+                f"Whether a value of this payment was on {', '.join(explained.lists_unknown)} is unknown: its entry "
+                "there is newer, and older entries are no longer in any topic. Here it counts as not listed."
             )
         )
     _print_stages(console, explained)
@@ -80,7 +81,7 @@ def _print_verdict(console: Console, explained: Explained) -> None:
 
 def _agreement(explained: Explained) -> str:
     if explained.sent is None:
-        return "Nothing was sent that this could be compared with: no decision on this payment was found."
+        return "There is nothing to compare with: no decision on this payment was found."
     if not explained.differences:
         return f"Judged again, the {explained.sent_as} is the same as was sent, byte for byte."
     count = len(explained.differences)
@@ -88,9 +89,9 @@ def _agreement(explained: Explained) -> str:
 
 
 def _print_stages(console: Console, explained: Explained) -> None:
-    """What it was judged by, as far as the stages before found it out."""
+    """The features that earlier stages forwarded, compared with what their logs give."""
     if any(stage.agrees is False for stage in explained.stages):
-        console.print(Text("But what the stages before handed on DIFFERS from what their logs say:", style="bold"))
+        console.print(Text("But what the stages before forwarded DIFFERS from what their logs give:", style="bold"))
     for stage in explained.stages:
         whence = f"features of {stage.stage}"
         if stage.records_before is not None:
@@ -98,12 +99,14 @@ def _print_stages(console: Console, explained: Explained) -> None:
             whence += f" ({stage.records_before:,} records before)"
         console.print(indented(f"{whence}: {_was_forwarded(stage)}"))
         for difference in stage.differences:
-            console.print(indented(f"{difference.feature}: carried {difference.forwarded}, now {difference.now}", by=4))
+            console.print(
+                indented(f"{difference.feature}: forwarded {difference.forwarded}, now {difference.now}", by=4)
+            )
 
 
 def _was_forwarded(stage: StageChecked) -> str:
     if stage.agrees:
-        return "as carried"
+        return "as forwarded"
     what = "DIFFERS" if stage.agrees is False else "may differ" if stage.differences else "could not be checked"
     return what if stage.why is None else f"{what}, as {stage.why}"
 
@@ -133,7 +136,7 @@ def _print_score(console: Console, explained: Explained) -> None:
 
 
 def _print_features(console: Console, explained: Explained) -> None:
-    """Those that the rules shown and the parts that scored look at: the others are in the JSON."""
+    """Those that the rules shown and the parts that scored read; the others are in the JSON."""
     trial = explained.trial
     read = set(trial.read)
     console.print(heading("Features that these read"))

@@ -1,29 +1,14 @@
-"""A fault of the user's or of the world's that ends a command: one plain sentence on stderr, exit code 1 unless
-the command has codes of its own."""
+"""The command line's own error: one plain sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from fraudstream.supervision import exit_codes
 
 
 class Failure(Exception):
-    """`sentence` says what was wrong, where, and what to do about it."""
+    """`sentence` says what was wrong, where, and what to do about it; `code` is the exit code."""
 
-    def __init__(self, sentence: str, code: int = 1) -> None:
+    def __init__(self, sentence: str, code: int = exit_codes.FAILED) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.code = code
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else all of them.
-
-    >>> nearest("bootstrap_server", ["bootstrap_servers", "url"])
-    "Nearest: 'bootstrap_servers'."
-    >>> nearest("zzz", ["b", "a"])
-    'Known: a, b.'
-    """
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    return f"Nearest: '{close[0]}'." if close else f"Known: {', '.join(names)}."

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.time_flags import duration_ms, now_ms
+from fraudstream.contracts.timestamps import parse_utc_ms, utc
 from fraudstream.generator.plan import GeneratorPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fraudstream.backtest.label_order import LabelledPayments
     from fraudstream.cli.main import Subparsers
     from fraudstream.kafka import Brokers
+    from fraudstream.operations.paced_publisher import Published
 
 FILE_COUNT = 100_000
 FILE_START = "2025-01-01T00:00:00Z"
@@ -30,6 +33,7 @@ TOPIC_RATE = 100.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `generate`."""
     parser = subparsers.add_parser(
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
@@ -49,6 +53,19 @@ def add_parser(subparsers: Subparsers) -> None:
     to.add_argument(
         "--topic", metavar="NAME", nargs="?", const="", help="publish, to NAME or the payments topic, as time goes by"
     )
+    _add_plan(parser)
+    parser.add_argument(
+        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
+    )
+    parser.add_argument(
+        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    parser.add_argument("--json", action="store_true", help="print counts as JSON")
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    """The flags of a `GeneratorPlan`."""
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="another seed, other payments (default: 1)")
     parser.add_argument(
         "--count", metavar="N", type=int, help="payments (default: 100000 to a file, endless to a topic)"
@@ -69,16 +86,14 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
     )
     parser.add_argument(
-        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
-    )
-    parser.add_argument(
-        "--history", metavar="TIME", type=duration_ms, default="0", help="so much of the past first, as fast as it goes"
+        "--history",
+        metavar="TIME",
+        type=duration_ms,
+        default="0",
+        help="publish so much of the past first, at once",
     )
     parser.add_argument(
         "--fraud-share", metavar="X", type=float, default=0.005, help="of the payments (default: 0.005)"
-    )
-    parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
     parser.add_argument(
         "--run",
@@ -86,11 +101,10 @@ def add_parser(subparsers: Subparsers) -> None:
         help="part of every event_id, so that two runs into one topic are not each other's repeats (default: the seed "
         "to a file, the time of the start to a topic)",
     )
-    add_setting(parser, "kafka.bootstrap_servers")
-    parser.add_argument("--json", action="store_true", help="print counts as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Generate payments to a file or a topic. Raises `Failure`, `OperationError`."""
     plan = plan_of(args, to_topic=args.out is None)
     started = time.perf_counter()
     if args.out is None:
@@ -108,29 +122,29 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def plan_of(args: argparse.Namespace, to_topic: bool) -> GeneratorPlan:
+    """What the flags ask the generator for. Raises `Failure`."""
     if args.count is not None and args.count < 1:
         raise Failure(f"--count {args.count}: at least 1.")
     if args.speed < 0:
         raise Failure(f"--speed {args.speed:g}: 0 or more.")
     text = args.start or (None if to_topic else FILE_START)
     try:
-        start = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+        start_ms = now_ms() if text is None else parse_utc_ms(text, zone_required=False)
     except ValueError as error:
-        raise Failure(f"--start {text}: no time in ISO 8601, as in {FILE_START}.") from error
-    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+        raise Failure(f"--start: {error}") from error
     content = {
-        "start_ms": round(start.timestamp() * 1000),
+        "start_ms": start_ms,
         "seed": args.seed,
         "accounts": args.accounts,
         "rate": args.rate if args.rate is not None or not to_topic else TOPIC_RATE,
         "history_ms": args.history,
         "fraud_share": args.fraud_share,
-        "run": args.run or (f"{args.seed}-{datetime.now(UTC):%Y%m%dT%H%M%S}" if to_topic else None),
+        "run": args.run or (f"{args.seed}-{utc(now_ms()):%Y%m%dT%H%M%S}" if to_topic else None),
     }
     try:
         return msgspec.convert(content, GeneratorPlan)
     except msgspec.ValidationError as error:
-        raise Failure(f"nothing can be generated so: {error}.") from error
+        raise Failure(f"these options cannot be used together: {error}.") from error
 
 
 def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
@@ -141,7 +155,7 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
     batches = stream(plan, count)
     suffix = args.out.suffix.lower()
     if suffix not in (".parquet", ".jsonl"):
-        raise Failure(f"{args.out}: name it .parquet or .jsonl, for that is what it will be.")
+        raise Failure(f"{args.out}: the name must end in .parquet or .jsonl.")
     written = 0
     try:
         with payments_progress("generate", count, quiet=args.json) as advance:
@@ -156,29 +170,28 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
 
 
 def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, brokers: Brokers, topic: str) -> int:
-    from fraudstream.cli.event_publisher import EventPublisher
-    from fraudstream.cli.live_payments import publish_as_time_goes
+    """The number of payments published, once `--count` of them are. Raises `OperationError`."""
+    from fraudstream.backtest.label_order import in_order
+    from fraudstream.operations.event_publisher import EventPublisher
+    from fraudstream.operations.paced_publisher import EventTime, Unpaced, publish_paced
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
-    sent = 0
-
-    async def publish() -> None:
+    async def publish() -> Published:
+        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay)
+        pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
-
-            def published(payments: int, labels: int) -> None:
-                nonlocal sent
-                sent += payments
-                advance(payments, 0)
-
             async with EventPublisher(brokers, topic) as publisher:
-                await publish_as_time_goes(
-                    publisher,
-                    plan,
-                    label_delay_ms=args.label_delay,
-                    speed=args.speed,
-                    payments_max=args.count,
-                    published=published,
+                return await publish_paced(
+                    publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )
 
-    asyncio.run(publish())
-    return sent
+    return run_on_cluster(brokers, publish).payments
+
+
+def _only_frauds_labelled(plan: GeneratorPlan, payments_max: int | None) -> Iterator[LabelledPayments]:
+    """The plan's payments, endless without `payments_max`. A bank hears of frauds; nobody reports a genuine payment."""
+    import numpy as np
+
+    from fraudstream.generator.stream import stream
+
+    for batch in stream(plan, payments_max):
+        yield batch._replace(labels=np.where(batch.labels == 1, 1, -1).astype(np.int8))

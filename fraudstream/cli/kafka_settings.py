@@ -1,4 +1,4 @@
-"""[kafka]: where Kafka is and how it lets us in."""
+"""[kafka]: where Kafka is and how we authenticate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     """[kafka]"""
 
     bootstrap_servers: Annotated[
-        str, Meta(min_length=1, description="brokers to ask first: host:port, with commas")
+        str, Meta(min_length=1, description="brokers to connect to first: host:port, separated by commas")
     ] = "127.0.0.1:9092"
     security_protocol: Annotated[
         SecurityProtocol, Meta(description="of the brokers' listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
@@ -27,21 +27,21 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     sasl_mechanism: Annotated[
         SaslMechanism, Meta(description="how SASL checks the password: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
     ] = "SCRAM-SHA-512"
-    sasl_username: Annotated[Text | None, Meta(description="our name with SASL")] = None
-    sasl_password: Annotated[Text | None, Meta(description="its password", extra=SECRET)] = None
+    sasl_username: Annotated[Text | None, Meta(description="user name for SASL")] = None
+    sasl_password: Annotated[Text | None, Meta(description="password of that user", extra=SECRET)] = None
     sasl_password_file: Annotated[
         Text | None, Meta(description="file that holds the password, read at every start; in place of sasl_password")
     ] = None
     ssl_cafile: Annotated[
-        Text | None, Meta(description="PEM file of the authorities to trust with SSL; by default the system's")
+        Text | None, Meta(description="PEM file of the certificate authorities to trust; by default the system's")
     ] = None
     ssl_certfile: Annotated[
-        Text | None, Meta(description="PEM file of our own certificate, where brokers ask for one")
+        Text | None, Meta(description="PEM file of the client certificate, where brokers ask for one")
     ] = None
-    ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, not encrypted")] = None
+    ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, unencrypted")] = None
 
     def brokers(self) -> Brokers:
-        """What clients are made from. Raises `Failure` where settings contradict each other or a file can't be read."""
+        """What clients are made from. Raises `Failure` where settings contradict each other or a file is unreadable."""
         self._check()
         brokers = Brokers(
             servers=self.bootstrap_servers,

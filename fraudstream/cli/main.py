@@ -1,7 +1,7 @@
-"""`fraudstream`: finds the command, reads the settings, runs it; faults end in one sentence and an exit code.
+"""`fraudstream`: finds the command, reads the settings, runs it; an error ends in one sentence and an exit code.
 
 Exit codes: 0 done, 1 the command failed (one sentence on stderr; `worker` and `cases` have more codes, see
-their help), 2 wrong usage, 130 interrupted with Ctrl-C. What we did not foresee keeps its traceback.
+their help), 2 wrong usage, 130 interrupted with Ctrl-C. An error that we did not foresee keeps its traceback.
 
 A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> int`. Only the module of
 the command that was called is imported, so that `fraudstream --help` and the light commands start at once.
@@ -19,42 +19,49 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from fraudstream import __version__
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, load_settings, overrides_of
+from fraudstream.operations.errors import OperationError
+from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
-
 
 class CommandModule(Protocol):
-    def add_parser(self, subparsers: Subparsers) -> None: ...
+    """What a command's module provides."""
 
-    def run(self, args: argparse.Namespace, settings: Settings) -> int: ...
+    def add_parser(self, subparsers: Subparsers) -> None:
+        """Add the command with all its flags."""
+
+    def run(self, args: argparse.Namespace, settings: Settings) -> int:
+        """Run the command; returns its exit code. Raises `Failure` or `OperationError`."""
 
 
 class Command(NamedTuple):
+    """A command's name and its line in `fraudstream --help`."""
+
     name: str
     summary: str
 
     def module(self) -> CommandModule:
+        """Its module, imported now."""
         return cast(CommandModule, import_module(f"fraudstream.cli.{self.name.replace('-', '_')}"))
 
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command
     for command in (
-        Command("up", "start all of it on this machine: broker, Redis, workers, cases, payments, a live board"),
-        Command("worker", "judge payments from Kafka: run as many as there are partitions"),
-        Command("cases", "group alerts into cases and keep the analysts' view in Redis"),
+        Command("up", "start everything on this machine: broker, Redis, workers, cases, payments, a live board"),
+        Command("worker", "decide payments from Kafka: run as many as there are partitions"),
+        Command("cases", "group alerts into cases; list, show, claim, release, note, close and reopen cases"),
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
         Command("publish", "publish a file of payments to the payments topic"),
         Command("replay", "run the engine over a file of payments and write decisions and alerts"),
-        Command("explain", "judge a payment again from the log: why it was alerted or not, and is that what was sent"),
-        Command("rules", "check the rules, run their test cases, put them in force"),
-        Command("lists", "put values on lists that rules ask, take them off, show them"),
+        Command("explain", "decide a payment again from the log: why it was alerted or not, and whether that was sent"),
+        Command("rules", "check the rules, run their test cases, activate them"),
+        Command("lists", "add values to allow, deny and watch lists, remove them, show them"),
         Command("topics", "create the topics on a cluster, compare them, write their schemas"),
-        Command("dead-letters", "list, show and replay what could not be judged"),
-        Command("state", "save the workers' memory to a directory, and write it back"),
+        Command("dead-letters", "list, show and replay records that could not be decided"),
+        Command("state", "export the workers' state to a directory, and import it"),
         Command("config", "print every setting in force and where it comes from"),
         Command("bench", "measure throughput and latency on this machine"),
     )
@@ -78,13 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failure as failure:
         print(f"fraudstream: {failure.sentence}", file=sys.stderr)
         return failure.code
+    except OperationError as error:
+        print(f"fraudstream: {error.sentence}", file=sys.stderr)
+        return exit_codes.FAILED
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except (
-        BrokenPipeError
-    ):  # the reader of our output went away (`fraudstream ... | head`): nothing left to say, nobody to say it to
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone (`fraudstream ... | head`): nobody is left to write to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return exit_codes.FAILED
 
 
 def _run(argv: list[str]) -> int:
@@ -97,10 +105,10 @@ def _run(argv: list[str]) -> int:
 
     called = COMMANDS.get(rest[0]) if rest else None
     args = parser(called).parse_args(rest)
-    assert called is not None, "argparse let a command pass that is not in the table"
+    assert called is not None, "argparse accepted a command that is not in COMMANDS"
     settings = load_settings(common.config, os.environ, overrides_of(common.set, args))
     code = called.module().run(args, settings)
-    sys.stdout.flush()  # now, so that a reader that went away is told of by `main`, not at the interpreter's end
+    sys.stdout.flush()  # here, so that `main` catches the BrokenPipeError, not the interpreter at its end
     return code
 
 
@@ -108,7 +116,7 @@ def parser(called: Command | None = None) -> argparse.ArgumentParser:
     """The command line: every command by name and summary, `called` with all its options."""
     top = argparse.ArgumentParser(
         prog="fraudstream",
-        description="Watches payments as they happen and says which ones are fraud, and why.",
+        description="Decides payments as they happen: which ones are fraud, and why.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

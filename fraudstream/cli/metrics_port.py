@@ -1,4 +1,4 @@
-"""What the commands that run for long have in common: flags for the metrics port and the log, and the port served."""
+"""What long-running commands share: flags for the metrics port and the log, and serving the port."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    """`--metrics-host`, `--metrics-port`, `--json`."""
     add_setting(parser, "metrics.host", "--metrics-host")
     add_setting(parser, "metrics.port", "--metrics-port")
     parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
@@ -26,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def metrics_served(settings: Settings, telemetry: WorkerTelemetry | CasesTelemetry) -> Iterator[None]:
-    """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port can't be had."""
+    """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port cannot be opened."""
     from fraudstream.telemetry import http
 
     host, port = settings.metrics.host, settings.metrics.port
@@ -37,7 +38,7 @@ def metrics_served(settings: Settings, telemetry: WorkerTelemetry | CasesTelemet
             )
         except OSError as error:
             raise Failure(
-                f"metrics can't be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
+                f"metrics cannot be served at {host}:{port}: {error.strerror}. Set metrics.port; 0 takes any free one."
             ) from error
         log.info("metrics at %s/metrics", url)
         yield

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def add_payment_file(parser: argparse.ArgumentParser) -> None:
+    """FILE, `--mapping`, `--sort`."""
     parser.add_argument("file", metavar="FILE", type=Path, help="payments: Parquet or CSV")
     parser.add_argument(
         "--mapping", metavar="NAME", required=True, help="which columns make a payment: a shipped name or a .yaml file"
     )
-    parser.add_argument("--sort", action="store_true", help="sort the file by time first (held in memory)")
+    parser.add_argument("--sort", action="store_true", help="sort the file by time first (in memory)")
 
 
 def open_payment_file(args: argparse.Namespace) -> PaymentFile:
+    """The file that the flags name. Raises `Failure` for a bad file or mapping."""
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.mapping import MappingError, load_mapping
     from fraudstream.backtest.payment_file import PaymentFile

@@ -1,4 +1,4 @@
-"""Progress bars on stderr; nothing where nobody looks."""
+"""Progress bars on stderr; nothing where stderr is not a terminal."""
 
 from __future__ import annotations
 

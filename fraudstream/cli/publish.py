@@ -1,31 +1,26 @@
-"""`fraudstream publish`: put a file's payments, and its labels when they are due, on the payments topic."""
+"""`fraudstream publish`: publish a file's payments, and its labels when they are due, to the payments topic."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
 import time
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.cli.duration_flag import duration_ms
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.time_flags import duration_ms
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.label_order import Events
     from fraudstream.cli.main import Subparsers
-    from fraudstream.kafka import Brokers
-
-EVENTS_AT_ONCE = 5_000
-_PIECES_A_SECOND = 50  # at a given rate: small enough to look steady
+    from fraudstream.operations.paced_publisher import Published
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `publish`."""
     parser = subparsers.add_parser(
         "publish",
         help="publish a file of payments to the payments topic",
@@ -37,7 +32,9 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_payment_file(parser)
-    parser.add_argument("--rate", metavar="N", type=float, help="events a second (default: as fast as it goes)")
+    parser.add_argument(
+        "--rate", metavar="N", type=float, help="events a second (default: as fast as the broker takes them)"
+    )
     parser.add_argument(
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
@@ -47,20 +44,29 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Publish the file. Raises `Failure`, `OperationError`."""
     from fraudstream.backtest.file_error import PaymentFileError
-    from fraudstream.backtest.label_order import in_batches, in_order
+    from fraudstream.backtest.label_order import in_order
+    from fraudstream.operations.event_publisher import EventPublisher
+    from fraudstream.operations.paced_publisher import FixedRate, Unpaced, publish_paced
 
     if args.rate is not None and args.rate <= 0:
         raise Failure(f"--rate {args.rate:g}: more than 0.")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     file = open_payment_file(args)
-    size = EVENTS_AT_ONCE if args.rate is None else max(1, min(EVENTS_AT_ONCE, round(args.rate / _PIECES_A_SECOND)))
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()
-    try:
+
+    async def publish() -> Published:
+        sequence = in_order(file.batches(args.sort), args.label_delay)
+        pace = Unpaced() if args.rate is None else FixedRate(args.rate)
         with payments_progress("publish", file.rows, quiet=args.json) as advance:
-            pieces = in_batches(in_order(file.batches(args.sort), args.label_delay), size)
-            payments, labels = asyncio.run(publish_pieces(brokers, topic, pieces, args.rate, advance))
+            async with EventPublisher(brokers, topic) as publisher:
+                return await publish_paced(
+                    publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
+                )
+
+    try:
+        payments, labels = run_on_cluster(brokers, publish)
     except PaymentFileError as error:
         raise Failure(str(error)) from error
     seconds = time.perf_counter() - started
@@ -69,24 +75,3 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         print(f"{payments:,} payments and {labels:,} labels published to {topic} in {seconds:.1f} s.")
     return 0
-
-
-async def publish_pieces(
-    brokers: Brokers, topic: str, pieces: Iterable[Events], rate: float | None, advance: Callable[[int, int], None]
-) -> tuple[int, int]:
-    """Publish every piece, `rate` events a second; the numbers of payments and labels. Raises `Failure`."""
-    from fraudstream.cli.event_publisher import EventPublisher
-    from fraudstream.contracts import Label
-
-    payments = labels = 0
-    async with EventPublisher(brokers, topic) as publisher:
-        started = time.monotonic()
-        for piece in pieces:
-            if rate is not None:
-                await asyncio.sleep(started + (payments + labels) / rate - time.monotonic())
-            await publisher.publish(piece.events)
-            labels_here = sum(type(event) is Label for event in piece.events)
-            labels += labels_here
-            payments += len(piece.events) - labels_here
-            advance(len(piece.events) - labels_here, 0)
-    return payments, labels

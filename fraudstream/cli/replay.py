@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from fraudstream.cli.duration_flag import duration_ms
-from fraudstream.cli.failure import Failure, nearest
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.time_flags import duration_ms
+from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue, Summary
@@ -25,19 +26,20 @@ BATCH_SIZE = 20_000
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `replay`."""
     parser = subparsers.add_parser(
         "replay",
         help="run the engine over a file of payments and write decisions and alerts",
         description=(
-            "Judges the payments of a file as the stream would, with the file's labels as they would have come, and "
-            "writes decisions.parquet, alerts.jsonl and summary.json."
+            "Decides the payments of a file as the stream would, with the file's labels at the time they would have "
+            "arrived, and writes decisions.parquet, alerts.jsonl and summary.json."
         ),
         epilog="example:\n  fraudstream replay payments.parquet --mapping handbook --out replayed",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_payment_file(parser)
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="where to write (made if it is not there)"
+        "--out", metavar="DIR", type=Path, required=True, help="directory to write to (created if missing)"
     )
     parser.add_argument("--rules", metavar="DIR", type=Path, help="directory of rules (setting rules.directory)")
     parser.add_argument(
@@ -48,18 +50,19 @@ def add_parser(subparsers: Subparsers) -> None:
         "--lists",
         metavar="FILE",
         type=Path,
-        help='what is on lists from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
+        help='list entries from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
     parser.add_argument(
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
     parser.add_argument(
-        "--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="events judged at once; changes no result"
+        "--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="events decided at once; changes no result"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Replay the file. Raises `Failure`."""
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
 
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except PaymentFileError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(f"can't write the results: {error}.") from error
+        raise Failure(f"cannot write the results: {error}.") from error
     if args.json:
         sys.stdout.write(encode_summary(summary).decode() + "\n")
     else:
@@ -91,7 +94,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet:
-    """The rules of a directory. `features` replaces their catalogue and, with no directory named, stands alone."""
+    """The rules of a directory. `features` replaces their catalogue; without a directory there are no rules."""
     from fraudstream.cli.rule_files import fault_list, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import FEATURES, compile_rule_set
@@ -103,7 +106,7 @@ def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet
         try:
             texts[FEATURES] = features.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"{features} can't be read: {error}.") from error
+            raise Failure(f"{features} cannot be read: {error}.") from error
     try:
         return compile_rule_set(texts)
     except DocumentErrors as errors:
@@ -129,10 +132,10 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
         try:
             entry = msgspec.json.decode(line, type=ListedValue)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise Failure(f"{path}:{number}: no entry of a list: {error}.") from error
+            raise Failure(f"{path}:{number}: not a list entry: {error}.") from error
         if entry.list not in rule_set.lists:
             raise Failure(
-                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest(entry.list, rule_set.lists)}"
+                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
             )
         found.append(entry)
     return found
@@ -148,7 +151,7 @@ def _print(summary: Summary, out: Path) -> None:
     for reason, count in summary.rejected.items():
         first = next(rejection for rejection in summary.rejections if rejection.reason == reason)
         console.print(
-            f"{count:,} could not be judged ({reason}), first {first.event_id}: {first.sentence}", markup=False
+            f"{count:,} could not be decided ({reason}), first {first.event_id}: {first.sentence}", markup=False
         )
     if summary.auc is not None and summary.average_precision is not None:
         console.print(f"Score: AUC {summary.auc:.3f}, average precision {summary.average_precision:.3f}.")

@@ -1,4 +1,4 @@
-"""The files of a rules directory as texts, bounded in number and size, and its faults as one failure."""
+"""The files of a rules directory as texts, limited in number and size, and its faults as one failure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ FILE_BYTES_MAX = 1 << 20
 def rule_texts(directory: Path) -> dict[str, str]:
     """{path below the directory: text} of its YAML files and of those one level below. Raises `Failure`."""
     if not directory.is_dir():
-        raise Failure(f"{directory} is no directory of rules. Name one, or set rules.directory.")
+        raise Failure(f"{directory} is not a directory of rules. Name one, or set rules.directory.")
     paths = sorted([*directory.glob("*.yaml"), *directory.glob("*/*.yaml")])
     if not paths:
-        raise Failure(f"{directory} holds no rules: no features.yaml, no <typology>/<name>.yaml.")
+        raise Failure(f"{directory} contains no rules: no features.yaml, no <typology>/<name>.yaml.")
     if len(paths) > FILES_MAX:
         raise Failure(f"{directory} holds {len(paths)} YAML files; at most {FILES_MAX} are read.")
     return {path.relative_to(directory).as_posix(): _text(path) for path in paths}
 
 
 def ignored_files(directory: Path) -> list[Path]:
-    """YAML files below the directory that are not read, for their suffix or because they stand too deep."""
+    """YAML files below the directory that are not read, for their suffix or because they are too deep."""
     read = {*directory.glob("*.yaml"), *directory.glob("*/*.yaml")}
     return sorted({*directory.rglob("*.yml"), *directory.rglob("*.yaml")} - read)
 
@@ -43,7 +43,7 @@ def stages_of_directory(directory: Path) -> list[str]:
     """The stages that the features of a directory need, in order. Raises `Failure`."""
     texts = rule_texts(directory)
     if FEATURES not in texts:
-        raise Failure(f"{directory} holds no {FEATURES}: it says which stages, and so which topics, there are.")
+        raise Failure(f"{directory} contains no {FEATURES}, which defines the stages and so the topics.")
     try:
         return [entity.name for entity in parse_catalogue(texts[FEATURES], FEATURES).stages]
     except DocumentErrors as errors:
@@ -51,7 +51,7 @@ def stages_of_directory(directory: Path) -> list[str]:
 
 
 def fault_list(errors: DocumentErrors, directory: Path) -> str:
-    """All faults, each with its place as a path one can open, and how many there are."""
+    """All faults, each with its path, line and column, and how many there are."""
     count = len(errors.faults)
     shown = [str(fault._replace(path=str(directory / fault.path))) for fault in errors.faults]
     return "\n".join([f"{directory} has {count} fault{'s' if count > 1 else ''}:", *shown])
@@ -63,6 +63,6 @@ def _text(path: Path) -> str:
             raise Failure(f"{path} is larger than {FILE_BYTES_MAX:,} bytes. Split it.")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{path} can't be read: {error.strerror}.") from error
+        raise Failure(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Failure(f"{path} is not UTF-8 at byte {error.start}. Save it as UTF-8.") from error

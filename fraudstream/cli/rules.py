@@ -1,4 +1,4 @@
-"""`fraudstream rules`: check the rules, run their test cases on the stream's own engine, put them in force."""
+"""`fraudstream rules`: check the rules, run their test cases on the engine of the stream, activate them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fraudstream.cli import controls
+from fraudstream.cli import author_flags, cluster_command
 from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,20 +19,26 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `rules check|test|activate|active`."""
     parser = subparsers.add_parser(
         "rules",
-        help="check the rules, run their test cases, put them in force",
+        help="check the rules, run their test cases, activate them",
         description=(
-            "Features, lists, rules, score: check every file, run the test cases that stand beside the rules, and put "
-            "the rules in force."
+            "Features, lists, rules, score: check every file, run the test cases beside the rules, and activate the "
+            "rules."
         ),
         epilog='example:\n  fraudstream rules check\n  fraudstream rules activate --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    _add_check_and_test(actions)
+    _add_activate_and_active(actions)
+
+
+def _add_check_and_test(actions: Subparsers) -> None:
     check = actions.add_parser(
         "check",
-        help="list every fault, with its line and place; exit code 1 if there is one",
+        help="list every fault, with its line and column; exit code 1 if there is one",
         epilog="example:\n  fraudstream rules check rules",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,38 +48,46 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="example:\n  fraudstream rules test --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for action in (check, test):
+        _add_directory(action)
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_activate_and_active(actions: Subparsers) -> None:
     activate = actions.add_parser(
         "activate",
-        help="put the rules in force, from one record of each partition on",
+        help="put the rules in force from one record of each partition on",
         description=(
             "Checks and tests the rules, writes them to the topic of controls and a switch to every partition of the "
-            "log. Workers judge by them from that record on, whatever stands in their own directory. Doing it again "
-            "changes nothing; to go back, activate the old directory."
+            "log. Workers decide by them from that record on, whatever their own directory holds. Doing it again "
+            "changes nothing; to return to other rules, activate their directory."
         ),
         epilog='example:\n  fraudstream rules activate rules --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_directory(activate)
     activate.add_argument("--skip-tests", action="store_true", help="do not run the test cases first")
+    author_flags.add_flags(activate)
     active = actions.add_parser(
         "active",
         help="which rules are in force, by the workers' last checkpoints",
         epilog="example:\n  fraudstream rules active --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for action in (check, test, activate):
-        action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
-    for action in (check, test):
-        action.add_argument("--json", action="store_true", help="print JSON")
-    controls.add_author(activate)
     for action in (activate, active):
-        controls.add_cluster(action)
+        cluster_command.add_flags(action)
+
+
+def _add_directory(action: argparse.ArgumentParser) -> None:
+    action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Check, test or activate. Raises `Failure`, `OperationError`."""
     if args.action in ("activate", "active"):
-        from fraudstream.cli import rules_in_force
+        from fraudstream.cli import rule_activation
 
-        command = rules_in_force.activate if args.action == "activate" else rules_in_force.active
+        command = rule_activation.activate if args.action == "activate" else rule_activation.active
         return command(args, settings)
 
     from fraudstream.backtest.rule_cases import read_all_cases, run_rule_cases

@@ -1,13 +1,13 @@
-"""The settings: a TOML file, environment variables over it, flags over both; each with the place it came from.
+"""The settings: a TOML file, environment variables over it, flags over both; each with where it came from.
 
     [worker]                                   # fraudstream.toml
     checkpoint_interval_s = 2.0
     FRAUDSTREAM_WORKER_CHECKPOINT_INTERVAL_S=2.0
     fraudstream worker --set worker.checkpoint_interval_s=2.0
 
-Each section is a frozen struct; a field's description is its documentation, in `fraudstream config` as in a command's
-`--help`. An unknown key is an error that names the file, the key and the nearest known one: a misspelt setting is never
-silently ignored.
+Each section is a frozen struct (`setting_sections`); a field's description is its documentation, in `fraudstream
+config` and in a command's `--help`. An unknown key is an error that names the file, the key and the nearest known one:
+a misspelt setting is never silently ignored.
 """
 
 from __future__ import annotations
@@ -17,164 +17,31 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
-from msgspec import Meta
 
-from fraudstream.cli.failure import Failure, nearest
-from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.setting_sections import ALL_STAGES, SECTIONS, RulesSettings, Settings, TopicsSettings
 from fraudstream.cli.shipped import shipped
+from fraudstream.contracts.nearest_name import nearest_or_all
+
+__all__ = [
+    "ALL_STAGES",
+    "ENVIRONMENT_PREFIX",
+    "SECTIONS",
+    "Override",
+    "Settings",
+    "TopicsSettings",
+    "add_setting",
+    "describe",
+    "is_secret",
+    "load_settings",
+    "overrides_of",
+]
 
 FILE_DEFAULT = "fraudstream.toml"
-ALL_STAGES = "all"
 ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
-
-
-_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class RedisSettings(msgspec.Struct, frozen=True):
-    """[redis]"""
-
-    url: Annotated[str, Meta(min_length=1, description="where the analysts' view is kept")] = "redis://127.0.0.1:6379/0"
-
-
-class WorkerSettings(msgspec.Struct, frozen=True):
-    """[worker]"""
-
-    group: Annotated[
-        str,
-        Meta(
-            pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group, and the first part of the changelog's name"
-        ),
-    ] = "fraudstream"
-    processes: Annotated[
-        Annotated[int, Meta(ge=1, le=64)] | None,
-        Meta(description="worker processes under a supervisor that starts them again; by default one, without it"),
-    ] = None
-    stage: Annotated[
-        str,
-        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose past this worker keeps; all: of each one"),
-    ] = ALL_STAGES
-    state_version: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="which memory is kept: raise it to build one beside that in use")
-    ] = 1
-    backfill: Annotated[
-        bool, Meta(description="build the memory of a new state version from the log, and decide once it is activated")
-    ] = False
-    decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
-    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
-    fetch_wait_ms: Annotated[
-        Annotated[int, Meta(ge=1, le=60_000)] | None,
-        Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
-    ] = None
-    group_instance_id: Annotated[
-        Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
-        Meta(description="a name of this worker alone, kept over restarts, so that a restart moves no partitions"),
-    ] = None
-    session_timeout_s: Annotated[
-        float, Meta(ge=1, le=300, description="a worker silent for so long loses its partitions")
-    ] = 10.0
-    checkpoint_interval_s: Annotated[float, Meta(gt=0, le=3600, description="time between checkpoints")] = 5.0
-    checkpoint_bytes_max: Annotated[
-        int, Meta(ge=65_536, description="a checkpoint is taken at once when so many bytes of state have changed")
-    ] = 64 * 1024 * 1024
-    checkpoint_mode: Annotated[
-        Literal["transaction", "batch"],
-        Meta(
-            description="transaction: Apache Kafka; batch: one writer on a broker without sound transactions (embedded)"
-        ),
-    ] = "transaction"
-    too_far_ahead: Annotated[
-        str,
-        Meta(
-            pattern="^[1-9][0-9]{0,8}(s|m|h|d)$",
-            description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
-        ),
-    ] = "1d"
-
-    @property
-    def too_far_ahead_ms(self) -> int:
-        return int(self.too_far_ahead[:-1]) * _UNIT_MS[self.too_far_ahead[-1]]
-
-
-class CasesSettings(msgspec.Struct, frozen=True):
-    """[cases]"""
-
-    group: Annotated[
-        str,
-        Meta(
-            pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group of the agent that groups alerts into cases"
-        ),
-    ] = "fraudstream-cases"
-
-
-class MetricsSettings(msgspec.Struct, frozen=True):
-    """[metrics]"""
-
-    host: Annotated[
-        str, Meta(min_length=1, description="address that Prometheus scrapes; loopback unless you say so")
-    ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0: any free one")] = 9464
-
-
-class RulesSettings(msgspec.Struct, frozen=True):
-    """[rules]"""
-
-    directory: Annotated[
-        str, Meta(min_length=1, description="directory of features.yaml, score.yaml and the rules")
-    ] = "rules"
-
-
-TopicName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
-
-
-class TopicsSettings(msgspec.Struct, frozen=True):
-    """[topics]"""
-
-    payments: Annotated[TopicName, Meta(description="the log: payments and labels, in; keyed by account_id")] = (
-        "payments"
-    )
-    labels: Annotated[TopicName, Meta(description="labels of publishers that cannot write to the log, in")] = "labels"
-    decisions: Annotated[TopicName, Meta(description="one for every payment, out")] = "decisions"
-    alerts: Annotated[TopicName, Meta(description="verdicts worth a person's time, out")] = "alerts"
-    cases: Annotated[TopicName, Meta(description="cases, the newest record of each is the whole case, out")] = "cases"
-    case_actions: Annotated[TopicName, Meta(description="what analysts did to cases, in")] = "case-actions"
-    dead_letters: Annotated[TopicName, Meta(description="what could not be judged, out")] = "dead-letters"
-    controls: Annotated[TopicName, Meta(description="rule sets, and the entries of lists")] = "controls"
-    partitions: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000)] | None,
-        Meta(description="partitions of the topics keyed by account, in place of topics.yaml's"),
-    ] = None
-    replication: Annotated[
-        Annotated[int, Meta(ge=1, le=10)] | None,
-        Meta(description="copies of each topic, in place of topics.yaml's; 1 on a single broker"),
-    ] = None
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """All settings in force. `origins`: where each `section.name` came from ('default', file, variable, flag)."""
-
-    kafka: KafkaSettings = KafkaSettings()
-    redis: RedisSettings = RedisSettings()
-    worker: WorkerSettings = WorkerSettings()
-    cases: CasesSettings = CasesSettings()
-    metrics: MetricsSettings = MetricsSettings()
-    rules: RulesSettings = RulesSettings()
-    topics: TopicsSettings = TopicsSettings()
-    origins: dict[str, str] = {}
-
-
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    "kafka": KafkaSettings,
-    "redis": RedisSettings,
-    "worker": WorkerSettings,
-    "cases": CasesSettings,
-    "metrics": MetricsSettings,
-    "rules": RulesSettings,
-    "topics": TopicsSettings,
-}
 
 
 class Override(NamedTuple):
@@ -229,9 +96,7 @@ def load_settings(
         values[section][name] = _converted(section, name, value, origin, strict)
         origins[f"{section}.{name}"] = origin
 
-    if not Path(
-        RulesSettings().directory
-    ).is_dir():  # not in a project of its own: the rules that came with the program
+    if not Path(RulesSettings().directory).is_dir():  # no rules directory here: the rules that ship with the program
         put("rules", "directory", str(shipped("rules")), "shipped", strict=True)
     for section, name, value, origin in _from_file(file):
         put(section, name, value, origin, strict=True)
@@ -259,7 +124,7 @@ def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     found = []
     for section, table in document.items():
         if section not in SECTIONS:
-            raise Failure(f"{path}: unknown section [{section}]. {nearest(section, SECTIONS)}")
+            raise Failure(f"{path}: unknown section [{section}]. {nearest_or_all(section, SECTIONS)}")
         if not isinstance(table, dict):
             raise Failure(f"{path}: '{section}' must be a section: [{section}].")
         for name, value in table.items():
@@ -268,7 +133,7 @@ def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     return found
 
 
-# Kubernetes tells every pod of the services beside it in variables such as FRAUDSTREAM_REDIS_PORT_6379_TCP: not ours.
+# Kubernetes sets variables such as FRAUDSTREAM_REDIS_PORT_6379_TCP for every service in the namespace: not ours.
 _SERVICE_LINK = re.compile(r"(^|_)(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)$")
 _TESTS_ONLY = ENVIRONMENT_PREFIX + "TEST_"
 
@@ -288,16 +153,17 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, ob
             and not variable.startswith(_TESTS_ONLY)
             and not _SERVICE_LINK.search(variable)
         ):
-            raise Failure(f"environment: unknown variable {variable}. {nearest(variable, settings)}")
+            raise Failure(f"environment: unknown variable {variable}. {nearest_or_all(variable, settings)}")
     return found
 
 
 def _known(section: str, name: str, origin: str) -> None:
     if section not in SECTIONS:
-        raise Failure(f"{origin}: unknown section [{section}]. {nearest(section, SECTIONS)}")
+        raise Failure(f"{origin}: unknown section [{section}]. {nearest_or_all(section, SECTIONS)}")
     if name not in SECTIONS[section].__struct_fields__:
         raise Failure(
-            f"{origin}: unknown setting '{name}' in [{section}]. {nearest(name, SECTIONS[section].__struct_fields__)}"
+            f"{origin}: unknown setting '{name}' in [{section}]. "
+            f"{nearest_or_all(name, SECTIONS[section].__struct_fields__)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The files that come with the program: topic settings and rules, in a wheel as in a checkout."""
+"""The files that ship with the program, in a wheel and in a checkout: topic settings and rules."""
 
 from __future__ import annotations
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, TopicsSettings, add_setting
 from fraudstream.cli.shipped import shipped
@@ -23,6 +22,7 @@ _COUNTS = ("partitions", "replication")
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `topics apply|check|schemas`."""
     parser = subparsers.add_parser(
         "topics",
         help="create the topics on a cluster, compare them, write their schemas",
@@ -63,19 +63,19 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Apply or check the topics, or write their schemas. Raises `Failure`, `OperationError`."""
     if args.action == "schemas":
         return _schemas(args.write, args.check, args.json)
 
     from fraudstream.stream.topics.apply import apply_topics, check_topics
     from fraudstream.stream.topics.file import TopicsError
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a cluster that cannot be reached is told in one sentence
     brokers = settings.kafka.brokers()
     try:
         topics = wanted_topics(settings, args.file)
         if args.action == "check":
-            return _print_check(asyncio.run(check_topics(brokers, topics)), topics, args.json)
-        return _print_apply(asyncio.run(apply_topics(brokers, topics)), args.json)
+            return _print_check(run_on_cluster(brokers, lambda: check_topics(brokers, topics)), topics, args.json)
+        return _print_apply(run_on_cluster(brokers, lambda: apply_topics(brokers, topics)), args.json)
     except TopicsError as error:
         raise Failure(str(error)) from error
 
@@ -169,8 +169,8 @@ def _schemas(write: str | None, check: str | None, as_json: bool) -> int:
             print(json.dumps({"differing": differing}))
         elif differing:
             raise Failure(
-                f"{directory}: {', '.join(differing)}: not as the contracts say. "
-                f"Write them anew: fraudstream topics schemas --write {directory}"
+                f"{directory}: {', '.join(differing)}: out of date. "
+                f"Write them again: fraudstream topics schemas --write {directory}"
             )
         else:
             print(f"{len(files)} schemas are as the contracts say.")

@@ -1,9 +1,8 @@
-"""Reasons as a person reads them on a terminal of 80 columns: rules, comparisons, score parts, features."""
+"""Reasons on a terminal of 80 columns: comparisons of rules, score parts, features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,24 +10,28 @@ from rich.table import Table
 from rich.text import Text
 
 from fraudstream.contracts import Evidence, FeatureValue, ScorePart
+from fraudstream.contracts.timestamps import utc_text
 
 INDENT = 2
 
 
 def console() -> Console:
+    """Standard output, without markup and highlighting: texts come from payments."""
     return Console(highlight=False, emoji=False, markup=False)
 
 
 def heading(words: str) -> Text:
+    """A bold line with an empty one above."""
     return Text(f"\n{words}", style="bold")
 
 
 def indented(what: Table | Text | str, by: int = INDENT) -> Padding:
+    """Text or a table, `by` columns to the right."""
     return Padding(Text(what) if isinstance(what, str) else what, (0, 0, 0, by), expand=False)
 
 
 def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
-    """`rows`: a mark ('yes', 'no', '?'; or nothing) and the comparison that it stands before."""
+    """`rows`: a mark ('yes', 'no', '?'; or nothing) and the comparison it belongs to."""
     cells = []
     for mark, evidence in rows:
         asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
@@ -52,6 +55,7 @@ def margin(share: float | None) -> str:
 
 
 def score_parts(parts: Sequence[ScorePart]) -> Table:
+    """Points, name, value and normal value of each part, a line each."""
     return _table(
         (
             f"{part.points:.4f} of {part.points_max:.2f}",
@@ -64,6 +68,7 @@ def score_parts(parts: Sequence[ScorePart]) -> Table:
 
 
 def features(values: Sequence[FeatureValue]) -> Table:
+    """Name, value and exactness of each feature, a line each."""
     return _table(
         (
             value.feature,
@@ -74,17 +79,13 @@ def features(values: Sequence[FeatureValue]) -> Table:
     )
 
 
-def moment(at_ms: int) -> str:
-    """A time in UTC, to the millisecond.
-
-    >>> moment(1_772_625_600_120)
-    '2026-03-04T12:00:00.120Z'
-    """
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def time_text(at_ms: int) -> str:
+    """A time, ms since the epoch, in RFC 3339, UTC, to the millisecond."""
+    return utc_text(at_ms, "milliseconds")
 
 
 def _table(rows: Iterable[Sequence[str]]) -> Table:
-    """Columns without a word in them are left out; long words are folded, never cut."""
+    """Empty columns are left out; long words are folded, never cut."""
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in columns:

@@ -1,4 +1,4 @@
-"""`fraudstream worker`: judge the payments of a Kafka cluster. Run as many as there are partitions."""
+"""`fraudstream worker`: decide the payments of a Kafka cluster. Run as many as there are partitions."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ FLAGS = (
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add `worker`."""
     parser = subparsers.add_parser(
         "worker",
-        help="judge payments from Kafka: run as many as there are partitions",
+        help="decide payments from Kafka: run as many as there are partitions",
         description=(
-            "Joins the group of workers, takes its share of the partitions and judges their payments until SIGTERM or "
-            "Ctrl-C, which it answers with a last checkpoint. Waits for the brokers as long as it takes. Exit codes: "
-            "0 stopped, 1 could not start, 70 failed (start it again: it goes on from its last checkpoint), 78 will "
-            "fail again until what it says is mended. With --processes N, a supervisor starts again what fails; worker "
-            "K serves its metrics at the port K-1 above the first, and has '-K' behind worker.group_instance_id."
+            "Joins the group of workers, takes its share of the partitions and decides their payments until SIGTERM or "
+            "Ctrl-C; then it takes a last checkpoint and stops. Waits for the brokers as long as it takes. Exit codes: "
+            "0 stopped, 1 could not start, 70 failed (start it again: it resumes from its last checkpoint), 78 fails "
+            "again until the cause that it names is fixed. With --processes N, a supervisor restarts workers that "
+            "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K."
         ),
         epilog=(
             "example:\n"
@@ -55,6 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run a worker, or a supervisor of several. Raises `Failure` with an exit code of `exit_codes`."""
     from prometheus_client import CollectorRegistry
 
     from fraudstream.cli.rule_files import load_rule_set
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings]:
-    """Of each stage under these rules; the last one decides, controls go into its log."""
+    """The settings of each stage under these rules, in order. The last stage decides; controls go into its log."""
     from fraudstream.engine.engine import Engine
     from fraudstream.stream.stages import stages_of
 
@@ -94,7 +96,7 @@ def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings
 
 
 def stream_settings(settings: Settings) -> StreamSettings:
-    """The worker's part of the command line's settings."""
+    """The worker's part of the settings."""
     from fraudstream.stream.settings import StreamSettings
 
     worker, topics = settings.worker, settings.topics
@@ -105,7 +107,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         state_version=worker.state_version,
         backfill=worker.backfill,
         payments_topic=topics.payments,
-        labels_topic=None if worker.backfill else topics.labels,  # those who decide go on forwarding
+        labels_topic=None if worker.backfill else topics.labels,  # the workers that decide keep forwarding them
         decisions_topic=topics.decisions,
         alerts_topic=topics.alerts,
         dead_letters_topic=topics.dead_letters,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fraudstream.contracts.duration import UNITS_MS, parse_duration
 from fraudstream.engine.arena import FIELDS_MAX
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.duration import UNITS_MS, parse_duration
 from fraudstream.engine.expression import (
     PAYMENT_FIELDS,
     Expression,

@@ -13,11 +13,11 @@ import numpy as np
 
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.dead_letter import ReasonCode
+from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import digest_column
-from fraudstream.engine.duration import duration_text
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
@@ -25,7 +25,7 @@ SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as mi
 
 _SECONDS = "occurred_at looks like seconds since the epoch; give milliseconds, or a date and time with its zone."
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-_HOUR_MS, _DAY_MS, _THURSDAY = 3_600_000, 86_400_000, 3  # the epoch was a Thursday
+_HOUR_MS, _DAY_MS, _THURSDAY = UNITS_MS["h"], UNITS_MS["d"], 3  # the epoch was a Thursday
 
 
 class Rejection(NamedTuple):

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from fraudstream.engine.expression.fault import Fault, fault_at, nearest
+from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.expression.fault import Fault, fault_at
 from fraudstream.engine.expression.types import Origin
 
 DOCUMENT_CHARS_MAX = 1 << 20

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
@@ -21,7 +22,6 @@ from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32A
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
-from fraudstream.engine.duration import UNITS_MS
 from fraudstream.engine.expression import Type
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.ledger import FirstVerdicts, Ledger

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
 
 from fraudstream.contracts.alert import Evidence
 from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
 from fraudstream.engine.lists import ABSENT, FOR_EVER
 from fraudstream.engine.plain_text import payment_text, plain
@@ -87,14 +87,9 @@ def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[P
 def _of_list(kind: str, until_ms: list[int]) -> list[str]:
     """What a list is for, and until when it holds each value, if it does and not for ever."""
     return [
-        f"{kind} list" if until in (ABSENT, FOR_EVER) else f"{kind} list, until {_time_text(until)}"
+        f"{kind} list" if until in (ABSENT, FOR_EVER) else f"{kind} list, until {utc_text(until, 'shortest')}"
         for until in until_ms
     ]
-
-
-def _time_text(at_ms: int) -> str:
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def _margins(comparison: Comparison, columns: ColumnSource) -> list[float | None]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fraudstream.contracts.alert import FeatureValue, RuleHit, ScorePart
+from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
-from fraudstream.engine.duration import duration_text
 from fraudstream.engine.evidence import evidence_of, texts_of
 from fraudstream.engine.expression import Type
 from fraudstream.engine.kernel_types import AT_LEAST, PANE

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.document import Node
-from fraudstream.engine.expression import Symbols, Type, fault_at, nearest
+from fraudstream.engine.expression import Symbols, Type, fault_at
 
 MESSAGE_CHARS_MAX = 400
 

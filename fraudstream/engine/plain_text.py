@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from fraudstream.contracts.currency import amount_text
+from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.duration import duration_text
 from fraudstream.engine.expression import Type
 
 MISSING = "missing"

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.engine.catalogue import WINDOW_MAX_MS, Feature
-from fraudstream.engine.duration import UNITS_MS
 
 _UNITS = (("days", "d"), ("hours", "h"), ("minutes", "m"))
 

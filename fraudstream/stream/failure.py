@@ -14,9 +14,10 @@ from typing import NoReturn
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
 from fraudstream.kafka.stall_detector import StalledError
+from fraudstream.supervision import exit_codes
 
-EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
-EXIT_CODE_REFUSED = 78  # EX_CONFIG: to start again changes nothing
+EXIT_CODE = exit_codes.RESTART
+EXIT_CODE_REFUSED = exit_codes.REFUSED
 GO_ON = "Started again, it goes on from its last checkpoint."
 
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from faust.types import TP
 
+from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.arena import NEVER
 from fraudstream.stream.failure import PermanentFailure
 
@@ -118,4 +118,4 @@ class StateVersions:
 def _moment(event_time_ms: int) -> str:
     if event_time_ms == NEVER:
         return "none yet"
-    return datetime.fromtimestamp(event_time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc_text(event_time_ms)

@@ -8,20 +8,22 @@ same seed shows the same frauds), after some days of past, which are published a
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from fraudstream.backtest.label_order import LabelledPayments, in_order
+from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
-from fraudstream.cli.event_publisher import EventPublisher
 from fraudstream.cli.up.in_flight_payments import WAITING_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
+from fraudstream.operations.event_publisher import EventPublisher
+from fraudstream.operations.paced_publisher import EventTime, FixedRate, Unpaced, publish_paced
 
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFile
@@ -34,7 +36,6 @@ FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS
 FRAUD_SHARE: Final = 0.02  # more than in life, so that every typology comes within minutes
 RATE: Final = 50.0
 EVENTS_AT_ONCE: Final = 2_000
-TICK_S: Final = 0.01  # payments closer together leave as one batch
 
 
 class TrackedPublisher(EventPublisher):
@@ -69,30 +70,15 @@ class GeneratedFeed:
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
         """Publish the past; once it is judged, each payment when its moment has come. Ends at the present."""
         state.phase = f"the past: {HISTORY_MS // DAY_MS} days of payments"
-        started: float | None = None
-        for piece in in_order(_fraud_labelled(stream(self.plan), state), LABEL_DELAY_MS):
-            first = 0
-            while first < len(piece.events):
-                at_ms = int(piece.at_ms[first])
-                if at_ms > time.time() * 1000:
-                    return
-                if at_ms >= self.plan.start_ms and started is None:
-                    await publisher.flush()
-                    await in_flight.until_fewer_than(1)
-                    started, in_flight.timed = time.monotonic(), True
-                    state.phase = f"live: 1 s shows {_span(self.speed)} of payments"
-                last = min(first + EVENTS_AT_ONCE, len(piece.events))
-                if started is None:
-                    last = min(last, int(piece.at_ms.searchsorted(self.plan.start_ms)))
-                else:
-                    reached_ms = self.plan.start_ms + (time.monotonic() - started) * self.speed * 1000
-                    last = min(last, int(piece.at_ms.searchsorted(reached_ms, side="right")))
-                    if last <= first:
-                        await asyncio.sleep(max((at_ms - reached_ms) / self.speed / 1000, TICK_S))
-                        continue
-                await publisher.publish(piece.events[first:last])
-                await asyncio.sleep(0)
-                first = last
+        history, live = _split(
+            _until_now(in_order(_fraud_labelled(stream(self.plan), state), LABEL_DELAY_MS)), START_MS
+        )
+        await publish_paced(publisher, history, Unpaced(), events_at_once=EVENTS_AT_ONCE)
+        await publisher.flush()
+        await in_flight.until_fewer_than(1)
+        in_flight.timed = True
+        state.phase = f"live: 1 s shows {_span(self.speed)} of payments"
+        await publish_paced(publisher, live, EventTime(START_MS, self.speed), events_at_once=EVENTS_AT_ONCE)
 
 
 class FileFeed:
@@ -104,19 +90,37 @@ class FileFeed:
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
         state.phase, in_flight.timed = f"live: {self.description}", True
-        started, sent = time.monotonic(), 0
-        for piece in in_order(_truth_told(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS):
-            for first in range(0, len(piece.events), self._at_once):
-                if self._rate is not None:
-                    await asyncio.sleep(started + sent / self._rate - time.monotonic())
-                events = piece.events[first : first + self._at_once]
-                await publisher.publish(events)
-                await asyncio.sleep(0)
-                sent += len(events)
+        sequence = in_order(_truth_told(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS)
+        pace = Unpaced() if self._rate is None else FixedRate(self._rate)
+        await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
 
-    @property
-    def _at_once(self) -> int:
-        return EVENTS_AT_ONCE if self._rate is None else max(1, min(EVENTS_AT_ONCE, int(self._rate * TICK_S)))
+
+def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
+    """The pieces, as far as their event times have come on this machine's clock."""
+    for piece in pieces:
+        due = int(piece.at_ms.searchsorted(time.time_ns() // 1_000_000, side="right"))
+        yield _part(piece, 0, due)
+        if due < len(piece.events):
+            return
+
+
+def _split(pieces: Iterable[Events], at_ms: int) -> tuple[Iterator[Events], Iterator[Events]]:
+    """The events due before `at_ms`, and the others; read the first iterator to its end before the second."""
+    source, rest = iter(pieces), list[Events]()
+
+    def before() -> Iterator[Events]:
+        for piece in source:
+            count = int(piece.at_ms.searchsorted(at_ms))
+            yield _part(piece, 0, count)
+            if count < len(piece.events):
+                rest.append(_part(piece, count, len(piece.events)))
+                return
+
+    return before(), itertools.chain(rest, source)
+
+
+def _part(piece: Events, first: int, last: int) -> Events:
+    return Events(piece.events[first:last], piece.at_ms[first:last], piece.labels[first:last])
 
 
 def _fraud_labelled(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[LabelledPayments]:

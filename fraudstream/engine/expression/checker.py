@@ -14,8 +14,9 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from fraudstream.contracts.currency import EXPONENTS
+from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.digest import digest_text
-from fraudstream.engine.expression.fault import ExpressionError, fault_at, nearest
+from fraudstream.engine.expression.fault import ExpressionError, fault_at
 from fraudstream.engine.expression.lexer import MS_PER_UNIT
 from fraudstream.engine.expression.nodes import (
     QUANTITY_COMPARISONS,

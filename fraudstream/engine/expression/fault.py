@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from fraudstream.engine.expression.types import Origin
@@ -59,17 +57,3 @@ def fault_at(source: str, offset: int, origin: Origin, sentence: str) -> Fault:
         excerpt=excerpt.strip(),
         caret=max(0, column - shown_from - indent),
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """' Nearest: 'x'.' for the known name that looks most like `name`, or nothing.
-
-    >>> nearest("dirction", ["direction", "kind"])
-    " Nearest: 'direction'."
-    """
-    names = sorted(known)
-    close = get_close_matches(name[:128], names, n=1, cutoff=0.5)
-    if not close:
-        tail = name.rpartition(".")[2]
-        close = [known_name for known_name in names if known_name.rpartition(".")[2] == tail][:1]
-    return f" Nearest: '{close[0]}'." if close else ""

@@ -6,6 +6,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.engine.expression.fault import ExpressionError, fault_at
 from fraudstream.engine.expression.types import Origin
 
@@ -13,7 +14,7 @@ SOURCE_CHARS_MAX = 4_000
 _LITERAL_CHARS_MAX = 128
 _NUMBER_CHARS_MAX = 20
 
-MS_PER_UNIT = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+MS_PER_UNIT = {unit: ms for unit, ms in UNITS_MS.items() if unit != "ms"}  # no rule needs milliseconds
 _WORD_OPERATORS = frozenset({"and", "or", "not", "in", "is", "missing", "present", "true", "false"})
 _MEANT = {
     "=": "'=' compares nothing: write '=='.",

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from fraudstream.engine.expression.fault import ExpressionError, fault_at, nearest
+from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.expression.fault import ExpressionError, fault_at
 from fraudstream.engine.expression.lexer import Kind, Token, tokens_of
 from fraudstream.engine.expression.types import Origin
 

@@ -1,4 +1,4 @@
-"""`publish` and `generate --topic` on a broker: everything arrives, in order, where any Kafka client would put it."""
+"""`publish` and `generate --topic` on a broker: all events arrive, in order, in the partitions any client would use."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def event_of(record: Any) -> Payment | Label:
 
 
 @pytest.mark.parametrize("rate", [(), ("--rate", "20000")], ids=["at once", "at a rate"])
-def test_a_published_file_stands_on_the_topic_in_the_order_that_replay_judges(
+def test_a_published_file_is_on_the_topic_in_the_order_that_replay_decides(
     broker: str,
     unique_name: Callable[[str], str],
     tmp_path: Path,
@@ -84,7 +84,7 @@ def test_a_published_file_stands_on_the_topic_in_the_order_that_replay_judges(
     assert all(record.key.decode() == event_of(record).account_id for part in records for record in part)
 
 
-def test_generated_payments_reach_the_topic_as_time_goes_by(
+def test_generated_payments_reach_the_topic_when_their_event_time_comes(
     broker: str, unique_name: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = unique_name("payments")

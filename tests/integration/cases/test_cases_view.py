@@ -220,14 +220,14 @@ async def test_cases_are_listed_and_shown_from_the_command_line(
     assert "takeover/new_device (medium): 10.00 EUR from a new phone" in shown
     assert "amount > 3 * account.mean  10.00 EUR against 3.00 EUR  +233 %" in shown
     assert "0.1500 of 0.15  new_device  true" in shown
-    assert shown.count("why is not known here: it no longer stands on the topic") == 1
+    assert shown.count("reasons unknown: the alert is no longer on the topic") == 1
     assert max(map(len, shown.splitlines())) <= 80
     assert msgspec.json.decode(await cases("show", case.case_id, "--json"), type=Case) == case
     listed = json.loads(await cases("list", "--account", case.account_id, "--json"))
     assert [each["case_id"] for each in listed] == [case.case_id]
 
     settings[1] = f"kafka.bootstrap_servers=127.0.0.1:{port}"
-    assert "why is not known here: 127.0.0.1:" in await cases("show", case.case_id)
+    assert "reasons unknown: 127.0.0.1:" in await cases("show", case.case_id)
     assert await asyncio.to_thread(main, ["cases", "show", "no-such-case", "--redis-url", redis_url]) == 1
     assert "the view has no case no-such-case" in capsys.readouterr().err
     await view.clear()

@@ -1,4 +1,4 @@
-"""`fraudstream dead-letters`: what a worker could not judge is listed, shown, mended, replayed and then decided."""
+"""`fraudstream dead-letters`: records that a worker could not decide are listed, shown, corrected and replayed."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import FEATURES_HEADER, source_header
-from fraudstream.stream.dead_letter_replay import REPLAYED_FROM
+from fraudstream.operations.dead_letters import REPLAYED_FROM
 from tests.integration.stream.world import World, payment
 
 TRACE = ("trace", b"\x00\xff")
@@ -29,7 +29,7 @@ async def world(broker: str, unique_name: Callable[[str], str], tmp_path: Path) 
 
 
 class Cli:
-    """Runs the command on the topics of a world."""
+    """Runs the command on the topics of a test."""
 
     def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -50,7 +50,7 @@ def cli(world: World, capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(world, capsys)
 
 
-async def test_a_dead_letter_mended_and_replayed_is_decided_once(world: World, cli: Cli, tmp_path: Path) -> None:
+async def test_a_dead_letter_corrected_and_replayed_is_decided_once(world: World, cli: Cli, tmp_path: Path) -> None:
     async with world.worker():
         await world.publish_records(
             [(b"a1", payment(0, "a1")), (b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE]
@@ -60,10 +60,10 @@ async def test_a_dead_letter_mended_and_replayed_is_decided_once(world: World, c
         (letter,) = listed["dead_letters"]
         assert listed["counts"] == {"currency": 1, "not_json": 1}
 
-        mended = tmp_path / "mended.json"
-        mended.write_bytes(payment(1, "a1"))
+        corrected = tmp_path / "corrected.json"
+        corrected.write_bytes(payment(1, "a1"))
         for _ in range(2):  # twice is harmless
-            code, out = await cli("replay", "--position", letter["position"], "--edit", str(mended))
+            code, out = await cli("replay", "--position", letter["position"], "--edit", str(corrected))
             assert (code, out) == (0, "1 replayed, 0 skipped\n")
         decisions = await world.records(world.settings.decisions_topic, lambda records: len(records) == 3)
 
@@ -80,15 +80,17 @@ async def test_a_dead_letter_mended_and_replayed_is_decided_once(world: World, c
     assert log[3].headers == (TRACE, replayed_from)
 
 
-async def test_a_command_mends_all_letters_of_a_reason_and_what_it_cannot_mend_is_told(world: World, cli: Cli) -> None:
+async def test_a_command_corrects_all_letters_of_a_reason_and_those_it_fails_on_are_named(
+    world: World, cli: Cli
+) -> None:
     async with world.worker():
         await world.publish_records((b"a1", payment(n, "a1", currency="EUO" if n else "XXQ")) for n in range(4))
         await world.dead_letters(4)
-        mend = (
+        script = (
             "import sys; text = sys.stdin.read(); "
             "sys.exit('no euro') if 'EUO' not in text else print(text.replace('EUO', 'EUR'), end='')"
         )
-        code, out = await cli("replay", "--reason", "currency", "--with", f'{sys.executable} -c "{mend}"')
+        code, out = await cli("replay", "--reason", "currency", "--with", f'{sys.executable} -c "{script}"')
         decisions = await world.decisions(3)
 
     assert code == 1
@@ -107,7 +109,7 @@ async def test_a_letter_with_the_wrong_key_is_replayed_under_its_account(world: 
     assert {decision.account_id for decision in decisions} == {"a1", "a2"}
 
 
-async def test_what_still_cannot_be_judged_becomes_a_letter_again_and_says_it_was_replayed(
+async def test_a_record_that_still_cannot_be_decided_becomes_a_letter_again_and_says_it_was_replayed(
     world: World, cli: Cli
 ) -> None:
     async with world.worker():
@@ -119,7 +121,9 @@ async def test_what_still_cannot_be_judged_becomes_a_letter_again_and_says_it_wa
     assert [name for name, _ in letters[-1].headers] == [REPLAYED_FROM]
 
 
-async def test_a_letter_is_shown_whole_and_cannot_play_with_the_terminal(world: World, cli: Cli) -> None:
+async def test_a_letter_is_shown_in_full_and_sends_no_control_characters_to_the_terminal(
+    world: World, cli: Cli
+) -> None:
     async with world.worker():
         await world.publish_records([(b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE])
         await world.dead_letters(2)
@@ -138,7 +142,7 @@ async def test_a_letter_is_shown_whole_and_cannot_play_with_the_terminal(world: 
     assert msgspec.convert(shown, DeadLetter).value == NO_CURRENCY
 
 
-async def test_only_the_beginning_of_a_record_is_not_replayed(world: World, cli: Cli) -> None:
+async def test_a_letter_that_holds_only_the_beginning_of_its_record_is_not_replayed(world: World, cli: Cli) -> None:
     async with world.worker():
         await world.publish_records([(b"a1", b"x" * 600 * 1024)])
         await world.dead_letters(1)
@@ -148,7 +152,7 @@ async def test_only_the_beginning_of_a_record_is_not_replayed(world: World, cli:
     assert "only 524288 of its 614400 bytes are here" in out
 
 
-async def test_what_stood_between_stages_is_not_replayed_for_it_would_be_dropped(world: World, cli: Cli) -> None:
+async def test_a_record_forwarded_between_stages_is_not_replayed_as_it_would_be_dropped(world: World, cli: Cli) -> None:
     headers = [source_header(0, 17), (FEATURES_HEADER, b"packed")]
     async with world.worker():
         await world.publish_records([(b"a1", NOT_TEXT)], headers=headers)
@@ -160,7 +164,7 @@ async def test_what_stood_between_stages_is_not_replayed_for_it_would_be_dropped
     assert "0 replayed, 1 skipped\n" in out
 
 
-async def test_a_list_is_limited_and_says_how_many_there_are(world: World, cli: Cli) -> None:
+async def test_a_list_is_limited_and_counts_all_letters(world: World, cli: Cli) -> None:
     async with world.worker():
         await world.publish_records((b"a1", b"{") for _ in range(7))
         await world.dead_letters(7)
@@ -176,12 +180,12 @@ async def test_a_list_is_limited_and_says_how_many_there_are(world: World, cli: 
         (("show", "nonsense"), "write PARTITION:OFFSET"),
         (("show", "0:5"), "no dead letter at 0:5"),
         (("show", "99:0"), "no dead letter at 99:0"),
-        (("replay", "--all", "--edit", "file"), "name it with --position"),
+        (("replay", "--all", "--edit", "file"), "name its letter with --position"),
         (("replay", "--position", "0:0", "--edit", "no-such-file"), "cannot read it"),
         (("replay", "--all", "--with", "no-such-command-here"), "there is no such command"),
     ],
 )
-async def test_a_slip_is_answered_with_one_sentence(cli: Cli, args: tuple[str, ...], sentence: str) -> None:
+async def test_wrong_arguments_are_answered_with_one_sentence(cli: Cli, args: tuple[str, ...], sentence: str) -> None:
     code, out = await cli(*args)
 
     assert code == 1

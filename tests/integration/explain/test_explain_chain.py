@@ -79,7 +79,7 @@ async def test_each_stage_says_where_it_was_run_again(chain: World, explain: Exp
     for stage in stages:
         assert (
             f"features of {stage['stage']}, from {stage['topic']}-{stage['partition']} at offset {stage['offset']} "
-            f"({stage['records_before']} records before): as carried"
+            f"({stage['records_before']} records before): as forwarded"
         ) in " ".join(said.split())
 
 
@@ -111,10 +111,10 @@ async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, e
     assert handed_on(found) == [*ALL_AGREE[:2], ("merchant", False, [tampered])]
     code, said = await explain(chain, *asked)
     assert code == 1
-    assert "But what the stages before handed on DIFFERS from what their logs say:" in said
+    assert "But what the stages before forwarded DIFFERS from what their logs give:" in said
     [difference] = found["stages"][-1]["differences"]
     assert int(difference["forwarded"]) == int(difference["now"]) + 1
-    assert f"{tampered}: carried {difference['carried']}, now {difference['now']}" in said
+    assert f"{tampered}: forwarded {difference['forwarded']}, now {difference['now']}" in said
 
 
 async def test_a_payment_that_was_altered_on_its_way_is_told(chain: World, explain: Explain) -> None:

@@ -6,7 +6,7 @@ import pytest
 from fraudstream.contracts.control import StoredRuleSet
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.stream.control_log import keep, read_controls
-from fraudstream.stream.dead_letter_replay import DeadLetterLog
+from fraudstream.operations.dead_letters import DeadLetterLog
 from tests.integration.stream.world import PARTITIONS, World
 
 pytestmark = pytest.mark.kafka

@@ -13,10 +13,15 @@ import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from fraudstream.stream.backup import load
-from fraudstream.stream.backup.export import export_state
-from fraudstream.stream.backup.files import ExportError, read_manifest
-from fraudstream.stream.backup.load import import_state
+from fraudstream.operations import state_import
+from fraudstream.operations.state_export import NoCheckpointError, export_state
+from fraudstream.operations.state_files import ExportError, read_manifest
+from fraudstream.operations.state_import import (
+    ChangelogNotEmptyError,
+    LayoutMismatchError,
+    OtherTopicError,
+    import_state,
+)
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.worker import serve
 from tests.integration.stream.restored_states import rows_of, saved_memories, undisturbed_memories
@@ -64,7 +69,7 @@ async def test_an_export_goes_into_a_new_state_version(world: World, tmp_path: P
 
 async def test_what_does_not_fit_is_refused_before_anything_is_written(world: World, tmp_path: Path) -> None:
     directory = tmp_path / "export"
-    with pytest.raises(PermanentFailure, match="has no checkpoint: no worker has had this partition yet"):
+    with pytest.raises(NoCheckpointError, match="has no checkpoint: no worker has owned this partition yet"):
         await export_state(world.settings, tmp_path / "too-early")
     async with world.worker():
         await world.publish(range(40))
@@ -72,12 +77,12 @@ async def test_what_does_not_fit_is_refused_before_anything_is_written(world: Wo
     await export_state(world.settings, directory)
     with pytest.raises(ExportError, match=r"is not empty. Export into a directory of its own"):
         await export_state(world.settings, directory)
-    with pytest.raises(PermanentFailure, match=r"is not empty. Stop all workers, then delete the topic"):
+    with pytest.raises(ChangelogNotEmptyError, match=r"is not empty. Stop all workers, then delete the topic"):
         await import_state(world.settings, directory, LAYOUT)
-    with pytest.raises(PermanentFailure, match=r"another rules/features.yaml \(layout \w+, now other\)"):
+    with pytest.raises(LayoutMismatchError, match=r"another rules/features.yaml \(layout \w+, now other\)"):
         await import_state(world.settings, directory, "other")
     elsewhere = msgspec.structs.replace(world.settings, payments_topic=world.settings.alerts_topic)
-    with pytest.raises(PermanentFailure, match="its offsets mean other payments"):
+    with pytest.raises(OtherTopicError, match="its offsets mean other payments"):
         await import_state(elsewhere, directory, LAYOUT)
     file = directory / read_manifest(directory).partitions[1].file
     file.write_bytes(file.read_bytes()[:-1])
@@ -117,12 +122,12 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
     await delete(world, world.settings.changelog_topic)
     await world.create_topics()
     with monkeypatch.context() as patched:
-        patched.setattr(load, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
+        patched.setattr(state_import, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
         with pytest.raises(ConnectionError):
             await import_state(world.settings, directory, LAYOUT)
     with pytest.raises(PermanentFailure, match="no checkpoint: an import did not come to its end"):
         await serve(world.settings, engine(), stop=asyncio.Event())
-    with pytest.raises(PermanentFailure, match="is not empty"):
+    with pytest.raises(ChangelogNotEmptyError, match="is not empty"):
         await import_state(world.settings, directory, LAYOUT)
 
 

@@ -11,13 +11,14 @@ from fraudstream import __version__
 from fraudstream.cli import main as cli
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
+from fraudstream.operations.errors import MissingTopicError
 
 HEAVY = {"numba", "numpy", "faust", "mode", "aiokafka", "redis", "pyarrow", "rich", "prometheus_client"}
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Stands in for the module of `worker`; what it does is set by the test as `does`."""
+    """Replaces the module of `worker`; the test sets what it does as `does`."""
 
     def add_parser(subparsers: cli.Subparsers) -> None:
         subparsers.add_parser("worker").add_argument("--json", action="store_true")
@@ -72,6 +73,45 @@ def test_a_failure_is_one_sentence_on_stderr_and_exit_code_1(
     assert (shown.out, shown.err) == ("", "fraudstream: no broker answers at 127.0.0.1:1.\n")
 
 
+def test_an_error_of_an_operation_is_its_sentence_and_exit_code_1(
+    command: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def does(args: argparse.Namespace, settings: Settings) -> int:
+        raise MissingTopicError("127.0.0.1:1", "controls")
+
+    command.does = does
+    assert cli.main(["worker"]) == 1
+    assert capsys.readouterr().err == (
+        "fraudstream: 127.0.0.1:1 has no topic 'controls'. Create it with `fraudstream topics apply`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["cases", "close", "case-1"],
+        ["cases", "close", "case-1", "--disposition", "maybe"],
+        ["cases", "note", "case-1"],
+        ["cases", "claim"],
+    ],
+)
+def test_an_action_on_a_case_without_what_it_requires_is_wrong_usage(argv: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(argv)
+
+
+@pytest.mark.parametrize("action", ["list", "show", "claim", "release", "note", "close", "reopen"])
+def test_every_action_on_cases_has_help_with_an_example(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["cases", action, "--help"])
+    assert f"example:\n  fraudstream cases {action}" in capsys.readouterr().out
+
+
+def test_a_wait_of_no_time_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cases", "claim", "case-1", "--wait", "0"]) == 1
+    assert "--wait 0: more than 0 seconds" in capsys.readouterr().err
+
+
 def test_ctrl_c_is_exit_code_130_without_a_traceback(
     command: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,7 +123,7 @@ def test_ctrl_c_is_exit_code_130_without_a_traceback(
     assert capsys.readouterr().err == ""
 
 
-def test_what_was_not_foreseen_keeps_its_traceback(command: SimpleNamespace) -> None:
+def test_an_unforeseen_error_keeps_its_traceback(command: SimpleNamespace) -> None:
     def does(args: argparse.Namespace, settings: Settings) -> int:
         raise ZeroDivisionError
 
@@ -105,7 +145,7 @@ def test_the_exit_code_is_the_commands(command: SimpleNamespace) -> None:
         ["worker", "--json", "--set=worker.group=g"],
     ],
 )
-def test_settings_may_stand_before_and_after_the_command(command: SimpleNamespace, argv: list[str]) -> None:
+def test_settings_are_taken_before_and_after_the_command(command: SimpleNamespace, argv: list[str]) -> None:
     seen: list[Settings] = []
 
     def does(args: argparse.Namespace, settings: Settings) -> int:
@@ -118,7 +158,7 @@ def test_settings_may_stand_before_and_after_the_command(command: SimpleNamespac
     assert seen[0].worker.group == "g"
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_a_closed_output_pipe_is_no_traceback() -> None:
     script = "import sys; from fraudstream.cli.main import main; sys.exit(main(['topics', 'schemas']))"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""`fraudstream rules check` and `test`: every fault and every failing case is shown, and the exit code says so."""
+"""`fraudstream rules check` and `test`: every fault and every failing case is shown, with exit code 1."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_sound_rules_are_said_to_be_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sound_rules_are_reported_as_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(rules)]) == 0
     assert "is sound: rule set" in capsys.readouterr().out
 
@@ -75,9 +75,9 @@ def test_a_failing_case_is_a_line_with_expected_and_actual(rules: Path, capsys: 
 
 def test_a_directory_without_rules_is_one_plain_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(tmp_path / "none")]) == 1
-    assert "is no directory of rules" in capsys.readouterr().err
+    assert "is not a directory of rules" in capsys.readouterr().err
     assert main(["rules", "check", str(tmp_path)]) == 1
-    assert "holds no rules" in capsys.readouterr().err
+    assert "contains no rules" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_utf8_is_one_plain_sentence(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +92,7 @@ def test_check_reads_the_cases_too(rules: Path, capsys: pytest.CaptureFixture[st
     assert f"{rules}/dormant/waking.test.yaml:5:13: expect can't be 'burns'" in capsys.readouterr().err
 
 
-def test_files_that_are_not_read_are_told(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_read_are_named(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (rules / "dormant/more.yml").write_text("")
     (rules / "dormant/deeper").mkdir()
     (rules / "dormant/deeper/rule.yaml").write_text("")

@@ -61,7 +61,7 @@ def feature(entry: str, name: str = "account.x") -> str:
         ),
         (
             "version: 1\nentities: {a: {key: account_id, panes: {width: 2y, count: 3}}}",
-            "f.yaml:2:48: the width of a pane: '2y' is no duration. Write a whole number and a unit, as in 90s, "
+            "f.yaml:2:48: the width of a pane: '2y' is not a duration. Write a whole number and a unit, as in 90s, "
             "15m, 24h, 30d, 2w.",
         ),
         (

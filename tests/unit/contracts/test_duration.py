@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fraudstream.engine.duration import duration_text, parse_duration
+from fraudstream.contracts.duration import duration_text, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ def test_a_duration_is_a_whole_number_and_a_unit(text: str, span_ms: int) -> Non
 
 @pytest.mark.parametrize("text", ["", "1", "h", "1.5h", "-1h", "1 h", "1y", "1H", "1h30m", "٣h", "9999999999s", "1h\0"])
 def test_anything_else_is_answered_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration") as failure:
+    with pytest.raises(ValueError, match="is not a duration") as failure:
         parse_duration(text)
     assert str(failure.value) == (
-        f"'{text}' is no duration. Write a whole number and a unit, as in 90s, 15m, 24h, 30d, 2w."
+        f"'{text}' is not a duration. Write a whole number and a unit, as in 90s, 15m, 24h, 30d, 2w."
     )
 
 

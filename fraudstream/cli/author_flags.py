@@ -1,0 +1,27 @@
+"""The flags `--by` and `--note` of commands that change how payments are decided."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+
+from fraudstream.cli.failure import Failure
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """`--by` and `--note`."""
+    parser.add_argument("--by", metavar="NAME", help="who does it, for the record (default: your login name)")
+    parser.add_argument("--note", metavar="TEXT", help="why, for the record")
+
+
+def author_of(args: argparse.Namespace) -> str:
+    """Who does it. Raises `Failure` where nobody is named."""
+    return str(args.by) if args.by is not None else login_name("--by")
+
+
+def login_name(flag: str) -> str:
+    """The user's login name. Raises `Failure`, which names `flag`, where there is none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise Failure(f"There is no login name here: say with {flag} NAME who does this.") from None

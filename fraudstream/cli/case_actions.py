@@ -1,0 +1,59 @@
+"""`fraudstream cases claim|release|note|close|reopen`: act on a case and print its new state."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import TYPE_CHECKING, Final
+
+from fraudstream.cli.author_flags import login_name
+from fraudstream.cli.case_agent import agent_settings
+from fraudstream.cli.case_view import find_case
+from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+from fraudstream.cli.time_flags import now_ms
+
+if TYPE_CHECKING:
+    from fraudstream.contracts import Case
+
+WAIT_S_MAX: Final = 3_600.0
+
+
+def act(args: argparse.Namespace, settings: Settings) -> int:
+    """Publish the action, wait for the case agent, and print the case. Raises `Failure`, `OperationError`."""
+    import msgspec
+
+    from fraudstream.operations.case_actions import act_on_case, new_case_action
+
+    if not 0 < args.wait_s <= WAIT_S_MAX or math.isnan(args.wait_s):
+        raise Failure(f"--wait {args.wait_s:g}: more than 0 seconds, at most {WAIT_S_MAX:,.0f}.")
+    agent = agent_settings(settings)
+    actor = args.actor if args.actor is not None else login_name("--as")
+    case, partition, other_open_case = find_case(settings, args.case_id)
+    action = new_case_action(
+        case,
+        args.action,
+        actor=actor,
+        acted_at_ms=now_ms(),
+        note=getattr(args, "note", None),
+        disposition=getattr(args, "disposition", None),
+    )
+    result = run_on_cluster(
+        agent.brokers,
+        lambda: act_on_case(agent, case, partition, action, other_open_case=other_open_case, answer_s_max=args.wait_s),
+        args.wait_s + SHORT_S_MAX,
+    )
+    if args.json:
+        print(json.dumps(msgspec.to_builtins(result.case)))
+    else:
+        print(_line(result.case))
+    return 0
+
+
+def _line(case: Case) -> str:
+    """The state of the case in one line."""
+    detail = f" as {case.disposition}" if case.disposition else f" by {case.assignee}" if case.assignee else ""
+    note = f", note: {case.note}" if case.note else ""
+    return f"case {case.case_id} of {case.account_id} is {case.status}{detail}{note}"

@@ -1,0 +1,111 @@
+"""The case agent as a process: started, run until a signal or its failure, stopped within a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from fraudstream import __version__
+from fraudstream.cli import metrics_port
+from fraudstream.cli.case_view import open_view
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+from fraudstream.supervision import exit_codes
+
+if TYPE_CHECKING:
+    from fraudstream.cases.settings import AgentSettings
+    from fraudstream.telemetry.cases import CasesTelemetry
+
+STOP_S_MAX: Final = 20.0  # the step in hand has 10, the view 3, leaving the group the rest
+
+log = logging.getLogger(__name__)
+
+
+def agent_settings(settings: Settings) -> AgentSettings:
+    """The case agent's part of the settings. What describes the broker is set once, under `worker`."""
+    from fraudstream.cases.settings import AgentSettings
+
+    topics = settings.topics
+    return AgentSettings(
+        brokers=settings.kafka.brokers(),
+        redis_url=settings.redis.url,
+        fenced=settings.worker.checkpoint_mode == "transaction",
+        group=settings.cases.group,
+        alerts_topic=topics.alerts,
+        case_actions_topic=topics.case_actions,
+        cases_topic=topics.cases,
+        payments_topic=topics.payments,
+        dead_letters_topic=topics.dead_letters,
+        fetch_wait_ms=settings.worker.fetch_wait_ms or (500 if settings.worker.checkpoint_mode == "transaction" else 5),
+        session_timeout_s=settings.worker.session_timeout_s,
+    )
+
+
+def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
+    """Run until SIGTERM or SIGINT. Raises `Failure` with an exit code of `exit_codes`."""
+    from prometheus_client import CollectorRegistry
+
+    from fraudstream.contracts.dead_letter import ReasonCode
+    from fraudstream.telemetry.cases import CasesTelemetry
+    from fraudstream.telemetry.logs import set_up_logs
+
+    set_up_logs(form="json" if as_json else "human")
+    telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
+    with metrics_port.metrics_served(settings, telemetry):
+        return asyncio.run(_serve(agent_settings(settings), telemetry, rebuild_view))
+
+
+async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_view: bool) -> int:
+    """Run the agent until a signal or its failure."""
+    from aiokafka.errors import KafkaError
+    from redis import RedisError
+
+    from fraudstream.cases.agent import CaseAgent
+    from fraudstream.cases.failure import AgentError
+    from fraudstream.stream.failure import exit_now
+
+    view = open_view(settings.redis_url)
+    if rebuild_view:
+        try:
+            await view.clear()
+        except (RedisError, OSError) as error:
+            raise Failure(f"the view cannot be emptied: {str(error).rstrip('.')}.") from error
+    agent = CaseAgent(settings, telemetry, view)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await telemetry.watchdog.start()
+    try:
+        if not await _first(agent.start(), stopping.wait()):
+            return exit_codes.DONE
+        await _first(stopping.wait(), agent.wait_until_stopped())
+    except AgentError as error:
+        raise Failure(error.sentence, exit_codes.REFUSED) from error
+    except KafkaError as error:
+        sentence = f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}."
+        raise Failure(sentence, exit_codes.RESTART) from error
+    if agent.crash_reason is not None:
+        exit_now(agent.crash_reason)
+    try:
+        async with asyncio.timeout(STOP_S_MAX):
+            await agent.stop()
+            await telemetry.watchdog.stop()
+    except (KafkaError, OSError, TimeoutError, asyncio.CancelledError):  # without a broker, clients may never stop
+        log.warning("left the group without telling it: it takes the agent for dead after its session timeout")
+        exit_now(None)
+    return exit_codes.DONE
+
+
+async def _first(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> bool:
+    """Wait for either and cancel the other; whether `one` is done. Raises what that one raised."""
+    tasks = [asyncio.create_task(one), asyncio.create_task(other)]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    if tasks[0] in done:
+        tasks[0].result()
+    return tasks[0] in done

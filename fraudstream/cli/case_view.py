@@ -1,0 +1,123 @@
+"""Cases as the view in Redis has them, listed and shown; the alerts of a shown case come from their topic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from fraudstream.cases.view import CaseView
+    from fraudstream.contracts import Alert, Case
+
+Result = TypeVar("Result")
+
+
+class CaseInView(NamedTuple):
+    """A case as the view has it; it may be out of date. `partition`: of the topic of cases. `other_open_case`: another
+    case of its account that is not closed."""
+
+    case: Case
+    partition: int
+    other_open_case: str | None
+
+
+def open_view(url: str) -> CaseView:
+    """The view at the Redis `url`, not connected yet. Raises `Failure` for a URL that is not one."""
+    from fraudstream.cases.view import CaseView
+
+    try:
+        return CaseView(url)
+    except ValueError as error:
+        raise Failure(f"redis.url: {error}.") from error
+
+
+def find_case(settings: Settings, case_id: str) -> CaseInView:
+    """Raises `Failure` where the view cannot be read or has no such case."""
+
+    async def find(view: CaseView) -> CaseInView | None:
+        case = await view.case(case_id)
+        if case is None:
+            return None
+        others = [each.case_id for each in await view.of_account(case.account_id) if each.status != "closed"]
+        partition = await view.partition_of(case_id)
+        return CaseInView(case, partition or 0, next((each for each in others if each != case_id), None))
+
+    found = _read(settings, find)
+    if found is None:
+        raise Failure(f"the view has no case {case_id}: it is unknown, or was closed more than 90 days ago.")
+    return found
+
+
+def list_cases(settings: Settings, limit: int, account_id: str | None, *, as_json: bool) -> int:
+    """Print the queue, or the cases of an account. Raises `Failure`."""
+    import msgspec
+
+    from fraudstream.cli.cases_text import print_cases
+
+    cases = _read(settings, lambda view: view.of_account(account_id) if account_id else view.queue(limit))
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(cases)))
+    else:
+        print_cases(cases)
+    return 0
+
+
+def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
+    """Print one case, with the reasons of its alerts as far as they can be read. Raises `Failure`."""
+    import msgspec
+
+    from fraudstream.cli.cases_text import print_case
+
+    case, partition, _ = find_case(settings, case_id)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(case)))
+        return 0
+    alerts, missing = _alerts_of(case, partition, settings)
+    print_case(case, alerts, missing)
+    return 0
+
+
+def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> Result:
+    """What `work` reads from the view. Raises `Failure` where Redis does not answer."""
+    from redis import RedisError
+
+    async def read() -> Result:
+        view = open_view(settings.redis.url)
+        try:
+            return await work(view)
+        finally:
+            await view.close()
+
+    try:
+        return asyncio.run(read())
+    except (RedisError, OSError) as error:  # a TimeoutError is an OSError
+        raise Failure(f"the view cannot be read: {str(error).rstrip('.') or 'Redis does not answer'}.") from error
+
+
+def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:
+    """The complete alerts of a case, by id, and why one may be missing."""
+    from fraudstream.cli.progress import reading_progress
+    from fraudstream.explain.sent import find_alerts
+    from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+    from fraudstream.operations.cluster_access import ClusterError
+
+    brokers, topic = settings.kafka.brokers(), settings.topics.alerts
+
+    async def find() -> dict[str, Alert]:
+        with reading_progress() as progress:
+            committed_only = settings.worker.checkpoint_mode == "transaction"
+            async with TopicReader(brokers, committed_only, progress) as reader:
+                return await find_alerts(reader, topic, partition, [line.alert_id for line in case.alerts])
+
+    try:
+        return run_on_cluster(brokers, find, SHORT_S_MAX), f"the alert is no longer on the topic '{topic}'"
+    except NoTopicError as error:
+        return {}, f"{brokers}: {str(error).rstrip('.')}"
+    except ClusterError as error:
+        return {}, f"{brokers}: {error.sentence.rstrip('.')}"

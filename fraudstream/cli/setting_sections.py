@@ -1,0 +1,164 @@
+"""The sections of the settings: a frozen struct each, whose fields' descriptions are their documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.contracts.duration import parse_duration
+
+ALL_STAGES: Final = "all"
+
+
+class RedisSettings(msgspec.Struct, frozen=True):
+    """[redis]"""
+
+    url: Annotated[str, Meta(min_length=1, description="Redis that holds the analysts' view of cases")] = (
+        "redis://127.0.0.1:6379/0"
+    )
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """[worker]"""
+
+    group: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9._-]{1,100}$",
+            description="consumer group, and first part of the changelog topic's name",
+        ),
+    ] = "fraudstream"
+    processes: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(description="worker processes under a supervisor that restarts them; by default one, unsupervised"),
+    ] = None
+    stage: Annotated[
+        str,
+        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose state this worker keeps, or all"),
+    ] = ALL_STAGES
+    state_version: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="version of the state: raise it to backfill a new one beside that in use"),
+    ] = 1
+    backfill: Annotated[
+        bool, Meta(description="backfill a new state version from the log, and decide once it is activated")
+    ] = False
+    decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
+    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
+    fetch_wait_ms: Annotated[
+        Annotated[int, Meta(ge=1, le=60_000)] | None,
+        Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
+    ] = None
+    group_instance_id: Annotated[
+        Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
+        Meta(description="unique name of this worker, the same after a restart, so that a restart moves no partitions"),
+    ] = None
+    session_timeout_s: Annotated[
+        float, Meta(ge=1, le=300, description="a worker that sends no heartbeat for so long loses its partitions")
+    ] = 10.0
+    checkpoint_interval_s: Annotated[float, Meta(gt=0, le=3600, description="time between checkpoints")] = 5.0
+    checkpoint_bytes_max: Annotated[
+        int, Meta(ge=65_536, description="a checkpoint is taken at once when so many bytes of state have changed")
+    ] = 64 * 1024 * 1024
+    checkpoint_mode: Annotated[
+        Literal["transaction", "batch"],
+        Meta(description="transaction: Apache Kafka; batch: a broker without transactions (embedded), one writer"),
+    ] = "transaction"
+    too_far_ahead: Annotated[
+        str,
+        Meta(
+            pattern="^[1-9][0-9]{0,8}(s|m|h|d)$",
+            description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
+        ),
+    ] = "1d"
+
+    @property
+    def too_far_ahead_ms(self) -> int:
+        """The same in milliseconds."""
+        return parse_duration(self.too_far_ahead)
+
+
+class CasesSettings(msgspec.Struct, frozen=True):
+    """[cases]"""
+
+    group: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group of the agent that groups alerts into cases"
+        ),
+    ] = "fraudstream-cases"
+
+
+class MetricsSettings(msgspec.Struct, frozen=True):
+    """[metrics]"""
+
+    host: Annotated[
+        str, Meta(min_length=1, description="address that Prometheus scrapes; by default loopback only")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port of the metrics; 0: any free one")] = 9464
+
+
+class RulesSettings(msgspec.Struct, frozen=True):
+    """[rules]"""
+
+    directory: Annotated[
+        str, Meta(min_length=1, description="directory of features.yaml, score.yaml and the rules")
+    ] = "rules"
+
+
+TopicName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
+
+
+class TopicsSettings(msgspec.Struct, frozen=True):
+    """[topics]"""
+
+    payments: Annotated[TopicName, Meta(description="input, the log: payments and labels, keyed by account_id")] = (
+        "payments"
+    )
+    labels: Annotated[TopicName, Meta(description="input: labels of publishers that cannot write to the log")] = (
+        "labels"
+    )
+    decisions: Annotated[TopicName, Meta(description="output: a decision for every payment")] = "decisions"
+    alerts: Annotated[TopicName, Meta(description="output: verdicts worth a person's time")] = "alerts"
+    cases: Annotated[TopicName, Meta(description="output: cases; the newest record of each is the whole case")] = (
+        "cases"
+    )
+    case_actions: Annotated[TopicName, Meta(description="input: actions of analysts on cases")] = "case-actions"
+    dead_letters: Annotated[TopicName, Meta(description="output: records that could not be decided")] = "dead-letters"
+    controls: Annotated[TopicName, Meta(description="rule sets, and entries of lists")] = "controls"
+    partitions: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)] | None,
+        Meta(description="partitions of the topics keyed by account, in place of topics.yaml's"),
+    ] = None
+    replication: Annotated[
+        Annotated[int, Meta(ge=1, le=10)] | None,
+        Meta(description="replicas of each topic, in place of topics.yaml's; 1 on a single broker"),
+    ] = None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings in force. `origins`: where each `section.name` came from ('default', file, variable, flag)."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    worker: WorkerSettings = WorkerSettings()
+    cases: CasesSettings = CasesSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    rules: RulesSettings = RulesSettings()
+    topics: TopicsSettings = TopicsSettings()
+    origins: dict[str, str] = {}
+
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "kafka": KafkaSettings,
+    "redis": RedisSettings,
+    "worker": WorkerSettings,
+    "cases": CasesSettings,
+    "metrics": MetricsSettings,
+    "rules": RulesSettings,
+    "topics": TopicsSettings,
+}

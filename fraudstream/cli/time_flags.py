@@ -1,0 +1,32 @@
+"""Flags that are a duration (`90s`, `7d`, `0`) or a time (`2027-01-01T00:00:00Z`), and the time now."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from fraudstream.contracts.duration import parse_duration
+from fraudstream.contracts.timestamps import parse_utc_ms
+
+
+def duration_ms(text: str) -> int:
+    """For `type=` of a flag: a duration in milliseconds; `0` needs no unit."""
+    if text == "0":
+        return 0
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def time_ms(text: str) -> int:
+    """For `type=` of a flag: a date and time with its zone, as ms since the epoch, UTC."""
+    try:
+        return parse_utc_ms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def now_ms() -> int:
+    """The time on this machine's clock, ms since the epoch, UTC."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,212 @@
+"""Put a rule set in force from one record of each partition on, and say which rule sets are in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from aiokafka.errors import MessageSizeTooLargeError
+
+from fraudstream.contracts import RuleSwitch, StoredRuleSet
+from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_difference import catalogue_difference
+from fraudstream.engine.rule_set import FEATURES, RuleSet
+from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.errors import MissingTopicError, OperationError
+from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints, records_behind
+from fraudstream.stream.control_log import NoTopicError, bring_lists_along, put_in_force, read_controls
+from fraudstream.stream.settings import StreamSettings
+
+BEHIND_MAX: Final = 10_000  # records of a partition: decided in a fraction of a second; a checkpoint is seconds old
+
+Checkpoints = Mapping[int, CheckpointRecord | None]  # by partition; None where no worker has been
+
+
+class ActivatedRules(NamedTuple):
+    """`rule_set` (its digest) decides from `offsets` on: {partition of the log: offset of the rule switch}.
+
+    `state_version`: the version that takes over the decisions with this switch; None if it stays the same.
+    """
+
+    rule_set: str
+    by: str
+    offsets: dict[int, int]
+    state_version: int | None
+
+
+class RulesInForce(NamedTuple):
+    """`checkpoints`: the last one of each partition, with its rule set; `last_switch`: None before the first one."""
+
+    checkpoints: Checkpoints
+    last_switch: RuleSwitch | None
+
+
+class MissingStateError(OperationError):
+    """No worker keeps the state of `stage`, which the rules read: there is no changelog `topic`."""
+
+    def __init__(self, topic: str, stage: StreamSettings) -> None:
+        super().__init__(
+            f"There is no topic '{topic}': no worker keeps the state of the stage '{stage.stage}' that these rules "
+            f"read. {_backfill_first(stage)}"
+        )
+        self.topic = topic
+        self.stage = stage.stage
+        self.state_version = stage.state_version
+
+
+class StateMismatchError(OperationError):
+    """The rules read other features than the workers' state holds. `rule_set`: digest of the rules in force."""
+
+    def __init__(self, difference: str, rule_set: str, stage: StreamSettings) -> None:
+        super().__init__(
+            f"The workers' state is not what these rules read: {difference} (rule set in force: {rule_set}). "
+            f"{_backfill_first(stage)}"
+        )
+        self.difference = difference
+        self.rule_set = rule_set
+        self.state_version = stage.state_version
+
+
+class RetiredStateVersionError(OperationError):
+    """`state_version` has been cut over to `successor` and decides nothing any more."""
+
+    def __init__(self, state_version: int, successor: int) -> None:
+        super().__init__(f"State version {state_version} decides no more: set worker.state_version to {successor}.")
+        self.state_version = state_version
+        self.successor = successor
+
+
+class UnfinishedBackfillError(OperationError):
+    """`partitions_missing` of `partitions` of `topic` have no state in `state_version` yet."""
+
+    def __init__(self, state_version: int, topic: str, partitions_missing: int, partitions: int) -> None:
+        super().__init__(
+            f"State version {state_version} has no state of {partitions_missing} of {partitions} partitions of {topic} "
+            "yet: run `fraudstream worker --backfill` until it has caught up."
+        )
+        self.state_version = state_version
+        self.topic = topic
+        self.partitions_missing = partitions_missing
+        self.partitions = partitions
+
+
+class BackfillBehindError(OperationError):
+    """The backfill of `state_version` is `records_behind` the end of `partition` of `topic`; `BEHIND_MAX` may be."""
+
+    def __init__(self, state_version: int, topic: str, partition: int, records: int) -> None:
+        super().__init__(
+            f"State version {state_version} has not caught up: {topic}-{partition} is {records:,} records behind, at "
+            f"most {BEHIND_MAX:,} are allowed. Payments would wait for it; try again later."
+        )
+        self.state_version = state_version
+        self.topic = topic
+        self.partition = partition
+        self.records_behind = records
+
+
+class RuleSetTooLargeError(OperationError):
+    """The files of a rule set are more than one record of the topic `topic` may hold."""
+
+    def __init__(self, topic: str, detail: str) -> None:
+        super().__init__(f"The rule set is too large for the topic '{topic}': {detail.rstrip('.')}.")
+        self.topic = topic
+
+
+async def activate_rules(
+    stages: Sequence[StreamSettings], rule_set: RuleSet, *, by: str, issued_at_ms: int, note: str | None = None
+) -> ActivatedRules:
+    """Write the rules to the topic of controls and a rule switch to every partition of the log that decides.
+
+    `stages`: the settings of each stage that these rules need, in order. Rules that need another state version than the
+    one in force cut over to it, once its backfill has caught up. Doing it again changes nothing: after an error, repeat
+    it. The rules' own test cases are for the caller to run first.
+
+    Raises `InvalidValueError`, `MissingTopicError`, `MissingStateError`, `StateMismatchError`,
+    `RetiredStateVersionError`, `UnfinishedBackfillError`, `BackfillBehindError`, `RuleSetTooLargeError`, and what
+    aiokafka raises.
+    """
+    check_identifier(by, "by")
+    check_note(note)
+    first, deciding = stages[0], stages[-1]
+    try:
+        checkpoints = [await _checkpoints(stage) for stage in stages]
+        await _check_state(deciding, rule_set, checkpoints[-1].values())
+        version = await _version_to_cut_over_to(stages, checkpoints)
+        stored = [StoredRuleSet(rule_set.digest, dict(rule_set.files))]
+        switch = RuleSwitch(rule_set.digest, by, issued_at_ms, note)
+        if version is None:
+            return ActivatedRules(rule_set.digest, by, await put_in_force(deciding, stored, [switch]), None)
+        await bring_lists_along(deciding)
+        if first is not deciding:  # it decides by these rules before a payment reaches it
+            await put_in_force(deciding, stored, [switch])
+        cut_over = msgspec.structs.replace(switch, state_version=version)
+        offsets = await put_in_force(first, stored, [cut_over], [first.input_topic])
+        return ActivatedRules(rule_set.digest, by, offsets, version)
+    except NoTopicError as error:
+        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+    except MessageSizeTooLargeError as error:
+        raise RuleSetTooLargeError(deciding.controls_topic, str(error)) from error
+
+
+async def rules_in_force(deciding: StreamSettings) -> RulesInForce:
+    """Which rules decide, by the workers' last checkpoints, and the last rule switch.
+
+    `deciding`: the settings of the stage that decides. Raises `MissingTopicError`, and what aiokafka raises.
+    """
+    try:
+        return RulesInForce(await last_checkpoints(deciding), (await read_controls(deciding)).switch)
+    except NoTopicError as error:
+        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+
+
+async def _checkpoints(stage: StreamSettings) -> Checkpoints:
+    """Raises `MissingStateError` where no worker keeps the stage."""
+    try:
+        return await last_checkpoints(stage)
+    except NoTopicError as error:
+        raise MissingStateError(str(error), stage) from error
+
+
+async def _check_state(
+    deciding: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None]
+) -> None:
+    """The workers' state must be what the new rules read. Raises `StateMismatchError`."""
+    in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
+    stored = (await read_controls(deciding)).rule_sets
+    for digest in sorted(in_force & stored.keys()):
+        difference = catalogue_difference(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
+        if difference is not None:
+            raise StateMismatchError(difference, digest, deciding)
+
+
+async def _version_to_cut_over_to(stages: Sequence[StreamSettings], checkpoints: Sequence[Checkpoints]) -> int | None:
+    """The state version that the switch cuts over to, if its backfill is done and waits for that; else None.
+
+    Raises `UnfinishedBackfillError`, `BackfillBehindError`, `RetiredStateVersionError`.
+    """
+    version = stages[0].state_version
+    found = [{n: c for n, c in of_stage.items() if c is not None} for of_stage in checkpoints]
+    successors = [checkpoint.cut_over_to for checkpoint in found[0].values() if checkpoint.cut_over_to is not None]
+    if successors:
+        raise RetiredStateVersionError(version, max(successors))
+    for stage, known, held in zip(stages, checkpoints, found, strict=True):
+        if version > 1 and len(held) < len(known):
+            raise UnfinishedBackfillError(version, stage.input_topic, len(known) - len(held), len(known))
+    if not any(checkpoint.backfilling for checkpoint in found[0].values()):
+        return None
+    for stage, held in zip(stages, found, strict=True):
+        behind = await records_behind(stage, held)
+        worst = max(behind, key=behind.__getitem__)
+        if behind[worst] > BEHIND_MAX:
+            raise BackfillBehindError(version, stage.input_topic, worst, behind[worst])
+    return version
+
+
+def _backfill_first(stage: StreamSettings) -> str:
+    """What to do when the state that the rules need is not there."""
+    return (
+        "Backfill the state of the new features first: set worker.state_version to "
+        f"{stage.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --backfill`."
+    )

@@ -1,0 +1,224 @@
+"""Act on a case: claim, release, note, close, reopen; publish the action and wait for the case agent's answer.
+
+The case agent alone decides whether an action fits. An accepted action changes the case: the agent publishes the new
+state on the topic of cases, with the ids of the case's newest actions beside it. A rejected action publishes nothing,
+but the agent's consumer group commits an offset behind it. So an action is accepted when its id is seen on the topic of
+cases, and rejected when the group is behind it and the topic of cases, read to its end after that, does not have it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from fraudstream.cases.lifecycle import RefusalCode, RejectedAction, acted_on
+from fraudstream.cases.record import held_of
+from fraudstream.cases.settings import AgentSettings
+from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.case import Disposition
+from fraudstream.contracts.case_action import ActionName
+from fraudstream.kafka.closing import close
+from fraudstream.kafka.partitions import topics_of
+from fraudstream.kafka.to_the_end import from_the_beginning, up_to
+from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
+
+ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds, and commits every two seconds
+POLL_MS: Final = 200
+COMMITTED_POLL_S: Final = 0.5
+RECORDS_AT_ONCE: Final = 500
+
+
+class CaseActionResult(NamedTuple):
+    """The accepted action, and the case as it is after it."""
+
+    action: CaseAction
+    case: Case
+
+
+class RejectedActionError(OperationError):
+    """The case agent rejected the action: it changed nothing. `code`: why, where the newest state of the case shows
+    it; else None."""
+
+    def __init__(self, action: CaseAction, code: RefusalCode | None, sentence: str) -> None:
+        super().__init__(f"The case agent rejected '{action.action}': {sentence}")
+        self.action = action
+        self.code = code
+
+
+class NoAnswerError(OperationError):
+    """No answer came within `seconds`. The action is in the log at `offset`, so it may still take effect."""
+
+    def __init__(self, action: CaseAction, topic: str, partition: int, offset: int, seconds: float) -> None:
+        super().__init__(
+            f"No case agent answered within {seconds:g} s: '{action.action}' is at offset {offset} of "
+            f"{topic}-{partition}, and takes effect as soon as an agent runs. Is `fraudstream cases` running?"
+        )
+        self.action = action
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.seconds = seconds
+
+
+def new_case_action(
+    case: Case,
+    name: ActionName,
+    *,
+    actor: str,
+    acted_at_ms: int,
+    note: str | None = None,
+    disposition: Disposition | None = None,
+) -> CaseAction:
+    """An action on `case` with an id of its own. Raises `InvalidValueError`."""
+    check_identifier(actor, "actor")
+    check_note(note)
+    try:
+        return CaseAction(
+            action_id=secrets.token_hex(16),
+            case_id=case.case_id,
+            account_id=case.account_id,
+            action=name,
+            actor=actor,
+            acted_at=acted_at_ms,
+            disposition=disposition,
+            note=note,
+        )
+    except ValueError as error:  # of CaseAction itself: close without a disposition, note without a text
+        raise InvalidValueError("action", name, f"{str(error).rstrip('.')}.") from error
+
+
+async def act_on_case(
+    settings: AgentSettings,
+    case: Case,
+    partition: int,
+    action: CaseAction,
+    *,
+    other_open_case: str | None = None,
+    answer_s_max: float = ANSWER_S_MAX,
+) -> CaseActionResult:
+    """Publish `action` to the partition of the case, and wait for the agent's answer.
+
+    `case` and `partition`: as the view has them; the case may be out of date. `other_open_case`: another case of the
+    account that is not closed, to explain why a reopening was rejected. Raises `RejectedActionError`, `NoAnswerError`,
+    `MissingTopicError`, and what aiokafka raises.
+    """
+    topics = await topics_of(settings.brokers)
+    for topic in (settings.case_actions_topic, settings.cases_topic):
+        if partition not in topics.get(topic, ()):
+            raise MissingTopicError(settings.brokers.servers, topic)
+    async with _answers(settings, case, partition) as answers:
+        offset = await _publish(settings, partition, action)
+        if await answers.wait(action.action_id, offset, answer_s_max):
+            return CaseActionResult(action, answers.case)
+        if answers.handled:
+            raise _rejection(answers.case, action, other_open_case)
+    raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
+
+
+class _Answers:
+    """What the case agent publishes about one case from now on. `case`: the newest state seen; `handled`: whether the
+    agent's group has committed an offset behind the action."""
+
+    def __init__(self, settings: AgentSettings, consumer: AIOKafkaConsumer, case: Case, partition: int) -> None:
+        self.case = case
+        self.handled = False
+        self._consumer = consumer
+        self._cases = TopicPartition(settings.cases_topic, partition)
+        self._actions = TopicPartition(settings.case_actions_topic, partition)
+
+    async def start(self) -> None:
+        """Begin at the end of the topic of cases."""
+        self._consumer.seek(self._cases, await from_the_beginning(self._consumer, self._cases))
+
+    async def wait(self, action_id: str, offset: int, seconds: float) -> bool:
+        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` distinguishes a rejection
+        from a time-out."""
+        deadline = time.monotonic() + seconds
+        asked_at = 0.0
+        while (now := time.monotonic()) < deadline:
+            fetched = await self._consumer.getmany(self._cases, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            if self._accepted(fetched.get(self._cases, ()), action_id):
+                return True
+            if now - asked_at >= COMMITTED_POLL_S:
+                asked_at = now
+                if (await self._consumer.committed(self._actions) or 0) > offset:
+                    self.handled = True
+                    return await self._accepted_before_end(action_id)
+        return False
+
+    async def _accepted_before_end(self, action_id: str) -> bool:
+        """The agent publishes the case before it commits, so by now the case is in the topic, if it changed."""
+        position = await self._consumer.position(self._cases)
+        end = await from_the_beginning(self._consumer, self._cases)
+        self._consumer.seek(self._cases, position)
+        async for records in up_to(self._consumer, self._cases, end, RECORDS_AT_ONCE):
+            if self._accepted(records, action_id):
+                return True
+        return False
+
+    def _accepted(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
+        for record in records:
+            if record.value is None or record.key != self.case.case_id.encode():
+                continue
+            try:
+                held, _ = held_of(record.value, record.headers)
+            except (msgspec.MsgspecError, KeyError):
+                continue  # not a record of the agent's
+            self.case = held.case
+            if action_id in held.memo.actions:
+                return True
+        return False
+
+
+@asynccontextmanager
+async def _answers(settings: AgentSettings, case: Case, partition: int) -> AsyncIterator[_Answers]:
+    consumer = AIOKafkaConsumer(
+        **settings.brokers.options(),
+        group_id=settings.group,  # to ask for its offsets: partitions are assigned here, so we do not join it
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if settings.fenced else "read_uncommitted",
+        fetch_max_wait_ms=min(settings.fetch_wait_ms, POLL_MS),
+    )
+    try:
+        await consumer.start()
+        answers = _Answers(settings, consumer, case, partition)
+        await answers.start()
+        yield answers
+    finally:
+        await close(consumer)
+
+
+async def _publish(settings: AgentSettings, partition: int, action: CaseAction) -> int:
+    """The offset of the action, once it is durable."""
+    producer = AIOKafkaProducer(**settings.brokers.options(), acks="all")
+    try:
+        await producer.start()
+        sent = await producer.send_and_wait(
+            settings.case_actions_topic,
+            msgspec.json.encode(action),
+            key=action.account_id.encode(),
+            partition=partition,
+        )
+        return int(sent.offset)
+    finally:
+        await close(producer)
+
+
+def _rejection(case: Case, action: CaseAction, other_open_case: str | None) -> RejectedActionError:
+    match acted_on(case, action, other_open_case):
+        case RejectedAction(code, sentence):
+            return RejectedActionError(action, code, sentence)
+        case _:
+            return RejectedActionError(
+                action,
+                None,
+                f"case {case.case_id} is {case.status}; the agent's log says why, under {action.action_id}.",
+            )

@@ -1,0 +1,28 @@
+"""Texts that people give, checked before they are published: a record with an invalid one would be a dead letter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fraudstream.operations.errors import InvalidValueError
+
+IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
+TEXT_CHARACTERS_MAX: Final = 4_096  # of contracts.fields.Text
+
+
+def check_identifier(value: str, name: str) -> str:
+    """`value`, if the contracts take it as an identifier. Raises `InvalidValueError`, which calls it `name`."""
+    if not 1 <= len(value) <= IDENTIFIER_CHARACTERS_MAX or any(character < " " for character in value):
+        raise InvalidValueError(
+            name,
+            value,
+            f"{name} '{value[:40]!s}': 1 to {IDENTIFIER_CHARACTERS_MAX} characters, none of them a control character.",
+        )
+    return value
+
+
+def check_note(note: str | None) -> str | None:
+    """`note`, if it is short enough. Raises `InvalidValueError`."""
+    if note is not None and len(note) > TEXT_CHARACTERS_MAX:
+        raise InvalidValueError("note", note, f"note: at most {TEXT_CHARACTERS_MAX:,} characters, not {len(note):,}.")
+    return note

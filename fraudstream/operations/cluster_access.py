@@ -1,0 +1,86 @@
+"""Work on a Kafka cluster that ends within a time limit, and whose Kafka errors become one error with a sentence.
+
+aiokafka waits 40 s for a first answer; a broker that accepts connections and never answers is found within `ANSWER_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, TypeVar
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.connection_diagnosis import unreachable
+from fraudstream.kafka.permissions import denial
+from fraudstream.operations.errors import OperationError
+
+ANSWER_S: Final = 10.0  # for the first answer of any broker
+DIAGNOSIS_S: Final = 10.0  # for finding out why none answers
+
+Result = TypeVar("Result")
+Reason = Literal["unreachable", "not_allowed", "no_answer", "refused"]
+
+
+class ClusterError(OperationError):
+    """The cluster at `servers` did not do what was asked. `reason`: "unreachable": no broker answers; "not_allowed": an
+    ACL is missing; "no_answer": it stopped answering in the middle; "refused": any other error of Kafka's."""
+
+    def __init__(self, servers: str, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.servers = servers
+        self.reason = reason
+
+
+async def on_cluster(
+    brokers: Brokers,
+    work: Callable[[], Awaitable[Result]],
+    *,
+    answer_s: float | None = None,
+    within_s: float | None = None,
+) -> Result:
+    """What `work` returns. A broker is asked for its metadata first, and has `answer_s` (default `ANSWER_S`) to answer.
+
+    `within_s`: time limit of `work`; None where it has its own limits, as whatever reads or writes a whole log does.
+    Raises `ClusterError`, and what else `work` raises.
+    """
+    try:
+        await _first_answer(brokers, ANSWER_S if answer_s is None else answer_s)
+        async with asyncio.timeout(within_s):
+            return await work()
+    except (KafkaError, ConnectionRefusedError, ConnectionResetError, TimeoutError) as error:
+        raise await cluster_error(brokers, error) from error
+
+
+async def cluster_error(brokers: Brokers, error: Exception, operation: str = "READ or WRITE") -> ClusterError:
+    """The error to raise in place of one of aiokafka's, or of a time-out. `operation`: what a missing ACL would allow
+    on a topic."""
+    servers = brokers.servers
+    if isinstance(error, KafkaConnectionError):
+        return ClusterError(servers, "unreachable", await _why_unreachable(brokers))
+    if (denied := denial(error, brokers, operation)) is not None:
+        return ClusterError(servers, "not_allowed", denied)
+    if isinstance(error, TimeoutError):
+        detail = str(error).rstrip(".") or "no answer within the time limit; look at the brokers, then try again"
+        return ClusterError(servers, "no_answer", f"Kafka at {servers}: {detail}.")
+    detail = str(error).rstrip(".") or type(error).__name__
+    return ClusterError(servers, "refused", f"Kafka at {servers}: {detail}.")
+
+
+async def _first_answer(brokers: Brokers, answer_s: float) -> None:
+    """Raises `KafkaConnectionError` if no broker gives its metadata within `answer_s`."""
+    client = AIOKafkaClient(**brokers.options(), request_timeout_ms=max(1, round(answer_s * 1000)))
+    try:
+        await client.bootstrap()
+    finally:
+        await client.close()
+
+
+async def _why_unreachable(brokers: Brokers) -> str:
+    try:
+        async with asyncio.timeout(DIAGNOSIS_S):
+            return await unreachable(brokers)
+    except TimeoutError:
+        return f"no broker answers at {brokers}: is the cluster up, and is kafka.bootstrap_servers right?"

@@ -1,0 +1,244 @@
+"""Dead letters: read back, corrected, and replayed, that is sent to the topic they came from.
+
+A replayed record goes to its original topic, under its original key and headers, to its original partition (an
+account's state is in one), with the header `replayed-from` added. Replaying twice is harmless: a payment counts once by
+its event_id. A record that still cannot be decided becomes a new dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from fraudstream.contracts import DeadLetter
+from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
+from fraudstream.kafka import Brokers
+from fraudstream.kafka.closing import close
+from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.to_the_end import POLL_MS, from_the_beginning, up_to
+from fraudstream.operations.errors import InvalidValueError, OperationError
+
+REPLAYED_FROM: Final = "replayed-from"  # header: "topic:partition:offset" of the dead letter
+LETTERS_AT_ONCE: Final = 500
+FOUND_WITHIN_S: Final = 10.0
+
+log = logging.getLogger(__name__)
+_decode = msgspec.json.Decoder(DeadLetter).decode
+
+
+class LetterPosition(NamedTuple):
+    """Where a dead letter is in its topic; as text `partition:offset`."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> LetterPosition:
+        """Raises `InvalidValueError`.
+
+        >>> str(LetterPosition.parse("3:117"))
+        '3:117'
+        """
+        partition, _, offset = text.partition(":")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            raise InvalidValueError(
+                "position",
+                text,
+                f"{text[:40]!r} is not a position: write PARTITION:OFFSET, as `dead-letters list` shows it.",
+            )
+        return cls(int(partition), int(offset))
+
+
+class StoredLetter(NamedTuple):
+    """A dead letter and where it is."""
+
+    position: LetterPosition
+    letter: DeadLetter
+
+    @property
+    def cut(self) -> bool:
+        """Whether the letter holds only the beginning of its record."""
+        return self.letter.value_bytes > len(self.letter.value)
+
+
+class CorrectedRecord(NamedTuple):
+    """What is sent in place of a letter's record."""
+
+    key: bytes | None
+    value: bytes
+
+
+class NotReplayableError(OperationError):
+    """This letter cannot be replayed. Ends nothing: the letter is skipped, with this sentence."""
+
+
+class NoDeadLetterError(OperationError):
+    """There is no topic `topic`, or no dead letter at `position` of it (None: no topic)."""
+
+    def __init__(self, topic: str, position: LetterPosition | None, sentence: str) -> None:
+        super().__init__(sentence)
+        self.topic = topic
+        self.position = position
+
+
+class SkippedLetter(NamedTuple):
+    """A letter that was not replayed, and why."""
+
+    position: LetterPosition
+    sentence: str
+
+
+class ReplayResult(NamedTuple):
+    """How many letters were replayed, and those that were not."""
+
+    replayed: int
+    skipped: list[SkippedLetter]
+
+
+Correction = Callable[[StoredLetter], Awaitable[CorrectedRecord]]  # raises `NotReplayableError`
+
+
+class DeadLetterLog:
+    """The topic of dead letters, for reading. `fetch_wait_ms`: longest wait of a fetch."""
+
+    def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int = 50) -> None:
+        self.topic = topic
+        self._brokers = brokers
+        self._options: dict[str, Any] = {
+            **brokers.options(),
+            "fetch_max_wait_ms": fetch_wait_ms,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+        }
+
+    async def letters(self) -> AsyncIterator[StoredLetter]:
+        """Every letter that is in the topic now, partition by partition, in order.
+
+        Letters that arrive meanwhile, such as those of a replay, are not read. Records that are not dead letters are
+        logged and passed over. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
+        """
+        partitions = await self._partitions()
+        async with self._consumer() as consumer:
+            for partition in partitions:
+                tp = TopicPartition(self.topic, partition)
+                end = await from_the_beginning(consumer, tp)
+                async for records in up_to(consumer, tp, end, LETTERS_AT_ONCE):
+                    for record in records:
+                        if record.value is None:
+                            continue
+                        position = LetterPosition(partition, record.offset)
+                        try:
+                            letter = _decode(record.value)
+                        except msgspec.MsgspecError as error:
+                            log.warning("the record at %s of %s is not a dead letter: %s", position, self.topic, error)
+                            continue
+                        yield StoredLetter(position, letter)
+
+    async def letter(self, position: LetterPosition) -> StoredLetter:
+        """The letter at a position. Raises `NoDeadLetterError` if there is none, and `TimeoutError`."""
+        missing = NoDeadLetterError(self.topic, position, f"no dead letter at {position} of {self.topic}.")
+        if position.partition not in await self._partitions():
+            raise missing
+        async with self._consumer() as consumer:
+            tp = TopicPartition(self.topic, position.partition)
+            consumer.assign([tp])
+            consumer.seek(tp, position.offset)
+            async with asyncio.timeout(FOUND_WITHIN_S):
+                while True:
+                    for record in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)).get(tp, ()):
+                        if record.offset != position.offset or record.value is None:
+                            raise missing
+                        return StoredLetter(position, self._decoded(record.value, position))
+                    end = consumer.highwater(tp)
+                    if end is not None and position.offset >= end:
+                        raise missing
+
+    def _decoded(self, value: bytes, position: LetterPosition) -> DeadLetter:
+        try:
+            return _decode(value)
+        except msgspec.MsgspecError as error:
+            raise NoDeadLetterError(
+                self.topic, position, f"the record at {position} of {self.topic} is not a dead letter: {error}."
+            ) from error
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(**self._options)
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await close(consumer)
+
+    async def _partitions(self) -> list[int]:
+        partitions = await partitions_of(self._brokers, self.topic)
+        if not partitions:
+            hidden = f", or {self._brokers.user} may not DESCRIBE it" if self._brokers.guarded else ""
+            raise NoDeadLetterError(
+                self.topic, None, f"dead letters at {self._brokers}: there is no topic {self.topic}{hidden}."
+            )
+        return partitions
+
+
+async def replay(
+    brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], correction: Correction
+) -> ReplayResult:
+    """Correct and send `letters` of `topic`, and wait until they are durable. Letters that cannot be replayed are
+    skipped, and named in the result. Raises what aiokafka raises."""
+    replayed, skipped, sent = 0, list[SkippedLetter](), list[Awaitable[Any]]()
+    producer = AIOKafkaProducer(**brokers.options(), acks="all")
+    try:
+        await producer.start()
+        async for stored in letters:
+            try:
+                _check_replayable(stored.letter)
+                corrected = await correction(stored)
+            except NotReplayableError as error:
+                skipped.append(SkippedLetter(stored.position, error.sentence))
+                continue
+            sent.append(await _send(producer, topic, stored, corrected))
+            replayed += 1
+            if len(sent) == LETTERS_AT_ONCE:
+                await asyncio.gather(*sent)
+                sent.clear()
+        await asyncio.gather(*sent)
+    finally:  # also where it did not start
+        await close(producer)
+    return ReplayResult(replayed, skipped)
+
+
+async def _send(
+    producer: AIOKafkaProducer, topic: str, stored: StoredLetter, corrected: CorrectedRecord
+) -> Awaitable[Any]:
+    """Send a record to where its letter came from; awaiting the result waits until it is durable."""
+    letter = stored.letter
+    known = letter.partition in await producer.partitions_for(letter.topic)
+    headers = [header for header in letter.headers if header[0] != REPLAYED_FROM]
+    sent: Awaitable[Any] = await producer.send(
+        letter.topic,
+        corrected.value,
+        key=corrected.key,
+        partition=letter.partition if known and corrected.key == letter.key else None,
+        headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.position}".encode())],
+    )
+    return sent
+
+
+def _check_replayable(letter: DeadLetter) -> None:
+    """Raises `NotReplayableError`."""
+    if letter.reason == "control":
+        raise NotReplayableError("a control counts for the payments behind it: give its command again.")
+    if {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}:  # a stage forwarded it
+        raise NotReplayableError(
+            f"it was forwarded between stages, in {letter.topic}, which drops repeats: publish its payment again, to "
+            "the log of payments."
+        )

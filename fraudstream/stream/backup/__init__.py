@@ -1,1 +1,0 @@
-"""Memories saved to files, with their place in the log, and brought back."""

@@ -1,0 +1,169 @@
+"""A case is worked from the command line: the new state is printed, the label arrives, a rejection is explained."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.view import CaseView
+from fraudstream.cli.main import main
+from fraudstream.contracts import Case, Label
+from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, act_on_case, new_case_action
+from tests.integration.cases.cluster import Cluster, eventually
+from tests.unit.cases.events import alert
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+    fenced = request.param == "kafka"
+    cluster = Cluster(request.getfixturevalue("kafka" if fenced else "broker"), redis_url, unique_name, fenced)
+    await cluster.create_topics()
+    return cluster
+
+
+@pytest.fixture
+async def view(redis_url: str) -> AsyncIterator[CaseView]:
+    """The view under the keys that the command line reads."""
+    view = CaseView(redis_url)
+    await view.clear()
+    yield view
+    await view.clear()
+    await view.close()
+
+
+@asynccontextmanager
+async def running_agent(cluster: Cluster) -> AsyncIterator[None]:
+    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
+    await agent.start()
+    try:
+        yield
+    finally:
+        await agent.stop()
+        assert agent.crash_reason is None
+
+
+async def case_of(view: CaseView, account_id: str) -> Case:
+    (case,) = await eventually(lambda: view.of_account(account_id), lambda found: len(found) == 1)
+    return case
+
+
+class Cases:
+    """Runs `fraudstream cases …` on the topics of a cluster; returns the exit code and what it printed."""
+
+    def __init__(self, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+        s = cluster.settings
+        settings = {
+            "kafka.bootstrap_servers": s.brokers.servers,
+            "redis.url": s.redis_url,
+            "cases.group": s.group,
+            "worker.checkpoint_mode": "transaction" if s.fenced else "batch",
+            "topics.alerts": s.alerts_topic,
+            "topics.case_actions": s.case_actions_topic,
+            "topics.cases": s.cases_topic,
+            "topics.payments": s.payments_topic,
+        }
+        self._capsys = capsys
+        self._flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+
+    async def __call__(self, *args: str) -> tuple[int, str]:
+        self._capsys.readouterr()
+        code = await asyncio.to_thread(main, ["cases", *args, *self._flags])
+        captured = self._capsys.readouterr()
+        return code, captured.out + captured.err
+
+
+async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
+    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        case_id = (await case_of(view, "acc-1")).case_id
+
+        assert await cases("claim", case_id, "--as", "ann") == (0, f"case {case_id} of acc-1 is claimed by ann\n")
+        code, out = await cases("note", case_id, "called the customer", "--as", "ann", "--json")
+        assert code == 0
+        assert json.loads(out)["note"] == "called the customer"
+        code, out = await cases("close", case_id, "--disposition", "fraud", "--as", "ann")
+        assert (code, out) == (0, f"case {case_id} of acc-1 is closed as fraud, note: called the customer\n")
+        (record,) = await eventually(
+            lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 1
+        )
+        code, out = await cases("reopen", case_id, "--as", "bob")
+        assert (code, out) == (0, f"case {case_id} of acc-1 is open, note: called the customer\n")
+
+    label = msgspec.json.decode(record.value, type=Label)
+    assert (label.event_id, label.label, label.source) == ("event-of-a1", "fraud", case_id)
+    assert [case.status for case in await cluster.case_events()] == ["open", "claimed", "claimed", "closed", "open"]
+
+
+async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
+    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        case_id = (await case_of(view, "acc-1")).case_id
+        assert (await cases("claim", case_id, "--as", "ann"))[0] == 0
+        code, out = await cases("claim", case_id, "--as", "bob")
+        events = await cluster.case_events()
+
+    assert code == 1
+    assert out == (
+        f"fraudstream: The case agent rejected 'claim': case {case_id} is claimed by ann: it must be released first.\n"
+    )
+    assert [case.assignee for case in events] == [None, "ann"]
+
+
+async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: Cluster, view: CaseView) -> None:
+    """The caller's copy of the case is out of date: in the meantime a colleague has claimed it."""
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        stale = await case_of(view, "acc-1")
+        partition = await view.partition_of(stale.case_id)
+        assert partition is not None
+        claim = new_case_action(stale, "claim", actor="ann", acted_at_ms=5_000)
+        claimed = await act_on_case(cluster.settings, stale, partition, claim)
+        assert (claimed.case.status, claimed.case.assignee) == ("claimed", "ann")
+
+        close = new_case_action(stale, "close", actor="bob", acted_at_ms=6_000, disposition="genuine")
+        with pytest.raises(RejectedActionError, match="rejected 'close'") as rejected:
+            await act_on_case(cluster.settings, claimed.case, partition, close)
+
+    assert rejected.value.code == "claimed_by_other"
+    assert rejected.value.action == close
+
+
+async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(
+    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        case = await case_of(view, "acc-1")
+    code, out = await Cases(cluster, capsys)("claim", case.case_id, "--as", "ann", "--wait", "0.5")
+    assert code == 1
+    assert "No case agent answered within 0.5 s" in out
+
+    partition = await view.partition_of(case.case_id)
+    assert partition is not None
+    release = new_case_action(case, "release", actor="ann", acted_at_ms=5_000)
+    with pytest.raises(NoAnswerError) as unanswered:
+        await act_on_case(cluster.settings, case, partition, release, answer_s_max=0.5)
+    assert (unanswered.value.partition, unanswered.value.offset) == (partition, 1)
+
+    async with running_agent(cluster):  # what was published is carried out as soon as an agent runs
+        await eventually(cluster.cases, lambda found: found["acc-1"].version == 3)
+
+
+async def test_a_case_that_the_view_does_not_have_is_one_sentence(
+    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = await Cases(cluster, capsys)("claim", "no-such-case", "--as", "ann")
+    assert code == 1
+    assert "the view has no case no-such-case" in out
