@@ -46,7 +46,7 @@ from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.offset_gaps import OffsetGaps
-from fraudstream.kafka.outage_logger import SAY_S
+from fraudstream.kafka.outage_logger import LOG_INTERVAL_S
 from fraudstream.kafka.permissions import denial
 
 POLL_MS: Final = 200
@@ -184,7 +184,7 @@ class CaseAgent(Service):
                 return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
             if self._offset_gaps is not None:
                 due = places_of(self._settings, tp.partition, processor.position)[tp]
-                records = self._offset_gaps.before(tp, due, records)
+                records = self._offset_gaps.contiguous(tp, due, records)
             handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:
                 handle(record)
@@ -197,7 +197,7 @@ class CaseAgent(Service):
             assigned = self._assigned
             started = time.monotonic()
             await self._emission.take_over(partition)
-            store, position, end = await self._case_log.restore(partition, partial(self._tell_recovery, started))
+            store, position, end = await self._case_log.restore(partition, partial(self._log_recovery, started))
             if self._assigned is not assigned:
                 return  # a rebalance since: begin again with the partitions that are ours now
             position = self._checked(partition, position)
@@ -280,14 +280,14 @@ class CaseAgent(Service):
             why = str(error) or "no answer in time"
             log.warning("offsets not committed, the group's lag is out of date: %s", why)
 
-    def _tell_recovery(self, began: float, share: float) -> None:
+    def _log_recovery(self, began: float, share: float) -> None:
         """`share` of one partition is read back, after others; `began`: when that one was begun with."""
         assigned, left = len(self._assigned), len(self._assigned - self._desks.keys())
         if not left:
             return  # revoked meanwhile
         done = (assigned - left + share) / assigned
         self._observer.on_recovering(left, of=assigned, share=done)
-        if time.monotonic() - max(began, self._recovering_said_at) > SAY_S:
+        if time.monotonic() - max(began, self._recovering_said_at) > LOG_INTERVAL_S:
             self._recovering_said_at = time.monotonic()
             log.info("recovering %d of %d partitions, %d %%", left, assigned, int(done * 100))
 

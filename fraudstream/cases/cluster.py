@@ -15,7 +15,7 @@ from fraudstream.cases.observer import Observer
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.outage_logger import OutageLogger
-from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.permissions import denial, missing_permissions
 from fraudstream.kafka.topic_metadata import Operation
 
 RETRY_S: Final = 1.0  # between two tries to reach a broker
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 async def connect(settings: AgentSettings, emission: PlainEmission, observer: Observer) -> None:
     """Start the producers, as soon as a broker answers. Raises `AgentError` where to ask again would change nothing."""
     brokers = settings.brokers
-    outage = OutageLogger(brokers, log, so=": trying on", at_once=True)
+    outage = OutageLogger(brokers, log, consequence=": retrying", at_once=True)
     while True:
         try:
             await _check_permissions(settings)
@@ -40,7 +40,7 @@ async def connect(settings: AgentSettings, emission: PlainEmission, observer: Ob
             if (sentence := denial(error, brokers) or await refusal(brokers)) is not None:
                 raise AgentError(sentence) from error
             observer.on_brokers(answer=False)
-            outage.continues(error)
+            outage.failed(error)
         await asyncio.sleep(RETRY_S)
 
 
@@ -72,5 +72,5 @@ async def _check_permissions(settings: AgentSettings) -> None:
         settings.payments_topic: ("WRITE",),  # labels of closed cases
         settings.dead_letters_topic: ("WRITE",),
     }
-    if (sentence := await lacking(settings.brokers, wanted)) is not None:
+    if (sentence := await missing_permissions(settings.brokers, wanted)) is not None:
         raise AgentError(sentence)

@@ -228,19 +228,22 @@ def _alerts_of(case: Case, partition: int | None, settings: Settings) -> tuple[d
 
     from fraudstream.cli.progress import reading_progress
     from fraudstream.explain.sent import find_alerts
-    from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+    from fraudstream.kafka.stall_detector import StalledError
+    from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
     async def found() -> dict[str, Alert]:
         with reading_progress() as progress:
             committed_only = settings.worker.checkpoint_mode == "transaction"
-            async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
+            async with TopicReader(
+                settings.kafka.brokers(), committed_only=committed_only, progress=progress
+            ) as reader:
                 ids = [line.alert_id for line in case.alerts]
                 return await find_alerts(reader, settings.topics.alerts, partition or 0, ids)
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     try:
         return asyncio.run(found()), f"it no longer stands on the topic '{settings.topics.alerts}'"
-    except (KafkaError, NoTopicError) as error:
+    except (KafkaError, NoTopicError, StalledError) as error:
         return {}, f"{settings.kafka.bootstrap_servers}: {str(error).rstrip('.') or 'no answer'}"
 
 

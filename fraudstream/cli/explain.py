@@ -61,8 +61,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from fraudstream.explain.rerun import RerunError
-    from fraudstream.explain.topic_reader import NoTopicError
     from fraudstream.kafka.connection_diagnosis import unreachable
+    from fraudstream.kafka.stall_detector import StalledError
+    from fraudstream.kafka.topic_reader import NoTopicError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is told in one sentence
     if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(asyncio.run(unreachable(brokers))) from error
     except RerunError as error:
         raise Failure(error.sentence) from error
-    except (KafkaError, NoTopicError) as error:
+    except (KafkaError, NoTopicError, StalledError) as error:
         raise Failure(f"{brokers}: {str(error).rstrip('.') or 'no answer'}.") from error
     if args.json:
         print(msgspec.json.encode(explained).decode())
@@ -88,14 +89,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.explain.explained import Explainer, Topics
-    from fraudstream.explain.topic_reader import TopicReader
+    from fraudstream.kafka.topic_reader import TopicReader
     from fraudstream.stream.settings import log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else int(time.time() * 1000) - args.since
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
-        async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
+        async with TopicReader(settings.kafka.brokers(), committed_only=committed_only, progress=progress) as reader:
             explainer = Explainer(
                 reader,
                 Topics(

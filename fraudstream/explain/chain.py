@@ -23,7 +23,7 @@ from fraudstream.engine.log import without_controls
 from fraudstream.explain.feature_difference import SINCE, STATUS, FeatureDifference, feature_differences
 from fraudstream.explain.located_record import GoneError, LocatedRecord, Record, locate_record
 from fraudstream.explain.sent import position_of
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 
 class StageChecked(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, judge_again
 from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, find_rule_set, likely_first
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
 
@@ -153,7 +153,7 @@ class Explainer:
         """Where the payment stands first, by reading the log from its beginning."""
         needle = _encode(event_id)
         for partition in likely_first(await self._reader.partitions(log), account_id):
-            span = await self._reader.span(log, partition)
+            span = await self._reader.extent(log, partition)
             async for records in self._reader.forward(log, partition, *span):
                 for record in records:
                     value = record.value or b""

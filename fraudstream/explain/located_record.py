@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from aiokafka import ConsumerRecord
 
 from fraudstream.explain.sent import LogPosition
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
@@ -30,8 +30,8 @@ async def locate_record(reader: TopicReader, topic: str, position: LogPosition) 
     """Raises `GoneError` or `NoTopicError`."""
     partition, offset = position
     if partition not in await reader.partitions(topic):
-        raise NoTopicError(f"'{topic}' has no partition {partition}")
-    begin, end = await reader.span(topic, partition)
+        raise NoTopicError(topic, partition)
+    begin, end = await reader.extent(topic, partition)
     if offset < begin:
         raise GoneError(f"{topic}-{partition} begins at {begin}: retention has deleted the payment at {offset}")
     if offset >= end:

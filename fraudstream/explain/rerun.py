@@ -29,7 +29,7 @@ from fraudstream.engine.log import list_entry, read_log
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.explain.located_record import GoneError, Record, locate_record
 from fraudstream.explain.sent import LogPosition, find_entries
-from fraudstream.explain.topic_reader import TopicReader
+from fraudstream.kafka.topic_reader import TopicReader
 
 
 class RerunError(Exception):

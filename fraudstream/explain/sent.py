@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from fraudstream.contracts import Alert, Decision
 from fraudstream.contracts.control import ListEntry, Stored, StoredRuleSet
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
-from fraudstream.explain.topic_reader import NoTopicError, OffsetRange, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
 CHUNK_RECORDS = 10_000  # read at once
 
@@ -54,9 +54,9 @@ async def find_alerts(reader: TopicReader, topic: str, partition: int, alert_ids
 
     Raises `NoTopicError`."""
     if partition not in await reader.partitions(topic):
-        raise NoTopicError(f"'{topic}' has no partition {partition}")
+        raise NoTopicError(topic, partition)
     wanted, found = set(alert_ids), dict[str, Alert]()
-    begin, end = await reader.span(topic, partition)
+    begin, end = await reader.extent(topic, partition)
     while wanted and end > begin:
         low = max(begin, end - CHUNK_RECORDS)
         async for records in reader.forward(topic, partition, low, end):
@@ -109,7 +109,7 @@ async def find_entries(reader: TopicReader, topic: str, keys: Container[bytes]) 
 async def _stored(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[Stored]:
     """What stands on the topic of controls under these keys; nothing if there is no such topic."""
     try:
-        spans = await reader.spans(topic, await reader.partitions(topic))
+        spans = await reader.extents(topic, await reader.partitions(topic))
     except NoTopicError:
         return []
     return [
@@ -129,7 +129,7 @@ async def _newest(
     matches: Callable[[bytes], Alert | Decision | None],
 ) -> Sent | None:
     """What matches, looked for from the ends of the partitions backward, in turns."""
-    spans = await reader.spans(topic, partitions)
+    spans = await reader.extents(topic, partitions)
     if since_ms is not None:
         spans = {partition: await _since(reader, topic, partition, span, since_ms) for partition, span in spans.items()}
     while spans:

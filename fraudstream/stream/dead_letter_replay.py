@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.to_the_end import POLL_MS, from_the_beginning, up_to
+from fraudstream.kafka.topic_reader import TopicReader
 
 REPLAYED_FROM: Final = "replayed-from"  # "topic:partition:offset" of the dead letter
 LETTERS_AT_ONCE: Final = 500
-FOUND_WITHIN_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(DeadLetter).decode
@@ -101,12 +98,7 @@ class DeadLetterLog:
     def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int = 50) -> None:
         self.topic = topic
         self._brokers = brokers
-        self._options: dict[str, Any] = {
-            **brokers.options(),
-            "fetch_max_wait_ms": fetch_wait_ms,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
-        }
+        self._fetch_wait_ms = fetch_wait_ms
 
     async def letters(self) -> AsyncIterator[StoredLetter]:
         """Every letter that stands in the topic now, partition by partition, in order.
@@ -115,11 +107,9 @@ class DeadLetterLog:
         topic, and `StalledError`.
         """
         partitions = await self._partitions()
-        async with self._consumer() as consumer:
+        async with self._reader() as reader:
             for partition in partitions:
-                tp = TopicPartition(self.topic, partition)
-                end = await from_the_beginning(consumer, tp)
-                async for records in up_to(consumer, tp, end, LETTERS_AT_ONCE):
+                async for records in reader.whole(self.topic, partition, chunk_records=LETTERS_AT_ONCE):
                     for record in records:
                         if record.value is None:
                             continue
@@ -136,31 +126,23 @@ class DeadLetterLog:
         nothing = NotFoundError(f"no dead letter at {position} of {self.topic}")
         if position.partition not in await self._partitions():
             raise nothing
-        async with self._consumer() as consumer:
-            tp = TopicPartition(self.topic, position.partition)
-            consumer.assign([tp])
-            consumer.seek(tp, position.offset)
-            async with asyncio.timeout(FOUND_WITHIN_S):
-                while True:
-                    for record in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)).get(tp, ()):
-                        if record.offset != position.offset or record.value is None:
-                            raise nothing
-                        try:
-                            return StoredLetter(position, _decode(record.value))
-                        except msgspec.MsgspecError as error:
-                            raise NotFoundError(f"what stands at {position} is no dead letter: {error}") from error
-                    end = consumer.highwater(tp)
-                    if end is not None and position.offset >= end:
-                        raise nothing
+        async with self._reader() as reader:
+            begin, end = await reader.extent(self.topic, position.partition)
+            if not begin <= position.offset < end:
+                raise nothing
+            async for records in reader.forward(
+                self.topic, position.partition, position.offset, position.offset + 1, chunk_records=1
+            ):
+                if records[0].value is None:
+                    raise nothing
+                try:
+                    return StoredLetter(position, _decode(records[0].value))
+                except msgspec.MsgspecError as error:
+                    raise NotFoundError(f"the record at {position} is not a dead letter: {error}") from error
+        raise nothing
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(**self._options)
-        try:
-            await consumer.start()
-            yield consumer
-        finally:
-            await close(consumer)
+    def _reader(self) -> TopicReader:
+        return TopicReader(self._brokers, committed_only=False, fetch_wait_ms=self._fetch_wait_ms)
 
     async def _partitions(self) -> list[int]:
         partitions = await partitions_of(self._brokers, self.topic)

@@ -63,7 +63,7 @@ class Outputs:
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for partition, found in fetched.items():
-                    records = offset_gaps.before(partition, due[partition], found)
+                    records = offset_gaps.contiguous(partition, due[partition], found)
                     if not records:
                         continue
                     due[partition] = records[-1].offset + 1
