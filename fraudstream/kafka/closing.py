@@ -1,7 +1,7 @@
 """Closes a consumer or producer that has nothing left to send, within a time limit.
 
-`asyncio.timeout` cannot do that: it cancels, and aiokafka's `stop` may swallow the cancellation (it waits for a fetching
-task that swallowed its own) and keep waiting.
+`asyncio.timeout` cannot do that: it cancels, and aiokafka's `stop` may swallow the cancellation (it waits for a
+fetching task that swallowed its own) and keep waiting.
 """
 
 from __future__ import annotations

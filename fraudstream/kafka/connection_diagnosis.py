@@ -1,4 +1,5 @@
-"""Why a client cannot connect. aiokafka only says that it could not, so this opens one connection and reads the reason."""
+"""Why a client cannot connect. aiokafka only says that it could not, so this opens one connection and reads the
+reason."""
 
 from __future__ import annotations
 
@@ -89,8 +90,8 @@ def _diagnosis_of(error: Exception, server: str, brokers: Brokers) -> _Diagnosis
         case ConnectionRefusedError() | TimeoutError():
             return None
         case KafkaError() | ConnectionError():
-            sentence = f"the broker at {server} closed the connection of a client that uses {brokers.protocol}. {_SET_PROTOCOL}"
-            return _Diagnosis(sentence, permanent=False)
+            sentence = f"the broker at {server} closed the connection of a client that uses {brokers.protocol}."
+            return _Diagnosis(f"{sentence} {_SET_PROTOCOL}", permanent=False)
         case _:  # no such host
             return None
 
