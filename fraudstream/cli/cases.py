@@ -51,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "cases.group")
     metrics_port.add_flags(parser)
     parser.add_argument(
-        "--backfill-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
+        "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic"
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     queue = actions.add_parser(
