@@ -1,2 +1,2 @@
-"""The live board of `fraudstream up`: what is known of a run (`run_state`), as a screen (`screen`) and as plain lines
-(`lines`)."""
+"""The live board of `fraudstream up`: the state of a run (`run_state`), shown as a screen (`screen`) or as lines of
+text (`lines`)."""

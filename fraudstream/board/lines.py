@@ -1,15 +1,15 @@
-"""The board in words: what stands in one line of text or in one cell of the screen."""
+"""The state of a run as text: lines, and cells of the screen."""
 
 from __future__ import annotations
 
-from fraudstream.board.run_state import Judged, RunState, Totals
+from fraudstream.board.run_state import JudgedAlert, RunState, Totals
 from fraudstream.contracts import Alert
 from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.contracts.timestamps import utc_text
 
 
-def alert_line(judged: Judged) -> str:
-    """When, who, how much, how sure, which rule and why: one line."""
+def alert_line(judged: JudgedAlert) -> str:
+    """An alert in one line: time, account, amount, score, severity, rule and reason."""
     alert = judged.alert
     rule, reason = reason_of(alert)
     truth = {None: "", True: f" [fraud: {judged.truth}]", False: " [false alarm]"}[judged.is_right]
@@ -20,7 +20,7 @@ def alert_line(judged: Judged) -> str:
 
 
 def summary_line(state: RunState) -> str:
-    """The counts of this moment: one line."""
+    """The current counts in one line."""
     latency = state.latency()
     parts = [
         state.phase,
@@ -36,7 +36,7 @@ def summary_line(state: RunState) -> str:
 
 
 def totals_line(totals: Totals) -> str:
-    """What the run came to: one line."""
+    """The totals of a run in one line."""
     parts = [
         f"{totals.payments:,} payments",
         f"{totals.decisions:,} decisions",
@@ -49,13 +49,14 @@ def totals_line(totals: Totals) -> str:
 
 
 def found(totals: Totals) -> str:
+    """How many frauds were found, and the precision; empty if the truth is not known."""
     if totals.precision is None:
         return ""
     return f"{totals.frauds_found:,} of {totals.frauds:,} frauds found, {totals.precision:.0%} of alerts right"
 
 
 def reason_of(alert: Alert) -> tuple[str, str]:
-    """The most severe rule that fired, with its message; where the score alone is the reason, its largest parts."""
+    """The most severe rule that fired, and its message; "score" and its largest parts if no rule fired."""
     fired = [hit for hit in alert.rules if not hit.shadow]
     if fired:
         worst = max(fired, key=lambda hit: SEVERITIES.index(hit.severity))
@@ -71,11 +72,12 @@ def reason_of(alert: Alert) -> tuple[str, str]:
 
 
 def amount_of(alert: Alert) -> str:
+    """The payment's amount and currency."""
     return f"{money(alert.payment.amount)} {alert.payment.currency}"
 
 
 def money(amount: str) -> str:
-    """A decimal amount with thousands apart.
+    """A decimal amount with separators between thousands.
 
     >>> money("1234567.80")
     '1,234,567.80'
@@ -85,7 +87,8 @@ def money(amount: str) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """
+    """A duration in ms, rounded for reading.
+
     >>> milliseconds(0.4), milliseconds(12.3), milliseconds(4_321)
     ('0.4 ms', '12 ms', '4.3 s')
     """
@@ -95,7 +98,8 @@ def milliseconds(value: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """
+    """A duration as minutes and seconds, with hours if needed.
+
     >>> clock(61), clock(3_725)
     ('01:01', '1:02:05')
     """

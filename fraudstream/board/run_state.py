@@ -1,7 +1,7 @@
-"""All that a board shows about a run: counts, the newest alerts and cases, the processes, how right it is.
+"""What a board shows of a run: counts, the newest alerts and cases, the processes, and the precision of the alerts.
 
-Told by `cli.up`, read by `screen` and `lines`. Nothing here waits, reads or writes. Every collection has a bound,
-except those that hold an id for each fraud and each case.
+Updated by `cli.up`, read by `screen` and `lines`. Nothing here does I/O. Every collection is limited, except those with
+an id for each fraud and each case.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ from fraudstream.contracts import Alert, Case
 ALERTS_KEPT: Final = 100
 CASES_KEPT: Final = 100
 NEWS_MAX: Final = 2_000
-SPAN_S: Final = 10.0  # what "a second" and the latencies are taken over
+SPAN_S: Final = 10.0  # over which the rate and the latencies are measured
 SAMPLES_MAX: Final = 20_000
 
 
-class Judged(NamedTuple):
-    """An alert, and what its payment truly is: the typology of a fraud, '' genuine, None not known."""
+class JudgedAlert(NamedTuple):
+    """An alert and the truth about its payment: the typology of a fraud, '' if genuine, None if not known."""
 
     alert: Alert
     truth: str | None
 
     @property
     def is_right(self) -> bool | None:
+        """Whether the payment is fraud; None if not known."""
         return None if self.truth is None else bool(self.truth)
 
 
 class Process(msgspec.Struct):
-    """One of our processes, as last heard of. `status`: 'starting', 'ready', 'restarting', 'stopped'."""
+    """The last known status of a child process. `status`: 'starting', 'ready', 'restarting' or 'stopped'; `detail`:
+    more about it; `metrics_url`: base URL of its HTTP port, empty if not known."""
 
     name: str
     status: str = "starting"
@@ -43,7 +45,7 @@ class Process(msgspec.Struct):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a run came to."""
+    """The totals of a run. `precision`: share of alerts on frauds, None if not known; `seconds`: how long it took."""
 
     payments: int
     decisions: int
@@ -58,21 +60,24 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Latency(NamedTuple):
+    """Median and 99th percentile from publication to decision, in ms."""
+
     p50_ms: float
     p99_ms: float
 
 
 class RunState:
-    """`places`: what is where, by name. `phase`: what the run is doing, in a few words."""
+    """The state of a run. `endpoints`: addresses by name. `phase`: what the run is doing, in a few words. `notice`: the
+    newest notice. `news`: alerts and notices that have not been printed yet."""
 
     def __init__(self) -> None:
         self.phase = "starting"
-        self.places: dict[str, str] = {}
+        self.endpoints: dict[str, str] = {}
         self.processes: list[Process] = []
         self.notice = ""
-        self.news: deque[Judged | str] = deque(maxlen=NEWS_MAX)  # alerts and notices, for those who print them once
-        self.alerts: deque[Judged] = deque(maxlen=ALERTS_KEPT)
-        self.cases: dict[str, Case] = {}  # the newest of each, in order of their last change
+        self.news: deque[JudgedAlert | str] = deque(maxlen=NEWS_MAX)  # for displays that print each once
+        self.alerts: deque[JudgedAlert] = deque(maxlen=ALERTS_KEPT)
+        self.cases: dict[str, Case] = {}  # newest version of each, in order of the last change
         self.payments = self.decisions = self.dead_letters = self.alerts_seen = 0
         self.alerts_in_cases = 0
         self._open: set[str] = set()
@@ -86,33 +91,36 @@ class RunState:
         self._rate: deque[tuple[float, int]] = deque([(self._started, 0)], maxlen=SAMPLES_MAX)
         self._latency: deque[tuple[float, float]] = deque(maxlen=SAMPLES_MAX)
 
-    def tell(self, sentence: str) -> None:
-        """Something that whoever watches should know."""
+    def notify(self, sentence: str) -> None:
+        """Add a notice for the user."""
         self.notice = sentence
         self.news.append(sentence)
 
     def on_truth(self, frauds: Iterable[tuple[str, str, str]]) -> None:
-        """The frauds among the payments to come: (event_id, account_id, typology). All others are genuine."""
+        """The frauds among payments that are published later: (event_id, account_id, typology). All others are
+        genuine."""
         self._truth_known = True
         for event_id, account_id, typology in frauds:
             self._truth[event_id] = (account_id, typology)
 
     def on_published(self, event_ids: Iterable[str], count: int) -> None:
+        """`count` payments, with these ids, are published."""
         self.payments += count
         if self._truth:
             self._frauds.update(self._truth[event_id] for event_id in event_ids if event_id in self._truth)
 
     def on_decided(self, count: int, latencies_ms: Iterable[float]) -> None:
-        """`count` decisions more; `latencies_ms`: from publication to decision, of those where it says something."""
+        """`count` more decisions. `latencies_ms`: from publication to decision, of those that are timed."""
         now = time.monotonic()
         self.decisions += count
         self._rate.append((now, self.decisions))
         self._latency.extend((now, latency_ms) for latency_ms in latencies_ms)
 
     def on_alert(self, alert: Alert) -> None:
+        """A new alert."""
         fraud = self._truth.get(alert.event_id)
         truth = None if not self._truth_known else fraud[1] if fraud else ""
-        judged = Judged(alert, truth)
+        judged = JudgedAlert(alert, truth)
         self.alerts_seen += 1
         if truth is not None:
             self._judged += 1
@@ -123,6 +131,7 @@ class RunState:
         self.news.append(judged)
 
     def on_case(self, case: Case) -> None:
+        """A new version of a case."""
         self.alerts_in_cases += case.alert_count - self._alerts_of.get(case.case_id, 0)
         self._alerts_of[case.case_id] = case.alert_count
         self.cases.pop(case.case_id, None)
@@ -136,19 +145,21 @@ class RunState:
 
     @property
     def cases_seen(self) -> int:
+        """Number of cases."""
         return len(self._alerts_of)
 
     @property
     def open_cases(self) -> int:
+        """Number of cases that are not closed."""
         return len(self._open)
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return time.monotonic() - self._started
 
     def rate(self) -> float:
-        """Decisions a second, over the last seconds."""
+        """Decisions a second, over the last `SPAN_S`."""
         now = time.monotonic()
         while len(self._rate) > 1 and self._rate[1][0] < now - SPAN_S:
             self._rate.popleft()
@@ -156,7 +167,7 @@ class RunState:
         return (self.decisions - count) / max(min(now - at, SPAN_S), 0.5)
 
     def latency(self) -> Latency | None:
-        """Median and 99th percentile over the last seconds, or None if there was nothing to measure."""
+        """Latency over the last `SPAN_S`; None if nothing was measured."""
         horizon = time.monotonic() - SPAN_S
         while self._latency and self._latency[0][0] < horizon:
             self._latency.popleft()
@@ -166,20 +177,21 @@ class RunState:
         return Latency(values[len(values) // 2], values[min(len(values) - 1, len(values) * 99 // 100)])
 
     def precision(self) -> float | None:
-        """Share of the alerts whose payment truly is fraud."""
+        """Share of the alerts whose payment is fraud; None if not known."""
         return self._right / self._judged if self._judged else None
 
     @property
     def frauds(self) -> int:
-        """Frauds begun so far: an account and what was done to it."""
+        """Number of frauds begun so far: pairs of an account and a typology."""
         return len(self._frauds)
 
     @property
     def frauds_found(self) -> int:
-        """Those of them with an alert on one of their payments at least."""
+        """Number of those with an alert on at least one of their payments."""
         return len(self._found)
 
     def totals(self) -> Totals:
+        """The totals so far."""
         precision = self.precision()
         return Totals(
             payments=self.payments,

@@ -1,6 +1,6 @@
-"""The board as a screen of exactly `width` x `height` cells: counts on top, alerts and cases, the processes below.
+"""The board as a screen of exactly `width` x `height` cells: counts on top, then alerts and cases, then processes.
 
-80x24 shows everything; a larger terminal shows more alerts and cases, with dates and links, a smaller one cuts.
+80x24 shows everything; a larger terminal shows more alerts and cases, with dates and links, a smaller one is cut.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fraudstream.board import lines
-from fraudstream.board.run_state import Judged, RunState
+from fraudstream.board.run_state import JudgedAlert, RunState
 from fraudstream.contracts import Case
 from fraudstream.contracts.fields import Severity
 from fraudstream.contracts.timestamps import utc
 
 ALERT_LINES = 2
 PROCESSES_SHOWN = 4  # on a small screen
-WIDE = 100  # from here on there is room for dates and links
+WIDE = 100  # columns from which on dates and links are shown
 BORDER = 2
 
 SEVERITY_STYLES = {"low": "cyan", "medium": "yellow", "high": "bold red", "critical": "bold white on red"}
@@ -31,11 +31,11 @@ TRUTH_MARKS = {True: ("●", "green"), False: ("○", "dim"), None: (" ", "")}
 
 
 def screen(state: RunState, width: int, height: int) -> RenderableType:
-    """The whole board; its lines are cut, never wrapped."""
+    """The whole board, `width` x `height` characters; long lines are cut, never wrapped."""
     top: list[RenderableType] = [_title(state, width), _counts(state)]
     wide = width >= WIDE
     processes = _processes(state, wide, PROCESSES_SHOWN if height < 32 else max(PROCESSES_SHOWN, height // 4))
-    bottom = [*processes, *_places(state, width), _notice(state)]
+    bottom = [*processes, *_endpoints(state, width), _notice(state)]
     left = height - 1 - 2 - len(bottom)
     cases = 2 if left < 14 else min(left // 4, 8)
     alerts = max(1, (left - cases - 2 * BORDER) // ALERT_LINES)
@@ -92,7 +92,7 @@ def _alert_rows(state: RunState, count: int, wide: bool) -> list[Text]:
     return [row for judged in newest for row in _alert_row(judged, wide)]
 
 
-def _alert_row(judged: Judged, wide: bool) -> tuple[Text, Text]:
+def _alert_row(judged: JudgedAlert, wide: bool) -> tuple[Text, Text]:
     alert = judged.alert
     rule, reason = lines.reason_of(alert)
     mark, mark_style = TRUTH_MARKS[judged.is_right]
@@ -124,7 +124,7 @@ def _case_row(case: Case, wide: bool) -> Text:
 def _head(
     at_ms: int, account_id: str, amount: str, score: float, severity: Severity, wide: bool
 ) -> tuple[tuple[str, str], ...]:
-    """When, who, how much, how sure, how grave: the columns that alerts and cases share."""
+    """The columns that alerts and cases share: time, account, amount, score, severity."""
     gap = "  " if wide else " "
     at = utc(at_ms)
     return (
@@ -158,11 +158,11 @@ def _processes(state: RunState, wide: bool, shown: int) -> list[Text]:
     return rows
 
 
-def _places(state: RunState, width: int) -> list[Text]:
-    """The places, as many to a line as fit."""
+def _endpoints(state: RunState, width: int) -> list[Text]:
+    """The endpoints, as many to a line as fit."""
     rows: list[Text] = []
-    for name, place in state.places.items():
-        cell = Text.assemble((f"{name} ", "dim"), place)
+    for name, endpoint in state.endpoints.items():
+        cell = Text.assemble((f"{name} ", "dim"), endpoint)
         if rows and rows[-1].cell_len + 3 + cell.cell_len <= width:
             rows[-1].append("   ").append_text(cell)
         else:

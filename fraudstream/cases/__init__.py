@@ -1,6 +1,6 @@
-"""Alerts of one account, worked as one case: grouping and life cycle (pure), the agent on Kafka, the view in Redis.
+"""Groups the alerts of an account into cases: life cycle (pure), the agent on Kafka, the view in Redis.
 
-The way of an alert: `grouping` and `lifecycle` say what a case becomes, `store` holds the cases of one partition,
-`record` writes a case as a record of the topic `cases`, `agent` runs them on Kafka, `view` keeps a copy in Redis for
-reading.
+An alert passes through `agent` (Kafka), `processor` (one partition), `store` (the partition's cases), `grouping` and
+`lifecycle` (what a case becomes), `record` (a case as a record of the topic `cases`), `emission` (durable on Kafka) and
+`view_writer` (the copy in Redis that `view` reads).
 """

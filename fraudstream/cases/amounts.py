@@ -1,4 +1,4 @@
-"""Exact money for totals: decimal strings and integers of minor units, never binary floats."""
+"""Exact sums of money, as decimal strings and integers in minor units, never as binary floats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,8})?")
 
 
 class AlertError(ValueError):
-    """An alert that cannot be grouped; `reason` is the dead letter's code, `path` leads to the fault."""
+    """An alert that cannot be grouped. `reason`: code of the dead letter; `path`: JSON path of the faulty field."""
 
     def __init__(self, reason: ReasonCode, sentence: str, path: str) -> None:
         super().__init__(sentence)
@@ -21,7 +21,7 @@ class AlertError(ValueError):
 
 
 def amount_minor(text: str, currency: str) -> int:
-    """The amount in minor units of its currency. Raises `AlertError`.
+    """The decimal `text` in minor units of `currency` (ISO 4217). Raises `AlertError`.
 
     >>> amount_minor("12.5", "EUR"), amount_minor("1250", "JPY"), amount_minor("0.0050", "KWD")
     (1250, 1250, 5)
@@ -38,7 +38,7 @@ def amount_minor(text: str, currency: str) -> int:
 
 
 def add_amount(totals: Mapping[str, str], text: str, currency: str) -> dict[str, str]:
-    """The totals by currency with one amount more. Raises `AlertError`.
+    """`totals` (decimal strings by currency) plus one amount. Raises `AlertError`.
 
     >>> add_amount({"EUR": "0.10"}, "0.2", "EUR")
     {'EUR': '0.30'}

@@ -1,30 +1,27 @@
-"""The topic `cases`, read from its start: the agent's state and the view are rebuilt from it."""
+"""Reads the topic `cases` from its start: the agent's state and the view in Redis are rebuilt from it."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.cases.record import Position, held_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.closing import close
+from fraudstream.kafka.stall_detector import STALL_LIMIT_S
+from fraudstream.kafka.topic_reader import ReportProgress, TopicReader
 
-POLL_MS = 200
-STALLED_S = 30.0
-RECORDS_MAX = 500
+CHUNK_RECORDS: Final = 500
 
+ReaderFactory = Callable[[ReportProgress | None], TopicReader]
 log = logging.getLogger(__name__)
 
 
 class CaseRecord(NamedTuple):
-    """One record of the topic: the case with what it remembers, the agent's position by then, its own offset."""
+    """One record of the topic: a case with its memo, the agent's position when it was written, its own offset."""
 
     held: Held
     position: Position
@@ -32,74 +29,66 @@ class CaseRecord(NamedTuple):
 
 
 class CaseLog:
-    """Reads whole partitions of `cases`. `committed_only`: leave out what an aborted transaction wrote."""
+    """Reads whole partitions of `topic`.
 
-    def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int, committed_only: bool) -> None:
+    `committed_only`: leave out records of open and aborted transactions. `limit_s`: a read without progress for so many
+    seconds raises `StalledError`. `open_reader`: a stand-in for the topic reader. Every method opens a consumer of its
+    own and raises `KafkaError` if the brokers cannot be reached.
+    """
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        topic: str,
+        fetch_wait_ms: int,
+        committed_only: bool,
+        limit_s: float = STALL_LIMIT_S,
+        open_reader: ReaderFactory | None = None,
+    ) -> None:
         self.topic = topic
-        self._options: dict[str, Any] = {
-            **brokers.options(),
-            "fetch_max_wait_ms": fetch_wait_ms,
-            "isolation_level": "read_committed" if committed_only else "read_uncommitted",
-            "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
-        }
 
-    async def read(self, partition: int, tell: Callable[[float], None] | None = None) -> AsyncIterator[CaseRecord]:
-        """Every record that stands in the partition now, in order. What is no record of ours is logged and passed over.
-        `tell` hears which share is read, 0 to 1.
+        def open_topic_reader(progress: ReportProgress | None) -> TopicReader:
+            return TopicReader(
+                brokers, committed_only=committed_only, progress=progress, fetch_wait_ms=fetch_wait_ms, limit_s=limit_s
+            )
 
-        The end is the high watermark of the first answer: other ways to ask for it are wrong on the embedded broker. It
-        is compared with the consumer's position, as the last records may be control records, which are not handed out.
-        Raises `TimeoutError` if for `STALLED_S` nothing comes, `KafkaError` if the broker can't be reached.
+        self._open_reader = open_reader or open_topic_reader
+
+    async def read(
+        self, partition: int, on_progress: Callable[[float], None] | None = None
+    ) -> AsyncIterator[CaseRecord]:
+        """Every record that the partition holds now, in order. A record that is not a case is logged and skipped.
+
+        `on_progress`: called with the share that is read, 0 to 1. Raises `StalledError`.
         """
-        consumer = AIOKafkaConsumer(**self._options)
-        try:
-            await consumer.start()
-            tp = TopicPartition(self.topic, partition)
-            consumer.assign([tp])
-            consumer.seek(tp, 0)
-            end: int | None = None
-            at, moved_at = 0, time.monotonic()
-            while end is None or at < end:
-                if tell is not None and end is not None:
-                    tell(at / end)
-                fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
-                end = consumer.highwater(tp) if end is None else end
-                before, at = at, await consumer.position(tp)
-                moved_at = time.monotonic() if at > before else moved_at
-                if time.monotonic() - moved_at > STALLED_S:
-                    raise TimeoutError(f"{self.topic}/{partition}: nothing came after {at} for {STALLED_S:.0f} s")
-                for record in fetched.get(tp, ()):
+
+        def report(_partition: str, done: int, total: int) -> None:
+            if on_progress is not None:
+                on_progress(done / total)
+
+        async with self._open_reader(report) as reader:
+            begin, end = await reader.extent(self.topic, partition, high_watermark=True)
+            async for records in reader.forward(self.topic, partition, begin, end, chunk_records=CHUNK_RECORDS):
+                for record in records:
                     if record.value is None:
                         continue
                     try:
                         held, position = held_of(record.value, record.headers)
                     except (msgspec.MsgspecError, KeyError) as error:
-                        log.error("%s/%d at %d is no case of ours: %s", self.topic, partition, record.offset, error)
+                        log.error("%s-%d: offset %d is not a case: %s", self.topic, partition, record.offset, error)
                         continue
                     yield CaseRecord(held, position, record.offset)
-        finally:
-            await close(consumer)
 
     async def end(self, partition: int) -> int:
-        """The high watermark of the partition, now. Raises as `read` does."""
-        consumer = AIOKafkaConsumer(**self._options)
-        try:
-            async with asyncio.timeout(STALLED_S):
-                await consumer.start()
-                tp = TopicPartition(self.topic, partition)
-                consumer.assign([tp])
-                consumer.seek(tp, 0)
-                while (end := consumer.highwater(tp)) is None:
-                    await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-                return int(end)
-        finally:
-            await close(consumer)
+        """The high watermark of the partition, now. Raises `StalledError`."""
+        async with self._open_reader(None) as reader:
+            return (await reader.extent(self.topic, partition, high_watermark=True)).end
 
-    async def restore(self, partition: int, tell: Callable[[float], None]) -> tuple[CaseStore, Position, int]:
-        """The partition's cases, the position they were emitted at, and the offset after the last of their records."""
+    async def restore(self, partition: int, on_progress: Callable[[float], None]) -> tuple[CaseStore, Position, int]:
+        """The partition's cases, the agent's position when the last of them was written, and the offset after its
+        record. `on_progress` as for `read`. Raises `StalledError`."""
         store, position, end = CaseStore(), Position(), 0
-        async for record in self.read(partition, tell):
+        async for record in self.read(partition, on_progress):
             store.restore(record.held)
             position, end = record.position, record.offset + 1
         return store, position, end

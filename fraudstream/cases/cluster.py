@@ -1,5 +1,4 @@
-"""What an agent must know of the cluster before it joins: that it answers, lets us in, and has the topics as we need
-them."""
+"""What an agent checks before it joins the group: that the cluster answers, authorizes it, and has the topics."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from fraudstream.cases.observer import Observer
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.outage_logger import OutageLogger
-from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.permissions import denial, missing_permissions
 from fraudstream.kafka.topic_metadata import Operation
 
 RETRY_S: Final = 1.0  # between two tries to reach a broker
@@ -24,34 +23,35 @@ log = logging.getLogger(__name__)
 
 
 async def connect(settings: AgentSettings, emission: PlainEmission, observer: Observer) -> None:
-    """Start the producers, as soon as a broker answers. Raises `AgentError` where to ask again would change nothing."""
+    """Start the producers as soon as a broker answers. Raises `AgentError` for errors that a retry cannot fix."""
     brokers = settings.brokers
-    outage = OutageLogger(brokers, log, so=": trying on", at_once=True)
+    outage = OutageLogger(brokers, log, consequence=": retrying", at_once=True)
     while True:
         try:
             await _check_permissions(settings)
-            return await emission.start()
-        except UnknownError as error:  # how the embedded broker answers the first request of an idempotent producer
+            await emission.start()
+            return
+        except UnknownError as error:  # the embedded broker's answer to an idempotent producer
             raise AgentError(
-                f"The broker at {brokers} has no transactions (it is no Apache Kafka). Set "
-                "worker.checkpoint_mode=batch, and run one case agent only: without transactions nobody is fenced."
+                f"The broker at {brokers} does not support transactions (it is not Apache Kafka). Set "
+                "worker.checkpoint_mode=batch, and run one case agent only: without transactions there is no fencing."
             ) from error
         except (KafkaError, OSError) as error:
             if (sentence := denial(error, brokers) or await refusal(brokers)) is not None:
                 raise AgentError(sentence) from error
             observer.on_brokers(answer=False)
-            outage.continues(error)
+            outage.failed(error)
         await asyncio.sleep(RETRY_S)
 
 
 async def check_partitions(settings: AgentSettings, emission: PlainEmission) -> None:
-    """Raises `AgentError` if a topic is missing, or has other partitions than the rest."""
+    """Raises `AgentError` if a topic is missing, or if the topics differ in their partition counts."""
     topics = (*settings.input_topics, settings.cases_topic)
     try:
         counts = {topic: await emission.partitions_of(topic) for topic in topics}
     except UnknownTopicOrPartitionError as error:
         raise AgentError(
-            f"{settings.brokers} lacks one of the topics {', '.join(topics)}. Create them with "
+            f"One of the topics {', '.join(topics)} is missing at {settings.brokers}. Create them with "
             "`fraudstream topics apply`."
         ) from error
     if len(set(counts.values())) != 1:
@@ -63,8 +63,9 @@ async def check_partitions(settings: AgentSettings, emission: PlainEmission) -> 
 
 
 async def _check_permissions(settings: AgentSettings) -> None:
+    """Raises `AgentError` if an ACL is missing."""
     if not settings.fenced:
-        return  # no Apache Kafka: a broker that may create a topic that it is asked for by name
+        return  # not Apache Kafka: a request that names a missing topic may create it there
     wanted: dict[str, tuple[Operation, ...]] = {
         settings.alerts_topic: ("READ",),
         settings.case_actions_topic: ("READ",),
@@ -72,5 +73,5 @@ async def _check_permissions(settings: AgentSettings) -> None:
         settings.payments_topic: ("WRITE",),  # labels of closed cases
         settings.dead_letters_topic: ("WRITE",),
     }
-    if (sentence := await lacking(settings.brokers, wanted)) is not None:
+    if (sentence := await missing_permissions(settings.brokers, wanted)) is not None:
         raise AgentError(sentence)

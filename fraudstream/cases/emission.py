@@ -1,15 +1,14 @@
-"""Emission: who may write the cases of a partition, and how.
+"""Writes cases, labels and dead letters to Kafka, as the only writer of a partition's cases.
 
-Labels and dead letters leave by a plain producer, always before the cases that belong to them: a crash in between
-repeats the step, and they say the same again. They stay outside transactions, as an open one would hold up every reader
-of the log of payments. The cases of a step, in order, leave by
+Labels and dead letters are written by a plain producer, always before the cases that they belong to: after a crash in
+between the step is repeated, and the same labels are written again. They stay outside transactions, as an open one
+would block every reader of the payments topic. The cases of a step are written, in order, by
 
-- `FencedEmission` (Apache Kafka): one Kafka transaction, one `transactional.id` a partition. Taking a partition over
-  fences its previous owner: a paused process that wakes up is refused by the broker, and its open transaction is
-  aborted;
-- `PlainEmission` (a broker without sound transactions, so the embedded one): record batches, one after the other. What
-  is durable after a crash is a beginning of the list, and every record says what it stands behind. Nobody is fenced:
-  run one agent.
+- `FencedEmission` (Apache Kafka): one Kafka transaction; each partition has its own `transactional.id`. Acquiring a
+  partition fences its previous owner: the broker rejects a paused process that resumes, and aborts its transaction;
+- `PlainEmission` (a broker without sound transactions, such as the embedded one): record batches, one after the other.
+  After a crash a prefix of the records is durable, and every record holds its position. There is no fencing: run one
+  agent.
 """
 
 from __future__ import annotations
@@ -31,8 +30,11 @@ RECORD_BYTES_MAX: Final = 1_000_000
 
 
 class PlainEmission:
-    """Any error, or no answer in `TRANSACTION_S`, means that what was sent may or may not be durable: the process must
-    leave, its successor finds out from the topic."""
+    """Writes without transactions.
+
+    After an error, or no answer within `TRANSACTION_S`, the records may or may not be durable: the process must exit,
+    and its successor reads from the topic which are.
+    """
 
     fenced = False
 
@@ -46,6 +48,7 @@ class PlainEmission:
         }
 
     async def start(self) -> None:
+        """Connect. Raises aiokafka's errors."""
         self._producer = AIOKafkaProducer(**self._options)
         try:
             await self._producer.start()
@@ -54,36 +57,37 @@ class PlainEmission:
             raise
 
     async def partitions_of(self, topic: str) -> int:
-        """How many partitions a topic has."""
+        """Number of partitions of a topic. Raises aiokafka's errors."""
         return len(await self._producer.partitions_for(topic))
 
     async def identity_of(self, topic: str) -> str:
-        """What tells a topic from one of the same name that was made anew."""
+        """The topic's id, which changes when the topic is created again. Raises aiokafka's errors."""
         return await topic_identity(self._producer.client, topic)
 
     async def send(self, records: Sequence[CaseRecord]) -> None:
-        """Send what accompanies a case, and wait until it is durable."""
+        """Write labels and dead letters and wait until they are durable. Raises `TimeoutError`, aiokafka's errors."""
         async with asyncio.timeout(TRANSACTION_S):
             for acknowledged in [await _send(self._producer, record) for record in records]:
                 await acknowledged
 
-    async def take_over(self, partition: int) -> None:
-        """Become the only writer of the partition's cases. Before they are read."""
+    async def acquire(self, partition: int) -> None:
+        """Become the only writer of the partition's cases; to be called before they are read."""
 
     async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
-        """Send cases, in order, wait until they are durable, give the offset of the last."""
+        """Write cases in order and wait until they are durable; the offset of the last. Raises as `send` does."""
         return await asyncio.wait_for(_send_batches(self._producer, partition, cases), TRANSACTION_S)
 
-    async def let_go(self, partition: int) -> None:
-        """The partition has another owner now, or none."""
+    async def release(self, partition: int) -> None:
+        """Stop being the partition's writer: it has been revoked."""
 
     async def stop(self) -> None:
+        """Close all producers, within a time limit each."""
         await close(self._producer, CLOSE_S)
 
 
 class FencedEmission(PlainEmission):
-    """A transactional producer for each partition, named `<group>-<partition>`, beside the plain one (which is
-    idempotent here)."""
+    """Writes cases in transactions: one transactional producer for each partition, `<group>-<partition>`, beside the
+    plain one, which is idempotent here."""
 
     fenced = True
 
@@ -93,35 +97,35 @@ class FencedEmission(PlainEmission):
         self._group = group
         self._owners: dict[int, AIOKafkaProducer] = {}
 
-    async def take_over(self, partition: int) -> None:
-        await self.let_go(partition)
+    async def acquire(self, partition: int) -> None:
+        await self.release(partition)
         owner = AIOKafkaProducer(
             **self._options,
             transactional_id=f"{self._group}-{partition}",
             transaction_timeout_ms=round(TRANSACTION_S * 1000),
         )
-        self._owners[partition] = owner  # before it has started: it is stopped in any case
+        self._owners[partition] = owner  # before it starts, so that it is closed in any case
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
 
     async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
-        # Bounded: aiokafka retries the end of a transaction for ever when it is refused with an error it does not know.
+        # Limited, as aiokafka retries the end of a transaction for ever after an error that it does not know.
         return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases), TRANSACTION_S)
 
     async def _emit(self, owner: AIOKafkaProducer, partition: int, cases: Sequence[CaseRecord]) -> int:
-        # A failure aborts nothing here: that would have to wait for the broker, and the next owner's start does it.
+        # After a failure nothing is aborted: that would wait for the broker, and the next owner's `acquire` does it.
         await owner.begin_transaction()
         offset = await _send_batches(owner, partition, cases)
         await owner.commit_transaction()
         return offset
 
-    async def let_go(self, partition: int) -> None:
+    async def release(self, partition: int) -> None:
         owner = self._owners.pop(partition, None)
         if owner is not None:
             await close(owner, CLOSE_S)
 
     async def stop(self) -> None:
         for partition in list(self._owners):
-            await self.let_go(partition)
+            await self.release(partition)
         await super().stop()
 
 
@@ -132,16 +136,17 @@ async def _send(producer: AIOKafkaProducer, record: CaseRecord) -> Any:
 
 
 async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Sequence[CaseRecord]) -> int:
-    """Send records of one topic to one partition, a batch when the one before is durable; the offset of the last."""
+    """Write records of one topic to one partition, each batch once the one before is durable; the offset of the
+    last."""
     offset, first = -1, 0
     while first < len(records):
         batch = producer.create_batch()
         for record in records[first:]:
             added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
-            if added is None:  # full, and says so only thus
+            if added is None:  # the batch is full
                 break
         count = batch.record_count()
-        assert count > 0, f"a record of {len(records[first].value)} bytes does not fit a batch"
+        assert count > 0, f"a record of {len(records[first].value)} bytes does not fit into a batch"
         sent = await producer.send_batch(batch, records[first].topic, partition=partition)
         offset = (await sent).offset + count - 1
         first += count

@@ -1,4 +1,4 @@
-"""Why an agent cannot go on, in words."""
+"""Why an agent must end, as a sentence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
-GO_ON: Final = "Started again, it goes on where it was."
+from fraudstream.kafka.stall_detector import StalledError
+
+RESTART: Final = "After a restart it resumes where it was."
 
 
 class AgentError(Exception):
-    """The agent cannot go on. `sentence` says what was wrong, where, and what to do."""
+    """The agent must end. `sentence` says what is wrong, where, and what to do."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -18,11 +20,13 @@ class AgentError(Exception):
 
 
 def in_words(reason: BaseException) -> str | None:
-    """A sentence for what Kafka may do to an agent at any time; None for what we did not foresee."""
+    """A sentence for an error that Kafka may cause at any time; None for an unforeseen error."""
     if isinstance(reason, AgentError):
         return reason.sentence
     if isinstance(reason, ProducerFenced):
-        return f"Another agent has taken over what this one held ({reason}). {GO_ON}"
+        return f"Another agent has been assigned the partitions of this one ({reason}). {RESTART}"
+    if isinstance(reason, StalledError):
+        return f"{reason} {RESTART}"
     if isinstance(reason, (KafkaError, TimeoutError)):
-        return f"Kafka did not take in time what the agent had to write ({str(reason) or 'no answer'}). {GO_ON}"
+        return f"A request of the agent to Kafka failed or timed out ({str(reason) or 'no answer'}). {RESTART}"
     return None

@@ -1,7 +1,7 @@
-"""Grouping: an alert joins the open case of its account, or opens one. Pure: a case and an alert in, a case out.
+"""Groups alerts into cases: an alert joins the open case of its account, or opens one. Pure functions.
 
-A case counts every alert and adds up every amount, but lists only the newest: `ALERTS_KEPT` of them, or fewer if they
-are so long that the case would not fit a record. Its severity and score are the highest of all.
+A case counts every alert and sums every amount, but lists only the newest `ALERTS_KEPT` alerts, or fewer if the case
+would not fit into a Kafka record. Its severity and score are the highest of all its alerts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from fraudstream.contracts import Alert, Case, CaseAlert
 from fraudstream.contracts.fields import SEVERITIES
 
 ALERTS_KEPT: Final = 200
-ALERTS_BYTES_MAX: Final = 512 * 1024  # with all the rest a case stays below the 1 MB of a Kafka record
+ALERTS_BYTES_MAX: Final = 512 * 1024  # so that a case stays below 1 MB, the largest Kafka record
 RULES_OF_ALERT_KEPT: Final = 100
 RULES_OF_CASE_KEPT: Final = 500
 NAME_CHARACTERS_MAX: Final = 128
 
 
 def case_id_of(account_id: str, alert_id: str) -> str:
-    """The id of the case that this alert opens: the same on every run, 32 hex digits.
+    """The id of the case that this alert opens: 32 hex digits, the same on every run.
 
     >>> case_id_of("acc-1", "a1") == case_id_of("acc-1", "a1") != case_id_of("acc-1a", "1")
     True
@@ -33,7 +33,7 @@ def case_id_of(account_id: str, alert_id: str) -> str:
 
 
 def opened(alert: Alert) -> Case:
-    """The case that this alert opens, at the time of the alert. Raises `AlertError`."""
+    """A new case with this alert, opened at the alert's time. Raises `AlertError`."""
     line = line_of(alert)
     return Case(
         case_id=case_id_of(alert.account_id, alert.alert_id),
@@ -52,7 +52,7 @@ def opened(alert: Alert) -> Case:
 
 
 def joined(case: Case, alert: Alert) -> Case:
-    """The case with one alert more, which must be new to it. Raises `AlertError`."""
+    """The case with one more alert, which it must not have yet. Raises `AlertError`."""
     assert case.account_id == alert.account_id, f"alert of {alert.account_id} for a case of {case.account_id}"
     assert case.status != "closed", f"case {case.case_id} is closed"
     line = line_of(alert)
@@ -70,7 +70,8 @@ def joined(case: Case, alert: Alert) -> Case:
 
 
 def line_of(alert: Alert) -> CaseAlert:
-    """What a case keeps of an alert. Rules on trial (shadow) did not raise it and are left out. Raises `AlertError`."""
+    """The part of an alert that a case keeps. Shadow rules are left out, as they do not raise alerts. Raises
+    `AlertError`."""
     rules = tuple(hit.rule for hit in alert.rules if not hit.shadow)[:RULES_OF_ALERT_KEPT]
     if max(map(len, (alert.alert_id, *rules))) > NAME_CHARACTERS_MAX:
         raise AlertError("invalid", f"an alert_id or rule of more than {NAME_CHARACTERS_MAX} characters", "$")
@@ -87,7 +88,7 @@ def line_of(alert: Alert) -> CaseAlert:
 
 
 def _newest(lines: tuple[CaseAlert, ...]) -> tuple[CaseAlert, ...]:
-    """The newest lines within both bounds; one line is far below them."""
+    """The newest lines within both limits. A single line is far below them."""
     lines = lines[-ALERTS_KEPT:]
     left = ALERTS_BYTES_MAX
     for number in range(len(lines) - 1, -1, -1):

@@ -44,9 +44,9 @@ class LagMonitor:
                 ends = await self._consumer.end_offsets(tps)
         except (KafkaError, OSError, TimeoutError) as error:
             self._observer.on_brokers(answer=False)
-            self._outage.continues(error)
+            self._outage.failed(error)
             return
-        self._outage.ends()
+        self._outage.recovered()
         self._observer.on_brokers(answer=True)
         self.tell_lag([number for number, processor in desks.items() if self._desks.get(number) is processor], ends)
 

@@ -1,13 +1,13 @@
-"""The life of a case: what an analyst may do to it, and when. Pure.
+"""The life cycle of a case: which actions an analyst may take, and when. Pure functions.
 
     open ── claim ──► claimed          note: any case that is not closed
      ▲  ◄─ release ──    │             close: an open case by anybody, a claimed one by its assignee, with a disposition
-     │                   │             release: by anybody, so that the case of an absent colleague can go on
+     │                   │             release: by anybody, so that an absent colleague's case can be worked on
      ├──── close ────────┤             reopen: a closed case, unless its account has an open one by now
      │                   ▼
      └──── reopen ──── closed          an alert never reopens a closed case: it opens a new one
 
-An action that does not fit is refused with a code and a sentence, and changes nothing.
+An action that is not allowed is rejected with a code and a sentence, and changes nothing.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelt
 
 
 class RejectedAction(NamedTuple):
-    """Why an action changed nothing."""
+    """Why an action was rejected. `code`: for programs; `sentence`: for the analyst."""
 
     code: RefusalCode
     sentence: str
 
 
 def acted_at_ms(action: CaseAction) -> int:
-    """When the analyst acted, ms since the epoch, UTC; an event time: the case carries it as it came."""
+    """When the analyst acted, ms since the epoch, UTC, as stated by the action."""
     moment = action.acted_at
     return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | RejectedAction:
-    """The case after the action, or why it does not fit. `other_open`: another case of the account that is not
-    closed."""
-    refusal = _refusal(case, action, other_open)
-    if refusal is not None:
-        return refusal
+    """The case after the action, or why the action is rejected. `other_open`: id of another case of the account that is
+    not closed, if there is one."""
+    rejected = _rejected(case, action, other_open)
+    if rejected is not None:
+        return rejected
     after = replace(
         case,
         version=case.version + 1,
@@ -73,7 +73,8 @@ def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | R
             return replace(after, status="open", assignee=None, disposition=None)
 
 
-def _refusal(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
+def _rejected(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
+    """Why the action is not allowed now; None if it is."""
     about = f"case {case.case_id}"
     if action.account_id != case.account_id:
         return RejectedAction(
@@ -88,15 +89,13 @@ def _refusal(case: Case, action: CaseAction, other_open: str | None) -> Rejected
     held_by_other = case.status == "claimed" and case.assignee != action.actor
     match action.action:
         case "claim" if held_by_other:
-            return RejectedAction(
-                "claimed_by_other", f"{about} is claimed by {case.assignee}: it must be released first."
-            )
+            return RejectedAction("claimed_by_other", f"{about} is claimed by {case.assignee}: release it first.")
         case "claim" if case.status == "claimed":
-            return RejectedAction("already_claimed", f"{about} is claimed by {action.actor} already.")
+            return RejectedAction("already_claimed", f"{about} is already claimed by {action.actor}.")
         case "release" if case.status != "claimed":
-            return RejectedAction("not_claimed", f"{about} is claimed by nobody.")
+            return RejectedAction("not_claimed", f"{about} is not claimed.")
         case "close" if held_by_other:
-            return RejectedAction("claimed_by_other", f"{about} is claimed by {case.assignee}: only they close it.")
+            return RejectedAction("claimed_by_other", f"{about} is claimed by {case.assignee}: only they can close it.")
         case "reopen" if case.status != "closed":
             return RejectedAction("not_closed", f"{about} is {case.status}, not closed.")
         case "reopen" if other_open is not None:
@@ -107,10 +106,10 @@ def _refusal(case: Case, action: CaseAction, other_open: str | None) -> Rejected
 
 
 def labels_of(case: Case, action: CaseAction) -> list[Label]:
-    """What closing tells about the payments: a label for each alert the case still lists, none if the disposition is
+    """The labels that follow from closing: one for each alert that the case still lists, none if the disposition is
     inconclusive.
 
-    `case`: before or after the action. The labels follow from the log, so emitting them twice says the same twice.
+    `case`: before or after the action. The labels depend on the log alone, so writing them twice is harmless.
     """
     if action.action != "close" or action.disposition not in ("fraud", "genuine"):
         return []

@@ -1,8 +1,8 @@
-"""The desk of one partition: takes alerts and actions from Kafka, asks the book, and emits what follows, in order.
+"""Processes the alerts and actions of one partition: updates its `CaseStore` and emits the results, in order.
 
-`alert` and `action` only note what follows; `emit` makes a step of it: labels and dead letters first, then the cases,
-then the view and the observer are told. Nothing is fatal and nothing silent: what is no alert or no action goes to the
-dead letters, what does not fit is refused, logged and counted.
+`alert` and `action` only collect results; `emit` writes them as one step: labels and dead letters first, then cases,
+then the view and the observer. No record is fatal and none is dropped silently: an invalid alert or action goes to the
+dead letters, an action that the case does not allow is rejected, logged and counted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ log = logging.getLogger(__name__)
 
 
 class CaseProcessor:
-    """`position` is behind the last input whose consequences are durable."""
+    """Processes one partition.
+
+    `store`: the partition's cases. `position`: the offsets after the last input whose results are durable. `emission`
+    writes to Kafka, `view` to Redis.
+    """
 
     def __init__(
         self,
@@ -49,57 +53,61 @@ class CaseProcessor:
         observer: Observer,
     ) -> None:
         self.position = position
-        self._ahead = position  # behind what is noted
+        self._ahead = position  # after the last input that was processed
         self._before: list[CaseRecord] = []  # labels and dead letters
         self._cases: list[tuple[Held, Position]] = []
-        self._tell: list[Callable[[], None]] = []
+        self._notifications: list[Callable[[], None]] = []  # of the observer, once the step is durable
         self._partition = partition
-        self._book = store
+        self._store = store
         self._settings = settings
         self._emission = emission
         self._view = view
         self._observer = observer
 
     def alert(self, record: Record) -> None:
-        """Group an alert."""
+        """Group the alert in `record` into a case."""
         self._ahead = replace(self._ahead, alerts=record.offset + 1)
         alert = self._decoded(_alert, record)
         if alert is None:
             return
         try:
-            held = self._book.alert(alert, source_of(record.headers), origin_of(record.headers))
+            held = self._store.alert(alert, source_of(record.headers), origin_of(record.headers))
         except AlertError as error:
-            self._bury(record, error.reason, str(error), error.path)
+            self._reject(record, error.reason, str(error), error.path)
             return
         if held is None:
-            self._tell.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
-            if not alert.late and self._book.disagrees(alert):  # late: judged anew, as its first verdict is not held
-                log.error("alert %s of %s came again with another verdict", alert.alert_id, alert.account_id)
-                self._tell.append(partial(self._observer.on_mismatch, self._partition))
+            self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="alert"))
+            if not alert.late and self._store.disagrees(alert):  # of a late payment the first verdict is not kept
+                log.error("alert %s of %s was repeated with a different verdict", alert.alert_id, alert.account_id)
+                self._notifications.append(partial(self._observer.on_mismatch, self._partition))
             return
         self._cases.append((held, self._ahead))
         opened = held.case.alert_count == 1
-        self._tell.append(partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened))
+        on_alert = partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened)
+        self._notifications.append(on_alert)
 
     def action(self, record: Record) -> None:
-        """Act on a case."""
+        """Apply the analyst's action in `record` to its case."""
         self._ahead = replace(self._ahead, case_actions=record.offset + 1)
         action = self._decoded(_action, record)
         if action is None:
             return
-        match self._book.act(action):
+        match self._store.act(action):
             case None:
-                self._tell.append(partial(self._observer.on_repeat, self._partition, kind="action"))
+                self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="action"))
             case RejectedAction(code, sentence):
-                log.warning("action %s of %s refused (%s): %s", action.action_id, action.actor, code, sentence)
-                self._tell.append(partial(self._observer.on_refused, self._partition, code=code))
+                log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
+                self._notifications.append(partial(self._observer.on_refused, self._partition, code=code))
             case Held() as held:
                 self._label(held, action)
                 self._cases.append((held, self._ahead))
-                self._tell.append(partial(self._observer.on_action, self._partition, action=action.action))
+                self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
 
     async def emit(self) -> None:
-        """Make what is noted durable. Raises when that is in doubt: the agent must leave then."""
+        """Write the collected results and wait until they are durable.
+
+        Raises `TimeoutError` or aiokafka's errors if it is open whether they are: the agent must end then.
+        """
         if self._before:
             await self._emission.send(self._before)
         if self._cases:
@@ -107,48 +115,52 @@ class CaseProcessor:
             records = [case_record(topic, self._partition, held, position) for held, position in self._cases]
             offset = await self._emission.emit(self._partition, records)
             self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
-            self._observer.on_open_cases(self._partition, cases=self._book.open_cases)
-        for tell in self._tell:
-            tell()
+            self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
+        for notify in self._notifications:
+            notify()
         self.position = self._ahead
-        self._before, self._cases, self._tell = [], [], []
+        self._before, self._cases, self._notifications = [], [], []
 
     def _label(self, held: Held, action: CaseAction) -> None:
-        """To the partition where the payments stand, if their alerts said which: publishers choose their partitioner.
-        Else to the one that Kafka's default partitioner gives the account."""
+        """Collect the labels of a case that was closed.
+
+        They go to the partition of the payments, if the alerts name it, as publishers may use any partitioner; else to
+        the one that Kafka's default partitioner chooses for the account.
+        """
         labels = labels_of(held.case, action)
         if not labels:
             return
-        partition = self._book.origin_of_payments(held.case.case_id)
+        partition = self._store.origin_of_payments(held.case.case_id)
         key, topic = held.case.account_id.encode(), self._settings.payments_topic
         self._before += [
             CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition) for each in labels
         ]
         unlabelled = held.case.alert_count - len(labels)
         if unlabelled:
-            log.warning("case %s: %d alerts are listed no more and got no label", held.case.case_id, unlabelled)
+            log.warning("case %s: %d alerts are no longer listed and got no label", held.case.case_id, unlabelled)
         on_labels = partial(self._observer.on_labels, self._partition, labels=len(labels), unlabelled=unlabelled)
-        self._tell.append(on_labels)
+        self._notifications.append(on_labels)
 
     def _decoded(self, decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
-        """The alert or action, or None after its record went to the dead letters."""
+        """The alert or action in `record`; None if it is invalid and goes to the dead letters."""
         try:
             event = decoder.decode(record.value or b"")
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             sentence, _, path = str(error).partition(" - at `")
-            self._bury(record, "invalid", sentence, path.rstrip("`") or "$")
+            self._reject(record, "invalid", sentence, path.rstrip("`") or "$")
             return None
         except msgspec.DecodeError as error:
-            self._bury(record, "not_json", str(error), "$")
+            self._reject(record, "not_json", str(error), "$")
             return None
         if record.key != event.account_id.encode():
-            self._bury(record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id")
+            self._reject(record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id")
             return None
         return event
 
-    def _bury(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
-        log.warning("%s/%d at %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
+    def _reject(self, record: Record, reason: ReasonCode, sentence: str, path: str) -> None:
+        """Log `record` and collect it for the dead letters."""
+        log.warning("%s-%d: offset %d: %s: %s", record.topic, record.partition, record.offset, reason, sentence)
         letter = dead_letter(record, record.topic, record.partition, reason, sentence, path)
         topic = self._settings.dead_letters_topic
         self._before.append(CaseRecord(topic, letter.key, msgspec.json.encode(letter)))
-        self._tell.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))
+        self._notifications.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))

@@ -1,13 +1,12 @@
-"""A case as a record of the topic `cases`: the value is the case, the headers hold what the agent needs to go on from
-there.
+"""A case as a record of the topic `cases`: the value is the case, the headers are what the agent needs to resume.
 
-A case stands in the partition that has the number of its alerts' partition: one partition, one writer, and whoever
-takes the partition over reads its cases from the partition of the same number. State and position are one record, so
-they cannot disagree: having emitted it, the agent has handled all input before `Position`.
+A case is in the partition with the number of its alerts' partition: each partition has one writer, and its next owner
+reads the cases from the partition of the same number. Case and position are one record, so they cannot disagree: when
+it is written, the agent has handled all input before `Position`.
 
-A worker of one stage keeps an account's alerts in the partition of its payments, whatever partitioner their publisher
-uses; in a chain they stand where Kafka's default partitioner leads. So actions must follow the case: whoever publishes
-one sends it to the partition where the case stands (the view says which).
+A worker with one stage keeps an account's alerts in the partition of its payments, whatever partitioner the publisher
+uses; in a chain they are where Kafka's default partitioner puts them. So an action must be published to the partition
+of its case, which the view names.
 
 Headers: `position` (JSON, `Position`), `memo` (JSON, `store.Memo`). Consumers of cases need neither.
 """
@@ -34,8 +33,11 @@ _memo = msgspec.json.Decoder(Memo)
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The next offset to handle in the partition of `alerts` and in that of `case-actions`. `..._id`: the identity of
-    the topic, without which its offsets mean nothing; empty in cases that were written before it was kept."""
+    """The next offset to handle in the partition of `alerts` and in that of `case-actions`.
+
+    `alerts_id`, `case_actions_id`: identities of the topics, for which alone the offsets are valid; empty in cases that
+    were written before identities were kept.
+    """
 
     alerts: int = 0
     case_actions: int = 0
@@ -47,7 +49,7 @@ _position = msgspec.json.Decoder(Position)
 
 
 class CaseRecord(NamedTuple):
-    """A record to emit. `partition` None: where the key leads."""
+    """A record to write. `partition` None: chosen by the key."""
 
     topic: str
     key: bytes | None
@@ -57,7 +59,7 @@ class CaseRecord(NamedTuple):
 
 
 def case_record(topic: str, partition: int, held: Held, position: Position) -> CaseRecord:
-    """The record that says: the case is `held`, and everything before `position` is handled."""
+    """The record for the case in `held`, stating that all input before `position` is handled."""
     return CaseRecord(
         topic=topic,
         key=held.case.case_id.encode(),
@@ -68,20 +70,20 @@ def case_record(topic: str, partition: int, held: Held, position: Position) -> C
 
 
 def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:
-    """The state and position of a case's record. Raises `msgspec.MsgspecError` or `KeyError` if it is no record of
-    ours."""
+    """The case, its memo and the position in a record. Raises `msgspec.MsgspecError` or `KeyError` if it is not a
+    record of `case_record`."""
     found = dict(headers)
     return Held(_case.decode(value), _memo.decode(found[MEMO_HEADER])), _position.decode(found[POSITION_HEADER])
 
 
 def source_of(headers: Headers) -> Source | None:
-    """Where the payment of an alert stood in the log of the stage that decided, if the record's headers say so."""
+    """The position of an alert's payment in the log of the stage that decided; None if the headers do not have it."""
     found = dict(headers)
     source = headers_source(found.get(SOURCE_HEADER))
     return None if source is None else Source(int(source[0]), source[1], version_of(found))
 
 
 def origin_of(headers: Headers) -> int | None:
-    """The partition of `payments` where the payment of an alert stands, if the record's headers say so."""
+    """The partition of `payments` that has an alert's payment; None if the headers do not have it."""
     origin = dict(headers).get(ORIGIN_HEADER, b"")
     return int(origin) if origin.isdigit() else None

@@ -1,4 +1,4 @@
-"""What a case agent needs to know to run. `fraudstream cases` fills it from the command line's settings."""
+"""Settings of a case agent. `fraudstream cases` fills them from the command line's settings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from fraudstream.kafka import Brokers
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
-    sound transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch."""
+    """Settings of a case agent.
+
+    `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without sound
+    transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch.
+    """
 
     brokers: Brokers
     redis_url: str
@@ -25,5 +28,5 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def input_topics(self) -> tuple[str, str]:
-        """In the order of `Position`."""
+        """The topics that the agent consumes, in the order of `Position`."""
         return self.alerts_topic, self.case_actions_topic

@@ -1,17 +1,17 @@
-"""The cases of one partition of `alerts`, and what each remembers so that a repeat changes nothing. Pure: no Kafka, no
+"""The cases of one partition of `alerts`, with a memo for each so that repeats change nothing. Pure: no Kafka, no
 clock.
 
-What holds for repeats:
-- An alert is known by its id while the case lists it (its newest 200), and by the place of its payment in the log when
-  it is listed no more: an account's alerts come in the order of its payments, so whatever stands at or before a
-  forgotten alert was there already.
-- Alerts that carry no place (no header from the worker) are known by their id alone: beyond 200 newer ones a repeat
+How repeats are recognized:
+- An alert is known by its id while the case lists it (the newest 200), and afterwards by the position of its payment in
+  the log: an account's alerts come in the order of its payments, so an alert at or before the position of a dropped one
+  was handled before.
+- An alert without a position (no header from the worker) is known by its id alone: after 200 newer alerts a repeat
   counts again.
 - An action is known by its id while it is among the newest `ACTIONS_KEPT` of its case.
-- A closed case is held until its newest alert is `CLOSED_HELD_MS` older than the newest alert of the partition (event
+- A closed case is kept until its newest alert is `CLOSED_HELD_MS` older than the newest alert of the partition (event
   time). After that it cannot be reopened, and repeats of its alerts are new alerts.
 
-PartitionState is bounded by the cases that are not closed and those closed within that span.
+RAM use is limited by the cases that are not closed and those that closed within that span.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
 
 
 class Source(NamedTuple):
-    """Where the payment of an alert stood in the log of the stage that decided. `state_version`: each has a log of its
-    own where several stages keep memories."""
+    """The position of an alert's payment in the log of the stage that decided. `state_version`: in a chain of stages
+    each version has a log of its own."""
 
     partition: int
     offset: int
@@ -40,7 +40,7 @@ class Source(NamedTuple):
 
     @property
     def log(self) -> str:
-        """The partition of that version's log; offsets of no other one compare."""
+        """Identifies the partition and version; offsets are comparable only within one `log`."""
         return f"{self.partition}" if self.state_version == 1 else f"v{self.state_version}-{self.partition}"
 
     def __str__(self) -> str:
@@ -48,9 +48,10 @@ class Source(NamedTuple):
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a case remembers beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
-    `forgotten`: by `Source.log`, the highest offset among the alerts that are listed no more. `actions`: ids of
-    the newest actions. `origin`: the partition of `payments` where the account's stand, if its alerts said so."""
+    """What is kept with a case beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
+    `forgotten`: by `Source.log`, the highest offset among the alerts that are no longer listed. `actions`: ids of
+    the newest actions. `origin`: the partition of `payments` that has the account's payments, if its alerts
+    name it."""
 
     sources: tuple[Source | None, ...] = ()
     digests: tuple[str, ...] = ()
@@ -60,15 +61,14 @@ class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Held(NamedTuple):
-    """A case with what it remembers: together they are the state, and together they stand in one record."""
+    """A case with its memo; both are written as one record."""
 
     case: Case
     memo: Memo
 
 
 class CaseStore:
-    """The cases of one partition. Every method that changes a case gives back the new state of it, for the caller to
-    emit."""
+    """The cases of one partition. Methods that change a case return it for the caller to write to Kafka."""
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
@@ -79,14 +79,15 @@ class CaseStore:
 
     @property
     def open_cases(self) -> int:
-        """Cases that are not closed."""
+        """Number of cases that are not closed."""
         return len(self._open)
 
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
 
     def alert(self, alert: Alert, source: Source | None, origin: int | None = None) -> Held | None:
-        """The case after the alert, or None if the alert was here before. Raises `AlertError`."""
+        """The case after the alert, or None if the alert is a repeat. `source`: position of its payment; `origin`:
+        partition of `payments`. Raises `AlertError`."""
         if self._is_known(alert, source):
             return None
         case_id = self._open.get(alert.account_id)
@@ -98,7 +99,7 @@ class CaseStore:
         return held
 
     def disagrees(self, alert: Alert) -> bool:
-        """Whether the alert is listed with another verdict: then the log was judged twice, and not alike."""
+        """Whether a case lists the alert with a different verdict: then the log was decided in two ways."""
         return any(
             line.alert_id == alert.alert_id and digest != alert.verdict_digest
             for held in map(self._held.__getitem__, self._by_account.get(alert.account_id, ()))
@@ -106,11 +107,11 @@ class CaseStore:
         )
 
     def act(self, action: CaseAction) -> Held | RejectedAction | None:
-        """The case after the action, why the action does not fit, or None if it was here before."""
+        """The case after the action, why the action is rejected, or None if the action is a repeat."""
         before = self._held.get(action.case_id)
         if before is None:
             sentence = (
-                f"no case {action.case_id} here: an action goes to the partition of `cases` where its case stands."
+                f"no case {action.case_id} here: publish the action to the partition of `cases` that has its case."
             )
             return RejectedAction("unknown_case", sentence)
         if action.action_id in before.memo.actions:
@@ -125,18 +126,18 @@ class CaseStore:
         return held
 
     def restore(self, held: Held) -> None:
-        """Put back a case as it was emitted; of several states of one case the highest version stays."""
+        """Restore a case that was read from the topic `cases`. The highest version of a case wins, in any order."""
         known = self._held.get(held.case.case_id)
         if known is None or known.case.version < held.case.version:
             self._put(held)
 
     def case(self, case_id: str) -> Case | None:
-        """The case, if the book holds it."""
+        """The case with that id, or None."""
         held = self._held.get(case_id)
         return held.case if held else None
 
     def origin_of_payments(self, case_id: str) -> int | None:
-        """The partition of `payments` where the case's payments stand, if their alerts said so."""
+        """The partition of `payments` that has the case's payments; None if its alerts do not name it."""
         return self._held[case_id].memo.origin
 
     def _is_known(self, alert: Alert, source: Source | None) -> bool:
@@ -165,16 +166,17 @@ class CaseStore:
             heapq.heappush(self._closed, (newest_ms, case.case_id))
         else:
             self._open[case.account_id] = case.case_id
-        self._forget()
+        self._drop_old()
 
-    def _forget(self) -> None:
+    def _drop_old(self) -> None:
+        """Drop closed cases that are older than `CLOSED_HELD_MS`."""
         while self._closed and self._closed[0][0] < self._newest_alert_ms - CLOSED_HELD_MS:
             newest_ms, case_id = heapq.heappop(self._closed)
             held = self._held.get(case_id)
             if held is None or held.case.status != "closed":
-                continue  # forgotten already, or reopened since
+                continue  # dropped before, or reopened since
             if max(line.occurred_at_ms for line in held.case.alerts) != newest_ms:
-                continue  # closed again since, with newer alerts: a later entry stands for it
+                continue  # closed again with newer alerts: it has a later entry
             del self._held[case_id]
             of_account = self._by_account[held.case.account_id]
             of_account.remove(case_id)
@@ -183,7 +185,7 @@ class CaseStore:
 
 
 def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:
-    """The memo with one alert more of which the newest `kept` are listed."""
+    """The memo with one more alert, of which the newest `kept` stay listed."""
     sources = (*memo.sources, source)
     forgotten = dict(memo.forgotten)
     for gone in sources[:-kept]:

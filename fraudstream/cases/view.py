@@ -1,15 +1,15 @@
-"""The view in Redis: cases as analysts read them. A copy for reading; the topic `cases` is the truth and rebuilds it.
+"""The view in Redis: a copy of the cases for analysts to read. It is rebuilt from the topic `cases`, which is the
+truth.
 
 Keys, all under one prefix:
-    case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`: actions go to
-    the same of
-                          `case-actions`), case (the whole case as JSON)
-    queue                 sorted set of the cases that are not closed, the most urgent highest (`urgency`)
+    case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`, and of
+                          `case-actions` for its actions), case (the whole case as JSON)
+    queue                 sorted set of the cases that are not closed, by `urgency`
     account:<account_id>  sorted set of the account's newest `ACCOUNT_CASES_KEPT` cases by the time they opened
-    written               hash: partition of `cases` to the offset up to which the view has it
+    written               hash: by partition of `cases`, the offset up to which the view is complete
 
-An older version never overwrites a newer one: Redis compares (`_PUT`). Closed cases leave after `CLOSED_KEPT_S`, and
-with its last one an account's set.
+An older version never overwrites a newer one: Redis compares them (`_PUT`). Closed cases expire after `CLOSED_KEPT_S`,
+an account's set with the last of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ else
 end
 redis.call('ZADD', KEYS[3], ARGV[9], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[11])
--- An account has one open case at most: its newest. Once that is closed, the last case to go takes the set along.
+-- An account has at most one open case: its newest. Once that is closed, the set expires with the last case.
 if ARGV[3] == 'closed' then
     if redis.call('ZREVRANGE', KEYS[3], 0, 0)[1] == ARGV[1] then redis.call('EXPIRE', KEYS[3], ARGV[10]) end
 else
@@ -54,8 +54,8 @@ end
 return 1
 """
 
-# Moves a partition's mark only if the mark is still what the writer believes, so that an emptied Redis does not pass
-# for a full one.
+# Raises a partition's mark only if the mark is not lower than the writer believes, so that an emptied Redis does not
+# count as complete.
 _MARK = """
 local mark = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] ~= '' and (not mark or tonumber(mark) < tonumber(ARGV[2])) then return 0 end
@@ -65,7 +65,7 @@ return 1
 
 
 def urgency(case: Case) -> int:
-    """Place in the queue: by severity, then score, then the longest waiting first. Below 2**53, so exact as a Redis
+    """Rank in the queue: by severity, then score, then the longest waiting first. Below 2**53, so exact as a Redis
     score.
 
     Severity in 2 bits, score in ten-thousandths in 14, and in 37 the seconds by which it opened before the year 6325.
@@ -76,7 +76,8 @@ def urgency(case: Case) -> int:
 
 
 class CaseView:
-    """Reads and writes the view. Raises `redis.RedisError` or `OSError` when Redis is not there."""
+    """Reads and writes the view. Methods raise `redis.RedisError` or `OSError` if Redis does not answer within
+    `SOCKET_TIMEOUT_S`."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._redis = Redis.from_url(
@@ -84,7 +85,7 @@ class CaseView:
             decode_responses=True,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),  # for a connection that went stale in the pool; the writer retries for longer
+            retry=Retry(NoBackoff(), 1),  # for a stale connection of the pool; the writer retries for longer
         )
         self._prefix = prefix
 
@@ -106,8 +107,7 @@ class CaseView:
         return await self._cases(await self._highest(f"account:{account_id}", ACCOUNT_CASES_KEPT))
 
     async def put(self, partition: int, cases: Sequence[Case]) -> None:
-        """Write cases of a partition of `cases`; those that are in the view in the same or a newer version stay as they
-        are."""
+        """Write cases of a partition of `cases`, unless the view has the same or a newer version of them."""
         for first in range(0, len(cases), PIPELINE_CASES):
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for case in cases[first : first + PIPELINE_CASES]:
@@ -115,7 +115,7 @@ class CaseView:
                 await pipeline.execute()
 
     async def put_all(self, partition: int, cases: AsyncIterator[Case]) -> None:
-        """Write every case that comes, a pipeline at a time."""
+        """Write all `cases`, `PIPELINE_CASES` at a time."""
         waiting: list[Case] = []
         async for case in cases:
             waiting.append(case)
@@ -125,18 +125,18 @@ class CaseView:
         await self.put(partition, waiting)
 
     async def marks(self) -> dict[int, int]:
-        """Offset in `cases` up to which the view has each partition."""
+        """By partition, the offset in `cases` up to which the view is complete."""
         found = await self._redis.hgetall(self._key("written"))
         return {int(partition): int(offset) for partition, offset in found.items()}
 
     async def mark(self, partition: int, believed: int | None, offset: int) -> bool:
-        """Say that the view has the partition up to `offset`. False, and nothing is said, if the mark is below what the
-        writer believed."""
+        """Raise the partition's mark to `offset`. False, and no change, if the mark is below what the writer
+        `believed`: then the view has lost data."""
         arguments = (partition, "" if believed is None else believed, offset)
         return bool(await self._redis.eval(_MARK, 1, self._key("written"), *arguments))
 
     async def clear(self) -> None:
-        """Empty the view, marks first: whoever writes it notices and rebuilds its partitions."""
+        """Empty the view, marks first, so that the writers notice and rebuild their partitions."""
         await self._redis.delete(self._key("written"))
         batch: list[str] = []
         async for key in self._redis.scan_iter(match=f"{self._prefix}*", count=1000):
@@ -148,6 +148,7 @@ class CaseView:
             await self._redis.unlink(*batch)
 
     async def close(self) -> None:
+        """Close the connections to Redis."""
         await self._redis.aclose()
 
     def _key(self, name: str) -> str:

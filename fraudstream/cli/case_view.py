@@ -104,7 +104,7 @@ def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str
     """The complete alerts of a case, by id, and why one may be missing."""
     from fraudstream.cli.progress import reading_progress
     from fraudstream.explain.sent import find_alerts
-    from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+    from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
     from fraudstream.operations.cluster_access import ClusterError
 
     brokers, topic = settings.kafka.brokers(), settings.topics.alerts
@@ -112,7 +112,7 @@ def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str
     async def find() -> dict[str, Alert]:
         with reading_progress() as progress:
             committed_only = settings.worker.checkpoint_mode == "transaction"
-            async with TopicReader(brokers, committed_only, progress) as reader:
+            async with TopicReader(brokers, committed_only=committed_only, progress=progress) as reader:
                 return await find_alerts(reader, topic, partition, [line.alert_id for line in case.alerts])
 
     try:

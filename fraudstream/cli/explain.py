@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     import msgspec
 
     from fraudstream.explain.rerun import RerunError
-    from fraudstream.explain.topic_reader import NoTopicError
+    from fraudstream.kafka.topic_reader import NoTopicError
 
     if (args.alert_id is None) == (args.event is None) or (args.event is None) != (args.account is None):
         raise Failure("name an ALERT_ID, or a payment by --event and --account.")
@@ -80,14 +80,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.explain.explained import Explainer, Topics
-    from fraudstream.explain.topic_reader import TopicReader
+    from fraudstream.kafka.topic_reader import TopicReader
     from fraudstream.stream.settings import log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else now_ms() - args.since
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
-        async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
+        async with TopicReader(settings.kafka.brokers(), committed_only=committed_only, progress=progress) as reader:
             explainer = Explainer(
                 reader,
                 Topics(

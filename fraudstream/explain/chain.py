@@ -1,11 +1,12 @@
-"""Walks a payment back through the stages before the one that judges, and runs each of them again up to it.
+"""Follows a payment back through the stages before the one that decides, and re-runs each of them up to it.
 
-    payments ──► [account] ──► …-by-device ──► [device] ──► …-by-merchant ──► judged again
+    payments ──► [account] ──► …-by-device ──► [device] ──► …-by-merchant ──► decided again
         ▲                       │    ▲                       │
         └─────── source ────────┘    └──────── source ───────┘
 
-What a stage handed on names its place in that stage's log, and is a function of that log: of the records of its key up
-to there. So if every stage hands on the same now, the verdict stands on what the logs say, from the payments on.
+A forwarded record names its source position in the stage's own log, and depends on that log alone: on the records of
+its key up to there. If every stage forwards the same bytes now, the verdict follows from the logs, from the payments
+on.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from fraudstream.engine.log import without_controls
 from fraudstream.explain.feature_difference import SINCE, STATUS, FeatureDifference, feature_differences
 from fraudstream.explain.located_record import GoneError, LocatedRecord, Record, locate_record
 from fraudstream.explain.sent import position_of
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 
 class StageChecked(msgspec.Struct, frozen=True):
-    """`partition`, `offset`: where the payment stands in `topic`, the stage's log; None if the way there is lost.
-    `log_begins_at`, `records_before`: as `Explained`'s; None if the stage could not be run again.
+    """The result of re-running one stage for the payment.
 
-    `agrees`: what the stage hands on now is what it handed on then; None if that can't be known. `why` not, in a few
-    words, where `differences` alone don't say it.
+    `partition`, `offset`: the payment's position in `topic`, the stage's log; None if it could not be traced there.
+    `log_begins_at`, `records_before`: as in `Explained`; None if the stage could not be re-run. `agrees`: the stage
+    forwards the same bytes now as it did then; None if that cannot be determined. `why`: the reason, if it does not
+    agree and `differences` alone do not show it.
     """
 
     stage: str
@@ -48,26 +50,31 @@ class StageChecked(msgspec.Struct, frozen=True):
 async def check_stages(
     reader: TopicReader, stages: Sequence[tuple[Engine, str]], judged: Record
 ) -> tuple[StageChecked, ...]:
-    """`stages`: engine and log of each that hands on, in order. `judged`: the payment, as the last one handed it on."""
+    """Re-run every stage before the one that decides, the last first; the results in the order of the stages.
+
+    `stages`: engine and log of each stage that forwards, in order. `judged`: the payment's record in the log of the
+    stage that decides. Raises `StalledError`.
+    """
     checked: list[StageChecked] = []
-    forwarded_result: Record | None = judged
+    sent: Record | None = judged
     for engine, log in reversed(stages):
         assert engine.stage is not None, "each stage has an engine of its own"
-        if forwarded_result is None:
-            why = f"the way there leads through the log of {checked[-1].stage}"
+        if sent is None:
+            why = f"the payment could not be traced through the log of {checked[-1].stage}"
             checked.append(StageChecked(engine.stage, log, why=why))
         else:
-            stage, forwarded_result = await _checked(reader, engine, engine.stage, log, forwarded_result)
+            stage, sent = await _check_stage(reader, engine, engine.stage, log, sent)
             checked.append(stage)
     return tuple(reversed(checked))
 
 
-async def _checked(
-    reader: TopicReader, engine: Engine, name: str, log: str, forwarded_result: Record
+async def _check_stage(
+    reader: TopicReader, engine: Engine, name: str, log: str, sent: Record
 ) -> tuple[StageChecked, Record | None]:
-    """Also the payment in the stage's log: as the stage before handed it on; None where the way back ends."""
-    position = position_of(forwarded_result)
-    assert position is not None, "no stage takes a record without its source"
+    """Re-run the stage that forwarded `sent`. Also the payment's record in the stage's own log, None if the trace ends
+    here."""
+    position = position_of(sent)
+    assert position is not None, "a stage refuses records without a source position"
     stage = StageChecked(name, log, position.partition, position.offset)
     try:
         located = await locate_record(reader, log, position)
@@ -75,35 +82,40 @@ async def _checked(
     except (GoneError, NoTopicError, OtherFeatures) as error:
         return replace(stage, why=str(error).rstrip(".")), None
     stage = replace(stage, log_begins_at=located.begin, records_before=before, agrees=False)
-    if located.record.value != forwarded_result.value:
-        why = "another payment stands there: it is not what this stage handed on, or the topic was created again since"
+    if located.record.value != sent.value:
+        why = "a different payment is at that offset: it was altered after this stage, or the topic was created again"
         return replace(stage, why=why), None
     if now.forwarded_events.columns.n == 0:
-        refused = now.refused[0].sentence.rstrip(".") if now.refused else "it is a label there, or was sent before"
-        return replace(stage, why=f"the stage hands nothing on of it: {refused}"), None
+        reason = now.refused[0].sentence.rstrip(".") if now.refused else "there it is a label, or a repeat"
+        return replace(stage, why=f"the stage does not forward it: {reason}"), None
+    return _compare(stage, engine, located, sent, now), located.record
+
+
+def _compare(
+    stage: StageChecked, engine: Engine, located: LocatedRecord, sent: Record, now: ForwardResult
+) -> StageChecked:
+    """`stage` with the differences between the features in `sent` and those that the stage forwards now."""
     [packed], [payment] = now.forwarded_events.forwarded, now.forwarded_events.columns.payments
     types = engine.rule_set.catalogue.symbols
-    found = feature_differences(
-        engine.codec_out, dict(forwarded_result.headers)[FEATURES_HEADER], packed, types, payment.currency
-    )
+    found = feature_differences(engine.codec_out, dict(sent.headers)[FEATURES_HEADER], packed, types, payment.currency)
     if found and _may_differ(engine, located, found):
         why = (
-            f"retention has deleted the log before offset {located.begin:,}, and what the {name} did until then is "
-            "not known here"
+            f"retention has deleted the log before offset {located.begin:,}, so the earlier history of the "
+            f"{stage.stage} is unknown here"
         )
-        return replace(stage, agrees=None, why=why, differences=found), located.record
-    return replace(stage, agrees=not found, differences=found), located.record
+        return replace(stage, agrees=None, why=why, differences=found)
+    return replace(stage, agrees=not found, differences=found)
 
 
 async def _forward_again(reader: TopicReader, located: LocatedRecord, engine: Engine) -> tuple[int, ForwardResult]:
-    """How many records of the payment's key stand before it, and what the stage makes of it in their light."""
+    """How many records of the payment's key precede it in the log, and what the stage forwards for it after those."""
     topic, (partition, offset), begin, _, record = located
     state = engine.new_state()
     if begin > 0:
         state.miss_the_beginning()
     count = 0
-    async for records in reader.forward(topic, partition, begin, offset):
-        state.begin(records[0].timestamp)  # that of the partition, not of the key
+    async for records in reader.forward(topic, partition, begin, offset, contiguous=True):
+        state.begin(records[0].timestamp)  # the state begins with the partition, not with the key
         same = without_controls([other for other in records if other.key == record.key])
         if same:
             apply_and_forward(engine, state, same)
@@ -112,7 +124,7 @@ async def _forward_again(reader: TopicReader, located: LocatedRecord, engine: En
 
 
 def _may_differ(engine: Engine, located: LocatedRecord, differences: Sequence[FeatureDifference]) -> bool:
-    """Whether all of it may come from the beginning that the log has lost: what earlier stages found out does not."""
+    """Whether all differences can come from records that retention has deleted. Features of earlier stages cannot."""
     unknown = {*engine.codec_out.features[len(engine.codec_in.features) :], SINCE}
     if engine.is_first:
         unknown.add(STATUS)

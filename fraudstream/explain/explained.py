@@ -1,4 +1,4 @@
-"""One payment explained: found in the log, judged again, and compared with what was sent."""
+"""Explains one payment: finds it in the log, decides it again, and compares the result with what was sent."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.trial import Trial
 from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
-from fraudstream.explain.rerun import Rerun, RerunError, judge_again
+from fraudstream.explain.rerun import Rerun, RerunError, rerun_payment
 from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, find_rule_set, likely_first
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """`topic`, `partition`, `offset`: where the payment stands. `log_begins_at`: the first offset the partition still
-    has; above 0 the account's earlier payments may be unknown here. `records_before`: records that were applied before.
-    `lists_unknown`: as `Rerun`'s.
+    """The explanation of one payment.
 
-    `sent`: the alert or decision that was found, None if none was, `sent_as` which of them. `differences`: where what
-    was judged now is not that, byte for byte. `stages`: those before the one that judges, in order. `agrees`: there are
-    no differences, and none in what a stage handed on; None if there was nothing sent to compare with.
+    `topic`, `partition`, `offset`: the payment's position in the log of the stage that decides. `published_at_ms`: the
+    record's timestamp, ms since the epoch, UTC. `log_begins_at`: the first offset that the partition still has; if it
+    is above 0, earlier payments of the account may be missing. `records_before`: number of records applied before the
+    payment. `lists_unknown`: as in `Rerun`. `rule_set`: digest.
+
+    `sent`: the alert or decision that was found, None if there is none; `sent_as`: "alert" or "decision".
+    `differences`: between that and the result of the re-run. `stages`: the stages before the one that decides, in
+    order. `agrees`: there are no differences, neither here nor in a stage; None if nothing was sent to compare with.
     """
 
     topic: str
@@ -49,8 +52,8 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """Where the log, what was sent, and the rule sets stand. `between`: the log that a stage behind the first reads, by
-    its name and the state version. `state_version`: of the worker that decides now."""
+    """Names of the topics. `between`: gives the log that a later stage reads, from the stage's name and the state
+    version. `state_version`: that of the current workers."""
 
     payments: str
     alerts: str
@@ -61,14 +64,18 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class Explainer:
-    """`own`: the rule set at hand; another one, that judged a payment, is taken from the topic of controls.
-    `too_far_ahead_ms`: as the worker has it."""
+    """Explains payments. Its methods raise `RerunError`, `NoTopicError`, `StalledError` and aiokafka's errors.
+
+    `own`: the local rule set; any other one that decided a payment is read from the topic of controls.
+    `too_far_ahead_ms`: the worker's setting.
+    """
 
     def __init__(self, reader: TopicReader, topics: Topics, own: RuleSet, too_far_ahead_ms: int) -> None:
         self._reader, self._topics, self._own, self._too_far_ahead_ms = reader, topics, own, too_far_ahead_ms
 
     async def alert(self, alert_id: str, since_ms: int | None) -> Explained:
-        """Raises `RerunError` or `NoTopicError`."""
+        """Explain the payment of an alert. The alerts topic is searched back to `since_ms` (ms since the epoch, UTC),
+        or to its beginning."""
         sent = await find_alert(self._reader, self._topics.alerts, alert_id, since_ms)
         if sent is None:
             when = "" if since_ms is None else " since then"
@@ -79,7 +86,7 @@ class Explainer:
         return await self._explain(sent.position, sent)
 
     async def event(self, event_id: str, account_id: str, since_ms: int | None) -> Explained:
-        """The same for a payment, alerted or not. Raises `RerunError` or `NoTopicError`."""
+        """Explain any payment, alerted or not. The decisions topic is searched as in `alert`."""
         decided: Sent | None
         try:
             decided = await find_decision(self._reader, self._topics.decisions, event_id, account_id, since_ms)
@@ -88,7 +95,7 @@ class Explainer:
         if decided is not None:
             return await self._explain(decided.position, decided)
         [*_, (_, log)] = self._stages(self._own, self._topics.state_version)
-        position = await self._place_of(log, event_id, account_id)
+        position = await self._find_payment(log, event_id, account_id)
         if position is None:
             raise RerunError(f"'{log}' has no payment {event_id} of account {account_id}.")
         return await self._explain(position, None)
@@ -98,66 +105,46 @@ class Explainer:
         version = self._topics.state_version if sent is None else sent.state_version
         *before, (engine, log) = self._stages(rule_set, version)
         try:
-            rerun = await judge_again(self._reader, log, position, engine, self._topics.controls)
+            rerun = await rerun_payment(self._reader, log, position, engine, self._topics.controls)
         except OtherFeatures as error:
             raise RerunError(
-                f"the payments in {log} carry features of another rules/features.yaml than that of rule set "
-                f"{rule_set.digest}. Name the directory of the rules that judged them with --rules."
+                f"the payments in {log} have features of a different rules/features.yaml than rule set "
+                f"{rule_set.digest}. Pass the directory of the rules that decided them with --rules."
             ) from error
         stages = await check_stages(self._reader, before, rerun.record)
-        found = () if sent is None else _differences(sent, rerun)
-        agrees = None if sent is None else not found
-        if any(stage.agrees is False for stage in stages):
-            agrees = False
-        return Explained(
-            topic=log,
-            partition=position.partition,
-            offset=position.offset,
-            published_at_ms=rerun.record.timestamp,
-            log_begins_at=rerun.begin,
-            records_before=rerun.before,
-            lists_unknown=rerun.lists_unknown,
-            rule_set=rule_set.digest,
-            sent=None if sent is None else sent.answer,
-            sent_as=None if sent is None else "alert" if isinstance(sent.answer, Alert) else "decision",
-            agrees=agrees,
-            differences=found,
-            stages=stages,
-            trial=rerun.trial,
-        )
+        return _explained(log, position, rule_set, rerun, stages, sent)
 
     def _stages(self, rule_set: RuleSet, state_version: int) -> list[tuple[Engine, str]]:
-        """Engine and log of each stage, in order: the first one's is that of the payments, whatever the version."""
+        """Engine and log of each stage, in order. The first log is the payments topic, whatever the state version."""
         of_all = Engine(rule_set, None, self._too_far_ahead_ms)
         between = [self._topics.between(stage, state_version) for stage in of_all.stages[1:]]
         logs = [self._topics.payments, *between]
         return [(of_all.of_stage(stage), log) for stage, log in zip(of_all.stages, logs, strict=True)]
 
     async def _rule_set(self, digest: str) -> RuleSet:
-        """Raises `RerunError`."""
+        """The rule set with this digest, compiled. Raises `RerunError`."""
         if digest == self._own.digest:
             return self._own
         files = await find_rule_set(self._reader, self._topics.controls, digest)
         if files is None:
             raise RerunError(
-                f"rule set {digest} judged this payment: it is neither on the topic '{self._topics.controls}' nor the "
-                f"one at hand ({self._own.digest}). Name the directory that holds it with --rules, such as a checkout "
-                "of the rules as they were then."
+                f"rule set {digest} decided this payment, but it is neither on the topic '{self._topics.controls}' nor "
+                f"the local one ({self._own.digest}). Pass its directory with --rules, such as a checkout of the rules "
+                "as they were then."
             )
         try:
             return compile_rule_set(files)
         except RuleSetErrors as errors:
-            raise RerunError(f"rule set {digest} can't be used by this release: {errors.faults[0]}") from errors
+            raise RerunError(f"rule set {digest} cannot be used by this release: {errors.faults[0]}") from errors
 
-    async def _place_of(self, log: str, event_id: str, account_id: str) -> LogPosition | None:
-        """Where the payment stands first, by reading the log from its beginning."""
+    async def _find_payment(self, log: str, event_id: str, account_id: str) -> LogPosition | None:
+        """The first position of the payment, found by reading the log from its beginning; None if it is not there."""
         needle = _encode(event_id)
         for partition in likely_first(await self._reader.partitions(log), account_id):
-            span = await self._reader.span(log, partition)
-            async for records in self._reader.forward(log, partition, *span):
+            async for records in self._reader.whole(log, partition, contiguous=True):
                 for record in records:
                     value = record.value or b""
-                    if needle not in value and b"\\" not in value:  # JSON may write any letter as an escape
+                    if needle not in value and b"\\" not in value:  # JSON may escape any character
                         continue
                     if LABEL_HEADER in record.headers or CONTROL_HEADER in record.headers:
                         continue
@@ -167,8 +154,40 @@ class Explainer:
         return None
 
 
+def _explained(
+    log: str,
+    position: LogPosition,
+    rule_set: RuleSet,
+    rerun: Rerun,
+    stages: tuple[StageChecked, ...],
+    sent: Sent | None,
+) -> Explained:
+    """The explanation, from the results of the re-runs and from what was sent."""
+    found = () if sent is None else _differences(sent, rerun)
+    agrees = None if sent is None else not found
+    if any(stage.agrees is False for stage in stages):
+        agrees = False
+    return Explained(
+        topic=log,
+        partition=position.partition,
+        offset=position.offset,
+        published_at_ms=rerun.record.timestamp,
+        log_begins_at=rerun.begin,
+        records_before=rerun.before,
+        lists_unknown=rerun.lists_unknown,
+        rule_set=rule_set.digest,
+        sent=None if sent is None else sent.answer,
+        sent_as=None if sent is None else "alert" if isinstance(sent.answer, Alert) else "decision",
+        agrees=agrees,
+        differences=found,
+        stages=stages,
+        trial=rerun.trial,
+    )
+
+
 def _differences(sent: Sent, rerun: Rerun) -> tuple[Difference, ...]:
-    """Empty if the bytes are equal to one of what the worker can have sent."""
+    """Differences between what was sent and the re-run; empty if the bytes equal one of the answers that a worker can
+    send."""
     now: list[Alert | Decision]
     if isinstance(sent.answer, Decision):
         now = [rerun.trial.decision]

@@ -1,4 +1,4 @@
-"""Where what a stage hands on now differs from what it handed on then, feature by feature."""
+"""Compares the features that a stage forwarded with those that it forwards now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ERROR = {EXACT: "exact", PANE: "to the pane", AT_LEAST: "at least"}
 
 
 class FeatureDifference(msgspec.Struct, frozen=True):
-    """`feature`: its name, or `STATUS`, `ARRIVED` or `SINCE`. Both values as text."""
+    """One value that differs. `feature`: its name, or `STATUS`, `ARRIVED` or `SINCE`. Both values as text."""
 
     feature: str
     forwarded: str
@@ -28,13 +28,14 @@ class FeatureDifference(msgspec.Struct, frozen=True):
 
 
 def feature_differences(
-    form: FeatureCodec, forwarded: bytes, now: bytes, types: Mapping[str, Type], currency: str
+    codec: FeatureCodec, forwarded: bytes, now: bytes, types: Mapping[str, Type], currency: str
 ) -> tuple[FeatureDifference, ...]:
-    """Of one payment, packed twice. Values are equal by their bytes, or if both are missing.
+    """The differences between two packed feature vectors of one payment. Values are equal by their bytes, or if both
+    are missing.
 
-    `types`: of the features, by name; `currency`: the payment's. Raises `OtherFeatures`.
+    `codec`: decodes both. `types`: of the features, by name. `currency`: the payment's. Raises `OtherFeatures`.
     """
-    both = form.unpack([forwarded, now])
+    both = codec.unpack([forwarded, now])
     texts = {
         STATUS: [_STATUS.get(status, str(status)) for status in both.status.tolist()],
         ARRIVED: list(map(str, both.arrived_at_ms.tolist())),
@@ -44,12 +45,12 @@ def feature_differences(
     same_value = (bits[:, 0] == bits[:, 1]) | np.isnan(both.value).all(axis=1)
     same_error = both.error[:, 0] == both.error[:, 1]
     for row in np.flatnonzero(~(same_value & same_error)).tolist():
-        name, values = form.features[row], both.value[row].tolist()
-        told = [plain(value, types[name], currency) for value in values]
-        if told[0] == told[1] and not same_value[row]:
-            told = list(map(repr, values))
+        name, values = codec.features[row], both.value[row].tolist()
+        text_pair = [plain(value, types[name], currency) for value in values]
+        if text_pair[0] == text_pair[1] and not same_value[row]:
+            text_pair = list(map(repr, values))
         if not same_error[row]:
             errors = (_ERROR.get(error, str(error)) for error in both.error[row].tolist())
-            told = [f"{text} ({error})" for text, error in zip(told, errors, strict=True)]
-        texts[name] = told
+            text_pair = [f"{text} ({error})" for text, error in zip(text_pair, errors, strict=True)]
+        texts[name] = text_pair
     return tuple(FeatureDifference(name, *pair) for name, pair in texts.items() if pair[0] != pair[1])

@@ -1,4 +1,4 @@
-"""A payment where it stands in a log: its record, and how far back the log reaches."""
+"""Finds the record of a payment at its position in a log, and the extent of that log."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import NamedTuple, TypeAlias
 from aiokafka import ConsumerRecord
 
 from fraudstream.explain.sent import LogPosition
-from fraudstream.explain.topic_reader import NoTopicError, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 
 class GoneError(Exception):
-    """The log does not have the payment any more."""
+    """The log no longer has the payment, or never had. `topic`, `position`: where it was expected."""
+
+    def __init__(self, topic: str, position: LogPosition, sentence: str) -> None:
+        super().__init__(sentence)
+        self.topic, self.position = topic, position
 
 
 class LocatedRecord(NamedTuple):
-    """`begin`, `end`: the first offset that its partition of `topic` still has, and the one after the last."""
+    """A record, its position in `topic`, and the offsets of its partition: `begin` of the first record that is still
+    there, `end` after the last."""
 
     topic: str
     position: LogPosition
@@ -27,18 +32,20 @@ class LocatedRecord(NamedTuple):
 
 
 async def locate_record(reader: TopicReader, topic: str, position: LogPosition) -> LocatedRecord:
-    """Raises `GoneError` or `NoTopicError`."""
+    """The record at `position` of `topic`. Raises `GoneError`, `NoTopicError`, `StalledError`."""
     partition, offset = position
     if partition not in await reader.partitions(topic):
-        raise NoTopicError(f"'{topic}' has no partition {partition}")
-    begin, end = await reader.span(topic, partition)
+        raise NoTopicError(topic, partition)
+    begin, end = await reader.extent(topic, partition)
+    name = f"{topic}-{partition}"
     if offset < begin:
-        raise GoneError(f"{topic}-{partition} begins at {begin}: retention has deleted the payment at {offset}")
+        raise GoneError(topic, position, f"{name} begins at {begin}: retention has deleted the payment at {offset}")
     if offset >= end:
-        raise GoneError(
-            f"{topic}-{partition} ends at {end}, before the payment's offset {offset}: the topic was created again "
-            "since, or belongs to another cluster"
+        sentence = (
+            f"{name} ends at {end}, before the payment's offset {offset}: the topic was created again since, or "
+            "belongs to another cluster"
         )
+        raise GoneError(topic, position, sentence)
     async for records in reader.forward(topic, partition, offset, offset + 1):
         return LocatedRecord(topic, position, begin, end, records[0])
-    raise GoneError(f"{topic}-{partition} has no record at {offset}")
+    raise GoneError(topic, position, f"{name} has no record at {offset}")

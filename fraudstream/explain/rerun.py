@@ -1,20 +1,20 @@
-"""Judges one payment again, in the light of what stands before it in its partition of the log.
+"""Decides one payment again, after the records that precede it in its partition of the log.
 
-    begin ─────────────────────────────► place          a partition of the log
+    begin ─────────────────────────────► offset         a partition of the log
       a1   b7   a1   a1   c3   b7   a1   [a1]
-      └────────────┴────┴─────────┴──► memory ──► trial
+      └────────────┴────┴─────────┴──► state ──► trial
 
-The stage that decides keeps one entity, by which its log is keyed: records of another key can't change anything and
-are passed over, but list entries count for all. What the stages before it found out comes with each record. Rules have
-no part in what is remembered, so all of it is applied under the rule set that judged the payment, and switches are
-passed over. Bytes of a re-run are those of the worker, unless the log has lost its beginning since.
+The stage that decides keeps one entity, by which its log is keyed: records of other keys cannot affect the verdict and
+are skipped, except list entries, which apply to all keys. The features of earlier stages come with each record. State
+does not depend on rules, so all records are applied under the rule set that decided the payment, and rule-set switches
+are skipped. The result equals the worker's byte for byte, unless retention has deleted the beginning of the log since.
 
-List entries of before the log are those of the topic of controls that do not stand in the log.
+List entries older than the log are taken from the topic of controls, except those that the log holds, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Container, Mapping
 
 import msgspec
 
@@ -26,14 +26,16 @@ from fraudstream.engine.apply import apply
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import list_entry, read_log
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
-from fraudstream.explain.located_record import GoneError, Record, locate_record
+from fraudstream.engine.verdict import Verdicts
+from fraudstream.explain.located_record import GoneError, LocatedRecord, Record, locate_record
 from fraudstream.explain.sent import LogPosition, find_entries
-from fraudstream.explain.topic_reader import TopicReader
+from fraudstream.kafka.topic_reader import TopicReader
 
 
 class RerunError(Exception):
-    """The payment can't be judged again; `sentence` says why."""
+    """The payment cannot be decided again; `sentence` says why."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -41,10 +43,13 @@ class RerunError(Exception):
 
 
 class Rerun(msgspec.Struct, frozen=True):
-    """`record`: the payment's. `begin`: the first offset that the log still has. `before`: records applied before the
-    payment. `lists_unknown`: those that may have had the payment's value: it was put there or taken away since, and
-    what stood before is gone. `alert_seen_whole`: the alert of a memory that had seen the log before it lost its
-    beginning; else `trial`'s."""
+    """The result of a re-run.
+
+    `record`: the payment's. `begin`: the first offset that the log still has. `before`: number of records applied
+    before the payment. `lists_unknown`: lists that may have held a value of the payment: their entry changed since, and
+    the older one is gone. `trial`: the verdict and how it came about. `alert_seen_whole`: the alert of a state that had
+    seen the log before retention deleted its beginning; None if `trial` has none.
+    """
 
     record: Record
     begin: int
@@ -54,58 +59,88 @@ class Rerun(msgspec.Struct, frozen=True):
     alert_seen_whole: Alert | None
 
 
-async def judge_again(reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: str) -> Rerun:
-    """`controls`: the topic of controls. Raises `RerunError` where the payment is gone or was never judged."""
+async def rerun_payment(reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: str) -> Rerun:
+    """Decide the payment at `position` of `topic` again. `controls`: the topic of controls.
+
+    Raises `RerunError` if the payment is gone or was never decided, `NoTopicError`, `StalledError`.
+    """
     try:
-        _, _, begin, end, record = await locate_record(reader, topic, position)
+        located = await locate_record(reader, topic, position)
     except GoneError as gone:
         raise RerunError(
-            f"{gone}, so it can't be judged again. Its alert on the alerts topic still says why."
+            f"{gone}, so it cannot be decided again. Its alert on the alerts topic still shows the reasons."
         ) from gone
     state = engine.new_state()
-    if begin > 0:
+    if located.begin > 0:
         state.miss_the_beginning()
-    engines, before, listed = {engine.rule_set.digest: engine}, 0, _listed(engine, record)
-    async for records in reader.forward(topic, position.partition, begin, position.offset):
-        state.begin(records[0].timestamp)  # that of the partition, not of the account
-        applied = [other for other in records if bears_on(record.key, other)]
-        if applied:
-            read_log(engines, state, applied)
-        before += len(applied)
-        for entry in filter(None, map(list_entry, applied)):
-            listed.pop(entry.key, None)
-    lists_unknown: list[str] = []
-    if begin > 0 or not engine.is_first:
-        behind = reader.forward(topic, position.partition, position.offset + 1, end)
-        for key, older in (await _entries_of_before(reader, controls, listed, behind)).items():
-            if older is None:
-                lists_unknown.append(listed[key])
-            elif not older.removed:
-                state.lists.put(older.list, older.value, older.expires_at_ms)
-    result = apply(engine, state, [record])
-    if result.refused:
-        raise RerunError(f"the record at {position.offset} was never judged: {result.refused[0].sentence}")
-    if result.verdicts.n == 0:
-        raise RerunError(f"the record at {position.offset} is no payment but a label.")
-    if result.verdicts.repeat[0]:
-        raise RerunError(f"the record at {position.offset} is a repeat: it got the verdict of its first time.")
+    listed = _lists_by_entry_key(engine, located.record)
+    before = await _apply_records_before(reader, located, engine, state, listed)
+    lists_unknown: tuple[str, ...] = ()
+    if located.begin > 0 or not engine.is_first:
+        lists_unknown = await _apply_older_entries(reader, located, controls, state, listed)
+    verdicts = _verdict_on(engine, state, located.record)
     return Rerun(
-        record=record,
-        begin=begin,
+        record=located.record,
+        begin=located.begin,
         before=before,
-        lists_unknown=tuple(lists_unknown),
-        trial=trial_of(result.verdicts),
-        alert_seen_whole=alert_seen_whole(result.verdicts),
+        lists_unknown=lists_unknown,
+        trial=trial_of(verdicts),
+        alert_seen_whole=alert_seen_whole(verdicts),
     )
 
 
+async def _apply_records_before(
+    reader: TopicReader, located: LocatedRecord, engine: Engine, state: PartitionState, listed: dict[bytes, str]
+) -> int:
+    """Apply what precedes the payment to `state`; how many records. Keys that the log has an entry for leave
+    `listed`."""
+    topic, (partition, offset), begin, _, record = located
+    engines, count = {engine.rule_set.digest: engine}, 0
+    async for records in reader.forward(topic, partition, begin, offset, contiguous=True):
+        state.begin(records[0].timestamp)  # the state begins with the partition, not with the account
+        applied = [other for other in records if bears_on(record.key, other)]
+        if applied:
+            read_log(engines, state, applied)
+        count += len(applied)
+        for entry in filter(None, map(list_entry, applied)):
+            listed.pop(entry.key, None)
+    return count
+
+
+async def _apply_older_entries(
+    reader: TopicReader, located: LocatedRecord, controls: str, state: PartitionState, listed: Mapping[bytes, str]
+) -> tuple[str, ...]:
+    """Put entries that are older than the log on the lists of `state`; the lists of which the entry is not known."""
+    topic, (partition, offset), _, end, _ = located
+    after = reader.forward(topic, partition, offset + 1, end, contiguous=True)
+    unknown: list[str] = []
+    for key, entry in (await _entries_before_log(reader, controls, listed, after)).items():
+        if entry is None:
+            unknown.append(listed[key])
+        elif not entry.removed:
+            state.lists.put(entry.list, entry.value, entry.expires_at_ms)
+    return tuple(unknown)
+
+
+def _verdict_on(engine: Engine, state: PartitionState, record: Record) -> Verdicts:
+    """The verdict on the payment in `record`. Raises `RerunError` if that is not a payment with a first verdict."""
+    result = apply(engine, state, [record])
+    if result.refused:
+        raise RerunError(f"the record at offset {record.offset} was never decided: {result.refused[0].sentence}")
+    if result.verdicts.n == 0:
+        raise RerunError(f"the record at offset {record.offset} is a label, not a payment.")
+    if result.verdicts.repeat[0]:
+        raise RerunError(f"the record at offset {record.offset} is a repeat: it got the verdict of its first time.")
+    return result.verdicts
+
+
 def bears_on(key: bytes | None, record: Record) -> bool:
-    """Whether a record can bear on the verdicts of later payments of that key under the same rules."""
+    """Whether a record can affect verdicts on later payments of that key under the same rule set."""
     return list_entry(record) is not None if CONTROL_HEADER in record.headers else record.key == key
 
 
-def _listed(engine: Engine, record: Record) -> dict[bytes, str]:
-    """The lists that may have a value of the payment, by the key of its entry."""
+def _lists_by_entry_key(engine: Engine, record: Record) -> dict[bytes, str]:
+    """The lists that may hold a value of the payment, by the key of the entry."""
     [payment] = decode([record.value])
     if not isinstance(payment, Payment):
         return {}
@@ -113,15 +148,15 @@ def _listed(engine: Engine, record: Record) -> dict[bytes, str]:
     return {list_entry_key(name, value): name for name, value in values if value is not None}
 
 
-async def _entries_of_before(
-    reader: TopicReader, controls: str, keys: Container[bytes], behind: AsyncIterator[list[Record]]
+async def _entries_before_log(
+    reader: TopicReader, controls: str, keys: Container[bytes], after: AsyncIterator[list[Record]]
 ) -> dict[bytes, ListEntry | None]:
-    """The entries in force before the log that is left, by key: the newest that stands on `controls` and not `behind`
-    the payment, None if later ones have taken its place."""
+    """The entries in force before the log begins, by key: the newest on `controls` that is not one of `after`, the
+    records that follow the payment. None if a later entry has replaced it."""
     stored = await find_entries(reader, controls, keys)
     if not stored:
-        return {}  # so `behind`, which may be long, is not read
-    later = {entry async for records in behind for entry in map(list_entry, records)}
+        return {}  # `after` may be long: do not read it in vain
+    later = {entry async for records in after for entry in map(list_entry, records)}
     return {
         **{entry.key: None for entry in stored},
         **{entry.key: entry for entry in stored if entry not in later},

@@ -1,5 +1,5 @@
-"""What our topics hold about a payment: its alert by id, its decision by event and account, rules by digest, what was
-put on lists."""
+"""Finds what was sent about a payment: its alert by id, its decision by event and account, rule sets by digest, list
+entries by key. The functions raise `StalledError` and aiokafka's errors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aiokafka.partitioner import DefaultPartitioner
 from fraudstream.contracts import Alert, Decision
 from fraudstream.contracts.control import ListEntry, Stored, StoredRuleSet
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
-from fraudstream.explain.topic_reader import NoTopicError, OffsetRange, TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
-CHUNK_RECORDS = 10_000  # read at once
+CHUNK_RECORDS = 10_000  # per step of a backward search
 
 _alert = msgspec.json.Decoder(Alert)
 _decode_stored = msgspec.json.Decoder(Stored).decode
@@ -23,14 +23,14 @@ _decision = msgspec.json.Decoder(Decision)
 
 
 class LogPosition(NamedTuple):
-    """Where a payment stands in the log."""
+    """A position in a log: partition and offset."""
 
     partition: int
     offset: int
 
 
 class Sent(NamedTuple):
-    """An alert or a decision, its bytes, and the place of the payment that it answers, in a log of that version."""
+    """An alert or decision, its bytes, and the position of its payment in the log of that state version."""
 
     answer: Alert | Decision
     value: bytes
@@ -39,7 +39,8 @@ class Sent(NamedTuple):
 
 
 async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: int | None) -> Sent | None:
-    """The newest alert of that id on `topic`, looked for from its end back to `since_ms`, or to its beginning."""
+    """The newest alert with that id on `topic`, searched from the end back to `since_ms` (ms since the epoch, UTC), or
+    to the beginning. Raises `NoTopicError`."""
 
     def matches(value: bytes) -> Alert | None:
         alert = _alert.decode(value) if needle in value else None
@@ -50,13 +51,12 @@ async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: i
 
 
 async def find_alerts(reader: TopicReader, topic: str, partition: int, alert_ids: Sequence[str]) -> dict[str, Alert]:
-    """The alerts of those ids that stand in a partition, by id: the newest of each, read from its end backward.
-
-    Raises `NoTopicError`."""
+    """The newest alert of each id in one partition, by id, searched from its end backward. Ids without an alert are
+    left out. Raises `NoTopicError`."""
     if partition not in await reader.partitions(topic):
-        raise NoTopicError(f"'{topic}' has no partition {partition}")
+        raise NoTopicError(topic, partition)
     wanted, found = set(alert_ids), dict[str, Alert]()
-    begin, end = await reader.span(topic, partition)
+    begin, end = await reader.extent(topic, partition)
     while wanted and end > begin:
         low = max(begin, end - CHUNK_RECORDS)
         async for records in reader.forward(topic, partition, low, end):
@@ -71,7 +71,7 @@ async def find_alerts(reader: TopicReader, topic: str, partition: int, alert_ids
 async def find_decision(
     reader: TopicReader, topic: str, event_id: str, account_id: str, since_ms: int | None
 ) -> Sent | None:
-    """The newest first verdict (no repeat) on that event of the account."""
+    """The newest decision on the account's event that is not a repeat, searched as in `find_alert`."""
 
     def matches(value: bytes) -> Decision | None:
         decision = _decision.decode(value) if needle in value else None
@@ -87,7 +87,7 @@ async def find_decision(
 
 
 def likely_first(partitions: Sequence[int], key: str) -> list[int]:
-    """All the partitions, first the one to which Kafka's own partitioner takes the key."""
+    """All `partitions`, beginning with the one that Kafka's default partitioner chooses for the key."""
     likely = DefaultPartitioner()(key.encode(), list(partitions), list(partitions))
     return sorted(partitions, key=lambda partition: partition != likely)
 
@@ -109,7 +109,7 @@ async def find_entries(reader: TopicReader, topic: str, keys: Container[bytes]) 
 async def _stored(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[Stored]:
     """What stands on the topic of controls under these keys; nothing if there is no such topic."""
     try:
-        spans = await reader.spans(topic, await reader.partitions(topic))
+        spans = await reader.extents(topic, await reader.partitions(topic))
     except NoTopicError:
         return []
     return [
@@ -128,8 +128,8 @@ async def _newest(
     since_ms: int | None,
     matches: Callable[[bytes], Alert | Decision | None],
 ) -> Sent | None:
-    """What matches, looked for from the ends of the partitions backward, in turns."""
-    spans = await reader.spans(topic, partitions)
+    """The newest match, searched from the ends of the partitions backward, a chunk of each in turn."""
+    spans = await reader.extents(topic, partitions)
     if since_ms is not None:
         spans = {partition: await _since(reader, topic, partition, span, since_ms) for partition, span in spans.items()}
     while spans:
@@ -147,11 +147,12 @@ async def _newest(
 
 
 async def _since(reader: TopicReader, topic: str, partition: int, span: OffsetRange, since_ms: int) -> OffsetRange:
+    """The part of `span` that is not older than `since_ms`."""
     floor = await reader.offset_at(topic, partition, since_ms)
     return OffsetRange(max(span.begin, span.end if floor is None else floor), span.end)
 
 
 def position_of(record: ConsumerRecord[bytes, bytes]) -> LogPosition | None:
-    """The place in the header `source`, if the record has one."""
+    """The position in the header `source`; None if the record has none."""
     position = source_of(dict(record.headers).get(SOURCE_HEADER))
     return None if position is None else LogPosition(int(position[0]), position[1])

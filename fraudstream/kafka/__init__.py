@@ -1,4 +1,4 @@
-"""How Kafka is reached: where it is, how it lets us in, and why it does not."""
+"""Access to Kafka: broker settings, the topic reader, connection diagnosis, permissions, outages and offset gaps."""
 
 from fraudstream.kafka.brokers import Brokers, BrokersError
 

@@ -1,5 +1,4 @@
-"""Where Kafka is and how it lets us in, in one value: every client of ours is made from it, and nothing else knows
-more."""
+"""Addresses and credentials of the Kafka brokers in one value, from which every client is configured."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class BrokersError(Exception):
-    """Kafka can't be reached as it was said. `sentence` says what was wrong, where, and what to do."""
+    """The settings for the brokers cannot be used. `sentence` says what is wrong, where, and what to do."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -22,9 +21,12 @@ class BrokersError(Exception):
 
 
 class Brokers(msgspec.Struct, frozen=True):
-    """`servers`: host:port, with commas. `username`, `password`: where `protocol` begins with SASL. `cafile`: PEM file
-    of the authorities that sign the brokers' certificates, the system's if None; `certfile`, `keyfile`: our own
-    certificate, where the brokers ask for one; where it ends with SSL."""
+    """How to connect to a Kafka cluster.
+
+    `servers`: host:port, separated by commas. `mechanism`, `username`, `password`: for SASL protocols. `cafile`: PEM
+    file of the authorities that sign the brokers' certificates, None for the system's; `certfile`, `keyfile`: PEM files
+    of the client certificate, if the listener requires one; all three for TLS protocols.
+    """
 
     servers: str
     protocol: SecurityProtocol = "PLAINTEXT"
@@ -39,35 +41,37 @@ class Brokers(msgspec.Struct, frozen=True):
         return self.servers
 
     def __repr__(self) -> str:
-        """Without the password: it ends in logs."""
+        """Without the password, as this may be logged."""
         return f"Brokers({self.servers!r}, {self.protocol!r}, username={self.username!r})"
 
     @property
     def sasl(self) -> bool:
+        """Whether clients authenticate with SASL."""
         return self.protocol.startswith("SASL")
 
     @property
     def tls(self) -> bool:
+        """Whether connections are encrypted with TLS."""
         return self.protocol.endswith("SSL")
 
     @property
     def guarded(self) -> bool:
-        """Whether the listener may know who comes, and hide things from us; never the embedded broker's."""
+        """Whether the listener may authenticate clients and apply ACLs; never true for the embedded broker."""
         return self.protocol != "PLAINTEXT"
 
     @property
     def user(self) -> str:
-        """Who we are to the brokers, in words."""
+        """Our identity for messages, such as "user 'worker'"."""
         if self.sasl:
             return f"user '{self.username}'"
         return f"the certificate in {self.certfile}" if self.certfile is not None else "an anonymous client"
 
     def options(self) -> dict[str, Any]:
-        """What aiokafka's consumers, producers and admin clients are told. Raises `BrokersError`."""
+        """Keyword arguments of aiokafka's consumers, producers and admin clients. Raises `BrokersError`."""
         return {"bootstrap_servers": self.servers, **self.security()}
 
     def security(self) -> dict[str, Any]:
-        """The part of `options` that says how we are let in."""
+        """The part of `options` for authentication and encryption. Raises `BrokersError`."""
         options: dict[str, Any] = {"security_protocol": self.protocol}
         if self.tls:
             options["ssl_context"] = _context(self.cafile, self.certfile, self.keyfile)

@@ -1,7 +1,7 @@
-"""The end of a consumer or producer that owes nothing to anyone any more: bounded, whatever the brokers do.
+"""Closes a consumer or producer that has nothing left to send, within a time limit.
 
-Not by `asyncio.timeout`: that cancels, and aiokafka's `stop` may swallow a cancellation (it waits for a fetching task
-that has swallowed its own) and wait on.
+`asyncio.timeout` cannot do that: it cancels, and aiokafka's `stop` may swallow the cancellation (it waits for a
+fetching task that swallowed its own) and keep waiting.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ log = logging.getLogger(__name__)
 
 
 class Stoppable(Protocol):
-    """aiokafka's `AIOKafkaConsumer` and `AIOKafkaProducer` fit."""
+    """A Kafka client: aiokafka's `AIOKafkaConsumer` or `AIOKafkaProducer`."""
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Leave the cluster and release the connections."""
 
 
 async def close(client: Stoppable, within_s: float = CLOSE_S_MAX) -> None:
-    """Stop `client`, started or not; after `within_s` go on without it. What `stop` raises is only logged."""
+    """Stop `client`, whether it was started or not; abandon it after `within_s` seconds. Errors are only logged."""
     stopping = asyncio.create_task(client.stop())
-    stopping.add_done_callback(_tell)
+    stopping.add_done_callback(_log_failure)
     await asyncio.wait({stopping}, timeout=within_s)
-    stopping.cancel()  # a second cancellation reaches what swallowed the first
+    stopping.cancel()  # a second cancellation reaches a task that swallowed the first
 
 
-def _tell(stopping: asyncio.Task[None]) -> None:
+def _log_failure(stopping: asyncio.Task[None]) -> None:
     if not stopping.cancelled() and (error := stopping.exception()) is not None:
-        log.debug("it did not close well: %r", error)
+        log.debug("a Kafka client failed to close: %r", error)

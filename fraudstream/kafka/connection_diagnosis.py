@@ -1,9 +1,10 @@
-"""Why no client of ours gets in: aiokafka says only that it could not connect, so knock once and listen."""
+"""Why a client cannot connect. aiokafka only says that it could not, so this opens one connection and reads the
+reason."""
 
 from __future__ import annotations
 
 import ssl
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
@@ -11,41 +12,48 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from fraudstream.kafka.brokers import Brokers
 
-ANSWER_S_MAX = 5.0
-_PROTOCOL = "Set kafka.security_protocol as the broker's listener has it, and kafka.ssl_certfile if it asks for one."
+ANSWER_S_MAX: Final = 5.0
+_SET_PROTOCOL: Final = (
+    "Set kafka.security_protocol to that of the broker's listener, and kafka.ssl_certfile if the listener requires "
+    "client certificates."
+)
 
 
 async def unreachable(brokers: Brokers) -> str:
-    """The sentence for a client that could not connect: what a broker says to it, or that none answers."""
-    answer = await _knock(brokers)
-    return (
-        answer.sentence
-        if answer is not None
-        else (f"no broker answers at {brokers}: is the cluster up, and is kafka.bootstrap_servers right?")
-    )
+    """Why a client could not connect, as a sentence: the broker's reason, or that no broker answers."""
+    diagnosis = await _diagnose(brokers)
+    if diagnosis is not None:
+        return diagnosis.sentence
+    return f"no broker answers at {brokers}: is the cluster up, and is kafka.bootstrap_servers right?"
 
 
 async def refusal(brokers: Brokers) -> str | None:
-    """Why a broker refuses us, and what to do; None if none says no, or what it does may pass: nobody there, or hung up
-    on us as a broker does that goes down."""
-    answer = await _knock(brokers)
-    return answer.sentence if answer is not None and answer.final else None
+    """Why a broker rejects us for good, as a sentence with what to do.
+
+    None if no broker rejects us, or if a retry may succeed: nobody answers, or the broker closed the connection, as one
+    that shuts down does.
+    """
+    diagnosis = await _diagnose(brokers)
+    return diagnosis.sentence if diagnosis is not None and diagnosis.permanent else None
 
 
-class _Answer(NamedTuple):
+class _Diagnosis(NamedTuple):
+    """`permanent`: a retry with the same settings would fail again."""
+
     sentence: str
-    final: bool
+    permanent: bool
 
 
-async def _knock(brokers: Brokers) -> _Answer | None:
+async def _diagnose(brokers: Brokers) -> _Diagnosis | None:
+    """The first diagnosis that one of the bootstrap servers gives; None if none of them gives one."""
     for server in brokers.servers.split(","):
-        if (answer := await _answer_of(server.strip(), brokers)) is not None:
-            return answer
+        if (diagnosis := await _connect_to(server.strip(), brokers)) is not None:
+            return diagnosis
     return None
 
 
-async def _answer_of(server: str, brokers: Brokers) -> _Answer | None:
-    """What a broker says to us; None if nothing, or that we may come in."""
+async def _connect_to(server: str, brokers: Brokers) -> _Diagnosis | None:
+    """Connect to one server and request metadata; None if that works, or if the server does not answer."""
     host, _, port = server.rpartition(":")
     try:
         connection = await create_conn(
@@ -55,35 +63,37 @@ async def _answer_of(server: str, brokers: Brokers) -> _Answer | None:
             await connection.send(MetadataRequest([]))
         finally:
             connection.close()
-    except SaslAuthenticationFailed:
-        return _Answer(
-            f"Kafka at {server} does not let {brokers.user} in by {brokers.mechanism}: it is unknown, or the password "
-            "is wrong. Set kafka.sasl_username, kafka.sasl_password (or kafka.sasl_password_file), "
-            "kafka.sasl_mechanism.",
-            final=True,
-        )
-    except UnsupportedSaslMechanismError as error:
-        return _Answer(
-            f"Kafka at {server} does not take {brokers.mechanism}: {_text(error)}. Set kafka.sasl_mechanism.",
-            final=True,
-        )
-    except ssl.SSLCertVerificationError as error:
-        return _Answer(
-            f"the certificate of Kafka at {server} is not to be trusted: {error.verify_message}. Set kafka.ssl_cafile "
-            "to the authority that signed it.",
-            final=True,
-        )
-    except ssl.SSLError as error:
-        return _Answer(f"Kafka at {server} breaks off TLS: {_text(error)}. {_PROTOCOL}", final=False)
-    except (ConnectionRefusedError, TimeoutError):
-        return None
-    except (KafkaError, ConnectionError):
-        return _Answer(
-            f"Kafka at {server} hangs up on a client that speaks {brokers.protocol}. {_PROTOCOL}", final=False
-        )
-    except (OSError, ValueError):  # no such host, no such port
-        return None
+    except (KafkaError, OSError, ValueError) as error:  # ValueError: no such port
+        return _diagnosis_of(error, server, brokers)
     return None
+
+
+def _diagnosis_of(error: Exception, server: str, brokers: Brokers) -> _Diagnosis | None:
+    """The meaning of what `_connect_to` met; None for a server that is not there."""
+    match error:
+        case SaslAuthenticationFailed():
+            sentence = (
+                f"{brokers.mechanism} authentication failed for {brokers.user} at {server}: unknown user or wrong "
+                "password. Set kafka.sasl_username, kafka.sasl_password (or kafka.sasl_password_file), "
+                "kafka.sasl_mechanism."
+            )
+            return _Diagnosis(sentence, permanent=True)
+        case UnsupportedSaslMechanismError():
+            sentence = f"the broker at {server} does not support SASL mechanism {brokers.mechanism}: {_text(error)}."
+            return _Diagnosis(f"{sentence} Set kafka.sasl_mechanism.", permanent=True)
+        case ssl.SSLCertVerificationError():
+            sentence = f"the TLS certificate of the broker at {server} is not trusted: {error.verify_message}."
+            return _Diagnosis(f"{sentence} Set kafka.ssl_cafile to the authority that signed it.", permanent=True)
+        case ssl.SSLError():
+            sentence = f"the TLS handshake with the broker at {server} failed: {_text(error)}. {_SET_PROTOCOL}"
+            return _Diagnosis(sentence, permanent=False)
+        case ConnectionRefusedError() | TimeoutError():
+            return None
+        case KafkaError() | ConnectionError():
+            sentence = f"the broker at {server} closed the connection of a client that uses {brokers.protocol}."
+            return _Diagnosis(f"{sentence} {_SET_PROTOCOL}", permanent=False)
+        case _:  # no such host
+            return None
 
 
 def _text(error: Exception) -> str:

@@ -1,5 +1,8 @@
-"""The embedded broker shows a record before the one in front of it is there, where two producers write into a partition
-at once. Who reads on from there has passed over a record, and never hears of it."""
+"""Detects gaps in the offsets that the embedded broker delivers.
+
+Where two producers write to one partition at once, the embedded broker can deliver a record before an earlier record of
+the partition is readable. A consumer that continued from there would never see the earlier one.
+"""
 
 from __future__ import annotations
 
@@ -8,53 +11,69 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-PATIENCE_S: Final = 5.0  # what is missing comes within milliseconds
+GAP_WAIT_S: Final = 5.0  # a missing record becomes readable within milliseconds
 
 log = logging.getLogger(__name__)
 
 
 class Record(Protocol):
+    """A record with its offset."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Offset in its partition."""
+
+
+class SeekableConsumer(Protocol):
+    """The part of aiokafka's `AIOKafkaConsumer` that is used here."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Fetch from `offset` next."""
 
 
 R = TypeVar("R", bound=Record)
 
 
 class OffsetGaps:
-    """Of one consumer of the embedded broker. On Apache Kafka holes are no fault: what a transaction leaves takes
-    offsets."""
+    """Gap detection for one consumer of the embedded broker.
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    Not for Apache Kafka: there gaps are normal, as transaction markers and compaction leave unused offsets.
+    """
+
+    def __init__(self, consumer: SeekableConsumer) -> None:
         self._consumer = consumer
-        self._met: dict[TopicPartition, tuple[int, float]] = {}  # where, and when first
+        self._seen: dict[TopicPartition, tuple[int, float]] = {}  # first missing offset, and when it was first missed
 
-    def before(self, tp: TopicPartition, start: int, records: Sequence[R]) -> Sequence[R]:
-        """The records that a fetch from `start` brought, up to the first hole; there the consumer reads again. A hole
-        that stays for `PATIENCE_S` is passed, and logged."""
-        due = start
-        for at, record in enumerate(records):
-            if record.offset > due and not self._stays(tp, due, record.offset):
-                self._consumer.seek(tp, due)
-                return records[:at]
-            due = max(due, record.offset + 1)
+    def contiguous(self, tp: TopicPartition, start: int, records: Sequence[R]) -> Sequence[R]:
+        """The records of a fetch from `start` up to the first gap; the consumer is then sent back to the gap.
+
+        A gap that persists for `GAP_WAIT_S` is skipped and logged.
+        """
+        expected = start
+        for index, record in enumerate(records):
+            if record.offset > expected and not self._persists(tp, expected, record.offset):
+                self._consumer.seek(tp, expected)
+                return records[:index]
+            expected = max(expected, record.offset + 1)
         return records
 
-    def _stays(self, tp: TopicPartition, due: int, found: int) -> bool:
-        now = time.monotonic()
-        where, met_at = self._met.get(tp, (None, now))
-        if where != due:
-            self._met[tp] = due, now
+    def _persists(self, tp: TopicPartition, missing: int, found: int) -> bool:
+        """Whether the gap from `missing` to before `found` has been there for longer than `GAP_WAIT_S`."""
+        now_s = time.monotonic()
+        offset, since_s = self._seen.get(tp, (None, now_s))
+        if offset != missing:
+            self._seen[tp] = missing, now_s
             return False
-        if now - met_at <= PATIENCE_S:
+        if now_s - since_s <= GAP_WAIT_S:
             return False
         log.warning(
-            "%s-%d: the records %d to %d never came, reading goes on behind them",
+            "%s-%d: records %d to %d are missing after %g s, skipping them",
             tp.topic,
             tp.partition,
-            due,
+            missing,
             found - 1,
+            GAP_WAIT_S,
         )
         return True

@@ -1,4 +1,4 @@
-"""Brokers that do not answer are worth a word every few seconds, not one at each try."""
+"""Logs an outage of the brokers every few seconds, not at every failed attempt."""
 
 from __future__ import annotations
 
@@ -9,30 +9,37 @@ from typing import Final
 
 from fraudstream.kafka.brokers import Brokers
 
-SAY_S: Final = 5.0  # between two words; also, how long a silence must last to be worth one
+LOG_INTERVAL_S: Final = 5.0  # between two messages; also, how long an outage must last to be logged
 
 
 class OutageLogger:
-    """Of `brokers`, from now on; told to `log`. `at_once`: the first failure is worth a word, as it is at a start.
-    `so`: what follows from it."""
+    """Logs outages of `brokers` to `log`.
 
-    def __init__(self, brokers: Brokers, log: logging.Logger, so: str = "", at_once: bool = False) -> None:
-        self._brokers, self._log, self._so = brokers, log, so
-        self._answered_at = time.monotonic()
-        self._said_at = -math.inf if at_once else self._answered_at
+    `consequence`: appended to each message, such as ": retrying". `at_once`: log the first failure immediately, as at
+    the start of a process.
+    """
 
-    def continues(self, error: Exception) -> None:
-        """They did not answer."""
-        now = time.monotonic()
-        if now - self._said_at > SAY_S:
-            self._said_at = now
-            why = str(error) or "no answer in time"
-            lasts = now - self._answered_at
-            self._log.warning("no broker answers at %s, for %.0f s now (%s)%s", self._brokers, lasts, why, self._so)
+    def __init__(self, brokers: Brokers, log: logging.Logger, consequence: str = "", at_once: bool = False) -> None:
+        self._brokers, self._log, self._consequence = brokers, log, consequence
+        self._answered_at_s = time.monotonic()
+        self._logged_at_s = -math.inf if at_once else self._answered_at_s
 
-    def ends(self) -> None:
-        """They answered."""
-        now = time.monotonic()
-        if self._said_at > self._answered_at:
-            self._log.warning("the brokers answer again, after %.0f s", now - self._answered_at)
-        self._answered_at = self._said_at = now
+    def failed(self, error: Exception) -> None:
+        """The brokers did not answer a request: it raised `error`."""
+        now_s = time.monotonic()
+        if now_s - self._logged_at_s > LOG_INTERVAL_S:
+            self._logged_at_s = now_s
+            self._log.warning(
+                "no broker answers at %s, for %.0f s now (%s)%s",
+                self._brokers,
+                now_s - self._answered_at_s,
+                str(error) or "request timed out",
+                self._consequence,
+            )
+
+    def recovered(self) -> None:
+        """The brokers answered a request. Logged once, if the outage was logged."""
+        now_s = time.monotonic()
+        if self._logged_at_s > self._answered_at_s:
+            self._log.warning("the brokers answer again, after %.0f s", now_s - self._answered_at_s)
+        self._answered_at_s = self._logged_at_s = now_s

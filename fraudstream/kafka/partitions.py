@@ -1,5 +1,7 @@
-"""Which partitions a topic has, for a consumer that takes them without a group: aiokafka's own answer
-(`partitions_for_topic`) is empty on Apache Kafka until the consumer has asked for the topic."""
+"""The partitions of topics, for a consumer without a group.
+
+aiokafka's own `partitions_for_topic` is empty on Apache Kafka until the consumer has requested metadata of the topic.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,22 @@ from fraudstream.kafka.brokers import Brokers
 
 
 async def partitions_of(brokers: Brokers, topic: str) -> list[int]:
-    """In order; none if there is no such topic, or we may not see it. Raises what aiokafka raises."""
+    """Partition numbers of `topic`, ascending; empty if the topic does not exist or may not be described.
+
+    Raises aiokafka's errors.
+    """
     return (await topics_of(brokers)).get(topic, [])
 
 
 async def topics_of(brokers: Brokers) -> dict[str, list[int]]:
-    """The partitions of each topic that we may see. Raises what aiokafka raises."""
+    """Partition numbers, ascending, of every topic that may be described. Raises aiokafka's errors."""
     admin = AIOKafkaAdminClient(**brokers.options())
     try:
         await admin.start()
-        # All topics, not this one by name: to ask for a topic that is not there may create it.
+        # All topics, not one by name: a metadata request that names a missing topic may create it.
         return {
-            told["topic"]: sorted(partition["partition"] for partition in told["partitions"])
-            for told in await admin.describe_topics()
+            described["topic"]: sorted(partition["partition"] for partition in described["partitions"])
+            for described in await admin.describe_topics()
         }
     finally:
         await admin.close()

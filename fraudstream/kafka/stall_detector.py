@@ -1,33 +1,43 @@
-"""A reader that reads a topic to its end must not wait for ever where the brokers give it nothing more."""
+"""The time limit of every read to the end of a partition: a reader that makes no progress must fail, not wait."""
 
 from __future__ import annotations
 
 import time
 from typing import Final
 
-STALLED_S: Final = 60.0
+STALL_LIMIT_S: Final = 60.0
 
 
 class StalledError(TimeoutError):
-    """Nothing came for `STALLED_S`, and the end is not reached."""
+    """A partition, or the broker itself, gave a reader nothing for the time limit.
+
+    `topic`: the topic that was read. `partition`: None if the request was about the whole topic. `position`: the offset
+    that the reader had reached, None if the broker had not even answered where the partition ends. `seconds`: how long
+    the reader waited. `str()` is a sentence for the user.
+    """
+
+    def __init__(self, topic: str, partition: int | None, position: int | None, seconds: float) -> None:
+        self.topic, self.partition, self.position, self.seconds = topic, partition, position, seconds
+        name = topic if partition is None else f"{topic}-{partition}"
+        missing = "no answer from the brokers" if position is None else f"no record from offset {position} on"
+        super().__init__(
+            f"{name}: {missing} within {seconds:g} s. Check the broker that leads the partition, then try again."
+        )
 
 
 class StallDetector:
-    """Of reading one partition; `where` names it. Begins when it is made."""
+    """Measures how long the reader of one partition has made no progress. The clock starts with the constructor."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._at: int | None = None
-        self._moved_at = time.monotonic()
+    def __init__(self, topic: str, partition: int, limit_s: float = STALL_LIMIT_S) -> None:
+        self._topic, self._partition, self._limit_s = topic, partition, limit_s
+        self._position: int | None = None
+        self._progress_at_s = time.monotonic()
 
-    def at(self, position: int | None) -> None:
-        """Reading stands at this offset (None: it is not known). Raises `StalledError` if it has for `STALLED_S`."""
-        now = time.monotonic()
-        if position != self._at:
-            self._at, self._moved_at = position, now
-        elif now - self._moved_at > STALLED_S:
-            place = "its beginning" if position is None else f"offset {position}"
-            raise StalledError(
-                f"{self._where}: nothing came from {place} on for {STALLED_S:.0f} s, and it does not end there. "
-                "Look at the broker that leads the partition."
-            )
+    def check(self, position: int | None) -> None:
+        """Report the reader's position (None: not known yet). Raises `StalledError` if it has not changed for the
+        time limit."""
+        now_s = time.monotonic()
+        if position != self._position:
+            self._position, self._progress_at_s = position, now_s
+        elif now_s - self._progress_at_s > self._limit_s:
+            raise StalledError(self._topic, self._partition, position, self._limit_s)

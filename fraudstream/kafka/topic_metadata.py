@@ -1,6 +1,6 @@
-"""What Kafka tells of a topic beyond aiokafka's own metadata (up to version 5): its id, and what we may do with it.
+"""Topic ids and permissions, which aiokafka's own metadata request (up to version 5) does not return.
 
-The id changes when a topic of the same name is created again: offsets kept for a topic mean nothing for its successor.
+The id changes when a topic of the same name is created again: offsets kept for a topic are invalid for its successor.
 Ids came with version 10 of the request (KIP-516), permissions with version 8 (KIP-430), so that request is declared
 here.
 """
@@ -106,47 +106,51 @@ class _MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
 
 
 class TopicMetadata(NamedTuple):
-    """`permissions`: what we may do with it, where the brokers tell. `hidden`: the brokers don't even say whether there
-    is such a topic."""
+    """`identity`: the topic id, or one derived from the cluster id. `permissions`: allowed operations, None if the
+    brokers do not report them. `hidden`: we may not DESCRIBE the topic, so it may not even exist."""
 
     identity: str
     permissions: frozenset[Operation] | None
     hidden: bool
 
     def allows(self, operation: Operation) -> bool:
+        """Whether our user may do this, as far as the brokers report it."""
         return not self.hidden and (self.permissions is None or operation in self.permissions)
 
 
 async def topic_metadata(client: AIOKafkaClient, topics: Sequence[str]) -> Mapping[str, TopicMetadata]:
-    """Of those topics that there are, or that are hidden from us. A broker that knows no ids tells the cluster's
-    instead (it changes with the broker's data). Raises what aiokafka raises."""
+    """Metadata by name, without topics that do not exist.
+
+    For a broker without topic ids the identity is the cluster's id, which changes with the broker's data. Raises
+    aiokafka's errors.
+    """
     try:
         response = await client.send(client.get_random_node(), _MetadataRequest(topics))
     except (IncompatibleBrokerVersion, NotImplementedError):
         cluster_id = getattr(client.cluster, "cluster_id", "unknown")
         return {topic: TopicMetadata(f"cluster {cluster_id}", None, False) for topic in topics}
     return {
-        told["name"]: _read(told, response.cluster_id)
-        for told in response.to_object()["topics"]
-        if for_code(told["error_code"]) is not UnknownTopicOrPartitionError
+        topic["name"]: _read(topic, response.cluster_id)
+        for topic in response.to_object()["topics"]
+        if for_code(topic["error_code"]) is not UnknownTopicOrPartitionError
     }
 
 
 async def topic_identity(client: AIOKafkaClient, topic: str) -> str:
-    """The id of a topic that there is, as text. Raises what aiokafka raises, also where the broker that was asked does
-    not know the topic (yet)."""
-    told = await topic_metadata(client, [topic])
-    if topic not in told:
+    """The id of a topic, as text. Raises aiokafka's errors; `UnknownTopicOrPartitionError` also if the broker that was
+    asked does not know the topic yet."""
+    metadata = await topic_metadata(client, [topic])
+    if topic not in metadata:
         raise UnknownTopicOrPartitionError(topic)
-    return told[topic].identity
+    return metadata[topic].identity
 
 
-def _read(told: Mapping[str, Any], cluster_id: str) -> TopicMetadata:
-    high, low = (told[field[0]] % 2**64 for field in (_HIGH, _LOW))
+def _read(topic: Mapping[str, Any], cluster_id: str) -> TopicMetadata:
+    high, low = (topic[field[0]] % 2**64 for field in (_HIGH, _LOW))
     identity = UUID(int=high << 64 | low)
-    bits = told["authorized_operations"]
+    bits = topic["authorized_operations"]
     return TopicMetadata(
         str(identity) if identity != _NO_ID else f"cluster {cluster_id}",
         None if bits <= 0 else frozenset(operation for operation, bit in _OPERATIONS.items() if bits >> bit & 1),
-        for_code(told["error_code"]) is TopicAuthorizationFailedError,
+        for_code(topic["error_code"]) is TopicAuthorizationFailedError,
     )

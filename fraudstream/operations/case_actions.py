@@ -8,6 +8,7 @@ cases, and rejected when the group is behind it and the topic of cases, read to 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,14 +26,13 @@ from fraudstream.contracts.case import Disposition
 from fraudstream.contracts.case_action import ActionName
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
-from fraudstream.kafka.to_the_end import from_the_beginning, up_to
+from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 
 ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds, and commits every two seconds
-POLL_MS: Final = 200
-COMMITTED_POLL_S: Final = 0.5
-RECORDS_AT_ONCE: Final = 500
+POLL_S: Final = 0.2
+FETCH_WAIT_MS_MAX: Final = 50
 
 
 class CaseActionResult(NamedTuple):
@@ -123,47 +123,48 @@ async def act_on_case(
 
 
 class _Answers:
-    """What the case agent publishes about one case from now on. `case`: the newest state seen; `handled`: whether the
+    """The case agent's records about one case from now on. `case`: the newest state seen; `handled`: whether the
     agent's group has committed an offset behind the action."""
 
-    def __init__(self, settings: AgentSettings, consumer: AIOKafkaConsumer, case: Case, partition: int) -> None:
+    def __init__(
+        self, settings: AgentSettings, reader: TopicReader, group: AIOKafkaConsumer, case: Case, partition: int
+    ) -> None:
         self.case = case
         self.handled = False
-        self._consumer = consumer
-        self._cases = TopicPartition(settings.cases_topic, partition)
+        self._topic, self._partition = settings.cases_topic, partition
         self._actions = TopicPartition(settings.case_actions_topic, partition)
+        self._reader, self._group = reader, group
+        self._position = 0
 
     async def start(self) -> None:
         """Begin at the end of the topic of cases."""
-        self._consumer.seek(self._cases, await from_the_beginning(self._consumer, self._cases))
+        self._position = (await self._reader.extent(self._topic, self._partition)).end
 
     async def wait(self, action_id: str, offset: int, seconds: float) -> bool:
-        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` distinguishes a rejection
-        from a time-out."""
+        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` tells a rejection from a
+        time-out."""
         deadline = time.monotonic() + seconds
-        asked_at = 0.0
-        while (now := time.monotonic()) < deadline:
-            fetched = await self._consumer.getmany(self._cases, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            if self._accepted(fetched.get(self._cases, ()), action_id):
+        while time.monotonic() < deadline:
+            # The agent publishes the case before it commits: read after asking, the topic has the case if it changed.
+            handled = (await self._group.committed(self._actions) or 0) > offset
+            if await self._accepted(action_id):
                 return True
-            if now - asked_at >= COMMITTED_POLL_S:
-                asked_at = now
-                if (await self._consumer.committed(self._actions) or 0) > offset:
-                    self.handled = True
-                    return await self._accepted_before_end(action_id)
+            if handled:
+                self.handled = True
+                return False
+            await asyncio.sleep(POLL_S)
         return False
 
-    async def _accepted_before_end(self, action_id: str) -> bool:
-        """The agent publishes the case before it commits, so by now the case is in the topic, if it changed."""
-        position = await self._consumer.position(self._cases)
-        end = await from_the_beginning(self._consumer, self._cases)
-        self._consumer.seek(self._cases, position)
-        async for records in up_to(self._consumer, self._cases, end, RECORDS_AT_ONCE):
-            if self._accepted(records, action_id):
-                return True
-        return False
+    async def _accepted(self, action_id: str) -> bool:
+        """Whether a record of the case with this action is on the topic, read from where the last call ended."""
+        end = (await self._reader.extent(self._topic, self._partition)).end
+        begin, self._position = self._position, max(self._position, end)
+        accepted = False
+        async for records in self._reader.forward(self._topic, self._partition, begin, end):
+            accepted |= self._read(records, action_id)
+        return accepted
 
-    def _accepted(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
+    def _read(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
         for record in records:
             if record.value is None or record.key != self.case.case_id.encode():
                 continue
@@ -179,21 +180,20 @@ class _Answers:
 
 @asynccontextmanager
 async def _answers(settings: AgentSettings, case: Case, partition: int) -> AsyncIterator[_Answers]:
-    consumer = AIOKafkaConsumer(
-        **settings.brokers.options(),
-        group_id=settings.group,  # to ask for its offsets: partitions are assigned here, so we do not join it
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if settings.fenced else "read_uncommitted",
-        fetch_max_wait_ms=min(settings.fetch_wait_ms, POLL_MS),
-    )
+    # A consumer of the agent's group to ask for its offsets; it is assigned nothing, so it does not join the group.
+    group = AIOKafkaConsumer(**settings.brokers.options(), group_id=settings.group, enable_auto_commit=False)
     try:
-        await consumer.start()
-        answers = _Answers(settings, consumer, case, partition)
-        await answers.start()
-        yield answers
+        await group.start()
+        async with TopicReader(
+            settings.brokers,
+            committed_only=settings.fenced,
+            fetch_wait_ms=min(settings.fetch_wait_ms, FETCH_WAIT_MS_MAX),
+        ) as reader:
+            answers = _Answers(settings, reader, group, case, partition)
+            await answers.start()
+            yield answers
     finally:
-        await close(consumer)
+        await close(group)
 
 
 async def _publish(settings: AgentSettings, partition: int, action: CaseAction) -> int:

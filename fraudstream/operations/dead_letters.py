@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.to_the_end import POLL_MS, from_the_beginning, up_to
+from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.operations.errors import InvalidValueError, OperationError
 
 REPLAYED_FROM: Final = "replayed-from"  # header: "topic:partition:offset" of the dead letter
@@ -113,12 +112,7 @@ class DeadLetterLog:
     def __init__(self, brokers: Brokers, topic: str, fetch_wait_ms: int = 50) -> None:
         self.topic = topic
         self._brokers = brokers
-        self._options: dict[str, Any] = {
-            **brokers.options(),
-            "fetch_max_wait_ms": fetch_wait_ms,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
-        }
+        self._fetch_wait_ms = fetch_wait_ms
 
     async def letters(self) -> AsyncIterator[StoredLetter]:
         """Every letter that is in the topic now, partition by partition, in order.
@@ -127,11 +121,9 @@ class DeadLetterLog:
         logged and passed over. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
         """
         partitions = await self._partitions()
-        async with self._consumer() as consumer:
+        async with self._reader() as reader:
             for partition in partitions:
-                tp = TopicPartition(self.topic, partition)
-                end = await from_the_beginning(consumer, tp)
-                async for records in up_to(consumer, tp, end, LETTERS_AT_ONCE):
+                async for records in reader.whole(self.topic, partition, chunk_records=LETTERS_AT_ONCE):
                     for record in records:
                         if record.value is None:
                             continue
@@ -144,23 +136,20 @@ class DeadLetterLog:
                         yield StoredLetter(position, letter)
 
     async def letter(self, position: LetterPosition) -> StoredLetter:
-        """The letter at a position. Raises `NoDeadLetterError` if there is none, and `TimeoutError`."""
+        """The letter at a position. Raises `NoDeadLetterError` if there is none, and `StalledError`."""
         missing = NoDeadLetterError(self.topic, position, f"no dead letter at {position} of {self.topic}.")
         if position.partition not in await self._partitions():
             raise missing
-        async with self._consumer() as consumer:
-            tp = TopicPartition(self.topic, position.partition)
-            consumer.assign([tp])
-            consumer.seek(tp, position.offset)
-            async with asyncio.timeout(FOUND_WITHIN_S):
-                while True:
-                    for record in (await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)).get(tp, ()):
-                        if record.offset != position.offset or record.value is None:
-                            raise missing
-                        return StoredLetter(position, self._decoded(record.value, position))
-                    end = consumer.highwater(tp)
-                    if end is not None and position.offset >= end:
-                        raise missing
+        async with self._reader() as reader:
+            begin, end = await reader.extent(self.topic, position.partition)
+            if not begin <= position.offset < end:
+                raise missing
+            one = reader.forward(self.topic, position.partition, position.offset, position.offset + 1, chunk_records=1)
+            async for records in one:
+                if records[0].value is None:
+                    raise missing
+                return StoredLetter(position, self._decoded(records[0].value, position))
+        raise missing
 
     def _decoded(self, value: bytes, position: LetterPosition) -> DeadLetter:
         try:
@@ -170,14 +159,8 @@ class DeadLetterLog:
                 self.topic, position, f"the record at {position} of {self.topic} is not a dead letter: {error}."
             ) from error
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(**self._options)
-        try:
-            await consumer.start()
-            yield consumer
-        finally:
-            await close(consumer)
+    def _reader(self) -> TopicReader:
+        return TopicReader(self._brokers, committed_only=False, fetch_wait_ms=self._fetch_wait_ms)
 
     async def _partitions(self) -> list[int]:
         partitions = await partitions_of(self._brokers, self.topic)

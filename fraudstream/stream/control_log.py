@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch, Stored, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
-from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of, topics_of
-from fraudstream.kafka.to_the_end import from_the_beginning, up_to
+from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.settings import StreamSettings, version_suffix
 
@@ -58,19 +57,9 @@ async def read_controls(settings: StreamSettings) -> Controls:
     numbers = await partitions_of(settings.brokers, settings.controls_topic)
     if not numbers:
         raise NoTopicError(settings.controls_topic)
-    consumer = AIOKafkaConsumer(
-        **settings.brokers.options(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=settings.fetch_wait,
-        max_partition_fetch_bytes=RECORD_BYTES_MAX,
-    )
-    try:
-        await consumer.start()
+    async with TopicReader(settings.brokers, committed_only=False, fetch_wait_ms=settings.fetch_wait) as reader:
         for number in numbers:
-            tp = TopicPartition(settings.controls_topic, number)
-            end = await from_the_beginning(consumer, tp)
-            async for records in up_to(consumer, tp, end, RECORDS_AT_ONCE):
+            async for records in reader.whole(settings.controls_topic, number, chunk_records=RECORDS_AT_ONCE):
                 for record in records:
                     match _stored(record.value):
                         case StoredRuleSet() as stored:
@@ -81,8 +70,6 @@ async def read_controls(settings: StreamSettings) -> Controls:
                             switch = switched
                         case None:
                             pass
-    finally:
-        await close(consumer)
     return Controls(rule_sets, entries, switch)
 
 

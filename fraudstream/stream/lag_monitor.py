@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from fraudstream.kafka.outage_logger import SAY_S, OutageLogger
+from fraudstream.kafka.outage_logger import LOG_INTERVAL_S, OutageLogger
 
 if TYPE_CHECKING:
     from fraudstream.stream.faust.app import StreamApp
@@ -67,7 +67,7 @@ def progress(partitions: Iterable[Partition], ends: Mapping[int, int]) -> Recove
 class LagMonitor:
     def __init__(self, app: StreamApp) -> None:
         self._app = app
-        self._outage = OutageLogger(app.settings.brokers, log, so=": payments wait there")
+        self._outage = OutageLogger(app.settings.brokers, log, consequence=": payments wait there")
         self._recovering_said_at = 0.0
 
     async def run(self) -> None:
@@ -88,10 +88,10 @@ class LagMonitor:
             async with asyncio.timeout(ANSWER_S_MAX):
                 ends = await app.lists.ends([TP(topic, number) for number in partitions or (0,)])
         except (KafkaError, OSError, TimeoutError) as error:
-            self._outage.continues(error)
+            self._outage.failed(error)
             app.observer.on_brokers(answer=False)
             return
-        self._outage.ends()
+        self._outage.recovered()
         app.observer.on_brokers(answer=True)
         for number, partition in partitions.items():
             if app.partitions.get(number) is partition and not (partition.recovering or partition.cut_over):
@@ -108,6 +108,6 @@ class LagMonitor:
         ends = {tp.partition: high + 1 for tp, high in highs.items() if tp.topic == topic and high is not None}
         reached = progress(app.partitions.values(), ends)
         app.observer.on_recovering(reached.partitions, of=reached.of, share=reached.share)
-        if now - self._recovering_said_at > SAY_S:
+        if now - self._recovering_said_at > LOG_INTERVAL_S:
             self._recovering_said_at = now
             log.info("%s", reached)

@@ -1,1 +1,2 @@
-"""Child processes: how they are started, watched, restarted and stopped, and how they die with their parent."""
+"""Supervision of child processes: start, wait until ready, restart with back-off, stop in order, kill after a time
+limit, stop signals, and the end of all children with their parent."""

@@ -1,10 +1,10 @@
-"""Runs a command that dies with the process that started it, also when that one is killed with -9.
+"""Runs a command that dies with the process that started it, even if that is killed with SIGKILL.
 
-`with_parent_death_signal(command)` is the command to start instead: this file as a script, `python parent_death.py PARENT_PID MODE COMMAND`,
-in one of two modes:
+`with_parent_death_signal(command)` gives the command to start instead: this file as a script, `python parent_death.py
+PARENT_PID MODE COMMAND`, in one of two modes:
 
-- `exec` (Linux): asks the kernel to kill us when our parent dies, then becomes the command. No process in between.
-- `watch` (elsewhere): stays, runs the command beside it and kills it once our parent is gone.
+- `exec` (Linux): sets the parent-death signal, then executes the command in its own place.
+- `watch` (elsewhere): runs the command as a child process and kills it once the parent is gone.
 """
 
 import ctypes
@@ -23,23 +23,25 @@ MODE = "exec" if sys.platform == "linux" else "watch"
 
 
 def with_parent_death_signal(command: Sequence[str], mode: str = MODE) -> list[str]:
-    """`command`, whose first word is an absolute path, so wrapped that it dies with this process, also by kill -9.
+    """`command`, whose first word is an absolute path, wrapped so that it dies with this process.
 
-    The kernel ties it to the *thread* that starts it: start it from the main thread.
+    `mode`: "exec" or "watch". On Linux it dies with the *thread* that starts it: start it from the main thread.
     """
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), mode, *command]
 
 
 def become(parent_pid: int, command: list[str]) -> NoReturn:
+    """Set the parent-death signal SIGKILL and execute the command. Exits with a message if that fails."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         sys.exit(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != parent_pid:  # it died before the kernel knew of our wish
+    if os.getppid() != parent_pid:  # the parent died before the signal was set
         sys.exit("the process that started this one is gone")
     os.execv(command[0], command)
 
 
 def watch(parent_pid: int, command: list[str]) -> NoReturn:
+    """Run the command, forward SIGTERM to it, kill it when the parent is gone. Exits with its exit code."""
     child = subprocess.Popen(command)
 
     def forward(signal_number: int, _frame: FrameType | None) -> None:

@@ -124,9 +124,7 @@ class WorkerMetrics(ProcessMetrics):
         self.backfill_lag = define.gauge(
             "backfill_lag_records", "Records that a memory which is building has not read yet.", "stage", "partition"
         )
-        self.cut_over = define.gauge(
-            "cut_over_partitions", "Partitions that a newer state version decides.", "stage"
-        )
+        self.cut_over = define.gauge("cut_over_partitions", "Partitions that a newer state version decides.", "stage")
         self.rule_sets = define.gauge(
             "rule_set_partitions", "Partitions decided here, by the rules in force in them.", "stage", "rule_set"
         )

@@ -1,4 +1,4 @@
-"""`fraudstream up`: all of it on this machine, embedded: broker, Redis, workers, cases, payments, and a live board."""
+"""`fraudstream up`: the whole system on this machine, with an embedded broker and Redis, payments and a live board."""
 
 from fraudstream.cli.up.command import add_parser, run
 

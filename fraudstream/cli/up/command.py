@@ -1,4 +1,4 @@
-"""The command line of `fraudstream up`, and the frame of a run: interrupts, the scratch directory, broker and Redis."""
+"""The command line of `fraudstream up`, and what surrounds a run: stop signals, temporary files, broker and Redis."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -19,23 +20,27 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
+    from fraudstream.board.run_state import RunState
     from fraudstream.cli.main import Subparsers
     from fraudstream.cli.up.display import Display
     from fraudstream.cli.up.feed import FileFeed, GeneratedFeed
-    from fraudstream.cli.up.interrupts import Interrupts
-    from fraudstream.cli.up.parent import Parent
+    from fraudstream.cli.up.run import Run
+    from fraudstream.supervision.stop_signals import StopSignals
 
 WORKERS_MAX = 64
+EXIT_CODE_FORCED = 130  # 128 + SIGINT, as shells count
+_RESTORE_TERMINAL = "\x1b[?1049l\x1b[?25h"  # leave the alternate screen, show the cursor
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Add the command `up`."""
     parser = subparsers.add_parser(
         "up",
-        help="start all of it on this machine: broker, Redis, workers, cases, payments, a live board",
+        help="start the whole system on this machine: broker, Redis, workers, cases, payments, a live board",
         description=(
-            "Starts an embedded broker and Redis, workers, the case agent and a stream of payments, and shows fraud "
-            "being caught. Everything listens on 127.0.0.1 alone, on free ports, and is gone after Ctrl-C. The "
-            "embedded broker keeps all in memory: for demos and tests, not for production."
+            "Starts an embedded broker and Redis, workers, the case agent and a stream of payments, and shows alerts "
+            "and cases. Everything listens on free ports of 127.0.0.1 only, and is removed after Ctrl-C. The embedded "
+            "broker keeps all data in memory: for demos and tests, not for production."
         ),
         epilog=(
             "examples:\n"
@@ -47,53 +52,65 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="worker processes (default: 1)")
     parser.add_argument(
-        "--rate", metavar="N", type=float, help="payments a second (default: 50; a file: as fast as they are judged)"
+        "--rate", metavar="N", type=float, help="payments a second (default: 50; a file: as fast as they are decided)"
     )
-    parser.add_argument("--seed", metavar="S", type=int, default=1, help="another seed, other payments (default: 1)")
+    parser.add_argument("--seed", metavar="S", type=int, default=1, help="seed of the generated payments (default: 1)")
     parser.add_argument("--accounts", metavar="N", type=int, default=10_000, help="customers (default: 10000)")
-    parser.add_argument("--payments", metavar="FILE", type=Path, help="payments of this file, Parquet or CSV, instead")
-    parser.add_argument(
-        "--mapping", metavar="NAME", help="which columns make a payment: a shipped name or a .yaml file"
-    )
+    parser.add_argument("--payments", metavar="FILE", type=Path, help="read payments from this file, Parquet or CSV")
+    parser.add_argument("--mapping", metavar="NAME", help="column mapping of the file: a shipped name or a .yaml file")
     parser.add_argument("--sort", action="store_true", help="sort the file by time first (held in memory)")
     parser.add_argument(
-        "--for", metavar="SECONDS", type=float, dest="seconds", help="stop so long after the first decision"
+        "--for", metavar="SECONDS", type=float, dest="seconds", help="stop this long after the first decision"
     )
     add_setting(parser, "rules.directory", "--rules")
     parser.add_argument(
-        "--plain", action="store_true", help="lines instead of the board, as where there is no terminal"
+        "--plain", action="store_true", help="lines instead of the board; the default without a terminal"
     )
     parser.add_argument("--json", action="store_true", help="JSON lines instead of the board")
     parser.add_argument("--picture", metavar="FILE", type=Path, help="at the end write the board to FILE, as SVG")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    from fraudstream.cli.up.interrupts import Interrupts
+    """Run until a stop signal, a failure, or the time of `--for`; the exit code. Raises `Failure`.
+
+    The first signal stops the run in order, a second one ends it at once. That is safe: the children die with it.
+    """
+    from fraudstream.supervision.stop_signals import StopSignals
 
     scratch = Path(tempfile.mkdtemp(prefix="fraudstream-up-"))
+    signals = StopSignals(
+        on_repeat=lambda: _exit_at_once(scratch), signals=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    )
     try:
-        with Interrupts(last=lambda: shutil.rmtree(scratch, ignore_errors=True)) as interrupts:
+        with signals:
             try:
-                return _run(args, settings, scratch, interrupts)
+                return _run(args, settings, scratch, signals)
             except KeyboardInterrupt:
-                print("fraudstream: stopped before it was up.")
+                print("fraudstream: stopped before everything was started.")
                 return 0
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts: Interrupts) -> int:
-    from fraudstream.cli.child import Child
+def _exit_at_once(scratch: Path) -> NoReturn:
+    shutil.rmtree(scratch, ignore_errors=True)
+    if sys.stdout.isatty():
+        os.write(sys.stdout.fileno(), _RESTORE_TERMINAL.encode())
+    os._exit(EXIT_CODE_FORCED)
+
+
+def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: StopSignals) -> int:
+    from fraudstream.cli.command_process import kernel_process
     from fraudstream.cli.rule_files import load_rule_set
-    from fraudstream.cli.up.parent import Ask, Parent
+    from fraudstream.cli.up.run import Run, RunOptions
     from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
-    ask = Ask(_workers(args), _feed(args), args.seconds, args.picture)
-    logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board has the terminal to itself
+    options = RunOptions(_workers(args), _feed(args), args.seconds, args.picture)
+    logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board occupies the terminal
     rules = str(Path(settings.rules.directory).resolve())
-    load_rule_set(Path(rules))  # faulty rules are told before anything starts
+    load_rule_set(Path(rules))  # faults in rules are reported before anything starts
     with ExitStack() as stack:
-        kernel = Child("kernel", ["fraudstream.cli.compile_kernel", rules], os.environ)
+        kernel = kernel_process(rules, os.environ)
         kernel.start()
         stack.callback(kernel.kill)
         try:
@@ -101,54 +118,57 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, interrupts
             redis_url = stack.enter_context(embedded_redis())
         except EmbeddedError as error:
             raise Failure(str(error)) from error
-        parent = Parent(ask, settings, broker, redis_url, scratch, kernel)
-        stack.callback(parent.kill)
-        interrupts.stop = parent.stop
-        asyncio.run(_live(parent, args))
-    if parent.failure is not None:
-        raise parent.failure
+        system = Run(options, settings, broker, redis_url, scratch, kernel)
+        stack.callback(system.kill)
+        signals.stop = system.stop
+        asyncio.run(_run_with_display(system, args))
+    if system.failure is not None:
+        raise system.failure
     return 0
 
 
-async def _live(parent: Parent, args: argparse.Namespace) -> None:
-    display = _face(args, parent)
+async def _run_with_display(system: Run, args: argparse.Namespace) -> None:
+    display = _display(args, system.state)
     try:
-        await parent.run(display)
+        await system.run(display)
     finally:
-        if not isinstance(parent.failure, BrokenPipeError):
+        if not isinstance(system.failure, BrokenPipeError):
             display.close()
 
 
-def _face(args: argparse.Namespace, parent: Parent) -> Display:
+def _display(args: argparse.Namespace, state: RunState) -> Display:
+    """The display that the flags and the terminal ask for."""
     from fraudstream.cli.up.display import JsonLines, Lines, Screen
 
     if args.json:
-        return JsonLines(parent.state)
+        return JsonLines(state)
     if args.plain or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return Lines(parent.state)
-    return Screen(parent.state)
+        return Lines(state)
+    return Screen(state)
 
 
 def _workers(args: argparse.Namespace) -> int:
+    """The number of workers. Raises `Failure` for numbers that are out of range."""
     if not 1 <= args.workers <= WORKERS_MAX:
-        raise Failure(f"--workers {args.workers}: 1 to {WORKERS_MAX}.")
+        raise Failure(f"--workers {args.workers}: must be 1 to {WORKERS_MAX}.")
     if args.seconds is not None and args.seconds < 0:
-        raise Failure(f"--for {args.seconds:g}: 0 or more seconds.")
+        raise Failure(f"--for {args.seconds:g}: must be 0 or more seconds.")
     if args.rate is not None and args.rate <= 0:
-        raise Failure(f"--rate {args.rate:g}: more than 0 payments a second.")
+        raise Failure(f"--rate {args.rate:g}: must be more than 0 payments a second.")
     return int(args.workers)
 
 
 def _feed(args: argparse.Namespace) -> GeneratedFeed | FileFeed:
+    """Where the payments come from. Raises `Failure` for flags that contradict each other."""
     from fraudstream.cli.payment_file_flags import open_payment_file
     from fraudstream.cli.up.feed import RATE, FileFeed, GeneratedFeed
 
     if (args.payments is None) != (args.mapping is None):
-        raise Failure("--payments FILE and --mapping NAME go together: which columns of the file make a payment?")
+        raise Failure("--payments FILE and --mapping NAME go together: the mapping names the file's columns.")
     if args.payments is not None:
         args.file = args.payments
         return FileFeed(open_payment_file(args), args.sort, args.rate)
     try:
         return GeneratedFeed(args.seed, args.accounts, args.rate or RATE)
     except msgspec.ValidationError as error:
-        raise Failure(f"nothing can be generated so: {error}.") from error
+        raise Failure(f"payments cannot be generated with these flags: {error}.") from error

@@ -1,6 +1,6 @@
-"""The three faces of a run: a live screen for a terminal, plain lines for a pipe or a log, JSON lines for a program.
+"""The three displays of a run: a live screen for a terminal, lines for a pipe or a log, JSON lines for a program.
 
-A face is told nothing: it looks at the state at each `tick` and shows what has changed.
+A display reads the `RunState` at each `tick` and shows what has changed.
 """
 
 from __future__ import annotations
@@ -16,24 +16,26 @@ from rich.console import Console
 from rich.live import Live
 
 from fraudstream.board.lines import alert_line, summary_line, totals_line
-from fraudstream.board.run_state import Judged, RunState
+from fraudstream.board.run_state import JudgedAlert, RunState
 from fraudstream.board.screen import screen
 
 TICK_S: Final = 0.25
 SUMMARY_S: Final = 5.0
-ALERT_LINES_MAX: Final = 5  # at a tick: the past alone brings hundreds
+ALERT_LINES_MAX: Final = 5  # at a tick: the history has hundreds
 
 
 class Display(Protocol):
+    """Shows the state of a run."""
+
     def tick(self) -> None:
-        """Show what is new. Raises `BrokenPipeError` when nobody can see it any more."""
+        """Show what has changed. Raises `BrokenPipeError` when the reader of the output has gone."""
 
     def close(self) -> None:
-        """The run is over: show what it came to."""
+        """Show the totals at the end of the run."""
 
 
 class Screen:
-    """The board, drawn anew at each tick in the terminal's alternate screen."""
+    """The board, redrawn at each tick in the terminal's alternate screen."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
@@ -53,67 +55,67 @@ class Screen:
 
 
 class Lines:
-    """A line for an alert and for what goes wrong, a summary every few seconds."""
+    """A line for each alert and each notice, and a summary every few seconds."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._metrics_urls: dict[str, str] = {}
         self._phase = ""
         self._summary_at = time.monotonic() + SUMMARY_S
-        self._placed = False
+        self._endpoints_shown = False
 
     def tick(self) -> None:
         state, alerts = self._state, 0
         if state.phase != self._phase:
             self._phase = state.phase
-            _say(state.phase)
-        if state.places and not self._placed:
-            self._placed = True
-            for name, place in state.places.items():
-                _say(f"  {name}: {place}")
+            _print(state.phase)
+        if state.endpoints and not self._endpoints_shown:
+            self._endpoints_shown = True
+            for name, endpoint in state.endpoints.items():
+                _print(f"  {name}: {endpoint}")
         for process in state.processes:
             if process.metrics_url and self._metrics_urls.get(process.name) != process.metrics_url:
                 self._metrics_urls[process.name] = process.metrics_url
-                _say(f"  {process.name}: metrics at {process.metrics_url}/metrics")
+                _print(f"  {process.name}: metrics at {process.metrics_url}/metrics")
         while state.news:
             item = state.news.popleft()
             if isinstance(item, str):
-                _say(item)
+                _print(item)
             else:
                 alerts += 1
                 if alerts <= ALERT_LINES_MAX:
-                    _say(alert_line(item))
+                    _print(alert_line(item))
         if alerts > ALERT_LINES_MAX:
-            _say(f"... and {alerts - ALERT_LINES_MAX:,} alerts more")
+            _print(f"... and {alerts - ALERT_LINES_MAX:,} more alerts")
         if time.monotonic() >= self._summary_at:
             self._summary_at = time.monotonic() + SUMMARY_S
-            _say(summary_line(state))
+            _print(summary_line(state))
 
     def close(self) -> None:
         self.tick()
-        _say(f"total: {totals_line(self._state.totals())}")
+        _print(f"total: {totals_line(self._state.totals())}")
 
 
 class JsonLines:
-    """One object a line, its kind under `event`: phase, places, notice, alert, progress, totals."""
+    """One object a line, its kind under `event`: phase, endpoints, notice, alert, progress, totals."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._phase = ""
         self._progress_at = time.monotonic() + SUMMARY_S
-        self._placed = False
+        self._endpoints_shown = False
 
     def tick(self) -> None:
         state = self._state
         if state.phase != self._phase:
             self._phase = state.phase
             self._write("phase", phase=state.phase)
-        if state.places and not self._placed:
-            self._placed = True
-            self._write("places", **state.places)
+        if state.endpoints and not self._endpoints_shown:
+            self._endpoints_shown = True
+            self._write("endpoints", **state.endpoints)
         while state.news:
             item = state.news.popleft()
-            if isinstance(item, Judged):
+            if isinstance(item, JudgedAlert):
                 self._write("alert", alert=item.alert, truth=item.truth)
             else:
                 self._write("notice", sentence=item)
@@ -134,16 +136,17 @@ class JsonLines:
         self._write("totals", **msgspec.to_builtins(self._state.totals()))
 
     def _write(self, event: str, **content: Any) -> None:
-        _say(msgspec.json.encode({"event": event, **content}).decode())
+        _print(msgspec.json.encode({"event": event, **content}).decode())
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
+    """Write a line at once, also to a pipe."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def draw(state: RunState, file: Path, width: int = 120, height: int = 36) -> None:
-    """The board of this moment as an SVG picture."""
+    """Draw the board as it is now to an SVG file; `width` and `height` in characters."""
     console = Console(record=True, width=width, height=height, file=io.StringIO(), force_terminal=True)
     console.print(screen(state, width, height))
     console.save_svg(str(file), title="fraudstream up")

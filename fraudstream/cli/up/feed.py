@@ -1,8 +1,8 @@
-"""Where the payments of `fraudstream up` come from: the seeded generator, or a file by a mapping.
+"""The payments of `fraudstream up`: from the seeded generator, or from a file with a column mapping.
 
-Generated time runs faster than the clock, so that so few customers pay as often as the rate asks for and still behave
-as people do: with 10,000 accounts and 50 payments a second a day takes five minutes. It begins at a fixed moment (the
-same seed shows the same frauds), after some days of past, which are published as fast as they are judged.
+Generated time runs faster than the clock, so that few customers reach the requested rate and still behave like people:
+with 10,000 accounts and 50 payments a second a day takes five minutes. It begins at a fixed time (the same seed gives
+the same frauds), after some days of history, which are published as fast as they are decided.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
-from fraudstream.cli.up.in_flight_payments import WAITING_MAX, InFlightPayments
+from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
@@ -29,36 +29,37 @@ if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFile
 
 DAY_MS: Final = 86_400_000
-START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, as a working day begins
+START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, the start of a working day
 HISTORY_MS: Final = 4 * DAY_MS
 LABEL_DELAY_MS: Final = 2 * DAY_MS
 FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS
-FRAUD_SHARE: Final = 0.02  # more than in life, so that every typology comes within minutes
+FRAUD_SHARE: Final = 0.02  # more than in reality, so that every typology occurs within minutes
 RATE: Final = 50.0
 EVENTS_AT_ONCE: Final = 2_000
 
 
 class TrackedPublisher(EventPublisher):
-    """Tells the board and the flights of every payment that it publishes, and waits while too many are under way."""
+    """Reports every payment that it publishes to `state` and `in_flight`, and waits while too many are in flight."""
 
     def __init__(self, brokers: Brokers, topic: str, state: RunState, in_flight: InFlightPayments) -> None:
         super().__init__(brokers, topic)
-        self._state, self._flights = state, in_flight
-        self.whole = asyncio.Lock()  # held while events are handed over: cancel whoever publishes under it
+        self._state, self._in_flight_payments = state, in_flight
+        self.publishing = asyncio.Lock()  # held while events are sent: take it before cancelling the caller
 
     async def publish(self, events: Sequence[Payment | Label]) -> None:
-        await self._flights.until_fewer_than(WAITING_MAX)
+        """Publish events in order."""
+        await self._in_flight_payments.until_fewer_than(IN_FLIGHT_MAX)
         event_ids = [event.event_id for event in events if type(event) is Payment]
-        async with self.whole:
+        async with self.publishing:
             self._state.on_published(event_ids, len(event_ids))
-            self._flights.depart(event_ids)
+            self._in_flight_payments.published(event_ids)
             await super().publish(events)
 
 
 class GeneratedFeed:
-    """`rate`: payments a second on the clock, on the average of a day of generated time.
+    """Generated payments. `rate`: payments a second of the clock, on average over a day of generated time.
 
-    Raises `msgspec.ValidationError` for a plan that can't be.
+    Raises `msgspec.ValidationError` for values that the generator does not accept.
     """
 
     def __init__(self, seed: int, accounts: int, rate: float) -> None:
@@ -71,7 +72,7 @@ class GeneratedFeed:
         """Publish the past; once it is judged, each payment when its moment has come. Ends at the present."""
         state.phase = f"the past: {HISTORY_MS // DAY_MS} days of payments"
         history, live = _split(
-            _until_now(in_order(_fraud_labelled(stream(self.plan), state), LABEL_DELAY_MS)), START_MS
+            _until_now(in_order(_with_fraud_labels(stream(self.plan), state), LABEL_DELAY_MS)), START_MS
         )
         await publish_paced(publisher, history, Unpaced(), events_at_once=EVENTS_AT_ONCE)
         await publisher.flush()
@@ -82,15 +83,17 @@ class GeneratedFeed:
 
 
 class FileFeed:
-    """A file's payments in order, `rate` a second or as fast as they are judged, and its labels when they are due."""
+    """The payments of a file in order, `rate` a second or as fast as they are decided, and its labels when they are
+    due."""
 
     def __init__(self, file: PaymentFile, sort: bool, rate: float | None) -> None:
         self._file, self._sort, self._rate = file, sort, rate
         self.description = f"payments of {file.path}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
+        """Publish the whole file."""
         state.phase, in_flight.timed = f"live: {self.description}", True
-        sequence = in_order(_truth_told(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS)
+        sequence = in_order(_with_truth(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
         await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
 
@@ -123,8 +126,8 @@ def _part(piece: Events, first: int, last: int) -> Events:
     return Events(piece.events[first:last], piece.at_ms[first:last], piece.labels[first:last])
 
 
-def _fraud_labelled(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[LabelledPayments]:
-    """A bank hears of frauds; nobody reports that a payment was in order. The board knows the truth at once."""
+def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[LabelledPayments]:
+    """The batches with labels of frauds only, as nobody reports genuine payments; `state` learns the truth at once."""
     for batch in batches:
         pairs = zip(batch.payments, batch.typologies, strict=True)
         state.on_truth((p.event_id, p.account_id, typology) for p, typology in pairs if typology)
@@ -133,7 +136,8 @@ def _fraud_labelled(batches: Iterable[GeneratedBatch], state: RunState) -> Itera
         yield batch._replace(labels=labels)
 
 
-def _truth_told(batches: Iterable[LabelledPayments], state: RunState) -> Iterator[LabelledPayments]:
+def _with_truth(batches: Iterable[LabelledPayments], state: RunState) -> Iterator[LabelledPayments]:
+    """The batches as they are; `state` learns the frauds among them."""
     for batch in batches:
         if (batch.labels >= 0).any():
             pairs = zip(batch.payments, batch.labels.tolist(), strict=True)
@@ -142,7 +146,8 @@ def _truth_told(batches: Iterable[LabelledPayments], state: RunState) -> Iterato
 
 
 def _span(seconds: float) -> str:
-    """
+    """A duration with two digits.
+
     >>> _span(1), _span(144), _span(7200)
     ('1 s', '2.4 min', '2 h')
     """

@@ -1,4 +1,4 @@
-"""How our processes are: asks each for its readiness and its metrics, as a load balancer and Prometheus would."""
+"""Polls the readiness and the metrics of the child processes over HTTP, for the board."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from fraudstream.cli.child import Child
+from fraudstream.cli.command_process import CommandProcess
 
 INTERVAL_S: Final = 1.0
 ANSWER_S_MAX: Final = 2.0
 _PREFIX = "fraudstream_"
 
 
-async def watch(children: Sequence[Child]) -> None:
-    """Keep the board's word on each process up to date, until cancelled."""
+async def poll(processes: Sequence[CommandProcess]) -> None:
+    """Keep the `status` of each process up to date, until cancelled."""
     while True:
-        for child in children:
-            if child.process.status in ("starting", "ready"):
-                await _ask(child)
+        for process in processes:
+            if process.status.status in ("starting", "ready"):
+                await _poll_once(process)
         await asyncio.sleep(INTERVAL_S)
 
 
-async def _ask(child: Child) -> None:
-    url = child.process.metrics_url
+async def _poll_once(process: CommandProcess) -> None:
+    url = process.status.metrics_url
     if not url:
         return
-    born = child.started_at
+    started_at_s = process.child.started_at_s
     fault, values = await asyncio.to_thread(_answers, url)
-    if child.started_at != born or child.process.status not in ("starting", "ready"):
-        return  # it died meanwhile
-    child.process.status = "ready" if fault is None else "starting"
-    child.process.detail = fault if fault is not None else _in_words(values)
+    if process.child.started_at_s != started_at_s or process.status.status not in ("starting", "ready"):
+        return  # it has exited meanwhile
+    process.status.status = "ready" if fault is None else "starting"
+    process.status.detail = fault if fault is not None else _summary(values)
 
 
 def _answers(url: str) -> tuple[str | None, Mapping[str, float]]:
-    """Why it is not ready, if so, and its metrics by name, added up over their labels."""
+    """Why the process is not ready, None if it is; and its metrics by name, each summed over its labels."""
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=ANSWER_S_MAX):
             pass
@@ -51,7 +51,8 @@ def _answers(url: str) -> tuple[str | None, Mapping[str, float]]:
 
 
 def _sums(page: str) -> dict[str, float]:
-    """
+    """Our metrics on a page in Prometheus' text format, without prefix, each summed over its labels.
+
     >>> _sums('# HELP x\\nfraudstream_lag_records{partition="0"} 2.0\\nfraudstream_lag_records{partition="1"} 3.0\\n')
     {'lag_records': 5.0}
     """
@@ -63,10 +64,12 @@ def _sums(page: str) -> dict[str, float]:
     return dict(sums)
 
 
-def _in_words(values: Mapping[str, float]) -> str:
+def _summary(values: Mapping[str, float]) -> str:
+    """The metrics that the board shows of a worker, or of the case agent."""
+
     def count(name: str) -> str:
         return f"{values.get(name, 0):,.0f}"
 
     if "payments_total" in values:
-        return f"{count('payments_total')} judged, {count('state_rows')} accounts, lag {count('lag_records')}"
+        return f"{count('payments_total')} decided, {count('state_rows')} accounts, lag {count('lag_records')}"
     return f"{count('case_alerts_total')} alerts grouped, lag {count('lag_records')}"

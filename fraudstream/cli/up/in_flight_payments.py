@@ -1,6 +1,6 @@
-"""Payments on their way: published, not yet decided. Each decision finds its payment here, and so its latency.
+"""Payments in flight: published and not yet decided. A decision removes its payment here, which gives the latency.
 
-A decision whose payment is not here comes a second time, as after a worker's crash: it is no news.
+A decision whose payment is not in flight is a repeat, as after a worker's crash, and does not count.
 """
 
 from __future__ import annotations
@@ -11,49 +11,52 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-WAITING_MAX: Final = 50_000  # publishing waits beyond that, so that memory has a bound
+IN_FLIGHT_MAX: Final = 50_000  # beyond that publishing waits, so that RAM use is limited
 
 
 class InFlightPayments:
-    """`timed`: whether the latency of what departs now says something: not of the past, published in one go."""
+    """The payments in flight, by event id. `timed`: whether to measure the latency of payments published from now on;
+    that of history published at full speed says nothing."""
 
     def __init__(self) -> None:
         self.timed = False
-        self._departed: dict[str, float | None] = {}  # event_id: seconds of the monotonic clock, if timed
-        self._again: Counter[str] = Counter()  # ids published once more while they were here
+        self._published: dict[str, float | None] = {}  # event_id: monotonic time in seconds, None if not timed
+        self._repeated: Counter[str] = Counter()  # ids that were published again while in flight
         self._fewer = asyncio.Condition()
 
     def __len__(self) -> int:
-        return len(self._departed) + self._again.total()
+        return len(self._published) + self._repeated.total()
 
-    def depart(self, event_ids: Sequence[str]) -> None:
-        """These payments are handed to the broker now."""
-        at = time.monotonic() if self.timed else None
+    def published(self, event_ids: Sequence[str]) -> None:
+        """These payments are passed to the broker now."""
+        at_s = time.monotonic() if self.timed else None
         for event_id in event_ids:
-            if event_id in self._departed:
-                self._again[event_id] += 1
+            if event_id in self._published:
+                self._repeated[event_id] += 1
             else:
-                self._departed[event_id] = at
+                self._published[event_id] = at_s
 
-    async def arrive(self, event_ids: Sequence[str]) -> tuple[int, list[float]]:
-        """These decisions came: how many of them are news, and the latencies in ms of those that were timed."""
-        now = time.monotonic()
+    async def decided(self, event_ids: Sequence[str]) -> tuple[int, list[float]]:
+        """These payments were decided: how many of them were in flight, and the latencies in ms of those that are
+        timed."""
+        now_s = time.monotonic()
         count, latencies_ms = 0, []
         for event_id in event_ids:
-            if event_id not in self._departed:
+            if event_id not in self._published:
                 continue
             count += 1
-            if self._again[event_id] > 0:
-                self._again[event_id] -= 1
+            if self._repeated[event_id] > 0:
+                self._repeated[event_id] -= 1
                 continue
-            del self._again[event_id]
-            departed = self._departed.pop(event_id)
-            if departed is not None:
-                latencies_ms.append((now - departed) * 1000)
+            del self._repeated[event_id]
+            published_at_s = self._published.pop(event_id)
+            if published_at_s is not None:
+                latencies_ms.append((now_s - published_at_s) * 1000)
         async with self._fewer:
             self._fewer.notify_all()
         return count, latencies_ms
 
     async def until_fewer_than(self, count: int) -> None:
+        """Wait until fewer than `count` payments are in flight."""
         async with self._fewer:
             await self._fewer.wait_for(lambda: len(self) < count)

@@ -1,4 +1,4 @@
-"""What comes out of the run: reads decisions, alerts, cases and dead letters from their topics and tells the board."""
+"""Reads decisions, alerts, cases and dead letters from their topics for the board."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ RECORDS_MAX: Final = 5_000
 
 
 class _Event(msgspec.Struct):
-    """The part of a decision or a payment that is asked for here."""
+    """The part of a decision or a payment that is needed here."""
 
     event_id: str
 
 
 class Outputs:
-    """Reads every partition of the four topics from its start, without a group."""
+    """Reads every partition of the four topics from its start, without a consumer group.
+
+    `partitions`: how many each topic has. `state`: the board's; `in_flight`: payments that wait for their decision.
+    """
 
     def __init__(
         self, brokers: Brokers, topics: TopicsSettings, partitions: int, state: RunState, in_flight: InFlightPayments
@@ -36,7 +39,7 @@ class Outputs:
         self._brokers = brokers
         self._topics = topics
         self._partitions = partitions
-        self._state, self._flights = state, in_flight
+        self._state, self._in_flight = state, in_flight
         self._alert_ids: set[str] = set()
         self._decode_event = msgspec.json.Decoder(_Event).decode
         self._decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
@@ -44,7 +47,7 @@ class Outputs:
         self._decode_case = msgspec.json.Decoder(Case).decode
 
     async def read(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises aiokafka's errors."""
         topics = self._topics
         consumer = AIOKafkaConsumer(
             **self._brokers.options(),
@@ -59,44 +62,47 @@ class Outputs:
             consumer.assign(partitions)
             for partition in partitions:
                 consumer.seek(partition, 0)
-            offset_gaps, due = OffsetGaps(consumer), dict.fromkeys(partitions, 0)
+            offset_gaps, next_offset = OffsetGaps(consumer), dict.fromkeys(partitions, 0)
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for partition, found in fetched.items():
-                    records = offset_gaps.before(partition, due[partition], found)
-                    if not records:
-                        continue
-                    due[partition] = records[-1].offset + 1
-                    if partition.topic == topics.decisions:
-                        await self._on_decisions([record.value for record in records])
-                    elif partition.topic == topics.dead_letters:
-                        for record in records:
-                            await self._on_dead_letter(self._decode_dead_letter(record.value))
-                    elif partition.topic == topics.alerts:
-                        self._on_alerts([self._decode_alert(record.value) for record in records])
-                    else:
-                        for record in records:
-                            self._state.on_case(self._decode_case(record.value))
+                    if records := offset_gaps.contiguous(partition, next_offset[partition], found):
+                        next_offset[partition] = records[-1].offset + 1
+                        await self._on_values(partition.topic, [record.value for record in records])
         finally:
             await close(consumer)
 
+    async def _on_values(self, topic: str, values: Sequence[bytes]) -> None:
+        """Records of one topic."""
+        topics = self._topics
+        if topic == topics.decisions:
+            await self._on_decisions(values)
+        elif topic == topics.dead_letters:
+            for value in values:
+                await self._on_dead_letter(self._decode_dead_letter(value))
+        elif topic == topics.alerts:
+            self._on_alerts([self._decode_alert(value) for value in values])
+        else:
+            for value in values:
+                self._state.on_case(self._decode_case(value))
+
     async def _on_decisions(self, values: Sequence[bytes]) -> None:
         decode = self._decode_event
-        count, latencies_ms = await self._flights.arrive([decode(value).event_id for value in values])
+        count, latencies_ms = await self._in_flight.decided([decode(value).event_id for value in values])
         self._state.on_decided(count, latencies_ms)
 
     async def _on_dead_letter(self, letter: DeadLetter) -> None:
-        """A payment that could not be judged has arrived too. What is no payment of ours counts as it comes."""
+        """A dead letter of a payment is its answer, too: it counts once. Other dead letters all count."""
         try:
             event_id = self._decode_event(letter.value).event_id
         except msgspec.MsgspecError:
             self._state.dead_letters += 1
         else:
-            count, _ = await self._flights.arrive([event_id])
+            count, _ = await self._in_flight.decided([event_id])
             self._state.dead_letters += count
 
     def _on_alerts(self, alerts: Sequence[Alert]) -> None:
-        """An alert that comes again, as after a worker's crash, is no news."""
+        """Repeated alerts, as after a worker's crash, are dropped."""
         for alert in alerts:
             if alert.alert_id not in self._alert_ids:
                 self._alert_ids.add(alert.alert_id)

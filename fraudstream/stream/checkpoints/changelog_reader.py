@@ -1,54 +1,51 @@
-"""A partition of the changelog as it stands now, read from outside: by whoever saves it, or asks how far it is."""
+"""Reads a partition of the changelog from outside the worker: for an export, an import, or the last checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
-from fraudstream.kafka.closing import close
-from fraudstream.kafka.to_the_end import from_the_beginning, up_to
+from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.stream.settings import StreamSettings
 
-RECORDS_AT_ONCE = 20_000
+CHUNK_RECORDS: Final = 20_000
 
 
-class ChangelogReader(NamedTuple):
-    """Made by `changelog_reader`. Its methods raise `StalledError`."""
+class ChangelogReader:
+    """Reads the changelog of one stage, without records of unfinished transactions. Made by `changelog_reader`.
 
-    settings: StreamSettings
-    consumer: AIOKafkaConsumer
+    `settings`: of the stage. Its methods raise `StalledError` and aiokafka's errors.
+    """
+
+    def __init__(self, reader: TopicReader, settings: StreamSettings) -> None:
+        self.settings = settings
+        self._reader, self._topic = reader, settings.changelog_topic
 
     async def records(self, partition: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
-        """What the partition holds now, in its order and in pieces, without what belongs to no finished transaction."""
-        tp = TopicPartition(self.settings.changelog_topic, partition)
-        async for records in up_to(self.consumer, tp, await self.end(partition), RECORDS_AT_ONCE):
+        """The records that the partition holds now, in order, in chunks."""
+        async for records in self._reader.whole(self._topic, partition, chunk_records=CHUNK_RECORDS):
+            yield records
+
+    async def tail(self, partition: int, begin: int, end: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
+        """The records from offset `begin` to before `end`, in chunks."""
+        async for records in self._reader.forward(self._topic, partition, begin, end, chunk_records=CHUNK_RECORDS):
             yield records
 
     async def end(self, partition: int) -> int:
-        """The offset behind the last record that counts, or behind what follows it."""
-        tp = TopicPartition(self.settings.changelog_topic, partition)
-        if self.settings.checkpoint_mode == "transaction":
-            self.consumer.assign([tp])
-            self.consumer.seek(tp, 0)
-            return int((await self.consumer.end_offsets([tp]))[tp])
-        return await from_the_beginning(self.consumer, tp)
+        """The offset after the last record of the partition, transaction markers included."""
+        return (await self._reader.extent(self._topic, partition)).end
 
 
 @asynccontextmanager
 async def changelog_reader(settings: StreamSettings) -> AsyncIterator[ChangelogReader]:
-    consumer = AIOKafkaConsumer(
-        **settings.brokers.options(),
+    """A reader of the changelog of the stage that `settings` describe, closed when the block ends."""
+    async with TopicReader(
+        settings.brokers,
+        committed_only=settings.checkpoint_mode == "transaction",
+        fetch_wait_ms=settings.fetch_wait,
         client_id=f"{settings.app_id}-changelog-reader",
-        fetch_max_wait_ms=settings.fetch_wait,
-        isolation_level="read_committed" if settings.checkpoint_mode == "transaction" else "read_uncommitted",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    try:
-        await consumer.start()
-        yield ChangelogReader(settings, consumer)
-    finally:
-        await close(consumer)
+    ) as reader:
+        yield ChangelogReader(reader, settings)

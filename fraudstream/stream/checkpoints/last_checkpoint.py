@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.to_the_end import up_to
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
-from fraudstream.stream.checkpoints.changelog_reader import RECORDS_AT_ONCE, ChangelogReader, changelog_reader
+from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.control_log import NoTopicError
 from fraudstream.stream.settings import StreamSettings
 
@@ -35,12 +34,10 @@ async def records_behind(settings: StreamSettings, checkpoints: Mapping[int, Che
 
 
 async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None:
-    consumer, tp = reader.consumer, TopicPartition(reader.settings.changelog_topic, number)
     end, back = await reader.end(number), TAIL_RECORDS
     while True:
-        consumer.seek(tp, max(0, end - back))
         found: CheckpointRecord | None = None
-        async for records in up_to(consumer, tp, end, RECORDS_AT_ONCE):
+        async for records in reader.tail(number, max(0, end - back), end):
             for record in records:
                 if record.key == CHECKPOINT_KEY and record.value is not None:
                     found = decode_checkpoint(record.value)

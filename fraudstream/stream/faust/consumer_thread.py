@@ -115,7 +115,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         whole = {}
         for tp, batch in records.items():
             start = starts.get(tp)
-            if batch := batch if start is None else offset_gaps.before(tp, start, batch):
+            if batch := batch if start is None else offset_gaps.contiguous(tp, start, batch):
                 whole[tp] = batch
         return whole
 

@@ -18,7 +18,7 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.outage_logger import OutageLogger
-from fraudstream.kafka.permissions import denial, lacking
+from fraudstream.kafka.permissions import denial, missing_permissions
 from fraudstream.kafka.topic_metadata import Operation, topic_identity
 from fraudstream.stream.checkpoints.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.failure import PermanentFailure
@@ -45,7 +45,7 @@ class Cluster(NamedTuple):
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
     """Ask until a broker answers, then check what it has. Raises `PermanentFailure` where to ask again would change nothing."""
-    outage, retry_s = OutageLogger(settings.brokers, log, so=": trying on", at_once=True), RETRY_S_MIN
+    outage, retry_s = OutageLogger(settings.brokers, log, consequence=": retrying", at_once=True), RETRY_S_MIN
     while True:
         try:
             cluster = await look_once(settings)
@@ -55,7 +55,7 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise PermanentFailure(sentence) from error
             observer.on_brokers(answer=False)
-            outage.continues(error)
+            outage.failed(error)
         await asyncio.sleep(retry_s)
         retry_s = min(2 * retry_s, RETRY_S_MAX)
 
@@ -101,7 +101,7 @@ async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Clust
 
 
 async def _check_permissions(settings: StreamSettings) -> None:
-    sentence = await lacking(settings.brokers, _wanted(settings))
+    sentence = await missing_permissions(settings.brokers, _wanted(settings))
     if sentence is not None:
         raise PermanentFailure(sentence)
 

@@ -82,9 +82,9 @@ async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     first, second = FencedEmission(Brokers(kafka), group), FencedEmission(Brokers(kafka), group)
     await first.start()
     await second.start()
-    await first.take_over(0)
+    await first.acquire(0)
     await first.emit(0, [CaseRecord(topic, b"case", b"by the first")])
-    await second.take_over(0)
+    await second.acquire(0)
     with pytest.raises((KafkaError, TimeoutError)):
         await first.emit(0, [CaseRecord(topic, b"case", b"by the first, paused and awake again")])
     await second.emit(0, [CaseRecord(topic, b"case", b"by the second")])

@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from fraudstream.cases import case_log
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.record import Position, case_record
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Case
+from fraudstream.kafka.stall_detector import StalledError
 from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually
 from tests.unit.cases.events import alert
 
@@ -58,13 +58,10 @@ async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster)
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_does_not_answer_ends_the_reading(
-    kafka: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_topic_that_does_not_answer_ends_the_reading(kafka: str, redis_url: str) -> None:
     cluster = Cluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
-    monkeypatch.setattr(case_log, "STALLED_S", 0.5)
-    log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True)
-    with pytest.raises(TimeoutError, match="nothing came after 0"):
-        await log.restore(0, tell=lambda share: None)
-    with pytest.raises(TimeoutError):
+    log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True, limit_s=0.5)
+    with pytest.raises(StalledError, match="no answer from the brokers within 0.5 s"):
+        await log.restore(0, on_progress=lambda share: None)
+    with pytest.raises(StalledError):
         await log.end(0)

@@ -27,7 +27,10 @@ async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: 
     ):
         assert await ended(agent) == REFUSED
     said = (tmp_path / "log").read_text()
-    assert "has no transactions (it is no Apache Kafka). Set worker.checkpoint_mode=batch" in said.splitlines()[-1]
+    assert (
+        "does not support transactions (it is not Apache Kafka). Set worker.checkpoint_mode=batch"
+        in said.splitlines()[-1]
+    )
     assert "Traceback" not in said
 
 

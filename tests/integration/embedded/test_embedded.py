@@ -30,9 +30,9 @@ with embedded_broker() as broker, embedded_redis() as redis:
 
 WATCHED_PARENT = """
 import sys
-from fraudstream.embedded.child import serving
+from fraudstream.embedded.server import serving
 command = lambda port: [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
-with serving("web server", command, lambda connection: True, tether_mode="watch") as port:
+with serving("web server", command, lambda connection: True, parent_death_mode="watch") as port:
     print(f"127.0.0.1:{port}", flush=True)
     sys.stdin.read()
 """

@@ -108,7 +108,7 @@ async def test_rules_that_are_nowhere_to_be_had_are_said_in_a_sentence(world: Wo
     )
     code, said = await explain(world, "1" * 32)
     assert code == 1
-    assert "rule set 0000000000000000 judged this payment: it is neither on the topic" in said
+    assert "rule set 0000000000000000 decided this payment, but it is neither on the topic" in said
 
 
 async def explain_any(world: World, explain: Explain) -> Any:

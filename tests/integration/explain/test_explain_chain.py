@@ -121,7 +121,9 @@ async def test_a_payment_that_was_altered_on_its_way_is_told(chain: World, expla
     asked = await decided_again(chain, lambda value, packed: (value.replace(b'"EUR"', b'"USD"'), packed))
     code, said = await explain(chain, *asked)
     assert code == 1
-    assert "DIFFERS, as another payment stands there: it is not what this stage handed on" in " ".join(said.split())
+    assert "DIFFERS, as a different payment is at that offset: it was altered after this stage" in " ".join(
+        said.split()
+    )
     found = await explain.json(chain, *asked)
     assert handed_on(found) == [("account", None, []), ("device", None, []), ("merchant", False, [])]
 
@@ -168,7 +170,10 @@ async def test_stages_whose_log_is_gone_are_named_and_no_failure(chain: World, e
     words = " ".join(said.split())
     assert code == 0, said
     assert f"features of device: could not be checked, as there is no topic '{device}'" in words
-    assert "features of account: could not be checked, as the way there leads through the log of device" in words
+    assert (
+        "features of account: could not be checked, as the payment could not be traced through the log of device"
+        in words
+    )
 
 
 @pytest.mark.kafka

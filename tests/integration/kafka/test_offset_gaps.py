@@ -35,7 +35,7 @@ async def test_a_reader_that_keeps_up_passes_over_nothing(broker: str, unique_na
             offset_gaps = OffsetGaps(consumer)
             while len(offsets) < 2 * RECORDS:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
-                    offsets += [record.offset for record in offset_gaps.before(tp, len(offsets), records)]
+                    offsets += [record.offset for record in offset_gaps.contiguous(tp, len(offsets), records)]
         return offsets
 
     async with asyncio.timeout(90):

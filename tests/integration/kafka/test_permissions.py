@@ -32,7 +32,7 @@ async def bank(
 
 def says(user: str, acl: Acl) -> str:
     """How the sentence about a missing ACL begins; of a prefix, up to where it ends."""
-    return f"does not allow user '{user}' to {acl.operation} {acl.resource} '{acl.name.rstrip('*')}"
+    return f"user '{user}' is not authorized to {acl.operation} {acl.resource} '{acl.name.rstrip('*')}"
 
 
 async def test_every_part_works_with_the_permissions_that_the_runbook_lists(bank: Bank, tmp_path: Path) -> None:
@@ -116,5 +116,5 @@ async def test_topics_apply_names_the_permission_that_it_lacks(bank: Bank, opera
             await bank.delete_topic(lacking.name)
         done = bank.command("topics", "topics", "apply", *ONE_BROKER)
     assert done.returncode == 1
-    assert f"does not allow user 'topics' to {named} topic '{lacking.name}'" in done.stderr
+    assert f"user 'topics' is not authorized to {named} topic '{lacking.name}'" in done.stderr
     assert done.stderr.count("\n") == 1

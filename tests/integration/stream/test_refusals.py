@@ -90,7 +90,7 @@ async def test_a_broker_without_transactions_is_told_from_apache_kafka(world: Wo
         assert await worker.wait() == EXIT_CODE_REFUSED
         last = worker.log.read_text().splitlines()[-1]
         assert last.startswith("fraudstream: The broker at")
-        assert "has no transactions (it is no Apache Kafka). Set worker.checkpoint_mode=batch" in last
+        assert "does not support transactions (it is not Apache Kafka). Set worker.checkpoint_mode=batch" in last
         assert "Traceback" not in worker.log.read_text()
     finally:
         worker.kill()

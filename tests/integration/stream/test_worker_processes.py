@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from fraudstream.cli.child import Child
-from fraudstream.cli.worker_processes import end_when_unhealthy
+from fraudstream.cli.command_process import CommandProcess
+from fraudstream.cli.worker_processes import restart_when_unhealthy
 from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED
 from tests.integration.stream.world import WAIT_S, Process, World, assert_counted_once
 
@@ -36,7 +36,7 @@ async def test_a_worker_that_is_killed_is_started_again_and_counts_every_payment
         victim = children(supervisor)[0]
         os.kill(victim, signal.SIGKILL)
         await world.publish(range(200, 400))
-        await supervisor.says("was killed by SIGKILL, starts again in 0.5 s")
+        await supervisor.says("was killed by SIGKILL, restarting in 0.5 s")
         await world.decisions(400)
         assert_counted_once(await world.alerts(380), 400)
         started = children(supervisor)
@@ -64,7 +64,7 @@ async def test_a_refusal_ends_all_with_its_sentence(world: World) -> None:
     try:
         assert await supervisor.wait() == EXIT_CODE_REFUSED
         last = supervisor.log.read_text().splitlines()[-1]
-        assert re.match(r"fraudstream: worker \d can't go on: .* has no topic 'nowhere'\. Create the topics", last)
+        assert re.match(r"fraudstream: worker \d cannot run: .* has no topic 'nowhere'\. Create the topics", last)
     finally:
         supervisor.kill()
 
@@ -77,25 +77,26 @@ async def test_a_worker_that_does_not_end_in_time_is_killed_and_that_is_said(wor
         workers = children(supervisor)
         os.kill(workers[0], signal.SIGSTOP)
         await supervisor.stop(EXIT_CODE)
-        assert "was killed: it had not ended after 12 s" in supervisor.log.read_text()
+        assert "was killed: it was still running after 12 s" in supervisor.log.read_text()
         await gone(workers)
     finally:
         supervisor.kill()
 
 
 async def test_a_process_that_says_that_a_restart_would_help_is_started_again(tmp_path: Path) -> None:
-    child = Child("sick", ["tests.integration.stream.sick_process", str(tmp_path / "mark")], os.environ)
-    told: list[str] = []
+    reported: list[str] = []
+    command = ["tests.integration.stream.sick_process", str(tmp_path / "mark")]
+    process = CommandProcess("sick", command, os.environ, report=reported.append)
     urls = {""}
-    tasks = [asyncio.create_task(child.keep(told.append)), asyncio.create_task(end_when_unhealthy(child, 0.1, WAIT_S))]
+    tasks = [asyncio.create_task(process.run()), asyncio.create_task(restart_when_unhealthy(process, 0.1, WAIT_S))]
     try:
         async with asyncio.timeout(WAIT_S):
-            while len({*urls, child.process.metrics_url}) < 3:  # none, that of its first life, that of its second
-                urls.add(child.process.metrics_url)
+            while len({*urls, process.status.metrics_url}) < 3:  # none, that of its first life, that of its second
+                urls.add(process.status.metrics_url)
                 await asyncio.sleep(0.05)
-        assert told == ["sick was killed by SIGTERM, starts again in 0.5 s"]
+        assert reported == ["sick was killed by SIGTERM, restarting in 0.5 s"]
     finally:
-        await child.stop(WAIT_S)
+        await process.stop(WAIT_S)
         for task in tasks:
             task.cancel()
 
@@ -110,7 +111,7 @@ async def test_a_restart_within_the_session_moves_no_partition(kafka_world: Worl
         await all_judge(supervisor)
         before = taken(supervisor.log)
         os.kill(children(supervisor)[0], signal.SIGKILL)
-        await supervisor.says("starts again in")
+        await supervisor.says("restarting in")
         await kafka_world.publish(range(100))
         await kafka_world.decisions(100)
         after = taken(supervisor.log)

@@ -202,7 +202,7 @@ class World:
             limit = time.monotonic() + WAIT_S
             while True:
                 for tp, fetched in (await consumer.getmany(timeout_ms=100)).items():
-                    batch = fetched if self.kafka else offset_gaps.before(tp, due[tp], fetched)
+                    batch = fetched if self.kafka else offset_gaps.contiguous(tp, due[tp], fetched)
                     due[tp] = batch[-1].offset + 1 if batch else due[tp]
                     found += batch
                 if enough(found):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fraudstream.embedded.child import serving
+from fraudstream.embedded.server import serving
 
 ALERTS = Path(__file__).parents[3] / "deploy" / "prometheus" / "alerts.yml"
 SCRAPE_INTERVAL = "200ms"

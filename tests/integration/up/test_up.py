@@ -118,11 +118,11 @@ async def test_every_payment_is_decided_cases_reach_their_topic_and_nothing_is_l
     up: Callable[..., Up],
 ) -> None:
     run = up("--json", "--workers", "2")
-    places = run.until_event("places")
+    endpoints = run.until_event("endpoints")
     alert = run.until_event("alert")["alert"]
     assert alert["rules"][0]["message"]
 
-    case = await first_case(places["broker"])
+    case = await first_case(endpoints["broker"])
     assert case.alert_count >= 1
     family = run.family()
     assert len(family) >= 6, "the run, broker, Redis, two workers, the case agent"
@@ -144,7 +144,7 @@ def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: 
     run.until_event("alert")
     os.kill(run.child(" worker"), signal.SIGKILL)
     said = run.until_event("notice")
-    assert said["sentence"] == "worker 1 was killed by SIGKILL, starts again in 0.5 s"
+    assert said["sentence"] == "worker 1 was killed by SIGKILL, restarting in 0.5 s"
 
     before = run.until_event("progress")["decisions"]
     run.until(lambda event: event["event"] == "progress" and event["decisions"] > before)
@@ -159,14 +159,12 @@ def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     up: Callable[..., Up], process: str, name: str
 ) -> None:
     run = up("--json")
-    run.until_event("places")
+    run.until_event("endpoints")
     family = run.family()
     os.kill(run.child(process), signal.SIGKILL)
     code, err = run.rest()
     assert code == 1
-    assert err == (
-        f"fraudstream: the embedded {name} died, and with it all that it held in memory. Run fraudstream up again.\n"
-    )
+    assert err == (f"fraudstream: the embedded {name} died, and all its data with it. Run fraudstream up again.\n")
     assert alive(family) == set()
 
 
@@ -197,8 +195,8 @@ def test_two_runs_do_not_meet(up: Callable[..., Up]) -> None:
     runs = [up("--json"), up("--json")]
     addresses = set()
     for run in runs:
-        places = run.until_event("places")
-        addresses |= {places["broker"], places["redis"]}
+        endpoints = run.until_event("endpoints")
+        addresses |= {endpoints["broker"], endpoints["redis"]}
     assert len(addresses) == 4
     for run in runs:
         run.until_event("alert")

@@ -52,7 +52,7 @@ def case(number: int, version: int, alerts: int, status: str = "open") -> Case:
 def busy_state() -> RunState:
     state = RunState()
     state.phase, state.notice = "live: 1 s shows 4.8 min of payments", "worker 2 was killed by SIGKILL"
-    state.places = {"broker": "127.0.0.1:40001", "redis": "redis://127.0.0.1:40002/0", "topics": "payments " * 20}
+    state.endpoints = {"broker": "127.0.0.1:40001", "redis": "redis://127.0.0.1:40002/0", "topics": "payments " * 20}
     state.processes = [Process(f"worker {n}", "ready", "1,000 judged", "http://127.0.0.1:40003") for n in range(12)]
     state.on_truth([("e1", "acc-1", "card_testing")])
     state.on_published([f"e{n}" for n in range(300)], 300)

@@ -1,9 +1,9 @@
-"""Records that are not there yet are waited for, those that never come are passed. The consumer is a stand-in."""
+"""A record that is not readable yet is waited for, one that stays missing is skipped. The consumer is a stand-in."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
@@ -14,12 +14,12 @@ from fraudstream.kafka.offset_gaps import OffsetGaps
 TP = TopicPartition("alerts", 3)
 
 
-class Consumer:
+class FakeConsumer:
     def __init__(self) -> None:
-        self.sought: list[tuple[TopicPartition, int]] = []
+        self.seeks: list[tuple[TopicPartition, int]] = []
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
-        self.sought.append((tp, offset))
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.seeks.append((partition, offset))
 
 
 def records(*offsets: int) -> list[ConsumerRecord[bytes, bytes]]:
@@ -30,31 +30,33 @@ def offsets(found: Any) -> list[int]:
     return [record.offset for record in found]
 
 
-def of_a_consumer() -> tuple[OffsetGaps, list[tuple[TopicPartition, int]]]:
-    consumer = Consumer()
-    return OffsetGaps(cast(Any, consumer)), consumer.sought
+def gaps_of_a_consumer() -> tuple[OffsetGaps, list[tuple[TopicPartition, int]]]:
+    consumer = FakeConsumer()
+    return OffsetGaps(consumer), consumer.seeks
 
 
-def test_records_without_a_hole_pass() -> None:
-    found, sought = of_a_consumer()
-    assert offsets(found.before(TP, 7, records(7, 8, 9))) == [7, 8, 9]
-    assert offsets(found.before(TP, 9, records(7, 8, 9, 10))) == [7, 8, 9, 10]  # read from further back
-    assert sought == []
+def test_records_without_a_gap_pass() -> None:
+    gaps, seeks = gaps_of_a_consumer()
+    assert offsets(gaps.contiguous(TP, 7, records(7, 8, 9))) == [7, 8, 9]
+    assert offsets(gaps.contiguous(TP, 9, records(7, 8, 9, 10))) == [7, 8, 9, 10]  # fetched from an earlier offset
+    assert seeks == []
 
 
-def test_the_consumer_reads_again_from_a_hole_on() -> None:
-    found, sought = of_a_consumer()
-    assert offsets(found.before(TP, 7, records(7, 8, 11))) == [7, 8]
-    assert offsets(found.before(TP, 9, records(11, 12))) == []
-    assert offsets(found.before(TP, 9, records(9, 10, 11, 12))) == [9, 10, 11, 12]
-    assert sought == [(TP, 9), (TP, 9)]
+def test_the_consumer_is_sent_back_to_a_gap() -> None:
+    gaps, seeks = gaps_of_a_consumer()
+    assert offsets(gaps.contiguous(TP, 7, records(7, 8, 11))) == [7, 8]
+    assert offsets(gaps.contiguous(TP, 9, records(11, 12))) == []
+    assert offsets(gaps.contiguous(TP, 9, records(9, 10, 11, 12))) == [9, 10, 11, 12]
+    assert seeks == [(TP, 9), (TP, 9)]
 
 
-def test_what_never_comes_is_passed_and_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    found, sought = of_a_consumer()
-    assert offsets(found.before(TP, 7, records(9))) == []
-    monkeypatch.setattr(offset_gaps, "PATIENCE_S", -1.0)
+def test_a_gap_that_persists_is_skipped_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gaps, seeks = gaps_of_a_consumer()
+    assert offsets(gaps.contiguous(TP, 7, records(9))) == []
+    monkeypatch.setattr(offset_gaps, "GAP_WAIT_S", -1.0)
     with caplog.at_level(logging.WARNING):
-        assert offsets(found.before(TP, 7, records(9, 10, 12))) == [9, 10]
-    assert "alerts-3: the records 7 to 8 never came" in caplog.text
-    assert sought == [(TP, 7), (TP, 11)]
+        assert offsets(gaps.contiguous(TP, 7, records(9, 10, 12))) == [9, 10]
+    assert "alerts-3: records 7 to 8 are missing" in caplog.text
+    assert seeks == [(TP, 7), (TP, 11)]

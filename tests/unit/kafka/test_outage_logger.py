@@ -1,4 +1,4 @@
-"""Brokers that do not answer are told of every few seconds, and that they answer again once."""
+"""An outage is logged every few seconds, the recovery once. The clock is a stand-in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.outage_logger import OutageLogger
 
-log = logging.getLogger("fraudstream.tests.silence")
+log = logging.getLogger("fraudstream.tests.outage")
 
 
 class Clock:
@@ -24,37 +24,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_a_short_silence_is_worth_no_word(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    watched = OutageLogger(Brokers("b:1"), log)
+def test_a_short_outage_is_not_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    outage = OutageLogger(Brokers("b:1"), log)
     clock.now += 4
-    watched.continues(OSError("gone"))
-    watched.ends()
+    outage.failed(OSError("gone"))
+    outage.recovered()
     clock.now += 4
-    watched.continues(OSError("gone"))
-    assert told(caplog) == []
+    outage.failed(OSError("gone"))
+    assert messages(caplog) == []
 
 
-def test_a_long_one_is_told_every_few_seconds_and_its_end_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    watched = OutageLogger(Brokers("b:1"), log, so=": payments wait there")
+def test_a_long_outage_is_logged_every_few_seconds_and_its_end_once(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    outage = OutageLogger(Brokers("b:1"), log, consequence=": payments wait there")
     for _ in range(13):
         clock.now += 1
-        watched.continues(TimeoutError())
-    watched.ends()
-    watched.ends()
-    assert told(caplog) == [
-        "no broker answers at b:1, for 6 s now (no answer in time): payments wait there",
-        "no broker answers at b:1, for 12 s now (no answer in time): payments wait there",
+        outage.failed(TimeoutError())
+    outage.recovered()
+    outage.recovered()
+    assert messages(caplog) == [
+        "no broker answers at b:1, for 6 s now (request timed out): payments wait there",
+        "no broker answers at b:1, for 12 s now (request timed out): payments wait there",
         "the brokers answer again, after 13 s",
     ]
 
 
-def test_at_a_start_the_first_failure_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    watched = OutageLogger(Brokers("b:1"), log, so=": trying on", at_once=True)
-    watched.continues(OSError("refused"))
+def test_at_a_start_the_first_failure_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    outage = OutageLogger(Brokers("b:1"), log, consequence=": retrying", at_once=True)
+    outage.failed(OSError("refused"))
     clock.now += 1
-    watched.continues(OSError("refused"))
-    assert told(caplog) == ["no broker answers at b:1, for 0 s now (refused): trying on"]
+    outage.failed(OSError("refused"))
+    assert messages(caplog) == ["no broker answers at b:1, for 0 s now (refused): retrying"]

@@ -1,4 +1,4 @@
-"""When a reader gives up. The clock is a stand-in."""
+"""When a reader without progress fails. The clock is a stand-in."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def test_a_reader_that_gets_on_however_slowly_does_not_give_up(clock: SimpleNamespace) -> None:
-    progress = StallDetector("controls-0")
+def test_a_reader_with_progress_never_fails_however_slow_it_is(clock: SimpleNamespace) -> None:
+    stall = StallDetector("controls", 0)
     for position in range(10):
         clock.now += 59
-        progress.at(position)
+        stall.check(position)
 
 
-def test_a_reader_that_stands_still_gives_up_with_a_sentence(clock: SimpleNamespace) -> None:
-    progress = StallDetector("controls-0")
-    progress.at(7)
+def test_a_reader_without_progress_fails_with_a_sentence_and_its_facts(clock: SimpleNamespace) -> None:
+    stall = StallDetector("controls", 0)
+    stall.check(7)
     clock.now = 60.0
-    progress.at(7)
+    stall.check(7)
     clock.now = 61.0
-    with pytest.raises(StalledError, match="controls-0: nothing came from offset 7 on for 60 s") as stalled:
-        progress.at(7)
-    assert (in_words(stalled.value) or "").startswith("controls-0: nothing came")
+    with pytest.raises(StalledError, match="controls-0: no record from offset 7 on within 60 s") as stalled:
+        stall.check(7)
+    error = stalled.value
+    assert (error.topic, error.partition, error.position, error.seconds) == ("controls", 0, 7, 60.0)
+    assert (in_words(error) or "").startswith("controls-0: no record from offset 7 on")
 
 
-def test_a_reader_that_never_hears_of_the_end_gives_up(clock: SimpleNamespace) -> None:
-    progress = StallDetector("controls-0")
+def test_a_reader_that_never_learns_the_end_fails(clock: SimpleNamespace) -> None:
+    stall = StallDetector("controls", 0)
     clock.now = 61.0
-    with pytest.raises(StalledError, match="from its beginning on"):
-        progress.at(None)
+    with pytest.raises(StalledError, match="controls-0: no answer from the brokers within 60 s") as stalled:
+        stall.check(None)
+    assert stalled.value.position is None
