@@ -8,6 +8,7 @@ cases, and rejected when the group is behind it and the topic of cases, read to 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -115,20 +116,20 @@ async def act_on_case(
             raise MissingTopicError(settings.brokers.servers, topic)
     async with _answers(settings, case, partition) as answers:
         offset = await _publish(settings, partition, action)
-        if await answers.wait(action.action_id, offset, answer_s_max):
-            return CaseActionResult(action, answers.case)
-        if answers.handled:
-            raise _rejection(answers.case, action, other_open_case)
-    raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
+        match await answers.wait(action.action_id, offset, answer_s_max):
+            case True:
+                return CaseActionResult(action, answers.case)
+            case False:
+                raise _rejection(answers.case, action, other_open_case)
+            case None:
+                raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
 
 
 class _Answers:
-    """What the case agent publishes about one case from now on. `case`: the newest state seen; `handled`: whether the
-    agent's group has committed an offset behind the action."""
+    """What the case agent publishes about one case from now on. `case`: the newest state seen."""
 
     def __init__(self, settings: AgentSettings, consumer: AIOKafkaConsumer, case: Case, partition: int) -> None:
         self.case = case
-        self.handled = False
         self._consumer = consumer
         self._cases = TopicPartition(settings.cases_topic, partition)
         self._actions = TopicPartition(settings.case_actions_topic, partition)
@@ -137,21 +138,24 @@ class _Answers:
         """Begin at the end of the topic of cases."""
         self._consumer.seek(self._cases, await from_the_beginning(self._consumer, self._cases))
 
-    async def wait(self, action_id: str, offset: int, seconds: float) -> bool:
-        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` distinguishes a rejection
-        from a time-out."""
-        deadline = time.monotonic() + seconds
+    async def wait(self, action_id: str, offset: int, seconds: float) -> bool | None:
+        """Whether the action at `offset` was accepted; None if that is not known within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._answer(action_id, offset)
+        except TimeoutError:
+            return None
+
+    async def _answer(self, action_id: str, offset: int) -> bool:
         asked_at = 0.0
-        while (now := time.monotonic()) < deadline:
+        while True:
             fetched = await self._consumer.getmany(self._cases, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
             if self._accepted(fetched.get(self._cases, ()), action_id):
                 return True
-            if now - asked_at >= COMMITTED_POLL_S:
-                asked_at = now
+            if time.monotonic() - asked_at >= COMMITTED_POLL_S:
+                asked_at = time.monotonic()
                 if (await self._consumer.committed(self._actions) or 0) > offset:
-                    self.handled = True
                     return await self._accepted_before_end(action_id)
-        return False
 
     async def _accepted_before_end(self, action_id: str) -> bool:
         """The agent publishes the case before it commits, so by now the case is in the topic, if it changed."""
