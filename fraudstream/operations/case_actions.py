@@ -26,7 +26,6 @@ from fraudstream.contracts.case import Disposition
 from fraudstream.contracts.case_action import ActionName
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
-from fraudstream.kafka.to_the_end import from_the_beginning, up_to
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 
@@ -130,13 +129,20 @@ class _Answers:
 
     def __init__(self, settings: AgentSettings, consumer: AIOKafkaConsumer, case: Case, partition: int) -> None:
         self.case = case
+        self._committed_before = 0
         self._consumer = consumer
         self._cases = TopicPartition(settings.cases_topic, partition)
         self._actions = TopicPartition(settings.case_actions_topic, partition)
 
     async def start(self) -> None:
-        """Begin at the end of the topic of cases."""
-        self._consumer.seek(self._cases, await from_the_beginning(self._consumer, self._cases))
+        """Begin at the end of the topic of cases, or a little before it: only records with our action's id count.
+
+        Asks for the group's offset as well, so that a missing permission is found before anything is published.
+        """
+        self._consumer.assign([self._cases])
+        ends = await self._consumer.end_offsets([self._cases])
+        self._consumer.seek(self._cases, ends[self._cases])
+        self._committed_before = await self._committed()
 
     async def wait(self, action_id: str, offset: int, seconds: float) -> bool | None:
         """Whether the action at `offset` was accepted; None if that is not known within `seconds`."""
@@ -154,17 +160,29 @@ class _Answers:
                 return True
             if time.monotonic() - asked_at >= COMMITTED_POLL_S:
                 asked_at = time.monotonic()
-                if (await self._consumer.committed(self._actions) or 0) > offset:
+                if await self._is_handled(offset):
                     return await self._accepted_before_end(action_id)
+
+    async def _is_handled(self, offset: int) -> bool:
+        """Whether the agent's group is behind the action. An offset from before we published cannot be: it is left over
+        from a topic of this name that was deleted."""
+        committed = await self._committed()
+        return committed > offset and committed != self._committed_before
+
+    async def _committed(self) -> int:
+        return int(await self._consumer.committed(self._actions) or 0)
 
     async def _accepted_before_end(self, action_id: str) -> bool:
         """The agent publishes the case before it commits, so by now the case is in the topic, if it changed."""
         position = await self._consumer.position(self._cases)
-        end = await from_the_beginning(self._consumer, self._cases)
+        self._consumer.assign([self._cases])  # forgets the end that an earlier fetch reported
         self._consumer.seek(self._cases, position)
-        async for records in up_to(self._consumer, self._cases, end, RECORDS_AT_ONCE):
-            if self._accepted(records, action_id):
+        end: int | None = None
+        while end is None or position < end:
+            fetched = await self._consumer.getmany(self._cases, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            if self._accepted(fetched.get(self._cases, ()), action_id):
                 return True
+            position, end = await self._consumer.position(self._cases), self._consumer.highwater(self._cases)
         return False
 
     def _accepted(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
@@ -175,7 +193,8 @@ class _Answers:
                 held, _ = held_of(record.value, record.headers)
             except (msgspec.MsgspecError, KeyError):
                 continue  # not a record of the agent's
-            self.case = held.case
+            if held.case.version >= self.case.version:  # reading may have begun before the state that we know
+                self.case = held.case
             if action_id in held.memo.actions:
                 return True
         return False

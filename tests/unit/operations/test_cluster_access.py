@@ -6,7 +6,6 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.stall_detector import StalledError
 from fraudstream.operations.cluster_access import Reason, cluster_error, on_cluster
 
 NOBODY = Brokers("127.0.0.1:1")
@@ -18,7 +17,7 @@ NOBODY = Brokers("127.0.0.1:1")
         (KafkaConnectionError(), "unreachable", "no broker answers at 127.0.0.1:1"),
         (TopicAuthorizationFailedError("payments"), "not_allowed", "does not allow an anonymous client to WRITE topic"),
         (TimeoutError(), "no_answer", "no answer within the time limit"),
-        (StalledError("payments-0: nothing came."), "no_answer", "payments-0: nothing came."),
+        (TimeoutError("payments-0: nothing came."), "no_answer", "payments-0: nothing came."),
         (KafkaTimeoutError(), "refused", "127.0.0.1:1: KafkaTimeoutError"),
     ],
 )
