@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.chaos.fault_points import Orders
+from fraudstream.supervision.exit_codes import REFUSED
 from fraudstream.supervision.parent_death import with_parent_death_signal
 
 RESTART_S: Final = 0.5
@@ -22,7 +23,6 @@ POLL_S: Final = 0.02
 STOP_S: Final = 60.0
 STARTS_MAX: Final = 60  # of one process: more is a loop of crashes
 LOG_SHOWN_BYTES: Final = 4_000
-REFUSED: Final = 78
 
 
 class Exit(NamedTuple):

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudstream.contracts.currency import EXPONENTS
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.generator.places import HOMES, HOURS, HOURS_WEIGHT, PRICE_LEVEL, TOWNS, TRADES
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-MONTH_MS = int(30.4375 * 86_400_000)
+MONTH_MS = int(30.4375 * UNITS_MS["d"])
 SLEEPING_SHARE, BUSINESS_SHARE = 0.01, 0.02
 PAYEES_KNOWN = 4
 TERMINALS = 3  # of a merchant

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fraudstream.contracts import Payment, amount_text
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS, TRADES
 from fraudstream.generator.population import TERMINALS, Population
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+MINUTE_MS, HOUR_MS, DAY_MS = UNITS_MS["m"], UNITS_MS["h"], UNITS_MS["d"]
 
 
 class Row(NamedTuple):

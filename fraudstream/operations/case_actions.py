@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -26,13 +25,12 @@ from fraudstream.contracts.case import Disposition
 from fraudstream.contracts.case_action import ActionName
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
-from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 
 ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds, and commits every two seconds
 POLL_S: Final = 0.2
-FETCH_WAIT_MS_MAX: Final = 50
 
 
 class CaseActionResult(NamedTuple):
@@ -115,56 +113,73 @@ async def act_on_case(
             raise MissingTopicError(settings.brokers.servers, topic)
     async with _answers(settings, case, partition) as answers:
         offset = await _publish(settings, partition, action)
-        if await answers.wait(action.action_id, offset, answer_s_max):
-            return CaseActionResult(action, answers.case)
-        if answers.handled:
-            raise _rejection(answers.case, action, other_open_case)
-    raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
+        match await answers.wait(action.action_id, offset, answer_s_max):
+            case True:
+                return CaseActionResult(action, answers.case)
+            case False:
+                raise _rejection(answers.case, action, other_open_case)
+            case None:
+                raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
 
 
 class _Answers:
-    """The case agent's records about one case from now on. `case`: the newest state seen; `handled`: whether the
-    agent's group has committed an offset behind the action."""
+    """What the case agent publishes about one case from now on. `case`: the newest state seen."""
 
     def __init__(
         self, settings: AgentSettings, reader: TopicReader, group: AIOKafkaConsumer, case: Case, partition: int
     ) -> None:
         self.case = case
-        self.handled = False
         self._topic, self._partition = settings.cases_topic, partition
         self._actions = TopicPartition(settings.case_actions_topic, partition)
         self._reader, self._group = reader, group
-        self._position = 0
+        self._position = self._committed_before = 0
 
     async def start(self) -> None:
-        """Begin at the end of the topic of cases."""
-        self._position = (await self._reader.extent(self._topic, self._partition)).end
+        """Begin at the end of the topic of cases.
 
-    async def wait(self, action_id: str, offset: int, seconds: float) -> bool:
-        """Whether the action at `offset` was accepted within `seconds`; if not, `handled` tells a rejection from a
-        time-out."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            # The agent publishes the case before it commits: read after asking, the topic has the case if it changed.
-            handled = (await self._group.committed(self._actions) or 0) > offset
-            if await self._accepted(action_id):
+        Asks for the group's offset as well, so that a missing permission is found before anything is published.
+        """
+        self._position = (await self._reader.extent(self._topic, self._partition)).end
+        self._committed_before = await self._committed()
+
+    async def wait(self, action_id: str, offset: int, seconds: float) -> bool | None:
+        """Whether the action at `offset` was accepted; None if that is not known within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._answer(action_id, offset)
+        except TimeoutError:
+            return None
+
+    async def _answer(self, action_id: str, offset: int) -> bool:
+        while True:
+            # The agent publishes the case before it commits. So once it has committed, the case is in the topic, if it
+            # changed: ask for the commit first, then read.
+            handled = await self._is_handled(offset)
+            if await self._accepted_by_now(action_id):
                 return True
             if handled:
-                self.handled = True
                 return False
             await asyncio.sleep(POLL_S)
-        return False
 
-    async def _accepted(self, action_id: str) -> bool:
-        """Whether a record of the case with this action is on the topic, read from where the last call ended."""
+    async def _is_handled(self, offset: int) -> bool:
+        """Whether the agent's group is behind the action. An offset from before we published cannot be: it is left over
+        from a topic of this name that was deleted."""
+        committed = await self._committed()
+        return committed > offset and committed != self._committed_before
+
+    async def _committed(self) -> int:
+        return int(await self._group.committed(self._actions) or 0)
+
+    async def _accepted_by_now(self, action_id: str) -> bool:
+        """Whether the topic holds a record of the case with this action; read from where the last call ended."""
         end = (await self._reader.extent(self._topic, self._partition)).end
         begin, self._position = self._position, max(self._position, end)
         accepted = False
         async for records in self._reader.forward(self._topic, self._partition, begin, end):
-            accepted |= self._read(records, action_id)
+            accepted |= self._accepted(records, action_id)
         return accepted
 
-    def _read(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
+    def _accepted(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
         for record in records:
             if record.value is None or record.key != self.case.case_id.encode():
                 continue
@@ -172,7 +187,8 @@ class _Answers:
                 held, _ = held_of(record.value, record.headers)
             except (msgspec.MsgspecError, KeyError):
                 continue  # not a record of the agent's
-            self.case = held.case
+            if held.case.version >= self.case.version:  # reading may have begun before the state that we know
+                self.case = held.case
             if action_id in held.memo.actions:
                 return True
         return False
@@ -180,15 +196,12 @@ class _Answers:
 
 @asynccontextmanager
 async def _answers(settings: AgentSettings, case: Case, partition: int) -> AsyncIterator[_Answers]:
-    # A consumer of the agent's group to ask for its offsets; it is assigned nothing, so it does not join the group.
+    # A consumer of the agent's group, to ask for its offsets. It is assigned nothing, so it does not join the group.
     group = AIOKafkaConsumer(**settings.brokers.options(), group_id=settings.group, enable_auto_commit=False)
+    fetch_wait_ms = min(settings.fetch_wait_ms, FETCH_WAIT_MS)
     try:
         await group.start()
-        async with TopicReader(
-            settings.brokers,
-            committed_only=settings.fenced,
-            fetch_wait_ms=min(settings.fetch_wait_ms, FETCH_WAIT_MS_MAX),
-        ) as reader:
+        async with TopicReader(settings.brokers, committed_only=settings.fenced, fetch_wait_ms=fetch_wait_ms) as reader:
             answers = _Answers(settings, reader, group, case, partition)
             await answers.start()
             yield answers

@@ -19,6 +19,7 @@ from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
+from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
@@ -28,8 +29,8 @@ from fraudstream.operations.paced_publisher import EventTime, FixedRate, Unpaced
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFile
 
-DAY_MS: Final = 86_400_000
-START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, the start of a working day
+DAY_MS: Final = UNITS_MS["d"]
+START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, as a working day begins
 HISTORY_MS: Final = 4 * DAY_MS
 LABEL_DELAY_MS: Final = 2 * DAY_MS
 FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS

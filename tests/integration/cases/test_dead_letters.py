@@ -80,9 +80,7 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(world: World
     assert log[3].headers == (TRACE, replayed_from)
 
 
-async def test_a_command_corrects_all_letters_of_a_reason_and_those_it_fails_on_are_named(
-    world: World, cli: Cli
-) -> None:
+async def test_a_command_corrects_all_letters_of_a_reason_and_its_failures_are_named(world: World, cli: Cli) -> None:
     async with world.worker():
         await world.publish_records((b"a1", payment(n, "a1", currency="EUO" if n else "XXQ")) for n in range(4))
         await world.dead_letters(4)
@@ -121,9 +119,7 @@ async def test_a_record_that_still_cannot_be_decided_becomes_a_letter_again_and_
     assert [name for name, _ in letters[-1].headers] == [REPLAYED_FROM]
 
 
-async def test_a_letter_is_shown_in_full_and_sends_no_control_characters_to_the_terminal(
-    world: World, cli: Cli
-) -> None:
+async def test_a_letter_is_shown_in_full_and_without_control_characters(world: World, cli: Cli) -> None:
     async with world.worker():
         await world.publish_records([(b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE])
         await world.dead_letters(2)

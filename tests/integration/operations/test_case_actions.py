@@ -116,7 +116,7 @@ async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
 
     assert code == 1
     assert out == (
-        f"fraudstream: The case agent rejected 'claim': case {case_id} is claimed by ann: it must be released first.\n"
+        f"fraudstream: The case agent rejected 'claim': case {case_id} is claimed by ann: release it first.\n"
     )
     assert [case.assignee for case in events] == [None, "ann"]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.cases import view
+from fraudstream.cases.grouping import opened
 from fraudstream.cases.view import CaseView
 from fraudstream.cli.main import main
 from fraudstream.kafka import Brokers, connection_diagnosis
@@ -92,15 +94,13 @@ def test_a_command_ends_in_one_sentence(
 @asynccontextmanager
 async def case_in_view(redis_url: str) -> AsyncIterator[str]:
     """The id of a case in the view that the command line reads."""
-    from fraudstream.cases.grouping import opened
-
-    view, case = CaseView(redis_url), opened(alert("a1", "acc-silent"))
-    await view.put(0, [case])
+    case_view, case = CaseView(redis_url), opened(alert("a1", "acc-silent"))
+    await case_view.put(0, [case])
     try:
         yield case.case_id
     finally:
-        await view.clear()
-        await view.close()
+        await case_view.clear()
+        await case_view.close()
 
 
 async def test_a_case_is_shown_without_its_reasons(
@@ -122,6 +122,17 @@ async def test_an_action_on_a_case_ends_in_one_sentence(
         assert await asyncio.to_thread(main, ["cases", "claim", case_id, *flags]) == 1
     error = capfd.readouterr().err
     assert error.startswith("fraudstream: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "case-1"), ("claim", "case-1", "--as", "ann")], ids=" ".join)
+def test_a_silent_redis_is_one_sentence_too(
+    command: tuple[str, ...], silent_broker: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(view, "SOCKET_TIMEOUT_S", LIMIT_S)
+    assert main(["cases", *command, "--redis-url", f"redis://{silent_broker}/0"]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("fraudstream: the view cannot be read: ")
     assert error.count("\n") == 1
 
 
