@@ -1,11 +1,12 @@
-"""The events that cross a topic. Each struct says what its fields mean; `topics/` says the same to other languages.
+"""The events published on Kafka topics, as msgspec structs. `topics/schemas/` holds the same contracts as JSON Schemas.
 
-Evolution: a new field has a default, a field never changes its type or meaning, unknown fields are ignored. So an old
-reader takes new events and a new reader takes old ones; `tests/unit/contracts/stored/` holds events of every past
-version to prove it.
+Schema evolution: a new field has a default, a field never changes its type or meaning, and unknown fields are ignored.
+Old readers therefore accept new events and new readers accept old ones. `tests/unit/contracts/stored/` holds an event
+of every released version to prove it.
 
-A decoder checks what a struct's types say. Two things it cannot say cheaply are checked by whoever decodes: control
-characters in identifiers (`control_character_path`), and a currency and its decimals (`EXPONENTS`).
+The decoder validates everything that the field types express. Two checks would be too slow there and are the
+caller's: control characters in identifiers (`control_character_path`), and the currency code and its number of
+decimals (`EXPONENTS`).
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart

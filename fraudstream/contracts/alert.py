@@ -1,4 +1,4 @@
-"""An alert: a verdict worth a person's time, on the `alerts` topic, keyed by `account_id`, with its own explanation."""
+"""An alert: a verdict that a person should review, with its explanation; topic `alerts`, keyed by `account_id`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fraudstream.contracts.payment import Payment
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One comparison of a rule that fired: `left operator right`, as written, with the values that were found.
+    """One comparison of a rule that fired: `left operator right` as written in the rule, with the evaluated values.
 
     `value` and `threshold` are plain text (decimal amounts with their currency, durations such as '2h', numbers).
-    `margin` says how far the value lies beyond the threshold as a share of the threshold; absent where that means
-    nothing (text, or a threshold of zero).
+    `margin`: distance of the value from the threshold, as a share of the threshold; absent for text and for a
+    threshold of zero.
     """
 
     left: str
@@ -27,7 +27,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rule that fired: its name (`typology/name`), its permanent id, and its message with the values filled in.
 
-    `shadow`: the rule is on trial; it is shown here but had no part in the outcome.
+    `shadow`: the rule has status `shadow`; it is reported but did not affect the outcome.
     """
 
     rule: str
@@ -41,7 +41,10 @@ class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One addend of the score: `points` of at most `points_max`, from `value` against this account's `normal`."""
+    """One term of the score: `points` of at most `points_max`.
+
+    `value`: what was observed. `normal`: the usual value of this account. Both are plain text.
+    """
 
     part: str
     points: float
@@ -51,9 +54,10 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A feature used by the verdict. `window_error`: the worst error of its window, if it was not answered exactly.
+    """A feature used by the verdict.
 
-    `warming`: how much of its window the memory has seen ('5 of 30 days'), if not all: the log's beginning was gone.
+    `window_error`: error bound of its window, absent if the value is exact. `warming`: how much of its window the state
+    covers ('5 of 30 days'), absent if all of it; a state is incomplete when the start of the log had been deleted.
     """
 
     feature: str
@@ -63,10 +67,11 @@ class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A payment's verdict with its reasons: the rules that fired, the addends of the score, the features behind them.
+    """The verdict on a payment with its reasons: rules that fired, terms of the score, features that they used.
 
-    `alert_id` is a digest of event, stage and rule set: an alert that comes twice has the same id. `verdict_digest` is
-    one of the verdict itself: the same id always brings the same digest. `rule_set`: digest of the rules that judged.
+    `alert_id`: digest of event, stage and rule set, so a duplicate of an alert has the same id. `verdict_digest`:
+    digest of the verdict; alerts with the same id have the same digest. `rule_set`: digest of the rule set evaluated.
+    `late`: see `Decision`.
     """
 
     alert_id: str

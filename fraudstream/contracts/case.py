@@ -1,6 +1,6 @@
-"""A case: alerts of one account worked as one, on the compacted topic `cases`, keyed by `case_id`.
+"""A case: alerts of one account that are worked together; compacted topic `cases`, keyed by `case_id`.
 
-The newest record of a case is the whole case.
+The newest record of a case holds its complete state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Disposition = Literal["fraud", "genuine", "inconclusive"]
 
 
 class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The line a case keeps for each of its alerts; the whole alert stands on the `alerts` topic under `alert_id`."""
+    """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`."""
 
     alert_id: str
     event_id: Identifier
@@ -29,11 +29,11 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The whole state of a case. `version` counts its changes from 1.
+    """The complete state of a case. `version` counts its changes from 1.
 
-    Times are event times, ms since the epoch, UTC; the first alert's opens the case. `alerts` keeps the newest 200 in
-    order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, decimal strings. `disposition`: how it
-    closed.
+    Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert. `alerts` keeps
+    the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, as decimal strings.
+    `disposition`: how the case closed.
     """
 
     case_id: str

@@ -1,6 +1,7 @@
 """A case action: what an analyst did to a case, on the topic `case-actions`.
 
-Keyed by `account_id`, and sent to the partition of `cases` where its case stands: there it meets the account's alerts.
+Keyed by `account_id` and published to the partition number of `cases` that holds the case, so that one processor
+receives both the actions and the alerts of an account.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ActionName = Literal["claim", "release", "note", "close", "reopen"]
 
 
 class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`action_id` makes a repeat harmless. `close` requires a `disposition`, `note` a `note`."""
+    """`action_id`: idempotency key. Action `close` requires `disposition`, action `note` requires `note`."""
 
     action_id: Identifier
     case_id: Identifier

@@ -1,4 +1,4 @@
-"""Control characters in identifiers: refused, as identifiers become Kafka keys, file columns and lines of a log."""
+"""Control characters in identifiers: rejected, because identifiers become Kafka keys, file columns and log lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def control_character_path(event: msgspec.Struct) -> str | None:
-    """The path of the first text field of `event` that holds a control character (below U+0020), or None.
+    """JSON path of the first text field of `event` that contains a control character (below U+0020), or None.
 
-    Free text and attributes may hold them. JSON writes them as escapes only, so a decoder asks for the few records
-    whose bytes hold a backslash, and pays nothing for the others.
+    Free text and attributes may contain them. JSON can only write them as escapes, so a decoder needs this check only
+    for records whose bytes contain a backslash.
 
     >>> from fraudstream.contracts import Payment
     >>> payment = Payment("e-1", 0, "acc\\n1", "1.00", "EUR", "debit")

@@ -1,10 +1,10 @@
-"""ISO 4217: how many decimals each currency has, and exact amounts in its minor units."""
+"""ISO 4217: the number of decimals of each currency, and conversion of minor units to decimal text."""
 
 from __future__ import annotations
 
-AMOUNT_MINOR_MAX = 10**15  # 512 of them still sum within int64, with room
+AMOUNT_MINOR_MAX = 10**15  # a sum of 512 of them fits int64
 
-# Source: ISO 4217:2015 table A.1 as amended to 2025 (maintained by SIX). Everything not listed apart has two decimals.
+# Source: ISO 4217:2015 table A.1 as amended to 2025 (maintained by SIX). Currencies in `_TWO` have two decimals.
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 _FOUR = "CLF UYW"
@@ -23,7 +23,7 @@ EXPONENTS: dict[str, int] = {
 
 
 def amount_text(amount_minor: int, currency: str) -> str:
-    """The decimal string of an amount in minor units, with all the decimals of its currency.
+    """The decimal string of an amount in minor units, with all the decimals of its currency. `KeyError` if unknown.
 
     >>> amount_text(1250, "EUR"), amount_text(1250, "JPY"), amount_text(-5, "KWD")
     ('12.50', '1250', '-0.005')

@@ -1,4 +1,4 @@
-"""A dead letter: a record that could not be judged, with the reason and its bytes, on the topic `dead-letters`."""
+"""A dead letter: a record that could not be processed, with the reason and its bytes; topic `dead-letters`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import msgspec
 
 VALUE_BYTES_KEPT: Final = 512 * 1024
 KEY_BYTES_KEPT: Final = 4 * 1024
-HEADERS_BYTES_KEPT: Final = 32 * 1024  # with base64 all three still fit one record of Kafka's default size
+HEADERS_BYTES_KEPT: Final = 32 * 1024  # base64-encoded, all three fit in a record of Kafka's default maximum size
 
 ReasonCode = Literal[
-    "not_json",  # the bytes are no JSON text, or no UTF-8
+    "not_json",  # the bytes are not valid JSON or not valid UTF-8
     "invalid",  # a field is missing, of the wrong type or out of its range
     "amount",  # not a decimal amount of its currency
     "currency",  # not in ISO 4217
-    "occurred_at",  # outside 1970 to 2199, or in seconds
-    "too_far_ahead",  # occurred_at lies further after the time of publication than clocks may differ
-    "too_large",  # longer than a record may be
-    "key",  # the record's key is not its account_id
-    "control",  # a rule-set switch or list entry that can't be read, or names a rule set that can't be used
+    "occurred_at",  # outside 1970 to 2199, or given in seconds
+    "too_far_ahead",  # occurred_at is later than the time of publication by more than the tolerated clock skew
+    "too_large",  # larger than the maximum record size
+    "key",  # the record key differs from account_id
+    "control",  # a rule-set switch or list entry that can't be decoded, or names a rule set that can't be used
 ]
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`reason` for machines, `sentence` for people, `path` to the fault (`$.amount`).
+    """`reason`: code for programs; `sentence`: explanation for people; `path`: JSON path of the fault (`$.amount`).
 
     `value`, `key` and header values are the original bytes (base64 in JSON). `topic`, `partition`, `offset` and
-    `timestamp_ms` say where the record stood. `value_bytes`: its length; a `value` longer than 512 KiB is cut there
-    (the whole record still stands at its position).
+    `timestamp_ms` identify the original record. `value_bytes`: length of the original value; a `value` longer than
+    512 KiB is truncated here (the complete record is still in the log at its offset).
     """
 
     reason: ReasonCode
@@ -47,23 +47,35 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(Protocol):
-    """What a dead letter is made of; aiokafka's `ConsumerRecord` fits."""
+    """The record that a dead letter is made from; aiokafka's `ConsumerRecord` satisfies it."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Position in its partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Kafka's record timestamp, ms since the epoch, UTC."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """The record key, as published."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The record value, as published; None for a tombstone."""
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Name and value of each header, in order."""
 
 
 def dead_letter(record: Record, topic: str, partition: int, reason: ReasonCode, sentence: str, path: str) -> DeadLetter:
-    """The dead letter of a record, and where that stands. Keys longer than 4 KiB are cut and headers over 32 KiB in all
-    left out, and the sentence says so."""
+    """The dead letter for `record` of `topic` and `partition`.
+
+    A value longer than 512 KiB is truncated. A key longer than 4 KiB is truncated and headers of more than 32 KiB in
+    total are omitted; `sentence` then says so.
+    """
     value, key = record.value or b"", record.key
     headers = tuple((name, value or b"") for name, value in record.headers)
     if key is not None and len(key) > KEY_BYTES_KEPT:

@@ -1,4 +1,4 @@
-"""A decision: what the payment system hears about one payment, on the `decisions` topic, keyed by `account_id`."""
+"""A decision: the answer to the payment system about one payment; topic `decisions`, keyed by `account_id`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from fraudstream.contracts.fields import Identifier, Outcome
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """The outcome for one payment and the names of what led to it; the whole explanation is in its alert, if any.
+    """The outcome for one payment and the names of the rules that fired; its alert, if any, holds the explanation.
 
-    `score` is in [0, 1] with four decimals. `rules` names the live rules that fired, `shadow_rules` those on trial.
-    `rule_set`: digest of the rules that judged. `repeat`: this `event_id` was decided before and this is that first
-    verdict again. `late`: the payment came after newer ones had pushed its time out of the account's memory; it was
-    judged, but not remembered. `altered`: this repeat is not what was decided: its amount, currency or time, or a field
-    that features of the account look at, is another.
+    `score` is in [0, 1] with four decimals. `rules`: the live rules that fired; `shadow_rules`: the shadow rules that
+    fired. `rule_set`: digest of the rule set evaluated. `repeat`: this `event_id` was decided before, and this is the
+    first verdict again. `late`: the payment is older than everything the account's state still covers; it was
+    evaluated but did not update the state. `altered`: a repeat whose content differs from the payment decided first in
+    amount, currency, time or a field that the account's features read.
     """
 
     event_id: Identifier

@@ -1,4 +1,4 @@
-"""The narrow types that the contracts share: identifiers, codes, amounts and moments as they stand in JSON."""
+"""The constrained field types of the contracts: identifiers, codes, amounts and times, as written in JSON."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ __all__ = [
     "Text",
 ]
 
-# No control characters: identifiers become Kafka keys, file columns and lines of a log. The pattern stands in the
-# schema alone: at 300 ns a field msgspec's own check would cost more than all the decoding (`control_character_path`).
+# No control characters: identifiers become Kafka keys, file columns and log lines. The pattern is in the JSON Schema
+# only: msgspec's own check takes 300 ns a field, more than all the decoding (see `control_character_path`).
 Identifier = Annotated[
     str,
     Meta(
@@ -84,7 +84,7 @@ Attributes = Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)],
         Annotated[str, Meta(max_length=1024)] | int | float | bool,
     ],
-    Meta(max_length=64, description="What a bank adds: at most 64 names, each with a text, number or flag."),
+    Meta(max_length=64, description="Fields that a bank adds: at most 64 names, each with a text, number or flag."),
 ]
 
 Direction = Literal["debit", "credit"]  # seen from the account: debit leaves it, credit enters it (ISO 20022 CdtDbtInd)
@@ -104,5 +104,5 @@ Kind = Literal[
 Channel = Literal["app", "web", "branch", "atm", "pos", "phone", "partner"]
 Outcome = Literal["allow", "review", "block"]
 Severity = Literal["low", "medium", "high", "critical"]
-SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # in ascending order
 LabelName = Literal["fraud", "genuine"]

@@ -1,33 +1,35 @@
-"""The headers of our records. A record without them is a payment: publishers of payments need none."""
+"""The Kafka record headers used by fraudstream. A payment needs none: a record without a `type` header is a payment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-TYPE_HEADER: Final = "type"  # what a record of the log is, where it is no payment
+TYPE_HEADER: Final = "type"  # kind of a record in the payments log, if it is not a payment
 LABEL_HEADER: Final = (TYPE_HEADER, b"label")
 CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
-SOURCE_HEADER: Final = "source"  # "partition:offset" that this record answers: readers drop what is not higher
-ORIGIN_HEADER: Final = "origin"  # of an alert of a single stage: the partition of `payments` where its payment stands
-FEATURES_HEADER: Final = "features"  # between stages: what is known of the payment so far, packed by `engine.forwarded`
-BACKFILLED_HEADER: Final = (
-    "backfilled",
-    b"",
-)  # between stages: not decided by this state version, which is building then
-VERSION_HEADER: Final = "state-version"  # of an answer: which state version gave it, if not the first
+SOURCE_HEADER: Final = (
+    "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
+)
+ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
+FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded`
+# Between stages: this record was read during a backfill, so this state version did not decide its payment.
+BACKFILLED_HEADER: Final = ("backfilled", b"")
+VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
+    """Header of an output record that names the partition and offset of its input record."""
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
 
 
 def version_header(state_version: int) -> tuple[str, bytes]:
+    """Header of an output record that names the state version which wrote it."""
     return (VERSION_HEADER, b"%d" % state_version)
 
 
 def version_of(headers: Mapping[str, bytes]) -> int:
-    """That of an answer's `version_header`, 1 without one.
+    """State version in the headers of an output record; 1 if there is no such header or it is malformed.
 
     >>> version_of(dict([version_header(2)])), version_of({})
     (2, 1)
@@ -37,11 +39,12 @@ def version_of(headers: Mapping[str, bytes]) -> int:
 
 
 def origin_header(partition: int) -> tuple[str, bytes]:
+    """Header of a single-stage alert that names the partition of `payments` that holds its payment."""
     return (ORIGIN_HEADER, b"%d" % partition)
 
 
 def source_of(value: bytes | None) -> tuple[str, int] | None:
-    """Partition and offset of a `source` header; None if it is none.
+    """Partition (as text) and offset in the value of a `source` header; None if absent or malformed.
 
     >>> source_of(b"3:17"), source_of(b"3"), source_of(None)
     (('3', 17), None, None)

@@ -1,6 +1,6 @@
-"""A label: what a payment turned out to be. It travels in the `payments` log with the header `type: label`.
+"""A label: what a payment turned out to be. Published to the `payments` topic with the header `type: label`.
 
-Keyed by `account_id`, so that it meets the account's payments.
+Keyed by `account_id`, so that it is in the same partition as the account's payments.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """`event_id` names the payment; the entities it touched may be repeated here, so that their state learns of it too.
+    """`event_id` identifies the payment. Its other entities may be repeated here, so that their state is updated too.
 
-    `payment_occurred_at`: when the payment took place, if known; it makes the payment quicker to find. A label whose
-    payment is no longer held changes nothing and is counted. `source`: who says so, for example 'chargeback',
-    'customer', or the case it came from.
+    `payment_occurred_at`: event time of the payment, if known; it speeds up the lookup. A label whose payment is no
+    longer in the state has no effect and is counted. `source`: origin of the label, for example 'chargeback',
+    'customer', or a case id.
     """
 
     event_id: Identifier

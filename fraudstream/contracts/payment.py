@@ -1,4 +1,4 @@
-"""A payment: the event a payment system publishes to the `payments` topic, keyed by `account_id`."""
+"""A payment: the event that a payment system publishes to the `payments` topic, keyed by `account_id`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from fraudstream.contracts.fields import (
 
 
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One movement of money on one account, as its payment system saw it.
+    """One debit or credit of an account, as reported by its payment system.
 
     Only the first six fields are required. `direction` is seen from `account_id`. `amount` and balances are decimal
-    strings in major units of `currency`; a balance is negative when the account is overdrawn. `attributes` holds what a
-    bank adds; a catalogue that declares their types can use them.
+    strings in major units of `currency`; a balance is negative when the account is overdrawn. `attributes` holds
+    fields that a bank adds; features and rules can use them if the feature catalogue declares their types.
     """
 
     event_id: Identifier

@@ -1,6 +1,6 @@
 """JSON Schemas (2020-12) of the contracts, generated from the structs, for publishers and readers in other languages.
 
-`topics/schemas/*.json` holds them; `fraudstream topics schemas --write topics/schemas` writes them anew.
+`topics/schemas/*.json` holds them; `fraudstream topics schemas --write topics/schemas` regenerates them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def contract_schemas() -> dict[str, dict[str, Any]]:
-    """The schema of each contract by the contract's name. Unknown fields are allowed, as every reader ignores them."""
+    """The schema of each contract, by name. Unknown fields are allowed, because every reader ignores them."""
     return {name: {"$schema": DIALECT, **_tidied(msgspec.json.schema(struct))} for name, struct in CONTRACTS.items()}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
-    """A schema as it stands in its file.
+    """The text of a schema file: indented JSON with a final newline.
 
     >>> schema_text({"type": "object"})
     '{\\n  "type": "object"\\n}\\n'
@@ -52,7 +52,7 @@ def schema_text(schema: Mapping[str, Any]) -> str:
 
 
 def _tidied(node: Any) -> Any:
-    """`node` with descriptions free of the indentation of the docstrings they come from."""
+    """A copy of `node` whose descriptions are without the line breaks and indentation of the docstrings."""
     if isinstance(node, dict):
         return {
             key: " ".join(inspect.cleandoc(value).split())

@@ -1,4 +1,4 @@
-"""One event of each contract with every field set: what the stored events of version 1 say."""
+"""One event of each contract with every field set, equal to the stored events of version 1."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""topics/asyncapi.yaml against AsyncAPI 3.0.0, as far as it uses that, and against contracts, settings and topics file.
+"""topics/asyncapi.yaml against the parts of AsyncAPI 3.0.0 that it uses, the contracts, the settings and topics.yaml.
 
-The structure below is drawn from the specification (https://www.asyncapi.com/docs/reference/specification/v3.0.0):
-required fields, no field the specification does not know, references where it asks for them. It is not the whole of it.
+The structure below follows the specification (https://www.asyncapi.com/docs/reference/specification/v3.0.0): required
+fields, no unknown fields, references where the specification requires them. It covers only the parts in use.
 """
 
 from collections.abc import Iterator
@@ -111,8 +111,8 @@ def test_the_document_has_the_structure_of_asyncapi_3() -> None:
     assert errors == []
 
 
-def test_the_structure_refuses_a_field_asyncapi_does_not_know() -> None:
-    """Guard: the structure is closed, so that the test above can fail."""
+def test_the_structure_rejects_a_field_that_asyncapi_does_not_define() -> None:
+    """The structure allows no additional properties, so the test above can fail."""
     assert not Draft202012Validator(STRUCTURE).is_valid(DOCUMENT | {"topics": {}})
 
 
@@ -144,7 +144,7 @@ def test_every_topic_is_a_channel_under_its_default_name() -> None:
     assert {name for name, topic in described.items() if "name" not in topic} == names
 
 
-def test_every_example_is_what_its_schema_takes() -> None:
+def test_every_example_is_valid_under_its_schema() -> None:
     for name, message in DOCUMENT["components"]["messages"].items():
         schema = contract_schemas()[message["payload"]["$ref"].removeprefix("./schemas/").removesuffix(".json")]
         for example in message.get("examples", []):

@@ -46,7 +46,7 @@ def test_currencies_are_three_capital_letters_and_mostly_of_two_decimals() -> No
 
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "BTC", "eur", "HRK"])
-def test_what_is_no_currency_of_payments_is_not_listed(code: str) -> None:
+def test_codes_that_are_not_payment_currencies_are_not_listed(code: str) -> None:
     assert code not in EXPONENTS
 
 

@@ -1,4 +1,4 @@
-"""What the decoder of the log makes of control characters, however they come."""
+"""How the payment decoder treats control characters, however they are written."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def test_a_control_character_in_an_identifier_is_rejected_with_its_path(control:
     )
 
 
-def test_one_in_a_label_is_rejected_too() -> None:
+def test_a_control_character_in_a_label_is_rejected_too() -> None:
     label = {"event_id": "evt\u0000", "account_id": "acc-17", "label": "fraud", "labelled_at": 0}
     assert decode([bytes_of(label)], [True]) == [
         (0, "invalid", "An identifier holds a control character, such as a line break: leave it out.", "$.event_id")
@@ -40,13 +40,13 @@ def test_one_in_a_label_is_rejected_too() -> None:
 
 @pytest.mark.parametrize("ascii_only", [True, False])
 @pytest.mark.parametrize("account_id", ["Åsa Öberg", 'quote " and \\ backslash', "\\n as two characters", "会社", "é"])
-def test_other_characters_are_taken_however_they_are_written(account_id: str, ascii_only: bool) -> None:
+def test_other_characters_are_accepted_however_they_are_written(account_id: str, ascii_only: bool) -> None:
     (event,) = decode([bytes_of(PAYMENT | {"account_id": account_id}, ascii_only)])
     assert isinstance(event, Payment)
     assert event.account_id == account_id
 
 
-def test_attributes_may_have_lines() -> None:
+def test_attributes_may_contain_line_breaks() -> None:
     (event,) = decode([bytes_of(PAYMENT | {"attributes": {"memo": "two\nlines"}})])
     assert isinstance(event, Payment)
     assert not isinstance(event, Label)

@@ -14,7 +14,7 @@ def stored(name: str, version: int) -> bytes:
 
 
 def tag(name: str) -> set[str]:
-    """The name that tells a struct of a union from the others."""
+    """The tag field that identifies a struct within a union; empty for a struct outside one."""
     tag_field = CONTRACTS[name].__struct_config__.tag_field
     return set() if tag_field is None else {tag_field}
 
@@ -25,13 +25,13 @@ def current_version(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_an_event_comes_back_as_it_was_sent(name: str) -> None:
+def test_an_encoded_event_decodes_to_an_equal_event(name: str) -> None:
     event = FULL[name]
     assert msgspec.json.decode(msgspec.json.encode(event), type=CONTRACTS[name]) == event
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_defaults_are_not_sent(name: str) -> None:
+def test_default_values_are_not_encoded(name: str) -> None:
     bare = msgspec.json.decode(stored(name, 0), type=CONTRACTS[name])
     sent = msgspec.json.decode(msgspec.json.encode(bare))
     required = {field.name for field in msgspec.structs.fields(CONTRACTS[name]) if field.required}
@@ -39,12 +39,12 @@ def test_defaults_are_not_sent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_an_event_of_version_1_is_read_as_it_was_meant(name: str) -> None:
+def test_an_event_of_version_1_decodes_to_the_expected_struct(name: str) -> None:
     assert msgspec.json.decode(stored(name, 1), type=CONTRACTS[name]) == FULL[name]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_an_event_of_before_the_optional_fields_is_read_with_their_defaults(name: str) -> None:
+def test_an_event_without_the_optional_fields_decodes_with_their_defaults(name: str) -> None:
     event = msgspec.json.decode(stored(name, 0), type=CONTRACTS[name])
     for field in msgspec.structs.fields(CONTRACTS[name]):
         if not field.required:
@@ -52,8 +52,8 @@ def test_an_event_of_before_the_optional_fields_is_read_with_their_defaults(name
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_an_event_of_a_later_version_is_read_without_the_fields_it_added(name: str) -> None:
-    later = msgspec.json.decode(stored(name, 1)) | {"schema_version": 2, "a_field_of_tomorrow": {"deep": [1]}}
+def test_an_event_of_a_later_version_decodes_without_the_fields_it_added(name: str) -> None:
+    later = msgspec.json.decode(stored(name, 1)) | {"schema_version": 2, "a_future_field": {"deep": [1]}}
     event = msgspec.json.decode(msgspec.json.encode(later), type=CONTRACTS[name])
     assert event == msgspec.structs.replace(FULL[name], schema_version=2)
 
@@ -65,6 +65,6 @@ def test_every_version_has_a_stored_event(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_every_field_stands_in_the_stored_event_of_the_current_version(name: str) -> None:
+def test_the_stored_event_of_the_current_version_has_every_field(name: str) -> None:
     event = msgspec.json.decode(stored(name, current_version(name)))
     assert event.keys() - tag(name) == {field.name for field in msgspec.structs.fields(CONTRACTS[name])}

@@ -14,18 +14,18 @@ SCHEMAS = Path(__file__).parents[3] / "topics" / "schemas"
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_the_schema_file_says_what_the_struct_says(name: str) -> None:
+def test_the_schema_file_is_generated_from_the_struct(name: str) -> None:
     assert (SCHEMAS / f"{name}.json").read_text(encoding="utf-8") == schema_text(contract_schemas()[name]), (
-        "write it anew: fraudstream topics schemas --write topics/schemas"
+        "regenerate it: fraudstream topics schemas --write topics/schemas"
     )
 
 
-def test_every_schema_file_is_a_contracts() -> None:
+def test_every_schema_file_belongs_to_a_contract() -> None:
     assert {path.stem for path in SCHEMAS.glob("*")} == set(CONTRACTS)
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_the_schema_is_a_schema_and_takes_what_the_struct_sends(name: str) -> None:
+def test_the_schema_is_valid_and_accepts_what_the_struct_encodes(name: str) -> None:
     schema = contract_schemas()[name]
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(msgspec.json.decode(msgspec.json.encode(FULL[name])))
@@ -52,7 +52,7 @@ PAYMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(FULL["payment"
         ("schema_version", "1"),
     ],
 )
-def test_schema_and_struct_refuse_the_same(field: str, value: object) -> None:
+def test_schema_and_struct_reject_the_same_events(field: str, value: object) -> None:
     event = copy.deepcopy(PAYMENT) | {field: value}
     assert not Draft202012Validator(contract_schemas()["payment"]).is_valid(event)
     with pytest.raises(msgspec.ValidationError):
@@ -63,5 +63,5 @@ def test_schema_and_struct_refuse_the_same(field: str, value: object) -> None:
     ("field", "value"),
     [("account_id", "a\nb"), ("amount", "1e3"), ("amount", "-1"), ("currency", "XXX"), ("currency", "eur")],
 )
-def test_the_schema_says_also_what_is_checked_after_decoding(field: str, value: str) -> None:
+def test_the_schema_also_rejects_what_is_checked_after_decoding(field: str, value: str) -> None:
     assert not Draft202012Validator(contract_schemas()["payment"]).is_valid(copy.deepcopy(PAYMENT) | {field: value})

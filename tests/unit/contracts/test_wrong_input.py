@@ -1,4 +1,4 @@
-"""What a publisher reads in the dead letter of a wrong event: whole sentences; the wording is part of the contract."""
+"""The validation messages that a publisher reads in a dead letter; their wording is part of the contract."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ REQUIRED: dict[str, Any] = {
 }
 
 
-def said_of(event: object, contract: type[msgspec.Struct] = Payment) -> str:
+def validation_message(event: object, contract: type[msgspec.Struct] = Payment) -> str:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(json.dumps(event).encode(), type=contract)
     return str(caught.value)
@@ -29,7 +29,7 @@ def said_of(event: object, contract: type[msgspec.Struct] = Payment) -> str:
 @pytest.mark.parametrize("field", REQUIRED)
 def test_a_missing_field_is_named(field: str) -> None:
     event = {name: value for name, value in REQUIRED.items() if name != field}
-    assert said_of(event) == f"Object missing required field `{field}`"
+    assert validation_message(event) == f"Object missing required field `{field}`"
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,20 @@ def test_a_missing_field_is_named(field: str) -> None:
         ("schema_version", "1", "Expected `int`, got `str` - at `$.schema_version`"),
     ],
 )
-def test_a_wrong_field_is_told_with_what_was_due_what_came_and_where(field: str, value: object, sentence: str) -> None:
-    assert said_of(REQUIRED | {field: value}) == sentence
+def test_a_wrong_field_is_reported_with_expected_and_actual_type_and_path(
+    field: str, value: object, sentence: str
+) -> None:
+    assert validation_message(REQUIRED | {field: value}) == sentence
 
 
-def test_what_is_no_object_is_told_so() -> None:
-    assert said_of([]) == "Expected `object`, got `array`"
-    assert said_of(None) == "Expected `object`, got `null`"
+def test_a_value_that_is_not_an_object_is_rejected() -> None:
+    assert validation_message([]) == "Expected `object`, got `array`"
+    assert validation_message(None) == "Expected `object`, got `null`"
 
 
-def test_a_label_knows_two_words() -> None:
+def test_a_label_is_one_of_two_values() -> None:
     label = {"event_id": "evt-1", "account_id": "acc-17", "label": "stolen", "labelled_at": 0}
-    assert said_of(label, Label) == "Invalid enum value 'stolen' - at `$.label`"
+    assert validation_message(label, Label) == "Invalid enum value 'stolen' - at `$.label`"
 
 
 @pytest.mark.parametrize(
@@ -81,9 +83,9 @@ def test_a_label_knows_two_words() -> None:
         ("note", "Action 'note' requires field `note`"),
     ],
 )
-def test_an_action_says_what_it_requires(action: str, sentence: str) -> None:
+def test_an_action_names_the_field_that_it_requires(action: str, sentence: str) -> None:
     event = {"action_id": "a", "case_id": "c", "account_id": "acc-17", "action": action, "actor": "r", "acted_at": 0}
-    assert said_of(event, CaseAction) == sentence
+    assert validation_message(event, CaseAction) == sentence
 
 
 def test_an_overdrawn_account_has_a_negative_balance() -> None:
@@ -93,13 +95,13 @@ def test_an_overdrawn_account_has_a_negative_balance() -> None:
 
 @pytest.mark.parametrize("control", ["\x00", "\n", "\r", "\t", "\x1b", "\x1f"])
 @pytest.mark.parametrize("field", ["event_id", "account_id", "merchant_id", "counterparty_bank", "ip", "mcc"])
-def test_a_control_character_in_an_identifier_is_found(field: str, control: str) -> None:
+def test_a_control_character_in_an_identifier_is_detected(field: str, control: str) -> None:
     payment = msgspec.structs.replace(PAYMENT, **{field: f"a{control}b"})
     assert control_character_path(payment) == f"$.{field}"
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_ordinary_events_hold_no_control_characters(name: str) -> None:
+def test_ordinary_events_contain_no_control_characters(name: str) -> None:
     assert control_character_path(FULL[name]) is None
 
 
@@ -107,7 +109,7 @@ def test_identifiers_may_be_written_in_any_script() -> None:
     assert control_character_path(msgspec.structs.replace(PAYMENT, account_id="Åsa Öberg 会社")) is None
 
 
-def test_free_text_and_attributes_may_have_lines() -> None:
+def test_free_text_and_attributes_may_contain_line_breaks() -> None:
     action = CaseAction("a", "c", "acc-17", "note", "r", 0, note="two\nlines")
     assert control_character_path(action) is None
     assert control_character_path(msgspec.structs.replace(PAYMENT, attributes={"memo": "two\nlines"})) is None
