@@ -1,4 +1,4 @@
-"""The case agent seen from outside. It satisfies `fraudstream.cases.observer.Observer` without importing it."""
+"""Metrics and health of the case agent. Implements `fraudstream.cases.observer.Observer` without importing it."""
 
 import platform
 import time
@@ -12,9 +12,9 @@ from fraudstream.telemetry.process import ProcessTelemetry
 
 
 class CasesTelemetry(ProcessTelemetry):
-    """The case agent's observer; start `watchdog` beside the agent.
+    """The case agent's observer; start `watchdog` in the agent's event loop. The methods are those of `Observer`.
 
-    `version`: of fraudstream. `reasons`: the codes of dead letters.
+    `registry`: for the metrics. `version`: of fraudstream. `reasons`: codes of dead letters.
     """
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
@@ -25,7 +25,7 @@ class CasesTelemetry(ProcessTelemetry):
 
     def on_revoked(self) -> None:
         super().on_revoked()
-        self._mark_recovered(frozenset())  # the agent reads back also what it had before
+        self._mark_recovered(frozenset())  # the agent recovers all its partitions again
 
     def on_step(self, partition: int) -> None:
         self._mark_moved(partition, time.monotonic())
@@ -46,8 +46,8 @@ class CasesTelemetry(ProcessTelemetry):
     def on_mismatch(self, partition: int) -> None:
         self.metrics.mismatches.inc()
 
-    def on_refused(self, partition: int, *, code: str) -> None:
-        self.metrics.refused.labels(code).inc()
+    def on_rejected(self, partition: int, *, code: str) -> None:
+        self.metrics.rejected.labels(code).inc()
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None:
         self.metrics.dead_letters.labels(reason).inc()

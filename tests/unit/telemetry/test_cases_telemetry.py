@@ -14,7 +14,7 @@ def test_everything_the_agent_tells_is_counted() -> None:
     observer.on_action(0, action="close")
     observer.on_repeat(0, kind="alert")
     observer.on_mismatch(0)
-    observer.on_refused(0, code="no_case")
+    observer.on_rejected(0, code="no_case")
     observer.on_dead_letter(0, reason="not_json")
     observer.on_labels(0, labels=3, unlabelled=1)
     observer.on_open_cases(0, cases=7)
@@ -29,7 +29,7 @@ def test_everything_the_agent_tells_is_counted() -> None:
     assert value("case_actions_total", action="close") == 1
     assert value("case_repeats_total", kind="alert") == 1
     assert value("verdict_mismatches_total") == 1
-    assert value("case_actions_refused_total", code="no_case") == 1
+    assert value("case_actions_rejected_total", code="no_case") == 1
     assert value("dead_letters_total", reason="not_json") == 1
     assert value("dead_letters_total", reason="invalid") == 0
     assert value("case_labels_total") == 3

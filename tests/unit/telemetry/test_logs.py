@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from fraudstream.telemetry.logs import QUIET, FeatureCodec, set_up_logs
+from fraudstream.telemetry.logs import QUIET, LogFormat, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_what_a_library_repeats_is_said_seldom_and_without_a_trace(monkeypatch: 
     ]
 
 
-def written(form: FeatureCodec, level: str = "INFO") -> io.StringIO:
+def written(form: LogFormat, level: str = "INFO") -> io.StringIO:
     stream = io.StringIO()
     set_up_logs(level, form, stream)
     return stream
