@@ -65,7 +65,7 @@ class Observer(Protocol):
 
 
 class Unobserved:
-    """Ignores all events."""
+    """Ignores all events. The methods are those of `Observer`."""
 
     def on_brokers(self, *, answer: bool) -> None: ...
 
