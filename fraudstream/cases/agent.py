@@ -164,7 +164,7 @@ class CaseAgent(Service):
         try:
             await self._handle_all()
         except asyncio.CancelledError:
-            if not self.should_stop:  # a library cancelled it: mode would let the task end without a word
+            if not self.should_stop:  # a library cancelled it: mode would end the task without an error
                 raise AgentError("the agent's loop was cancelled by a library: start the agent again.") from None
             raise
 

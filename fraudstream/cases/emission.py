@@ -98,6 +98,7 @@ class FencedEmission(PlainEmission):
         self._owners: dict[int, AIOKafkaProducer] = {}
 
     async def acquire(self, partition: int) -> None:
+        """Start the partition's producer, which fences the previous owner's. Raises as `send` does."""
         await self.release(partition)
         owner = AIOKafkaProducer(
             **self._options,
@@ -108,6 +109,7 @@ class FencedEmission(PlainEmission):
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
 
     async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
+        """Write cases in one transaction; the offset of the last. Raises as `send` does."""
         # Limited, as aiokafka retries the end of a transaction for ever after an error that it does not know.
         return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases), TRANSACTION_S)
 
@@ -119,11 +121,13 @@ class FencedEmission(PlainEmission):
         return offset
 
     async def release(self, partition: int) -> None:
+        """Close the partition's producer."""
         owner = self._owners.pop(partition, None)
         if owner is not None:
             await close(owner, CLOSE_S)
 
     async def stop(self) -> None:
+        """Close all producers, within a time limit each."""
         for partition in list(self._owners):
             await self.release(partition)
         await super().stop()

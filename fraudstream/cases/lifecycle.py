@@ -24,9 +24,9 @@ RefusalCode = Literal[
     "wrong_account",  # the case is another account's
     "closed",  # the case is closed
     "not_closed",  # reopen: the case is not closed
-    "not_claimed",  # release: nobody holds the case
-    "claimed_by_other",  # claim, close: somebody else holds the case
-    "already_claimed",  # claim: the actor holds the case already
+    "not_claimed",  # release: the case is not claimed
+    "claimed_by_other",  # claim, close: the case is claimed by someone else
+    "already_claimed",  # claim: the actor has claimed the case
     "other_case_open",  # reopen: the account has an open case
     "acted_at",  # outside 1970 to 2199
 ]

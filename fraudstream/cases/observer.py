@@ -42,7 +42,7 @@ class Observer(Protocol):
     def on_mismatch(self, partition: int) -> None:
         """An alert was repeated with a different verdict: the log was decided in two ways, which must never happen."""
 
-    def on_refused(self, partition: int, *, code: str) -> None:
+    def on_rejected(self, partition: int, *, code: str) -> None:
         """An action was rejected. `code`: of `RejectedAction`."""
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None:
@@ -65,7 +65,7 @@ class Observer(Protocol):
 
 
 class Unobserved:
-    """Ignores all events."""
+    """Ignores all events. The methods are those of `Observer`."""
 
     def on_brokers(self, *, answer: bool) -> None: ...
 
@@ -87,7 +87,7 @@ class Unobserved:
 
     def on_mismatch(self, partition: int) -> None: ...
 
-    def on_refused(self, partition: int, *, code: str) -> None: ...
+    def on_rejected(self, partition: int, *, code: str) -> None: ...
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None: ...
 

@@ -97,7 +97,7 @@ class CaseProcessor:
                 self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="action"))
             case RejectedAction(code, sentence):
                 log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
-                self._notifications.append(partial(self._observer.on_refused, self._partition, code=code))
+                self._notifications.append(partial(self._observer.on_rejected, self._partition, code=code))
             case Held() as held:
                 self._label(held, action)
                 self._cases.append((held, self._ahead))

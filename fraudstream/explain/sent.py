@@ -93,7 +93,7 @@ def likely_first(partitions: Sequence[int], key: str) -> list[int]:
 
 
 async def find_rule_set(reader: TopicReader, topic: str, digest: str) -> dict[str, str] | None:
-    """The files of a rule set as they stand on the topic of controls."""
+    """The files of a rule set on the topic of controls; None if it is not there."""
     for stored in await _stored(reader, topic, {StoredRuleSet(digest, {}).key}):
         if isinstance(stored, StoredRuleSet):
             return stored.files
@@ -101,13 +101,13 @@ async def find_rule_set(reader: TopicReader, topic: str, digest: str) -> dict[st
 
 
 async def find_entries(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[ListEntry]:
-    """The entries with these keys that stand on the topic of controls, in their order: the newest of each key, and
-    those before it that compaction has not taken yet."""
+    """The entries with these keys on the topic of controls, in order: the newest of each key, and earlier ones that are
+    not compacted yet."""
     return [entry for entry in await _stored(reader, topic, keys) if isinstance(entry, ListEntry)]
 
 
 async def _stored(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[Stored]:
-    """What stands on the topic of controls under these keys; nothing if there is no such topic."""
+    """The records with these keys on the topic of controls; none if the topic does not exist."""
     try:
         spans = await reader.extents(topic, await reader.partitions(topic))
     except NoTopicError:

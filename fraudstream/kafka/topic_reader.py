@@ -50,19 +50,40 @@ class OffsetRange(NamedTuple):
 class Consumer(Protocol):
     """The part of aiokafka's `AIOKafkaConsumer` that `TopicReader` uses."""
 
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    def assign(self, partitions: Sequence[TopicPartition]) -> None: ...
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
-    async def position(self, partition: TopicPartition) -> int: ...
-    def highwater(self, partition: TopicPartition) -> int | None: ...
-    def last_stable_offset(self, partition: TopicPartition) -> int | None: ...
-    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
-    async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Any]: ...
+    async def start(self) -> None:
+        """Connect to the cluster."""
+
+    async def stop(self) -> None:
+        """Close the connections."""
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """Replace the assigned partitions."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Fetch from `offset` next."""
+
+    async def position(self, partition: TopicPartition) -> int:
+        """The next offset to fetch."""
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """High watermark of the last fetch; None before the first."""
+
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """Last stable offset of the last fetch; None or -1 before the first."""
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The first offset of each partition."""
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The end of each partition; too low on the embedded broker."""
+
+    async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Any]:
+        """The first record of each partition at or after a time in ms."""
+
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int, max_records: int
-    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]: ...
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]:
+        """The records of one fetch, by partition."""
 
 
 class TopicReader:

@@ -15,10 +15,10 @@ from prometheus_client.utils import floatToGoString
 
 
 class ArrayHistogram(Collector):
-    """Counts values into buckets; `bounds` are their upper ends (inclusive), rising, without infinity. `label`: the
-    name of the one label it is told by, if it has one.
+    """Counts values into buckets. `bounds`: their upper ends (inclusive), ascending, without infinity. `label`: the
+    name of its one label, if it has one.
 
-    Written by one thread and scraped by another: a scrape sees each `observe` whole or not at all.
+    One thread may observe while another scrapes: a scrape sees each `observe` completely or not at all.
 
     >>> histogram = ArrayHistogram("wait_seconds", "Time waited.", [0.001, 0.01], CollectorRegistry())
     >>> histogram.observe([0.0005, 0.001, 0.5])
@@ -40,8 +40,8 @@ class ArrayHistogram(Collector):
         self.documentation = documentation
         self._bounds = np.asarray(bounds, dtype=np.float64)
         assert self._bounds.size > 0, f"{name}: no buckets"
-        assert np.all(np.isfinite(self._bounds)), f"{name}: buckets are finite, the last one to infinity is added"
-        assert np.all(np.diff(self._bounds) > 0), f"{name}: buckets rise"
+        assert np.all(np.isfinite(self._bounds)), f"{name}: bounds must be finite, the bucket to infinity is added"
+        assert np.all(np.diff(self._bounds) > 0), f"{name}: bounds must ascend"
         self._children: dict[str, _Counts] = {}
         self._lock = threading.Lock()
         registry.register(self)
@@ -49,16 +49,17 @@ class ArrayHistogram(Collector):
             self.labels()
 
     def labels(self, value: str = "") -> _Counts:
-        """Those with this value of the histogram's label."""
+        """The counts for this value of the label."""
         with self._lock:
             return self._children.setdefault(value, _Counts(self._bounds, self._lock))
 
     def observe(self, values: ArrayLike) -> None:
-        """Count `values`: any shape, float64. A negative one (clocks differ) counts as 0, NaN is left out."""
-        assert self.label is None, f"{self.name} is told by {self.label}"
+        """Count `values`: float64, any shape. Negative values (clocks differ) count as 0, NaN is skipped."""
+        assert self.label is None, f"{self.name} has the label {self.label}"
         self.labels().observe(values)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
+        """The samples of all label values; called by the registry."""
         family = HistogramMetricFamily(self.name, self.documentation, labels=[self.label] if self.label else [])
         ends = [*map(floatToGoString, self._bounds.tolist()), "+Inf"]
         with self._lock:
@@ -68,11 +69,12 @@ class ArrayHistogram(Collector):
         yield family
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
+        """Name and documentation; called by the registry."""
         yield HistogramMetricFamily(self.name, self.documentation)
 
 
 class _Counts:
-    """The buckets of one value of the label."""
+    """The bucket counts of one value of the label."""
 
     def __init__(self, bounds: npt.NDArray[np.float64], lock: threading.Lock) -> None:
         self.counts = np.zeros(bounds.size + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The case agent seen from outside. It satisfies `fraudstream.cases.observer.Observer` without importing it."""
+"""Metrics and health of the case agent. Implements `fraudstream.cases.observer.Observer` without importing it."""
 
 import platform
 import time
@@ -12,9 +12,9 @@ from fraudstream.telemetry.process import ProcessTelemetry
 
 
 class CasesTelemetry(ProcessTelemetry):
-    """The case agent's observer; start `watchdog` beside the agent.
+    """The case agent's observer; start `watchdog` in the agent's event loop. The methods are those of `Observer`.
 
-    `version`: of fraudstream. `reasons`: the codes of dead letters.
+    `registry`: for the metrics. `version`: of fraudstream. `reasons`: codes of dead letters.
     """
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
@@ -24,41 +24,53 @@ class CasesTelemetry(ProcessTelemetry):
         self.metrics.build.info({"version": version, "python": platform.python_version()})
 
     def on_revoked(self) -> None:
+        """A rebalance began."""
         super().on_revoked()
-        self._mark_recovered(frozenset())  # the agent reads back also what it had before
+        self._mark_recovered(frozenset())  # the agent recovers all its partitions again
 
     def on_step(self, partition: int) -> None:
+        """The partition advanced."""
         self._mark_moved(partition, time.monotonic())
 
     def on_recovery(self, partition: int, *, seconds: float, cases: int) -> None:
+        """A partition was recovered."""
         self._observe_recovery(partition, seconds)
 
     def on_alert(self, partition: int, *, severity: str, opened: bool) -> None:
+        """An alert joined or opened a case."""
         self.metrics.alerts.labels(severity).inc()
         self.metrics.opened.inc(int(opened))
 
     def on_action(self, partition: int, *, action: str) -> None:
+        """An action changed a case."""
         self.metrics.actions.labels(action).inc()
 
     def on_repeat(self, partition: int, *, kind: str) -> None:
+        """A repeated alert or action."""
         self.metrics.repeats.labels(kind).inc()
 
     def on_mismatch(self, partition: int) -> None:
+        """A repeated alert had a different verdict."""
         self.metrics.mismatches.inc()
 
-    def on_refused(self, partition: int, *, code: str) -> None:
-        self.metrics.refused.labels(code).inc()
+    def on_rejected(self, partition: int, *, code: str) -> None:
+        """An action was rejected."""
+        self.metrics.rejected.labels(code).inc()
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None:
+        """A record went to the dead letters."""
         self.metrics.dead_letters.labels(reason).inc()
 
     def on_labels(self, partition: int, *, labels: int, unlabelled: int) -> None:
+        """Labels were written for a closed case."""
         self.metrics.labels.inc(labels)
         self.metrics.unlabelled.inc(unlabelled)
 
     def on_open_cases(self, partition: int, *, cases: int) -> None:
+        """Number of open cases."""
         self.metrics.open.labels(partition).set(cases)
 
     def on_view(self, *, behind: int, lost: bool) -> None:
+        """Cases waiting for the view, and whether Redis answers."""
         self.metrics.view_behind.set(behind)
         self.metrics.view_lost.set(int(lost))

@@ -1,6 +1,6 @@
-"""One HTTP port beside a worker: `/metrics` for Prometheus, `/healthz` and `/readyz` for what restarts or feeds it.
+"""The HTTP port of a process: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors and load balancers.
 
-It runs in a thread of its own, so that it still answers when the event loop does not: that is what `/healthz` is for.
+It runs in a thread of its own, so that `/healthz` still answers when the event loop is blocked.
 """
 
 import contextlib
@@ -17,11 +17,13 @@ from prometheus_client.exposition import choose_encoder
 LOOPBACK = "127.0.0.1"
 REQUEST_TIMEOUT_S = 10.0
 
-# None: all is well; else a sentence that says what is not.
+# None if all is well, else a sentence that names the fault.
 Check = Callable[[], str | None]
 
 
 class Answer(NamedTuple):
+    """An HTTP response."""
+
     status: int
     content_type: str
     body: bytes
@@ -36,7 +38,7 @@ def serving(
 ) -> Iterator[str]:
     """Serve until the block ends; yields the base URL, `http://host:port`. Port 0 takes a free one.
 
-    Raises `OSError` when the address can't be had.
+    Raises `OSError` if the address is not available.
     """
 
     pages: dict[str, Page] = {
@@ -56,7 +58,7 @@ def serving(
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # a slow scraper can't keep the worker from ending
+    daemon_threads = True  # a slow scraper must not delay the exit of the process
     block_on_close = False
 
 
@@ -84,8 +86,13 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)  # answers the request before it returns
 
     def do_GET(self) -> None:
+        """Answer a GET or HEAD request."""
         page = self._pages.get(urlsplit(self.path).path)
-        answer = page(self.headers.get("Accept", "")) if page else _text(404, f"here are {', '.join(self._pages)}")
+        answer = (
+            page(self.headers.get("Accept", ""))
+            if page
+            else _text(404, f"no such page; pages: {', '.join(self._pages)}")
+        )
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -96,4 +103,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """A scrape every few seconds is no news."""
+        """Requests are not logged: there is a scrape every few seconds."""

@@ -1,4 +1,4 @@
-"""Logs: one line an event on stderr, for people or as JSON, with what the caller passed in `extra` as fields."""
+"""Log formats: one line for each event on stderr, as text or as JSON, with the caller's `extra` as fields."""
 
 import json
 import logging
@@ -9,28 +9,29 @@ from typing import Literal, TextIO
 
 from aiokafka.errors import KafkaError
 
-FeatureCodec = Literal["human", "json"]
+LogFormat = Literal["human", "json"]
 
-# What every record has; whatever else stands in it came through `extra`.
+# Attributes of every record; all others came through `extra`.
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
-# Third parties say at INFO what we would call debugging.
+# Libraries that log at INFO what is debugging here.
 QUIET: Iterable[str] = ("aiokafka", "faust", "mode", "kafka")
 
 
-SELDOM_S = 10.0
-SELDOM_KEPT = 1_000  # messages that are told apart
+REPEAT_INTERVAL_S = 10.0
+MESSAGES_KEPT = 1_000  # distinct messages that are remembered
 
 
-def set_up_logs(level: str = "INFO", form: FeatureCodec = "human", stream: TextIO | None = None) -> None:
-    """Send all logs of this process to `stream` (stderr), replacing what was set up before. Call it once, at the start.
+def set_up_logs(level: str = "INFO", form: LogFormat = "human", stream: TextIO | None = None) -> None:
+    """Send all logs of this process to `stream` (default: stderr), replacing earlier handlers. Call it once, at the
+    start.
 
-    Libraries are heard from WARNING on and `Seldom`, unless `level` is DEBUG.
+    Libraries log from WARNING on and through `RepeatFilter`, unless `level` is DEBUG.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Human())
     if level != "DEBUG":
-        handler.addFilter(Seldom())
+        handler.addFilter(RepeatFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -49,25 +50,26 @@ def _at(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
 
 
-class Seldom(logging.Filter):
-    """Of what a library says again and again, with other values or the same, one line in `SELDOM_S`, which counts the
-    rest; and of what is wrong with Kafka the words without the trace. Nothing of ours is touched."""
+class RepeatFilter(logging.Filter):
+    """Passes a library's repeated message, whatever its values, once in `REPEAT_INTERVAL_S`, with a count of the
+    others, and removes tracebacks of Kafka and network errors. Our own messages always pass."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # by logger and message: when, and how many since
+        self._passed: dict[tuple[str, str], tuple[float, int]] = {}  # by logger and message: when, and how many since
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged; changes its message."""
         if record.name.partition(".")[0] not in QUIET:
             return True
         key = (record.name, str(record.msg))
-        said_at, more = self._said.get(key, (-SELDOM_S, 0))
-        if record.created - said_at < SELDOM_S:
-            self._said[key] = (said_at, more + 1)
+        passed_at, more = self._passed.get(key, (-REPEAT_INTERVAL_S, 0))
+        if record.created - passed_at < REPEAT_INTERVAL_S:
+            self._passed[key] = (passed_at, more + 1)
             return False
-        if len(self._said) >= SELDOM_KEPT:
-            self._said.clear()
-        self._said[key] = (record.created, 0)
+        if len(self._passed) >= MESSAGES_KEPT:
+            self._passed.clear()
+        self._passed[key] = (record.created, 0)
         message = record.getMessage()
         if record.exc_info and isinstance(record.exc_info[1], (KafkaError, OSError, TimeoutError)):
             message, record.exc_info = f"{message}: {record.exc_info[1]!r}", None
@@ -77,9 +79,10 @@ class Seldom(logging.Filter):
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: at (RFC 3339), level, pid, logger, message, the extra fields, `exception` with its
-    trace."""
+    traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
         fields: dict[str, object] = {
             "at": _at(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
@@ -94,9 +97,10 @@ class JsonLines(logging.Formatter):
 
 
 class Human(logging.Formatter):
-    """`12:30:05.123 WARNING stream.app: message (name=value ...)`, UTC, with the trace below."""
+    """`12:30:05.123 WARNING stream.app: message (name=value ...)`, UTC, with a traceback below."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
         extra = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         lines = [
             f"{_at(record):%H:%M:%S}.{int(record.msecs):03d} {record.levelname} "

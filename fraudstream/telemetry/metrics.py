@@ -1,6 +1,6 @@
-"""The metrics of a worker and of the case agent, by the names that dashboards and alert rules use.
+"""The metrics of a worker and of the case agent, with the names that dashboards and alert rules use.
 
-Each process has a registry of its own, never the library's global one, so that two in one process do not add up.
+They are made in a registry of their own, never in the library's global one, so that two in one process stay apart.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCo
 
 from fraudstream.telemetry.array_histogram import ArrayHistogram
 
-# A series beside each counter for when it was made: half of all series, and nobody asks.
+# The library adds a series to each counter for its creation time: half of all series, and not used.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# From 1 ms, finest where decisions are due; the last ones are for payments that come late.
+# From 1 ms, finest around the usual decision times; the last ones are for late payments.
 LATENCY_BOUNDS_S = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75),
     *(1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0, 86_400.0),
@@ -23,90 +23,93 @@ BYTES_BOUNDS = tuple(1024.0 * 4**power for power in range(10))  # 1 KiB to 256 M
 
 
 class Definitions:
-    """Makes metrics in one registry, with our prefix."""
+    """Makes metrics in `registry`, with the prefix `fraudstream_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """A counter; Prometheus appends `_total` to its name."""
         return Counter(f"fraudstream_{name}", text, labels, registry=self.registry)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge."""
         return Gauge(f"fraudstream_{name}", text, labels, registry=self.registry)
 
     def histogram(self, name: str, text: str, bounds: Iterable[float], label: str | None = None) -> ArrayHistogram:
+        """A histogram with these bucket bounds."""
         return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), self.registry, label)
 
 
 class ProcessMetrics:
-    """What worker and case agent have in common.
+    """Metrics that workers and case agents share.
 
-    `reasons`: the codes of dead letters. Each stands at 0 before its first, so that a rate sees that one too. `by`: the
-    label that tells the parts of the process apart, if it has any.
+    `reasons`: codes of dead letters. Each counter exists at 0 from the start, so that a rate includes its first letter.
+    `by`: the label for the parts of the process, such as `stage`, if it has several.
     """
 
     def __init__(self, define: Definitions, reasons: Iterable[str], by: str | None = None) -> None:
         parts = () if by is None else (by,)
         ProcessCollector(registry=define.registry)
-        self.build = Info("fraudstream_build", "What runs here.", registry=define.registry)
+        self.build = Info("fraudstream_build", "Versions of the program and of Python.", registry=define.registry)
         self.dead_letters = define.counter("dead_letters", "Records that could not be handled.", "reason")
         for reason in reasons:
             self.dead_letters.labels(reason)
         self.lag = define.gauge("lag_records", "Records behind the end of the partition.", *parts, "partition")
-        self.standstill = define.gauge(
-            "standstill_seconds", "Time since the partition last moved while records waited in it.", *parts, "partition"
+        self.stalled = define.gauge(
+            "stalled_seconds", "Time since the partition last advanced while records waited in it.", *parts, "partition"
         )
-        self.broker_silence = define.gauge(
-            "broker_silence_seconds", "Time since a broker last answered; 0: they do.", *parts
+        self.broker_outage = define.gauge(
+            "broker_outage_seconds", "Time since a broker last answered; 0 while they answer.", *parts
         )
-        self.assigned = define.gauge("assigned_partitions", "Partitions this process owns.", *parts)
+        self.assigned = define.gauge("assigned_partitions", "Partitions assigned to this process.", *parts)
         self.recovering = define.gauge(
-            "recovering_partitions", "Partitions whose memory is still being restored.", *parts
+            "recovering_partitions", "Partitions whose state is still being restored.", *parts
         )
-        self.recovered_ratio = define.gauge("recovered_ratio", "Share of the memory that is restored, 0 to 1.", *parts)
+        self.recovered_ratio = define.gauge("recovered_ratio", "Share of the state that is restored, 0 to 1.", *parts)
         self.recovery_seconds = define.histogram(
-            "recovery_seconds", "Time to restore one partition's memory.", DURATION_BOUNDS_S, by
+            "recovery_seconds", "Time to restore the state of one partition.", DURATION_BOUNDS_S, by
         )
 
 
 class WorkerMetrics(ProcessMetrics):
-    """What a worker counts. What has no label `stage` is counted by the stage that decides, or is of the process."""
+    """Metrics of a worker. Those without the label `stage` belong to the stage that decides, or to the process."""
 
     def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
         super().__init__(define, reasons, "stage")
 
-        # What was judged.
+        # Records and verdicts.
         self.records = define.counter("records", "Records read from the stage's topic.", "stage")
-        self.payments = define.counter("payments", "Payments judged, repeats included.")
+        self.payments = define.counter("payments", "Payments decided, repeats included.")
         self.decisions = define.counter("decisions", "Decisions published.", "outcome")
         self.alerts = define.counter("alerts", "Alerts published.")
-        self.rules = define.counter("alert_rules", "Rules that stand in alerts.", "rule", "severity")
-        self.late = define.counter("late_payments", "Payments older than what their account's memory holds.")
-        self.repeats = define.counter("repeated_payments", "Payments whose event_id was judged before.")
-        self.altered = define.counter("altered_payments", "Repeated payments whose content is another.")
+        self.rules = define.counter("alert_rules", "Rules in alerts.", "rule", "severity")
+        self.late = define.counter("late_payments", "Payments older than the history that their account's state holds.")
+        self.repeats = define.counter("repeated_payments", "Payments whose event_id was decided before.")
+        self.altered = define.counter("altered_payments", "Repeated payments whose content has changed.")
         self.labels = define.counter("labels", "Labels applied.")
-        self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in memory.")
-        self.labels_forwarded = define.counter("labels_forwarded", "Records moved from the labels topic to the log.")
+        self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")
+        self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
 
-        self.handed_on = define.counter("handed_on", "Payments and labels sent on to the next stage.", "stage")
-        self.resent = define.counter("resent_records", "Records dropped that the stage before sent again.", "stage")
+        self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
+        self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
 
-        # How fast.
+        # Latency.
         self.since_occurred = define.histogram(
             "since_occurred_seconds", "From a payment's occurred_at to its answer.", LATENCY_BOUNDS_S
         )
         self.since_arrival = define.histogram(
             "since_arrival_seconds", "From a payment's arrival in Kafka to its answer.", LATENCY_BOUNDS_S
         )
-        self.batch_records = define.histogram("batch_records", "Records handled at once.", BATCH_BOUNDS, "stage")
-        self.batch_seconds = define.histogram("batch_seconds", "Time to judge one batch.", DURATION_BOUNDS_S, "stage")
+        self.batch_records = define.histogram("batch_records", "Records in one batch.", BATCH_BOUNDS, "stage")
+        self.batch_seconds = define.histogram("batch_seconds", "Time to process one batch.", DURATION_BOUNDS_S, "stage")
 
-        # Where it stands, and how safe that is.
+        # Progress, state and checkpoints.
         self.watermark_age = define.gauge(
-            "watermark_age_seconds", "Now less the partition's watermark.", "stage", "partition"
+            "watermark_age_seconds", "Now minus the partition's watermark.", "stage", "partition"
         )
-        self.state_rows = define.gauge("state_rows", "Rows in memory.", "stage", "partition")
-        self.state_bytes = define.gauge("state_bytes", "Bytes of the rows in memory.", "stage", "partition")
+        self.state_rows = define.gauge("state_rows", "Rows of the state.", "stage", "partition")
+        self.state_bytes = define.gauge("state_bytes", "Bytes of the rows of the state.", "stage", "partition")
         self.checkpoint_seconds = define.histogram(
             "checkpoint_seconds", "Time one checkpoint took.", DURATION_BOUNDS_S, "stage"
         )
@@ -114,19 +117,22 @@ class WorkerMetrics(ProcessMetrics):
             "checkpoint_bytes", "Bytes written by one checkpoint.", BYTES_BOUNDS, "stage"
         )
         self.checkpoint_records = define.counter("checkpoint_records", "Records written by checkpoints.", "stage")
-        self.recovery_records = define.counter("recovery_records", "Changelog records read to restore memory.", "stage")
+        self.recovery_records = define.counter("recovery_records", "Changelog records read to restore state.", "stage")
         self.unsaved_age = define.gauge(
             "unsaved_age_seconds",
-            "Age of the oldest batch no checkpoint holds: what a crash repeats.",
+            "Age of the oldest batch that is in no checkpoint yet: a crash repeats it.",
             "stage",
             "partition",
         )
         self.backfill_lag = define.gauge(
-            "backfill_lag_records", "Records that a memory which is building has not read yet.", "stage", "partition"
+            "backfill_lag_records",
+            "Records that a backfilling state version has still to read.",
+            "stage",
+            "partition",
         )
         self.cut_over = define.gauge("cut_over_partitions", "Partitions that a newer state version decides.", "stage")
         self.rule_sets = define.gauge(
-            "rule_set_partitions", "Partitions decided here, by the rules in force in them.", "stage", "rule_set"
+            "rule_set_partitions", "Partitions decided here, by the rule set in force.", "stage", "rule_set"
         )
         self.rebalances = define.counter("rebalances", "Rebalances of the consumer group seen by this worker.")
         self.rebalance_seconds = define.histogram(
@@ -135,18 +141,18 @@ class WorkerMetrics(ProcessMetrics):
 
 
 class CasesMetrics(ProcessMetrics):
-    """What the case agent counts."""
+    """Metrics of the case agent."""
 
     def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
         super().__init__(define, reasons)
         self.alerts = define.counter("case_alerts", "Alerts that joined or opened a case.", "severity")
         self.opened = define.counter("cases_opened", "Cases opened.")
         self.actions = define.counter("case_actions", "Actions of analysts that changed a case.", "action")
-        self.repeats = define.counter("case_repeats", "Alerts and actions that were here before.", "kind")
-        self.mismatches = define.counter("verdict_mismatches", "Alerts that came again with another verdict.")
-        self.refused = define.counter("case_actions_refused", "Actions that did not fit their case.", "code")
-        self.labels = define.counter("case_labels", "Labels that closed cases became.")
+        self.repeats = define.counter("case_repeats", "Alerts and actions that were handled before.", "kind")
+        self.mismatches = define.counter("verdict_mismatches", "Alerts that were repeated with a different verdict.")
+        self.rejected = define.counter("case_actions_rejected", "Actions that their case did not allow.", "code")
+        self.labels = define.counter("case_labels", "Labels written for closed cases.")
         self.unlabelled = define.counter("case_alerts_unlabelled", "Alerts of closed cases that got no label.")
         self.open = define.gauge("open_cases", "Cases that are not closed.", "partition")
-        self.view_behind = define.gauge("view_behind_cases", "Cases that still have to reach the view in Redis.")
+        self.view_behind = define.gauge("view_behind_cases", "Cases waiting to be written to the view in Redis.")
         self.view_lost = define.gauge("view_lost", "1 while Redis does not answer.")

@@ -1,10 +1,10 @@
-"""What every process of ours answers: is it healthy (else start it again), is it ready (else do not count on it)?
+"""Health and readiness of a process, from the events that its observer receives.
 
-Unhealthy is only what a restart helps: a failure, an event loop that stands still, a partition that does though brokers
-answer. Not ready is all that keeps payments waiting, a broker that is away among it.
+A process is unhealthy if a restart can help: after a failure, with a blocked event loop, or with a partition that does
+not advance although brokers answer. It is not ready whenever payments wait, also during an outage of the brokers.
 
-The questions come from the thread of the HTTP server, what is known comes from the event loop: sets are replaced, never
-changed, so that a reader sees one or the other.
+`healthy` and `ready` are called in the thread of the HTTP server, all other methods in the event loop: collections are
+replaced, never changed, so that a reader sees one version or the other.
 """
 
 import time
@@ -16,20 +16,26 @@ from prometheus_client import Gauge
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import ProcessMetrics
 
-SILENCE_MAX_S = 60.0  # a batch takes milliseconds, compiling the kernel on a cold start some seconds: this is stuck
-BROKER_SILENCE_MAX_S = 5.0  # they are asked every two seconds, and have three to answer
-STANDSTILL_UNREADY_S = 30.0
-STANDSTILL_UNHEALTHY_S = 120.0
+BLOCKED_MAX_S = 60.0  # a batch takes milliseconds, compiling the kernel at a cold start some seconds
+OUTAGE_MAX_S = 5.0  # brokers are asked every two seconds and have three to answer
+STALLED_UNREADY_S = 30.0
+STALLED_UNHEALTHY_S = 120.0
 
 
 class Recovering(NamedTuple):
+    """Progress of a recovery: partitions left, of how many, and the share of all that is done, 0 to 1."""
+
     partitions: int
     of: int
     share: float
 
 
 class ProcessTelemetry:
-    """Start `watchdog` in the event loop, and serve `healthy` and `ready` (http.py)."""
+    """Start `watchdog` in the event loop, and serve `healthy` and `ready` (see `http`).
+
+    `metrics`: of the process. `by_partition`: gauges with a label `partition`, removed when it is revoked. `by`: values
+    of the labels for the part of the process, see `ProcessMetrics`. The `on_` methods are those of the observers.
+    """
 
     def __init__(
         self,
@@ -40,71 +46,78 @@ class ProcessTelemetry:
     ) -> None:
         self.watchdog, self._by = watchdog, by
         self._process = metrics
-        self._by_partition = (*by_partition, metrics.lag, metrics.standstill)
+        self._by_partition = (*by_partition, metrics.lag, metrics.stalled)
         self._failure: str | None = None
         self._assigned: frozenset[int] | None = None
-        self._sharing = False  # the group shares its partitions out anew
+        self._rebalancing = False
         self._recovered: frozenset[int] = frozenset()
         self._recovering: Recovering | None = None
-        self._answered_at = time.monotonic()
-        self._silent = False
-        self._moved_at: Mapping[int, float] = {}  # when each partition that waits was last seen to move, or not to wait
-        self._own(metrics.broker_silence).set_function(self._broker_silence_s)
+        self._answered_at_s = time.monotonic()
+        self._outage = False
+        self._moved_at: Mapping[int, float] = {}  # by partition: when it last advanced, or had no records waiting
+        self._own(metrics.broker_outage).set_function(self._outage_s)
         self._own(metrics.recovered_ratio).set(1.0)
 
     def healthy(self) -> str | None:
-        """None, or why the process should be started again."""
+        """None, or why the process should be restarted."""
         if self._failure:
             return self._failure
         stalled_s = self.watchdog.stalled_s()
-        if stalled_s > SILENCE_MAX_S:
-            return f"the event loop has stood still for {stalled_s:.0f} s"
-        return self._standstill(STANDSTILL_UNHEALTHY_S)
+        if stalled_s > BLOCKED_MAX_S:
+            return f"the event loop has been blocked for {stalled_s:.0f} s"
+        return self._stalled(STALLED_UNHEALTHY_S)
 
     def ready(self) -> str | None:
-        """None, or why nothing is handled here at the moment. A process that was given no partition is ready."""
+        """None, or why no records are handled at the moment. A process without partitions, after a rebalance, is
+        ready."""
         if fault := self.healthy():
             return fault
-        stalled_s = self._broker_silence_s()
-        if stalled_s > BROKER_SILENCE_MAX_S or (self._silent and self._assigned is None):
-            return f"no broker has answered for {stalled_s:.0f} s"
+        outage_s = self._outage_s()
+        if outage_s > OUTAGE_MAX_S or (self._outage and self._assigned is None):
+            return f"no broker has answered for {outage_s:.0f} s"
         if self._assigned is None:
             return "waiting for partitions"
-        if self._sharing:
-            return "waiting for partitions: the group shares them out anew"
+        if self._rebalancing:
+            return "waiting for partitions: the group is rebalancing"
         if missing := self._assigned - self._recovered:
             partitions, of, share = self._recovering or Recovering(len(missing), len(self._assigned), 0.0)
             return f"recovering {partitions or len(missing)} of {of} partitions, {int(share * 100)} %"
-        return self._standstill(STANDSTILL_UNREADY_S)
+        return self._stalled(STALLED_UNREADY_S)
 
     def on_failure(self, sentence: str) -> None:
+        """The process is about to end with a non-zero exit code."""
         self._failure = sentence
 
     def on_brokers(self, *, answer: bool) -> None:
+        """Whether a broker answered."""
         if answer:
-            if self._silent:
-                self._begin_to_move()
-            self._answered_at = time.monotonic()
-        self._silent = not answer
+            if self._outage:
+                self._restart_clocks()
+            self._answered_at_s = time.monotonic()
+        self._outage = not answer
 
     def on_revoked(self) -> None:
-        self._sharing = True
+        """A rebalance began."""
+        self._rebalancing = True
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
+        """All partitions that are assigned now."""
         for partition in (self._assigned or frozenset()).difference(partitions):
             for gauge in self._by_partition:
-                gauge.remove(*self._by, str(partition))  # its next owner tells
+                gauge.remove(*self._by, str(partition))  # its next owner reports it
         self._moved_at = {}
-        self._sharing = False
+        self._rebalancing = False
         self._assigned = frozenset(partitions)
         self._recovering = None
         self._mark_recovered(self._recovered & self._assigned)
 
     def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """Progress of the recovery, see `Recovering`."""
         self._recovering = Recovering(partitions, of, share)
         self._own(self._process.recovered_ratio).set(share)
 
     def on_lag(self, partition: int, *, lag: int) -> None:
+        """Number of records waiting in the partition."""
         self._process.lag.labels(*self._by, partition).set(lag)
         moved_at = time.monotonic() if lag == 0 else self._moved_at.get(partition, time.monotonic())
         self._mark_moved(partition, moved_at)
@@ -113,37 +126,43 @@ class ProcessTelemetry:
         return gauge.labels(*self._by) if self._by else gauge
 
     def _forget_lag(self, partition: int) -> None:
-        """What comes into it is no longer ours to handle."""
+        """Stop reporting the lag of a partition whose records another process handles now."""
         self._moved_at = {number: at for number, at in self._moved_at.items() if number != partition}
-        for gauge in (self._process.lag, self._process.standstill):
+        for gauge in (self._process.lag, self._process.stalled):
             gauge.remove(*self._by, str(partition))
 
     def _mark_moved(self, partition: int, at: float) -> None:
+        """The partition advanced, or had no records waiting, at this monotonic time (s)."""
         if partition not in self._moved_at:
-            self._process.standstill.labels(*self._by, partition).set_function(
-                lambda: 0.0 if self._held_up() else time.monotonic() - self._moved_at.get(partition, time.monotonic())
-            )
+            gauge = self._process.stalled.labels(*self._by, partition)
+            gauge.set_function(lambda: self._stalled_s(partition))
         self._moved_at = {**self._moved_at, partition: at}
 
-    def _begin_to_move(self) -> None:
-        """What stood still had a reason, which is gone."""
+    def _stalled_s(self, partition: int) -> float:
+        """Seconds since the partition last advanced while records waited; 0 if that has a known cause."""
+        now_s = time.monotonic()
+        return 0.0 if self._has_known_cause() else now_s - self._moved_at.get(partition, now_s)
+
+    def _restart_clocks(self) -> None:
+        """Measure the stall of all partitions from now on: until now they had a reason not to advance."""
         self._moved_at = dict.fromkeys(self._moved_at, time.monotonic())
 
-    def _held_up(self) -> bool:
-        """Whether it is known why partitions stand still."""
-        return self._silent or self._sharing or bool((self._assigned or frozenset()) - self._recovered)
+    def _has_known_cause(self) -> bool:
+        """Whether an outage, a rebalance or a recovery explains that partitions do not advance."""
+        return self._outage or self._rebalancing or bool((self._assigned or frozenset()) - self._recovered)
 
-    def _standstill(self, limit_s: float) -> str | None:
-        if self._held_up():
+    def _stalled(self, limit_s: float) -> str | None:
+        """A sentence about a partition that has not advanced for `limit_s`, if there is one."""
+        if self._has_known_cause():
             return None
         now = time.monotonic()
         for partition, moved_at in sorted(self._moved_at.items()):
             if now - moved_at > limit_s:
-                return f"partition {partition} has stood still for {now - moved_at:.0f} s, while records wait in it"
+                return f"partition {partition} has not advanced for {now - moved_at:.0f} s, while records wait in it"
         return None
 
-    def _broker_silence_s(self) -> float:
-        return time.monotonic() - self._answered_at if self._silent else 0.0
+    def _outage_s(self) -> float:
+        return time.monotonic() - self._answered_at_s if self._outage else 0.0
 
     def _observe_recovery(self, partition: int, seconds: float) -> None:
         self._process.recovery_seconds.labels(*self._by).observe(seconds)
@@ -156,4 +175,4 @@ class ProcessTelemetry:
         self._own(self._process.recovering).set(len(assigned - recovered))
         if not assigned - recovered:
             self._own(self._process.recovered_ratio).set(1.0)
-            self._begin_to_move()
+            self._restart_clocks()

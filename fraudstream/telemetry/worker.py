@@ -210,7 +210,7 @@ class StageTelemetry(ProcessTelemetry):
         rows: int,
         size: int,
     ) -> None:
-        self.metrics.handed_on.labels(self.name).inc(forwarded)
+        self.metrics.forwarded.labels(self.name).inc(forwarded)
         self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
 
     def _on_list(

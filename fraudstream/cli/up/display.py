@@ -46,10 +46,12 @@ class Screen:
         self._live.start()
 
     def tick(self) -> None:
+        """Redraw the board."""
         width, height = self._console.size
         self._live.update(screen(self._state, width, height), refresh=True)
 
     def close(self) -> None:
+        """Leave the alternate screen and print the totals."""
         self._live.stop()
         print(f"fraudstream: {totals_line(self._state.totals())}")
 
@@ -65,6 +67,7 @@ class Lines:
         self._endpoints_shown = False
 
     def tick(self) -> None:
+        """Print what is new."""
         state, alerts = self._state, 0
         if state.phase != self._phase:
             self._phase = state.phase
@@ -92,6 +95,7 @@ class Lines:
             _print(summary_line(state))
 
     def close(self) -> None:
+        """Print what is new, and the totals."""
         self.tick()
         _print(f"total: {totals_line(self._state.totals())}")
 
@@ -106,6 +110,7 @@ class JsonLines:
         self._endpoints_shown = False
 
     def tick(self) -> None:
+        """Print what is new."""
         state = self._state
         if state.phase != self._phase:
             self._phase = state.phase
@@ -132,6 +137,7 @@ class JsonLines:
             )
 
     def close(self) -> None:
+        """Print what is new, and the totals."""
         self.tick()
         self._write("totals", **msgspec.to_builtins(self._state.totals()))
 

@@ -1,7 +1,8 @@
-"""Topics on a cluster: compare what is there with what should be, create what is missing, set configs that differ.
+"""Compares the topics of a cluster with the topics file, creates missing ones and sets configs that differ.
 
-`apply_topics` never deletes, never changes a topic's partitions (a key would move to another partition, away from the
-state of its account) and never its replication (a reassignment is an operator's act): those differences it reports.
+`apply_topics` never deletes a topic, never changes its partition count (keys would move to other partitions, away from
+the state of their accounts) and never its replication (reassignment is up to an operator): it reports those
+differences.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from fraudstream.kafka.permissions import not_allowed
 from fraudstream.kafka.topic_metadata import topic_metadata
 from fraudstream.stream.topics.file import Topic, TopicsError
 
-SETTLED_WITHIN_S = 15.0  # a cluster spreads word of a change in well under a second
+SETTLED_WITHIN_S = 15.0  # brokers learn of a change in well under a second
 _ALREADY_EXISTS = 36
 _APPLY = "fraudstream topics apply"
-_PARTITIONS_LEFT = "left: accounts would move away from their state. Set topics.partitions, or start with new topics"
-_REPLICATION_LEFT = "left: reassign the partitions with the cluster's own tool, or set topics.replication"
-_INSYNC_LEFT = "left: with more than there are copies every write would be refused"
-_SET_ON_TOPIC = 1  # config_source of DescribeConfigs: set on the topic itself, neither the cluster's nor a default
+_PARTITIONS_LEFT = "not changed: accounts would move away from their state. Set topics.partitions, or create new topics"
+_REPLICATION_LEFT = "not changed: reassign the partitions with the cluster's own tool, or set topics.replication"
+_INSYNC_LEFT = "not changed: with a value above the replication every write would be rejected"
+_SET_ON_TOPIC = 1  # config_source of DescribeConfigs: set on the topic itself, not the cluster's value or a default
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something about a topic that is not as it should be. `setting`: 'topic', 'partitions', 'replication' or a config.
+    """A difference between a topic and the topics file.
 
-    `left`: `apply_topics` does not change it. `note`: why, or what to do.
+    `setting`: 'topic', 'partitions', 'replication' or the name of a config. `wanted`, `found`: its values, `found` None
+    if it is missing. `left`: `apply_topics` does not change it. `note`: why, or what to do.
     """
 
     topic: str
@@ -52,7 +54,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What `apply_topics` did, and the differences that remain."""
+    """The topics that `apply_topics` created, the differences that it removed, and those that remain."""
 
     created: list[str]
     altered: list[Difference]
@@ -60,16 +62,18 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def check_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Difference]:
-    """What on the cluster is not as `topics` say. Raises `TopicsError` if the cluster cannot be asked."""
+    """The differences between the cluster and `topics`. Raises `TopicsError` if the cluster does not answer or rejects
+    the request."""
     async with _admin(brokers) as admin:
         await _check_hidden(brokers, admin, topics)
         return _differences(topics, await _found(admin, topics))
 
 
 async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
-    """Create the topics that are missing, set the configs that differ, report the rest.
+    """Create missing topics, set configs that differ, report the rest.
 
-    Safe to run again, and beside another that does the same. Raises `TopicsError` if the cluster refuses a topic.
+    Safe to repeat, and to run at the same time elsewhere. Raises `TopicsError` if the cluster does not answer or
+    rejects a topic.
     """
     async with _admin(brokers) as admin:
         await _check_hidden(brokers, admin, topics)
@@ -79,11 +83,11 @@ async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
             await _create(admin, missing)
             found = await _found_once(admin, topics, lambda found: len(found) == len(topics))
         differing = [d for d in _differences(topics, found) if not d.left and d.topic in found]
-        refusals = {}
+        rejections = {}
         for name in dict.fromkeys(difference.topic for difference in differing):
             wanted = {d.setting: d.wanted for d in differing if d.topic == name}
-            refusals[name] = await _alter(admin, name, wanted, found[name])
-        altered = [difference for difference in differing if not refusals[difference.topic]]
+            rejections[name] = await _alter(admin, name, wanted, found[name])
+        altered = [difference for difference in differing if not rejections[difference.topic]]
         found = await _found_once(admin, topics, lambda found: not set(altered) & set(_differences(topics, found)))
         remaining = _differences(topics, found)
     return Outcome(
@@ -92,14 +96,14 @@ async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
         remaining=[
             difference
             if difference.left
-            else msgspec.structs.replace(difference, note=refusals.get(difference.topic) or difference.note)
+            else msgspec.structs.replace(difference, note=rejections.get(difference.topic) or difference.note)
             for difference in remaining
         ],
     )
 
 
 class _Found(msgspec.Struct):
-    """A topic as it is: each config with its value and whether it was set on the topic itself."""
+    """A topic on the cluster. `configs`: by name, the value and whether it is set on the topic itself."""
 
     partitions: int
     replication: int
@@ -107,11 +111,12 @@ class _Found(msgspec.Struct):
 
 
 class _NotAllowed(Exception):
-    """An ACL is missing: operation, kind of resource, name."""
+    """An ACL is missing. The message names operation, kind of resource and resource."""
 
 
 @asynccontextmanager
 async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, closed when the block ends. Raises `TopicsError` for errors of the cluster in the block."""
     admin = AIOKafkaAdminClient(**brokers.options(), client_id="fraudstream-topics")
     try:
         await admin.start()
@@ -119,7 +124,7 @@ async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaConnectionError as error:
         raise TopicsError(await unreachable(brokers)) from error
     except (KafkaError, OSError) as error:
-        raise TopicsError(f"the cluster at {brokers} refuses: {error}.") from error
+        raise TopicsError(f"the cluster at {brokers} rejected a request: {error}.") from error
     except _NotAllowed as error:
         raise TopicsError(not_allowed(brokers, str(error))) from error
     finally:
@@ -127,15 +132,16 @@ async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _check_hidden(brokers: Brokers, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
-    """A topic that we may not see must not pass for one that is not there."""
+    """Raises `_NotAllowed` for a topic that we may not describe, as it would look like a missing one."""
     if brokers.guarded:
-        told = await topic_metadata(admin._client, [topic.name for topic in topics])
-        if hidden := [f"'{name}'" for name, topic in told.items() if topic.hidden]:
+        metadata = await topic_metadata(admin._client, [topic.name for topic in topics])
+        if hidden := [f"'{name}'" for name, topic in metadata.items() if topic.hidden]:
             raise _NotAllowed(f"DESCRIBE topic {', '.join(hidden)}")
 
 
 async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, _Found]:
-    # Asked for all topics, not for ours by name: to ask for a topic that is not there may create it.
+    """Those of `topics` that are on the cluster, by name."""
+    # All topics, not ours by name: a metadata request that names a missing topic may create it.
     described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
     names = [topic.name for topic in topics if topic.name in described]
     configs = await _configs(admin, names) if names else {}
@@ -151,7 +157,8 @@ async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[st
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, tuple[str, bool]]]:
-    # All keys at once: asked for a key that was never set, the embedded broker closes the connection.
+    """The configs of these topics, by topic and config: the value and whether it is set on the topic itself."""
+    # All keys at once: the embedded broker closes the connection when asked for a key that was never set.
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=None) for name in names]
     configs = {}
     for response in await admin.describe_configs(resources):
@@ -159,10 +166,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
             if for_code(resource["error_code"]) is TopicAuthorizationFailedError:
                 raise _NotAllowed(f"DESCRIBE_CONFIGS topic '{resource['resource_name']}'")
             if for_code(resource["error_code"]) is UnknownTopicOrPartitionError:
-                continue  # just made, and this broker has not heard of it yet: it counts as not there
+                continue  # just created, and not known to this broker yet: treated as missing
             if resource["error_code"]:
                 raise TopicsError(
-                    f"the cluster does not tell the configs of '{resource['resource_name']}': "
+                    f"the cluster does not return the configs of '{resource['resource_name']}': "
                     f"{resource['error_message'] or resource['error_code']}."
                 )
             configs[resource["resource_name"]] = {
@@ -175,7 +182,8 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
 async def _found_once(
     admin: AIOKafkaAdminClient, topics: Sequence[Topic], settled: Callable[[Mapping[str, _Found]], bool]
 ) -> dict[str, _Found]:
-    """What is there once it has `settled`, or after `SETTLED_WITHIN_S`: brokers learn of a change a moment later."""
+    """The topics on the cluster once they have `settled`, or after `SETTLED_WITHIN_S`, as brokers learn of a change
+    late."""
     deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
     while True:
         found = await _found(admin, topics)
@@ -185,37 +193,39 @@ async def _found_once(
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """Create topics. Raises `TopicsError`, `_NotAllowed`."""
     response = await admin.create_topics(
         [NewTopic(t.name, t.partitions, t.replication, topic_configs=dict(t.configs)) for t in topics]
     )
     for name, code, *message in response.topic_errors:
         if for_code(code) is TopicAuthorizationFailedError:
             raise _NotAllowed(f"CREATE topic '{name}'")
-        if code not in (0, _ALREADY_EXISTS):  # another `apply` may have been faster: that is as good
-            said = message[0] if message and message[0] else f"error {code}"
+        if code not in (0, _ALREADY_EXISTS):  # another process may have created it meanwhile
+            reason = message[0] if message and message[0] else f"error {code}"
             raise TopicsError(
-                f"the cluster refuses topic '{name}': {said.rstrip('.')}. On a single broker use --replication 1."
+                f"the cluster rejected topic '{name}': {reason.rstrip('.')}. On a single broker use --replication 1."
             )
 
 
 async def _alter(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str], found: _Found) -> str:
-    """Set configs of one topic; the reason if the broker refuses, else ''."""
-    # The request replaces every config that is set on the topic, so send along those that are not ours to change.
+    """Set configs of one topic; the broker's reason if it rejects them, else ''. Raises `_NotAllowed`."""
+    # The request replaces every config that is set on the topic, so repeat those that are not to change.
     configs = {key: value for key, (value, set_on_topic) in found.configs.items() if set_on_topic} | dict(wanted)
     try:
         responses = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
     except IncompatibleBrokerVersion:
-        return "this broker cannot alter configs: create the topic anew, or set it with the broker's own tool"
+        return "this broker cannot alter configs: create the topic again, or use the broker's own tool"
     for response in responses:
         for code, message, *_ in response.resources:
             if for_code(code) is TopicAuthorizationFailedError:
                 raise _NotAllowed(f"ALTER_CONFIGS topic '{name}'")
             if code:
-                return f"the broker refuses: {message or f'error {code}'}"
+                return f"the broker rejected it: {message or f'error {code}'}"
     return ""
 
 
 def _differences(topics: Sequence[Topic], found: Mapping[str, _Found]) -> list[Difference]:
+    """What differs, in the order of `topics`."""
     differences = []
     for topic in topics:
         there = found.get(topic.name)

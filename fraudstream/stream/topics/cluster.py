@@ -1,5 +1,5 @@
-"""What a worker must know of the cluster before it joins: that it answers, that the topics are there, how many
-partitions."""
+"""What a worker checks before it joins the group: that the cluster answers, authorizes it and has its topics, with the
+right partition counts."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ log = logging.getLogger(__name__)
 
 
 class Cluster(NamedTuple):
-    """`partitions`: how many each topic has. `input_id`: see `topic_identity`. `labels_read`: by partition, how far the
-    state version before this one has forwarded labels. `next_id`: identity of the topic that payments are handed on to,
-    if there is one, `next_partitions`: how many it has."""
+    """What a stage needs to know of the cluster.
+
+    `partitions`: partition count of each topic. `input_id`: identity of the input topic, see `topic_identity`.
+    `labels_read`: by partition of the labels topic, the offset up to which the previous state version has forwarded
+    labels. `next_id`, `next_partitions`: identity and partition count of the topic to which payments are forwarded, ""
+    and 0 for the stage that decides.
+    """
 
     partitions: Mapping[str, int]
     input_id: str
@@ -44,7 +48,8 @@ class Cluster(NamedTuple):
 
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
-    """Ask until a broker answers, then check what it has. Raises `PermanentFailure` where to ask again would change nothing."""
+    """Retry until a broker answers, then check the topics. Raises `PermanentFailure` for errors that a retry cannot
+    fix."""
     outage, retry_s = OutageLogger(settings.brokers, log, consequence=": retrying", at_once=True), RETRY_S_MIN
     while True:
         try:
@@ -61,7 +66,7 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
 
 
 async def look_once(settings: StreamSettings) -> Cluster:
-    """The same without a second try. Raises what aiokafka raises, and `PermanentFailure`."""
+    """As `look_at_cluster`, without a retry. Raises aiokafka's errors and `PermanentFailure`."""
     async with _admin(settings) as admin:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
@@ -72,8 +77,8 @@ async def look_once(settings: StreamSettings) -> Cluster:
 
 
 async def look_again(settings: StreamSettings) -> Cluster:
-    """What may change under a worker: which topics there are, and which they are; `labels_read` is not asked for
-    again. Raises what aiokafka raises, and `PermanentFailure`."""
+    """What may change while a worker runs: the topics and their identities; `labels_read` is left empty. Raises
+    aiokafka's errors and `PermanentFailure`."""
     async with _admin(settings) as admin:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
@@ -91,7 +96,8 @@ async def _admin(settings: StreamSettings) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Cluster:
-    # All topics, not ours by name: to ask for a topic that is not there may create it.
+    """The topics of the stage. Raises `PermanentFailure`."""
+    # All topics, not ours by name: a metadata request that names a missing topic may create it.
     partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
     _check(settings, partitions)
     input_id, following = await topic_identity(admin._client, settings.input_topic), settings.next_topic
@@ -101,12 +107,14 @@ async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Clust
 
 
 async def _check_permissions(settings: StreamSettings) -> None:
+    """Raises `PermanentFailure` if an ACL is missing."""
     sentence = await missing_permissions(settings.brokers, _wanted(settings))
     if sentence is not None:
         raise PermanentFailure(sentence)
 
 
 async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, int]:
+    """Committed offsets in the labels topic of the newest earlier state version that has any, by partition."""
     for version in range(settings.state_version - 1, 0, -1):
         consumer = AIOKafkaConsumer(
             **settings.brokers.options(),
@@ -115,11 +123,13 @@ async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, i
         )
         async with consumer:
             topics = [TopicPartition(settings.labels_topic, number) for number in range(partitions)]
-            consumer.assign(topics)  # of its own, not as a member of the group
+            consumer.assign(topics)  # assigned by hand, without joining the group
             try:
                 committed = {tp.partition: await consumer.committed(tp) for tp in topics}
             except GroupAuthorizationFailedError as error:
-                log.warning("labels are forwarded from their beginning, again: %r", error)
+                log.warning(
+                    "forwarding all labels again, as earlier offsets are not readable: %r", error
+                )
                 return {}
         if read := {number: offset for number, offset in committed.items() if offset is not None}:
             return read
@@ -127,17 +137,18 @@ async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, i
 
 
 async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) -> None:
-    """The embedded broker fails at the first request of a transactional producer; Apache Kafka gives it an id."""
+    """Raises `PermanentFailure` for a broker without transactions: the embedded one rejects this request."""
     answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, TRANSACTION_TIMEOUT_MS))
     if for_code(answer.error_code) is UnknownError:
         raise PermanentFailure(
-            f"The broker at {settings.brokers} has no transactions (it is no Apache Kafka). Set "
-            "worker.checkpoint_mode=batch, and run one worker only: without transactions nobody is fenced."
+            f"The broker at {settings.brokers} does not support transactions (it is not Apache Kafka). Set "
+            "worker.checkpoint_mode=batch, and run one worker only: without transactions there is no fencing."
         )
 
 
 def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
-    """Every topic that the stage needs, and what it does with it. Labels go from a topic of theirs to the payments."""
+    """The topics that the stage needs, each with the operations on it. Labels are forwarded from their topic to that of
+    the payments."""
     labels, decides = settings.labels_topic, settings.next_topic is None
     return {
         settings.input_topic: ("READ",) if labels is None else ("READ", "WRITE"),
@@ -151,6 +162,8 @@ def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
 
 
 def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
+    """Raises `PermanentFailure` if a topic is missing, or if the changelog has another partition count than the
+    input."""
     missing = [topic for topic in _wanted(settings) if topic not in partitions]
     if missing:
         raise PermanentFailure(
@@ -161,6 +174,6 @@ def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
     if ours != theirs:
         raise PermanentFailure(
             f"'{settings.input_topic}' has {ours} partitions, its changelog '{settings.changelog_topic}' {theirs}: "
-            "accounts stand in other partitions than their memory. Stop all workers, delete the changelog and run "
-            "`fraudstream topics apply`: the workers then read the payments from their beginning."
+            "accounts would be in other partitions than their state. Stop all workers, delete the changelog and run "
+            "`fraudstream topics apply`: the workers then read the payments from the beginning."
         )

@@ -1,4 +1,4 @@
-"""The topics file (`topics/topics.yaml`): what each topic should be, with the names and counts in force."""
+"""Reads the topics file (`topics/topics.yaml`): each topic with its name, partitions, replication and configs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fraudstream.stream.settings import version_suffix
 
 
 class TopicsError(Exception):
-    """A topics file or a cluster that cannot be worked with. `str()` is one sentence for the user."""
+    """The topics file or the cluster cannot be used. `str()` is a sentence for the user."""
 
 
 ConfigValue = str | int | float | bool
@@ -42,7 +42,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """A topic as it should be. `configs` in the broker's spelling."""
+    """A topic of the topics file. `configs`: by name, values as the broker writes them."""
 
     name: str
     partitions: int
@@ -63,9 +63,9 @@ def read_topics(
 ) -> list[Topic]:
     """The topics of a topics file (`topics/topics.yaml`), in its order.
 
-    `names`: the name in force for each of the file's topics that carries none itself. `partitions` and `replication`,
-    if given, count for all topics in place of the file's. A topic with {stage} in its name is there for each of
-    `stages`, one with {later_stage} for each but the first. Raises `TopicsError` for a file that can't be read.
+    `names`: the name of each topic that has no `name` in the file. `partitions` and `replication`, if given, replace
+    the file's for all topics. A topic with {stage} in its name is repeated for each of `stages`, one with {later_stage}
+    for each but the first. `path`: for messages. Raises `TopicsError` for an invalid file.
     """
     try:
         file = msgspec.convert(yaml.safe_load(text), _File)
@@ -79,7 +79,7 @@ def read_topics(
             )
         copies = replication or topic.replication or file.defaults.replication
         configs = {name: _spelt(value) for name, value in {**file.defaults.configs, **topic.configs}.items()}
-        if "min.insync.replicas" in configs:  # more than there are copies would refuse every write
+        if "min.insync.replicas" in configs:  # a value above the replication would reject every write
             configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
         values = {"group": group, "version": version_suffix(state_version), "payments": names.get("payments", "")}
         known = [names[key]] if topic.name is None else _filled(topic.name, f"{path}: topic '{key}'", values, stages)
@@ -89,6 +89,7 @@ def read_topics(
 
 
 def _filled(name: str, where: str, values: Mapping[str, str], stages: Sequence[str]) -> list[str]:
+    """`name` with its placeholders replaced: one name, or one for each stage. Raises `TopicsError`."""
     for placeholder, value in values.items():
         name = name.replace(f"{{{placeholder}}}", value)
     filled = [name]
@@ -103,4 +104,5 @@ def _filled(name: str, where: str, values: Mapping[str, str], stages: Sequence[s
 
 
 def _spelt(value: ConfigValue) -> str:
+    """The value as the broker writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -23,7 +23,7 @@ class Recorder(Unobserved):
         self.refused: list[str] = []
         self.repeats: list[str] = []
 
-    def on_refused(self, partition: int, *, code: str) -> None:
+    def on_rejected(self, partition: int, *, code: str) -> None:
         self.refused.append(code)
 
     def on_repeat(self, partition: int, *, kind: str) -> None:

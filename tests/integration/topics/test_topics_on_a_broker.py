@@ -101,7 +101,7 @@ async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, 
 
 @pytest.mark.kafka
 async def test_a_topic_the_cluster_refuses_is_told_with_its_reason(kafka: str, topic: Topic) -> None:
-    with pytest.raises(TopicsError, match=f"refuses topic '{topic.name}': .* On a single broker use --replication 1."):
+    with pytest.raises(TopicsError, match=f"rejected topic '{topic.name}': .* On a single broker use --replication 1."):
         await apply_topics(Brokers(kafka), [msgspec.structs.replace(topic, replication=3)])
 
 

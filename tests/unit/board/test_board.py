@@ -1,4 +1,4 @@
-"""The board: what it counts, and that it fits the terminal it is drawn in."""
+"""The board: its counts, and that it fits the terminal."""
 
 import io
 
@@ -51,9 +51,9 @@ def case(number: int, version: int, alerts: int, status: str = "open") -> Case:
 
 def busy_state() -> RunState:
     state = RunState()
-    state.phase, state.notice = "live: 1 s shows 4.8 min of payments", "worker 2 was killed by SIGKILL"
+    state.phase, state.notice = "live: 1 s of the clock is 4.8 min of payments", "worker 2 was killed by SIGKILL"
     state.endpoints = {"broker": "127.0.0.1:40001", "redis": "redis://127.0.0.1:40002/0", "topics": "payments " * 20}
-    state.processes = [Process(f"worker {n}", "ready", "1,000 judged", "http://127.0.0.1:40003") for n in range(12)]
+    state.processes = [Process(f"worker {n}", "ready", "1,000 decided", "http://127.0.0.1:40003") for n in range(12)]
     state.on_truth([("e1", "acc-1", "card_testing")])
     state.on_published([f"e{n}" for n in range(300)], 300)
     state.on_decided(300, [1.0] * 99 + [50.0])
@@ -64,7 +64,7 @@ def busy_state() -> RunState:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60), (81, 31)])
-def test_the_board_fills_its_terminal_and_never_outgrows_it(width: int, height: int) -> None:
+def test_the_board_fills_the_terminal_and_never_exceeds_it(width: int, height: int) -> None:
     for state in (RunState(), busy_state()):
         console = Console(width=width, height=height, file=(out := io.StringIO()))
         console.print(screen(state, width, height))
@@ -73,7 +73,7 @@ def test_the_board_fills_its_terminal_and_never_outgrows_it(width: int, height: 
         assert max(map(len, drawn)) <= width
 
 
-def test_a_line_names_when_who_how_much_the_rule_its_reason_and_the_truth() -> None:
+def test_a_line_has_time_account_amount_rule_reason_and_truth() -> None:
     state = busy_state()
     state.on_alert(alert(1))
     assert alert_line(state.alerts[-1]) == (

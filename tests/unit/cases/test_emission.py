@@ -1,4 +1,4 @@
-"""What emission promises when a broker says nothing: it gives up in time. The producer is a stand-in."""
+"""Emission on a broker that does not answer: a step fails within its time limit. The producer is a stand-in."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fraudstream.cases.record import CaseRecord
 from fraudstream.kafka import Brokers
 
 
-class Silent:
-    """Takes a record, and never hears of it again; nor can it be closed."""
+class SilentProducer:
+    """Accepts a record and never acknowledges it; cannot be closed either."""
 
     async def send(self, *args: Any, **kwargs: Any) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
@@ -23,11 +23,11 @@ class Silent:
         await asyncio.Event().wait()
 
 
-async def test_a_broker_that_says_nothing_ends_a_step_instead_of_holding_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_step_fails_in_time_on_a_broker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emission, "TRANSACTION_S", 0.01)
     monkeypatch.setattr(emission, "CLOSE_S", 0.01)
     plain = PlainEmission(Brokers("127.0.0.1:1"))
-    plain._producer = cast(Any, Silent())
+    plain._producer = cast(Any, SilentProducer())
     with pytest.raises(TimeoutError):
         await plain.send([CaseRecord("payments", b"a", b"{}")])
     await plain.stop()

@@ -1,4 +1,4 @@
-"""What alerts make of a case."""
+"""How alerts are grouped into a case."""
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ def test_a_case_id_follows_from_the_account_and_its_first_alert() -> None:
     assert len({opened(alert(a, account)).case_id for a in ("a1", "a2") for account in ("acc-1", "acc-2")}) == 4
 
 
-def test_a_case_is_as_severe_and_as_high_as_its_worst_alert() -> None:
+def test_a_case_has_the_highest_severity_and_score_of_its_alerts() -> None:
     case = opened(alert("a1", severity="high", score=0.9))
     case = joined(case, alert("a2", severity="low", score=0.95, occurred_at_ms=500))
 
@@ -75,15 +75,13 @@ def test_a_case_lists_its_newest_alerts_and_counts_all() -> None:
         ("1", "XXX", "currency"),
     ],
 )
-def test_what_is_no_amount_of_its_currency_is_an_error_with_the_dead_letters_code(
-    text: str, currency: str, reason: str
-) -> None:
+def test_an_invalid_amount_is_an_error_with_the_code_of_its_dead_letter(text: str, currency: str, reason: str) -> None:
     with pytest.raises(AlertError) as caught:
         amount_minor(text, currency)
     assert caught.value.reason == reason
 
 
-def test_an_amount_may_have_fewer_decimals_or_zeros_more() -> None:
+def test_an_amount_may_have_fewer_decimals_or_more_zeros() -> None:
     assert add_amount({}, "7", "EUR") == {"EUR": "7.00"}
     assert add_amount({"EUR": "7.00"}, "0.0500", "EUR") == {"EUR": "7.05"}
 
@@ -99,6 +97,6 @@ def test_a_case_of_the_longest_alerts_still_fits_a_record() -> None:
     assert case.alert_count == ALERTS_KEPT
 
 
-def test_an_alert_with_a_name_beyond_all_bounds_is_refused() -> None:
+def test_an_alert_with_a_name_that_is_too_long_is_rejected() -> None:
     with pytest.raises(AlertError):
         opened(alert("a" * 129))

@@ -1,4 +1,4 @@
-"""What analysts may do to a case, and when."""
+"""Which actions a case allows, and when."""
 
 import pytest
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("status", "name"), TABLE)
-def test_each_action_fits_each_state_as_the_table_says(status: str, name: str) -> None:
+def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> None:
     for actor, expected in zip(("ann", "bob"), TABLE[status, name], strict=True):
         given = action(name, OPEN.case_id, actor, disposition="fraud", note="seen")
         result = act(CASES[status], given)
@@ -51,7 +51,7 @@ def test_each_action_fits_each_state_as_the_table_says(status: str, name: str) -
             assert (result.status, result.version, result.note) == (expected, CASES[status].version + 1, "seen"), actor
 
 
-def test_claiming_names_the_assignee_and_releasing_forgets_it() -> None:
+def test_claiming_sets_the_assignee_and_releasing_removes_it() -> None:
     claimed = act(OPEN, action("claim", OPEN.case_id, "bob"))
     assert isinstance(claimed, Case)
     assert claimed.assignee == "bob"
@@ -74,13 +74,13 @@ def test_a_reopened_case_has_no_disposition_and_no_assignee() -> None:
         (action("claim", OPEN.case_id, acted_at=10**15), "acted_at"),
     ],
 )
-def test_an_action_without_what_it_needs_is_refused(given: CaseAction, code: str) -> None:
+def test_an_invalid_action_is_rejected_with_its_code(given: CaseAction, code: str) -> None:
     result = act(OPEN, given)
     assert isinstance(result, RejectedAction)
     assert result.code == code
 
 
-def test_a_case_is_not_reopened_beside_an_open_one() -> None:
+def test_a_case_is_not_reopened_while_the_account_has_an_open_one() -> None:
     result = act(CLOSED, action("reopen", OPEN.case_id), other_open="other")
     assert isinstance(result, RejectedAction)
     assert result.code == "other_case_open"
@@ -103,6 +103,6 @@ def test_a_disposition_becomes_a_label_for_every_alert(disposition: str) -> None
     assert (labels[0].labelled_at, labels[0].payment_occurred_at) == (5_000, 1_000)
 
 
-def test_an_inconclusive_case_and_a_note_say_nothing_about_payments() -> None:
+def test_an_inconclusive_case_and_a_note_give_no_labels() -> None:
     assert labels_of(OPEN, action("close", OPEN.case_id, disposition="inconclusive")) == []
     assert labels_of(OPEN, action("note", OPEN.case_id, note="x", disposition="fraud")) == []

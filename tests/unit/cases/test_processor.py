@@ -1,4 +1,4 @@
-"""What the desk of a partition tells of what comes twice. Kafka and the view are stand-ins."""
+"""How the processor of a partition reports repeats, and where it sends labels. Kafka and the view are stand-ins."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def record_of(event: Alert | CaseAction, offset: int, headers: Any = ()) -> Any:
     )
 
 
-async def told_of(alerts: list[Alert]) -> Counting:
-    """What an observer has counted after these alerts."""
+async def observed_after(alerts: list[Alert]) -> Counting:
+    """An observer after these alerts."""
     observer = Counting()
     settings, view = SimpleNamespace(cases_topic="cases"), SimpleNamespace(put=lambda *_: None)
     processor = CaseProcessor(
@@ -64,21 +64,21 @@ async def told_of(alerts: list[Alert]) -> Counting:
     return observer
 
 
-async def test_a_late_repeat_is_no_mismatch_for_its_first_verdict_has_left_the_memory() -> None:
-    observer = await told_of([alert("a1"), alert("a1", verdict_digest="f" * 16, late=True)])
+async def test_a_late_repeat_is_not_a_mismatch_as_its_first_verdict_has_left_the_state() -> None:
+    observer = await observed_after([alert("a1"), alert("a1", verdict_digest="f" * 16, late=True)])
     assert (observer.repeats, observer.mismatches) == (1, 0)
 
 
-async def test_an_alert_that_comes_again_with_another_verdict_is_counted_apart_from_plain_repeats() -> None:
-    observer = await told_of([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)])
+async def test_a_repeat_with_a_different_verdict_is_also_counted_as_a_mismatch() -> None:
+    observer = await observed_after([alert("a1"), alert("a1"), alert("a1", verdict_digest="f" * 16)])
     assert (observer.repeats, observer.mismatches) == (2, 1)
 
 
 @pytest.mark.parametrize(("origin", "goes_to"), [([origin_header(3)], 3), ([], None)])
-async def test_labels_go_where_the_alert_says_that_the_payments_stand_not_to_the_deciding_stages_partition(
+async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
     origin: list[tuple[str, bytes]], goes_to: int | None
 ) -> None:
-    """None: where the key leads."""
+    """`goes_to` None: the partition that the key chooses."""
     emission, store = Emission(), CaseStore()
     settings = SimpleNamespace(cases_topic="cases", payments_topic="payments")
     view = SimpleNamespace(put=lambda *_: None)
@@ -88,7 +88,7 @@ async def test_labels_go_where_the_alert_says_that_the_payments_stand_not_to_the
     processor.alert(record_of(alert("a1"), 0, [source_header(7, 12), *origin]))
     (held,) = store
     stored = case_record("cases", 0, held, Position())
-    assert held_of(stored.value, stored.headers)[0] == held, "what the next owner reads"
+    assert held_of(stored.value, stored.headers)[0] == held, "the next owner reads the same"
     processor.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
     await processor.emit()
     assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]

@@ -98,7 +98,7 @@ def test_repeated_alerts_and_accepted_actions_change_nothing(
 
 
 @given(account_histories(), st.randoms(use_true_random=False))
-def test_a_book_read_back_from_what_was_emitted_goes_on_as_if_nothing_had_happened(
+def test_a_store_restored_from_its_records_continues_as_if_it_had_never_stopped(
     histories: list[list[Event]], order: random.Random
 ) -> None:
     store, emitted = CaseStore(), []
@@ -128,7 +128,7 @@ def test_an_alert_after_the_closing_opens_a_new_case() -> None:
     assert store.open_cases == 1
 
 
-def test_an_alert_of_a_closed_case_that_comes_again_opens_nothing() -> None:
+def test_a_repeated_alert_of_a_closed_case_opens_no_case() -> None:
     store = CaseStore()
     applied(store, alert("a1"))
     applied(store, action("close", case_id_of("acc-1", "a1"), disposition="genuine"))
@@ -137,14 +137,14 @@ def test_an_alert_of_a_closed_case_that_comes_again_opens_nothing() -> None:
     assert store.open_cases == 0
 
 
-def test_an_action_on_an_unknown_case_is_refused_with_advice() -> None:
+def test_an_action_on_an_unknown_case_is_rejected_with_advice() -> None:
     result = CaseStore().act(action("claim", "nowhere"))
     assert isinstance(result, RejectedAction)
     assert result.code == "unknown_case"
     assert "partition of `cases`" in result.sentence
 
 
-def test_repeats_of_alerts_that_are_listed_no_more_are_known_by_the_place_of_their_payment() -> None:
+def test_repeats_of_alerts_that_are_no_longer_listed_are_known_by_the_position_of_their_payment() -> None:
     """A worker killed before its checkpoint sends all alerts since again, perhaps more of one account than a case
     lists."""
     store = CaseStore()
@@ -168,7 +168,7 @@ def test_repeats_of_alerts_that_are_listed_no_more_are_known_by_the_place_of_the
     assert store.alert(alert("of the next state version's log"), next_version) is None
 
 
-def test_a_closed_case_is_let_go_only_when_the_partition_is_far_ahead_of_it() -> None:
+def test_a_closed_case_is_dropped_only_when_the_partition_is_far_ahead_of_it() -> None:
     store = CaseStore()
     applied(store, alert("a1", occurred_at_ms=0))
     old = case_id_of("acc-1", "a1")
@@ -181,7 +181,7 @@ def test_a_closed_case_is_let_go_only_when_the_partition_is_far_ahead_of_it() ->
     assert [case.account_id for case in cases_of(store)] == ["acc-2"]
 
 
-def test_an_open_case_is_never_let_go() -> None:
+def test_an_open_case_is_never_dropped() -> None:
     store = CaseStore()
     applied(store, alert("a1", occurred_at_ms=0))
     applied(store, alert("b1", "acc-2", occurred_at_ms=10 * CLOSED_HELD_MS))
@@ -191,7 +191,7 @@ def test_an_open_case_is_never_let_go() -> None:
     assert held.case.alert_count == 2
 
 
-def test_an_alert_that_comes_again_with_another_verdict_disagrees() -> None:
+def test_a_repeated_alert_with_a_different_verdict_disagrees() -> None:
     store = CaseStore()
     for event in (alert("a1"), alert("a2")):
         assert store.alert(event, None) is not None
@@ -200,7 +200,7 @@ def test_an_alert_that_comes_again_with_another_verdict_disagrees() -> None:
     assert not store.disagrees(alert("a3", verdict_digest="f" * 16))  # never seen: nothing to disagree with
 
 
-def test_a_book_read_back_from_its_records_still_knows_the_verdicts() -> None:
+def test_a_store_restored_from_its_records_still_has_the_verdicts() -> None:
     store = CaseStore()
     held = store.alert(alert("a1"), None)
     assert held is not None

@@ -1,4 +1,4 @@
-"""The writer of the view when partitions come and go in the midst of a write. Redis and the topic are stand-ins."""
+"""The view writer when partitions are revoked and assigned during a write. Redis and the topic are stand-ins."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.unit.cases.events import alert
 WAIT_S = 60.0
 
 
-class View:
-    """Holds cases and marks, and writes when it is let to."""
+class FakeView:
+    """Holds cases and marks; a write waits for `open`."""
 
     def __init__(self) -> None:
         self.cases: set[str] = set()
@@ -44,8 +44,8 @@ class View:
         return True
 
 
-class Log:
-    """The topic `cases`: what each partition holds."""
+class FakeLog:
+    """The topic `cases`, by partition."""
 
     topic = "cases"
 
@@ -70,10 +70,10 @@ def case_of(account_id: str) -> Case:
     return opened(alert(account_id=account_id))
 
 
-async def test_partitions_that_leave_while_the_view_is_written_leave_the_writer_alive() -> None:
-    view = View()
+async def test_a_revocation_during_a_write_does_not_end_the_writer() -> None:
+    view = FakeView()
     cases = {0: case_of("acc-0"), 1: case_of("acc-1")}
-    writer = ViewWriter(cast(Any, view), cast(Any, Log({n: [case] for n, case in cases.items()})), Unobserved())
+    writer = ViewWriter(cast(Any, view), cast(Any, FakeLog({n: [case] for n, case in cases.items()})), Unobserved())
     writer.assign({0: 0, 1: 0})
     for partition, case in cases.items():
         writer.put(partition, [case], 0)
@@ -85,10 +85,10 @@ async def test_partitions_that_leave_while_the_view_is_written_leave_the_writer_
     await asyncio.wait_for(running, WAIT_S)
 
 
-async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is_written() -> None:
-    view = View()
+async def test_cases_that_waited_when_their_partition_was_revoked_and_assigned_again_are_written() -> None:
+    view = FakeView()
     first, second = case_of("acc-0"), case_of("acc-1")
-    writer = ViewWriter(cast(Any, view), cast(Any, Log({0: [first, second]})), Unobserved())
+    writer = ViewWriter(cast(Any, view), cast(Any, FakeLog({0: [first, second]})), Unobserved())
     view.kept_marks = {0: 0}
     writer.assign({0: 0})
     writer.put(0, [first], 0)
@@ -105,13 +105,13 @@ async def test_what_waited_for_the_view_when_its_partition_left_and_came_back_is
     assert view.cases == {first.case_id, second.case_id}
 
 
-async def test_a_kafka_that_does_not_answer_while_the_view_is_rebuilt_is_asked_again(
+async def test_a_rebuild_is_retried_when_kafka_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(view_writer, "RETRY_S", 0.01)
-    view, case = View(), case_of("acc-0")
+    view, case = FakeView(), case_of("acc-0")
     view.open.set()
-    writer = ViewWriter(cast(Any, view), cast(Any, AwayAtFirst({0: [case]})), Unobserved())
+    writer = ViewWriter(cast(Any, view), cast(Any, FailingAtFirst({0: [case]})), Unobserved())
     writer.assign({0: 1})  # and the view has nothing of it
     running = asyncio.create_task(writer.run())
     await asyncio.wait_for(view.rebuilt.wait(), WAIT_S)
@@ -120,8 +120,8 @@ async def test_a_kafka_that_does_not_answer_while_the_view_is_rebuilt_is_asked_a
     assert view.cases == {case.case_id}
 
 
-class AwayAtFirst(Log):
-    """The topic `cases` on a broker that is away, then silent, then there."""
+class FailingAtFirst(FakeLog):
+    """The topic `cases` on a broker that is unreachable, then does not answer, then answers."""
 
     def __init__(self, cases: dict[int, list[Case]]) -> None:
         super().__init__(cases)

@@ -1,4 +1,4 @@
-"""What was carried and what is handed on now: equal by the bytes of values, told in a reader's units."""
+"""Features that were forwarded and those forwarded now: compared by their bytes, shown in the reader's units."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fraudstream.explain.feature_difference import feature_differences
 ROOT = Path(__file__).parents[3] / "examples/four_stages"
 FOUR = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("**/*.yaml"))}
 ENGINE = Engine(compile_rule_set(FOUR)).of_stage("account")
-FORM: FeatureCodec = ENGINE.codec_out
+CODEC: FeatureCodec = ENGINE.codec_out
 PLAIN: dict[str, Any] = {"arrived_at_ms": 1, "since_ms": NEVER, "status": FRESH, "error": 0}
 
 
 def packed(value: dict[str, float] | None = None, **other: Any) -> bytes:
-    """Every feature missing but these."""
+    """A packed vector in which all other features are missing."""
     fields = {**PLAIN, **other}
-    values = [[(value or {}).get(name, math.nan)] for name in FORM.features]
-    [one] = FORM.pack(
+    values = [[(value or {}).get(name, math.nan)] for name in CODEC.features]
+    [one] = CODEC.pack(
         ForwardedFeatures(
             np.array([fields["arrived_at_ms"]], np.int64),
             np.array([fields["since_ms"]], np.int64),
@@ -39,16 +39,16 @@ def packed(value: dict[str, float] | None = None, **other: Any) -> bytes:
     return one
 
 
-def told(forwarded: bytes, now: bytes) -> list[tuple[str, str, str]]:
-    found = feature_differences(FORM, forwarded, now, ENGINE.rule_set.catalogue.symbols, "EUR")
+def differences(forwarded: bytes, now: bytes) -> list[tuple[str, str, str]]:
+    found = feature_differences(CODEC, forwarded, now, ENGINE.rule_set.catalogue.symbols, "EUR")
     return [(difference.feature, difference.forwarded, difference.now) for difference in found]
 
 
 def test_the_same_bytes_differ_in_nothing_and_missing_equals_missing() -> None:
-    assert told(packed(), packed()) == []
+    assert differences(packed(), packed()) == []
     other_nan = packed().replace(np.float64(math.nan).tobytes(), np.array([-1], np.int64).tobytes())
     assert other_nan != packed()
-    assert told(packed(), other_nan) == []
+    assert differences(packed(), other_nan) == []
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,27 @@ def test_the_same_bytes_differ_in_nothing_and_missing_equals_missing() -> None:
         ),
     ],
 )
-def test_a_value_is_told_in_its_unit_or_exactly_where_that_hides_it(
+def test_a_value_is_shown_in_its_unit_or_exactly_where_that_hides_the_difference(
     forwarded: dict[str, float], now: dict[str, float], sentence: tuple[str, str, str]
 ) -> None:
-    assert told(packed(forwarded), packed(now)) == [sentence]
+    assert differences(packed(forwarded), packed(now)) == [sentence]
 
 
-def test_how_a_value_was_answered_is_compared_too() -> None:
+def test_the_accuracy_of_a_value_is_compared_too() -> None:
     one, other = packed(), packed(error=PANE)
-    assert told(one, other)[0] == (FORM.features[0], "missing (exact)", "missing (to the pane)")
-    assert len(told(one, other)) == len(FORM.features)
+    assert differences(one, other)[0] == (CODEC.features[0], "missing (exact)", "missing (to the pane)")
+    assert len(differences(one, other)) == len(CODEC.features)
 
 
-def test_what_is_carried_beside_the_features_is_compared_too() -> None:
+def test_status_and_times_beside_the_features_are_compared_too() -> None:
     now = packed(status=REPEAT, arrived_at_ms=2, since_ms=7)
-    assert told(packed(), now) == [
+    assert differences(packed(), now) == [
         ("status", "fresh", "repeat"),
         ("arrived_at_ms", "1", "2"),
         ("since_ms", "never", "7"),
     ]
 
 
-def test_features_of_another_catalogue_are_refused() -> None:
+def test_features_of_another_catalogue_are_rejected() -> None:
     with pytest.raises(OtherFeatures):
-        told(packed(), packed()[:-1])
+        differences(packed(), packed()[:-1])

@@ -1,4 +1,4 @@
-"""Whoever judges a payment again need not apply the other accounts of its partition: the bytes are the same.
+"""A payment can be decided again without the other accounts of its partition: the bytes are the same.
 
 A log of one partition, generated, with the shipped rules; each alert again from its account's records alone.
 """
@@ -72,7 +72,7 @@ def test_an_accounts_own_records_give_its_alerts_byte_for_byte(engine: Engine, l
         assert {value.feature for value in alert.features} <= set(trial.read)
 
 
-def test_list_entries_count_for_every_account_and_rule_switches_for_none() -> None:
+def test_list_entries_apply_to_every_account_and_rule_set_switches_to_none() -> None:
     entry = ListEntry(list="stolen_devices", value="dev-8", by="r.holm", issued_at_ms=0)
     switch = RuleSwitch(rule_set="0" * 16, by="r.holm", issued_at_ms=0)
     assert bears_on(b"a1", record(0, b"", msgspec.json.encode(entry), 0, (CONTROL_HEADER,)))

@@ -6,11 +6,11 @@ import pytest
 from fraudstream.kafka import Brokers, BrokersError
 
 
-def test_a_plain_listener_needs_an_address_alone() -> None:
+def test_a_plaintext_listener_needs_only_an_address() -> None:
     assert Brokers("a:1,b:2").options() == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"}
 
 
-def test_sasl_over_tls_carries_name_password_and_the_system_s_authorities() -> None:
+def test_sasl_over_tls_has_user_password_and_the_systems_authorities() -> None:
     options = Brokers("a:1", "SASL_SSL", "SCRAM-SHA-256", "worker", "geheim").options()
     context = options.pop("ssl_context")
     assert options == {
@@ -39,6 +39,6 @@ def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path, content: str 
         Brokers("a:1", "SSL", cafile=str(file)).options()
 
 
-def test_a_certificate_of_ours_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_client_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BrokersError, match=r"^kafka.ssl_certfile .*me.pem, kafka.ssl_keyfile .*key.pem: no PEM"):
         Brokers("a:1", "SSL", certfile=str(tmp_path / "me.pem"), keyfile=str(tmp_path / "key.pem")).options()

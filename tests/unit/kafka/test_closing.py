@@ -1,4 +1,4 @@
-"""A client whose `stop` doesn't end doesn't keep anyone. The clients are stand-ins."""
+"""A client whose `stop` does not return is abandoned in time. The clients are stand-ins."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import suppress
 from fraudstream.kafka.closing import close
 
 
-class Swallows:
-    """Loses the first cancellation, as aiokafka's consumer may."""
+class SwallowsCancellation:
+    """Swallows the first cancellation, as aiokafka's consumer may."""
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
@@ -20,7 +20,7 @@ class Swallows:
         self.stopped.set()
 
 
-class Never(Swallows):
+class Never(SwallowsCancellation):
     async def stop(self) -> None:
         while not self.stopped.is_set():
             with suppress(asyncio.CancelledError):
@@ -32,19 +32,19 @@ class Fails:
         raise OSError("no route to host")
 
 
-async def test_what_waits_for_a_lost_cancellation_is_cancelled_again() -> None:
-    client = Swallows()
+async def test_a_client_that_swallowed_a_cancellation_is_cancelled_again() -> None:
+    client = SwallowsCancellation()
     await close(client, within_s=0.01)
     await client.stopped.wait()
 
 
-async def test_what_never_stops_is_left_behind() -> None:
+async def test_a_client_that_never_stops_is_abandoned() -> None:
     client = Never()
     await close(client, within_s=0.01)
     client.stopped.set()
 
 
-async def test_whoever_closes_can_be_cancelled() -> None:
+async def test_the_caller_of_close_can_be_cancelled() -> None:
     client = Never()
     closing = asyncio.create_task(close(client))
     await asyncio.sleep(0)
@@ -54,5 +54,5 @@ async def test_whoever_closes_can_be_cancelled() -> None:
     client.stopped.set()
 
 
-async def test_what_a_stop_raises_is_nobody_s_concern() -> None:
+async def test_errors_of_stop_are_not_raised() -> None:
     await close(Fails())

@@ -1,4 +1,4 @@
-"""The array histogram says what prometheus-client's histogram says of the same values."""
+"""The array histogram exposes the same as prometheus-client's histogram for the same values."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_it_exposes_what_the_standard_histogram_exposes(batches: list[list[float
     assert exposed(ours) == pytest.approx(exposed(theirs))
 
 
-def test_a_negative_latency_counts_as_none_and_nan_is_left_out() -> None:
+def test_a_negative_latency_counts_as_zero_and_nan_is_skipped() -> None:
     registry = CollectorRegistry()
     ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry).observe([-5.0, float("nan")])
     found = exposed(registry)
@@ -42,7 +42,7 @@ def test_a_negative_latency_counts_as_none_and_nan_is_left_out() -> None:
     assert found["wait_seconds_sum", ""] == 0
 
 
-def test_two_histograms_of_one_name_are_refused() -> None:
+def test_two_histograms_of_one_name_are_rejected() -> None:
     registry = CollectorRegistry()
     ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)
     with pytest.raises(ValueError, match="wait_seconds"):

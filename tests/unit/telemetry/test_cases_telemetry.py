@@ -1,4 +1,4 @@
-"""What the case agent's metrics say after what it has told them."""
+"""The case agent's metrics and health after events of the agent."""
 
 from prometheus_client import CollectorRegistry
 
@@ -6,7 +6,7 @@ from fraudstream.cases.observer import Observer
 from fraudstream.telemetry.cases import CasesTelemetry
 
 
-def test_everything_the_agent_tells_is_counted() -> None:
+def test_every_event_of_the_agent_is_counted() -> None:
     registry = CollectorRegistry()
     observer: Observer = CasesTelemetry(registry, version="1.2.3", reasons=["invalid"])  # mypy holds one to the other
     observer.on_alert(0, severity="high", opened=True)
@@ -14,7 +14,7 @@ def test_everything_the_agent_tells_is_counted() -> None:
     observer.on_action(0, action="close")
     observer.on_repeat(0, kind="alert")
     observer.on_mismatch(0)
-    observer.on_refused(0, code="no_case")
+    observer.on_rejected(0, code="no_case")
     observer.on_dead_letter(0, reason="not_json")
     observer.on_labels(0, labels=3, unlabelled=1)
     observer.on_open_cases(0, cases=7)
@@ -29,7 +29,7 @@ def test_everything_the_agent_tells_is_counted() -> None:
     assert value("case_actions_total", action="close") == 1
     assert value("case_repeats_total", kind="alert") == 1
     assert value("verdict_mismatches_total") == 1
-    assert value("case_actions_refused_total", code="no_case") == 1
+    assert value("case_actions_rejected_total", code="no_case") == 1
     assert value("dead_letters_total", reason="not_json") == 1
     assert value("dead_letters_total", reason="invalid") == 0
     assert value("case_labels_total") == 3
@@ -40,7 +40,7 @@ def test_everything_the_agent_tells_is_counted() -> None:
     assert value("view_lost") == 1
 
 
-def test_the_agent_is_ready_once_its_cases_are_read_back() -> None:
+def test_the_agent_is_ready_once_its_cases_are_recovered() -> None:
     telemetry = CasesTelemetry(CollectorRegistry(), version="1.2.3")
     telemetry.on_assigned([0])
     assert telemetry.ready() == "recovering 1 of 1 partitions, 0 %"
@@ -48,7 +48,7 @@ def test_the_agent_is_ready_once_its_cases_are_read_back() -> None:
     assert telemetry.ready() is None
 
 
-def test_the_agent_is_not_ready_while_it_reads_back_what_it_had_before() -> None:
+def test_the_agent_is_not_ready_while_it_recovers_partitions_that_it_had_before() -> None:
     telemetry = CasesTelemetry(CollectorRegistry(), version="1.2.3")
     for _ in range(2):
         telemetry.on_revoked()

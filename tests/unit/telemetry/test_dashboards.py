@@ -1,4 +1,4 @@
-"""Dashboards, alert rules and runbook speak of metrics, labels and alerts that exist, and of nothing else."""
+"""Dashboards, alert rules and runbook name only metrics, labels and alerts that exist."""
 
 import json
 import re
@@ -26,7 +26,7 @@ SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum
 
 
 def exposed() -> dict[str, set[str]]:
-    """Names of all samples our processes expose, each with its labels."""
+    """Names of all samples that the processes expose, each with its labels."""
     names = dict(FOREIGN)
     worker = WorkerTelemetry(CollectorRegistry(), version="1.2.3")
     worker.on_start(stage="account", checkpoint_mode="transaction", rule_set="cafe", layout="babe")
@@ -88,7 +88,7 @@ def test_every_legend_names_a_label_that_its_expression_keeps() -> None:
                 assert label in kept, f"{where}: legend {label}, kept {kept}"
 
 
-def test_every_panel_says_what_it_shows_and_none_covers_another() -> None:
+def test_every_panel_has_a_description_and_none_overlaps_another() -> None:
     taken: dict[tuple[str, int, int], str] = {}
     for where, panel in panels():
         assert panel["type"] == "row" or panel["description"], where

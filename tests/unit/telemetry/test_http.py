@@ -1,4 +1,4 @@
-"""What Prometheus, a supervisor and a load balancer get from the telemetry port."""
+"""The answers of the telemetry port to Prometheus, a supervisor and a load balancer."""
 
 import urllib.error
 import urllib.request
@@ -34,7 +34,7 @@ def test_metrics_are_served_as_text_and_as_openmetrics() -> None:
         assert text.endswith("# EOF\n")
 
 
-def test_a_fault_is_a_503_with_the_sentence_that_names_it() -> None:
+def test_a_fault_is_a_503_with_its_sentence() -> None:
     faults: list[str | None] = [None, "recovering partition 3: 500 records left"]
     with http.serving(CollectorRegistry(), all_well, faults.pop) as url:
         assert get(f"{url}/readyz")[::2] == (503, "recovering partition 3: 500 records left\n")
@@ -57,7 +57,7 @@ def test_the_port_is_free_again_after_the_block() -> None:
         assert again == url
 
 
-def test_a_taken_port_is_refused() -> None:
+def test_a_taken_port_is_an_error() -> None:
     with http.serving(CollectorRegistry(), all_well, all_well) as url:
         port = int(url.rsplit(":", 1)[1])
         with pytest.raises(OSError, match="in use"), http.serving(CollectorRegistry(), all_well, all_well, port=port):

@@ -1,4 +1,4 @@
-"""What a line of the log says, to a person and to a machine."""
+"""The content of a log line, as text and as JSON."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from fraudstream.telemetry.logs import QUIET, FeatureCodec, set_up_logs
+from fraudstream.telemetry.logs import QUIET, LogFormat, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,9 @@ def logging_as_it_was() -> Iterator[None]:
     logging.captureWarnings(False)
 
 
-def test_what_a_library_repeats_is_said_seldom_and_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_messages_of_a_library_are_logged_rarely_without_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stream = written("human")
     clock = [1_000.0]
     monkeypatch.setattr("time.time", lambda: clock[0])
@@ -45,13 +47,13 @@ def test_what_a_library_repeats_is_said_seldom_and_without_a_trace(monkeypatch: 
     ]
 
 
-def written(form: FeatureCodec, level: str = "INFO") -> io.StringIO:
+def written(form: LogFormat, level: str = "INFO") -> io.StringIO:
     stream = io.StringIO()
     set_up_logs(level, form, stream)
     return stream
 
 
-def test_a_json_line_carries_the_message_and_the_extra_fields() -> None:
+def test_a_json_line_has_the_message_and_the_extra_fields() -> None:
     stream = written("json")
     logging.getLogger("fraudstream.stream").warning("fell %d behind", 5, extra={"partition": 3, "level": "not this"})
     line = json.loads(stream.getvalue())
@@ -71,14 +73,14 @@ def test_an_exception_stays_on_its_json_line() -> None:
     assert "ValueError: broken\nworld" in json.loads(line)["exception"]
 
 
-def test_a_human_line_is_short_and_names_the_part() -> None:
+def test_a_text_line_is_short_and_names_the_logger() -> None:
     stream = written("human")
     logging.getLogger("fraudstream.stream.checkpoints.checkpoint").info("saved", extra={"rows": 7})
     assert stream.getvalue()[12:] == " INFO stream.checkpoints.checkpoint: saved (rows=7)\n"
 
 
-@pytest.mark.parametrize(("level", "heard"), [("INFO", False), ("DEBUG", True)])
-def test_libraries_are_heard_at_debug_only(level: str, heard: bool) -> None:
+@pytest.mark.parametrize(("level", "logged"), [("INFO", False), ("DEBUG", True)])
+def test_libraries_log_at_debug_only(level: str, logged: bool) -> None:
     stream = written("human", level)
     logging.getLogger("aiokafka.consumer").info("joined group")
-    assert ("joined group" in stream.getvalue()) is heard
+    assert ("joined group" in stream.getvalue()) is logged

@@ -213,7 +213,7 @@ def test_a_worker_whose_partitions_are_shared_out_anew_is_not_ready(worker: Work
     worker.observer.on_assigned([0])
     worker.recovers(0)
     worker.observer.on_revoked()
-    assert worker.telemetry.ready() == "waiting for partitions: the group shares them out anew"
+    assert worker.telemetry.ready() == "waiting for partitions: the group is rebalancing"
     assert worker.telemetry.healthy() is None
     worker.observer.on_assigned([0])
     assert worker.telemetry.ready() is None
@@ -231,12 +231,12 @@ def test_brokers_that_are_silent_make_a_worker_unready_but_not_unhealthy(
     assert worker.telemetry.ready() is None
     clock.now += 3
     assert worker.telemetry.ready() == "no broker has answered for 7 s"
-    assert worker.value("broker_silence_seconds") == 7
+    assert worker.value("broker_outage_seconds") == 7
     clock.now += 600
     assert worker.telemetry.healthy() is None
     worker.observer.on_brokers(answer=True)
     assert worker.telemetry.ready() is None
-    assert worker.value("broker_silence_seconds") == 0
+    assert worker.value("broker_outage_seconds") == 0
 
 
 def test_a_partition_that_stands_still_while_records_wait_is_told_and_then_unhealthy(
@@ -250,8 +250,8 @@ def test_a_partition_that_stands_still_while_records_wait_is_told_and_then_unhea
         worker.observer.on_lag(0, lag=lag)
         worker.observer.on_lag(1, lag=0)
         clock.now += 20
-    assert worker.telemetry.ready() == "partition 0 has stood still for 40 s, while records wait in it"
-    assert worker.value("standstill_seconds", partition="0") == 40
+    assert worker.telemetry.ready() == "partition 0 has not advanced for 40 s, while records wait in it"
+    assert worker.value("stalled_seconds", partition="0") == 40
     assert worker.telemetry.healthy() is None
     worker.judges(0)
     assert worker.telemetry.ready() is None
@@ -259,7 +259,7 @@ def test_a_partition_that_stands_still_while_records_wait_is_told_and_then_unhea
     clock.now += 121
     worker.observer.on_lag(0, lag=9)
     worker.observer.on_lag(1, lag=0)
-    assert worker.telemetry.healthy() == "partition 0 has stood still for 121 s, while records wait in it"
+    assert worker.telemetry.healthy() == "partition 0 has not advanced for 121 s, while records wait in it"
 
 
 def test_an_absence_of_the_brokers_is_no_standstill(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +270,7 @@ def test_an_absence_of_the_brokers_is_no_standstill(worker: Worker, monkeypatch:
     worker.observer.on_brokers(answer=False)
     clock.now += 600
     assert worker.telemetry.healthy() is None
-    assert worker.value("standstill_seconds", partition="0") == 0
+    assert worker.value("stalled_seconds", partition="0") == 0
     worker.observer.on_brokers(answer=True)
     worker.observer.on_lag(0, lag=5)
     assert worker.telemetry.ready() is None
@@ -285,11 +285,11 @@ def test_a_worker_that_failed_says_why(worker: Worker) -> None:
 async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     watchdog = worker.telemetry.watchdog
     async with worker.telemetry.sensor:
-        while watchdog._beaten_at is None:
+        while watchdog._ran_at_s is None:
             await watchdog.sleep(0.01)
         assert worker.telemetry.healthy() is None
-        monkeypatch.setattr(watchdog, "_beaten_at", time.monotonic() - 90)
-        assert worker.telemetry.healthy() == "the event loop has stood still for 90 s"
+        monkeypatch.setattr(watchdog, "_ran_at_s", time.monotonic() - 90)
+        assert worker.telemetry.healthy() == "the event loop has been blocked for 90 s"
 
 
 def test_faust_tells_of_rebalances(worker: Worker) -> None:
@@ -323,7 +323,7 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
     assert worker.value("assigned_partitions", stage="device") == 2
     assert worker.value("assigned_partitions", stage="account") == 0
     assert worker.value("records_total", stage="device") == 9
-    assert worker.value("handed_on_total", stage="device") == 5
+    assert worker.value("forwarded_total", stage="device") == 5
     assert worker.value("resent_records_total", stage="device") == 4
     assert worker.value("batch_seconds_count", stage="device") == 1
     (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")

@@ -1,4 +1,4 @@
-"""What `topics apply` makes of a cluster whose brokers do not all know the same yet. The admin client is a stand-in."""
+"""`topics apply` on a cluster whose brokers do not all know a new topic yet. The admin client is a stand-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fraudstream.stream.topics.file import Topic
 
 
 class Admin:
-    """Of three brokers one knows the topics by name, the one that is asked for configs knows only some."""
+    """One broker lists `names`; the broker that is asked for configs knows only `known`."""
 
     def __init__(self, names: list[str], known: list[str]) -> None:
         self._names, self._known = names, known
@@ -33,7 +33,7 @@ class Admin:
         return [SimpleNamespace(to_object=lambda: {"resources": answers})]
 
 
-async def test_a_topic_that_a_broker_has_not_heard_of_yet_counts_as_not_there() -> None:
+async def test_a_topic_that_one_broker_does_not_know_yet_counts_as_missing() -> None:
     topics = [Topic(name, 1, 3, {}) for name in ("payments", "alerts")]
     found = await _found(cast(Any, Admin(["payments", "alerts"], known=["alerts"])), topics)
     assert found.keys() == {"alerts"}
