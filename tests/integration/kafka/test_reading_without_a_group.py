@@ -5,8 +5,8 @@ import pytest
 
 from fraudstream.contracts.control import StoredRuleSet
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.stream.control_log import keep, read_controls
 from fraudstream.operations.dead_letters import DeadLetterLog
+from fraudstream.stream.control_log import keep, read_controls
 from tests.integration.stream.world import PARTITIONS, World
 
 pytestmark = pytest.mark.kafka
