@@ -81,7 +81,7 @@ def _print_verdict(console: Console, explained: Explained) -> None:
 
 def _agreement(explained: Explained) -> str:
     if explained.sent is None:
-        return "There is nothing to compare with: no decision on this payment was found."
+        return "Nothing was sent that this could be compared with: no decision on this payment was found."
     if not explained.differences:
         return f"Judged again, the {explained.sent_as} is the same as was sent, byte for byte."
     count = len(explained.differences)

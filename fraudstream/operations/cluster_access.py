@@ -19,6 +19,7 @@ from fraudstream.operations.errors import OperationError
 
 ANSWER_S: Final = 10.0  # for the first answer of any broker
 DIAGNOSIS_S: Final = 10.0  # for finding out why none answers
+CANCEL_S: Final = 5.0  # for work to close its clients after its time limit
 
 Result = TypeVar("Result")
 Reason = Literal["unreachable", "not_allowed", "no_answer", "refused"]
@@ -48,8 +49,7 @@ async def on_cluster(
     """
     try:
         await _first_answer(brokers, ANSWER_S if answer_s is None else answer_s)
-        async with asyncio.timeout(within_s):
-            return await work()
+        return await _within(work, within_s)
     except (KafkaError, ConnectionRefusedError, ConnectionResetError, TimeoutError) as error:
         raise await cluster_error(brokers, error) from error
 
@@ -67,6 +67,23 @@ async def cluster_error(brokers: Brokers, error: Exception, operation: str = "RE
         return ClusterError(servers, "no_answer", f"Kafka at {servers}: {detail}.")
     detail = str(error).rstrip(".") or type(error).__name__
     return ClusterError(servers, "refused", f"Kafka at {servers}: {detail}.")
+
+
+async def _within(work: Callable[[], Awaitable[Result]], within_s: float | None) -> Result:
+    """What `work` returns. Raises `TimeoutError` after `within_s`.
+
+    Not by `asyncio.timeout`: that waits until the work is cancelled, and aiokafka may swallow a cancellation.
+    """
+    task = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait({task}, timeout=within_s)
+        if task.done():
+            return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_S)
 
 
 async def _first_answer(brokers: Brokers, answer_s: float) -> None:

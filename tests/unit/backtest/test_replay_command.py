@@ -133,9 +133,9 @@ def test_generated_lines_are_the_topics_own_events(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--out", "x.csv"], "x.csv: name it .parquet or .jsonl"),
+        (["--out", "x.csv"], "x.csv: the name must end in .parquet or .jsonl"),
         (["--out", "x.jsonl", "--accounts", "5"], "`int` >= 100"),
-        (["--out", "x.jsonl", "--start", "soon"], "--start soon: no time in ISO 8601"),
+        (["--out", "x.jsonl", "--start", "soon"], "--start: 'soon' is not a date and time in ISO 8601"),
         (["--out", "x.jsonl", "--count", "0"], "--count 0: at least 1."),
     ],
 )
