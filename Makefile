@@ -1,4 +1,4 @@
-# fraudstream: what to type. Everything sets itself up; Python 3.11+ and make are enough.
+# Targets of fraudstream. Each installs what it needs; Python 3.11+ and make are enough.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,10 +18,10 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-up: install ## run all of it on this machine, embedded; Ctrl-C stops it
+up: install ## run all parts on this machine with the embedded servers; Ctrl-C stops them
 	@$(BIN)/fraudstream up $(ARGS)
 
-test: install ## run the tests that need nothing but this machine
+test: install ## run the tests that need only this machine
 	$(BIN)/python -m pytest $(ARGS)
 
 kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 17 and Maven
@@ -29,10 +29,10 @@ kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 1
 	echo "Apache Kafka serves. For the commands: export FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS=$$servers" && \
 	echo "make kafka-stop stops it and removes its data."
 
-kafka-stop: ## stop what make kafka started, and remove its data
+kafka-stop: ## stop the brokers of make kafka, and remove their data
 	@deploy/kafka/kafka.sh stop
 
-# On the broker that FRAUDSTREAM_TEST_KAFKA=host:port names, else on one that is started for it and stopped again.
+# Uses the broker in FRAUDSTREAM_TEST_KAFKA=host:port, else starts one and stops it afterwards.
 test-kafka: install ## run the tests that need Apache Kafka
 	@set -e; if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
 	    FRAUDSTREAM_TEST_KAFKA=$$(deploy/kafka/kafka.sh start); export FRAUDSTREAM_TEST_KAFKA; \

@@ -36,7 +36,7 @@ fetch() {
     mv "$libs.part" "$libs"
 }
 
-configure() { # N BROKERS PORT: what broker N of so many is told
+configure() { # N BROKERS PORT: write the configuration of broker N
     local n=$1 brokers=$2 port=$3 voters="" isr=$(($2 > 1 ? 2 : 1))
     for i in $(seq "$brokers"); do voters="$voters${voters:+,}$i@127.0.0.1:$((port + i + 2))"; done
     cat <<PROPERTIES
