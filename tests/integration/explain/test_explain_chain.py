@@ -213,6 +213,6 @@ async def test_a_payment_without_a_decision_under_other_features_is_told_to_want
     named = ("--event", alert.event_id, "--account", alert.account_id)
     code, said = await explain(chain, *named, rules=other)
     assert code == 1
-    assert "carry features of another rules/features.yaml than that of rule set" in said
+    assert "have features of a different rules/features.yaml than rule set" in said
     code, said = await explain(chain, *named)
     assert (code, "Nothing was sent that this could be compared with" in said) == (0, True), said
