@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
-from tests.integration.cases.cluster import Cluster
+from tests.integration.cases.cluster import CaseCluster
 
 
 @contextmanager
 def agent_process(
-    cluster: Cluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
+    cluster: CaseCluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Started, not awaited; killed at the end of the block if it still runs. `other`: settings in place of ours."""
     s = cluster.settings

@@ -30,7 +30,7 @@ class Stored(NamedTuple):
     headers: tuple[tuple[str, bytes], ...]
 
 
-class Cluster:
+class CaseCluster:
     """A broker and the topics of one test."""
 
     def __init__(

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.cases.cluster import Cluster
+from tests.integration.cases.cluster import CaseCluster
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
     fenced = request.param == "kafka"
     broker = request.getfixturevalue("kafka" if fenced else "broker")
-    cluster = Cluster(broker, redis_url, unique_name, fenced)
+    cluster = CaseCluster(broker, redis_url, unique_name, fenced)
     await cluster.create_topics()
     return cluster

@@ -12,7 +12,7 @@ from fraudstream.cases.failure import AgentError
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.contracts import DeadLetter, Label
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
 
 
@@ -31,7 +31,7 @@ class Recorder(Unobserved):
 
 
 @asynccontextmanager
-async def running(cluster: Cluster) -> AsyncIterator[Recorder]:
+async def running(cluster: CaseCluster) -> AsyncIterator[Recorder]:
     recorder = Recorder()
     agent = CaseAgent(cluster.settings, recorder, cluster.view())
     await agent.start()
@@ -42,7 +42,7 @@ async def running(cluster: Cluster) -> AsyncIterator[Recorder]:
         assert agent.crash_reason is None
 
 
-async def test_alerts_become_one_case_an_account(cluster: Cluster) -> None:
+async def test_alerts_become_one_case_an_account(cluster: CaseCluster) -> None:
     alerts = [alert(f"{account}-{n}", account) for n in range(3) for account in ("acc-1", "acc-2", "acc-3")]
     async with running(cluster):
         await cluster.publish_alerts(alerts)
@@ -56,7 +56,7 @@ async def test_alerts_become_one_case_an_account(cluster: Cluster) -> None:
         assert record.key == msgspec.json.decode(record.value)["case_id"].encode()
 
 
-async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Cluster) -> None:
+async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: CaseCluster) -> None:
     note = action("note", case_id_of("acc-1", "a1"), note="seen")
     async with running(cluster) as recorder:
         await cluster.publish_alerts([alert("a1")])
@@ -71,7 +71,7 @@ async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Clus
     assert events[-1].note == "seen"
 
 
-async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Cluster) -> None:
+async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: CaseCluster) -> None:
     case_id = case_id_of("acc-1", "a1")
     async with running(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2")])
@@ -93,7 +93,7 @@ async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Clus
     ]
 
 
-async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(cluster: Cluster) -> None:
+async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(cluster: CaseCluster) -> None:
     case_id = case_id_of("acc-1", "a1")
     async with running(cluster) as recorder:
         await cluster.publish_alerts([alert("a1")])
@@ -107,7 +107,7 @@ async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(clus
     assert cases["acc-1"].assignee == "ann"
 
 
-async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops_nothing(cluster: Cluster) -> None:
+async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops_nothing(cluster: CaseCluster) -> None:
     s = cluster.settings
     good = msgspec.json.encode(alert("a1"))
     async with running(cluster):
@@ -135,7 +135,7 @@ async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops
     assert b"\xff\xfe" in {letter.value for letter in decoded}
 
 
-async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: Cluster) -> None:
+async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: CaseCluster) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1")])
         await eventually(cluster.case_events, lambda found: len(found) == 1)
@@ -147,7 +147,7 @@ async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: Cluste
     assert recorder.repeats == ["alert"]
 
 
-async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(cluster: Cluster) -> None:
+async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(cluster: CaseCluster) -> None:
     """Stock Faust tables double here: offsets since the last commit are done again. Method: alerts flow while agents
     come and go."""
     accounts = [f"acc-{n}" for n in range(6)]
@@ -171,7 +171,7 @@ async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(c
     assert len(await cluster.case_events()) == len(alerts)
 
 
-async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: Cluster) -> None:
+async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: CaseCluster) -> None:
     settings = msgspec.structs.replace(cluster.settings, case_actions_topic=f"{cluster.settings.cases_topic}-of-four")
     await cluster.create_topics([settings.case_actions_topic], partitions=4)
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.contracts import Alert
 from fraudstream.contracts.headers import SOURCE_HEADER
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import WAIT_S, Cluster, eventually
+from tests.integration.cases.cluster import WAIT_S, CaseCluster, eventually
 from tests.integration.own_kafka import own_kafka
 from tests.unit.cases.events import alert
 
@@ -32,7 +32,7 @@ async def test_each_alert_counts_once_though_the_broker_was_away_for_longer_than
 ) -> None:
     said = tmp_path / "log"
     with own_kafka(tmp_path / "kafka") as broker:
-        cluster = Cluster(broker.address, redis_url, unique_name, fenced=True)
+        cluster = CaseCluster(broker.address, redis_url, unique_name, fenced=True)
         await cluster.create_topics()
         await publish(cluster, ALERTS)
         with said.open("wb") as log, agent_process(cluster, log=log) as agent:
@@ -41,7 +41,7 @@ async def test_each_alert_counts_once_though_the_broker_was_away_for_longer_than
             async with asyncio.timeout(WAIT_S):
                 while agent.poll() is None and "for 10 s now" not in said.read_text():  # noqa: ASYNC110 - the session is 6
                     await asyncio.sleep(0.1)
-            await asyncio.to_thread(broker.start_again)
+            await asyncio.to_thread(broker.restart)
             with agent_process(cluster, log=log):  # as whoever starts it again; beside it, if it rode it out
                 events = await eventually(cluster.case_events, lambda found: len(found) >= len(ALERTS))
                 cases = await cluster.cases()
@@ -52,7 +52,7 @@ async def test_each_alert_counts_once_though_the_broker_was_away_for_longer_than
         assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(EACH)]
 
 
-async def publish(cluster: Cluster, alerts: Sequence[Alert]) -> None:
+async def publish(cluster: CaseCluster, alerts: Sequence[Alert]) -> None:
     """All at once, so that the agent has work when the broker goes."""
     async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
         sent = [

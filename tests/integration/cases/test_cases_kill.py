@@ -22,7 +22,7 @@ from fraudstream.cases.record import CaseRecord
 from fraudstream.contracts import Case
 from fraudstream.kafka import Brokers
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
 
 ACCOUNTS = [f"acc-{number}" for number in range(5)]
@@ -31,7 +31,7 @@ ALERTS = [alert(f"{account}-{number}", account, amount="0.10") for number in ran
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.timeout(180)
-async def test_a_killed_agent_neither_loses_nor_doubles(cluster: Cluster, seed: int) -> None:
+async def test_a_killed_agent_neither_loses_nor_doubles(cluster: CaseCluster, seed: int) -> None:
     moments = random.Random(seed)
 
     async def publish() -> None:
@@ -59,7 +59,7 @@ async def test_a_killed_agent_neither_loses_nor_doubles(cluster: Cluster, seed: 
     assert {label["event_id"] for label in labels} == {each.event_id for each in ALERTS}
 
 
-async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(cluster: Cluster) -> None:
+async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(cluster: CaseCluster) -> None:
     await cluster.publish_alerts([alert("a1")])
     with agent_process(cluster) as agent:
         await eventually(cluster.case_events, lambda found: len(found) == 1)
@@ -76,7 +76,7 @@ async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothin
 async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     kafka: str, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
-    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
+    cluster = CaseCluster(kafka, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
     topic, group = cluster.settings.cases_topic, cluster.settings.group
     first, second = FencedEmission(Brokers(kafka), group), FencedEmission(Brokers(kafka), group)
@@ -101,7 +101,7 @@ async def test_an_agent_paused_beyond_its_session_neither_loses_nor_doubles(
 ) -> None:
     """It wakes up when its successor has done the work, and is refused or joins the group again, as the moment
     wills."""
-    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
+    cluster = CaseCluster(kafka, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
     half = len(ALERTS) // 2
     publishing = asyncio.create_task(cluster.publish_alerts(ALERTS[:half]))
@@ -118,7 +118,7 @@ async def test_an_agent_paused_beyond_its_session_neither_loses_nor_doubles(
     await assert_each_alert_once(cluster, versions=40)
 
 
-async def assert_each_alert_once(cluster: Cluster, versions: int) -> None:
+async def assert_each_alert_once(cluster: CaseCluster, versions: int) -> None:
     for account, case in (await cluster.cases()).items():
         assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(40)]
         assert case.amount_totals == {"EUR": "4.00"}

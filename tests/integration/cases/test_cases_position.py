@@ -15,11 +15,11 @@ from fraudstream.cases.failure import AgentError
 from fraudstream.cases.record import Position, case_record
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Case
-from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually
+from tests.integration.cases.cluster import PARTITIONS, WAIT_S, CaseCluster, eventually
 from tests.unit.cases.events import alert
 
 
-async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster) -> None:
+async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: CaseCluster) -> None:
     """They are left over from topics that were deleted, or from cases that were: the truth is in the cases."""
     await cluster.publish_alerts([alert(f"a{number}", account_id=f"acc-{number}") for number in range(6)])
     async with AIOKafkaConsumer(
@@ -38,7 +38,7 @@ async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster
     assert {case.account_id for case in cases} == {f"acc-{number}" for number in range(6)}
 
 
-async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster) -> None:
+async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: CaseCluster) -> None:
     held = cast(Held, CaseStore().alert(alert("a1"), None))
     record = case_record(cluster.settings.cases_topic, 0, held, Position(alerts=1_000, alerts_id="another"))
     async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
@@ -61,7 +61,7 @@ async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster)
 async def test_a_topic_that_does_not_answer_ends_the_reading(
     kafka: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster = Cluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
+    cluster = CaseCluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
     monkeypatch.setattr(case_log, "STALLED_S", 0.5)
     log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True)
     with pytest.raises(TimeoutError, match="nothing came after 0"):

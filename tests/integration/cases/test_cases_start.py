@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import WAIT_S, Cluster
+from tests.integration.cases.cluster import WAIT_S, CaseCluster
 
 REFUSED = 78
 
 
 @pytest.fixture
-async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
-    cluster = Cluster(broker, redis_url, unique_name)
+async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
+    cluster = CaseCluster(broker, redis_url, unique_name)
     await cluster.create_topics()
     return cluster
 
 
-async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: Cluster, tmp_path: Path) -> None:
+async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: CaseCluster, tmp_path: Path) -> None:
     with (
         (tmp_path / "log").open("wb") as log,
         agent_process(cluster, {"worker.checkpoint_mode": "transaction"}, log) as agent,
@@ -32,7 +32,7 @@ async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: 
 
 
 async def test_a_broker_that_is_away_is_waited_for_until_the_agent_is_asked_to_stop(
-    cluster: Cluster, tmp_path: Path
+    cluster: CaseCluster, tmp_path: Path
 ) -> None:
     with (
         (tmp_path / "log").open("wb") as log,

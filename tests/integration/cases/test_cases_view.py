@@ -20,14 +20,14 @@ from fraudstream.cases.view import CLOSED_KEPT_S, CaseView, urgency
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, Evidence, ScorePart
 from fraudstream.embedded import embedded_redis
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert, rule
 
 FIRST = case_id_of("acc-1", "a1")
 
 
 @pytest.fixture
-async def view(cluster: Cluster) -> AsyncIterator[CaseView]:
+async def view(cluster: CaseCluster) -> AsyncIterator[CaseView]:
     view = cluster.view()
     yield view
     await view.close()
@@ -43,7 +43,7 @@ class Watch(Unobserved):
 
 
 @asynccontextmanager
-async def running(cluster: Cluster, url: str | None = None) -> AsyncIterator[Watch]:
+async def running(cluster: CaseCluster, url: str | None = None) -> AsyncIterator[Watch]:
     watch = Watch()
     view = CaseView(url) if url else cluster.view()
     agent = CaseAgent(cluster.settings, watch, view)
@@ -55,7 +55,7 @@ async def running(cluster: Cluster, url: str | None = None) -> AsyncIterator[Wat
         assert agent.crash_reason is None
 
 
-async def test_the_view_has_the_queue_the_case_and_the_account(cluster: Cluster, view: CaseView) -> None:
+async def test_the_view_has_the_queue_the_case_and_the_account(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1", severity="low"), alert("b1", "acc-2", severity="critical")])
         queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
@@ -70,7 +70,7 @@ async def test_the_view_has_the_queue_the_case_and_the_account(cluster: Cluster,
     assert await view.of_account("acc-1") == [closed]
 
 
-async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: Cluster, view: CaseView) -> None:
+async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2"), alert("b1", "acc-2")])
         await eventually(lambda: view.queue(10), lambda found: sum(case.alert_count for case in found) == 3)
@@ -82,7 +82,7 @@ async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: Cluster,
     assert {case.account_id: case.alert_count for case in queue} == {"acc-1": 2, "acc-2": 2}
 
 
-async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, view: CaseView) -> None:
+async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1")])
         await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
@@ -93,7 +93,7 @@ async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, vi
 
 @pytest.mark.parametrize("waiting_max", [view_writer.WAITING_MAX, 1])
 async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back(
-    cluster: Cluster, port: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch
+    cluster: CaseCluster, port: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for all that waits, and with so little that it must be rebuilt from the topic."""
     monkeypatch.setattr(view_writer, "WAITING_MAX", waiting_max)
@@ -111,7 +111,7 @@ async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back
     assert {case.account_id for case in queue} == {"acc-1", "acc-2"}
 
 
-async def test_a_view_of_another_log_is_emptied(cluster: Cluster, view: CaseView) -> None:
+async def test_a_view_of_another_log_is_emptied(cluster: CaseCluster, view: CaseView) -> None:
     await view.put(0, [opened(alert("from another log", "acc-9"))])
     for partition in range(2):
         await view.mark(partition, None, 1_000)
@@ -174,7 +174,7 @@ async def _lost(watch: Watch) -> bool:
     return watch.lost
 
 
-async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url: str, cluster: Cluster) -> None:
+async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url: str, cluster: CaseCluster) -> None:
     view, redis = cluster.view(), Redis.from_url(redis_url)
     case = opened(alert("a1", "acc-9"))
     key = f"{cluster.settings.cases_topic}:account:acc-9"
@@ -189,7 +189,7 @@ async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url:
 
 
 async def test_cases_are_listed_and_shown_from_the_command_line(
-    redis_url: str, cluster: Cluster, port: int, capsys: pytest.CaptureFixture[str]
+    redis_url: str, cluster: CaseCluster, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     view = CaseView(redis_url)
     why = Evidence("amount", ">", "3 * account.mean", "10.00 EUR", "3.00 EUR", 2.33)

@@ -12,7 +12,7 @@ import pytest
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.connection_diagnosis import refusal, unreachable
 from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
-from tests.integration.stream.world import World
+from tests.integration.stream.cluster import StreamCluster
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
@@ -32,11 +32,11 @@ def of_admin(secure_kafka: SecureCluster) -> Brokers:
 async def test_a_worker_judges_payments_over_sasl_and_tls(
     of_admin: Brokers, mechanism: str, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    world = World(msgspec.structs.replace(of_admin, mechanism=mechanism), unique_name, tmp_path, kafka=True)
-    await world.create_topics()
-    async with world.worker():
-        await world.publish(range(100))
-        assert len(await world.decisions(100)) == 100
+    cluster = StreamCluster(msgspec.structs.replace(of_admin, mechanism=mechanism), unique_name, tmp_path, kafka=True)
+    await cluster.create_topics()
+    async with cluster.worker():
+        await cluster.publish(range(100))
+        assert len(await cluster.decisions(100)) == 100
 
 
 async def test_every_command_comes_in_by_the_settings(secure_kafka: SecureCluster, of_admin: Brokers) -> None:
