@@ -16,7 +16,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
-from tests.integration.cases.cluster import eventually
+from tests.integration.cases.case_cluster import eventually
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
 from tests.integration.stream.payments import payment
 from tests.unit.cases.events import action

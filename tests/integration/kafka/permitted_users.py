@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import CaseCluster
+from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.kafka.acls import Acl, Operation, allow, forbid
 from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
 from tests.integration.stream.cluster import StreamCluster

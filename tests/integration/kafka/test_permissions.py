@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cases.cluster import eventually
+from tests.integration.cases.case_cluster import eventually
 from tests.integration.kafka.acls import Acl, Operation
 from tests.integration.kafka.permitted_users import PermittedUsers
 from tests.integration.kafka.secure_cluster import SecureCluster
