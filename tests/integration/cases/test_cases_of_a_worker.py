@@ -1,5 +1,5 @@
-"""From payments to a closed case and its labels, with a real worker, for an account that its publisher keeps in a
-partition of its own choice."""
+"""From payments to a closed case and its labels, with a real worker, for an account whose publisher chooses the
+partition itself."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from tests.unit.cases.events import action
 PARTITION = 3  # not where Kafka's default partitioner would put b"a1"
 
 
-class Labels(Unobserved):
-    """Counts the labels a worker met."""
+class CountedLabels(Unobserved):
+    """Counts the labels in the batches of a worker."""
 
     def __init__(self) -> None:
         self.labels = self.unmatched = 0
@@ -42,7 +42,7 @@ async def stream_cluster(broker: str, unique_name: Callable[[str], str], tmp_pat
     return stream_cluster
 
 
-async def test_payments_become_a_case_and_its_disposition_labels_them(
+async def test_the_disposition_of_a_case_labels_its_payments(
     stream_cluster: StreamCluster, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
     settings = AgentSettings(
@@ -61,7 +61,7 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
     await apply_topics(Brokers(stream_cluster.broker), [Topic(name, PARTITIONS, 1, {}) for name in names])
     view = CaseView(redis_url, prefix=f"{settings.cases_topic}:")
     agent = CaseAgent(settings, view=CaseView(redis_url, prefix=f"{settings.cases_topic}:"))
-    observer = Labels()
+    observer = CountedLabels()
     await agent.start()
     try:
         async with stream_cluster.worker(observer):
@@ -72,7 +72,7 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
             async with AIOKafkaProducer(bootstrap_servers=stream_cluster.broker) as producer:
                 topic = settings.case_actions_topic
                 await producer.send_and_wait(topic, msgspec.json.encode(close), key=b"a1", partition=partition)
-            await eventually(lambda: _now(observer), lambda found: found.labels == 3)
+            await eventually(lambda: _current(observer), lambda found: found.labels == 3)
             closed = await eventually(
                 lambda: view.case(case.case_id), lambda found: found is not None and found.status == "closed"
             )
@@ -81,13 +81,13 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
         await view.close()
 
     assert partition == PARTITION
-    assert observer.unmatched == 0, "a label missed its payment"
+    assert observer.unmatched == 0, "a label did not match its payment"
     assert closed is not None
     assert (closed.status, closed.disposition) == ("closed", "fraud")
     assert case.amount_totals == {"EUR": "37.50"}
     assert {line.event_id for line in closed.alerts} == {"e1", "e2", "e3"}
 
 
-async def _now(observer: Labels) -> Labels:
+async def _current(observer: CountedLabels) -> CountedLabels:
     await asyncio.sleep(0)
     return observer

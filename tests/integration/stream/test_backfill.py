@@ -30,6 +30,7 @@ from tests.integration.stream.rule_commands import activate_when_backfilled
 from tests.integration.stream.rules import RULES, engine, write_rules
 from tests.integration.stream.topic_input import publish_steadily
 from tests.integration.stream.topic_output import at_least
+from tests.integration.stream.worker_log import BACKFILL_STARTED, CUT_OVER, SUPERSEDED, assigned, superseded_at
 
 FILTERED = '  account.transfers_30d: {aggregate: count, window: 30d, where: kind == "transfer"}\n'
 NEW_RULES = {
@@ -71,7 +72,7 @@ async def test_a_new_catalogue_is_cut_over_and_each_payment_has_one_verdict(
         publishing = asyncio.create_task(publish_steadily(cluster.publish, enough := asyncio.Event()))
         await cluster.decisions(50)
         workers.append(new := cluster.start_process("new", backfill))
-        await new.logs("building the memory from offset", times=PARTITIONS)
+        await new.logs(BACKFILL_STARTED, times=PARTITIONS)
         if killed:
             new.kill()
             workers.append(new := cluster.start_process("new again", backfill))
@@ -83,18 +84,18 @@ async def test_a_new_catalogue_is_cut_over_and_each_payment_has_one_verdict(
                 old := cluster.start_process("old again"),
                 new := cluster.start_process("new at last", backfill),
             ]
-        await old.logs("stop this worker", times=PARTITIONS)
-        await new.logs("decides it from now on", times=PARTITIONS)
+        await old.logs(SUPERSEDED, times=PARTITIONS)
+        await new.logs(CUT_OVER, times=PARTITIONS)
         enough.set()
         published = await publishing
         await cluster.decisions(published)
         for number, offset in switched.items():
-            assert f"partition {number}: handed over to state version 2 at offset {offset}; stop" in old.log.read_text()
+            assert superseded_at(number, offset) in old.log.read_text()
         await old.stop()
         await new.stop()
         without_backfill = {name: value for name, value in backfill.items() if name != "worker.backfill"}
         workers.append(settled := cluster.start_process("settled", without_backfill))
-        await settled.logs("judging partitions [0, 1, 2, 3]")
+        await settled.logs(assigned(0, 1, 2, 3))
         await cluster.publish(range(published, published + 40))
         decisions = await cluster.decisions(published + 40)
         await settled.stop()

@@ -27,6 +27,7 @@ from tests.integration.stream.rule_commands import activate_when_backfilled
 from tests.integration.stream.rules import RULES
 from tests.integration.stream.topic_input import publish_steadily
 from tests.integration.stream.topic_output import at_least, decision_of, payments_decided
+from tests.integration.stream.worker_log import ASSIGNED, BACKFILL_STARTED, CUT_OVER, SUPERSEDED
 
 STAGES = ("account", "device", "merchant")
 FEATURES = "{0}.payments_30d: {{aggregate: count, window: 30d{1}}}"
@@ -142,7 +143,7 @@ async def cut_over(change: VersionChange, capsys: pytest.CaptureFixture[str], ki
         await asyncio.to_thread(list_device, cluster, "d4")
         await change.new.create_topics()
         workers.append(new := cluster.start_process("new", backfill))
-        await new.logs("building the memory from offset", times=partitions_of_all)
+        await new.logs(BACKFILL_STARTED, times=partitions_of_all)
         await asyncio.to_thread(list_device, cluster, "d5")
         if killed:
             new.kill()
@@ -155,8 +156,8 @@ async def cut_over(change: VersionChange, capsys: pytest.CaptureFixture[str], ki
                 old := cluster.start_process("old again"),
                 new := cluster.start_process("new at last", backfill),
             ]
-        await old.logs("stop this worker", times=partitions)
-        await new.logs("decides it from now on", times=partitions_of_all)
+        await old.logs(SUPERSEDED, times=partitions)
+        await new.logs(CUT_OVER, times=partitions_of_all)
         await asyncio.to_thread(list_device, cluster, "d6")
         enough.set()
         published = await publishing
@@ -165,7 +166,7 @@ async def cut_over(change: VersionChange, capsys: pytest.CaptureFixture[str], ki
         await new.stop()
         without_backfill = {name: value for name, value in backfill.items() if name != "worker.backfill"}
         workers.append(settled := cluster.start_process("settled", without_backfill))
-        await settled.logs("judging partitions")
+        await settled.logs(ASSIGNED)
         await publish(cluster, range(published, published + 70))
         decisions = await decisions_of(cluster, published + 70)
         await settled.stop()

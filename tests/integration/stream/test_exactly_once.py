@@ -11,6 +11,7 @@ import asyncio
 from tests.brokers import on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import assert_counted_once
+from tests.integration.stream.worker_log import ASSIGNED, assigned
 
 
 async def test_a_stopped_worker_resumes_at_its_checkpoint(cluster: StreamCluster) -> None:
@@ -47,10 +48,10 @@ async def test_a_second_worker_joins_and_nothing_is_counted_twice(cluster: Strea
     first = cluster.start_process("first")
     second = None
     try:
-        await first.logs("judging partitions [0, 1, 2, 3]")
+        await first.logs(assigned(0, 1, 2, 3))
         publishing = asyncio.create_task(publish_slowly(cluster, 0, 600))
         second = cluster.start_process("second")
-        await second.logs("judging partitions")
+        await second.logs(ASSIGNED)
         await publishing
         decisions = await cluster.decisions(600)
         assert_counted_once(await cluster.alerts(580), 600)
@@ -74,7 +75,7 @@ async def test_a_worker_paused_beyond_its_session_counts_nothing_twice(cluster: 
         first.pause()
         await cluster.publish(range(100, 200))
         second = cluster.start_process("successor")
-        await second.logs("judging partitions [0, 1, 2, 3]")
+        await second.logs(assigned(0, 1, 2, 3))
         await cluster.decisions(200)
         first.resume()
         await publish_slowly(cluster, 200, 400)

@@ -33,6 +33,7 @@ from tests.integration.stream.stage_chain import (
     publish_events,
 )
 from tests.integration.stream.topic_output import at_least
+from tests.integration.stream.worker_log import ASSIGNED, assigned
 from tests.integration.topic_admin import delete_topics
 
 
@@ -178,7 +179,7 @@ async def test_a_zombie_stage_that_forwards_late_changes_nothing(
         zombie.pause()
         await publish_events(cluster, published[100:300])
         successor = cluster.start_process("successor", {"worker.stage": "account"})
-        await successor.logs("judging partitions [0, 1, 2, 3]")
+        await successor.logs(assigned(0, 1, 2, 3))
         zombie.resume()
         await publish_events(cluster, published[300:])
         async with (
@@ -221,8 +222,8 @@ async def test_a_stalled_device_worker_blocks_only_its_own_partitions(
     slow = {"worker.stage": "device", "worker.session_timeout_s": "30"}
     devices = [cluster.start_process(f"device-{n}", slow) for n in range(2)]
     try:
-        await devices[0].logs("judging partitions")
-        await devices[1].logs("judging partitions")
+        await devices[0].logs(ASSIGNED)
+        await devices[1].logs(ASSIGNED)
         owned = {await owns_one(device, 2) for device in devices}
         assert owned == {0, 1}
         stalled = await owns_one(devices[0], 2)
@@ -259,9 +260,9 @@ async def owns_one(process: ChildProcess, partitions: int) -> int:
     """The partition that a process owns, once it owns only one of `partitions`."""
     async with asyncio.timeout(WAIT_S):
         while True:
-            lines = [line for line in process.log.read_text().splitlines() if "judging partitions" in line]
+            lines = [line for line in process.log.read_text().splitlines() if ASSIGNED in line]
             for number in range(partitions):
-                if lines and lines[-1].endswith(f"judging partitions [{number}]"):
+                if lines and lines[-1].endswith(assigned(number)):
                     return number
             await asyncio.sleep(0.1)
 

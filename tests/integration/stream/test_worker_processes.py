@@ -22,6 +22,7 @@ from tests.brokers import on_kafka
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import assert_counted_once
 from tests.integration.stream.process import WAIT_S, ChildProcess
+from tests.integration.stream.worker_log import ASSIGNED
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -131,7 +132,7 @@ async def all_judge(supervisor: ChildProcess) -> None:
     """Wait until both workers have two of the four partitions."""
     async with asyncio.timeout(WAIT_S):
         while True:
-            held = dict(re.findall(r"^(worker \d): .* judging partitions \[(.*)\]$", supervisor.log.read_text(), re.M))
+            held = dict(re.findall(rf"^(worker \d): .* {ASSIGNED} \[(.*)\]$", supervisor.log.read_text(), re.M))
             if (
                 sorted(part for parts in held.values() for part in parts.split(", ")) == ["0", "1", "2", "3"]
                 and len(held) == 2
@@ -143,7 +144,8 @@ async def all_judge(supervisor: ChildProcess) -> None:
 def assignments(log: Path) -> Counter[str]:
     """How often each worker was assigned which partitions."""
     return Counter(
-        f"{worker} {parts}" for worker, parts in re.findall(r"^(worker \d): .* judging (.*)$", log.read_text(), re.M)
+        f"{worker} {parts}"
+        for worker, parts in re.findall(rf"^(worker \d): .* {ASSIGNED} (.*)$", log.read_text(), re.M)
     )
 
 
