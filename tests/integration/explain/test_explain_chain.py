@@ -119,7 +119,7 @@ async def test_a_tampered_forwarded_feature_is_named(chain: StreamCluster, expla
     assert "But what the stages before handed on DIFFERS from what their logs say:" in said
     [difference] = found["stages"][-1]["differences"]
     assert int(difference["forwarded"]) == int(difference["now"]) + 1
-    assert f"{tampered}: carried {difference['carried']}, now {difference['now']}" in said
+    assert f"{tampered}: carried {difference['forwarded']}, now {difference['now']}" in said
 
 
 async def test_a_payment_altered_between_stages_is_reported(chain: StreamCluster, explain: ExplainCommand) -> None:
