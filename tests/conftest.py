@@ -1,8 +1,9 @@
 """Fixtures for all tests: one embedded broker and one embedded Redis a session, and Apache Kafka where there is one.
 
-`kafka`-marked tests run against the broker that FRAUDSTREAM_TEST_KAFKA=host:port names; without it they are left out,
-and the end of the run says so.
-Brokers are shared by all tests of a session: take topic and group names from `unique_name`.
+`kafka`-marked tests run on the broker that FRAUDSTREAM_TEST_KAFKA=host:port names. Without that variable they are
+deselected, and the summary of the run says how many.
+Tests of a session share the brokers: take topic and group names from `unique_name`. `tests/brokers.py` has the marks
+that run a test on Apache Kafka, or on both brokers.
 """
 
 import os
@@ -13,27 +14,30 @@ import pytest
 from hypothesis import settings
 
 from fraudstream.embedded import embedded_broker, embedded_redis
+from tests.brokers import EMBEDDED, KAFKA, SelectedBroker
 
-settings.register_profile("untimed", deadline=None)  # tests don't time: a busy machine is no fault
+settings.register_profile("untimed", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("untimed")
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
-LEFT_OUT = pytest.StashKey[int]()
+DESELECTED = pytest.StashKey[int]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that need Apache Kafka where the environment names none."""
     if os.environ.get(KAFKA_VARIABLE):
         return
-    left_out = [item for item in items if item.get_closest_marker("kafka")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[LEFT_OUT] = len(left_out)
+    deselected = [item for item in items if item.get_closest_marker("kafka")]
+    items[:] = [item for item in items if item not in deselected]
+    config.hook.pytest_deselected(items=deselected)
+    config.stash[DESELECTED] = len(deselected)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if count := config.stash.get(LEFT_OUT, 0):
+    """Say how many tests were deselected for want of Apache Kafka."""
+    if count := config.stash.get(DESELECTED, 0):
         terminalreporter.write_line(
-            f"left out {count} tests that need Apache Kafka: `make test-kafka` starts one and runs them"
+            f"deselected {count} tests that need Apache Kafka: `make test-kafka` starts a broker and runs them"
         )
 
 
@@ -50,6 +54,14 @@ def kafka() -> str:
     return os.environ[KAFKA_VARIABLE]
 
 
+@pytest.fixture
+def selected_broker(request: pytest.FixtureRequest) -> SelectedBroker:
+    """The broker that a mark of `tests/brokers.py` selects; without a mark, the embedded one."""
+    if getattr(request, "param", EMBEDDED) == KAFKA:
+        return SelectedBroker(request.getfixturevalue("kafka"), is_kafka=True)
+    return SelectedBroker(request.getfixturevalue("broker"), is_kafka=False)
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of an embedded Redis, shared by the session: use keys of your own or empty it first."""
@@ -59,6 +71,6 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def unique_name() -> Callable[[str], str]:
-    """`unique_name("payments")`: a name no other test uses, for a topic, a group or an app id."""
+    """`unique_name("payments")`: a name that no other test uses, for a topic, a group or an app id."""
     suffix = uuid.uuid4().hex[:12]
     return lambda prefix: f"{prefix}-{suffix}"

@@ -1,8 +1,8 @@
-"""The judge of a chain can fail: what goes on from stage to stage, and what each remembers, is held to its own log.
+"""The judge of a chain of stages detects what is wrong in forwarded records and in the state of each stage.
 
-Method: a chain of three stages with two partitions a topic is answered as it should be, without a broker. What the
-middle stage reads is tampered with before it answers: so all behind it is as its log says, and only what the account
-stage handed on is wrong.
+Method: the records of a sound chain of three stages with two partitions a topic are made without a broker. The log of
+the middle stage is tampered with before that stage answers it: so all later records agree with that log, and only what
+the account stage forwarded is wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from benchmarks.chaos.observed import Observed, StageTopics
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, decode_checkpoint, encode_checkpoint
-from tests.fault.answered import Records
-from tests.fault.answered_chain import SENT_AGAIN, Logs, answered_chain, chain_engine
+from tests.fault.sound_chain import SENT_AGAIN, Logs, chain_engine, sound_chain
+from tests.fault.sound_partition import Records
 
-MIDDLE, LAST = 0, 1  # of the stages behind the first
+MIDDLE, LAST = 0, 1  # index of the stages after the first
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def sound(engine: Engine) -> list[Observed]:
-    return answered_chain(engine)
+    return sound_chain(engine)
 
 
 def judged(engine: Engine, observed: Sequence[Observed]) -> Judgement:
     return judge([engine], "transaction", observed)
 
 
-def test_a_sound_chain_is_sound_and_what_stages_sent_again_is_counted(engine: Engine, sound: list[Observed]) -> None:
+def test_a_sound_chain_is_sound_and_records_sent_again_are_counted(engine: Engine, sound: list[Observed]) -> None:
     judgement = judged(engine, sound)
     assert judgement.findings == []
     assert judgement.sound
@@ -101,22 +101,26 @@ def label_without_its_mark(logs: Logs) -> Logs:
     return [[*logs[0][:at], bare, *logs[0][at + 1 :]], *logs[1:]]
 
 
-HANDED_ON: dict[str, tuple[Wrong, str, Callable[[Logs], Logs]]] = {
-    "an event that did not go on": ("lost", " has no answer in by-device", missing),
+FORWARDED: dict[str, tuple[Wrong, str, Callable[[Logs], Logs]]] = {
+    "an event that was not forwarded": ("lost", " has no answer in by-device", missing),
     "an event sent again with other features": ("differing", "with other headers", doubled_with_other_features),
     "an event that became another": ("differing", "by-device-0 at 30 answers 3", with_another_value),
-    "an event that stands in no log": ("invented", "answers 1:999999,", invented),
-    "an event of a partition that is none": ("invented", "answers 7:0,", invented_of_no_partition),
+    "an event that is in no log": ("invented", "answers 1:999999,", invented),
+    "an event of an unknown partition": ("invented", "answers 7:0,", invented_of_no_partition),
     "an event that overtook another": ("out of order", "by-device-0 at 31 is the first answer to", out_of_order),
-    "an event where its key does not belong": ("differing", "its key belongs to partition 0", in_another_partition),
+    "an event in a partition of other keys": (
+        "differing",
+        "its key belongs to partition 0",
+        in_another_partition,
+    ),
     "a label that lost its mark": ("differing", "with other headers", label_without_its_mark),
 }
 
 
-@pytest.mark.parametrize("name", HANDED_ON)
-def test_the_judge_sees_and_names_in_what_is_handed_on(name: str, engine: Engine) -> None:
-    wrong, sentence, tamper = HANDED_ON[name]
-    judgement = judged(engine, answered_chain(engine, "device", tamper))
+@pytest.mark.parametrize("name", FORWARDED)
+def test_the_judge_names_what_is_wrong_in_forwarded_records(name: str, engine: Engine) -> None:
+    wrong, sentence, tamper = FORWARDED[name]
+    judgement = judged(engine, sound_chain(engine, "device", tamper))
     assert judgement.wrong[wrong] >= 1
     assert all(" by-device" in finding for finding in judgement.findings), judgement.findings
     assert any(finding.startswith(f"{wrong}: ") and sentence in finding for finding in judgement.findings), (
@@ -158,7 +162,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[list[Observed]], list[Observed]]
         "by-device-0: the row of ('device', ",
         lambda o: with_changelog(o, MIDDLE, without(b"\0c0")),
     ),
-    "a middle stage that would take again what it has seen": (
+    "a middle stage that would accept again what it has seen": (
         "counted twice",
         "by-device-0: it has seen",
         lambda o: with_changelog(o, MIDDLE, other_sources),
@@ -187,7 +191,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[list[Observed]], list[Observed]]
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_the_judge_sees_and_names(name: str, engine: Engine, sound: list[Observed]) -> None:
+def test_the_judge_names_what_is_wrong(name: str, engine: Engine, sound: list[Observed]) -> None:
     wrong, sentence, tamper = TAMPERED[name]
     judgement = judged(engine, tamper(sound))
     assert judgement.wrong[wrong] >= 1

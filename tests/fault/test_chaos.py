@@ -1,87 +1,100 @@
-"""Nothing lost, nothing counted twice, nothing invented, whatever happens: short runs of `python -m benchmarks.chaos`.
+"""Fault injection: nothing is lost, counted twice or invented. Short runs of `python -m benchmarks.chaos`.
 
-Invariant: after any schedule of faults each record of the log has its answers, byte for byte those of an undisturbed
-engine that reads its controls where they stand; the rows in the changelog are its rows; every alert stands in one case,
-worked as the actions say; the Redis view is the topic's. Method: a seeded schedule on real processes, brokers and
-Redis, and a judge that only reads topics. A failure says the seed.
-A chain of four stages, on Kafka and not, is held to the same, each stage to its own log.
-Limits: the embedded broker has no sound transactions, so there the mode `batch` is tried, with the one worker that it
-is for; the chain, whose stages share a broker in any case, with two.
+Invariant: after any schedule of faults the decisions, alerts and dead letters on each record of the log are, byte for
+byte, those of an undisturbed engine that applies controls at their offsets; the rows in the changelog are the rows of
+its state; every alert is in one case, worked as the actions say; the Redis view equals the topic of cases.
+Method: a seeded schedule on real processes, brokers and Redis, and a judge that only reads topics. The id of a test
+ends with its seed. In a chain of four stages each stage is compared with its own log.
+Limits: the embedded broker has no sound transactions, so there the checkpoint mode `batch` is tested, with the single
+worker that it is meant for; the chain, whose stages share a broker in any case, with two.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from benchmarks.chaos.run import Options, run
+from tests.brokers import EMBEDDED, KAFKA, SelectedBroker
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
-OF_LISTS = ("lists.yaml", "mule/known_payee.yaml")  # of the shipped rules, for the chain
+OF_LISTS = ("lists.yaml", "mule/known_payee.yaml")  # shipped rule files that the chain gets as well
 
 
-@pytest.mark.kafka
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [101, 102])
-async def test_faults_lose_nothing_and_count_nothing_twice_on_kafka(seed: int, kafka: str, tmp_path: Path) -> None:
-    await survives(
-        seed,
-        Options(brokers=kafka, kafka=True, rules=RULES, payments=50_000, rate=800, faults=8, partitions=6),
-        tmp_path,
-    )
+class ChaosRun(NamedTuple):
+    """A seed of the schedule and the sizes of a run on one of the brokers."""
 
+    seed: int
+    payments: int
+    rate: float
+    faults: int
+    partitions: int
+    workers: tuple[int, int] | None = None
+    accounts: int | None = None
 
-@pytest.mark.timeout(600)
-async def test_faults_lose_nothing_and_count_nothing_twice(broker: str, tmp_path: Path) -> None:
-    await survives(
-        103,
-        Options(
-            brokers=broker,
-            kafka=False,
-            rules=RULES,
-            payments=40_000,
-            rate=800,
-            faults=7,
-            workers=(1, 1),
-            partitions=4,
-        ),
-        tmp_path,
-    )
-
-
-@pytest.mark.kafka
-@pytest.mark.timeout(600)
-async def test_faults_lose_nothing_in_a_chain_of_stages_on_kafka(kafka: str, tmp_path: Path) -> None:
-    rules = four_stages(tmp_path / "rules")
-    options = Options(brokers=kafka, kafka=True, rules=rules, payments=20_000, rate=400, faults=6, partitions=4)
-    await survives(104, options, tmp_path)
-
-
-@pytest.mark.timeout(600)
-async def test_faults_lose_nothing_in_a_chain_of_stages(broker: str, tmp_path: Path) -> None:
-    rules = four_stages(tmp_path / "rules")
-    await survives(
-        105,
-        Options(
-            brokers=broker,
-            kafka=False,
+    def options(self, broker: SelectedBroker, rules: Path) -> Options:
+        """The options of `benchmarks.chaos`; fields that are None keep their defaults."""
+        optional = {name: value for name in ("workers", "accounts") if (value := getattr(self, name)) is not None}
+        return Options(
+            brokers=broker.servers,
+            kafka=broker.is_kafka,
             rules=rules,
-            payments=12_000,
-            accounts=2_000,
-            rate=250,
-            faults=4,
-            workers=(2, 2),
-            partitions=2,
+            payments=self.payments,
+            rate=self.rate,
+            faults=self.faults,
+            partitions=self.partitions,
+            **optional,
+        )
+
+
+def on_broker(broker: str, run: ChaosRun) -> ParameterSet:
+    """A parameter that runs on this broker, named by it and the seed."""
+    marks = [pytest.mark.kafka] if broker == KAFKA else []
+    return pytest.param(broker, run, marks=marks, id=f"{broker}-{run.seed}")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("selected_broker", "chaos_run"),
+    [
+        on_broker(KAFKA, ChaosRun(101, payments=50_000, rate=800, faults=8, partitions=6)),
+        on_broker(KAFKA, ChaosRun(102, payments=50_000, rate=800, faults=8, partitions=6)),
+        on_broker(EMBEDDED, ChaosRun(103, payments=40_000, rate=800, faults=7, partitions=4, workers=(1, 1))),
+    ],
+    indirect=["selected_broker"],
+)
+async def test_faults_lose_nothing_and_count_nothing_twice(
+    selected_broker: SelectedBroker, chaos_run: ChaosRun, tmp_path: Path
+) -> None:
+    await assert_sound(chaos_run.seed, chaos_run.options(selected_broker, RULES), tmp_path)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("selected_broker", "chaos_run"),
+    [
+        on_broker(KAFKA, ChaosRun(104, payments=20_000, rate=400, faults=6, partitions=4)),
+        on_broker(
+            EMBEDDED,
+            ChaosRun(105, payments=12_000, rate=250, faults=4, partitions=2, workers=(2, 2), accounts=2_000),
         ),
-        tmp_path,
-    )
+    ],
+    indirect=["selected_broker"],
+)
+async def test_faults_lose_nothing_in_a_chain_of_stages(
+    selected_broker: SelectedBroker, chaos_run: ChaosRun, tmp_path: Path
+) -> None:
+    options = chaos_run.options(selected_broker, four_stages(tmp_path / "rules"))
+    await assert_sound(chaos_run.seed, options, tmp_path)
 
 
 def four_stages(directory: Path) -> Path:
-    """The example, with lists and a rule that asks one."""
+    """Copy examples/four_stages, with lists and a rule that asks one, into `directory`, which is returned."""
     shutil.copytree(ROOT / "examples" / "four_stages", directory)
     for name in OF_LISTS:
         (directory / name).parent.mkdir(exist_ok=True)
@@ -89,7 +102,8 @@ def four_stages(directory: Path) -> Path:
     return directory
 
 
-async def survives(seed: int, options: Options, directory: Path) -> None:
+async def assert_sound(seed: int, options: Options, directory: Path) -> None:
+    """Run the schedule of this seed and assert that the judge finds nothing wrong and every kind of work occurred."""
     result = await run(seed, options, keep=directory)
     assert result.sound, "\n".join([f"{result.wrong}", *result.findings])
     assert result.findings == []

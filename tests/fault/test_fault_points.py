@@ -1,8 +1,9 @@
-"""A worker that dies between any two steps of a checkpoint, or of taking over, counts every payment once.
+"""A worker that dies between any two steps of a checkpoint or of an assignment counts every payment once.
 
-Method: one worker under a steady load is told, for each named point in turn, to kill itself there, and is started again
-as a supervisor would. It does die at each (else the points would have come off the code that they are wrapped around),
-and the judge finds nothing. Its group knows it by name, so that nobody waits for its session to end.
+Method: one worker under a steady load is ordered, for each named point in turn, to kill itself there, and is started
+again as a supervisor would. The test fails if the worker does not die at a point, as the points would then no longer
+wrap the code they name, or if the judge finds anything. On Kafka the worker is a static member of its group, so that no
+rebalance waits for the end of its session.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from benchmarks.chaos.world import World
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka import Brokers
+from tests.brokers import SelectedBroker, on_both_brokers
 
 RULES = Path(__file__).parents[2] / "rules"
 PAYMENTS = 60_000
@@ -33,22 +35,12 @@ RATE = 500.0
 DEATH_S_MAX = 40.0
 
 
-@pytest.mark.kafka
-@pytest.mark.timeout(400)
-async def test_a_worker_killed_at_every_named_point_counts_every_payment_once_on_kafka(
-    kafka: str, unique_name: Callable[[str], str], tmp_path: Path
-) -> None:
-    await killed_at_every_point(kafka, True, unique_name, tmp_path)
-
-
+@on_both_brokers
 @pytest.mark.timeout(400)
 async def test_a_worker_killed_at_every_named_point_counts_every_payment_once(
-    broker: str, unique_name: Callable[[str], str], tmp_path: Path
+    selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    await killed_at_every_point(broker, False, unique_name, tmp_path)
-
-
-async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable[[str], str], directory: Path) -> None:
+    brokers, kafka = selected_broker
     points = [point for point in WORKER_POINTS if kafka or point not in TRANSACTION_POINTS]
     with RedisServer() as redis:
         world = World(
@@ -56,8 +48,8 @@ async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable
         )
         await world.create_topics()
         named = ["--set", f"worker.group_instance_id={world.group}"] if kafka else []
-        worker = Process("worker", ["worker", *world.flags(), *named], directory)
-        cases = Process("cases", ["cases", *world.flags()], directory)
+        worker = Process("worker", ["worker", *world.flags(), *named], tmp_path)
+        cases = Process("cases", ["cases", *world.flags()], tmp_path)
         publisher = Publisher(world, load(1, PAYMENTS, accounts=2_000), RATE)
         async with Supervisor([worker, cases]) as supervisor:
             worker.start()
@@ -69,7 +61,7 @@ async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable
                 if point in TAKING_OVER_POINTS:
                     worker.kill()
                 await died(worker, at=point)
-            publishing.cancel()  # enough
+            publishing.cancel()
             await asyncio.wait([publishing])
             await until_consumed(world, supervisor)
             assert await worker.stop() == 0
@@ -82,8 +74,8 @@ async def killed_at_every_point(brokers: str, kafka: bool, unique_name: Callable
 
 
 async def died(worker: Process, at: str) -> None:
-    """Wait until the point was passed: the order is withdrawn by the process that dies there."""
+    """Wait until the worker has died at this point: the process that dies there removes the order."""
     limit = time.monotonic() + DEATH_S_MAX
     while worker.ordered(at):
-        assert time.monotonic() < limit, f"the worker never came to '{at}':\n{worker.last_words()}"
+        assert time.monotonic() < limit, f"the worker never reached '{at}':\n{worker.last_words()}"
         await asyncio.sleep(0.05)

@@ -1,8 +1,8 @@
-"""The judge of the fault suite can fail: each thing that may be wrong in the topics is seen, and named.
+"""The judge of the fault suite detects and names everything that may be wrong in the topics.
 
-Method: a log of payments, labels, controls and garbage is answered as it should be, with a changelog and cases, without
-a broker. Then one record at a time is taken out, altered, doubled or made up. What the judge compares with is the
-engine itself, so it proves the way to the topics and back, not the engine: that is what `tests/oracle` is for.
+Method: the answers to a log of payments, labels, controls and invalid records are made without a broker, with a
+changelog and cases. Then one record at a time is removed, altered, doubled or invented. The judge compares with the
+engine itself, so it tests the path to the topics and back, not the engine: `tests/oracle` tests that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.chaos.undisturbed import Undisturbed
 from fraudstream.contracts import Alert, Case, CaseAction, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
-from tests.fault.answered import (
+from tests.fault.sound_partition import (
     Engines,
     Records,
     answers_of,
@@ -78,11 +78,11 @@ def invented_alert(alerts: Sequence[ConsumerRecord]) -> ConsumerRecord:
 
 
 def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: Observed) -> Observed:
-    """What a worker that passes over such controls would answer; of what it remembers nothing else differs."""
+    """The answers of a worker that ignores controls of this kind; its state is otherwise the same."""
     log = [record for record in observed.payments if not isinstance(control_of(record), kind)]
-    blind = Undisturbed(engines, log)
+    ignoring = Undisturbed(engines, log)
     return observed._replace(
-        decisions=answers_of(blind.decisions, again=slice(0)), alerts=answers_of(blind.alerts, again=slice(0))
+        decisions=answers_of(ignoring.decisions, again=slice(0)), alerts=answers_of(ignoring.alerts, again=slice(0))
     )
 
 
@@ -99,7 +99,7 @@ def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Rec
 
 
 def counted_twice(engines: Engines, log: Sequence[ConsumerRecord]) -> Records:
-    """What a worker would save that applies the newest payment twice, as two."""
+    """The changelog of a worker that counts the newest payment twice."""
     decisions = Undisturbed(engines, log).decisions
     newest = max(
         decisions, key=lambda offset: msgspec.json.decode(decisions[offset].value, type=Decision).occurred_at_ms
@@ -160,7 +160,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "alerts-0 at",
         lambda _, o: o._replace(alerts=added(o.alerts, invented_alert(o.alerts))),
     ),
-    "an alert that does not say where its payment stands": (
+    "an alert without the origin of its payment": (
         "differing",
         "alerts-0 at 0 answers",
         lambda _, o: o._replace(alerts=[replace(o.alerts[0], headers=o.alerts[0].headers[:1]), *o.alerts[1:]]),
@@ -171,7 +171,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "has no answer in dead-letters",
         lambda _, o: o._replace(dead_letters=without(o.dead_letters, 1)),
     ),
-    "a label that never came into the log": (
+    "a label that was never forwarded to the log": (
         "lost",
         "is not in the log of payments",
         lambda _, o: o._replace(labels=added(o.labels, replace(o.labels[0], value=b"{}"))),
@@ -203,7 +203,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "are in force, by the log",
         lambda engines, o: o._replace(changelog=in_force_at_the_end(engines[1].rule_set.digest, o.changelog)),
     ),
-    "a last checkpoint that never came": (
+    "a last checkpoint that is missing": (
         "lost",
         "the last checkpoint stands at 1000",
         lambda engines, o: o._replace(changelog=changelog_of(engines, o.payments[:1_000])),
@@ -213,17 +213,17 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
         "is missing",
         lambda _, o: o._replace(cases=without(o.cases, len(o.cases) - 1)),
     ),
-    "an action that was passed over": (
+    "an action that was ignored": (
         "lost",
         "is missing",
         lambda _, o: o._replace(case_actions=added(o.case_actions, another_note(o.cases))),
     ),
-    "a case that closed by itself": (
+    "a case that closed without an action": (
         "invented",
         "is not in the logs of alerts and actions",
         lambda _, o: o._replace(case_actions=without(o.case_actions, len(o.case_actions) - 1)),
     ),
-    "a label of a closed case that the log never got": (
+    "a label of a closed case that is not in the log": (
         "lost",
         "the label of a closed case is not in the log",
         lambda _, o: o._replace(payments=o.payments[:-1]),
@@ -257,7 +257,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_the_judge_sees_and_names(name: str, engines: Engines, sound: Observed) -> None:
+def test_the_judge_names_what_is_wrong(name: str, engines: Engines, sound: Observed) -> None:
     wrong, sentence, tamper = TAMPERED[name]
     judgement = judge(engines, "transaction", [tamper(engines, sound)])
     assert not judgement.sound
@@ -267,7 +267,7 @@ def test_the_judge_sees_and_names(name: str, engines: Engines, sound: Observed) 
     )
 
 
-def test_the_digest_of_alerts_forgets_repeats_and_sees_bytes(engines: Engines, sound: Observed) -> None:
+def test_the_digest_of_alerts_ignores_repeats_and_depends_on_bytes(engines: Engines, sound: Observed) -> None:
     digest = judge(engines, "transaction", [sound]).alerts_digest
     assert judge(engines, "transaction", [sound._replace(alerts=sound.alerts[:-6])]).alerts_digest == digest
     tampered = sound._replace(alerts=altered(sound.alerts, 0, b'"severity":"high"', b'"severity":"low"'))

@@ -1,4 +1,4 @@
-"""What the fault suite does follows from its seed, and over twenty seeds it does all of it."""
+"""The schedule of the fault suite depends on its seed alone, and twenty seeds cover every kind of fault."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def changes_of(seed: int) -> list[Change]:
     return changes(seed, load(seed, 2_000, 200), RULES, Path("rules"), Path("other-rules"))
 
 
-def test_a_seed_repeats_its_schedule_its_load_and_its_controls() -> None:
+def test_a_seed_gives_the_same_schedule_load_and_controls_again() -> None:
     assert faults_of(7) == faults_of(7) != faults_of(8)
     assert load(7, 2_000, 200) == load(7, 2_000, 200) != load(8, 2_000, 200)
     assert changes_of(7) == changes_of(7) != changes_of(8)
 
 
-def test_twenty_seeds_bring_every_kind_of_fault_and_every_point() -> None:
+def test_twenty_seeds_cover_every_kind_of_fault_and_every_point() -> None:
     faults = [fault for seed in range(1, 21) for fault in faults_of(seed)]
     assert {fault.kind for fault in faults} == set(get_args(Kind))
     assert {fault.point for fault in faults if fault.kind == "kill at point"} == set(WORKER_POINTS)
     assert {fault.point for fault in faults if fault.kind == "cases kill at point"} == set(CASES_POINTS)
 
 
-def test_a_broker_that_nobody_may_stop_is_left_alone() -> None:
+def test_a_broker_that_must_not_be_stopped_gets_no_faults() -> None:
     assert not any(fault.kind.startswith("broker") for seed in range(20) for fault in faults_of(seed, brokers=0))
 
 
@@ -59,7 +59,7 @@ def test_a_load_has_repeats_late_payments_labels_and_garbage() -> None:
     assert any(item.key is None for item in items)
 
 
-def test_rules_are_switched_and_switched_back_to_others_that_read_the_same_memory() -> None:
+def test_rules_are_switched_to_others_with_the_same_state_and_back() -> None:
     switches = [change.words[2] for change in changes_of(3) if change.words[0] == "rules"]
     assert switches == ["other-rules", "rules"]
     other = compile_rule_set(varied(RULES))
@@ -67,17 +67,17 @@ def test_rules_are_switched_and_switched_back_to_others_that_read_the_same_memor
     assert other.catalogue == RULES.catalogue
 
 
-def test_values_on_each_list_are_those_of_payments_behind_and_some_are_taken_off() -> None:
+def test_list_entries_name_values_of_later_payments_and_some_are_removed() -> None:
     items = load(3, 2_000, 200)
     found = [change for change in changes_of(3) if change.words[0] == "lists"]
     for name in RULES.lists:
         added, removed = (list(change.words[3:]) for change in found if change.words[2] == name)
         share = next(change.share for change in found if change.words[1:3] == ("add", name))
-        behind = b"".join(item.value or b"" for item in items[round(share * len(items)) :])
-        assert all(f'"{value}"'.encode() in behind for value in removed)
+        later = b"".join(item.value or b"" for item in items[round(share * len(items)) :])
+        assert all(f'"{value}"'.encode() in later for value in removed)
         assert set(removed) < set(added)
 
 
-def test_some_commands_die_half_way() -> None:
+def test_some_commands_are_killed_half_way() -> None:
     found = [change for seed in range(5) for change in changes_of(seed)]
     assert {bool(change.dies_at) for change in found} == {True, False}

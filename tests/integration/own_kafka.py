@@ -1,4 +1,4 @@
-"""An Apache Kafka broker of one test's own, to be taken away and given back; the jars are those of `make kafka`."""
+"""An Apache Kafka broker for a single test, which can kill and restart it. The jars are those of `make kafka`."""
 
 from __future__ import annotations
 
@@ -15,31 +15,34 @@ SCRIPT = REPOSITORY / "deploy" / "kafka" / "kafka.sh"
 
 
 class OwnKafka:
+    """A running broker. `address`: `host:port`."""
+
     def __init__(self, address: str, home: Path) -> None:
         self.address = address
         self._home = home
 
     def kill(self) -> None:
-        """kill -9; what it was told stays."""
+        """SIGKILL; its data stays."""
         self.run("kill-broker", "1")
 
-    def start_again(self) -> None:
-        """Returns when it serves."""
+    def restart(self) -> None:
+        """Start it again; returns when it serves."""
         self.run("start-broker", "1")
 
     def run(self, *words: str) -> None:
+        """Run deploy/kafka/kafka.sh on this broker."""
         environment = os.environ | {"KAFKA_HOME_DIR": str(self._home)}
         subprocess.run([SCRIPT, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
 def own_kafka(home: Path) -> Iterator[OwnKafka]:
-    """Everything it keeps is under `home`."""
+    """A broker that keeps all its files under `home`, stopped when the block ends."""
     fetched = Path(os.environ.get("KAFKA_HOME_DIR", REPOSITORY / ".kafka")) / "libs"
     if fetched.is_dir():
         home.mkdir(parents=True, exist_ok=True)
         (home / "libs").symlink_to(fetched.resolve())
-    port = free_ports(4)  # the last is the controller's
+    port = free_ports(4)  # three for brokers, the last for the controller
     kafka = OwnKafka(f"127.0.0.1:{port}", home)
     kafka.run("start", str(port))
     try:
@@ -49,7 +52,7 @@ def own_kafka(home: Path) -> Iterator[OwnKafka]:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens at."""
+    """The first of `count` consecutive ports on which nobody listens."""
     for _ in range(100):
         first = random.randrange(20_000, 30_000)
         try:

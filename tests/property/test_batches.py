@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.contracts.payment import Payment
+from tests.property.batches import split
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
 from tests.property.told import judged
 
 _cuts = st.lists(st.integers(0, 60), max_size=8)
-
-
-def split(log: Log, cuts: list[int]) -> list[Log]:
-    """The log in pieces, some of them empty."""
-    edges = [0, *sorted(min(cut, len(log)) for cut in cuts), len(log)]
-    return [log[begin:end] for begin, end in pairwise(edges)]
 
 
 @pytest.mark.parametrize("name", ENGINES)

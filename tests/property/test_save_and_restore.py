@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.engine.partition_state import PartitionState
+from tests.property.batches import split
 from tests.property.payment_logs import Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
-from tests.property.test_batches import split
 from tests.property.told import judged
 
 _cuts = st.lists(st.integers(0, 60), min_size=1, max_size=5)

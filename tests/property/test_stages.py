@@ -22,10 +22,10 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
+from tests.property.batches import split
 from tests.property.payment_logs import BEGIN_MS, Log, log_of, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import RULES
-from tests.property.test_batches import split
 from tests.property.told import told
 
 _MERCHANT = "  merchant.fraud_1d: {aggregate: share, of: fraud, window: 1d}\n  merchant.age: {aggregate: age}\n"

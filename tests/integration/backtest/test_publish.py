@@ -1,4 +1,4 @@
-"""`publish` and `generate --topic` on a broker: all events arrive, in order, in the partitions any client would use."""
+"""`publish` and `generate --topic` on a broker: everything arrives, in order, in the partition of its key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.backtest.label_order import in_order
@@ -20,18 +20,17 @@ from fraudstream.backtest.mapping import load_mapping
 from fraudstream.backtest.payment_file import PaymentFile
 from fraudstream.cli.main import main
 from fraudstream.contracts import Label, Payment
+from fraudstream.kafka import Brokers
+from tests.integration.topic_admin import admin_of
 
 PARTITIONS = 3
 DAY_MS = 86_400_000
 
 
 async def create(broker: str, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    await admin.start()
-    try:
+    """Create a topic."""
+    async with admin_of(Brokers(broker)) as admin:
         await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
-    finally:
-        await admin.close()
 
 
 async def read(broker: str, topic: str, n: int) -> list[list[Any]]:
@@ -43,21 +42,22 @@ async def read(broker: str, topic: str, n: int) -> list[list[Any]]:
         consumer.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
         await consumer.seek_to_beginning()
         while sum(map(len, found)) < n:
-            for place, records in (await asyncio.wait_for(consumer.getmany(timeout_ms=1_000), 30)).items():
-                found[place.partition] += records
+            for tp, records in (await asyncio.wait_for(consumer.getmany(timeout_ms=1_000), 30)).items():
+                found[tp.partition] += records
     finally:
         await consumer.stop()
     return found
 
 
 def event_of(record: Any) -> Payment | Label:
+    """The payment or label that a record holds."""
     if ("type", b"label") in record.headers:
         return msgspec.json.decode(record.value, type=Label)
     return msgspec.json.decode(record.value, type=Payment)
 
 
 @pytest.mark.parametrize("rate", [(), ("--rate", "20000")], ids=["at once", "at a rate"])
-def test_a_published_file_is_on_the_topic_in_the_order_that_replay_decides(
+def test_a_published_file_is_in_the_topic_in_the_order_of_replay(
     broker: str,
     unique_name: Callable[[str], str],
     tmp_path: Path,
@@ -76,15 +76,15 @@ def test_a_published_file_is_on_the_topic_in_the_order_that_replay_decides(
 
     expected: list[list[Payment | Label]] = [[] for _ in range(PARTITIONS)]
     choose, numbers = DefaultPartitioner(), list(range(PARTITIONS))
-    for piece in in_order(PaymentFile(file, load_mapping("generated")).batches(), DAY_MS):
-        for event in piece.events:
+    for batch in in_order(PaymentFile(file, load_mapping("generated")).batches(), DAY_MS):
+        for event in batch.events:
             expected[choose(event.account_id.encode(), numbers, numbers)].append(event)
     records = asyncio.run(read(broker, topic, 12_000))
     assert [[event_of(record) for record in part] for part in records] == expected
     assert all(record.key.decode() == event_of(record).account_id for part in records for record in part)
 
 
-def test_generated_payments_reach_the_topic_when_their_event_time_comes(
+def test_generated_payments_are_published_at_their_time(
     broker: str, unique_name: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = unique_name("payments")
@@ -96,14 +96,14 @@ def test_generated_payments_reach_the_topic_when_their_event_time_comes(
     events = [event_of(record) for part in asyncio.run(read(broker, topic, 600)) for record in part]
     now_ms = time.time() * 1000
     live = [event for event in events if isinstance(event, Payment) and int(event.occurred_at) > now_ms - 60_000]  # type: ignore[arg-type]
-    assert len(live) > 500  # the rest are the last payments of accounts that sleep
+    assert len(live) > 500  # the rest are the last payments of inactive accounts
     assert all(int(event.occurred_at) <= now_ms for event in live)  # type: ignore[arg-type]
     labels = [event for event in events if isinstance(event, Label)]
     assert labels
     assert {event.label for event in labels} == {"fraud"}
 
 
-def test_an_absent_broker_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_broker_is_reported_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "payments.parquet"
     main(["generate", "--out", str(file), "--count", "10", "--accounts", "100"])
     assert main(["publish", str(file), "--mapping", "generated", "--bootstrap-servers", "127.0.0.1:1"]) == 1

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
-from tests.integration.cases.cluster import Cluster
+from tests.integration.cases.case_cluster import CaseCluster
 
 
 @contextmanager
 def agent_process(
-    cluster: Cluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
+    cluster: CaseCluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Started, not awaited; killed at the end of the block if it still runs. `other`: settings in place of ours."""
+    """The process, started; killed when the block ends if it still runs. `other`: settings that replace ours."""
     s = cluster.settings
     settings = {
         "kafka.bootstrap_servers": s.brokers,

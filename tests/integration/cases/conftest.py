@@ -1,17 +1,17 @@
-"""Clusters for the tests of cases: the embedded broker in plain mode, Apache Kafka, where there is one, with
-fencing."""
+"""The topics of a test of cases, on the broker that its marks select: with fencing on Apache Kafka, without on the
+embedded broker."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.integration.cases.cluster import Cluster
+from tests.brokers import SelectedBroker
+from tests.integration.cases.case_cluster import CaseCluster
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
-    fenced = request.param == "kafka"
-    broker = request.getfixturevalue("kafka" if fenced else "broker")
-    cluster = Cluster(broker, redis_url, unique_name, fenced)
+@pytest.fixture
+async def cluster(selected_broker: SelectedBroker, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
+    """A cluster with its topics created."""
+    cluster = CaseCluster(selected_broker.servers, redis_url, unique_name, fenced=selected_broker.is_kafka)
     await cluster.create_topics()
     return cluster

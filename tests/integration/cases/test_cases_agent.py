@@ -1,4 +1,4 @@
-"""The case agent on the embedded broker: alerts and actions in, cases, labels and dead letters out."""
+"""The case agent on a broker: alerts and actions in, cases, labels and dead letters out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,12 +12,15 @@ from fraudstream.cases.failure import AgentError
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.contracts import DeadLetter, Label
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.brokers import on_both_brokers
+from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
 
+pytestmark = on_both_brokers
 
-class Recorder(Unobserved):
-    """Remembers refusals and repeats."""
+
+class RecordedRefusals(Unobserved):
+    """Records refused actions and repeats."""
 
     def __init__(self) -> None:
         self.refused: list[str] = []
@@ -31,8 +34,9 @@ class Recorder(Unobserved):
 
 
 @asynccontextmanager
-async def running(cluster: Cluster) -> AsyncIterator[Recorder]:
-    recorder = Recorder()
+async def running(cluster: CaseCluster) -> AsyncIterator[RecordedRefusals]:
+    """A case agent that runs until the block ends, without a failure."""
+    recorder = RecordedRefusals()
     agent = CaseAgent(cluster.settings, recorder, cluster.view())
     await agent.start()
     try:
@@ -42,7 +46,7 @@ async def running(cluster: Cluster) -> AsyncIterator[Recorder]:
         assert agent.crash_reason is None
 
 
-async def test_alerts_become_one_case_an_account(cluster: Cluster) -> None:
+async def test_alerts_become_one_case_an_account(cluster: CaseCluster) -> None:
     alerts = [alert(f"{account}-{n}", account) for n in range(3) for account in ("acc-1", "acc-2", "acc-3")]
     async with running(cluster):
         await cluster.publish_alerts(alerts)
@@ -56,14 +60,14 @@ async def test_alerts_become_one_case_an_account(cluster: Cluster) -> None:
         assert record.key == msgspec.json.decode(record.value)["case_id"].encode()
 
 
-async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Cluster) -> None:
+async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: CaseCluster) -> None:
     note = action("note", case_id_of("acc-1", "a1"), note="seen")
     async with running(cluster) as recorder:
         await cluster.publish_alerts([alert("a1")])
         await eventually(cluster.case_events, lambda found: len(found) == 1)
         await cluster.publish_alerts([alert("a1"), alert("a2")])
         await cluster.publish_actions([note, note])
-        await eventually(lambda: _now(recorder.repeats), lambda found: len(found) == 2)
+        await eventually(lambda: _current(recorder.repeats), lambda found: len(found) == 2)
         events = await eventually(cluster.case_events, lambda found: len(found) == 3)
 
     assert sorted(recorder.repeats) == ["action", "alert"]
@@ -71,7 +75,7 @@ async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Clus
     assert events[-1].note == "seen"
 
 
-async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Cluster) -> None:
+async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: CaseCluster) -> None:
     case_id = case_id_of("acc-1", "a1")
     async with running(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2")])
@@ -84,7 +88,7 @@ async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Clus
 
     for record in labels:
         assert (record.partition, record.key, record.headers) == (0, b"acc-1", (("type", b"label"),)), (
-            "a label goes to the partition where its payment stands"
+            "a label is not in the partition of its payment"
         )
     decoded = [msgspec.json.decode(record.value, type=Label) for record in labels]
     assert [(label.event_id, label.label, label.source) for label in decoded] == [
@@ -93,7 +97,7 @@ async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Clus
     ]
 
 
-async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(cluster: Cluster) -> None:
+async def test_an_invalid_action_is_refused_and_the_next_one_applied(cluster: CaseCluster) -> None:
     case_id = case_id_of("acc-1", "a1")
     async with running(cluster) as recorder:
         await cluster.publish_alerts([alert("a1")])
@@ -107,7 +111,7 @@ async def test_an_action_that_does_not_fit_is_refused_and_the_next_one_done(clus
     assert cases["acc-1"].assignee == "ann"
 
 
-async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops_nothing(cluster: Cluster) -> None:
+async def test_invalid_alerts_and_actions_become_dead_letters_and_later_ones_are_applied(cluster: CaseCluster) -> None:
     s = cluster.settings
     good = msgspec.json.encode(alert("a1"))
     async with running(cluster):
@@ -135,7 +139,7 @@ async def test_what_is_no_alert_and_no_action_goes_to_the_dead_letters_and_stops
     assert b"\xff\xfe" in {letter.value for letter in decoded}
 
 
-async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: Cluster) -> None:
+async def test_a_second_agent_resumes_where_the_first_stopped(cluster: CaseCluster) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1")])
         await eventually(cluster.case_events, lambda found: len(found) == 1)
@@ -147,9 +151,9 @@ async def test_a_second_agent_takes_over_where_the_first_stopped(cluster: Cluste
     assert recorder.repeats == ["alert"]
 
 
-async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(cluster: Cluster) -> None:
-    """Stock Faust tables double here: offsets since the last commit are done again. Method: alerts flow while agents
-    come and go."""
+async def test_two_agents_share_the_partitions_and_a_rebalance_repeats_nothing(cluster: CaseCluster) -> None:
+    """Stock Faust tables would repeat the offsets since the last commit. Method: alerts arrive while agents start and
+    stop."""
     accounts = [f"acc-{n}" for n in range(6)]
     alerts = [alert(f"{account}-{n}", account) for n in range(20) for account in accounts]
 
@@ -171,7 +175,7 @@ async def test_two_agents_share_the_partitions_and_a_rebalance_doubles_nothing(c
     assert len(await cluster.case_events()) == len(alerts)
 
 
-async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: Cluster) -> None:
+async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(cluster: CaseCluster) -> None:
     settings = msgspec.structs.replace(cluster.settings, case_actions_topic=f"{cluster.settings.cases_topic}-of-four")
     await cluster.create_topics([settings.case_actions_topic], partitions=4)
 
@@ -179,5 +183,5 @@ async def test_topics_that_do_not_match_in_partitions_are_refused_at_the_start(c
         await CaseAgent(settings).start()
 
 
-async def _now(found: list[str]) -> list[str]:
+async def _current(found: list[str]) -> list[str]:
     return found

@@ -1,9 +1,9 @@
-"""A killed case agent neither loses nor doubles.
+"""A killed case agent loses no alert and applies none twice.
 
-Invariant: whatever is killed when, each account's case lists its alerts once, in order, and its versions have no gap
-and no second content. Method: the real command, `kill -9` in the middle of the work at seeded moments, alerts of before
-sent again as a worker does after a crash of its own, then the topic read as any consumer would. What a green run does
-not prove: that a paused agent is refused (this broker cannot fence).
+Invariant: whatever is killed and when, each account's case has its alerts once, in order, and its versions have no gap
+and no second content. Method: the real command, SIGKILL at seeded moments under load, earlier alerts published again as
+a worker does after a crash, then the topic read as any consumer would. Limits: on the embedded broker, which has no
+fencing, it is not tested that a paused agent is refused.
 """
 
 import asyncio
@@ -20,18 +20,19 @@ from fraudstream.cases.emission import FencedEmission
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.record import CaseRecord
 from fraudstream.contracts import Case
-from fraudstream.kafka import Brokers
+from tests.brokers import on_both_brokers, on_kafka
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
 
 ACCOUNTS = [f"acc-{number}" for number in range(5)]
 ALERTS = [alert(f"{account}-{number}", account, amount="0.10") for number in range(40) for account in ACCOUNTS]
 
 
+@on_both_brokers
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.timeout(180)
-async def test_a_killed_agent_neither_loses_nor_doubles(cluster: Cluster, seed: int) -> None:
+async def test_a_killed_agent_loses_nothing_and_repeats_nothing(cluster: CaseCluster, seed: int) -> None:
     moments = random.Random(seed)
 
     async def publish() -> None:
@@ -59,7 +60,8 @@ async def test_a_killed_agent_neither_loses_nor_doubles(cluster: Cluster, seed: 
     assert {label["event_id"] for label in labels} == {each.event_id for each in ALERTS}
 
 
-async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothing_twice(cluster: Cluster) -> None:
+@on_both_brokers
+async def test_a_terminated_agent_exits_with_zero_and_its_successor_repeats_nothing(cluster: CaseCluster) -> None:
     await cluster.publish_alerts([alert("a1")])
     with agent_process(cluster) as agent:
         await eventually(cluster.case_events, lambda found: len(found) == 1)
@@ -72,21 +74,17 @@ async def test_a_terminated_agent_leaves_with_zero_and_its_successor_does_nothin
     assert events[-1].alert_count == 2
 
 
-@pytest.mark.kafka
-async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
-    kafka: str, redis_url: str, unique_name: Callable[[str], str]
-) -> None:
-    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
-    await cluster.create_topics()
+@on_kafka
+async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(cluster: CaseCluster) -> None:
     topic, group = cluster.settings.cases_topic, cluster.settings.group
-    first, second = FencedEmission(Brokers(kafka), group), FencedEmission(Brokers(kafka), group)
+    first, second = FencedEmission(cluster.settings.brokers, group), FencedEmission(cluster.settings.brokers, group)
     await first.start()
     await second.start()
     await first.acquire(0)
     await first.emit(0, [CaseRecord(topic, b"case", b"by the first")])
     await second.acquire(0)
     with pytest.raises((KafkaError, TimeoutError)):
-        await first.emit(0, [CaseRecord(topic, b"case", b"by the first, paused and awake again")])
+        await first.emit(0, [CaseRecord(topic, b"case", b"by the first, paused and resumed")])
     await second.emit(0, [CaseRecord(topic, b"case", b"by the second")])
     await second.stop()
     await first.stop()
@@ -94,22 +92,17 @@ async def test_the_previous_owner_of_a_partition_is_refused_by_the_broker(
     assert [record.value for record in await cluster.records(topic)] == [b"by the first", b"by the second"]
 
 
-@pytest.mark.kafka
+@on_kafka
 @pytest.mark.timeout(180)
-async def test_an_agent_paused_beyond_its_session_neither_loses_nor_doubles(
-    kafka: str, redis_url: str, unique_name: Callable[[str], str]
-) -> None:
-    """It wakes up when its successor has done the work, and is refused or joins the group again, as the moment
-    wills."""
-    cluster = Cluster(kafka, redis_url, unique_name, fenced=True)
-    await cluster.create_topics()
+async def test_an_agent_paused_beyond_its_session_loses_nothing_and_repeats_nothing(cluster: CaseCluster) -> None:
+    """It resumes after its successor has done the work. Depending on timing it is fenced or joins the group again."""
     half = len(ALERTS) // 2
     publishing = asyncio.create_task(cluster.publish_alerts(ALERTS[:half]))
     with agent_process(cluster) as paused:
         await eventually(cluster.case_events, at_least(20))
         paused.send_signal(signal.SIGSTOP)
         await publishing
-        with agent_process(cluster), agent_process(cluster):  # one to spare, as a supervisor would start it
+        with agent_process(cluster), agent_process(cluster):  # the second as a spare, as a supervisor would start it
             await eventually(cluster.case_events, at_least(half))
             paused.send_signal(signal.SIGCONT)
             await cluster.publish_alerts(ALERTS[half:], first_offset=half)
@@ -118,7 +111,8 @@ async def test_an_agent_paused_beyond_its_session_neither_loses_nor_doubles(
     await assert_each_alert_once(cluster, versions=40)
 
 
-async def assert_each_alert_once(cluster: Cluster, versions: int) -> None:
+async def assert_each_alert_once(cluster: CaseCluster, versions: int) -> None:
+    """Assert the invariant of this module; `versions`: of each case."""
     for account, case in (await cluster.cases()).items():
         assert [line.alert_id for line in case.alerts] == [f"{account}-{number}" for number in range(40)]
         assert case.amount_totals == {"EUR": "4.00"}

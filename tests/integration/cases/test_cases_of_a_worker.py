@@ -1,5 +1,5 @@
-"""From payments to a closed case and its labels, with a real worker, for an account that its publisher keeps in a
-partition of its own choice."""
+"""From payments to a closed case and its labels, with a real worker, for an account whose publisher chooses the
+partition itself."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,15 +16,16 @@ from fraudstream.kafka import Brokers
 from fraudstream.stream.observer import Unobserved
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
-from tests.integration.cases.cluster import eventually
-from tests.integration.stream.world import PARTITIONS, World, payment
+from tests.integration.cases.case_cluster import eventually
+from tests.integration.stream.cluster import PARTITIONS, StreamCluster
+from tests.integration.stream.payments import payment
 from tests.unit.cases.events import action
 
 PARTITION = 3  # not where Kafka's default partitioner would put b"a1"
 
 
-class Labels(Unobserved):
-    """Counts the labels a worker met."""
+class CountedLabels(Unobserved):
+    """Counts the labels in the batches of a worker."""
 
     def __init__(self) -> None:
         self.labels = self.unmatched = 0
@@ -35,43 +36,43 @@ class Labels(Unobserved):
 
 
 @pytest.fixture
-async def world(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(broker, unique_name, tmp_path)
-    await world.create_topics()
-    return world
+async def stream_cluster(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> StreamCluster:
+    stream_cluster = StreamCluster(broker, unique_name, tmp_path)
+    await stream_cluster.create_topics()
+    return stream_cluster
 
 
-async def test_payments_become_a_case_and_its_disposition_labels_them(
-    world: World, redis_url: str, unique_name: Callable[[str], str]
+async def test_the_disposition_of_a_case_labels_its_payments(
+    stream_cluster: StreamCluster, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
     settings = AgentSettings(
-        brokers=Brokers(world.broker),
+        brokers=Brokers(stream_cluster.broker),
         redis_url=redis_url,
         fenced=False,
         group=unique_name("cases-group"),
-        alerts_topic=world.settings.alerts_topic,
+        alerts_topic=stream_cluster.settings.alerts_topic,
         case_actions_topic=unique_name("case-actions"),
         cases_topic=unique_name("cases"),
-        payments_topic=world.settings.payments_topic,
-        dead_letters_topic=world.settings.dead_letters_topic,
+        payments_topic=stream_cluster.settings.payments_topic,
+        dead_letters_topic=stream_cluster.settings.dead_letters_topic,
         fetch_wait_ms=5,
     )
     names = (settings.case_actions_topic, settings.cases_topic)
-    await apply_topics(Brokers(world.broker), [Topic(name, PARTITIONS, 1, {}) for name in names])
+    await apply_topics(Brokers(stream_cluster.broker), [Topic(name, PARTITIONS, 1, {}) for name in names])
     view = CaseView(redis_url, prefix=f"{settings.cases_topic}:")
     agent = CaseAgent(settings, view=CaseView(redis_url, prefix=f"{settings.cases_topic}:"))
-    observer = Labels()
+    observer = CountedLabels()
     await agent.start()
     try:
-        async with world.worker(observer):
-            await world.publish_records(((b"a1", payment(n, "a1")) for n in range(4)), partition=PARTITION)
+        async with stream_cluster.worker(observer):
+            await stream_cluster.publish_records(((b"a1", payment(n, "a1")) for n in range(4)), partition=PARTITION)
             (case,) = await eventually(lambda: view.queue(10), lambda found: [c.alert_count for c in found] == [3])
             partition = await view.partition_of(case.case_id)
             close = action("close", case.case_id, account_id="a1", disposition="fraud")
-            async with AIOKafkaProducer(bootstrap_servers=world.broker) as producer:
+            async with AIOKafkaProducer(bootstrap_servers=stream_cluster.broker) as producer:
                 topic = settings.case_actions_topic
                 await producer.send_and_wait(topic, msgspec.json.encode(close), key=b"a1", partition=partition)
-            await eventually(lambda: _now(observer), lambda found: found.labels == 3)
+            await eventually(lambda: _current(observer), lambda found: found.labels == 3)
             closed = await eventually(
                 lambda: view.case(case.case_id), lambda found: found is not None and found.status == "closed"
             )
@@ -80,13 +81,13 @@ async def test_payments_become_a_case_and_its_disposition_labels_them(
         await view.close()
 
     assert partition == PARTITION
-    assert observer.unmatched == 0, "a label missed its payment"
+    assert observer.unmatched == 0, "a label did not match its payment"
     assert closed is not None
     assert (closed.status, closed.disposition) == ("closed", "fraud")
     assert case.amount_totals == {"EUR": "37.50"}
     assert {line.event_id for line in closed.alerts} == {"e1", "e2", "e3"}
 
 
-async def _now(observer: Labels) -> Labels:
+async def _current(observer: CountedLabels) -> CountedLabels:
     await asyncio.sleep(0)
     return observer

@@ -1,4 +1,4 @@
-"""Where the case agent goes on: behind the newest case, in the topics that the case came from, and nowhere else."""
+"""The case agent resumes after the newest case, in the topics from which that case came, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from fraudstream.cases.record import Position, case_record
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Case
 from fraudstream.kafka.stall_detector import StalledError
-from tests.integration.cases.cluster import PARTITIONS, WAIT_S, Cluster, eventually
+from tests.brokers import on_both_brokers
+from tests.integration.cases.case_cluster import PARTITIONS, WAIT_S, CaseCluster, eventually
 from tests.unit.cases.events import alert
 
 
-async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster) -> None:
-    """They are left over from topics that were deleted, or from cases that were: the truth is in the cases."""
+@on_both_brokers
+async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: CaseCluster) -> None:
+    """Such offsets are left over from deleted topics or deleted cases: the positions in the cases count."""
     await cluster.publish_alerts([alert(f"a{number}", account_id=f"acc-{number}") for number in range(6)])
     async with AIOKafkaConsumer(
         **cluster.settings.brokers.options(), group_id=cluster.settings.group, enable_auto_commit=False
     ) as consumer:
-        places = [TopicPartition(cluster.settings.alerts_topic, number) for number in range(PARTITIONS)]
-        consumer.assign(places)
-        await consumer.commit(dict.fromkeys(places, 3))
+        partitions = [TopicPartition(cluster.settings.alerts_topic, number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.commit(dict.fromkeys(partitions, 3))
 
     agent = CaseAgent(cluster.settings, view=cluster.view())
     await agent.start()
@@ -38,7 +40,8 @@ async def test_offsets_of_the_group_without_cases_hide_no_alert(cluster: Cluster
     assert {case.account_id for case in cases} == {f"acc-{number}" for number in range(6)}
 
 
-async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster) -> None:
+@on_both_brokers
+async def test_cases_of_a_topic_that_was_created_again_are_refused(cluster: CaseCluster) -> None:
     held = cast(Held, CaseStore().alert(alert("a1"), None))
     record = case_record(cluster.settings.cases_topic, 0, held, Position(alerts=1_000, alerts_id="another"))
     async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
@@ -58,10 +61,10 @@ async def test_cases_of_a_topic_that_was_made_anew_are_refused(cluster: Cluster)
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_does_not_answer_ends_the_reading(kafka: str, redis_url: str) -> None:
-    cluster = Cluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
+async def test_reading_a_topic_that_does_not_answer_ends_with_an_error(kafka: str, redis_url: str) -> None:
+    cluster = CaseCluster(kafka, redis_url, lambda name: f"{name}-that-is-nowhere", fenced=True)
     log = CaseLog(cluster.settings.brokers, cluster.settings.cases_topic, 5, committed_only=True, limit_s=0.5)
-    with pytest.raises(StalledError, match="no answer from the brokers within 0.5 s"):
+    with pytest.raises(StalledError, match=r"no answer from the brokers within 0.5 s"):
         await log.restore(0, on_progress=lambda share: None)
     with pytest.raises(StalledError):
         await log.end(0)

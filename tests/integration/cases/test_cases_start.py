@@ -1,26 +1,18 @@
-"""The case agent refuses a broker that does not fit, waits for one that is away, and says so in a sentence."""
+"""The case agent refuses a broker without transactions, waits for one that is down, and logs each in one sentence."""
 
 import asyncio
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import WAIT_S, Cluster
+from tests.integration.cases.case_cluster import WAIT_S, CaseCluster
 
 REFUSED = 78
 
 
-@pytest.fixture
-async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
-    cluster = Cluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
-    return cluster
-
-
-async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: Cluster, tmp_path: Path) -> None:
+async def test_the_mode_transaction_is_refused_on_a_broker_without_transactions(
+    cluster: CaseCluster, tmp_path: Path
+) -> None:
     with (
         (tmp_path / "log").open("wb") as log,
         agent_process(cluster, {"worker.checkpoint_mode": "transaction"}, log) as agent,
@@ -34,8 +26,8 @@ async def test_a_broker_without_transactions_is_told_from_apache_kafka(cluster: 
     assert "Traceback" not in said
 
 
-async def test_a_broker_that_is_away_is_waited_for_until_the_agent_is_asked_to_stop(
-    cluster: Cluster, tmp_path: Path
+async def test_the_agent_waits_for_a_broker_that_is_down_until_it_is_asked_to_stop(
+    cluster: CaseCluster, tmp_path: Path
 ) -> None:
     with (
         (tmp_path / "log").open("wb") as log,
@@ -51,4 +43,5 @@ async def test_a_broker_that_is_away_is_waited_for_until_the_agent_is_asked_to_s
 
 
 async def ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, once it has ended. Raises `TimeoutError` after `WAIT_S`."""
     return await asyncio.wait_for(asyncio.to_thread(process.wait), WAIT_S)

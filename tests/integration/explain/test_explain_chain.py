@@ -1,4 +1,4 @@
-"""A payment of a chain of stages is explained through all of them: what each handed on is what its own log says."""
+"""A payment of a chain of stages is explained through every stage: each forwarded what its own log gives."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,55 +10,58 @@ import pytest
 
 from fraudstream.contracts import Alert, Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER
-from tests.integration.explain.conftest import Explain
-from tests.integration.explain.test_explain import delete_before
-from tests.integration.stream.test_stages import DIFFERENT, FOUR, delete_topics, events, publish
-from tests.integration.stream.world import World, write_rules
+from tests.brokers import SelectedBroker, on_kafka
+from tests.integration.explain.explain_command import ExplainCommand
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.rules import write_rules
+from tests.integration.stream.stage_chain import (
+    DIFFERENT_PARTITIONS,
+    FOUR_STAGES,
+    chain_cluster,
+    events,
+    publish_events,
+)
+from tests.integration.stream.topic_output import at_least
+from tests.integration.topic_admin import delete_records, delete_topics
 
 BEFORE = ["account", "device", "merchant"]
 
 
 @pytest.fixture
-async def chain(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(broker, unique_name, tmp_path, rules=FOUR, partitions=DIFFERENT)
-    await world.create_topics()
-    return world
+async def chain(selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path) -> StreamCluster:
+    """Four stages whose topics have different numbers of partitions."""
+    return await chain_cluster(selected_broker, unique_name, tmp_path, DIFFERENT_PARTITIONS)
 
 
-@pytest.fixture
-async def kafka_chain(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(kafka, unique_name, tmp_path, kafka=True, rules=FOUR, partitions=DIFFERENT)
-    await world.create_topics()
-    return world
+async def alerts_on(cluster: StreamCluster, published: list[Payment | Label]) -> list[Alert]:
+    """At least 20 alerts, once these payments are decided, by number of the payment."""
+    async with cluster.worker():
+        await publish_events(cluster, published)
+        await cluster.decisions(len({event.event_id for event in published}))
+        return sorted(await cluster.alerts(20), key=lambda alert: int(alert.event_id.removeprefix("e")))
 
 
-async def alerts_on(world: World, published: list[Payment | Label]) -> list[Alert]:
-    """At least 20 of those that stand when these payments are decided, the earliest first."""
-    async with world.worker():
-        await publish(world, published)
-        await world.decisions(len({event.event_id for event in published}))
-        return sorted(await world.alerts(20), key=lambda alert: int(alert.event_id.removeprefix("e")))
+StageResults = list[tuple[str, bool | None, list[str]]]
+ALL_AGREE: StageResults = [(stage, True, []) for stage in BEFORE]
 
 
-HandedOn = list[tuple[str, bool | None, list[str]]]
-ALL_AGREE: HandedOn = [(stage, True, []) for stage in BEFORE]
-
-
-def handed_on(found: Any) -> HandedOn:
-    """Of each stage before the last: its name, whether it agrees, the features that differ."""
+def stage_results(found: Any) -> StageResults:
+    """Of each stage before the last: its name, whether it agrees, and the features that differ."""
     return [
         (stage["stage"], stage["agrees"], [difference["feature"] for difference in stage["differences"]])
         for stage in found["stages"]
     ]
 
 
-async def test_a_payment_of_a_chain_is_run_again_through_every_stage(chain: World, explain: Explain) -> None:
+async def test_a_payment_of_a_chain_is_evaluated_again_by_every_stage(
+    chain: StreamCluster, explain: ExplainCommand
+) -> None:
     published = events(200)
     alerts = await alerts_on(chain, published)
     for alert in (alerts[0], alerts[len(alerts) // 2], alerts[-1]):
         found = await explain.json(chain, alert.alert_id)
         assert (found["agrees"], found["sent_as"], found["differences"]) == (True, "alert", [])
-        assert handed_on(found) == ALL_AGREE
+        assert stage_results(found) == ALL_AGREE
         assert [stage["topic"] for stage in found["stages"]] == [stage.input_topic for stage in chain.stages[:-1]]
         assert found["topic"] == chain.stages[-1].input_topic
         names = {value["feature"].partition(".")[0] for value in found["trial"]["features"]}
@@ -67,10 +70,12 @@ async def test_a_payment_of_a_chain_is_run_again_through_every_stage(chain: Worl
     repeated = next(event for event, other in pairwise(published) if event == other)
     for event in (quiet, repeated):
         found = await explain.json(chain, "--event", event.event_id, "--account", event.account_id)
-        assert (found["agrees"], found["sent_as"], handed_on(found)) == (True, "decision", ALL_AGREE)
+        assert (found["agrees"], found["sent_as"], stage_results(found)) == (True, "decision", ALL_AGREE)
 
 
-async def test_each_stage_says_where_it_was_run_again(chain: World, explain: Explain) -> None:
+async def test_each_stage_is_shown_with_the_position_of_its_record(
+    chain: StreamCluster, explain: ExplainCommand
+) -> None:
     alert = (await alerts_on(chain, events(200)))[-1]
     code, said = await explain(chain, alert.alert_id)
     assert code == 0, said
@@ -83,32 +88,32 @@ async def test_each_stage_says_where_it_was_run_again(chain: World, explain: Exp
         ) in " ".join(said.split())
 
 
-async def test_records_that_a_stage_sent_twice_count_once(chain: World, explain: Explain) -> None:
+async def test_records_that_a_stage_forwarded_twice_count_once(chain: StreamCluster, explain: ExplainCommand) -> None:
     published, device = events(200), chain.stages[1].input_topic
     async with chain.worker():
-        await publish(chain, published[:100])
-        for record in await chain.records(device, lambda found: len(found) >= 100):
+        await publish_events(chain, published[:100])
+        for record in await chain.records(device, at_least(100)):
             await chain.publish_records(
                 [(record.key, record.value)], device, headers=list(record.headers), partition=record.partition
             )
     for alert in (await alerts_on(chain, published[100:]))[-3:]:
         found = await explain.json(chain, alert.alert_id)
-        assert (found["agrees"], handed_on(found)) == (True, ALL_AGREE)
+        assert (found["agrees"], stage_results(found)) == (True, ALL_AGREE)
 
 
-async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, explain: Explain) -> None:
-    tampered, form = "device.payments_1h", chain.engine.of_stage("merchant").codec_out
+async def test_a_tampered_forwarded_feature_is_named(chain: StreamCluster, explain: ExplainCommand) -> None:
+    tampered, codec = "device.payments_1h", chain.engine.of_stage("merchant").codec_out
 
     def one_more(value: bytes, packed: bytes) -> tuple[bytes, bytes]:
-        forwarded = form.unpack([packed])
+        forwarded = codec.unpack([packed])
         values = forwarded.value.copy()
-        values[form.features.index(tampered)] += 1
-        return value, form.pack(forwarded._replace(value=values))[0]
+        values[codec.features.index(tampered)] += 1
+        return value, codec.pack(forwarded._replace(value=values))[0]
 
     asked = await decided_again(chain, one_more)
     found = await explain.json(chain, *asked)
     assert (found["agrees"], found["sent_as"], found["differences"]) == (False, "decision", [])
-    assert handed_on(found) == [*ALL_AGREE[:2], ("merchant", False, [tampered])]
+    assert stage_results(found) == [*ALL_AGREE[:2], ("merchant", False, [tampered])]
     code, said = await explain(chain, *asked)
     assert code == 1
     assert "But what the stages before forwarded DIFFERS from what their logs give:" in said
@@ -117,7 +122,7 @@ async def test_a_carried_feature_that_was_tampered_with_is_named(chain: World, e
     assert f"{tampered}: forwarded {difference['forwarded']}, now {difference['now']}" in said
 
 
-async def test_a_payment_that_was_altered_on_its_way_is_told(chain: World, explain: Explain) -> None:
+async def test_a_payment_altered_between_stages_is_reported(chain: StreamCluster, explain: ExplainCommand) -> None:
     asked = await decided_again(chain, lambda value, packed: (value.replace(b'"EUR"', b'"USD"'), packed))
     code, said = await explain(chain, *asked)
     assert code == 1
@@ -125,47 +130,54 @@ async def test_a_payment_that_was_altered_on_its_way_is_told(chain: World, expla
         said.split()
     )
     found = await explain.json(chain, *asked)
-    assert handed_on(found) == [("account", None, []), ("device", None, []), ("merchant", False, [])]
+    assert stage_results(found) == [("account", None, []), ("device", None, []), ("merchant", False, [])]
 
 
-async def decided_again(world: World, forge: Callable[[bytes, bytes], tuple[bytes, bytes]]) -> tuple[str, ...]:
-    """How to ask for a payment that is decided twice: the second time as `forge` alters its value and features.
+async def decided_again(
+    cluster: StreamCluster, forge: Callable[[bytes, bytes], tuple[bytes, bytes]]
+) -> tuple[str, ...]:
+    """Decide a payment twice, the second time as `forge` alters its value and features; returns flags of `explain`.
 
-    The forgery stands in another partition of the last log, with the newest source there: so it is taken, and is no
+    The forged record is in another partition of the last log with the newest source there, so it is not dropped as a
     repeat.
     """
     last = events(1, start=201)
     [payment] = last
-    needle, (*_, deciding) = f'"{payment.event_id}"'.encode(), world.stages
+    needle, (*_, deciding) = f'"{payment.event_id}"'.encode(), cluster.stages
 
     async def decisions(count: int) -> None:
-        await world.records(deciding.decisions_topic, lambda found: sum(needle in r.value for r in found) >= count)
+        await cluster.records(deciding.decisions_topic, lambda found: sum(needle in r.value for r in found) >= count)
 
-    async with world.worker():
-        await publish(world, events(200))
-        await world.decisions(200)
-        await publish(world, last)
+    async with cluster.worker():
+        await publish_events(cluster, events(200))
+        await cluster.decisions(200)
+        await publish_events(cluster, last)
         await decisions(1)
-        log = await world.records(deciding.input_topic, lambda found: any(needle in r.value for r in found))
+        log = await cluster.records(deciding.input_topic, lambda found: any(needle in r.value for r in found))
         original = next(record for record in log if needle in record.value)
         [source, (_, packed)] = original.headers
         value, packed = forge(original.value, packed)
-        await world.publish_records(
+        await cluster.publish_records(
             [(original.key, value)],
             deciding.input_topic,
             headers=[source, (FEATURES_HEADER, packed)],
-            partition=(original.partition + 1) % DIFFERENT["counterparty"],
+            partition=(original.partition + 1) % DIFFERENT_PARTITIONS["counterparty"],
         )
         await decisions(2)
     return "--event", payment.event_id, "--account", payment.account_id
 
 
-async def test_stages_whose_log_is_gone_are_named_and_no_failure(chain: World, explain: Explain) -> None:
+async def test_stages_whose_log_was_deleted_are_named_without_failing(
+    chain: StreamCluster, explain: ExplainCommand
+) -> None:
     alert = (await alerts_on(chain, events(200)))[-1]
     device = chain.stages[1].input_topic
-    await delete_topics(chain, device)
+    await delete_topics(chain.brokers, device)
     found = await explain.json(chain, alert.alert_id)
-    assert (found["agrees"], handed_on(found)) == (True, [("account", None, []), ("device", None, []), ALL_AGREE[2]])
+    assert (found["agrees"], stage_results(found)) == (
+        True,
+        [("account", None, []), ("device", None, []), ALL_AGREE[2]],
+    )
     code, said = await explain(chain, alert.alert_id)
     words = " ".join(said.split())
     assert code == 0, said
@@ -176,39 +188,38 @@ async def test_stages_whose_log_is_gone_are_named_and_no_failure(chain: World, e
     )
 
 
-@pytest.mark.kafka
-async def test_a_stage_whose_log_lost_its_beginning_may_differ(kafka_chain: World, explain: Explain) -> None:
-    world = kafka_chain
-    alert = (await alerts_on(world, events(200)))[-1]
-    whole = await explain.json(world, alert.alert_id)
-    assert handed_on(whole) == ALL_AGREE
+@on_kafka
+async def test_a_stage_whose_log_lost_its_beginning_may_differ(chain: StreamCluster, explain: ExplainCommand) -> None:
+    alert = (await alerts_on(chain, events(200)))[-1]
+    whole = await explain.json(chain, alert.alert_id)
+    assert stage_results(whole) == ALL_AGREE
     account = whole["stages"][0]
-    await delete_before(world, account["partition"], account["offset"])
-    found = await explain.json(world, alert.alert_id)
-    [(_, agrees, features), *others] = handed_on(found)
+    await delete_records(chain.brokers, chain.settings.payments_topic, {account["partition"]: account["offset"]})
+    found = await explain.json(chain, alert.alert_id)
+    [(_, agrees, features), *others] = stage_results(found)
     assert (found["agrees"], agrees, others) == (True, None, ALL_AGREE[1:])
-    assert {"since_ms", "account.payments_30d"} <= set(features) <= {"since_ms", *account_features(world)}
-    code, said = await explain(world, alert.alert_id)
+    assert {"since_ms", "account.payments_30d"} <= set(features) <= {"since_ms", *account_features(chain)}
+    code, said = await explain(chain, alert.alert_id)
     assert code == 0, said
     assert "may differ, as retention has deleted the log before offset" in " ".join(said.split())
-    await delete_before(world, account["partition"], account["offset"] + 1)
-    code, said = await explain(world, alert.alert_id)
+    await delete_records(chain.brokers, chain.settings.payments_topic, {account["partition"]: account["offset"] + 1})
+    code, said = await explain(chain, alert.alert_id)
     assert code == 0, said
     assert "features of account: could not be checked, as" in " ".join(said.split())
 
 
-def account_features(world: World) -> tuple[str, ...]:
-    return world.engine.of_stage("account").codec_out.features
+def account_features(cluster: StreamCluster) -> tuple[str, ...]:
+    return cluster.engine.of_stage("account").codec_out.features
 
 
-async def test_a_payment_without_a_decision_under_other_features_is_told_to_want_the_rules_that_judged_it(
-    chain: World, explain: Explain, tmp_path: Path
+async def test_an_undecided_payment_under_other_features_needs_the_rules_that_evaluated_it(
+    chain: StreamCluster, explain: ExplainCommand, tmp_path: Path
 ) -> None:
     chain.settings = msgspec.structs.replace(chain.settings, decisions=False)
     async with chain.worker():
-        await publish(chain, events(200))
+        await publish_events(chain, events(200))
         alert = (await chain.alerts(20))[-1]
-    changed = {path: text.replace("window: 1h", "window: 2h") for path, text in FOUR.items()}
+    changed = {path: text.replace("window: 1h", "window: 2h") for path, text in FOUR_STAGES.items()}
     other = write_rules(tmp_path.with_name(f"{tmp_path.name}-other"), changed)
     named = ("--event", alert.event_id, "--account", alert.account_id)
     code, said = await explain(chain, *named, rules=other)

@@ -1,79 +1,91 @@
-"""A payment is judged again under the list entries that counted for it, whatever was changed since."""
+"""A payment is evaluated again under the list entries that were in force for it, whatever was changed since."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.stream.control_log import keep, put_in_force
-from tests.integration.explain.conftest import Explain
-from tests.integration.explain.test_explain import delete_before
-from tests.integration.stream.test_controls import OLD
-from tests.integration.stream.test_seeded_controls import CHAIN, ENTRY
-from tests.integration.stream.world import World, payment
+from tests.brokers import SelectedBroker, on_kafka
+from tests.integration.explain.explain_command import ExplainCommand
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.list_rules import ENTRY, OLD, TWO_STAGES
+from tests.integration.stream.payments import payment
+from tests.integration.topic_admin import delete_records
+
+UniqueName = Callable[[str], str]
+Rules = Mapping[str, str]
 
 REMOVAL = ListEntry(list=ENTRY.list, value=ENTRY.value, by="r.holm", issued_at_ms=1, removed=True)
 
 
 def listed_payment(number: int) -> tuple[bytes, bytes]:
+    """Key and value of a payment from the listed device."""
     return b"a", payment(number, "a", device_id=ENTRY.value)
 
 
-async def create(world: World) -> World:
-    await world.create_topics()
-    return world
+async def created(
+    selected_broker: SelectedBroker, unique_name: UniqueName, directory: Path, rules: Rules
+) -> StreamCluster:
+    """A cluster of these rules, one partition a topic, with its topics created."""
+    servers, is_kafka = selected_broker
+    cluster = StreamCluster(servers, unique_name, directory, is_kafka, rules, partitions=1)
+    await cluster.create_topics()
+    return cluster
 
 
 @pytest.fixture
-async def world(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    return await create(World(broker, unique_name, tmp_path, rules=OLD, partitions=1))
+async def cluster(selected_broker: SelectedBroker, unique_name: UniqueName, tmp_path: Path) -> StreamCluster:
+    """One stage."""
+    return await created(selected_broker, unique_name, tmp_path, OLD)
 
 
 @pytest.fixture
-async def kafka_world(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    return await create(World(kafka, unique_name, tmp_path, kafka=True, rules=OLD, partitions=1))
+async def chain(selected_broker: SelectedBroker, unique_name: UniqueName, tmp_path: Path) -> StreamCluster:
+    """Two stages."""
+    return await created(selected_broker, unique_name, tmp_path, TWO_STAGES)
 
 
-@pytest.fixture
-async def chain(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    return await create(World(broker, unique_name, tmp_path, rules=CHAIN, partitions=1))
-
-
-async def removed_since(world: World) -> str:
-    """The id of the alert on a listed payment; behind it the entry is removed, and another payment comes."""
-    async with world.worker():
-        await put_in_force(world.settings, [], [ENTRY])
-        await world.publish_records([listed_payment(1)])
-        [alert] = await world.alerts(1)
-        await put_in_force(world.settings, [], [REMOVAL])
-        await world.publish_records([listed_payment(2)])
-        await world.decisions(2)
+async def removed_since(cluster: StreamCluster) -> str:
+    """The id of the alert on a listed payment, after which the entry is removed and another payment is decided."""
+    async with cluster.worker():
+        await put_in_force(cluster.settings, [], [ENTRY])
+        await cluster.publish_records([listed_payment(1)])
+        [alert] = await cluster.alerts(1)
+        await put_in_force(cluster.settings, [], [REMOVAL])
+        await cluster.publish_records([listed_payment(2)])
+        await cluster.decisions(2)
     return alert.alert_id
 
 
-async def expect_listed(world: World, explain: Explain, alert_id: str) -> None:
-    found = await explain.json(world, alert_id)
+async def expect_listed(cluster: StreamCluster, explain: ExplainCommand, alert_id: str) -> None:
+    """Assert that the alert is reproduced with the list entry in force."""
+    found = await explain.json(cluster, alert_id)
     assert (found["agrees"], found["differences"], found["lists_unknown"]) == (True, [], [])
     [rule] = found["trial"]["rules"]
     assert (rule["closeness"], rule["tested"][0]["holds"]) == ("fired", True)
 
 
-async def test_an_entry_that_was_removed_since_counts_again(world: World, explain: Explain) -> None:
-    await expect_listed(world, explain, await removed_since(world))
-    found = await explain.json(world, "--event", "e2", "--account", "a")
+async def test_a_list_entry_removed_since_is_in_force_again(cluster: StreamCluster, explain: ExplainCommand) -> None:
+    await expect_listed(cluster, explain, await removed_since(cluster))
+    found = await explain.json(cluster, "--event", "e2", "--account", "a")
     assert (found["agrees"], found["trial"]["decision"]["outcome"]) == (True, "allow")
 
 
-@pytest.mark.kafka
-async def test_an_entry_that_retention_took_from_the_log_counts_again(kafka_world: World, explain: Explain) -> None:
-    alert_id = await removed_since(kafka_world)
-    found = await explain.json(kafka_world, alert_id)
-    await delete_before(kafka_world, found["partition"], found["offset"])
-    await expect_listed(kafka_world, explain, alert_id)
+@on_kafka
+async def test_a_list_entry_that_retention_deleted_is_in_force_again(
+    cluster: StreamCluster, explain: ExplainCommand
+) -> None:
+    alert_id = await removed_since(cluster)
+    found = await explain.json(cluster, alert_id)
+    await delete_records(cluster.brokers, cluster.settings.payments_topic, {found["partition"]: found["offset"]})
+    await expect_listed(cluster, explain, alert_id)
 
 
-async def test_an_entry_of_before_the_chain_counts_again(chain: World, explain: Explain) -> None:
+async def test_a_list_entry_older_than_the_chain_is_in_force_again(
+    chain: StreamCluster, explain: ExplainCommand
+) -> None:
     await keep(chain.settings, [ENTRY])
     async with chain.worker():
         await chain.publish_records([listed_payment(1)])
@@ -82,7 +94,9 @@ async def test_an_entry_of_before_the_chain_counts_again(chain: World, explain: 
     await expect_listed(chain, explain, alert.alert_id)
 
 
-async def test_that_an_entry_may_have_stood_before_the_log_is_said(chain: World, explain: Explain) -> None:
+async def test_a_list_entry_that_may_be_older_than_the_log_is_reported_as_unknown(
+    chain: StreamCluster, explain: ExplainCommand
+) -> None:
     async with chain.worker():
         await chain.publish_records([listed_payment(1)])
         await chain.decisions(1)
@@ -92,10 +106,12 @@ async def test_that_an_entry_may_have_stood_before_the_log_is_said(chain: World,
     assert "was on stolen_devices is not known" in " ".join(said.split())
 
 
-async def test_a_switch_to_a_later_state_version_ends_no_explanation(world: World, explain: Explain) -> None:
-    switch = RuleSwitch(rule_set=world.engine.rule_set.digest, by="r.holm", issued_at_ms=0, state_version=2)
-    await put_in_force(world.settings, [], [switch])
-    await put_in_force(world.settings, [], [ENTRY])
-    await world.publish_records([listed_payment(1)])
-    found = await explain.json(world, "--event", "e1", "--account", "a")
+async def test_a_switch_to_a_later_state_version_does_not_end_the_explanation(
+    cluster: StreamCluster, explain: ExplainCommand
+) -> None:
+    switch = RuleSwitch(rule_set=cluster.engine.rule_set.digest, by="r.holm", issued_at_ms=0, state_version=2)
+    await put_in_force(cluster.settings, [], [switch])
+    await put_in_force(cluster.settings, [], [ENTRY])
+    await cluster.publish_records([listed_payment(1)])
+    found = await explain.json(cluster, "--event", "e1", "--account", "a")
     assert found["trial"]["decision"]["outcome"] == "review"

@@ -1,4 +1,4 @@
-"""What Kafka's ACLs allow a user, set by an administrator."""
+"""Adds and removes Kafka ACLs, as an administrator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 
 
 class Acl(NamedTuple):
-    """`name` ending in `*`: all that begin so."""
+    """An operation on a resource; a `name` that ends in `*` is a prefix."""
 
     operation: Operation
     resource: Resource
@@ -35,11 +35,12 @@ class Acl(NamedTuple):
 
 
 async def allow(admin: Brokers, user: str, acls: Iterable[Acl]) -> None:
+    """Give a user these ACLs."""
     await _send(admin, [CreateAclsRequest(*_pattern(acl), *_who(user, acl)) for acl in acls])
 
 
 async def forbid(admin: Brokers, user: str, acls: Iterable[Acl]) -> None:
-    """Take back what `allow` gave."""
+    """Take these ACLs from a user."""
     await _send(admin, [DeleteAclsRequest(*_pattern(acl), *_who(user, acl)) for acl in acls])
 
 

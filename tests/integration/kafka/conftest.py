@@ -1,12 +1,13 @@
-"""A secure broker for the session, and a world on the plain one."""
+"""A secured broker for the session, and the topics of a test on a broker without security."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.brokers import SelectedBroker
 from tests.integration.kafka.secure_cluster import SecureCluster, secure_cluster
-from tests.integration.stream.world import World
+from tests.integration.stream.cluster import StreamCluster
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,8 @@ def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureClu
 
 
 @pytest.fixture
-async def world(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(kafka, unique_name, tmp_path, kafka=True)
-    await world.create_topics()
-    return world
+async def cluster(selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path) -> StreamCluster:
+    """A cluster of one stage on the broker without security that the test's marks select."""
+    cluster = StreamCluster(selected_broker.servers, unique_name, tmp_path, selected_broker.is_kafka)
+    await cluster.create_topics()
+    return cluster

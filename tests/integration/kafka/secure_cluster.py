@@ -1,4 +1,4 @@
-"""One Apache Kafka broker that asks who comes and allows only what ACLs allow (deploy/kafka/secure.sh)."""
+"""One Apache Kafka broker with TLS, authentication and ACLs (deploy/kafka/secure.sh)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.integration.own_kafka import REPOSITORY, SCRIPT, free_ports
 
 
 class SecureCluster(NamedTuple):
-    """`port`: of the SASL_SSL listener; behind the next one a certificate is asked for."""
+    """`port`: of the SASL_SSL listener; the next port requires a client certificate. `files`: keys and certificates."""
 
     port: int
     files: Path
 
     def brokers(self, user: str, password: str | None = None) -> Brokers:
-        """As `user`, by SCRAM-SHA-512."""
+        """Connect as `user`, by SCRAM-SHA-512."""
         return Brokers(
             f"127.0.0.1:{self.port}",
             "SASL_SSL",
@@ -32,7 +32,7 @@ class SecureCluster(NamedTuple):
         )
 
     def certified(self) -> Brokers:
-        """As `worker`, by certificate."""
+        """Connect as `worker`, by client certificate."""
         worker, key = self.files / "worker.pem", self.files / "worker-key.pem"
         return Brokers(
             f"127.0.0.1:{self.port + 1}",
@@ -43,11 +43,12 @@ class SecureCluster(NamedTuple):
         )
 
     def trusting_another(self) -> Brokers:
+        """Connect with the certificate of another authority as the trusted one."""
         return msgspec.structs.replace(self.brokers("worker"), cafile=str(self.files / "other-ca.pem"))
 
 
 def environment_of(brokers: Brokers) -> dict[str, str]:
-    """The same as environment variables of a process of ours."""
+    """These settings as environment variables of a fraudstream process."""
     values = {
         "BOOTSTRAP_SERVERS": brokers.servers,
         "SECURITY_PROTOCOL": brokers.protocol,
@@ -63,7 +64,7 @@ def environment_of(brokers: Brokers) -> dict[str, str]:
 
 @contextmanager
 def secure_cluster(directory: Path) -> Iterator[SecureCluster]:
-    """Started in `directory`, with the jars that `make kafka` has fetched."""
+    """Start a broker in `directory`, with the jars that `make kafka` has fetched; stop it when the block ends."""
     port = free_ports(4)
     home = Path(os.environ.get("KAFKA_HOME_DIR", REPOSITORY / ".kafka"))
     environment = os.environ | {"KAFKA_HOME_DIR": str(directory), "KAFKA_LIBS_DIR": str(home / "libs")}

@@ -1,5 +1,5 @@
-"""Two producers write into one partition of the embedded broker at once, and a reader keeps up with them: without
-`OffsetGaps` it passes over a few records in a thousand."""
+"""Two producers write to one partition of the embedded broker at once while a reader follows them. Without `OffsetGaps`
+the reader would miss a few records in a thousand."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import asyncio
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
+from fraudstream.kafka import Brokers
 from fraudstream.kafka.offset_gaps import OffsetGaps
+from tests.integration.topic_admin import admin_of
 
 RECORDS = 20_000  # of each producer
 AT_ONCE = 5
 
 
-async def test_a_reader_that_keeps_up_passes_over_nothing(broker: str, unique_name: Callable[[str], str]) -> None:
+async def test_a_reader_that_follows_two_producers_misses_no_record(
+    broker: str, unique_name: Callable[[str], str]
+) -> None:
     topic = unique_name("payments")
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    await admin.start()
-    await admin.create_topics([NewTopic(topic, 1, 1)])
-    await admin.close()
+    async with admin_of(Brokers(broker)) as admin:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
 
     async def publish() -> None:
         async with AIOKafkaProducer(bootstrap_servers=broker, acks="all") as producer:

@@ -1,124 +1,122 @@
-"""What becomes of a worker whose topics are not what its memory knows: it leaves with a sentence that says what to do,
-and judges nothing by the wrong memory. On Apache Kafka, which can do all of it."""
+"""A worker whose topics no longer fit its state stops with a message that says what to do, and decides nothing with the
+wrong state. On Apache Kafka alone: the embedded broker cannot add partitions or delete records."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin import NewPartitions
 
 from fraudstream.engine import plan
 from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, PermanentFailure
 from fraudstream.stream.topics import watch as topic_watch
 from fraudstream.stream.worker import serve
-from tests.integration.stream.world import PARTITIONS, WAIT_S, World, engine
+from tests.brokers import on_kafka
+from tests.integration.stream.cluster import PARTITIONS, StreamCluster
+from tests.integration.stream.process import WAIT_S
+from tests.integration.stream.rules import engine
+from tests.integration.topic_admin import admin_of, delete_records, delete_topics
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [on_kafka, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(autouse=True)
-def looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def topics_are_checked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check topics every 0.2 s."""
     monkeypatch.setattr(topic_watch, "LOOK_S", 0.2)
 
 
-@asynccontextmanager
-async def admin_of(world: World) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**world.brokers.options())
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
-async def create_again(world: World, payments: int) -> None:
-    async with admin_of(world) as admin:
-        await admin.delete_topics([world.settings.payments_topic])
-    await world.create_topics()
+async def create_again(cluster: StreamCluster, payments: int) -> None:
+    """Delete the payments topic and create it anew, with so many other payments in it."""
+    await delete_topics(cluster.brokers, cluster.settings.payments_topic)
+    await cluster.create_topics()
     if payments:
-        await world.publish(range(1000, 1000 + payments))
+        await cluster.publish(range(1000, 1000 + payments))
 
 
-async def add_a_partition(world: World) -> None:
-    async with admin_of(world) as admin:
-        await admin.create_partitions({world.settings.payments_topic: NewPartitions(PARTITIONS + 1)})
+async def add_a_partition(cluster: StreamCluster) -> None:
+    """Add a partition to the payments topic."""
+    async with admin_of(cluster.brokers) as admin:
+        await admin.create_partitions({cluster.settings.payments_topic: NewPartitions(PARTITIONS + 1)})
 
 
-async def delete_all_records(world: World) -> None:
-    """As retention does, only sooner."""
-    topic = world.settings.payments_topic
-    ends = await world.ends(topic)
-    async with admin_of(world) as admin:
-        await admin.delete_records({TopicPartition(topic, n): RecordsToDelete(end) for n, end in ends.items() if end})
+async def delete_all_records(cluster: StreamCluster) -> None:
+    """Delete all records of the payments topic, as retention does."""
+    topic = cluster.settings.payments_topic
+    ends = await cluster.ends(topic)
+    await delete_records(cluster.brokers, topic, {number: end for number, end in ends.items() if end})
 
 
-async def judge_some(world: World) -> None:
-    async with world.worker():
-        await world.publish(range(40))
-        await world.decisions(40)
+async def decide_some(cluster: StreamCluster) -> None:
+    """Run a worker until 40 payments are decided."""
+    async with cluster.worker():
+        await cluster.publish(range(40))
+        await cluster.decisions(40)
 
 
-async def at_start(world: World) -> str:
+async def refusal_at_start(cluster: StreamCluster) -> str:
+    """The message with which a worker refuses to start."""
     with pytest.raises(PermanentFailure) as refused:
-        await asyncio.wait_for(serve(world.settings, engine(), stop=asyncio.Event()), WAIT_S)
+        await asyncio.wait_for(serve(cluster.settings, engine(), stop=asyncio.Event()), WAIT_S)
     return refused.value.sentence
 
 
-async def while_it_runs(world: World, change: Awaitable[None]) -> str:
+async def failure_while_running(cluster: StreamCluster, change: Awaitable[None]) -> str:
+    """The message with which a running worker stops after `change`."""
     async with asyncio.timeout(2 * WAIT_S):
-        running = asyncio.create_task(serve(world.settings, engine(), stop=asyncio.Event()))
-        await world.publish(range(40))
-        await world.decisions(40)
+        running = asyncio.create_task(serve(cluster.settings, engine(), stop=asyncio.Event()))
+        await cluster.publish(range(40))
+        await cluster.decisions(40)
         await change
         with pytest.raises(PermanentFailure) as refused:
             await running
     return refused.value.sentence
 
 
-async def test_a_topic_created_again_while_the_worker_was_down_is_refused(world: World) -> None:
-    await judge_some(world)
-    await create_again(world, payments=100)
-    assert "it was created again, so its offsets mean other payments. To judge all payments" in await at_start(world)
+async def test_a_topic_created_again_while_the_worker_was_down_is_refused(cluster: StreamCluster) -> None:
+    await decide_some(cluster)
+    await create_again(cluster, payments=100)
+    assert "it was created again, so its offsets mean other payments. To judge all payments" in await refusal_at_start(
+        cluster
+    )
 
 
-async def test_a_topic_created_again_under_a_worker_ends_it(world: World) -> None:
-    said = await while_it_runs(world, create_again(world, payments=0))
+async def test_a_topic_created_again_under_a_worker_ends_it(cluster: StreamCluster) -> None:
+    said = await failure_while_running(cluster, create_again(cluster, payments=0))
     assert "was created again while the worker ran" in said or "has no topic" in said
 
 
-async def test_partitions_added_while_the_worker_was_down_are_refused(world: World) -> None:
-    await judge_some(world)
-    await add_a_partition(world)
-    assert f"has {PARTITIONS + 1} partitions, its changelog" in await at_start(world)
+async def test_partitions_added_while_the_worker_was_down_are_refused(cluster: StreamCluster) -> None:
+    await decide_some(cluster)
+    await add_a_partition(cluster)
+    assert f"has {PARTITIONS + 1} partitions, its changelog" in await refusal_at_start(cluster)
 
 
-async def test_partitions_added_under_a_worker_end_it(world: World) -> None:
-    assert f"has {PARTITIONS + 1} partitions" in await while_it_runs(world, add_a_partition(world))
+async def test_partitions_added_under_a_worker_end_it(cluster: StreamCluster) -> None:
+    assert f"has {PARTITIONS + 1} partitions" in await failure_while_running(cluster, add_a_partition(cluster))
 
 
-async def test_payments_deleted_before_they_were_judged_are_told_at_the_start(world: World) -> None:
-    await judge_some(world)
-    await world.publish(range(40, 80))
-    await delete_all_records(world)
-    said = await at_start(world)
+async def test_payments_deleted_before_they_were_decided_are_reported_at_the_start(cluster: StreamCluster) -> None:
+    await decide_some(cluster)
+    await cluster.publish(range(40, 80))
+    await delete_all_records(cluster)
+    said = await refusal_at_start(cluster)
     assert "retention deleted the payments" in said
     assert "To judge all payments of the topic anew, stop all workers, delete the topic" in said
 
 
-async def test_payments_deleted_under_a_worker_that_was_behind_end_it(world: World) -> None:
-    worker = world.start_process("behind")
+async def test_payments_deleted_before_a_running_worker_reads_them_end_it(cluster: StreamCluster) -> None:
+    worker = cluster.start_process("behind")
     try:
-        await world.publish(range(40))
-        await world.decisions(40)
+        await cluster.publish(range(40))
+        await cluster.decisions(40)
         worker.pause()
-        await world.publish(range(40, 80))  # these may be on their way to it already
-        await world.publish(range(80, 120))
-        await delete_all_records(world)
-        await world.publish(range(120, 160))
+        await cluster.publish(range(40, 80))  # these may have been fetched already
+        await cluster.publish(range(80, 120))
+        await delete_all_records(cluster)
+        await cluster.publish(range(120, 160))
         worker.resume()
         assert await worker.wait() in (EXIT_CODE, EXIT_CODE_REFUSED)
     finally:
@@ -128,7 +126,9 @@ async def test_payments_deleted_under_a_worker_that_was_behind_end_it(world: Wor
     assert "Traceback" not in said
 
 
-async def test_memory_of_another_layout_version_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await judge_some(world)
+async def test_state_of_another_layout_version_is_refused(
+    cluster: StreamCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await decide_some(cluster)
     monkeypatch.setattr(plan, "_LAYOUT_VERSION", 2)
-    assert "was written for another" in await at_start(world)
+    assert "was written for another" in await refusal_at_start(cluster)

@@ -11,7 +11,7 @@ import pytest
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.operations.case_actions import act_on_case, new_case_action
 from fraudstream.operations.cluster_access import ClusterError, on_cluster
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.integration.kafka.acls import Acl, allow, forbid
 from tests.integration.kafka.secure_cluster import SecureCluster, secure_cluster
 from tests.unit.cases.events import alert
@@ -29,7 +29,7 @@ async def test_an_analyst_needs_three_permissions_to_act_on_a_case(
     secure: SecureCluster, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
     admin = secure.brokers("admin")
-    cluster = Cluster(admin, redis_url, unique_name, fenced=True)
+    cluster = CaseCluster(admin, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
     settings = msgspec.structs.replace(cluster.settings, brokers=secure.brokers("analyst"))
     of_group = Acl("DESCRIBE", "group", settings.group)

@@ -15,14 +15,14 @@ from fraudstream.cases.view import CaseView
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, Label
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, act_on_case, new_case_action
-from tests.integration.cases.cluster import Cluster, eventually
+from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import alert
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> Cluster:
+async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
     fenced = request.param == "kafka"
-    cluster = Cluster(request.getfixturevalue("kafka" if fenced else "broker"), redis_url, unique_name, fenced)
+    cluster = CaseCluster(request.getfixturevalue("kafka" if fenced else "broker"), redis_url, unique_name, fenced)
     await cluster.create_topics()
     return cluster
 
@@ -38,7 +38,7 @@ async def view(redis_url: str) -> AsyncIterator[CaseView]:
 
 
 @asynccontextmanager
-async def running_agent(cluster: Cluster) -> AsyncIterator[None]:
+async def running_agent(cluster: CaseCluster) -> AsyncIterator[None]:
     agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
     await agent.start()
     try:
@@ -56,7 +56,7 @@ async def case_of(view: CaseView, account_id: str) -> Case:
 class Cases:
     """Runs `fraudstream cases …` on the topics of a cluster; returns the exit code and what it printed."""
 
-    def __init__(self, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, cluster: CaseCluster, capsys: pytest.CaptureFixture[str]) -> None:
         s = cluster.settings
         settings = {
             "kafka.bootstrap_servers": s.brokers.servers,
@@ -79,7 +79,7 @@ class Cases:
 
 
 async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
-    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cases = Cases(cluster, capsys)
     async with running_agent(cluster):
@@ -104,7 +104,7 @@ async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
 
 
 async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
-    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cases = Cases(cluster, capsys)
     async with running_agent(cluster):
@@ -121,7 +121,7 @@ async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
     assert [case.assignee for case in events] == [None, "ann"]
 
 
-async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: Cluster, view: CaseView) -> None:
+async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: CaseCluster, view: CaseView) -> None:
     """The caller's copy of the case is out of date: in the meantime a colleague has claimed it."""
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1")])
@@ -141,7 +141,7 @@ async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster:
 
 
 async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(
-    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1")])
@@ -162,7 +162,7 @@ async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(
 
 
 async def test_a_case_that_the_view_does_not_have_is_one_sentence(
-    cluster: Cluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out = await Cases(cluster, capsys)("claim", "no-such-case", "--as", "ann")
     assert code == 1

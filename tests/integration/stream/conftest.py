@@ -1,22 +1,17 @@
-"""Worlds for the tests: on the embedded broker, and on Apache Kafka where there is one."""
+"""The topics of a test of the stream, on the broker that its marks select."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.stream.world import World
+from tests.brokers import SelectedBroker
+from tests.integration.stream.cluster import StreamCluster
 
 
 @pytest.fixture
-async def world(broker: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(broker, unique_name, tmp_path)
-    await world.create_topics()
-    return world
-
-
-@pytest.fixture
-async def kafka_world(kafka: str, unique_name: Callable[[str], str], tmp_path: Path) -> World:
-    world = World(kafka, unique_name, tmp_path, kafka=True)
-    await world.create_topics()
-    return world
+async def cluster(selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path) -> StreamCluster:
+    """A cluster of one stage with its topics created."""
+    cluster = StreamCluster(selected_broker.servers, unique_name, tmp_path, selected_broker.is_kafka)
+    await cluster.create_topics()
+    return cluster

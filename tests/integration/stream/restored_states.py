@@ -1,4 +1,4 @@
-"""What a memory holds, in a form that can be compared however it came about; and the memory that a log should give."""
+"""States restored from the changelog or replayed from the log, in a form that compares equal by content."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.stream.checkpoints.changelog import CheckpointRecord, Replay
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.settings import StreamSettings
-from tests.integration.stream.world import PARTITIONS, World
+from tests.integration.stream.cluster import PARTITIONS, StreamCluster
 
 Rows = Mapping[bytes, Any]
 _SLOT_FIELDS = ("t", "amount", "event", "code", "mask", "score", "verdict", "currency", "label")
 
 
 def rows_of(state: PartitionState) -> Rows:
-    """By key: the row's header, and its payments in their order."""
+    """The content of a state by row key: floor and first time (ms), and the ring's values in order of time.
+
+    Independent of where a row's ring lies in the arena, and of where it begins.
+    """
     found: dict[bytes, Any] = {}
     for entity in state.entities:
         rows: Any = entity.arena.rows
         slots: Any = entity.arena.slots
         for row in range(entity.index.rows):
-            places = rows.block[row] + (rows.start[row] + np.arange(rows.held[row])) % max(1, rows.room[row])
-            held = tuple(slots[name][places].tolist() for name in _SLOT_FIELDS)
+            slots_of_row = rows.block[row] + (rows.start[row] + np.arange(rows.held[row])) % max(1, rows.room[row])
+            held = tuple(slots[name][slots_of_row].tolist() for name in _SLOT_FIELDS)
             found[entity.index.key(row)] = (int(rows.floor_ms[row]), int(rows.first_ms[row]), held)
     return found
 
 
-async def saved_memories(settings: StreamSettings, engine: Engine) -> list[tuple[PartitionState, CheckpointRecord]]:
-    """What the changelog holds, partition by partition."""
+async def restored_states(settings: StreamSettings, engine: Engine) -> list[tuple[PartitionState, CheckpointRecord]]:
+    """The state and the last checkpoint in the changelog of each partition, in order of partition."""
     found = []
     async with changelog_reader(settings) as reader:
         for number in range(PARTITIONS):
@@ -46,9 +49,9 @@ async def saved_memories(settings: StreamSettings, engine: Engine) -> list[tuple
     return found
 
 
-async def undisturbed_memories(world: World, engine: Engine, records: int) -> list[PartitionState]:
-    """What the log of so many records gives when it is read in one go."""
-    log = await world.records(world.settings.payments_topic, lambda found: len(found) >= records)
+async def replayed_states(cluster: StreamCluster, engine: Engine, records: int) -> list[PartitionState]:
+    """The state of each partition after one replay of a log of `records` records."""
+    log = await cluster.records(cluster.settings.payments_topic, lambda found: len(found) >= records)
     states = [engine.new_state() for _ in range(PARTITIONS)]
     for number, state in enumerate(states):
         apply(engine, state, [record for record in log if record.partition == number])

@@ -1,5 +1,5 @@
-"""Two owners of a partition on the embedded broker, which fences nobody: what the first writes, once the second has
-begun its term, counts for no reader; and either can tell from the log whose it is."""
+"""Epochs on the embedded broker, which has no fencing: once the second owner of a partition has begun its epoch, no
+reader accepts what the first one writes, and both owners see in the changelog whose epoch it is."""
 
 from __future__ import annotations
 
@@ -17,64 +17,73 @@ from fraudstream.stream.checkpoints.changelog import (
 )
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX, BatchWriter, batch_producer
-from tests.integration.stream.world import World
+from tests.integration.stream.cluster import StreamCluster
 
 PARTITION = 2
 
 
-class Rows(dict[bytes, bytes]):
+class RestoredRows(dict[bytes, bytes]):
+    """The rows that a changelog restores, by key."""
+
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep the newest value of each key."""
         self.update(records)
 
 
 @pytest.fixture
-async def producer(world: World) -> AsyncIterator[AIOKafkaProducer]:
-    async with batch_producer(world.settings) as producer:
+async def producer(cluster: StreamCluster) -> AsyncIterator[AIOKafkaProducer]:
+    """The producer of checkpoints in the mode `batch`."""
+    async with batch_producer(cluster.settings) as producer:
         yield producer
 
 
-async def owner(world: World, producer: AIOKafkaProducer, epoch: str) -> BatchWriter:
-    writer = BatchWriter(world.settings, PARTITION, producer)
+async def owner(cluster: StreamCluster, producer: AIOKafkaProducer, epoch: str) -> BatchWriter:
+    """A writer of checkpoints that has begun this epoch."""
+    writer = BatchWriter(cluster.settings, PARTITION, producer)
     await writer.fence(epoch)
     return writer
 
 
-def position(next_offset: int, epoch: str) -> Change:
+def checkpoint(next_offset: int, epoch: str) -> Change:
+    """The record that ends a checkpoint at this offset."""
     record = CheckpointRecord(
         next_offset=next_offset, input_topic="payments", input_id="", rule_set="", layout="", mode="batch", epoch=epoch
     )
     return Change(CHECKPOINT_KEY, encode_checkpoint(record))
 
 
-async def read_back(world: World) -> tuple[Rows, int]:
-    rows = Rows()
+async def read_back(cluster: StreamCluster) -> tuple[RestoredRows, int]:
+    """The rows and the next offset that recovery takes from the changelog."""
+    rows = RestoredRows()
     replay = Replay(rows, "batch")
-    async with changelog_reader(world.settings) as reader:
+    async with changelog_reader(cluster.settings) as reader:
         async for records in reader.records(PARTITION):
             replay.feed(records)
     assert replay.checkpoint is not None
     return rows, replay.checkpoint.next_offset
 
 
-async def test_what_a_paused_owner_writes_before_its_successor_opens_does_not_count(
-    world: World, producer: AIOKafkaProducer
+async def test_what_a_paused_owner_writes_after_its_successor_began_an_epoch_is_ignored(
+    cluster: StreamCluster, producer: AIOKafkaProducer
 ) -> None:
-    paused = await owner(world, producer, "a")
-    end = await paused.write([Change(b"k", b"1"), position(10, "a")])
-    successor = await owner(world, producer, "b")
-    rows, next_offset = await read_back(world)
-    assert await paused.write([Change(b"k", b"9"), position(99, "a")]) == end, "it would not read that a term began"
-    await successor.write([position(next_offset, "b")])
-    assert await read_back(world) == (rows, next_offset) == ({b"k": b"1"}, 10)
+    paused = await owner(cluster, producer, "a")
+    end = await paused.write([Change(b"k", b"1"), checkpoint(10, "a")])
+    successor = await owner(cluster, producer, "b")
+    rows, next_offset = await read_back(cluster)
+    assert await paused.write([Change(b"k", b"9"), checkpoint(99, "a")]) == end, (
+        "it did not read that another epoch began"
+    )
+    await successor.write([checkpoint(next_offset, "b")])
+    assert await read_back(cluster) == (rows, next_offset) == ({b"k": b"1"}, 10)
 
 
-async def test_an_owner_alone_writes_on_however_many_batches_a_checkpoint_takes(
-    world: World, producer: AIOKafkaProducer
+async def test_a_single_owner_writes_checkpoints_of_any_number_of_batches(
+    cluster: StreamCluster, producer: AIOKafkaProducer
 ) -> None:
-    writer = await owner(world, producer, "a")
+    writer = await owner(cluster, producer, "a")
     large = [Change(f"k{n}".encode(), bytes(BATCH_BYTES_MAX // 3)) for n in range(10)]
-    assert await writer.write([position(0, "a")]) == 1
-    assert await writer.write([*large, position(10, "a")]) == 12
-    assert await writer.write([Change(b"k0", b"1"), position(20, "a")]) == 14
-    rows, next_offset = await read_back(world)
+    assert await writer.write([checkpoint(0, "a")]) == 1
+    assert await writer.write([*large, checkpoint(10, "a")]) == 12
+    assert await writer.write([Change(b"k0", b"1"), checkpoint(20, "a")]) == 14
+    rows, next_offset = await read_back(cluster)
     assert (len(rows), rows[b"k0"], next_offset) == (10, b"1", 20)

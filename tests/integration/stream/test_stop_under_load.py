@@ -1,6 +1,6 @@
-"""A worker that is asked to stop in the midst of a load leaves in time, and its successor sends nothing again.
+"""A worker that is asked to stop under load stops in time, and its successor decides nothing again.
 
-The time is the supervisor's: it kills who exceeds it and ends with 70.
+The time limit is the supervisor's: it kills any worker still running then and exits with 70.
 """
 
 from __future__ import annotations
@@ -9,28 +9,29 @@ import asyncio
 
 import pytest
 
-from tests.integration.stream.world import World, assert_counted_once
+from tests.brokers import on_kafka
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.payments import assert_counted_once
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [on_kafka, pytest.mark.timeout(300)]
 
 PAYMENTS = 20_000
 SEEN = 5_000
 
 
-async def test_partitions_are_handed_over_without_a_replay(kafka_world: World) -> None:
-    world = kafka_world
-    rare = {"worker.processes": "1", "worker.checkpoint_interval_s": "60"}  # all since the start is the last one's
-    first = world.start_process("first", rare)
+async def test_partitions_change_owner_without_deciding_payments_again(cluster: StreamCluster) -> None:
+    rare = {"worker.processes": "1", "worker.checkpoint_interval_s": "60"}  # so the only checkpoint is the last one
+    first = cluster.start_process("first", rare)
     second = None
     try:
-        publishing = asyncio.create_task(load(world))
-        await world.decisions(SEEN)
+        publishing = asyncio.create_task(load(cluster))
+        await cluster.decisions(SEEN)
         await first.stop()
-        second = world.start_process("second", rare)
+        second = cluster.start_process("second", rare)
         await publishing
-        decisions = await world.decisions(PAYMENTS)
+        decisions = await cluster.decisions(PAYMENTS)
         assert len(decisions) == PAYMENTS, "the successor decided payments again"
-        assert_counted_once(await world.alerts(PAYMENTS - 20), PAYMENTS)
+        assert_counted_once(await cluster.alerts(PAYMENTS - 20), PAYMENTS)
         await second.stop()
     finally:
         first.kill()
@@ -38,6 +39,7 @@ async def test_partitions_are_handed_over_without_a_replay(kafka_world: World) -
             second.kill()
 
 
-async def load(world: World) -> None:
+async def load(cluster: StreamCluster) -> None:
+    """Publish all payments, 500 at once."""
     for start in range(0, PAYMENTS, 500):
-        await world.publish(range(start, start + 500))
+        await cluster.publish(range(start, start + 500))

@@ -1,6 +1,7 @@
-"""Promise 1: a log gives the same alert bytes in replay, at any batch size, and in the stream, with any workers.
+"""A log gives the same alert bytes in replay, at any batch size, and in the stream, with any number of workers.
 
-Labels travel with the payments, so their order counts as well. The file is generated: some alerts of each kind of rule.
+Labels are in the same log as payments, so their order counts as well. The payments are generated, with some alerts of
+each kind of rule.
 """
 
 import subprocess
@@ -18,6 +19,6 @@ def test_replay_and_stream_give_the_same_alerts_byte_for_byte(tmp_path: Path) ->
     generate = [sys.executable, "-m", "fraudstream.cli.main", "generate", "--out", str(file), "--seed", "5", "--json"]
     options = ["--count", str(PAYMENTS), "--accounts", "500", "--history", "5d", "--fraud-share", "0.05"]
     subprocess.run([*generate, *options], check=True, stdout=subprocess.DEVNULL)
-    ways = measure(file, "generated", RULES["shipped"], batch_sizes=[1, 7, 1000], workers=[1, 3], payments=PAYMENTS)
-    assert ways[0].alerts > 50
-    assert {(way.alerts, way.digest) for way in ways} == {(ways[0].alerts, ways[0].digest)}
+    runs = measure(file, "generated", RULES["shipped"], batch_sizes=[1, 7, 1000], workers=[1, 3], payments=PAYMENTS)
+    assert runs[0].alerts > 50
+    assert {(run.alerts, run.digest) for run in runs} == {(runs[0].alerts, runs[0].digest)}

@@ -1,4 +1,4 @@
-"""A real Prometheus on a free port, with our alert rules, scraping what a test gives it."""
+"""A real Prometheus on a free port, with the alert rules of deploy/prometheus, that scrapes the targets of a test."""
 
 import contextlib
 import json
@@ -25,20 +25,25 @@ needs_prometheus = pytest.mark.skipif(PROGRAM is None, reason="needs Prometheus 
 
 
 class Prometheus:
+    """A running Prometheus. `url`: of its HTTP API."""
+
     def __init__(self, url: str) -> None:
         self.url = url
 
     def get(self, path: str, **parameters: str) -> Any:
+        """The `data` of the answer to GET `path`."""
         with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
             return json.load(answer)["data"]
 
-    def ask(self, expression: str) -> list[dict[str, Any]]:
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result of an instant query."""
         result: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
         return result
 
-    def ask_until_answered(self, expression: str) -> list[dict[str, Any]]:
+    def query_until_answered(self, expression: str) -> list[dict[str, Any]]:
+        """The result of an instant query, repeated until it is not empty. Fails after `WAIT_S`."""
         deadline = time.monotonic() + WAIT_S
-        while not (result := self.ask(expression)):
+        while not (result := self.query(expression)):
             assert time.monotonic() < deadline, f"no answer within {WAIT_S} s: {expression}"
             time.sleep(0.1)
         return result
@@ -46,7 +51,7 @@ class Prometheus:
 
 @contextlib.contextmanager
 def scraping(targets: Mapping[str, str], directory: Path) -> Iterator[Prometheus]:
-    """Run it until the block ends; `targets`: the base URL of each job. Each has been scraped once."""
+    """Run Prometheus until the block ends. `targets`: base URL by job; each has been scraped at least once."""
     config = {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
         "rule_files": [str(ALERTS)],
@@ -68,7 +73,7 @@ def scraping(targets: Mapping[str, str], directory: Path) -> Iterator[Prometheus
     with serving("prometheus", command, _is_ready) as port:
         prometheus = Prometheus(f"http://127.0.0.1:{port}")
         for job in targets:
-            prometheus.ask_until_answered(f'up{{job="{job}"}} == 1')
+            prometheus.query_until_answered(f'up{{job="{job}"}} == 1')
         yield prometheus
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes our port and answers every question that the dashboard and the alert rules ask."""
+"""A real Prometheus scrapes the metrics port and answers every query of the dashboard and the alert rules."""
 
 import json
 import re
@@ -19,7 +19,8 @@ DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards" / "f
 pytestmark = needs_prometheus
 
 
-def run_a_while(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None:
+def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None:
+    """Report a batch, a checkpoint, an alert and an action, so that every metric has a sample."""
     worker = telemetry.of_stage("account")
     worker.on_start(stage="account", checkpoint_mode="batch", rule_set="cafe", layout="babe")
     worker.on_assigned([0])
@@ -56,25 +57,27 @@ def run_a_while(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes a worker and a case agent."""
     worker = WorkerTelemetry(CollectorRegistry(), version="1.2.3")
     cases = CasesTelemetry(CollectorRegistry(), version="1.2.3")
-    run_a_while(worker, cases)
+    observe_some_work(worker, cases)
     with (
         http.serving(worker.registry, worker.healthy, worker.ready) as worker_url,
         http.serving(cases.registry, cases.healthy, cases.ready) as cases_url,
     ):
         targets = {"fraudstream-worker": worker_url, "fraudstream-cases": cases_url}
         with scraping(targets, tmp_path_factory.mktemp("prometheus")) as running:
-            running.ask_until_answered("rate(fraudstream_records_total[2s])")  # two scrapes: rates have an answer
+            running.query_until_answered("rate(fraudstream_records_total[2s])")  # a rate needs two scrapes
             yield running
 
 
 def dashboard_expressions() -> list[str]:
+    """The queries of all panels."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     return [target["expr"] for panel in panels for target in panel.get("targets", ())]
 
 
-def test_both_processes_are_scraped_without_a_fault(prometheus: Prometheus) -> None:
+def test_both_processes_are_scraped_without_an_error(prometheus: Prometheus) -> None:
     targets = prometheus.get("/api/v1/targets")["activeTargets"]
     assert {target["labels"]["job"]: (target["health"], target["lastError"]) for target in targets} == {
         "fraudstream-worker": ("up", ""),
@@ -82,19 +85,19 @@ def test_both_processes_are_scraped_without_a_fault(prometheus: Prometheus) -> N
     }
 
 
-def test_what_the_worker_counted_arrives(prometheus: Prometheus) -> None:
-    (payments,) = prometheus.ask("fraudstream_payments_total")
+def test_the_counts_of_the_worker_arrive(prometheus: Prometheus) -> None:
+    (payments,) = prometheus.query("fraudstream_payments_total")
     assert payments["value"][1] == "3"
-    (fast,) = prometheus.ask('fraudstream_since_arrival_seconds_bucket{le="0.002"}')
+    (fast,) = prometheus.query('fraudstream_since_arrival_seconds_bucket{le="0.002"}')
     assert fast["value"][1] == "2"
 
 
 @pytest.mark.parametrize("expression", dashboard_expressions())
 def test_every_panel_has_an_answer(prometheus: Prometheus, expression: str) -> None:
-    prometheus.ask_until_answered(re.sub(r"\$__rate_interval", "10s", expression))
+    prometheus.query_until_answered(re.sub(r"\$__rate_interval", "10s", expression))
 
 
-def test_every_alert_rule_is_evaluated_without_a_fault(prometheus: Prometheus) -> None:
+def test_every_alert_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> None:
     (group,) = prometheus.get("/api/v1/rules")["groups"]
     assert len(group["rules"]) > 10
     assert [(rule["name"], rule["lastError"]) for rule in group["rules"] if rule.get("lastError")] == []

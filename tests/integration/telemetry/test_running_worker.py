@@ -1,4 +1,4 @@
-"""Prometheus' view of a running worker: what goes through the broker is what `/metrics` counts."""
+"""The metrics of a running worker count what passes through the broker."""
 
 import asyncio
 import json
@@ -49,12 +49,16 @@ false_positives: [shopping]
 }
 
 
-class Running(NamedTuple):
+class RunningWorker(NamedTuple):
+    """A worker within this process. `url`: of its metrics port."""
+
     url: str
     task: asyncio.Task[None]
     settings: StreamSettings
 
     async def page(self, path: str) -> str:
+        """The body of the answer to GET `path`."""
+
         def get() -> str:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
                 return str(answer.read().decode())
@@ -62,7 +66,7 @@ class Running(NamedTuple):
         return await asyncio.to_thread(get)
 
     async def value(self, name: str, **labels: str) -> float:
-        """Sum of the samples of that name with these labels among theirs."""
+        """Sum of the samples of a metric whose labels include these."""
         return sum(
             sample.value
             for family in text_string_to_metric_families(await self.page("/metrics"))
@@ -71,16 +75,18 @@ class Running(NamedTuple):
         )
 
     async def wait_for(self, expected: float, name: str, **labels: str) -> None:
+        """Wait until `value` is as expected. Fails after `WAIT_S`, or with the failure of the worker."""
         deadline = time.monotonic() + WAIT_S
         while (found := await self.value(name, **labels)) != expected:
             if self.task.done():
-                self.task.result()  # raises what ended the worker
+                self.task.result()  # raises the failure of the worker
             assert time.monotonic() < deadline, f"{name} {labels}: {found}, not {expected}, after {WAIT_S} s"
             await asyncio.sleep(0.1)
 
 
 @pytest.fixture
-async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterator[Running]:
+async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterator[RunningWorker]:
+    """A worker of one stage with metrics, stopped after the test."""
     settings = StreamSettings(
         brokers=Brokers(broker),
         checkpoint_mode="batch",
@@ -106,13 +112,14 @@ async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterato
             serve(settings, Engine(compile_rule_set(RULE_SET)), telemetry, [telemetry.sensor], stop=stop)
         )
         try:
-            yield Running(url, running, settings)
+            yield RunningWorker(url, running, settings)
         finally:
             stop.set()
             await asyncio.wait([running])
 
 
 def payment(number: int, at_ms: int) -> bytes:
+    """Payment `e<number>` that occurred at `at_ms` (since the epoch, UTC), as JSON."""
     return json.dumps(
         {
             "event_id": f"e{number}",
@@ -125,13 +132,14 @@ def payment(number: int, at_ms: int) -> bytes:
     ).encode()
 
 
-async def publish(worker: Running, values: Sequence[bytes]) -> None:
+async def publish(worker: RunningWorker, values: Sequence[bytes]) -> None:
+    """Publish payments of account a1."""
     async with AIOKafkaProducer(**worker.settings.brokers.options()) as producer:
         for value in values:
             await producer.send_and_wait(worker.settings.payments_topic, value, key=b"a1")
 
 
-async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> None:
+async def test_a_running_worker_counts_records_and_decisions(worker: RunningWorker) -> None:
     now_ms = int(time.time() * 1000)
     values = [payment(number, now_ms + number) for number in range(4)] + [b"{broken"]
     values += [payment(3, now_ms + 3), payment(3, now_ms + 4)]
@@ -139,7 +147,7 @@ async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> 
     await worker.wait_for(7, "records_total")
     assert await worker.value("payments_total") == 6
     assert await worker.value("decisions_total", outcome="allow") == 2
-    assert await worker.value("decisions_total", outcome="review") == 4  # a repeat gets its first verdict again
+    assert await worker.value("decisions_total", outcome="review") == 4  # a repeat gets its first verdict
     assert await worker.value("repeated_payments_total") == 2
     assert await worker.value("altered_payments_total") == 1
     assert await worker.value("alerts_total") == 2
@@ -165,16 +173,16 @@ async def test_a_running_worker_counts_what_went_through_it(worker: Running) -> 
 
 
 @needs_prometheus
-async def test_a_real_prometheus_reads_a_running_worker(worker: Running, tmp_path: Path) -> None:
+async def test_a_real_prometheus_reads_a_running_worker(worker: RunningWorker, tmp_path: Path) -> None:
     now_ms = int(time.time() * 1000)
     await publish(worker, [payment(number, now_ms + number) for number in range(4)])
     await worker.wait_for(4, "records_total")
 
-    def ask(prometheus: Prometheus) -> None:
-        prometheus.ask_until_answered("fraudstream_payments_total == 4")
-        prometheus.ask_until_answered('fraudstream_alert_rules_total{rule="velocity/third_payment"} == 2')
-        prometheus.ask_until_answered("fraudstream_since_arrival_seconds_count == 4")
-        prometheus.ask_until_answered("sum(fraudstream_lag_records) == 0")
+    def query(prometheus: Prometheus) -> None:
+        prometheus.query_until_answered("fraudstream_payments_total == 4")
+        prometheus.query_until_answered('fraudstream_alert_rules_total{rule="velocity/third_payment"} == 2')
+        prometheus.query_until_answered("fraudstream_since_arrival_seconds_count == 4")
+        prometheus.query_until_answered("sum(fraudstream_lag_records) == 0")
 
     with scraping({"fraudstream-worker": worker.url}, tmp_path) as prometheus:
-        await asyncio.to_thread(ask, prometheus)
+        await asyncio.to_thread(query, prometheus)

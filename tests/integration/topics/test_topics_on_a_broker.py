@@ -1,67 +1,62 @@
-"""Topics on the embedded broker, and on Apache Kafka what the embedded one cannot do (altering configs)."""
+"""`fraudstream topics` on the embedded broker; on Apache Kafka, altering configs, which the embedded one cannot do."""
 
 import json
 from collections.abc import Callable
 
 import msgspec
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from fraudstream.cli.main import main
 from fraudstream.kafka import Brokers
 from fraudstream.stream.topics.apply import apply_topics, check_topics
 from fraudstream.stream.topics.file import Topic, TopicsError
+from tests.integration.topic_admin import admin_of
 
 UniqueName = Callable[[str], str]
 
 
 @pytest.fixture
 def topic(unique_name: UniqueName) -> Topic:
+    """A declared topic that does not exist yet."""
     return Topic(unique_name("topic"), 3, 1, {"cleanup.policy": "compact", "retention.ms": "60000"})
 
 
 async def create(broker: str, topic: Topic) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    await admin.start()
-    try:
-        await admin.create_topics(
-            [NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.configs)]
-        )
-    finally:
-        await admin.close()
+    """Create a topic as it is declared."""
+    new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.configs)
+    async with admin_of(Brokers(broker)) as admin:
+        await admin.create_topics([new])
 
 
 async def config_of(broker: str, name: str) -> dict[str, str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    await admin.start()
-    try:
+    """The configs of a topic on the broker."""
+    async with admin_of(Brokers(broker)) as admin:
         responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=None)])
-    finally:
-        await admin.close()
     entries = responses[0].to_object()["resources"][0]["config_entries"]
     return {entry["config_names"]: entry["config_value"] for entry in entries}
 
 
-async def test_what_is_missing_is_reported_and_not_created_by_asking(broker: str, topic: Topic) -> None:
+async def test_check_reports_missing_topics_and_creates_none(broker: str, topic: Topic) -> None:
     for _ in range(2):
         differences = await check_topics(Brokers(broker), [topic])
         assert [(d.topic, d.setting, d.found) for d in differences] == [(topic.name, "topic", None)]
 
 
-async def test_what_is_missing_is_created_as_it_should_be(broker: str, topic: Topic) -> None:
+async def test_apply_creates_missing_topics_as_declared(broker: str, topic: Topic) -> None:
     outcome = await apply_topics(Brokers(broker), [topic])
     assert (outcome.created, outcome.altered, outcome.remaining) == ([topic.name], [], [])
     assert await check_topics(Brokers(broker), [topic]) == []
 
 
-async def test_a_second_apply_does_nothing(broker: str, topic: Topic) -> None:
+async def test_a_second_apply_changes_nothing(broker: str, topic: Topic) -> None:
     await apply_topics(Brokers(broker), [topic])
     outcome = await apply_topics(Brokers(broker), [topic])
     assert (outcome.created, outcome.altered, outcome.remaining) == ([], [], [])
 
 
-async def test_partitions_and_replication_are_reported_and_left(broker: str, topic: Topic) -> None:
+async def test_partitions_and_replication_are_reported_and_not_changed(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, partitions=5, replication=3)
     outcome = await apply_topics(Brokers(broker), [wanted])
@@ -72,14 +67,14 @@ async def test_partitions_and_replication_are_reported_and_left(broker: str, top
     assert outcome.altered == []
 
 
-async def test_min_insync_replicas_is_never_set_above_the_copies_there_are(broker: str, topic: Topic) -> None:
+async def test_min_insync_replicas_is_never_set_above_the_replicas_that_exist(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, replication=3, configs=topic.configs | {"min.insync.replicas": "2"})
     outcome = await apply_topics(Brokers(broker), [wanted])
     assert [(d.setting, d.left) for d in outcome.remaining] == [("replication", True), ("min.insync.replicas", True)]
 
 
-async def test_a_broker_that_cannot_alter_configs_is_told_of(broker: str, topic: Topic) -> None:
+async def test_a_broker_that_cannot_alter_configs_is_reported(broker: str, topic: Topic) -> None:
     await create(broker, topic)
     wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
     outcome = await apply_topics(Brokers(broker), [wanted])
@@ -89,7 +84,7 @@ async def test_a_broker_that_cannot_alter_configs_is_told_of(broker: str, topic:
 
 
 @pytest.mark.kafka
-async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, topic: Topic) -> None:
+async def test_configs_that_differ_are_set_and_undeclared_configs_stay(kafka: str, topic: Topic) -> None:
     await create(kafka, msgspec.structs.replace(topic, configs=topic.configs | {"segment.bytes": "1048576"}))
     wanted = msgspec.structs.replace(topic, configs=topic.configs | {"retention.ms": "120000"})
     outcome = await apply_topics(Brokers(kafka), [wanted])
@@ -100,17 +95,18 @@ async def test_configs_that_differ_are_set_and_those_of_others_stay(kafka: str, 
 
 
 @pytest.mark.kafka
-async def test_a_topic_the_cluster_refuses_is_told_with_its_reason(kafka: str, topic: Topic) -> None:
+async def test_a_topic_that_the_cluster_refuses_is_reported_with_its_reason(kafka: str, topic: Topic) -> None:
     with pytest.raises(TopicsError, match=f"rejected topic '{topic.name}': .* On a single broker use --replication 1."):
         await apply_topics(Brokers(kafka), [msgspec.structs.replace(topic, replication=3)])
 
 
-async def test_a_cluster_that_does_not_answer_is_told(topic: Topic) -> None:
+async def test_a_cluster_that_does_not_answer_is_reported(topic: Topic) -> None:
     with pytest.raises(TopicsError, match=r"no broker answers at 127\.0\.0\.1:1: is the cluster up"):
         await check_topics(Brokers("127.0.0.1:1"), [topic])
 
 
 def command(broker: str, group: str, action: str, *more: str) -> list[str]:
+    """The words of `fraudstream topics` for topics of a test."""
     names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters", "controls")
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
     return ["topics", action, f"--bootstrap-servers={broker}", f"--set=worker.group={group}", *sets, *more]

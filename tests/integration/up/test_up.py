@@ -1,6 +1,6 @@
-"""`fraudstream up` as a stranger runs it: a subprocess of its own, seen through its output, its topics and /proc.
+"""`fraudstream up` as a new user runs it: a subprocess, observed through its output, its topics and /proc.
 
-What a green run does not prove: the board's looks, and the time on a machine that has to compile the kernel first.
+Limits: the look of the board and the time on a machine that has to compile the kernel first are not tested.
 """
 
 import json
@@ -29,8 +29,8 @@ FEW = ("--accounts", "1000", "--seed", "1")
 LISTENING = "0A"  # the state TCP_LISTEN in /proc/net/tcp
 
 
-class Up:
-    """A run, its output read line by line."""
+class UpProcess:
+    """A running `fraudstream up`; its JSON lines are read one by one into `events`."""
 
     def __init__(self, tmp_path: Path, *flags: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
@@ -50,7 +50,7 @@ class Up:
         self.events: list[dict[str, Any]] = []
 
     def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The next JSON line that `holds`."""
+        """The next JSON line for which `holds` is true."""
         for line in self._output:
             self.events.append(json.loads(line))
             if holds(self.events[-1]):
@@ -58,38 +58,43 @@ class Up:
         raise AssertionError(f"the output ended with {self.events[-3:]}: {self.errors()}")
 
     def until_event(self, name: str) -> dict[str, Any]:
+        """The next JSON line of this event."""
         return self.until(lambda event: event["event"] == name)
 
     def family(self) -> set[int]:
-        """The run and all that it started."""
+        """Process ids of the run and of all processes that it started."""
         found, parents = {self.process.pid}, _parents()
         while more := {pid for pid, parent in parents.items() if parent in found} - found:
             found |= more
         return found
 
     def child(self, word: str) -> int:
+        """The process id of a child whose command line contains `word`."""
         return next(pid for pid in self.family() if word in _command(pid))
 
     def ask_to_stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Send a signal to the run."""
         self.process.send_signal(number)
 
     def rest(self) -> tuple[int, str]:
-        """Exit code and stderr, once it has ended."""
+        """Exit code and stderr, once it has ended. Raises `subprocess.TimeoutExpired` after `WAIT_S`."""
         self.events += [json.loads(line) for line in self._output]
         return self.process.wait(WAIT_S), self.errors()
 
     def errors(self) -> str:
+        """Its stderr so far."""
         return self._errors.read_text()
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
-    runs: list[Up] = []
+def up(tmp_path: Path) -> Iterator[Callable[..., UpProcess]]:
+    """Starts runs with further flags; kills them after the test."""
+    runs: list[UpProcess] = []
 
-    def start(*flags: str) -> Up:
+    def start(*flags: str) -> UpProcess:
         directory = tmp_path / str(len(runs))
         directory.mkdir()
-        runs.append(Up(directory, *flags))
+        runs.append(UpProcess(directory, *flags))
         return runs[-1]
 
     yield start
@@ -114,8 +119,8 @@ def test_plain_lines_show_alerts_with_their_reasons_and_the_run_ends_by_itself(t
     assert lines[-1].startswith("total: ")
 
 
-async def test_every_payment_is_decided_cases_reach_their_topic_and_nothing_is_left_behind(
-    up: Callable[..., Up],
+async def test_every_payment_is_decided_and_no_process_or_file_is_left_at_the_end(
+    up: Callable[..., UpProcess],
 ) -> None:
     run = up("--json", "--workers", "2")
     endpoints = run.until_event("endpoints")
@@ -139,7 +144,7 @@ async def test_every_payment_is_decided_cases_reach_their_topic_and_nothing_is_l
     assert list(run.scratch.iterdir()) == []
 
 
-def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: Callable[..., Up]) -> None:
+def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: Callable[..., UpProcess]) -> None:
     run = up("--json")
     run.until_event("alert")
     os.kill(run.child(" worker"), signal.SIGKILL)
@@ -156,7 +161,7 @@ def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: 
 
 @pytest.mark.parametrize(("process", "name"), [("tansu", "broker"), ("valkey-server", "Redis")])
 def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
-    up: Callable[..., Up], process: str, name: str
+    up: Callable[..., UpProcess], process: str, name: str
 ) -> None:
     run = up("--json")
     run.until_event("endpoints")
@@ -168,7 +173,7 @@ def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     assert alive(family) == set()
 
 
-def test_nothing_outlives_a_killed_run(up: Callable[..., Up]) -> None:
+def test_no_process_outlives_a_killed_run(up: Callable[..., UpProcess]) -> None:
     run = up("--json")
     run.until_event("alert")
     family = run.family()
@@ -180,7 +185,7 @@ def test_nothing_outlives_a_killed_run(up: Callable[..., Up]) -> None:
         time.sleep(0.05)
 
 
-def test_a_closed_pipe_ends_the_run_in_order(up: Callable[..., Up]) -> None:
+def test_a_closed_stdout_ends_the_run_in_order(up: Callable[..., UpProcess]) -> None:
     run = up("--plain")
     assert run.process.stdout is not None
     run.process.stdout.readline()
@@ -191,7 +196,7 @@ def test_a_closed_pipe_ends_the_run_in_order(up: Callable[..., Up]) -> None:
     assert alive(family) == set()
 
 
-def test_two_runs_do_not_meet(up: Callable[..., Up]) -> None:
+def test_two_runs_share_no_server(up: Callable[..., UpProcess]) -> None:
     runs = [up("--json"), up("--json")]
     addresses = set()
     for run in runs:
@@ -204,7 +209,7 @@ def test_two_runs_do_not_meet(up: Callable[..., Up]) -> None:
         assert run.rest() == (0, "")
 
 
-def test_a_file_is_judged_to_its_end(up: Callable[..., Up], tmp_path: Path) -> None:
+def test_every_payment_of_a_file_is_decided(up: Callable[..., UpProcess], tmp_path: Path) -> None:
     rows = ["TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD"]
     rows += [f"{n},2018-04-01 00:{n // 60:02d}:{n % 60:02d},{n % 7},{n % 3},{n}.50,0" for n in range(1, 501)]
     file = tmp_path / "payments.csv"
@@ -216,7 +221,7 @@ def test_a_file_is_judged_to_its_end(up: Callable[..., Up], tmp_path: Path) -> N
     assert (run.events[-1]["payments"], run.events[-1]["decisions"]) == (500, 500)
 
 
-def test_faulty_rules_are_told_before_a_worker_starts(up: Callable[..., Up], tmp_path: Path) -> None:
+def test_invalid_rules_are_reported_before_a_worker_starts(up: Callable[..., UpProcess], tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "features.yaml").write_text("version: 1\nentities: []\n")
@@ -227,7 +232,7 @@ def test_faulty_rules_are_told_before_a_worker_starts(up: Callable[..., Up], tmp
 
 
 async def first_case(broker: str) -> Case:
-    """The first that stands on the topic `cases`."""
+    """The first record of the topic `cases`."""
     async with AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, fetch_max_wait_ms=5) as consumer:
         await consumer._client.force_metadata_update()
         partitions = [TopicPartition("cases", n) for n in sorted(consumer.partitions_for_topic("cases") or ())]
@@ -239,7 +244,7 @@ async def first_case(broker: str) -> Case:
 
 
 def alive(family: set[int]) -> set[int]:
-    """Those that still run; one that has ended but was not yet waited for does not."""
+    """The processes that still run; a zombie does not count."""
     return {pid for pid in family if _stat(pid) not in (None, "Z")}
 
 

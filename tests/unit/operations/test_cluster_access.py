@@ -16,7 +16,11 @@ NOBODY = Brokers("127.0.0.1:1")
     ("error", "reason", "words"),
     [
         (KafkaConnectionError(), "unreachable", "no broker answers at 127.0.0.1:1"),
-        (TopicAuthorizationFailedError("payments"), "not_allowed", "an anonymous client is not authorized to WRITE topic"),
+        (
+            TopicAuthorizationFailedError("payments"),
+            "not_allowed",
+            "an anonymous client is not authorized to WRITE topic",
+        ),
         (TimeoutError(), "no_answer", "no answer within the time limit"),
         (StalledError("payments", 0, 7, 1.0), "no_answer", "payments-0: no record from offset 7 on within 1 s."),
         (KafkaTimeoutError(), "refused", "127.0.0.1:1: KafkaTimeoutError"),

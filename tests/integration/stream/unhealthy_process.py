@@ -1,4 +1,7 @@
-"""A process that is not healthy in its first life, and is in the next: `python -m tests...sick_process MARK`."""
+"""A process that reports itself unhealthy until it is restarted: `python -m tests...unhealthy_process MARK`.
+
+The file MARK records that it ran before.
+"""
 
 import sys
 from pathlib import Path
@@ -11,7 +14,7 @@ if __name__ == "__main__":
     import time
 
     mark = Path(sys.argv[1])
-    fault = None if mark.exists() else "a partition has stood still"
+    fault = None if mark.exists() else "a partition is stalled"
     mark.touch()
     with http.serving(CollectorRegistry(), lambda: fault, lambda: fault) as url:
         print(f"metrics at {url}/metrics", flush=True)

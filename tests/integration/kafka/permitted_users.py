@@ -1,5 +1,4 @@
-"""A bank on the secure broker: topics of its own, and for each part of ours a user who may do what docs/runbook.md
-lists under Permissions, and nothing else."""
+"""A user for each component, with exactly the permissions that docs/runbook.md lists, on topics of a test."""
 
 from __future__ import annotations
 
@@ -12,27 +11,32 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.integration.cases.agent_process import agent_process
-from tests.integration.cases.cluster import Cluster
+from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.kafka.acls import Acl, Operation, allow, forbid
 from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
-from tests.integration.stream.world import Process, World
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.process import ChildProcess
+from tests.integration.topic_admin import delete_topics
 
 TOPICS_MADE: Sequence[Operation] = ("CREATE", "DESCRIBE", "ALTER_CONFIGS")
 
 
-class Bank:
-    """`world` and `cases` are an administrator's: for looking at what the parts did. `needs`: by user."""
+class PermittedUsers:
+    """Topics of one test on a secured cluster, and its users.
+
+    `stream`, `cases`: the topics, accessed as the administrator, to observe what the components did.
+    `needs`: the ACLs of each user.
+    """
 
     def __init__(
         self, secure: SecureCluster, redis_url: str, unique_name: Callable[[str], str], directory: Path
     ) -> None:
         self.secure, self.admin = secure, secure.brokers("admin")
-        self.world = World(self.admin, unique_name, directory, kafka=True)
-        self.cases = Cluster(self.admin, redis_url, unique_name, fenced=True)
-        worker = self.world.settings
+        self.stream = StreamCluster(self.admin, unique_name, directory, kafka=True)
+        self.cases = CaseCluster(self.admin, redis_url, unique_name, fenced=True)
+        worker = self.stream.settings
         assert worker.labels_topic is not None
         self.cases.settings = cases = msgspec.structs.replace(
             self.cases.settings,
@@ -91,6 +95,7 @@ class Bank:
 
     @asynccontextmanager
     async def permitted(self) -> AsyncIterator[None]:
+        """Give every user its ACLs until the block ends."""
         for user, acls in self.needs.items():
             await allow(self.admin, user, acls)
         try:
@@ -101,6 +106,7 @@ class Bank:
 
     @asynccontextmanager
     async def without(self, user: str, *acls: Acl) -> AsyncIterator[None]:
+        """Take these ACLs from a user until the block ends."""
         await forbid(self.admin, user, acls)
         try:
             yield
@@ -108,23 +114,24 @@ class Bank:
             await allow(self.admin, user, acls)
 
     async def delete_topic(self, name: str) -> None:
-        client = AIOKafkaAdminClient(**self.admin.options())
-        await client.start()
-        await client.delete_topics([name])
-        await client.close()
+        """Delete a topic, as the administrator."""
+        await delete_topics(self.admin, name)
 
-    # The parts, each as its user
+    # The components, each as its user
 
-    def worker(self, name: str = "worker") -> Process:
-        return self.world.start_process(name, self._settings("worker"))
+    def worker(self, name: str = "worker") -> ChildProcess:
+        """A running worker."""
+        return self.stream.start_process(name, self._settings("worker"))
 
     def case_agent(self, log: IO[bytes]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """A case agent that runs until the block ends."""
         return agent_process(self.cases, self._settings("cases"), log)
 
     def command(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
         names = {f"FRAUDSTREAM_TOPICS_{name.upper()}": topic for name, topic in self.topics.items()}
-        names["FRAUDSTREAM_WORKER_GROUP"] = self.world.settings.group
-        names["FRAUDSTREAM_RULES_DIRECTORY"] = str(self.world.directory)
+        names["FRAUDSTREAM_WORKER_GROUP"] = self.stream.settings.group
+        names["FRAUDSTREAM_RULES_DIRECTORY"] = str(self.stream.directory)
         environment = os.environ | environment_of(self.secure.brokers(user)) | names
         command = [sys.executable, "-m", "fraudstream.cli.main", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)

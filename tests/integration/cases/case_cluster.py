@@ -1,4 +1,4 @@
-"""What the tests of cases do to a broker: topics of their own, alerts and actions in, whole topics out."""
+"""The topics of one test of cases: alerts and actions are published, whole topics are read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,13 +6,14 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import origin_header, source_header
 from fraudstream.kafka import Brokers
+from tests.integration.topic_admin import admin_of
 
 PARTITIONS = 2
 WAIT_S = 90.0
@@ -20,8 +21,8 @@ WAIT_S = 90.0
 T = TypeVar("T")
 
 
-class Stored(NamedTuple):
-    """A record as it stands in a topic."""
+class TopicRecord(NamedTuple):
+    """A record of a topic."""
 
     partition: int
     offset: int
@@ -30,8 +31,8 @@ class Stored(NamedTuple):
     headers: tuple[tuple[str, bytes], ...]
 
 
-class Cluster:
-    """A broker and the topics of one test."""
+class CaseCluster:
+    """A broker and the topics of one test. `fenced`: Apache Kafka, which fences; else the embedded broker."""
 
     def __init__(
         self, broker: str | Brokers, redis_url: str, unique_name: Callable[[str], str], fenced: bool = False
@@ -51,20 +52,21 @@ class Cluster:
         )
 
     def view(self) -> CaseView:
-        """A view under keys of its own."""
+        """A view in Redis under keys of this cluster."""
         return CaseView(self.settings.redis_url, prefix=f"{self.settings.cases_topic}:")
 
     async def create_topics(self, names: Sequence[str] = (), partitions: int = PARTITIONS) -> None:
-        """These topics, else all that the settings name."""
+        """Create the topics `names`, or all topics of the settings if none are named."""
         s = self.settings
-        admin = AIOKafkaAdminClient(**s.brokers.options())
-        await admin.start()
         names = names or (s.alerts_topic, s.case_actions_topic, s.cases_topic, s.payments_topic, s.dead_letters_topic)
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
-        await admin.close()
+        async with admin_of(s.brokers) as admin:
+            await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
 
     async def publish_alerts(self, alerts: Sequence[Alert], first_offset: int = 0, source: bool = True) -> None:
-        """Each with the place of its payment, as a worker would: partition 0 of the log, offsets in order."""
+        """Publish alerts as a worker would, with the positions of their payments: partition 0, offsets in order.
+
+        `source`: whether to add these headers.
+        """
         async with AIOKafkaProducer(**self.settings.brokers.options()) as producer:
             for number, alert in enumerate(alerts):
                 headers = [source_header(0, first_offset + number), origin_header(0)] if source else []
@@ -76,17 +78,19 @@ class Cluster:
                 )
 
     async def publish_actions(self, actions: Sequence[CaseAction]) -> None:
+        """Publish actions in this order, keyed by account."""
         for action in actions:
             await self.publish(
                 self.settings.case_actions_topic, msgspec.json.encode(action), action.account_id.encode()
             )
 
     async def publish(self, topic: str, value: bytes, key: bytes | None = None) -> None:
+        """Publish one record."""
         async with AIOKafkaProducer(**self.settings.brokers.options()) as producer:
             await producer.send_and_wait(topic, value, key=key)
 
-    async def records(self, topic: str) -> list[Stored]:
-        """All that stands in the topic, partition by partition."""
+    async def records(self, topic: str) -> list[TopicRecord]:
+        """All committed records of the topic, partition by partition, in order."""
         found = []
         consumer = AIOKafkaConsumer(
             **self.settings.brokers.options(),
@@ -103,19 +107,20 @@ class Cluster:
                 while end is None or await consumer.position(tp) < end:
                     batch = (await consumer.getmany(tp, timeout_ms=100)).get(tp, [])
                     end = consumer.highwater(tp)
-                    found += [Stored(partition, r.offset, r.key, r.value or b"", tuple(r.headers)) for r in batch]
+                    found += [TopicRecord(partition, r.offset, r.key, r.value or b"", tuple(r.headers)) for r in batch]
         return found
 
     async def case_events(self) -> list[Case]:
+        """Every record of the topic of cases."""
         return [msgspec.json.decode(r.value, type=Case) for r in await self.records(self.settings.cases_topic)]
 
     async def cases(self) -> dict[str, Case]:
-        """By account, the newest record of its newest case."""
+        """The newest record of the newest case, by account."""
         return {case.account_id: case for case in await self.case_events()}
 
 
 async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    """What `look` gives as soon as it `holds`."""
+    """The result of `look`, called again until it `holds`. Raises `TimeoutError` after `WAIT_S`."""
     async with asyncio.timeout(WAIT_S):
         while True:
             found = await look()

@@ -1,4 +1,4 @@
-"""A chain of three stages answered as it should be, without a broker: what the judge finds nothing wrong with."""
+"""The records of a chain of three stages with nothing wrong in them, made without a broker."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmarks.chaos.undisturbed import Answer, Undisturbed
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.placement import partitions_for
-from tests.fault.answered import Records, changelog_of, record_of, worked
+from tests.fault.sound_partition import Records, changelog_of, record_of, worked
 
 Logs = list[Records]  # of a stage, by partition
 Tamper = Callable[[Logs], Logs]
 
 PARTITIONS = 2
-SENT_AGAIN = 40  # of each partition to each, the last ones
+SENT_AGAIN = 40  # the last records from each partition to each other one
 RULES = {
     "features.yaml": """
 version: 1
@@ -45,12 +45,15 @@ false_positives: [all]
 
 
 def chain_engine() -> Engine:
+    """The engine of all three stages."""
     return Engine(compile_rule_set(RULES))
 
 
-def answered_chain(engine: Engine, stage: str = "account", tamper: Tamper = list) -> list[Observed]:
-    """All partitions of a run in which nothing is wrong but what `tamper` makes of the log of `stage`: whoever reads
-    that one answers it as it stands. What each stage sent last it sent again, as after a crash."""
+def sound_chain(engine: Engine, stage: str = "account", tamper: Tamper = list) -> list[Observed]:
+    """All partitions of a run in which nothing is wrong except what `tamper` does to the log of `stage`.
+
+    The stages from there on answer the tampered log. What each stage sent last it sent again, as after a crash.
+    """
     logs = _published()
     topics: list[list[StageTopics]] = [[] for _ in logs]
     letters: list[Answer] = []
@@ -59,12 +62,12 @@ def answered_chain(engine: Engine, stage: str = "account", tamper: Tamper = list
         logs = _numbered(tamper(logs) if name == stage else logs, name)
         engines = [engine.of_stage(name)]
         decided = [Undisturbed(engines, log, PARTITIONS) for log in logs]
-        for its, log in zip(topics, logs, strict=True):
-            its.append(StageTopics(log, changelog_of(engines, log)))
+        for stage_topics, log in zip(topics, logs, strict=True):
+            stage_topics.append(StageTopics(log, changelog_of(engines, log)))
         letters += _all(due.dead_letters for due in decided)
-        logs = _placed([list(due.handed_on.values()) for due in decided])
-    decisions = _placed([list(due.decisions.values()) for due in decided])
-    alerts = _placed([list(due.alerts.values()) for due in decided])
+        logs = _by_partition([list(due.handed_on.values()) for due in decided])
+    decisions = _by_partition([list(due.decisions.values()) for due in decided])
+    alerts = _by_partition([list(due.alerts.values()) for due in decided])
     return [
         Observed(
             number=number,
@@ -72,7 +75,7 @@ def answered_chain(engine: Engine, stage: str = "account", tamper: Tamper = list
             labels=[],
             decisions=decisions[number],
             alerts=alerts[number],
-            dead_letters=_placed([letters])[number],
+            dead_letters=_by_partition([letters])[number],
             case_actions=[],
             cases=worked(alerts[number], closed_of=None)[1],
             changelog=its[0].changelog,
@@ -84,12 +87,12 @@ def answered_chain(engine: Engine, stage: str = "account", tamper: Tamper = list
 
 def _published() -> Logs:
     items = [item for item in load(seed=6, payments=1_500, accounts=100) if item.topic == "payments"]
-    places = partitions_for([item.key for item in items], PARTITIONS).tolist()
+    partitions = partitions_for([item.key for item in items], PARTITIONS).tolist()
     return [
         [
             record_of(0, item.key, item.value, item.headers)
-            for item, place in zip(items, places, strict=True)
-            if place == number
+            for item, partition in zip(items, partitions, strict=True)
+            if partition == number
         ]
         for number in range(PARTITIONS)
     ]
@@ -99,8 +102,8 @@ def _all(answers: Iterable[dict[int, Answer]]) -> list[Answer]:
     return [answer for of_log in answers for answer in of_log.values()]
 
 
-def _placed(by_source: Sequence[Sequence[Answer]]) -> Logs:
-    """Answers where they belong, those to each partition in its order and the last of them again."""
+def _by_partition(by_source: Sequence[Sequence[Answer]]) -> Logs:
+    """The log of each partition: its answers in their order, and the last of them again."""
     logs: Logs = [[] for _ in range(PARTITIONS)]
     for answers in by_source:
         for number, log in enumerate(logs):

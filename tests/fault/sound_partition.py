@@ -1,4 +1,7 @@
-"""A partition answered as it should be, without a broker: what the judge finds nothing wrong with."""
+"""The records of one partition and its outputs with nothing wrong in them, made without a broker.
+
+The judge of the fault suite must find nothing in them; its tests then tamper with them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 
 Records = list[ConsumerRecord]
-Engines = tuple[Engine, Engine]  # of the rules that the log begins with, and of those that it switches to
+Engines = tuple[Engine, Engine]  # of the rules at the beginning of the log, and of those that it switches to
 
 RULES = {
     "features.yaml": """
@@ -61,30 +64,34 @@ false_positives: [all]
 OTHER_RULES = RULES | {"test/fifth.yaml": RULES["test/fifth.yaml"].replace("== 5", "== 6")}
 LISTED = ("5411", "5541", "5812")
 SWITCHED_AT, SWITCHED_BACK_AT, LISTED_AT, REMOVED_AT = 800, 2_200, 600, 2_600  # offsets
-CLOSED_OF = 10  # one alert in so many
+CLOSED_OF = 10  # the case of one alert in ten is closed
 
 
 def both_engines() -> Engines:
+    """The engines of `RULES` and `OTHER_RULES`."""
     return Engine(compile_rule_set(RULES)), Engine(compile_rule_set(OTHER_RULES))
 
 
 def sound_partition(engines: Engines) -> Observed:
-    """A partition in which nothing is wrong: some answers were sent again, as after a crash. Its rules are switched and
-    switched back; values are put on a list, and one is taken off; cases are closed, which the log ends with."""
+    """A partition in which nothing is wrong, with some answers sent again, as after a crash.
+
+    Its rules are switched and switched back; values are added to a list and one is removed; cases are closed, and the
+    log ends with their labels.
+    """
     items = [item for item in load(seed=5, payments=3_000, accounts=200) if item.topic == "payments"]
     labels = [item for item in items if item.headers]
     own, other = (engine.rule_set.digest for engine in engines)
-    for place, control in (
+    for offset, control in (
         *((LISTED_AT, ListEntry("watched", mcc, "chaos", 0)) for mcc in LISTED),
         (SWITCHED_AT, RuleSwitch(other, "chaos", 0)),
         (SWITCHED_BACK_AT, RuleSwitch(own, "chaos", 0)),
         (REMOVED_AT, ListEntry("watched", LISTED[0], "chaos", 0, removed=True)),
     ):
-        items.insert(place, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
+        items.insert(offset, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
     log = [record_of(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
     alerts = answers_of(Undisturbed(engines, log).alerts, again=slice(3, 9))
-    actions, cases, told = worked(alerts)
-    log += [record_of(len(log) + number, *label, (LABEL_HEADER,)) for number, label in enumerate(told)]
+    actions, cases, closing_labels = worked(alerts)
+    log += [record_of(len(log) + number, *label, (LABEL_HEADER,)) for number, label in enumerate(closing_labels)]
     expected = Undisturbed(engines, log)
     return Observed(
         number=0,
@@ -108,23 +115,24 @@ def record_of(
     partition: int = 0,
     topic: str = "topic",
 ) -> ConsumerRecord:
+    """A record as a consumer returns it."""
     sizes = len(key or b""), len(value or b"")
     return ConsumerRecord(topic, partition, offset, 1_790_000_000_000, 0, key, value, None, *sizes, tuple(headers))
 
 
 def answers_of(expected: Answers, again: slice) -> Records:
-    """The answers in the order of the log, then some of them again."""
-    told = list(expected.values())
+    """Records of the answers in the order of the log, then of those in the slice `again` once more."""
+    answers = list(expected.values())
     return [
         record_of(number, answer.key, answer.value, answer.headers)
-        for number, answer in enumerate([*told, *told[again]])
+        for number, answer in enumerate([*answers, *answers[again]])
     ]
 
 
 def worked(
     alerts: Sequence[ConsumerRecord], closed_of: int | None = CLOSED_OF
 ) -> tuple[Records, Records, list[tuple[bytes, bytes]]]:
-    """Actions, cases and labels where some cases are closed as soon as they have an alert."""
+    """Actions, case records and labels (key, value) of these alerts; one case in `closed_of` is closed at once."""
     store = CaseStore()
     actions: Records = []
     cases: Records = []
@@ -153,13 +161,17 @@ def worked(
 
 
 def control_of(record: ConsumerRecord) -> ListEntry | RuleSwitch | None:
+    """The control that a record of the log holds; None if it holds none."""
     if CONTROL_HEADER not in record.headers:
         return None
     return msgspec.json.decode(record.value, type=ListEntry | RuleSwitch)
 
 
 def changelog_of(engines: Sequence[Engine], log: Sequence[ConsumerRecord], next_offset: int | None = None) -> Records:
-    """Two checkpoints, the second at the end. `engines`: of the stage whose log it is."""
+    """A changelog of two checkpoints, the second at the end of the log, or at `next_offset`.
+
+    `engines`: of the stage that reads the log.
+    """
     state, by_digest = engines[0].new_state(), {engine.rule_set.digest: engine for engine in engines}
     records: Records = []
     half = len(log) // 2
