@@ -127,9 +127,7 @@ async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, i
             try:
                 committed = {tp.partition: await consumer.committed(tp) for tp in topics}
             except GroupAuthorizationFailedError as error:
-                log.warning(
-                    "forwarding all labels again, as earlier offsets are not readable: %r", error
-                )
+                log.warning("forwarding all labels again, as earlier offsets are not readable: %r", error)
                 return {}
         if read := {number: offset for number, offset in committed.items() if offset is not None}:
             return read
