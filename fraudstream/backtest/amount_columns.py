@@ -1,9 +1,8 @@
-"""Amounts of a file as exact decimal text with the currency's own number of decimals, and their signs. No amount
-passes through a rounding.
+"""Amounts of a file as exact decimal text with the currency's number of decimals, and their signs.
 
-A column of binary floats is read as the decimal each float stands for (9839.64 is `9839.64`); what differs from a
-whole number of minor units by more than the noise of float arithmetic has decimals the currency has not, and is a
-fault.
+Amounts are not rounded unless the mapping says `round: true`. A float is read as the decimal that it prints as
+(9839.64 is `9839.64`). A float that differs from a whole number of minor units by more than floating-point error has
+too many decimals for its currency and is a fault.
 """
 
 from __future__ import annotations
@@ -20,31 +19,33 @@ from fraudstream.backtest.file_error import ColumnFault
 from fraudstream.backtest.mapping import AmountSource
 from fraudstream.contracts.currency import AMOUNT_MINOR_MAX
 
-_SCALE = 9  # decimals kept while reading: more than any currency has
+_SCALE = 9  # decimals kept while reading; no currency has more
 _WIDE = pa.decimal128(38, _SCALE)
-_FLOAT_NOISE = 1e-6  # of a minor unit
+_FLOAT_NOISE = 1e-6  # in minor units
 
 
 def amount_texts(array: Any, source: AmountSource, exponent: int, currency: str) -> Any:
-    """Arrow strings such as '12.50', null where the column has nothing. Raises `ColumnFault`."""
+    """Amounts as Arrow strings such as '12.50', null where the column is null.
+
+    `array`: an Arrow array of floats, integers, decimals or strings, major units. `exponent`: decimals of `currency`.
+    Raises `ColumnFault` for the first value that is not a valid amount.
+    """
     minor = _minor_units(array, source, exponent, currency)
     values = minor.to_numpy(zero_copy_only=False) if minor.null_count == 0 else minor.fill_null(0).to_numpy()
     if not source.absolute and (values < 0).any():
         index = int(np.flatnonzero(values < 0)[0])
         raise ColumnFault(
-            index, f"{array[index]} is negative. Say `absolute: true` and take the direction from the sign."
+            index, f"{array[index]} is negative. Set `absolute: true` and take the direction from the sign."
         )
     values = np.abs(values)
     if (values > AMOUNT_MINOR_MAX).any():
         index = int(np.flatnonzero(values > AMOUNT_MINOR_MAX)[0])
-        raise ColumnFault(
-            index, f"{array[index]} is more than the {AMOUNT_MINOR_MAX} minor units that an amount may have."
-        )
+        raise ColumnFault(index, f"{array[index]} exceeds the maximum amount of {AMOUNT_MINOR_MAX} minor units.")
     return pc.if_else(minor.is_valid(), _decimal_texts(values, exponent), None)
 
 
 def negative(array: Any, strip: str = "$,") -> npt.NDArray[np.bool_]:
-    """Where the amounts of a column are below zero; missing ones are not."""
+    """Which amounts of a column are negative: bool, shape (n,); False for null. `strip`: characters to ignore."""
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         below = pc.starts_with(_stripped(array, strip), "-")
     else:
@@ -67,7 +68,7 @@ def _minor_units(array: Any, source: AmountSource, exponent: int, currency: str)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         wide = _from_texts(array, source)
     else:
-        raise ColumnFault(0, f"a {kind} column holds no amounts.")
+        raise ColumnFault(0, f"a {kind} column does not contain amounts.")
     return _wide_to_minor(wide, array, source, exponent, currency)
 
 
@@ -81,7 +82,7 @@ def _from_texts(array: Any, source: AmountSource) -> Any:
     texts = _stripped(array, source.strip)
     texts = pc.if_else(pc.equal(texts, ""), None, texts)
     plain = pc.match_substring_regex(texts, r"^-?\d{1,19}(\.\d{0,9})?$").fill_null(True)
-    if not pc.all(plain).as_py():  # 1.0E7, .5, trailing zeros: rare, so one by one
+    if not pc.all(plain).as_py():  # 1.0E7, .5, trailing zeros: rare, so parsed one by one
         indices = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
         repaired = texts.to_numpy(zero_copy_only=False).copy()
         for index in indices:
@@ -91,7 +92,7 @@ def _from_texts(array: Any, source: AmountSource) -> Any:
 
 
 def _plain_text(text: str, index: int, array: Any, rounded: bool) -> str:
-    fault = ColumnFault(index, f"{array[index].as_py()!r} is no decimal amount.")
+    fault = ColumnFault(index, f"{array[index].as_py()!r} is not a decimal amount.")
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -100,7 +101,7 @@ def _plain_text(text: str, index: int, array: Any, rounded: bool) -> str:
         raise fault
     shortened = value.quantize(Decimal(1).scaleb(-_SCALE))
     if shortened != value and not rounded:
-        raise ColumnFault(index, f"{text} has more than {_SCALE} decimals. Say `round: true` to round it.")
+        raise ColumnFault(index, f"{text} has more than {_SCALE} decimals. Set `round: true` to round it.")
     return f"{shortened:f}"
 
 
@@ -118,8 +119,10 @@ def _wide_to_minor(wide: Any, array: Any, source: AmountSource, exponent: int, c
 
 
 def _unscaled(decimals: Any) -> Any:
-    """The int64 behind a decimal128 column: 12.50 becomes 1250. Past int64 it saturates, which the caller's bound
-    refuses."""
+    """The unscaled int64 values of a decimal128 column: 12.50 becomes 1250.
+
+    Values beyond int64 become its maximum, which the caller rejects as exceeding the maximum amount.
+    """
     buffer = decimals.buffers()[1]
     words = np.frombuffer(buffer, np.int64)[2 * decimals.offset : 2 * (decimals.offset + len(decimals))]
     low, high = words[0::2], words[1::2]
@@ -145,7 +148,7 @@ def _from_floats(array: Any, source: AmountSource, exponent: int, currency: str)
 
 
 def _too_precise(value: object, exponent: int, currency: str) -> str:
-    return f"{value} has more decimals than the {exponent} of {currency}. Say `round: true` to round it."
+    return f"{value} has more decimals than the {exponent} of {currency}. Set `round: true` to round it."
 
 
 def _decimal_texts(minor: npt.NDArray[np.int64], exponent: int) -> Any:

@@ -1,8 +1,7 @@
-"""How well rules and score tell fraud from the rest, against labels: counted as a replay goes, in memory that does
-not grow.
+"""Detection quality of rules and score against labels, counted incrementally during a replay in constant memory.
 
-Scores are ten-thousandths, so two histograms hold all that the area under the ROC curve and the average precision need;
-they are exact, ties included.
+Scores are whole ten-thousandths, so two histograms suffice to compute the area under the ROC curve and the average
+precision exactly, ties included.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ Int64Array = npt.NDArray[np.int64]
 
 
 class RuleResult(NamedTuple):
-    """`fired`: on how many payments. Precision and recall over labelled payments; None where there is nothing to
-    divide by."""
+    """Counts for one rule. `fired`: number of payments on which it fired, labelled or not.
+
+    Precision and recall are over labelled payments; None if the denominator is zero.
+    """
 
     rule: str
     fired: int
@@ -31,11 +32,11 @@ class RuleResult(NamedTuple):
 
 
 class Evaluation:
-    """Call `add` with each batch; `labels`: int8, 1 fraud, 0 genuine, -1 none."""
+    """Accumulates the counts of a replay. Call `add` with each batch, then read the results."""
 
     def __init__(self, rules: Sequence[str]) -> None:
         self._rules = list(rules)
-        self._fired = np.zeros((3, len(rules)), np.int64)  # on any, on fraud, on genuine
+        self._fired = np.zeros((3, len(rules)), np.int64)  # on all payments, on fraud, on genuine
         self._alerted = np.zeros(3, np.int64)
         self._scores = np.zeros((2, POINTS_MAX + 1), np.int64)  # genuine, fraud
 
@@ -46,6 +47,11 @@ class Evaluation:
         alerted: npt.NDArray[np.bool_],
         labels: npt.NDArray[np.int8],
     ) -> None:
+        """Count a batch of n payments.
+
+        `score_points`: ten-thousandths, int32 (n,). `fired`: bool (n, rules). `alerted`: bool (n,). `labels`: int8
+        (n,), 1 fraud, 0 genuine, -1 unlabelled.
+        """
         chosen = (np.ones(len(labels), np.bool_), labels == 1, labels == 0)
         for number, mask in enumerate(chosen):
             self._fired[number] += fired[mask].sum(axis=0)
@@ -55,17 +61,20 @@ class Evaluation:
 
     @property
     def genuine(self) -> int:
+        """Number of payments labelled genuine."""
         return int(self._scores[0].sum())
 
     @property
     def frauds(self) -> int:
+        """Number of payments labelled fraud."""
         return int(self._scores[1].sum())
 
     def rules(self) -> list[RuleResult]:
+        """The result of each rule, in the order given to the constructor."""
         return [self._result(rule, self._fired[:, number]) for number, rule in enumerate(self._rules)]
 
     def alerts(self) -> RuleResult:
-        """The same for the alerts, whatever raised them."""
+        """The same counts for alerts, whether a rule or the score raised them."""
         return self._result("alert", self._alerted)
 
     def _result(self, rule: str, counts: Int64Array) -> RuleResult:
@@ -81,15 +90,21 @@ class Evaluation:
         )
 
     def auc(self) -> float | None:
-        """The chance that a fraud scores higher than a genuine payment, ties half: area under the ROC curve."""
+        """Area under the ROC curve: probability that a fraud scores higher than a genuine payment, ties counted half.
+
+        None without payments of both labels.
+        """
         return area_under_roc(self._scores[0], self._scores[1])
 
     def average_precision(self) -> float | None:
+        """Average precision of the score; None without frauds."""
         return average_precision(self._scores[0], self._scores[1])
 
 
 def area_under_roc(genuine: Int64Array, frauds: Int64Array) -> float | None:
-    """From counts by score, lowest score first. Source: Mann and Whitney, 1947 (U over the number of pairs).
+    """Area under the ROC curve from counts by score, lowest score first: int64, shape (scores,). None without pairs.
+
+    Source: Mann and Whitney, 1947 (U divided by the number of pairs).
 
     >>> area_under_roc(np.array([2, 1]), np.array([0, 1]))  # scores 0 0 1 of genuine payments, 1 of a fraud
     0.8333333333333334
@@ -103,7 +118,9 @@ def area_under_roc(genuine: Int64Array, frauds: Int64Array) -> float | None:
 
 
 def average_precision(genuine: Int64Array, frauds: Int64Array) -> float | None:
-    """Sum over thresholds, highest first, of the gain in recall times the precision there; no interpolation.
+    """Sum over descending thresholds of the increase in recall times the precision, without interpolation.
+
+    `genuine`, `frauds`: counts by score, lowest score first; int64, shape (scores,). None without frauds.
 
     >>> average_precision(np.array([2, 1]), np.array([0, 1]))
     0.5

@@ -1,14 +1,16 @@
-"""What is wrong with a file of payments, and where: file, row (counted from 1 below the header) and column."""
+"""Errors in a file of payments, located by file, row (counted from 1 after the header) and column."""
 
 from __future__ import annotations
 
 
 class PaymentFileError(ValueError):
+    """A file that cannot be read as payments. `row` and `column`: location of the fault, None if unknown."""
+
     def __init__(self, path: str, sentence: str, row: int | None = None, column: str | None = None) -> None:
-        place = (
+        location = (
             path + (f", row {row}" if row is not None else "") + (f", column {column!r}" if column is not None else "")
         )
-        super().__init__(f"{place}: {sentence}")
+        super().__init__(f"{location}: {sentence}")
         self.path = path
         self.sentence = sentence
         self.row = row
@@ -16,7 +18,7 @@ class PaymentFileError(ValueError):
 
 
 class ColumnFault(ValueError):
-    """What is wrong with the value at `index` of a column, before anyone knows which row of which file that is."""
+    """An invalid value at `index` of a column; the caller converts it to a `PaymentFileError` with file and row."""
 
     def __init__(self, index: int, sentence: str) -> None:
         super().__init__(sentence)

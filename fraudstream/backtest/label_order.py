@@ -1,10 +1,10 @@
-"""The labels of a file as events: each comes when its delay has passed, and stands in the order of event time.
+"""Merges the labels of a file into its payments, each label after a fixed delay, in order of event time.
 
     time      1 ──── 2 ──── 3 ──── 4 ──── 5        delay 2
     events    p1     p2     L1 p3  L2 p4  L3 p5    then L4 L5
 
-A label due at t stands before a payment at t, so the payment knows of it; among themselves labels keep their payments'
-order. A payment without a label brings none.
+A label due at t comes before a payment at t, so the label is already known when that payment is evaluated. Labels
+keep the order of their payments.
 """
 
 from __future__ import annotations
@@ -22,19 +22,27 @@ SOURCE = "file"
 
 
 class LabelledPayments(Protocol):
-    """Payments in order of time; `labels`: int8, 1 fraud, 0 genuine, -1 none."""
+    """A batch of n payments in order of event time, with their labels."""
 
     @property
-    def payments(self) -> list[Payment]: ...
+    def payments(self) -> list[Payment]:
+        """The payments."""
+
     @property
-    def occurred_at_ms(self) -> Int64Array: ...
+    def occurred_at_ms(self) -> Int64Array:
+        """Event times, ms since the epoch, UTC; int64, shape (n,), ascending."""
+
     @property
-    def labels(self) -> npt.NDArray[np.int8]: ...
+    def labels(self) -> npt.NDArray[np.int8]:
+        """1 fraud, 0 genuine, -1 unlabelled; int8, shape (n,)."""
 
 
 class Events(NamedTuple):
-    """`events` in the order of the log, the time each belongs to, and the label of each payment (-1: none, or a
-    label)."""
+    """Payments and labels in the order in which they are published.
+
+    `at_ms`: time of each event, ms since the epoch, int64 (n,). `labels`: label of each payment, int8 (n,): 1 fraud, 0
+    genuine, -1 unlabelled or not a payment.
+    """
 
     events: list[Payment | Label]
     at_ms: Int64Array
@@ -42,7 +50,10 @@ class Events(NamedTuple):
 
 
 def in_order(batches: Iterable[LabelledPayments], delay_ms: int) -> Iterator[Events]:
-    """Payments and labels as one sequence, in pieces of no promised length; labels still due at the end come last."""
+    """Payments and labels as one sequence, in parts of any length; labels due after the last payment come last.
+
+    `delay_ms`: time from a payment to its label.
+    """
     waiting: list[Label] = []
     due = np.zeros(0, np.int64)
     for batch in batches:
@@ -53,32 +64,32 @@ def in_order(batches: Iterable[LabelledPayments], delay_ms: int) -> Iterator[Eve
         labelled = np.flatnonzero(batch.labels >= 0)
         waiting += _labels(batch, labelled, delay_ms)
         due = np.concatenate([due, times[labelled] + delay_ms])
-        # Before the first payment at or after its time, but never before its own payment.
-        place = np.searchsorted(times, due, side="left")
-        place[len(due) - len(labelled) :] = np.maximum(place[len(due) - len(labelled) :], labelled + 1)
-        ready = int(np.searchsorted(place, n, side="left"))
-        yield _merged(batch, waiting[:ready], place[:ready], due[:ready])
+        # Before the first payment at or after the due time, but always after its own payment.
+        insert_at = np.searchsorted(times, due, side="left")
+        insert_at[len(due) - len(labelled) :] = np.maximum(insert_at[len(due) - len(labelled) :], labelled + 1)
+        ready = int(np.searchsorted(insert_at, n, side="left"))
+        yield _merged(batch, waiting[:ready], insert_at[:ready], due[:ready])
         waiting, due = waiting[ready:], due[ready:]
     if waiting:
         yield Events(list(waiting), due, np.full(len(waiting), -1, np.int8))
 
 
-def in_batches(pieces: Iterable[Events], size: int) -> Iterator[Events]:
-    """The same sequence in pieces of exactly `size` events; the last may be shorter."""
-    held: list[Events] = []
+def in_batches(parts: Iterable[Events], size: int) -> Iterator[Events]:
+    """The same sequence in batches of exactly `size` events; the last may be shorter."""
+    pending: list[Events] = []
     count = 0
-    for piece in pieces:
-        held.append(piece)
-        count += len(piece.events)
+    for part in parts:
+        pending.append(part)
+        count += len(part.events)
         if count < size:
             continue
-        whole = _joined(held)
+        whole = _joined(pending)
         last = count - count % size
         for start in range(0, last, size):
             yield _part(whole, start, start + size)
-        held, count = [_part(whole, last, count)], count - last
+        pending, count = [_part(whole, last, count)], count - last
     if count:
-        yield _joined(held)
+        yield _joined(pending)
 
 
 def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int) -> list[Label]:
@@ -105,27 +116,27 @@ def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int) -> lis
     return labels
 
 
-def _merged(batch: LabelledPayments, labels: Sequence[Label], place: Int64Array, due: Int64Array) -> Events:
-    """`place`: before which payment each label stands, ascending."""
+def _merged(batch: LabelledPayments, labels: Sequence[Label], insert_at: Int64Array, due: Int64Array) -> Events:
+    """`insert_at`: index of the payment that each label precedes, ascending; int64, shape (labels,)."""
     n, k = len(batch.payments), len(labels)
     events: list[Payment | Label] = [*batch.payments, *labels]
-    # Among equal places labels (0) go before the payment (1); the sort is stable.
-    keys = np.concatenate([np.arange(n, dtype=np.int64) * 2 + 1, place * 2])
+    # At the same index a label (even key) precedes the payment (odd key); the sort is stable.
+    keys = np.concatenate([np.arange(n, dtype=np.int64) * 2 + 1, insert_at * 2])
     order = np.argsort(keys, kind="stable")
     at_ms = np.concatenate([batch.occurred_at_ms, due])[order]
     labels_of = np.concatenate([batch.labels, np.full(k, -1, np.int8)])[order]
     return Events([events[i] for i in order.tolist()] if k else list(batch.payments), at_ms, labels_of)
 
 
-def _joined(pieces: Sequence[Events]) -> Events:
-    if len(pieces) == 1:
-        return pieces[0]
+def _joined(parts: Sequence[Events]) -> Events:
+    if len(parts) == 1:
+        return parts[0]
     return Events(
-        [event for piece in pieces for event in piece.events],
-        np.concatenate([piece.at_ms for piece in pieces]),
-        np.concatenate([piece.labels for piece in pieces]),
+        [event for part in parts for event in part.events],
+        np.concatenate([part.at_ms for part in parts]),
+        np.concatenate([part.labels for part in parts]),
     )
 
 
-def _part(piece: Events, start: int, stop: int) -> Events:
-    return Events(piece.events[start:stop], piece.at_ms[start:stop], piece.labels[start:stop])
+def _part(part: Events, start: int, stop: int) -> Events:
+    return Events(part.events[start:stop], part.at_ms[start:stop], part.labels[start:stop])

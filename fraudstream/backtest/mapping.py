@@ -1,8 +1,8 @@
-"""A mapping: which columns of a file make a payment, written in YAML, never in code.
+"""Column mappings: how the columns of a file map to the fields of a payment, declared in YAML.
 
-`load_mapping` takes the name of a shipped mapping (`examples/mappings/<name>.yaml`) or the path of one. Every text of
-the YAML is read as text (so `Yes` and `1` are what a file says), checked, and answered with one sentence that names
-the file and the place.
+`load_mapping` takes the name of a shipped mapping (`examples/mappings/<name>.yaml`) or a path. YAML scalars are read
+as text, so that `Yes` and `1` match the values of a file. An invalid mapping raises `MappingError` with the file and
+the path of the fault.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.contracts.timestamps import parse_utc_ms
 
-ROW = "row"  # in a template: the number of the row, counted from 1 below the header
-_INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # where the wheel puts examples/mappings
+ROW = "row"  # in a template: the row number, counted from 1 after the header
+_INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # location of examples/mappings in the wheel
 _CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
 
 
 class MappingError(ValueError):
-    """`path` of the mapping and the `sentence` that says what is wrong with it."""
+    """An invalid mapping. `path`: its file or name; `sentence`: what is wrong."""
 
     def __init__(self, path: str, sentence: str) -> None:
         super().__init__(f"{path}: {sentence}")
@@ -35,7 +35,7 @@ class MappingError(ValueError):
 
 
 class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a value comes from: one `column`, one `constant`, or a `template` of columns in braces."""
+    """The source of a value: exactly one of a `column`, a `constant`, or a `template` with columns in braces."""
 
     column: str | None = None
     constant: str | None = None
@@ -43,24 +43,25 @@ class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The columns of the file that this source reads."""
         if self.column is not None:
             return (self.column,)
         return tuple(name for name in template_columns(self.template or "") if name != ROW)
 
 
 class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The values that the sign of a column's amount stands for; zero counts as positive."""
+    """The values for a positive and a negative amount of the column; zero counts as positive."""
 
     positive: str
     negative: str
 
 
 class TextSource(_Source, frozen=True):
-    """Text of a payment.
+    """Source of a text field.
 
-    `values`: what each of the column's values means ('' = missing), `otherwise` for the rest, else an unlisted value
-    is a fault. `starting_with`: other values are missing. `sign`: the value follows the sign of the column. `pad`:
-    zeros to the left, to that length.
+    `values`: translation of the column's values ('' = missing); `otherwise`: translation of all other values, without
+    which an unlisted value is a fault. `starting_with`: values without this prefix are missing. `sign`: the value is
+    derived from the sign of the column. `pad`: left-pad with zeros to this length.
     """
 
     values: dict[str, str] | None = None
@@ -71,8 +72,10 @@ class TextSource(_Source, frozen=True):
 
 
 class TimeSource(_Source, frozen=True):
-    """A timestamp column, or text in ISO 8601 or `format` (as strptime), or a count of `unit` since `since`. Without
-    a zone: UTC."""
+    """Source of an event time: a timestamp column, text in ISO 8601 or `format` (strptime), or a count of `unit`.
+
+    `since`: start of the count in ISO 8601, by default the Unix epoch. Times without a zone are UTC.
+    """
 
     format: str | None = None
     unit: typing.Literal["milliseconds", "seconds", "minutes", "hours", "days"] | None = None
@@ -80,8 +83,11 @@ class TimeSource(_Source, frozen=True):
 
 
 class AmountSource(_Source, frozen=True):
-    """`strip`: characters to take out ('$,'). `absolute`: drop the sign. `round`: to the currency's decimals, where
-    more is a fault."""
+    """Source of an amount in major units.
+
+    `strip`: characters to remove ('$,'). `absolute`: drop the sign. `round`: round half to even to the currency's
+    decimals; without it more decimals are a fault.
+    """
 
     strip: str = ""
     absolute: bool = False
@@ -89,11 +95,13 @@ class AmountSource(_Source, frozen=True):
 
 
 class AttributeSource(_Source, frozen=True):
+    """Source of an attribute, with the type of its values."""
+
     type: typing.Literal["text", "number", "bool"] = "text"
 
 
 class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The column that says what a payment turned out to be, and its values for each answer. Empty is unlabelled."""
+    """The label column and its values for fraud, genuine and unlabelled. An empty value is unlabelled."""
 
     column: str
     fraud: tuple[str, ...]
@@ -130,7 +138,11 @@ class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`sorted_by_time`: how the set's files come; it only words the refusal, the order of every file is checked."""
+    """A complete mapping.
+
+    `sorted_by_time`: whether files of this data set are usually in order of time; it affects only the wording of an
+    error, the order of every file is checked.
+    """
 
     title: str
     payment: PaymentSources
@@ -142,7 +154,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the file that is read, each once, in the order of the mapping."""
+        """Every column that is read, each once, in the order of the mapping."""
         names: dict[str, None] = {}
         for _, source in self.sources():
             names.update(dict.fromkeys(source.columns))
@@ -151,6 +163,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(names)
 
     def sources(self) -> list[tuple[str, _Source]]:
+        """Field name and source of every mapped field; attributes as `attributes.<name>`."""
         found: list[tuple[str, _Source]] = []
         for field in self.payment.__struct_fields__:
             value = getattr(self.payment, field)
@@ -162,7 +175,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_mapping(name_or_path: str) -> Mapping:
-    """The mapping of that name, or in that file. Raises `MappingError`."""
+    """The shipped mapping of this name, or the mapping in this .yaml file. Raises `MappingError`."""
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         shipped = shipped_mappings()
@@ -187,6 +200,7 @@ def shipped_mappings() -> dict[str, Path]:
 
 
 def parse_mapping(text: str, path: str) -> Mapping:
+    """The mapping in a YAML text; `path` names it in errors. Raises `MappingError`."""
     try:
         content: Any = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
@@ -214,34 +228,34 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def choices_of(field: str) -> tuple[str, ...]:
-    """The values a payment field may have; empty where any will do."""
+    """The values that a payment field may have; empty if it is not an enumeration."""
     return _CHOICES.get(field, ())
 
 
 def _check_source(path: str, field: str, source: _Source) -> None:
-    def refuse(sentence: str) -> MappingError:
+    def fault(sentence: str) -> MappingError:
         return MappingError(path, f"payment.{field}: {sentence}")
 
     given = [name for name in ("column", "constant", "template") if getattr(source, name) is not None]
     if len(given) != 1:
-        raise refuse(f"needs one of column, constant and template, has {' and '.join(given) or 'none'}.")
+        raise fault(f"needs one of column, constant and template, has {' and '.join(given) or 'none'}.")
     if source.template is not None:
         try:
             names = template_columns(source.template)
         except ValueError as error:
-            raise refuse(f"template {source.template!r}: {error}.") from error
+            raise fault(f"template {source.template!r}: {error}.") from error
         if not names or not all(names):
-            raise refuse(f"template {source.template!r} names no column in braces.")
+            raise fault(f"template {source.template!r} has no column in braces.")
     if isinstance(source, TimeSource):
         if source.since is not None and source.unit is None:
-            raise refuse("since needs a unit.")
+            raise fault("since needs a unit.")
         if source.since is not None:
             try:
                 parse_utc_ms(source.since, zone_required=False)
             except ValueError as error:
-                raise refuse(f"since is {source.since!r}, which is no time in ISO 8601.") from error
+                raise fault(f"since is {source.since!r}, which is not a time in ISO 8601.") from error
         if source.unit is not None and source.format is not None:
-            raise refuse("has both unit and format: a time is a count or a text.")
+            raise fault("has both unit and format; give one of them.")
     if isinstance(source, TextSource):
         results = [source.constant] if source.constant is not None else []
         results += [value for value in (source.values or {}).values() if value]
@@ -250,6 +264,6 @@ def _check_source(path: str, field: str, source: _Source) -> None:
         choices = choices_of(field) or (tuple(EXPONENTS) if field == "currency" else ())
         for value in results:
             if choices and value not in choices:
-                raise refuse(f"{value!r} is none of its values.{nearest(value, choices)}")
+                raise fault(f"{value!r} is not a valid value.{nearest(value, choices)}")
         if source.otherwise is not None and source.values is None:
-            raise refuse("otherwise needs values.")
+            raise fault("otherwise needs values.")

@@ -1,7 +1,6 @@
-"""From a record batch of a file to payments, by a mapping: whole columns at a time, then one struct a row.
+"""Converts an Arrow record batch of a file to payments by a mapping, column by column, then one struct per row.
 
-Every value is checked here as the contract has it, so that a fault names file, row and column, not a field of an
-event nobody wrote.
+Every value is checked here against the contract, so that a fault names file, row and column.
 """
 
 from __future__ import annotations
@@ -40,8 +39,10 @@ _RANGES = {"lat": 90.0, "lon": 180.0}
 
 
 class PaymentBatch(NamedTuple):
-    """Payments in the order of the file. `labels`: int8, 1 fraud, 0 genuine, -1 unlabelled. `rows`: where each stood,
-    from 1."""
+    """n payments in the order read. `occurred_at_ms`: event times, ms since the epoch, UTC; int64 (n,).
+
+    `labels`: int8 (n,), 1 fraud, 0 genuine, -1 unlabelled. `rows`: row numbers in the file from 1, int64 (n,).
+    """
 
     payments: list[Payment]
     occurred_at_ms: Int64Array
@@ -50,17 +51,18 @@ class PaymentBatch(NamedTuple):
 
 
 class PaymentColumns:
-    """Turns batches of one file into payments. `convert` raises `PaymentFileError`."""
+    """Converts record batches of one file to payments. `path` names the file in errors."""
 
     def __init__(self, mapping: Mapping, path: str) -> None:
         self._mapping = mapping
         self._path = path
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
-        """Event times of the batch, ms since the epoch."""
+        """Event times of the batch, ms since the epoch, UTC; int64, shape (n,). Raises `PaymentFileError`."""
         return _Rows(batch, rows, self._path).times(self._mapping.payment.occurred_at)
 
     def convert(self, batch: Any, rows: Int64Array) -> PaymentBatch:
+        """The payments of an Arrow record batch. `rows`: its row numbers. Raises `PaymentFileError`."""
         reader = _Rows(batch, rows, self._path)
         sources = self._mapping.payment
         times = reader.times(sources.occurred_at)
@@ -79,7 +81,7 @@ class PaymentColumns:
             elif isinstance(source, AmountSource):
                 columns.append(reader.amounts(field, source, currencies, required=field == "amount"))
             elif field in _RANGES:
-                columns.append(reader.places(field, source))
+                columns.append(reader.coordinates(field, source))
             elif field == "card_present":
                 columns.append(reader.flags(source))
             elif field == "attributes":
@@ -87,12 +89,12 @@ class PaymentColumns:
             else:
                 required = field in ("event_id", "account_id", "direction")
                 columns.append(_values(reader.text(field, source, required)))
-        payments = list(map(Payment, *columns))  # structs made in C, half a microsecond each; the list of times ends it
+        payments = list(map(Payment, *columns))  # half a microsecond each; the list of times ends the map
         return PaymentBatch(payments, times, reader.labels(self._mapping.label), rows)
 
 
 class _Rows:
-    """The columns of one batch as fields of payments; faults by row."""
+    """Reads the columns of one batch as payment fields; raises faults with the row number."""
 
     def __init__(self, batch: Any, rows: Int64Array, path: str) -> None:
         self.n = batch.num_rows
@@ -108,7 +110,7 @@ class _Rows:
         return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
     def _strings(self, name: str) -> Any:
-        """The column as text: whole floats without a point, empty text as missing."""
+        """The column as text: whole floats without a decimal point, empty text as null."""
         if name == ROW:
             return pa.array(self._rows).cast(pa.string())
         array = self._column(name)
@@ -159,7 +161,7 @@ class _Rows:
         if source.otherwise is None and pc.any(unknown).as_py():
             index = first_true(unknown)
             value = texts[index].as_py()
-            raise self._fault(index, name, f"{value!r} is none of the mapping's values.{nearest(value, known)}")
+            raise self._fault(index, name, f"{value!r} is not among the mapping's values.{nearest(value, known)}")
         meanings = pa.array([meaning or None for meaning in source.values.values()], pa.string())
         return pc.if_else(unknown, pa.scalar(source.otherwise or None, pa.string()), meanings.take(found))
 
@@ -169,16 +171,18 @@ class _Rows:
             wrong = pc.and_(pc.invert(pc.is_in(texts, value_set=pa.array(choices))), texts.is_valid())
             if pc.any(wrong).as_py():
                 index = first_true(wrong)
-                raise self._fault(index, name, f"{texts[index].as_py()!r} is no {field}; due is {_listed(choices)}.")
+                raise self._fault(
+                    index, name, f"{texts[index].as_py()!r} is not a valid {field}; expected {_listed(choices)}."
+                )
             return
         shortest, longest = _LENGTHS.get(field, (1, 128))
         lengths = pc.utf8_length(texts)
         wrong = pc.or_(pc.less(lengths, shortest), pc.greater(lengths, longest)).fill_null(False)
         if pc.any(wrong).as_py():
             index = first_true(wrong)
-            due = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+            expected = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
             raise self._fault(
-                index, name, f"{texts[index].as_py()[:40]!r} has {lengths[index]} characters; {field} has {due}."
+                index, name, f"{texts[index].as_py()[:40]!r} has {lengths[index]} characters; {field} has {expected}."
             )
 
     def times(self, source: TimeSource) -> Int64Array:
@@ -220,19 +224,17 @@ class _Rows:
             except pa.ArrowInvalid as error:
                 index = first_not_number(texts)
                 raise self._fault(
-                    index, source.columns[0], f"{texts[index].as_py()!r} is no number, as {field} is."
+                    index, source.columns[0], f"{texts[index].as_py()!r} is not a number, which {field} requires."
                 ) from error
         finite = pc.is_finite(numbers).fill_null(False)
         return pc.if_else(finite, numbers, None)
 
-    def places(self, field: str, source: TextSource) -> list[float | None]:
+    def coordinates(self, field: str, source: TextSource) -> list[float | None]:
         numbers = self._numbers(field, source)
         wrong = pc.greater(pc.abs(numbers), _RANGES[field]).fill_null(False)
         if pc.any(wrong).as_py():
             index = first_true(wrong)
-            raise self._fault(
-                index, source.column, f"{numbers[index].as_py()} lies outside ±{_RANGES[field]:g} degrees."
-            )
+            raise self._fault(index, source.column, f"{numbers[index].as_py()} is outside ±{_RANGES[field]:g} degrees.")
         return numbers.to_pylist()  # type: ignore[no-any-return]
 
     def flags(self, source: TextSource) -> Iterable[bool | None]:
@@ -281,9 +283,9 @@ class _Rows:
             known = pc.or_(known, chosen)
         if not pc.all(known).as_py():
             index = first_true(pc.invert(known))
-            due = _listed((*source.fraud, *source.genuine, *source.unlabelled))
+            expected = _listed((*source.fraud, *source.genuine, *source.unlabelled))
             raise self._fault(
-                index, source.column, f"{texts[index].as_py()!r} is no label of the mapping; due is {due}."
+                index, source.column, f"{texts[index].as_py()!r} is not a label of the mapping; expected {expected}."
             )
         return labels
 

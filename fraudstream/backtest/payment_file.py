@@ -1,8 +1,7 @@
-"""A file of payments, Parquet or CSV (plain or compressed), as payments in order of time, in batches and in bounded
-memory.
+"""Reads a Parquet or CSV file (plain or compressed) as batches of payments in order of event time.
 
-A file whose times go backwards is refused with the row where they do, or sorted, as asked: sorting holds the mapped
-columns in memory. Rows with equal times keep the order of the file.
+Memory is bounded, except when sorting, which loads the mapped columns of the whole file. A file that is not in order
+is rejected with the row, unless sorting is requested. Rows with equal times keep the order of the file.
 """
 
 from __future__ import annotations
@@ -28,8 +27,10 @@ _PARQUET = (".parquet", ".pq")
 
 
 class PaymentFile:
-    """`rows`: how many the file has, where it says so (Parquet). Raises `PaymentFileError` for a file that isn't what
-    the mapping says."""
+    """A file of payments read by a mapping. `rows`: number of rows, None for CSV.
+
+    The constructor raises `PaymentFileError` if the file can't be read or lacks a mapped column.
+    """
 
     def __init__(self, path: Path, mapping: Mapping) -> None:
         self.path = path
@@ -50,6 +51,10 @@ class PaymentFile:
             )
 
     def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
+        """The payments in order of event time. `sort`: sort the file first.
+
+        Raises `PaymentFileError` for the first invalid row, or the first row out of order if `sort` is False.
+        """
         return self._sorted() if sort else self._in_order()
 
     def _in_order(self) -> Iterator[PaymentBatch]:
@@ -64,11 +69,11 @@ class PaymentFile:
             yield payments
 
     def _unsorted(self, row: int) -> PaymentFileError:
-        usual = "" if self._mapping.sorted_by_time else " Files of this set come unsorted."
+        usual = "" if self._mapping.sorted_by_time else " Files of this data set are not sorted."
         column = self._mapping.payment.occurred_at.columns[0]
         return PaymentFileError(
             str(self.path),
-            f"lies before the row above it: the file is not in order of time.{usual} Run again with --sort.",
+            f"is earlier than the row before it: the file is not in order of time.{usual} Run again with --sort.",
             row,
             column,
         )
@@ -90,7 +95,7 @@ class PaymentFile:
             yield self._columns.convert(pa.record_batch(taken, schema=schema), chosen + 1)
 
     def _record_batches(self) -> Iterator[tuple[Any, Int64Array]]:
-        """The mapped columns of the file, and the number of each row."""
+        """The mapped columns of the file in record batches, and the row numbers of each."""
         first = 1
         try:
             for batch in self._read():
@@ -133,20 +138,20 @@ class PaymentFile:
                     yield batch.slice(start, ROWS_PER_BATCH)
         if broken:
             row = broken[0]
-            sentence = f"has {row.actual_columns} columns, due are {row.expected_columns}: {row.text[:80]!r}"
+            sentence = f"has {row.actual_columns} columns, expected {row.expected_columns}: {row.text[:80]!r}"
             raise PaymentFileError(str(self.path), sentence, row.number - 1 if row.number is not None else None)
 
 
 def _whole_columns(batches: list[Any]) -> list[Any]:
-    """Each column in one piece, and the batches let go: taking rows from pieces joins them anew at every call.
+    """Concatenate each column into one array and clear `batches`: `take` on chunks would concatenate at every call.
 
-    Text gets 64-bit offsets, for one piece of it may be larger than 2 GiB.
+    Text gets 64-bit offsets, because a column may exceed 2 GiB.
     """
     columns = []
     for name in batches[0].schema.names:
-        pieces = [batch.column(name) for batch in batches]
-        pieces = [piece.cast(pa.large_string()) if pa.types.is_string(piece.type) else piece for piece in pieces]
-        columns.append(pa.concat_arrays(pieces))
+        chunks = [batch.column(name) for batch in batches]
+        chunks = [chunk.cast(pa.large_string()) if pa.types.is_string(chunk.type) else chunk for chunk in chunks]
+        columns.append(pa.concat_arrays(chunks))
     batches.clear()
     return columns
 

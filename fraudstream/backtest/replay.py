@@ -1,7 +1,6 @@
-"""Replay: the engine over a file of payments and its labels, as if they came in a stream.
+"""Replay: evaluates a file of payments and its labels with the engine of the stream.
 
-The engine is the one that runs in a worker, so decisions and alerts are those of the stream. How the file is cut into
-batches changes nothing.
+Decisions and alerts are the same as those of a worker, for any batch size.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.verdict import Verdicts
 
-REJECTIONS_TOLD = 20
+REJECTIONS_REPORTED = 20
 
 
 class ListedValue(msgspec.Struct, frozen=True):
-    """What is on a list from the beginning of a replay; without `expires_at_ms` for all of it."""
+    """A list entry in force from the start of a replay; it never expires if `expires_at_ms` is None."""
 
     list: ListName
     value: Identifier
@@ -40,17 +39,20 @@ class ListedValue(msgspec.Struct, frozen=True):
 
 
 class RejectedPayment(msgspec.Struct, frozen=True):
+    """A payment that the engine rejected, with the reason as in its dead letter."""
+
     event_id: str
     reason: str
     sentence: str
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """`summary.json`. `us_a_payment`: microseconds in the engine alone; `payments_per_s`: all of the replay, files
-    included.
+    """Contents of `summary.json`.
 
-    `rejected`: by reason; the first of them stand in `rejections`. `state_rows`: accounts and other entities met. `auc`
-    and `average_precision` rank by the score; None without one, or without labels of both kinds.
+    `us_a_payment`: microseconds per payment in the engine alone; `payments_per_s`: of the whole replay, file access
+    included. `rejected`: counts by reason; `rejections`: the first of them. `state_rows`: number of accounts and other
+    entities in the state; `memory_bytes`: RAM of the state. `auc` and `average_precision`: quality of the score, None
+    without a score or without labels of both kinds.
     """
 
     payments: int
@@ -91,36 +93,38 @@ def replay(
     listed: Iterable[ListedValue] = (),
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
-    """Judge every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
+    """Evaluate every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
 
-    `progress` is called after each batch with its payments and its alerts. Raises what `batches` raises.
+    `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
+    result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `progress`
+    is called after each batch with its numbers of payments and alerts. Raises whatever `batches` raises.
     """
     engine = Engine(rule_set)
     state = engine.new_state()
     for entry in listed:
         state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
-    judging_s, started = 0.0, time.perf_counter()
+    engine_s, started = 0.0, time.perf_counter()
     with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)
-            judging_s += time.perf_counter() - before
+            engine_s += time.perf_counter() - before
             tally.note_rejections(batch.events, verdicts)
             if verdicts.n:
                 labels = batch.labels[verdicts.positions]
                 alerts = output.write(verdicts, labels)
                 tally.add(verdicts, labels, alerts)
                 progress(verdicts.n, alerts)
-    summary = tally.summary(state, label_delay_ms, judging_s, time.perf_counter() - started)
-    draft = out / ".summary.json.part"  # a summary that is there is a whole one
+    summary = tally.summary(state, label_delay_ms, engine_s, time.perf_counter() - started)
+    draft = out / ".summary.json.part"  # renamed when complete, so an existing summary is complete
     draft.write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
     draft.replace(out / "summary.json")
     return summary
 
 
 class _Tally:
-    """What is counted as a replay goes."""
+    """Counters of a replay."""
 
     def __init__(self, rule_set: RuleSet) -> None:
         self._rule_set = rule_set
@@ -137,7 +141,7 @@ class _Tally:
         self._unmatched += verdicts.labels_unmatched
         for rejection in verdicts.rejected:
             self._rejected[rejection.reason] += 1
-            if len(self._rejections) < REJECTIONS_TOLD:
+            if len(self._rejections) < REJECTIONS_REPORTED:
                 event_id = events[rejection.position].event_id
                 self._rejections.append(RejectedPayment(event_id, rejection.reason, rejection.sentence))
 
@@ -155,7 +159,7 @@ class _Tally:
             self._first_ms = int(verdicts.occurred_at_ms[0])
         self._last_ms = int(verdicts.occurred_at_ms[-1])
 
-    def summary(self, state: PartitionState, label_delay_ms: int, judging_s: float, seconds: float) -> Summary:
+    def summary(self, state: PartitionState, label_delay_ms: int, engine_s: float, seconds: float) -> Summary:
         evaluation, scored = self._evaluation, bool(self._rule_set.score.parts)
         return Summary(
             payments=self._payments,
@@ -179,14 +183,14 @@ class _Tally:
             label_delay_ms=label_delay_ms,
             first_occurred_at_ms=self._first_ms,
             last_occurred_at_ms=self._last_ms,
-            us_a_payment=round(judging_s / max(self._payments, 1) * 1e6, 3),
+            us_a_payment=round(engine_s / max(self._payments, 1) * 1e6, 3),
             payments_per_s=round(self._payments / max(seconds, 1e-9)),
             seconds=round(seconds, 3),
         )
 
 
 def encode_summary(summary: Summary) -> bytes:
-    """JSON in which each rule is an object, not a row."""
+    """The summary as JSON; each rule result is an object, not an array."""
     content = msgspec.to_builtins(summary)
     content["alert"] = summary.alert._asdict()
     content["rules"] = [rule._asdict() for rule in summary.rules]
@@ -194,6 +198,6 @@ def encode_summary(summary: Summary) -> bytes:
 
 
 def feature_types(catalogue: Catalogue) -> dict[str, Type]:
-    """The features of a catalogue by name, those over an entity's past first."""
+    """The type of each feature of a catalogue, by name; stateful features first, then derived ones."""
     past = {feature.name: feature.type for feature in catalogue.features}
     return past | {derived.name: derived.type for derived in catalogue.derived}

@@ -1,7 +1,7 @@
-"""The files a replay writes, as it goes and in bounded memory: decisions, alerts, and features if they are wanted.
+"""The output files of a replay, written incrementally in bounded memory: decisions, alerts, optionally features.
 
-`alerts.jsonl` holds, a line each, the very bytes that the stream would publish. A file is put in its place when it is
-whole: an interrupted replay leaves none that looks finished.
+`alerts.jsonl` has one alert per line, byte for byte as the stream publishes it. Files are written under a temporary
+name and renamed when complete, so an interrupted replay leaves no partial file under the final name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fraudstream.engine.expression import Type
 from fraudstream.engine.verdict import Verdicts
 
 ROWS_PER_GROUP = 131_072
-ROWS_HELD = 16_384
+ROWS_BUFFERED = 16_384
 
 DECISIONS = pa.schema(
     [
@@ -45,8 +45,8 @@ DECISIONS = pa.schema(
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
-class _Held:
-    """Verdicts not yet written."""
+class _Pending:
+    """Verdicts that are not yet written."""
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
@@ -55,7 +55,10 @@ class _Held:
 
 
 class ReplayOutput:
-    """Use as a context manager: the files appear when it ends without an error."""
+    """Context manager that writes the files; they appear when it exits without an error.
+
+    `features`: type of each feature by name. `features_path`: features file, or None.
+    """
 
     def __init__(self, directory: Path, features: dict[str, Type], features_path: Path | None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -65,20 +68,20 @@ class ReplayOutput:
         self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
         self._feature_types = features
-        self._held = _Held()
+        self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
     def __enter__(self) -> ReplayOutput:
         return self
 
     def write(self, verdicts: Verdicts, labels: npt.NDArray[np.int8]) -> int:
-        """Append a batch's verdicts; the number of its alerts."""
-        held = self._held
-        held.decisions += verdicts.decisions()
-        held.labels.append(labels)
+        """Append the verdicts and labels of a batch; returns its number of alerts."""
+        pending = self._pending
+        pending.decisions += verdicts.decisions()
+        pending.labels.append(labels)
         if self._features is not None:
-            held.features.append(verdicts.features)
-        if len(held.decisions) >= ROWS_HELD:
+            pending.features.append(verdicts.features)
+        if len(pending.decisions) >= ROWS_BUFFERED:
             self._flush()
         alerts = verdicts.alerts()
         for alert in alerts:
@@ -86,16 +89,16 @@ class ReplayOutput:
         return len(alerts)
 
     def _flush(self) -> None:
-        """Rows to columns, many at a time: batches may be as small as one payment."""
-        held, self._held = self._held, _Held()
-        if not held.decisions:
+        """Convert pending rows to columns, many at once: a batch may be as small as one payment."""
+        pending, self._pending = self._pending, _Pending()
+        if not pending.decisions:
             return
-        keys = _key_columns(held.decisions)
-        self._decisions.append([*keys, *_decision_columns(held.decisions, np.concatenate(held.labels))])
+        keys = _key_columns(pending.decisions)
+        self._decisions.append([*keys, *_decision_columns(pending.decisions, np.concatenate(pending.labels))])
         if self._features is not None:
             columns = []
             for name, type_ in self._feature_types.items():
-                parts = [features[name] for features in held.features]
+                parts = [features[name] for features in pending.features]
                 values = pa.array(np.concatenate(parts), from_pandas=True)  # NaN becomes null: missing
                 columns.append(values.cast(pa.bool_()) if type_ is Type.BOOL else values)
             self._features.append([*keys, *columns])
@@ -103,18 +106,21 @@ class ReplayOutput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        whole = kind is None
-        if whole:
+        complete = kind is None
+        if complete:
             self._flush()
         self._alerts.close()
-        _settle(self._alerts_path, whole)
+        _settle(self._alerts_path, complete)
         for parquet in (self._decisions, self._features):
             if parquet is not None:
-                parquet.close(whole)
+                parquet.close(complete)
 
 
 def features_schema(features: dict[str, Type]) -> Any:
-    """Columns of the features file; each says its unit (`minor_units` of the payment's currency, `ms`)."""
+    """Arrow schema of the features file.
+
+    The metadata key `unit` is `minor_units` (of the payment's currency) for amounts and `ms` for durations.
+    """
     units = {Type.MONEY: "minor_units", Type.DURATION: "ms"}
     fields = [DECISIONS.field(name) for name in ("event_id", "account_id", "occurred_at")]
     for name, type_ in features.items():
@@ -142,41 +148,41 @@ def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8
 
 
 class _Parquet:
-    """Gathers batches of any size into row groups of one size: the file does not tell how it was cut."""
+    """Buffers batches into row groups of fixed size, so that the file does not depend on the batch size."""
 
     def __init__(self, path: Path, schema: Any) -> None:
         self._path = path
         self._schema = schema
         self._writer = pa.parquet.ParquetWriter(_draft(path), schema, compression="zstd")
-        self._held: list[Any] = []
+        self._buffer: list[Any] = []
         self._rows = 0
 
     def append(self, columns: list[Any]) -> None:
         batch = pa.record_batch(columns, schema=self._schema)
-        self._held.append(batch)
+        self._buffer.append(batch)
         self._rows += batch.num_rows
         if self._rows >= ROWS_PER_GROUP:
             self._write(self._rows - self._rows % ROWS_PER_GROUP)
 
     def _write(self, rows: int) -> None:
-        table = pa.Table.from_batches(self._held, self._schema)
+        table = pa.Table.from_batches(self._buffer, self._schema)
         self._writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=ROWS_PER_GROUP)
         rest = table.slice(rows)
-        self._held, self._rows = (rest.to_batches() if rest.num_rows else []), rest.num_rows
+        self._buffer, self._rows = (rest.to_batches() if rest.num_rows else []), rest.num_rows
 
-    def close(self, whole: bool) -> None:
-        if whole and self._rows:
+    def close(self, complete: bool) -> None:
+        if complete and self._rows:
             self._write(self._rows)
         self._writer.close()
-        _settle(self._path, whole)
+        _settle(self._path, complete)
 
 
 def _draft(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _settle(path: Path, whole: bool) -> None:
-    if whole:
+def _settle(path: Path, complete: bool) -> None:
+    if complete:
         _draft(path).replace(path)
     else:
         _draft(path).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Test cases of rules: a past, a payment, and whether the rule fires on it. They run on the stream's engine.
+"""Test cases of rules: a payment history, a payment, and whether the rule fires on it, run on the stream's engine.
 
-Beside `<name>.yaml` stands `<name>.test.yaml`:
+The cases of the rule `<name>.yaml` are in `<name>.test.yaml`:
 
     defaults: {currency: EUR, direction: debit, kind: purchase, channel: web}   # fields of every payment here
     past:                                                                       # payments before every case
@@ -14,7 +14,7 @@ Beside `<name>.yaml` stands `<name>.test.yaml`:
         history: [{at: -2h, amount: 3}]
         payment: {amount: 900}            # `now` of the case, by default a Wednesday at noon, UTC
 
-`~` takes a default away. All payments are on one account.
+`~` removes a default. All payments are on one account.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FROM_WORD = {Type.BOOL: bool, Type.NUMBER: float, Type.TEXT: str}
 
 
 class Case(NamedTuple):
-    """`events` in order of time, the payment in question last."""
+    """One test case. `events`: payments in order of event time; the last one is tested. `listed`: (list, value)."""
 
     path: str
     line: int
@@ -57,7 +57,7 @@ class Case(NamedTuple):
 
 
 class CaseResult(NamedTuple):
-    """`expected` and `actual` say the same thing when the case has passed."""
+    """The result of a case; it has passed if `expected` equals `actual`."""
 
     rule: str
     case: Case
@@ -66,17 +66,22 @@ class CaseResult(NamedTuple):
 
     @property
     def passed(self) -> bool:
+        """Whether the case has passed."""
         return self.expected == self.actual
 
 
 class RuleCases(NamedTuple):
+    """The results of all cases of a rule set. `without_cases`: rules that have none."""
+
     results: tuple[CaseResult, ...]
-    without_cases: tuple[str, ...]  # rules that have no case at all
+    without_cases: tuple[str, ...]
 
 
 def read_all_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> dict[str, list[Case]]:
-    """The cases of each rule, by its name. `texts`: {path below the rules directory: text}. Raises `DocumentErrors`
-    with every fault in them."""
+    """The cases of each rule, by rule name. `texts`: {path in the rules directory: text}.
+
+    Raises `DocumentErrors` with every fault in all files.
+    """
     faults: list[Fault] = []
     cases_of: dict[str, list[Case]] = {}
     known = {rule.name for rule in (*rule_set.rules, *rule_set.retired)}
@@ -95,7 +100,7 @@ def read_all_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> dict[str, lis
 
 
 def run_rule_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> RuleCases:
-    """Run the cases of every rule. Raises as `read_all_cases`."""
+    """Run the cases of every rule. Raises `DocumentErrors` as `read_all_cases` does."""
     cases_of = read_all_cases(rule_set, texts)
     engine = Engine(rule_set)
     results = [
@@ -132,7 +137,7 @@ def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
     nodes = entries["cases"].items("cases") if "cases" in entries else []
     cases = [case for node in nodes if (case := reader.case(node, past)) is not None]
     if root.faults:
-        # A fault in `past` is found again with every case.
+        # A fault in `past` is reported again for every case.
         raise DocumentErrors(list(dict.fromkeys(root.faults)))
     return cases
 
@@ -171,7 +176,7 @@ class _Reader:
         )
 
     def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
-        """What is on which list."""
+        """List name and value of each entry."""
         return tuple(
             (name, item.word("an entry"))
             for name, values in node.entries("lists", self._lists).items()

@@ -1,4 +1,4 @@
-"""Event times of a file in ms since the epoch: timestamps, texts or counts of a unit; without a zone they are UTC."""
+"""Event times of a file, ms since the epoch, from timestamps, texts or counts of a unit; UTC unless zoned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|nan|[-+]?inf"
 
 
 def event_times(array: Any, source: TimeSource) -> Int64Array:
-    """Raises `ColumnFault` for the first value that is no time between 1970 and 2199."""
+    """Event times of an Arrow array, ms since the epoch, UTC; int64, shape (n,).
+
+    Raises `ColumnFault` for the first value that is not a time between 1970 and 2199.
+    """
     if array.null_count:
         raise ColumnFault(first_true(array.is_null()), "is empty, but occurred_at is required.")
     times = _counts(array, source) if source.unit is not None else _stamps(array, source)
@@ -41,11 +44,12 @@ def event_times(array: Any, source: TimeSource) -> Int64Array:
 
 
 def first_true(mask: Any) -> int:
-    """Index of the first true value of an Arrow boolean array."""
+    """Index of the first true value of an Arrow boolean array; -1 if there is none."""
     return int(pc.index(mask, True).as_py())
 
 
 def first_not_number(texts: Any) -> int:
+    """Index of the first text of an Arrow array that is not a number; 0 if there is none."""
     for index, text in enumerate(texts.cast(pa.string()).to_pylist()):
         if text is not None and not _NUMBER.fullmatch(text):
             return index
@@ -87,7 +91,7 @@ def _stamps(array: Any, source: TimeSource) -> Int64Array:
 
 
 def _iso_times(texts: Any) -> Any:
-    """Timestamps in UTC, null where a text is none. Texts with and without a zone may stand in one column."""
+    """UTC timestamps, null where a text is not a time. A column may mix texts with and without a zone."""
     zoned = pc.match_substring_regex(texts, r"\d\d:\d\d.*(Z|[+-]\d\d:?(\d\d)?)$")
     try:
         plain = pc.if_else(zoned, None, texts).cast(pa.timestamp("us"))

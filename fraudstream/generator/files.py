@@ -1,5 +1,4 @@
-"""Generated payments as files: Parquet with columns `label` and `typology`, or JSON lines with a file of labels
-beside."""
+"""Write generated payments to files: Parquet with columns `label` and `typology`, or JSON lines and a labels file."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ SCHEMA = pa.schema(
 
 
 def write_parquet(batches: Iterable[GeneratedBatch], path: Path) -> Iterator[int]:
-    """Write every batch; yields the number of payments after each. The mapping `generated` reads the file."""
+    """Write every batch to `path`; yields the number of payments of each. The mapping `generated` reads the file."""
     with pa.parquet.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for batch in batches:
             columns: list[Any] = []
@@ -50,11 +49,15 @@ def write_parquet(batches: Iterable[GeneratedBatch], path: Path) -> Iterator[int
 
 
 def labels_path(path: Path) -> Path:
+    """Path of the labels file that `write_jsonl` writes next to the payments file `path`."""
     return path.with_name(f"{path.stem}.labels.jsonl")
 
 
 def write_jsonl(batches: Iterable[GeneratedBatch], path: Path, label_delay_ms: int) -> Iterator[int]:
-    """Payments as they stand on the topic, a line each, and beside them in `<name>.labels.jsonl` a label for each."""
+    """Write payments as JSON lines to `path` and a label for each to `labels_path(path)`; yields payments per batch.
+
+    The JSON is that of the `payments` topic. `label_delay_ms`: `labelled_at` minus the payment's event time.
+    """
     encode = msgspec.json.Encoder().encode_lines
     with path.open("wb") as payments, labels_path(path).open("wb") as labels:
         for batch in batches:

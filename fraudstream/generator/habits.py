@@ -1,5 +1,5 @@
-"""Ordinary payments: a block of event time at once, as columns. Purchases near home or online, bills, transfers to
-known payees, cash, salaries; abroad while an account travels.
+"""Ordinary payments, generated as columns for one block of event time: purchases near home or online, bills,
+transfers to known payees, cash, salaries; abroad while an account travels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fraudstream.generator.population import (
     payee_id,
 )
 
-# What an account does, by weight. Purchases split into in town and online by the account's own share.
+# Activities of an account, by weight. A purchase is in town or online by the account's `online_share`.
 _PURCHASE, _TRANSFER, _BILL, _WITHDRAWAL, _DEPOSIT, _REFUND, _LOAN, _WEALTH, _FEE, _PARTNER, _RECEIVED = range(11)
 _WEIGHTS = np.array([71.0, 8.0, 6.5, 5.0, 0.6, 1.2, 0.8, 0.7, 0.4, 2.8, 3.0])
 _KINDS = np.array(
@@ -50,9 +50,12 @@ PARTNERS = 6
 _BANKS = np.array(BANKS, object)
 
 
-class Ordinary(NamedTuple):
-    """`at_ms`, in any order; `signed_minor`: what each does to its account's balance; and the columns of the other
-    fields."""
+class OrdinaryPayments(NamedTuple):
+    """Columns of ordinary payments, in any order.
+
+    `at_ms`: event time, ms since the epoch, int64 (n,). `account`: account numbers, int64 (n,). `signed_minor`: effect
+    on the account's balance in minor units, int64 (n,). `columns`: values of the other `Payment` fields by name.
+    """
 
     at_ms: Int64Array
     account: Int64Array
@@ -60,6 +63,7 @@ class Ordinary(NamedTuple):
     columns: dict[str, Any]
 
     def payments(self, event_ids: list[str], before_minor: Int64Array, after_minor: Int64Array) -> list[Payment]:
+        """The payments with these ids and the balances before and after them (minor units, int64, shape (n,))."""
         currencies = self.columns.get("currency", [])
         values = {
             "event_id": event_ids,
@@ -73,23 +77,23 @@ class Ordinary(NamedTuple):
 
 
 _NONE = np.zeros(0, np.int64)
-NOTHING = Ordinary(_NONE, _NONE, _NONE, {})
+NO_PAYMENTS = OrdinaryPayments(_NONE, _NONE, _NONE, {})
 
 
 def ordinary_payments(
     population: Population, from_ms: int, until_ms: int, n: int, hour: int, rng: np.random.Generator
-) -> Ordinary:
-    """`n` payments in [from_ms, until_ms), and the salaries that fall due."""
+) -> OrdinaryPayments:
+    """`n` payments with event times in [from_ms, until_ms), and the salaries due in it. `hour`: 0 to 23, UTC."""
     salaries = _salaries_due(population, from_ms, until_ms)
     account = np.concatenate([population.draw_accounts(n, hour, rng), salaries])
     n, paid = len(account) - len(salaries), len(account)
     at_ms = rng.integers(from_ms, until_ms, paid)
     act = rng.choice(len(_WEIGHTS), paid, p=_WEIGHTS / _WEIGHTS.sum())
     act[n:] = _RECEIVED
-    # A business takes its customers' cards, and pays the rest as anyone does.
+    # Card purchases of a business are credits from its customers; it makes the other payments like any account.
     takings = population.business[account] & (act == _PURCHASE)
 
-    town, travelling = _whereabouts(population, account, at_ms)
+    town, travelling = _locations(population, account, at_ms)
     shopping = (act == _PURCHASE) | (act == _REFUND)
     online = shopping & (travelling | (rng.random(paid) < population.online_share[account])) & ~takings
     shop = population.shops(account, np.where(online, _ONLINE, town), rng)
@@ -101,18 +105,20 @@ def ordinary_payments(
     amounts[n:] = population.salary_euro[salaries] * population.minor_per_euro[salaries]
     minor = np.maximum(amounts.astype(np.int64), 1)
     credit = (act == _RECEIVED) | (act == _DEPOSIT) | (act == _REFUND) | takings
-    return Ordinary(
+    return OrdinaryPayments(
         at_ms,
         account,
         np.where(credit, minor, -minor),
         _columns(
-            population, _Acts(account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n), rng
+            population,
+            _PaymentColumns(account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n),
+            rng,
         ),
     )
 
 
 def amount_texts(minor: Int64Array, currencies: list[str]) -> list[str]:
-    """Decimal strings of amounts in minor units, none negative."""
+    """Decimal strings of non-negative amounts in minor units (int64, shape (n,)), with their currencies' decimals."""
     texts = []
     for value, currency in zip(minor.tolist(), currencies, strict=True):
         exponent = EXPONENTS[currency]
@@ -122,18 +128,18 @@ def amount_texts(minor: Int64Array, currencies: list[str]) -> list[str]:
 
 
 def _salaries_due(population: Population, from_ms: int, until_ms: int) -> Int64Array:
-    """Accounts whose monthly salary falls in the span: each has its own moment of the month."""
+    """Accounts whose monthly salary is due in [from_ms, until_ms); each account has a fixed time of the month."""
     phases, order = population.salary_sorted_ms, population.salary_order
     first, last = from_ms % MONTH_MS, until_ms % MONTH_MS
     if first <= last:
         due = order[np.searchsorted(phases, first) : np.searchsorted(phases, last)]
     else:
         due = np.concatenate([order[np.searchsorted(phases, first) :], order[: np.searchsorted(phases, last)]])
-    return due[~population.sleeping[due]]
+    return due[~population.is_dormant[due]]
 
 
-def _whereabouts(population: Population, account: Int64Array, at_ms: Int64Array) -> tuple[Int64Array, Any]:
-    """The town each account is in, and whether it is between two towns."""
+def _locations(population: Population, account: Int64Array, at_ms: Int64Array) -> tuple[Int64Array, Any]:
+    """The town that each account is in (int64), and whether it is travelling between towns (bool)."""
     there = (population.away_there[account] <= at_ms) & (at_ms < population.away_back[account])
     travelling = (population.away_from[account] <= at_ms) & (at_ms < population.away_home[account]) & ~there
     return np.where(there, population.away_town[account], population.home[account]), travelling
@@ -158,9 +164,11 @@ def _amounts(
     return result
 
 
-class _Acts(NamedTuple):
-    """What each payment of a block is, by position: masks, numbers of merchants and towns. From `salaries_from` on they
-    are salaries."""
+class _PaymentColumns(NamedTuple):
+    """Columns that determine the payments of a block: masks, merchant and town numbers; each of shape (n,).
+
+    Rows from `salaries_from` on are salaries.
+    """
 
     account: Int64Array
     act: Int64Array
@@ -175,8 +183,8 @@ class _Acts(NamedTuple):
     salaries_from: int
 
 
-def _columns(population: Population, acts: _Acts, rng: np.random.Generator) -> dict[str, Any]:
-    account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, salaries_from = acts
+def _columns(population: Population, payments: _PaymentColumns, rng: np.random.Generator) -> dict[str, Any]:
+    account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, salaries_from = payments
     paid = len(account)
     currencies = population.currency[account].tolist()
     partner = act == _PARTNER
@@ -195,15 +203,15 @@ def _columns(population: Population, acts: _Acts, rng: np.random.Generator) -> d
     merchant = np.where(takings, own_shop, shop)
     has_merchant = at_merchant | takings
     terminal = merchant * TERMINALS + (account + shop) % TERMINALS
-    # Where the card was: the shop, or a machine near it.
+    # Location of the card: the merchant, or an ATM near it.
     lat, lon = population.merchant_lat[shop].round(5), population.merchant_lon[shop].round(5)
     device = population.devices_had[account]
     has_device = by_app | online | partner
-    country = np.array([place.country for place in TOWNS], object)[np.where(in_town, town, population.home[account])]
+    country = np.array([home.country for home in TOWNS], object)[np.where(in_town, town, population.home[account])]
     present = np.full(paid, None, object)
     present[online], present[in_town | takings] = False, True
     partner_number = (account * 2_654_435_761 >> 7) % PARTNERS
-    name_match = (payee * 2_654_435_761 >> 8) % 100 >= 3  # of a payee, the same each time
+    name_match = (payee * 2_654_435_761 >> 8) % 100 >= 3  # constant for a payee
     return {
         "account_id": population.account_ids[account].tolist(),
         "amount": amount_texts(minor, currencies),

@@ -1,5 +1,4 @@
-"""The generator's map: towns where accounts are at home, towns where people travel, the branches of trade, the
-banks."""
+"""Reference data of the generator: home towns, travel destinations, merchant categories, active hours, banks."""
 
 from __future__ import annotations
 
@@ -7,7 +6,10 @@ from typing import NamedTuple
 
 
 class Town(NamedTuple):
-    """`weight`: its share of the accounts; 0 for towns that are only travelled to. `zone_h`: hours ahead of UTC."""
+    """A town. `weight`: relative number of accounts; 0 for travel destinations. `zone_h`: UTC offset in hours.
+
+    `lat`, `lon`: degrees.
+    """
 
     name: str
     country: str
@@ -41,12 +43,15 @@ TOWNS = (
 HOMES = tuple(index for index, town in enumerate(TOWNS) if town.weight > 0)
 FAR = tuple(index for index, town in enumerate(TOWNS) if town.weight == 0)
 
-# What a price in euro is elsewhere, roughly: the generator's amounts, not an exchange rate for anybody's sums.
+# Rough price of one euro's worth of goods in each currency; used for generated amounts only, not as exchange rates.
 PRICE_LEVEL = {"EUR": 1.0, "GBP": 0.85, "JPY": 160.0, "KWD": 0.33}
 
 
 class Trade(NamedTuple):
-    """`median` and `spread` of a purchase in euro (log-normal). `online`: sold without the card present."""
+    """A merchant category. Purchases are log-normal with `median` (euro) and `spread` (sigma).
+
+    `weight`: relative number of merchants. `online`: card-not-present only.
+    """
 
     mcc: str
     median: float
@@ -72,7 +77,7 @@ TRADES = (
     Trade("5734", 60.0, 0.8, 4, True),  # software
 )
 
-# Share of the day's payments in each hour, local time, for four kinds of people.
+# Relative number of payments in each hour of the day, local time, for four kinds of customers.
 HOURS = (
     (1, 1, 0, 0, 0, 1, 3, 6, 8, 8, 9, 10, 12, 10, 8, 8, 9, 11, 12, 10, 7, 5, 3, 2),  # by day
     (0, 0, 0, 0, 0, 1, 5, 10, 6, 3, 3, 4, 14, 8, 3, 3, 5, 12, 14, 9, 6, 4, 2, 1),  # around the office
@@ -82,4 +87,4 @@ HOURS = (
 HOURS_WEIGHT = (45, 30, 20, 5)
 
 BANKS = ("KREDBEBB", "GKCCBEBB", "BNPAFRPP", "DEUTDEFF", "INGBNL2A", "REVOLT21")
-NAME_MATCH = "beneficiary_name_match"  # the attribute in which a bank says whether the payee's name fits the account
+NAME_MATCH = "beneficiary_name_match"  # attribute: whether the payee name matches the account (confirmation of payee)

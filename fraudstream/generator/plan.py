@@ -1,4 +1,4 @@
-"""What to generate."""
+"""The parameters of a generated payment stream."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-PAYMENTS_A_DAY = 1.5  # of an account, on average: the natural pace
+PAYMENTS_A_DAY = 1.5  # per account, on average: the natural rate
 
 
 class GeneratorPlan(msgspec.Struct, frozen=True):
-    """The same plan gives the same payments, byte for byte, however much of the stream is read.
+    """Parameters of a stream. The same plan gives the same payments, byte for byte, however much of it is read.
 
-    `start_ms`: event time of the stream's beginning. `history_ms`: that much past comes first, at the natural pace.
-    `rate`: payments a second of event time from `start_ms` on; without it they go on at the natural pace, which has
-    its hours. `fraud_share`: share of all payments that belong to a fraud. `run` is part of every event_id, in place of
-    the seed: runs into one log differ by it.
+    `start_ms`: event time at which the live part starts. `history_ms`: length of the history before it, generated at
+    the natural rate. `rate`: payments per second of event time from `start_ms` on; None: the natural rate, which
+    varies with the hour of the day. `fraud_share`: share of all payments that belong to a fraud. `run`: replaces the
+    seed in every event_id, so that several runs into one log have distinct ids.
     """
 
     start_ms: Annotated[int, Meta(ge=10 * 365 * 86_400_000)]
@@ -29,5 +29,5 @@ class GeneratorPlan(msgspec.Struct, frozen=True):
 
     @property
     def natural_rate(self) -> float:
-        """Payments a second of event time that so many accounts make."""
+        """Average payments per second of event time of all accounts: the natural rate."""
         return self.accounts * PAYMENTS_A_DAY / 86_400

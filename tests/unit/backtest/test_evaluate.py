@@ -43,7 +43,7 @@ def test_ties_count_half_and_share_one_threshold() -> None:
     assert evaluation.average_precision() == 0.25
 
 
-def test_unlabelled_payments_count_for_nothing_but_firing() -> None:
+def test_unlabelled_payments_count_only_as_fired() -> None:
     evaluation = evaluated([9_000, 9_000, 0], [-1, 1, 0], [[True], [True], [False]])
     (rule,) = evaluation.rules()
     assert (rule.fired, rule.fired_on_fraud, rule.precision, rule.recall) == (2, 1, 1.0, 1.0)

@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "handbook"
 DAYS = (1, 7, 30)
 
 
-def test_its_rules_are_sound_and_pass_their_cases(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_rules_are_valid_and_pass_their_cases(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(EXAMPLE / "rules")]) == 0
     assert main(["rules", "test", str(EXAMPLE / "rules")]) == 0
 
@@ -47,13 +47,13 @@ def compare(tmp_path: Path, count: float = 3, mean_minor: float = 2210 / 3, book
     return subprocess.run([sys.executable, EXAMPLE / "compare.py", *paths], capture_output=True).returncode
 
 
-def test_equal_features_are_found_equal(tmp_path: Path) -> None:
+def test_equal_features_compare_as_equal(tmp_path: Path) -> None:
     assert compare(tmp_path) == 0
 
 
-def test_a_count_that_is_one_off_is_found(tmp_path: Path) -> None:
+def test_a_count_that_is_off_by_one_is_reported(tmp_path: Path) -> None:
     assert compare(tmp_path, count=4) == 1
 
 
-def test_a_mean_beyond_the_books_precision_is_found(tmp_path: Path) -> None:
+def test_a_mean_beyond_the_published_precision_is_reported(tmp_path: Path) -> None:
     assert compare(tmp_path, book_mean=22.10 / 3 + 2e-6) == 1

@@ -54,7 +54,7 @@ def names(pieces: Sequence[Events]) -> list[str]:
     return [event.event_id.replace("p", "L") if isinstance(event, Label) else event.event_id for event in events]
 
 
-def test_a_label_stands_before_the_payments_of_its_time() -> None:
+def test_a_label_precedes_the_payments_of_the_same_time() -> None:
     # time     1   2   3      4      5        then
     # events   p0  p1  L0 p2  L1 p3  L2 p4    L3 L4
     ordered = names(list(in_order(batches([1, 2, 3, 4, 5], [0, 1, 0, 0, 1], 5), 2)))
@@ -65,11 +65,11 @@ def test_a_label_without_delay_follows_its_own_payment() -> None:
     assert names(list(in_order(batches([1, 1, 2], [1, 1, 0], 3), 0))) == ["p0", "L0", "p1", "L1", "p2", "L2"]
 
 
-def test_an_unlabelled_payment_brings_no_label() -> None:
+def test_an_unlabelled_payment_has_no_label_event() -> None:
     assert names(list(in_order(batches([1, 2, 3], [-1, 1, -1], 3), 1))) == ["p0", "p1", "L1", "p2"]
 
 
-def test_a_label_carries_what_its_payment_touched() -> None:
+def test_a_label_has_the_entities_of_its_payment() -> None:
     (piece,) = in_order(batches([5, 105], [1, -1], 2), 100)
     assert piece.events[1] == Label(
         event_id="p0",
@@ -95,7 +95,7 @@ def test_a_label_carries_what_its_payment_touched() -> None:
     st.integers(1, 31),
     st.integers(1, 40),
 )
-def test_the_order_does_not_depend_on_how_the_file_is_cut(
+def test_the_order_does_not_depend_on_the_batch_size(
     steps: list[tuple[int, int]], delay_ms: int, size: int, out_size: int
 ) -> None:
     times = np.cumsum([step for step, _ in steps]).tolist()

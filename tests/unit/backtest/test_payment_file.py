@@ -67,7 +67,7 @@ def test_every_currency_gets_its_own_decimals(tmp_path: Path) -> None:
     assert [payment.amount for payment in payments_of(path)] == ["12.50", "1250", "0.005", "7.00"]
 
 
-def test_a_float_column_is_read_as_the_decimals_it_stands_for(tmp_path: Path) -> None:
+def test_a_float_column_is_read_as_its_shortest_decimals(tmp_path: Path) -> None:
     amounts = [0.1 + 0.2, 1.1, 4.35, 1234567890.12, 0.0, 8.41]
     assert [payment.amount for payment in payments_of(parquet_file(tmp_path, amounts))] == [
         "0.30",
@@ -83,7 +83,7 @@ def test_integer_amounts_are_major_units(tmp_path: Path) -> None:
     assert [payment.amount for payment in payments_of(parquet_file(tmp_path, [5, 120]))] == ["5.00", "120.00"]
 
 
-def test_more_decimals_than_the_currency_has_are_refused_by_row(tmp_path: Path) -> None:
+def test_more_decimals_than_the_currency_has_are_rejected_by_row(tmp_path: Path) -> None:
     with pytest.raises(PaymentFileError) as caught:
         payments_of(parquet_file(tmp_path, [1.25, 3.999], "EUR"))
     assert (caught.value.row, caught.value.column) == (2, "amount")
@@ -103,7 +103,7 @@ def test_the_same_moment_in_any_zone_and_form_is_the_same_time(tmp_path: Path) -
     assert {payment.occurred_at for payment in payments_of(path)} == {1735689600000}
 
 
-def test_an_unsorted_file_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_an_unsorted_file_is_rejected_with_its_row(tmp_path: Path) -> None:
     path = csv_file(tmp_path, *(f"2025-01-0{day},a,1,EUR,out,0" for day in (1, 3, 2)))
     with pytest.raises(PaymentFileError, match=r"row 3, column 'at': .*--sort"):
         payments_of(path)
@@ -123,7 +123,7 @@ def test_sorting_keeps_the_order_of_equal_times(tmp_path: Path) -> None:
     assert [payment.event_id for payment in payments_of(path, sort=True)] == ["e2", "e1", "e3"]
 
 
-def test_an_unsorted_file_is_refused_across_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsorted_file_is_rejected_across_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fraudstream.backtest.payment_file.ROWS_PER_BATCH", 2)
     path = csv_file(tmp_path, *(f"2025-01-0{day},a,1,EUR,out,0" for day in (1, 3, 2)))
     with pytest.raises(PaymentFileError, match="row 3"):
@@ -146,16 +146,16 @@ def test_a_compressed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
         ("1969-12-31,a,1,EUR,out,0", "column 'at': the time lies outside 1970 to 2199."),
         ("2025-01-02,,1,EUR,out,0", "column 'account': is empty, but account_id is required."),
         ("2025-01-02,a,,EUR,out,0", "column 'amount': is empty, but amount is required."),
-        ("2025-01-02,a,one,EUR,out,0", "column 'amount': 'one' is no decimal amount."),
-        ("2025-01-02,a,NaN,EUR,out,0", "column 'amount': 'NaN' is no decimal amount."),
+        ("2025-01-02,a,one,EUR,out,0", "column 'amount': 'one' is not a decimal amount."),
+        ("2025-01-02,a,NaN,EUR,out,0", "column 'amount': 'NaN' is not a decimal amount."),
         (
             "2025-01-02,a,-1,EUR,out,0",
-            "column 'amount': -1 is negative. Say `absolute: true` and take the direction from the sign.",
+            "column 'amount': -1 is negative. Set `absolute: true` and take the direction from the sign.",
         ),
-        ("2025-01-02,a,1,EURO,out,0", "column 'currency': 'EURO' is no currency; due is BIF, CLP, DJF, …."),
-        ("2025-01-02,a,1,EUR,outt,0", "column 'way': 'outt' is none of the mapping's values. Nearest: 'out'."),
-        ("2025-01-02,a,1,EUR,out,7", "column 'fraud': '7' is no label of the mapping; due is 1, 0."),
-        ("2025-01-02,a,1,EUR", "has 4 columns, due are 6: '2025-01-02,a,1,EUR'"),
+        ("2025-01-02,a,1,EURO,out,0", "column 'currency': 'EURO' is not a valid currency; expected BIF, CLP, DJF, …."),
+        ("2025-01-02,a,1,EUR,outt,0", "column 'way': 'outt' is not among the mapping's values. Nearest: 'out'."),
+        ("2025-01-02,a,1,EUR,out,7", "column 'fraud': '7' is not a label of the mapping; expected 1, 0."),
+        ("2025-01-02,a,1,EUR", "has 4 columns, expected 6: '2025-01-02,a,1,EUR'"),
     ],
 )
 def test_a_fault_names_file_row_and_column(tmp_path: Path, row: str, sentence: str) -> None:
@@ -166,14 +166,14 @@ def test_a_fault_names_file_row_and_column(tmp_path: Path, row: str, sentence: s
     assert str(caught.value) == f"{path}, row 2{separator}{sentence}"
 
 
-def test_a_file_without_a_mapped_column_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_file_without_a_mapped_column_is_rejected_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "payments.csv"
     path.write_text("at,account\n2025-01-01,a\n")
     with pytest.raises(PaymentFileError, match="has no column 'amount', 'currency', 'way', 'fraud'"):
         payments_of(path)
 
 
-def test_an_absent_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(PaymentFileError, match="can't be read"):
         payments_of(tmp_path / "absent.parquet")
 
@@ -183,20 +183,20 @@ def test_an_absent_file_is_one_sentence(tmp_path: Path) -> None:
     [
         ("{column: account}", "{colum: account}", "Object contains unknown field `colum`"),
         ("{column: account}", "{}", "payment.account_id: needs one of column, constant and template, has none."),
-        ("out: debit", "out: debits", "payment.direction: 'debits' is none of its values. Nearest: 'debit'."),
-        ("{column: currency}", "{constant: EURO}", "payment.currency: 'EURO' is none of its values. Nearest: 'EUR'."),
-        ("{column: at}", "{column: at, unit: hours, since: soon}", "which is no time in ISO 8601"),
-        ('"e{row}"', '"e"', "names no column in braces"),
+        ("out: debit", "out: debits", "payment.direction: 'debits' is not a valid value. Nearest: 'debit'."),
+        ("{column: currency}", "{constant: EURO}", "payment.currency: 'EURO' is not a valid value. Nearest: 'EUR'."),
+        ("{column: at}", "{column: at, unit: hours, since: soon}", "which is not a time in ISO 8601"),
+        ('"e{row}"', '"e"', "has no column in braces"),
     ],
 )
-def test_a_faulty_mapping_is_refused_where_it_is_faulty(old: str, new: str, sentence: str) -> None:
+def test_a_faulty_mapping_is_rejected_with_the_path_of_the_fault(old: str, new: str, sentence: str) -> None:
     with pytest.raises(MappingError) as caught:
         parse_mapping(MAPPING.replace(old, new), "test.yaml")
     assert str(caught.value).startswith("test.yaml: ")
     assert sentence in str(caught.value)
 
 
-def test_an_unknown_mapping_is_answered_with_the_nearest_name() -> None:
+def test_an_unknown_mapping_error_suggests_the_nearest_name() -> None:
     with pytest.raises(MappingError, match="Nearest: 'handbook'"):
         load_mapping("hand_book")
 

@@ -131,7 +131,7 @@ def test_without_a_score_there_is_no_ranking_to_measure(tmp_path: Path) -> None:
     assert (summary.auc, summary.average_precision, summary.alerts) == (None, None, 0)
 
 
-def test_a_replay_that_fails_leaves_nothing_that_looks_whole(rule_set: RuleSet, tmp_path: Path) -> None:
+def test_a_failed_replay_leaves_no_output_files(rule_set: RuleSet, tmp_path: Path) -> None:
     def broken() -> Iterator[GeneratedBatch]:
         yield from stream(PLAN, 1_000)
         raise ValueError("the file ends in the middle")
@@ -141,7 +141,7 @@ def test_a_replay_that_fails_leaves_nothing_that_looks_whole(rule_set: RuleSet, 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_features_file_says_its_units() -> None:
+def test_the_features_file_has_units_in_its_schema() -> None:
     schema = features_schema({"a": Type.MONEY, "b": Type.DURATION, "c": Type.NUMBER})
     assert schema.field("a").metadata == {b"unit": b"minor_units"}
     assert schema.field("b").metadata == {b"unit": b"ms"}

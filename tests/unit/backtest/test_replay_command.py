@@ -61,14 +61,14 @@ def test_features_alone_need_no_rules_and_labels_come_late(
     assert (out / "alerts.jsonl").read_bytes() == b""
 
 
-def test_an_empty_directory_of_rules_may_stand_beside_a_catalogue(tmp_path: Path, features: Path) -> None:
+def test_a_catalogue_with_an_empty_rules_directory_is_accepted(tmp_path: Path, features: Path) -> None:
     (tmp_path / "rules").mkdir()
     file = payments(tmp_path, "1,2025-01-01,a,t,1,0")
     flags = ["--mapping", "handbook", "--features", str(features), "--rules", str(tmp_path / "rules")]
     assert main(["replay", str(file), *flags, "--out", str(tmp_path / "out")]) == 0
 
 
-def test_rules_that_do_not_fit_the_catalogue_are_told_by_file(
+def test_rules_that_do_not_fit_the_catalogue_are_reported_by_file(
     tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rules = tmp_path / "rules"
@@ -79,12 +79,12 @@ def test_rules_that_do_not_fit_the_catalogue_are_told_by_file(
     file = payments(tmp_path, "1,2025-01-01,a,t,1,0")
     flags = ["--mapping", "handbook", "--features", str(features), "--rules", str(rules), "--out", str(tmp_path / "o")]
     assert main(["replay", str(file), *flags]) == 1
-    told = capsys.readouterr().err
-    assert f"{rules / 'score.yaml'}:3:" in told
-    assert "account.payments_1d" in told
+    errors = capsys.readouterr().err
+    assert f"{rules / 'score.yaml'}:3:" in errors
+    assert "account.payments_1d" in errors
 
 
-def test_a_faulty_catalogue_is_told_by_its_own_path(
+def test_a_faulty_catalogue_is_reported_with_its_path(
     tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     features.write_text(FEATURES.replace("aggregate: mean", "aggregate: meen"))
@@ -94,7 +94,7 @@ def test_a_faulty_catalogue_is_told_by_its_own_path(
     assert f"{features}:8:" in capsys.readouterr().err
 
 
-def test_an_unsorted_file_is_refused_unless_it_is_to_be_sorted(
+def test_an_unsorted_file_is_rejected_unless_it_is_to_be_sorted(
     tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = payments(tmp_path, "1,2025-01-02,a,t,1,0", "2,2025-01-01,a,t,1,0")
@@ -119,7 +119,7 @@ def test_generated_parquet_replays_under_the_shipped_rules(tmp_path: Path, capsy
     assert len(fired) >= 7
 
 
-def test_generated_lines_are_the_topics_own_events(tmp_path: Path) -> None:
+def test_generated_lines_equal_the_events_of_the_topic(tmp_path: Path) -> None:
     file = tmp_path / "payments.jsonl"
     assert main(["generate", "--out", str(file), "--count", "500", "--accounts", "200", "--label-delay", "1h"]) == 0
     payments = msgspec.json.decode(b"[" + b",".join(file.read_bytes().splitlines()) + b"]", type=list[Payment])
@@ -139,7 +139,7 @@ def test_generated_lines_are_the_topics_own_events(tmp_path: Path) -> None:
         (["--out", "x.jsonl", "--count", "0"], "--count 0: at least 1."),
     ],
 )
-def test_what_cannot_be_generated_is_refused(
+def test_an_invalid_generator_plan_is_rejected(
     flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

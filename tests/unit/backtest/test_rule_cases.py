@@ -35,7 +35,7 @@ def results_of(cases: str) -> tuple[CaseResult, ...]:
     return run_rule_cases(RULE_SET, {**TEXTS, "burst/many.test.yaml": DEFAULTS + cases}).results
 
 
-def test_a_case_runs_with_its_past_and_defaults() -> None:
+def test_a_case_runs_with_its_history_and_defaults() -> None:
     [result] = results_of(CASE)
     assert (result.rule, result.expected, result.actual, result.passed) == (
         "burst/many",
@@ -45,17 +45,17 @@ def test_a_case_runs_with_its_past_and_defaults() -> None:
     )
 
 
-def test_a_failing_case_says_what_was_expected_and_found() -> None:
+def test_a_failing_case_reports_expected_and_actual() -> None:
     [result] = results_of(CASE.replace("expect: fires", "expect: silent, outcome: allow"))
     assert (result.expected, result.actual, result.passed) == ("silent, allow", "fires, review", False)
 
 
-def test_a_default_can_be_taken_away() -> None:
+def test_a_default_can_be_removed() -> None:
     [result] = results_of(CASE.replace("payment: {}", "payment: {attributes.vip: ~}"))
     assert result.actual == "silent"
 
 
-def test_repeats_count_up_and_stand_before_the_payment_in_order() -> None:
+def test_repeats_are_numbered_and_precede_the_payment_in_order() -> None:
     text = (
         DEFAULTS
         + """\
@@ -70,7 +70,7 @@ cases: [{name: n, shows: firing, expect: fires, history: [{at: -23h}], payment: 
     assert case.events[-1].amount == "9.50"
 
 
-def test_a_case_may_stand_at_another_time() -> None:
+def test_a_case_may_set_its_time() -> None:
     text = DEFAULTS + CASE.replace("payment:", 'now: "1970-01-02T02:00:00+02:00", payment:')
     [case] = read_cases(text, "x.test.yaml", RULE_SET)
     assert case.events[-1].occurred_at == 86_400_000
@@ -96,7 +96,7 @@ def test_a_rule_without_cases_is_named() -> None:
         ("payment: {}", "now: tomorrow, payment: {}", "'now' must be a date and time"),
     ],
 )
-def test_a_fault_in_a_case_is_shown_in_its_place(old: str, new: str, sentence: str) -> None:
+def test_a_fault_in_a_case_is_reported_with_its_line(old: str, new: str, sentence: str) -> None:
     with pytest.raises(DocumentErrors) as caught:
         results_of(CASE.replace(old, new))
     assert any(sentence in fault.sentence for fault in caught.value.faults), caught.value

@@ -78,7 +78,7 @@ def test_handbook(tmp_path: Path) -> None:
     assert batch.rows.tolist() == [1, 2]
 
 
-def test_synccfd_is_sorted_and_keeps_its_places(tmp_path: Path) -> None:
+def test_synccfd_is_sorted_and_keeps_its_locations(tmp_path: Path) -> None:
     batch = read(tmp_path, "synccfd", SYNCCFD, sort=True)
     at_terminal, online = batch.payments
     assert (at_terminal.event_id, at_terminal.channel, at_terminal.card_present) == ("5", "pos", True)
@@ -127,7 +127,7 @@ def test_tabformer(tmp_path: Path) -> None:
     assert batch.labels.tolist() == [0, 1]
 
 
-def test_ulb_rows_stand_alone(tmp_path: Path) -> None:
+def test_ulb_rows_have_no_common_account(tmp_path: Path) -> None:
     batch = read(tmp_path, "ulb", ULB)
     assert [payment.account_id for payment in batch.payments] == ["row-1", "row-2"]
     assert batch.payments[0].attributes == {f"V{i}": -1.5 for i in range(1, 29)}
@@ -142,7 +142,7 @@ def test_s_ffsd_has_unlabelled_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", shipped_mappings())
-def test_every_mapping_says_what_it_reads(name: str) -> None:
+def test_every_mapping_names_its_source(name: str) -> None:
     mapping = load_mapping(name)
     assert mapping.title
     assert mapping.name == name

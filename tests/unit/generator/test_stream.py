@@ -1,4 +1,4 @@
-"""Generated payments: the same from the same plan, in order, valid, and of every kind that is promised."""
+"""Generated payments: deterministic, in order, valid, and of every promised kind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_another_seed_gives_other_payments() -> None:
     assert [payment.amount for payment in first] != [payment.amount for payment in second]
 
 
-def test_two_runs_of_one_seed_differ_in_their_event_ids_alone() -> None:
+def test_two_runs_of_one_seed_differ_only_in_their_event_ids() -> None:
     first, second = (payments_of(GeneratorPlan(START_MS, accounts=500, run=run), 500) for run in ("monday", "tuesday"))
     assert not {payment.event_id for payment in first} & {payment.event_id for payment in second}
     renamed = [msgspec.structs.replace(payment, event_id="e") for payment in first]
@@ -60,7 +60,7 @@ def test_times_never_go_backwards_and_ids_never_repeat() -> None:
     assert len({payment.event_id for payment in batch.payments}) == 20_000
 
 
-def test_every_payment_keeps_the_contract_and_its_currency() -> None:
+def test_every_payment_is_valid_under_the_contract_and_its_currency() -> None:
     payments = payments_of(GeneratorPlan(START_MS, accounts=2_000), 20_000)
     decoded = msgspec.json.decode(msgspec.json.encode(payments), type=list[Payment])
     assert decoded == payments
@@ -70,7 +70,7 @@ def test_every_payment_keeps_the_contract_and_its_currency() -> None:
     assert {"EUR", "JPY", "KWD"} <= {payment.currency for payment in payments}
 
 
-def test_each_typology_occurs_and_fraud_has_its_share() -> None:
+def test_each_typology_occurs_and_fraud_has_the_requested_share() -> None:
     batch = columns_of(GeneratorPlan(START_MS, accounts=5_000, fraud_share=0.01), 60_000)
     found = Counter(typology for typology in batch.typologies if typology)
     assert set(found) == set(FRAUDS)
@@ -78,34 +78,34 @@ def test_each_typology_occurs_and_fraud_has_its_share() -> None:
     assert batch.labels.mean() == pytest.approx(0.01, rel=0.2)
 
 
-def test_without_fraud_there_is_none() -> None:
+def test_a_fraud_share_of_zero_generates_no_fraud() -> None:
     assert columns_of(GeneratorPlan(START_MS, accounts=500, fraud_share=0), 5_000).labels.sum() == 0
 
 
-def test_sleeping_accounts_paid_months_ago_and_wake_to_fraud() -> None:
+def test_dormant_accounts_paid_months_ago_before_their_fraud() -> None:
     batch = columns_of(GeneratorPlan(START_MS, accounts=5_000, fraud_share=0.02), 60_000)
     by_account: dict[str, list[tuple[int, str | None]]] = {}
     for payment, at_ms, typology in zip(batch.payments, batch.occurred_at_ms, batch.typologies, strict=True):
         by_account.setdefault(payment.account_id, []).append((int(at_ms), typology))
-    woken = [rows for rows in by_account.values() if any(typology == "dormant_waking" for _, typology in rows)]
-    assert woken
-    for rows in woken:
+    reactivated = [rows for rows in by_account.values() if any(typology == "dormant_waking" for _, typology in rows)]
+    assert reactivated
+    for rows in reactivated:
         gaps = [later - earlier for (earlier, _), (later, typology) in pairwise(rows) if typology == "dormant_waking"]
         assert max(gaps) > 60 * DAY_MS
 
 
-def test_history_goes_at_the_natural_pace_and_life_at_the_rate() -> None:
+def test_history_has_the_natural_rate_and_the_live_part_the_requested_rate() -> None:
     plan = GeneratorPlan(START_MS, accounts=1_000, history_ms=10 * DAY_MS, rate=20)
     batches = list(stream(plan, 40_000))
     past = sum(len(b.payments) for b in batches if not b.live)
-    assert past == pytest.approx(10 * 1_000 * 1.5 + 1_000, rel=0.1)  # and one long ago of each account
+    assert past == pytest.approx(10 * 1_000 * 1.5 + 1_000, rel=0.1)  # and one earlier payment of each account
     assert all((b.occurred_at_ms < START_MS).all() for b in batches if not b.live)
     live = [b for b in batches if b.live]
     seconds = (live[-1].occurred_at_ms[-1] - START_MS) / 1000
     assert sum(len(b.payments) for b in live) / seconds == pytest.approx(20, rel=0.1)
 
 
-def test_people_travel_without_being_frauds() -> None:
+def test_genuine_accounts_travel_abroad() -> None:
     batch = columns_of(GeneratorPlan(START_MS, accounts=2_000), 60_000)
     abroad = [
         p
@@ -115,5 +115,5 @@ def test_people_travel_without_being_frauds() -> None:
     assert abroad
 
 
-def test_a_count_is_kept_exactly() -> None:
+def test_payments_max_is_kept_exactly() -> None:
     assert len(payments_of(GeneratorPlan(START_MS, accounts=500), 777)) == 777

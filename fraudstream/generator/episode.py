@@ -1,4 +1,4 @@
-"""One payment of an episode, before it has its place in the stream."""
+"""Episodes: the payments of one fraud or benign anomaly on one account, before they are merged into the stream."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ MINUTE_MS, HOUR_MS, DAY_MS = UNITS_MS["m"], UNITS_MS["h"], UNITS_MS["d"]
 
 
 class Row(NamedTuple):
-    """`typology`: of a fraud; None for what is merely odd. `signed_minor`: what it does to the account's balance."""
+    """One payment of an episode. `typology`: of a fraud; None for a benign anomaly.
+
+    `at_ms`: event time. `signed_minor`: effect on the account's balance in minor units. `fields`: other `Payment`
+    fields by name.
+    """
 
     at_ms: int
     typology: str | None
@@ -24,6 +28,7 @@ class Row(NamedTuple):
     fields: dict[str, Any]
 
     def payment(self, event_id: str, before_minor: int, after_minor: int) -> Payment:
+        """The payment with this id and the balances before and after it in minor units."""
         currency = self.fields["currency"]
         return Payment(
             event_id=event_id,
@@ -34,8 +39,8 @@ class Row(NamedTuple):
         )
 
 
-class Pen:
-    """Writes the rows of one episode of one account."""
+class EpisodeWriter:
+    """Collects the rows of one episode of one account in `rows`."""
 
     def __init__(self, population: Population, account: int, typology: str | None, rng: np.random.Generator) -> None:
         self.population = population
@@ -46,7 +51,7 @@ class Pen:
         self.rows: list[Row] = []
 
     def write(self, at_ms: float, euro: float, direction: str = "debit", **fields: Any) -> None:
-        """A payment of so many euros' worth, in the account's own currency. Fields that are None are left out."""
+        """Append a payment of `euro` converted to the account's currency. Fields that are None are omitted."""
         population, account = self.population, self.account
         currency = population.currency[account]
         minor = max(1, round(euro * float(population.minor_per_euro[account])))
@@ -68,18 +73,19 @@ class Pen:
         )
 
     def balance_euro(self) -> float:
-        """What the account holds as the episode begins."""
+        """The account's balance at the start of the episode, in euro."""
         return float(self.population.balance_minor[self.account] / self.population.minor_per_euro[self.account])
 
     def between(self, low: float, high: float) -> float:
+        """A random number, uniform in [low, high)."""
         return float(self.rng.uniform(low, high))
 
     def count(self, low: int, high: int) -> int:
-        """A whole number from `low` to `high`, both possible."""
+        """A random integer, uniform in [low, high], both included."""
         return int(self.rng.integers(low, high + 1))
 
     def stranger(self, name_match: float = 0.4) -> dict[str, Any]:
-        """A counterparty that nobody has paid before; `name_match`: how often the name given is the account's."""
+        """Fields of a new counterparty. `name_match`: probability that the payee name matches the account."""
         return {
             "counterparty_id": f"cp-x{int(self.rng.integers(0, 1 << 40)):011x}",
             "counterparty_bank": BANKS[int(self.rng.integers(0, len(BANKS)))],
@@ -87,14 +93,14 @@ class Pen:
         }
 
     def own(self) -> dict[str, Any]:
-        """The account's usual phone and address."""
+        """Fields of the account's usual device and IP address."""
         return {
             "device_id": self.population.device(self.account),
             "ip": self.population.home_ips[self.account],
         }
 
     def foreign(self, country: str | None = None) -> dict[str, Any]:
-        """A device and an address never seen on this account."""
+        """Fields of a new device and IP address. `country`: the account's home country if None."""
         return {
             "device_id": f"dev-x{int(self.rng.integers(0, 1 << 40)):011x}",
             "ip": f"203.0.113.{int(self.rng.integers(1, 255))}",
@@ -102,7 +108,7 @@ class Pen:
         }
 
     def shop(self, town: int) -> dict[str, Any]:
-        """Some merchant of a town (`len(TOWNS)`: online), with its place and terminal if it has one."""
+        """Fields of a purchase at a random merchant of a town (`len(TOWNS)`: online), with location and terminal."""
         population = self.population
         merchant = int(self.rng.integers(population.shops_from[town], population.shops_from[town + 1]))
         found = {
