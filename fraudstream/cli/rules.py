@@ -112,13 +112,13 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
     features = len(rule_set.catalogue.features) + len(rule_set.catalogue.derived)
     typologies = len({rule.name.partition("/")[0] for rule in rule_set.rules})
     if as_json:
-        found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.score.parts)}
+        found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.scorer.inputs)}
         found["lists"] = len(rule_set.lists)
         print(json.dumps({"sound": True, "faults": [], "rule_set": rule_set.digest, **found}))
     else:
         rules = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{directory} is sound: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
-        print(f"{features} features; {len(rule_set.score.parts)} parts of the score; {len(rule_set.lists)} lists")
+        print(f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists")
     return 0
 
 

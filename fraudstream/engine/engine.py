@@ -28,6 +28,7 @@ from fraudstream.engine.ledger import FirstVerdicts, Ledger
 from fraudstream.engine.partition_state import Finding, PartitionState
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
 
 TOO_FAR_AHEAD_MS = UNITS_MS["d"]
@@ -232,8 +233,10 @@ class Engine:
         for number, rule in enumerate(self.rule_set.rules):
             fired[:, number] = rule.when.true(columns)
         fired[repeat] = False
-        part_points = self.rule_set.score.points(columns)
-        score_points = part_points.sum(axis=0, dtype=np.int32)
+        scores = self.rule_set.scorer.score(columns)
+        score_points = scores.points
+        in_range = (score_points >= 0) & (score_points <= POINTS_MAX)
+        assert in_range.all(), f"scores lie outside 0 to {POINTS_MAX}: {score_points[~in_range]}"
         score_points[repeat] = 0
         finding = self._findings(state, fired, score_points)
         # Repeats answer with their first verdict: the one remembered, or one of this very batch.
@@ -256,7 +259,7 @@ class Engine:
             repeat=repeat,
             altered=repeat & (status == kernel_types.ALTERED),
             score_points=score_points,
-            part_points=part_points,
+            scores=scores,
             finding=finding,
             findings=state.findings,
             fired=fired,
@@ -302,7 +305,7 @@ class Engine:
             return np.zeros(0, np.int64)
         plain = state.number_of(Finding(rule_set.digest, "allow", (), ()))
         finding = np.full(len(fired), plain, np.int64)
-        above = score_points >= rule_set.score.threshold_points
+        above = score_points >= rule_set.scorer.threshold_points
         notable = np.flatnonzero(fired.any(axis=1) | above)
         seen: dict[bytes, int] = {}
         kinds = np.concatenate([fired[notable], above[notable, None]], axis=1)

@@ -17,7 +17,8 @@ from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
-from fraudstream.engine.score import NO_SCORE, ScoreModel, read_score
+from fraudstream.engine.score import NO_SCORE, read_score
+from fraudstream.engine.scorer import Scorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
 RULES_MAX = 1_000
@@ -47,7 +48,7 @@ class RuleSet:
     digest: str
     catalogue: Catalogue
     rules: tuple[Rule, ...]
-    score: ScoreModel
+    scorer: Scorer
     retired: tuple[Rule, ...] = ()
     lists: ValueLists = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -74,13 +75,13 @@ def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = Non
     if catalogue is None:
         catalogue = _catalogue(texts, faults)
     rules: list[Rule] = []
-    score = NO_SCORE
+    scorer: Scorer = NO_SCORE
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
         symbols = catalogue.symbols
         for path, root in roots.items():
             if path == SCORE:
-                score = read_score(root, symbols, lists)
+                scorer = read_score(root, symbols, lists)
             elif path != LISTS:
                 rules.extend(_rule(root, path, symbols, lists))
         faults.extend(fault for root in roots.values() for fault in root.faults)
@@ -90,10 +91,10 @@ def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = Non
     assert catalogue is not None, "no catalogue, and no fault that says so"
     judged = [rule for rule in rules if rule.status != "retired"]
     return RuleSet(
-        digest=_digest(catalogue, judged, score, lists),
+        digest=_digest(catalogue, judged, scorer, lists),
         catalogue=catalogue,
         rules=tuple(judged),
-        score=score,
+        scorer=scorer,
         retired=tuple(rule for rule in rules if rule.status == "retired"),
         lists=lists,
         files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
@@ -135,8 +136,8 @@ def _repeated_ids(rules: list[Rule]) -> list[Fault]:
     ]
 
 
-def _digest(catalogue: Catalogue, rules: list[Rule], score: ScoreModel, lists: ValueLists) -> str:
-    parts = [catalogue, sorted(rules, key=lambda rule: rule.name), score]
+def _digest(catalogue: Catalogue, rules: list[Rule], scorer: Scorer, lists: ValueLists) -> str:
+    parts = [catalogue, sorted(rules, key=lambda rule: rule.name), scorer.digest_content]
     content = _content([*parts, lists] if lists else parts)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode(), digest_size=8).hexdigest()

@@ -61,7 +61,7 @@ def test_a_sound_set_is_compiled() -> None:
     [rule] = rule_set.rules
     assert (rule.name, rule.status, rule.severity, rule.outcome) == ("burst/many", "live", "high", "review")
     assert rule.names == {"account.payments_1h", "amount"}
-    assert rule_set.score.threshold == 0.8
+    assert rule_set.scorer.threshold_points == 8_000
     assert len(rule_set.digest) == 16
     assert int(rule_set.digest, 16) >= 0
 
@@ -150,13 +150,13 @@ def test_a_missing_catalogue_is_a_fault() -> None:
 
 def test_a_catalogue_can_be_handed_in() -> None:
     catalogue = parse_catalogue(FEATURES.replace("7d", "30d").replace("mean_30d", "mean_7d"))
-    forwarded_result = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
-    assert forwarded_result.catalogue is catalogue
-    assert forwarded_result.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
+    rule_set = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
+    assert rule_set.catalogue is catalogue
+    assert rule_set.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
 
 
 def test_without_a_score_file_there_are_no_parts() -> None:
-    assert compile_rule_set({"features.yaml": FEATURES, "burst/many.yaml": RULE}).score.parts == ()
+    assert compile_rule_set({"features.yaml": FEATURES, "burst/many.yaml": RULE}).scorer.inputs == {}
 
 
 def test_a_retired_rule_is_kept_and_not_judged() -> None:
