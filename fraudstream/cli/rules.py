@@ -77,7 +77,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return command(args, settings)
 
     from fraudstream.backtest.rule_cases import read_all_cases, run_rule_cases
-    from fraudstream.cli.rule_files import ignored_files, rule_texts
+    from fraudstream.cli.rule_files import artefact_contents, ignored_files, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import compile_rule_set
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"{path} is not read: rename it to .yaml, one directory deep at most", file=sys.stderr)
     texts = rule_texts(directory)
     try:
-        rule_set = compile_rule_set(texts)
+        rule_set = compile_rule_set(texts, artefacts=artefact_contents(directory, texts))
         if args.action == "check":
             read_all_cases(rule_set, texts)
             return _print_rule_set(rule_set, directory, args.json)

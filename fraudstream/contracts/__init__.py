@@ -11,7 +11,7 @@ characters in identifiers (`control_character_path`), and a currency and its dec
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.case import Case, CaseAlert
 from fraudstream.contracts.case_action import CaseAction
-from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredRuleSet
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
@@ -35,6 +35,7 @@ __all__ = [
     "RuleHit",
     "RuleSwitch",
     "ScorePart",
+    "StoredArtefact",
     "StoredRuleSet",
     "amount_text",
     "control_character_path",
