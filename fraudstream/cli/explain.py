@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(asyncio.run(unreachable(brokers))) from error
     except RerunError as error:
         raise Failure(error.sentence) from error
-    except (KafkaError, NoTopicError) as error:
+    except (KafkaError, NoTopicError, TimeoutError) as error:
         raise Failure(f"{brokers}: {str(error).rstrip('.') or 'no answer'}.") from error
     if args.json:
         print(msgspec.json.encode(explained).decode())
@@ -87,12 +87,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.controls.topic import ControlsTopic
     from fraudstream.explain.explained import Explainer, Topics
     from fraudstream.explain.topic_reader import TopicReader
-    from fraudstream.stream.settings import log_between
+    from fraudstream.stream.settings import FETCH_WAIT_MS, log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else int(time.time() * 1000) - args.since
+    fetch_wait_ms = FETCH_WAIT_MS[settings.worker.checkpoint_mode]
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only, progress) as reader:
@@ -102,7 +104,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     payments=topics.payments,
                     alerts=topics.alerts,
                     decisions=topics.decisions,
-                    controls=topics.controls,
+                    controls=ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms),
                     between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),

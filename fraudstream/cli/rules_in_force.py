@@ -27,7 +27,8 @@ BEHIND_MAX = 10_000  # records a partition; judged in a blink, and a checkpoint 
 
 def activate(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.worker import stage_settings
-    from fraudstream.contracts import RuleSwitch, StoredRuleSet
+    from fraudstream.contracts import RuleSwitch
+    from fraudstream.controls.writer import rule_set_records
     from fraudstream.stream.control_log import bring_lists_along, put_in_force
 
     directory = args.directory or Path(settings.rules.directory)
@@ -41,7 +42,8 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
         checkpoints = [await _checkpoints(stage) for stage in stages]
         await _check_memory(stream, rule_set, checkpoints[-1].values())
         version = await _version_to_begin(stages, checkpoints)
-        stored = [StoredRuleSet(rule_set.digest, dict(rule_set.files))]
+        artefacts = [artefact.content for artefact in rule_set.artefacts.values()]
+        stored = rule_set_records(rule_set.digest, rule_set.files, artefacts)
         switch = RuleSwitch(rule_set.digest, by, controls.now_ms(), args.note)
         if version is None:
             return await put_in_force(stream, stored, [switch])

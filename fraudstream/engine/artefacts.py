@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 
+from fraudstream.contracts.artefact import artefact_digest
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 
 ARTEFACTS = "artefacts.yaml"
@@ -34,15 +34,6 @@ class Artefact:
     name: str
     digest: str
     content: bytes
-
-
-def artefact_digest(content: bytes) -> str:
-    """BLAKE2b-256 of the bytes, 64 hex digits.
-
-    >>> artefact_digest(b"")[:16]
-    '0e5751c026e543b2'
-    """
-    return blake2b(content, digest_size=32).hexdigest()
 
 
 def artefacts_named(texts: Mapping[str, str]) -> frozenset[str]:

@@ -8,6 +8,10 @@ import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.controls.reader import read_artefacts, read_controls
+from fraudstream.controls.topic import ControlsTopic
+from fraudstream.controls.topic import NoTopicError as NoControlsError
+from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.forwarded_features import OtherFeatures
@@ -16,7 +20,7 @@ from fraudstream.engine.trial import Trial
 from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, judge_again
-from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, find_rule_set, likely_first
+from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, likely_first
 from fraudstream.explain.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +59,7 @@ class Topics(msgspec.Struct, frozen=True):
     payments: str
     alerts: str
     decisions: str
-    controls: str
+    controls: ControlsTopic
     between: Callable[[str, int], str]
     state_version: int
 
@@ -137,15 +141,20 @@ class Explainer:
         """Raises `RerunError`."""
         if digest == self._own.digest:
             return self._own
-        files = await find_rule_set(self._reader, self._topics.controls, digest)
+        topic = self._topics.controls
+        try:
+            files = (await read_controls(topic)).rule_sets.get(digest)
+            artefacts = {} if files is None else await read_artefacts(topic, artefacts_named(files))
+        except NoControlsError:
+            files = None
         if files is None:
             raise RerunError(
-                f"rule set {digest} judged this payment: it is neither on the topic '{self._topics.controls}' nor the "
+                f"rule set {digest} judged this payment: it is neither on the topic '{topic.name}' nor the "
                 f"one at hand ({self._own.digest}). Name the directory that holds it with --rules, such as a checkout "
                 "of the rules as they were then."
             )
         try:
-            return compile_rule_set(files)
+            return compile_rule_set(files, artefacts=artefacts)
         except RuleSetErrors as errors:
             raise RerunError(f"rule set {digest} can't be used by this release: {errors.faults[0]}") from errors
 

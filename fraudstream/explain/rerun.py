@@ -22,13 +22,15 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.control import ListEntry, list_entry_key
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.controls.reader import read_entries
+from fraudstream.controls.topic import ControlsTopic, NoTopicError
 from fraudstream.engine.apply import apply
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import list_entry, read_log
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.explain.located_record import GoneError, Record, locate_record
-from fraudstream.explain.sent import LogPosition, find_entries
+from fraudstream.explain.sent import LogPosition
 from fraudstream.explain.topic_reader import TopicReader
 
 
@@ -54,7 +56,9 @@ class Rerun(msgspec.Struct, frozen=True):
     alert_seen_whole: Alert | None
 
 
-async def judge_again(reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: str) -> Rerun:
+async def judge_again(
+    reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: ControlsTopic
+) -> Rerun:
     """`controls`: the topic of controls. Raises `RerunError` where the payment is gone or was never judged."""
     try:
         _, _, begin, end, record = await locate_record(reader, topic, position)
@@ -77,7 +81,7 @@ async def judge_again(reader: TopicReader, topic: str, position: LogPosition, en
     lists_unknown: list[str] = []
     if begin > 0 or not engine.is_first:
         behind = reader.forward(topic, position.partition, position.offset + 1, end)
-        for key, older in (await _entries_of_before(reader, controls, listed, behind)).items():
+        for key, older in (await _entries_of_before(controls, listed, behind)).items():
             if older is None:
                 lists_unknown.append(listed[key])
             elif not older.removed:
@@ -114,11 +118,14 @@ def _listed(engine: Engine, record: Record) -> dict[bytes, str]:
 
 
 async def _entries_of_before(
-    reader: TopicReader, controls: str, keys: Container[bytes], behind: AsyncIterator[list[Record]]
+    controls: ControlsTopic, keys: Container[bytes], behind: AsyncIterator[list[Record]]
 ) -> dict[bytes, ListEntry | None]:
     """The entries in force before the log that is left, by key: the newest that stands on `controls` and not `behind`
     the payment, None if later ones have taken its place."""
-    stored = await find_entries(reader, controls, keys)
+    try:
+        stored = await read_entries(controls, keys)
+    except NoTopicError:
+        stored = []
     if not stored:
         return {}  # so `behind`, which may be long, is not read
     later = {entry async for records in behind for entry in map(list_entry, records)}

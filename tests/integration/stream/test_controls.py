@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import shutil
 from typing import Any
 
 import msgspec
@@ -15,11 +17,13 @@ from prometheus_client import CollectorRegistry
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import Decision, ListEntry
+from fraudstream.contracts.artefact import artefact_digest
 from fraudstream.contracts.control import Control, RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import bring_lists_along, keep, put_in_force
+from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.integration.stream.world import PARTITIONS, RULES, WAIT_S, World, engine, payment, write_rules
 
@@ -145,6 +149,42 @@ async def _activated(processor: CaseProcessor) -> None:
         due = OLD_DIGEST if offset < told["offsets"][str(partition)] else NEW_DIGEST
         assert decision.rule_set == due, f"{partition}:{offset}"
     assert {decision.rule_set for _, _, decision in decisions} == {OLD_DIGEST, NEW_DIGEST}
+
+
+async def test_a_worker_with_another_directory_has_the_artefact_of_the_activated_rules(
+    processor: CaseProcessor,
+) -> None:
+    """The second worker starts with the old rules; the artefact is nowhere but on `controls`."""
+    model = random.Random(0).randbytes(3 << 20)
+    digest = artefact_digest(model)
+    with_model = {**NEW, "artefacts.yaml": f"artefacts: {{model: {{digest: {digest}}}}}\n"}
+    activated = compile_rule_set(with_model, artefacts={digest: model}).digest
+    directory = write_rules(processor.new, with_model)
+    code, _, err = await processor.command("rules", "activate", str(directory))
+    assert (code, f"the bytes of artefact 'model' are missing: put them into the file artefacts/{digest}" in err) == (
+        1,
+        True,
+    )
+    (directory / "artefacts").mkdir()
+    (directory / "artefacts" / digest).write_bytes(model)
+    first = processor.world.start_process("first")
+    try:
+        assert (await processor.done("rules", "activate", str(directory)))["rule_set"] == activated
+        await processor.in_force(activated)
+    finally:
+        first.kill()
+    shutil.rmtree(directory)
+    second = processor.world.start_process("second")
+    try:
+        await processor.world.publish(range(40))
+        decisions = [decision for _, _, decision in await processor.decided(40)]
+        await second.says(f"the rule set {activated} is in force, not {OLD_DIGEST} of this worker's directory")
+    finally:
+        second.kill()
+    assert {decision.rule_set for decision in decisions} == {activated}
+    loaded = rule_sets(processor.world.settings, processor.world.engine)
+    await loaded.load([activated])
+    assert loaded.engines[activated].rule_set.artefacts["model"].content == model
 
 
 async def test_metrics_tell_the_rules_in_force_after_a_switch_and_after_a_restart(world: World) -> None:

@@ -14,7 +14,7 @@ from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.stream.failure import PermanentFailure
-from fraudstream.stream.rule_sets import RuleSets
+from fraudstream.stream.rule_sets import rule_sets
 from tests.integration.stream.test_controls import NEW, NEW_DIGEST, OLD
 from tests.integration.stream.world import WAIT_S, World, payment
 
@@ -92,8 +92,8 @@ async def test_a_partition_of_which_nothing_was_judged_begins_again_with_its_ent
 ) -> None:
     """From offset 0 on the log has them all."""
     await keep(world.settings, [ENTRY])
-    rule_sets, state = RuleSets(world.settings, world.engine), world.engine.new_state()
-    await rule_sets.begin_again(state, first_offset, "the memory")
+    loaded, state = rule_sets(world.settings, world.engine), world.engine.new_state()
+    await loaded.begin_again(state, first_offset, "the memory")
     assert len(list(state.lists.changes())) == listed
 
 
@@ -106,4 +106,4 @@ async def test_rules_that_only_another_release_reads_are_refused_and_none_goes_o
 ) -> None:
     await keep(world.settings, [StoredRuleSet(ANOTHER_DIGEST, files)])
     with pytest.raises(PermanentFailure, match=said):
-        await RuleSets(world.settings, world.engine).load([ANOTHER_DIGEST])
+        await rule_sets(world.settings, world.engine).load([ANOTHER_DIGEST])

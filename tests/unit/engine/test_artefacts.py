@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fraudstream.engine.artefacts import artefact_digest, artefacts_named
+from fraudstream.contracts.artefact import artefact_digest
+from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.rule_set import RuleSetErrors, compile_rule_set
 
 FEATURES = """\
