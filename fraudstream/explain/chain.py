@@ -50,23 +50,23 @@ async def check_stages(
 ) -> tuple[StageChecked, ...]:
     """`stages`: engine and log of each that hands on, in order. `judged`: the payment, as the last one handed it on."""
     checked: list[StageChecked] = []
-    forwarded_result: Record | None = judged
+    forwarded: Record | None = judged
     for engine, log in reversed(stages):
         assert engine.stage is not None, "each stage has an engine of its own"
-        if forwarded_result is None:
+        if forwarded is None:
             why = f"the way there leads through the log of {checked[-1].stage}"
             checked.append(StageChecked(engine.stage, log, why=why))
         else:
-            stage, forwarded_result = await _checked(reader, engine, engine.stage, log, forwarded_result)
+            stage, forwarded = await _checked(reader, engine, engine.stage, log, forwarded)
             checked.append(stage)
     return tuple(reversed(checked))
 
 
 async def _checked(
-    reader: TopicReader, engine: Engine, name: str, log: str, forwarded_result: Record
+    reader: TopicReader, engine: Engine, name: str, log: str, forwarded: Record
 ) -> tuple[StageChecked, Record | None]:
     """Also the payment in the stage's log: as the stage before handed it on; None where the way back ends."""
-    position = position_of(forwarded_result)
+    position = position_of(forwarded)
     assert position is not None, "no stage takes a record without its source"
     stage = StageChecked(name, log, position.partition, position.offset)
     try:
@@ -75,16 +75,16 @@ async def _checked(
     except (GoneError, NoTopicError, OtherFeatures) as error:
         return replace(stage, why=str(error).rstrip(".")), None
     stage = replace(stage, log_begins_at=located.begin, records_before=before, agrees=False)
-    if located.record.value != forwarded_result.value:
+    if located.record.value != forwarded.value:
         why = "another payment stands there: it is not what this stage handed on, or the topic was created again since"
         return replace(stage, why=why), None
-    if now.forwarded_events.columns.n == 0:
+    if now.forwarded.columns.n == 0:
         refused = now.refused[0].sentence.rstrip(".") if now.refused else "it is a label there, or was sent before"
         return replace(stage, why=f"the stage hands nothing on of it: {refused}"), None
-    [packed], [payment] = now.forwarded_events.forwarded, now.forwarded_events.columns.payments
+    [packed], [payment] = now.forwarded.features, now.forwarded.columns.payments
     types = engine.rule_set.catalogue.symbols
     found = feature_differences(
-        engine.codec_out, dict(forwarded_result.headers)[FEATURES_HEADER], packed, types, payment.currency
+        engine.codec_out, dict(forwarded.headers)[FEATURES_HEADER], packed, types, payment.currency
     )
     if found and _may_differ(engine, located, found):
         why = (

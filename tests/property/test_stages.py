@@ -68,13 +68,13 @@ def records_of(log: Log) -> list[Record]:
 
 def forward_all(engine: Engine, state: PartitionState, records: Sequence[Record], begin: int) -> list[Record]:
     """What the stage sends for the records; the first of it stands at offset `begin` of the next log."""
-    forwarded_result = apply_and_forward(engine, state, records)
-    assert forwarded_result.refused == []
+    result = apply_and_forward(engine, state, records)
+    assert result.refused == []
     sent: list[Record] = []
     for position, key, forwarded in zip(
-        forwarded_result.positions,
-        forwarded_result.forwarded_events.keys,
-        forwarded_result.forwarded_events.forwarded,
+        result.positions,
+        result.forwarded.keys,
+        result.forwarded.features,
         strict=True,
     ):
         record = records[position]
@@ -162,10 +162,10 @@ def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
 def test_a_record_that_no_stage_sent_is_a_dead_letter_and_changes_nothing() -> None:
     _, device, _ = CHAINS["paned"]
     state = device.new_state()
-    forwarded_result = apply_and_forward(device, state, records_of(_one_payment()))
-    assert [(refused.position, refused.reason) for refused in forwarded_result.refused] == [(0, "invalid")]
-    assert "does not come from the stage before" in forwarded_result.refused[0].sentence
-    assert (forwarded_result.positions, forwarded_result.events, state.sources, state.changes()) == ([], 0, {}, [])
+    result = apply_and_forward(device, state, records_of(_one_payment()))
+    assert [(refused.position, refused.reason) for refused in result.refused] == [(0, "invalid")]
+    assert "does not come from the previous stage" in result.refused[0].sentence
+    assert (result.positions, result.events, state.sources, state.changes()) == ([], 0, {}, [])
 
 
 def test_what_a_record_brings_along_is_named_and_placed() -> None:

@@ -302,7 +302,7 @@ async def test_a_control_that_is_none_becomes_a_dead_letter_and_the_old_rules_go
         await processor.world.publish(range(10))
         decisions = await processor.decided(10)
     assert [letter.reason for letter in letters] == ["control", "control"]
-    assert "The rule set 0123456789abcdef is not to be had" in letters[1].sentence
+    assert "The rule set 0123456789abcdef is not available" in letters[1].sentence
     assert {decision.rule_set for _, _, decision in decisions} == {engine().rule_set.digest}
     code, _, err = await processor.command("dead-letters", "replay", "--all")
     assert (code, err.count("skipped: a control counts for what stands behind it: give its command again.")) == (1, 2)

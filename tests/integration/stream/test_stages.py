@@ -138,8 +138,8 @@ async def each_stage_equals_a_reading_of_its_log(world: World, published: Sequen
                     for decision in apply(engine, state, [record]).verdicts.decisions()
                 }
             else:
-                for forwarded in apply_and_forward(engine, state, [record]).forwarded_events.forwarded:
-                    wanted[str(record.partition), record.offset] = forwarded
+                for packed in apply_and_forward(engine, state, [record]).forwarded.features:
+                    wanted[str(record.partition), record.offset] = packed
         topic = settings.next_topic or settings.decisions_topic
         sent = await world.records(topic, enough(len(wanted)))
         found = {position_of(r): r.value if settings.next_topic is None else header(r, FEATURES_HEADER) for r in sent}

@@ -81,12 +81,12 @@ def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> N
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (switch(UNKNOWN), "The rule set 0123456789abcdef is not to be had"),
-        (switch(OTHER.digest), "needs another memory: feature 'account.payments_1h' is declared otherwise"),
-        (record(b"not json", None, (CONTROL_HEADER,)), "No control: "),
+        (switch(UNKNOWN), "The rule set 0123456789abcdef is not available"),
+        (switch(OTHER.digest), "needs another state version: feature 'account.payments_1h' is declared otherwise"),
+        (record(b"not json", None, (CONTROL_HEADER,)), "Not a control: "),
         (record(b'{"control":"list_entry","list":"No","value":"x","by":"me","issued_at_ms":0}', None,
-                (CONTROL_HEADER,)), "No control: "),
-        (control(ListEntry("devices", "a\nb", "me", 0)), "No control: an identifier holds a control character"),
+                (CONTROL_HEADER,)), "Not a control: "),
+        (control(ListEntry("devices", "a\nb", "me", 0)), "Not a control: an identifier holds a control character"),
     ],
 )  # fmt: skip
 def test_what_is_no_control_is_refused_and_the_old_rules_go_on(refused: Record, sentence: str) -> None:

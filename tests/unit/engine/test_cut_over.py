@@ -132,16 +132,14 @@ def chained(state_version: int) -> PartitionState:
     return state
 
 
-def forwarded_result(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
+def forwarded(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
     """The offset of each payment that goes on, and whether it will be decided; and the records for the next stage."""
     told, sent, read = list[tuple[int, bool]](), list["ConsumerRecord[bytes, bytes]"](), 0
     while read < len(log) and not state.cut_over:
         records = log[read : read + piece]
         spans = forward_log(ACCOUNT, state, records)
         for span in spans:
-            for position, forwarded in zip(
-                span.forwarded_result.positions, span.forwarded_result.forwarded_events.forwarded, strict=True
-            ):
+            for position, forwarded in zip(span.result.positions, span.result.forwarded.features, strict=True):
                 payment = records[position]
                 told.append((payment.offset, span.decided))
                 headers = [source_header(0, payment.offset), (FEATURES_HEADER, forwarded)]
@@ -154,20 +152,20 @@ def forwarded_result(state: PartitionState, log: Records, piece: int) -> tuple[l
 @pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
 def test_the_first_of_several_stages_hands_on_each_payment_for_one_version_to_decide(piece: int) -> None:
     before, after = chained(1), chained(2)
-    assert forwarded_result(before, LOG, piece)[0] == [(0, True), (2, True)]
-    assert forwarded_result(after, LOG, piece)[0] == [(0, False), (2, False), (5, True), (6, True)]
+    assert forwarded(before, LOG, piece)[0] == [(0, True), (2, True)]
+    assert forwarded(after, LOG, piece)[0] == [(0, False), (2, False), (5, True), (6, True)]
     assert (before.cut_over_to, after.backfilling) == (2, False)
 
 
 def test_other_controls_in_the_first_log_are_of_a_time_when_it_was_the_only_one() -> None:
     log = [payment(0), switch(1, NEW.digest), switch(2, NEW.digest, state_version=1), payment(3)]
-    assert forwarded_result(chained(1), log, 100)[0] == [(0, True), (3, True)]
-    assert forwarded_result(chained(2), log, 100)[0] == [(0, False), (3, False)]
+    assert forwarded(chained(1), log, 100)[0] == [(0, True), (3, True)]
+    assert forwarded(chained(2), log, 100)[0] == [(0, False), (3, False)]
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
 def test_the_last_of_several_stages_answers_what_is_not_only_learnt_and_remembers_all(piece: int) -> None:
-    _, sent = forwarded_result(chained(2), LOG, 100)
+    _, sent = forwarded(chained(2), LOG, 100)
     log = [sent[0], record(99, b"no control", None, CONTROL_HEADER), *sent[1:]]
     state, plain = DEVICES.new_state(), DEVICES.new_state()
     state.state_version = 2
