@@ -1,4 +1,4 @@
-"""Payments as columns, built once a batch: what the kernel, the rules and the score read. Invalid payments are rejected.
+"""Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
 
 `read_columns` checks times, currencies, amounts, balances and declared attributes, in this order; a payment is rejected
 for the first fault found. Every check looks at whole columns, and at single payments only where a column has a fault.

@@ -68,9 +68,9 @@ def test_a_wrong_question_is_told_with_its_place_and_the_nearest_name(when: str,
     assert caught.value.faults[0].excerpt == when
 
 
-def test_what_is_remembered_may_not_depend_on_a_list() -> None:
+def test_features_may_not_depend_on_a_list() -> None:
     features = FEATURES.replace("where: attributes.trusted", "where: device_id in lists.stolen_devices")
-    with pytest.raises(RuleSetErrors, match="only rules and the score ask lists"):
+    with pytest.raises(RuleSetErrors, match="only rules and the score may ask lists"):
         rules(ASKING, features)
 
 
