@@ -91,10 +91,14 @@ async def test_a_rule_set_whose_artefact_is_missing_stops_the_worker_with_a_sent
             await rule_sets(StoredControls(lacking)).load([NEW.digest])
 
 
-async def test_a_rule_set_that_is_not_there_is_logged_and_not_loaded(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_rule_set_that_is_not_there_is_logged_and_not_loaded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("fraudstream.stream.rule_sets")
+    monkeypatch.setattr(logger, "disabled", False)  # the command line may have configured logging before
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])
     loaded = rule_sets(StoredControls())
-    with caplog.at_level(logging.ERROR):
-        await loaded.load([NEW.digest])
+    await loaded.load([NEW.digest])
     assert loaded.engines.keys() == {OLD.digest}
     assert f"the topic controls holds no rule set {NEW.digest}" in caplog.text
 
