@@ -73,7 +73,7 @@ def test_a_repeat_after_a_switch_is_answered_under_the_rules_of_its_first_verdic
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e0", OLD.digest)]
 
 
-def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> None:
+def test_the_rule_sets_to_load_are_known_before_the_records_are_applied() -> None:
     records = [payment("e0"), switch(NEW.digest), switch(UNKNOWN), record(b"{}", None, (CONTROL_HEADER,))]
     assert rule_sets_named(state(), records, controls_in(records)) == {NEW.digest, UNKNOWN}
 
@@ -116,7 +116,7 @@ def test_a_value_is_on_a_list_until_its_time_and_no_longer() -> None:
     assert lists.until_ms("others", digests, times).tolist() == [ABSENT] * 5
 
 
-def test_lists_are_saved_with_the_memory() -> None:
+def test_lists_are_saved_with_the_state() -> None:
     entries = [ListEntry("devices", "d-1", "me", 0, expires_at_ms=7), ListEntry("devices", "d-2", "me", 0)]
     removal = ListEntry("devices", "d-2", "me", 0, removed=True)
     read_log(ENGINES, held := state(), [control(entry) for entry in entries])
