@@ -133,7 +133,7 @@ def chained(state_version: int) -> PartitionState:
 
 
 def forwarded(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
-    """The offset of each forwarded payment, and whether its verdict is published; and the records for the next stage."""
+    """Of each forwarded payment the offset and whether its verdict is published; the records for the next stage."""
     found, sent, read = list[tuple[int, bool]](), list["ConsumerRecord[bytes, bytes]"](), 0
     while read < len(log) and not state.cut_over:
         records = log[read : read + piece]
