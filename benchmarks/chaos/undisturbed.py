@@ -92,17 +92,17 @@ class Undisturbed:
         self._answer(self.alerts, list(compress(payments, alerted)), list(compress(accounts, alerted)), values, origin)
         self._refuse(records, result.refused)
 
-    def _forward(self, records: Sequence[ConsumerRecord], forwarded_result: ForwardResult) -> None:
-        forwarded_events = forwarded_result.forwarded_events
-        self.labels += forwarded_events.labels
-        events = [records[position] for position in forwarded_result.positions]
-        for event, key, forwarded, place in zip(
-            events, forwarded_events.keys, forwarded_events.forwarded, self._places(forwarded_events.keys), strict=True
+    def _forward(self, records: Sequence[ConsumerRecord], result: ForwardResult) -> None:
+        forwarded = result.forwarded
+        self.labels += forwarded.labels
+        events = [records[position] for position in result.positions]
+        for event, key, packed, place in zip(
+            events, forwarded.keys, forwarded.features, self._places(forwarded.keys), strict=True
         ):
             label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
-            headers = (_source(event), (FEATURES_HEADER, forwarded), *label)
+            headers = (_source(event), (FEATURES_HEADER, packed), *label)
             self.handed_on[event.offset] = Answer(key, event.value, headers, place)
-        self._refuse(records, forwarded_result.refused)
+        self._refuse(records, result.refused)
 
     def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:
         at = [records[rejection.position] for rejection in refused]

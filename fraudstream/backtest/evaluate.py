@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fraudstream.engine.score import POINTS_MAX
+from fraudstream.engine.scorer import POINTS_MAX
 
 Int64Array = npt.NDArray[np.int64]
 

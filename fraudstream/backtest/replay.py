@@ -160,7 +160,7 @@ class _Tally:
         self._last_ms = int(verdicts.occurred_at_ms[-1])
 
     def summary(self, state: PartitionState, label_delay_ms: int, engine_s: float, seconds: float) -> Summary:
-        evaluation, scored = self._evaluation, bool(self._rule_set.score.parts)
+        evaluation, scored = self._evaluation, bool(self._rule_set.scorer.inputs)
         return Summary(
             payments=self._payments,
             labels=self._labels,

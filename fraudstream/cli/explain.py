@@ -79,12 +79,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
     from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.controls.topic import ControlsTopic
     from fraudstream.explain.explained import Explainer, Topics
     from fraudstream.kafka.topic_reader import TopicReader
-    from fraudstream.stream.settings import log_between
+    from fraudstream.stream.settings import FETCH_WAIT_MS, log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else now_ms() - args.since
+    fetch_wait_ms = FETCH_WAIT_MS[settings.worker.checkpoint_mode]
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only=committed_only, progress=progress) as reader:
@@ -94,7 +96,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     payments=topics.payments,
                     alerts=topics.alerts,
                     decisions=topics.decisions,
-                    controls=topics.controls,
+                    controls=ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms),
                     between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),

@@ -95,20 +95,21 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet:
     """The rules of a directory. `features` replaces their catalogue; without a directory there are no rules."""
-    from fraudstream.cli.rule_files import fault_list, rule_texts
+    from fraudstream.cli.rule_files import artefact_contents, fault_list, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import FEATURES, compile_rule_set
 
     directory = rules or (None if features else usual)
     without_rules = directory is None or (features and directory.is_dir() and not any(directory.rglob("*.yaml")))
     texts = {} if directory is None or without_rules else rule_texts(directory)
+    artefacts = {} if directory is None else artefact_contents(directory, texts)
     if features:
         try:
             texts[FEATURES] = features.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(f"{features} cannot be read: {error}.") from error
     try:
-        return compile_rule_set(texts)
+        return compile_rule_set(texts, artefacts=artefacts)
     except DocumentErrors as errors:
         faults = [
             fault._replace(path=str(features)) if features and fault.path == FEATURES else fault

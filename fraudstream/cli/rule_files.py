@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fraudstream.cli.failure import Failure
+from fraudstream.engine.artefacts import ARTEFACT_BYTES_MAX, ARTEFACTS_DIRECTORY, artefacts_named
 from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.rule_set import FEATURES, RuleSet, compile_rule_set
@@ -25,6 +27,15 @@ def rule_texts(directory: Path) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): _text(path) for path in paths}
 
 
+def artefact_contents(directory: Path, texts: Mapping[str, str]) -> dict[str, bytes]:
+    """Bytes by digest of the artefacts that the texts name, from `artefacts/DIGEST` below the directory.
+
+    Missing files are left out: compiling reports them. Raises `Failure`.
+    """
+    paths = {digest: directory / ARTEFACTS_DIRECTORY / digest for digest in sorted(artefacts_named(texts))}
+    return {digest: _content(path) for digest, path in paths.items() if path.exists()}
+
+
 def ignored_files(directory: Path) -> list[Path]:
     """YAML files below the directory that are not read, for their suffix or because they are too deep."""
     read = {*directory.glob("*.yaml"), *directory.glob("*/*.yaml")}
@@ -34,7 +45,8 @@ def ignored_files(directory: Path) -> list[Path]:
 def load_rule_set(directory: Path) -> RuleSet:
     """The compiled rule set of a directory. Raises `Failure` with every fault in it."""
     try:
-        return compile_rule_set(rule_texts(directory))
+        texts = rule_texts(directory)
+        return compile_rule_set(texts, artefacts=artefact_contents(directory, texts))
     except DocumentErrors as errors:
         raise Failure(fault_list(errors, directory)) from errors
 
@@ -55,6 +67,15 @@ def fault_list(errors: DocumentErrors, directory: Path) -> str:
     count = len(errors.faults)
     shown = [str(fault._replace(path=str(directory / fault.path))) for fault in errors.faults]
     return "\n".join([f"{directory} has {count} fault{'s' if count > 1 else ''}:", *shown])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > ARTEFACT_BYTES_MAX:
+            raise Failure(f"{path} is larger than {ARTEFACT_BYTES_MAX:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _text(path: Path) -> str:

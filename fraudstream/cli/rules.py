@@ -91,7 +91,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return command(args, settings)
 
     from fraudstream.backtest.rule_cases import read_all_cases, run_rule_cases
-    from fraudstream.cli.rule_files import ignored_files, rule_texts
+    from fraudstream.cli.rule_files import artefact_contents, ignored_files, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import compile_rule_set
 
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"{path} is not read: rename it to .yaml, one directory deep at most", file=sys.stderr)
     texts = rule_texts(directory)
     try:
-        rule_set = compile_rule_set(texts)
+        rule_set = compile_rule_set(texts, artefacts=artefact_contents(directory, texts))
         if args.action == "check":
             read_all_cases(rule_set, texts)
             return _print_rule_set(rule_set, directory, args.json)
@@ -126,13 +126,13 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
     features = len(rule_set.catalogue.features) + len(rule_set.catalogue.derived)
     typologies = len({rule.name.partition("/")[0] for rule in rule_set.rules})
     if as_json:
-        found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.score.parts)}
+        found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.scorer.inputs)}
         found["lists"] = len(rule_set.lists)
         print(json.dumps({"sound": True, "faults": [], "rule_set": rule_set.digest, **found}))
     else:
         rules = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{directory} is sound: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
-        print(f"{features} features; {len(rule_set.score.parts)} parts of the score; {len(rule_set.lists)} lists")
+        print(f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""A control: what a person changed in how payments are judged, as a record with the header `type: control`.
+"""A control: a change to how payments are judged, made by a person, as a record with the header `type: control`.
 
-The commands write it to the topic `controls`, where the newest record of each key stays, and to every partition of the
-log: there it takes effect at its own offset, so that the log alone says which rules and which entries judged a payment.
+Commands write it to the topic `controls`, which keeps the newest record of each key, and to every partition of the log.
+There it takes effect at its own offset, so the log alone says which rules and which list entries judged a payment.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from msgspec import Meta
 from fraudstream.contracts.fields import Identifier, Text
 
 RuleSetDigest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="Digest of a rule set.")]
+ArtefactDigest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="BLAKE2b-256 of an artefact's bytes.")]
 ListName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="A list that rules/lists.yaml declares.")]
 TimeMs = Annotated[int, Meta(ge=0, lt=253_402_300_800_000, description="Milliseconds since the epoch, UTC.")]
 
 RULE_SWITCH_KEY = b"rule-switch"
+ARTEFACT_KEY_PREFIX = b"artefact/"
 
 
 class RuleSwitch(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_switch", tag_field="control"):
-    """From this record on the rule set `rule_set` judges; its files stand on `controls`. `by`: who did it.
+    """From this record on the rule set `rule_set` is in force; its files are on `controls`. `by`: who activated it.
 
-    `state_version`: whose memory judges from here on, where the rules need another; workers of those before it stop.
+    `state_version`: the state version that decides from here on, if the rules need another; workers of earlier versions
+    stop.
     """
 
     rule_set: RuleSetDigest
@@ -35,13 +38,14 @@ class RuleSwitch(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_swit
 
     @property
     def key(self) -> bytes:
+        """The record key on `controls`."""
         return RULE_SWITCH_KEY
 
 
 class ListEntry(msgspec.Struct, frozen=True, omit_defaults=True, tag="list_entry", tag_field="control"):
-    """From this record on `value` is on the list, or `removed` from it.
+    """From this record on `value` is on the list, or `removed` from it. `by`: who changed the list.
 
-    It counts for payments that occurred before `expires_at_ms`; without it, for all. `by`: who did it.
+    It applies to payments that occurred before `expires_at_ms`; without it, to all.
     """
 
     list: ListName
@@ -55,16 +59,17 @@ class ListEntry(msgspec.Struct, frozen=True, omit_defaults=True, tag="list_entry
 
     @property
     def key(self) -> bytes:
+        """The record key on `controls`."""
         return list_entry_key(self.list, self.value)
 
 
 def list_entry_key(name: str, value: str) -> bytes:
-    """Under which the newest entry of a value of a list stands on `controls`."""
+    """The record key of a list entry on `controls`, which keeps the newest entry of each list and value."""
     return f"list/{name}/{value}".encode()
 
 
 class StoredRuleSet(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_set", tag_field="control"):
-    """The files of a rule set, {path below its directory: text}; it stands on `controls` alone."""
+    """The files of a rule set, {path below its directory: text}. Written to `controls` only."""
 
     rule_set: RuleSetDigest
     files: dict[str, str]
@@ -72,8 +77,32 @@ class StoredRuleSet(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_s
 
     @property
     def key(self) -> bytes:
+        """The record key on `controls`."""
         return f"rule-set/{self.rule_set}".encode()
 
 
-Control = RuleSwitch | ListEntry  # what may stand in the log
-Stored = RuleSwitch | ListEntry | StoredRuleSet  # what may stand on `controls`
+class StoredArtefact(msgspec.Struct, frozen=True, omit_defaults=True, tag="artefact", tag_field="control"):
+    """A part of a binary artefact, such as a model, that rule sets name by its digest. Written to `controls` only.
+
+    The artefact's bytes are the `content` (base64 in JSON) of the records with `index` 0 to `count` - 1, in order.
+    """
+
+    artefact: ArtefactDigest
+    index: Annotated[int, Meta(ge=0)]
+    count: Annotated[int, Meta(ge=1)]
+    content: bytes
+    schema_version: int = 1
+
+    @property
+    def key(self) -> bytes:
+        """The record key on `controls`."""
+        return artefact_key_prefix(self.artefact) + b"%d" % self.index
+
+
+def artefact_key_prefix(artefact: str) -> bytes:
+    """The beginning of the record keys of an artefact's parts on `controls`; the index follows."""
+    return ARTEFACT_KEY_PREFIX + f"{artefact}/".encode()
+
+
+Control = RuleSwitch | ListEntry  # records of the log
+Stored = RuleSwitch | ListEntry | StoredRuleSet | StoredArtefact  # records of `controls`

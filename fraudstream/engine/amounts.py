@@ -1,4 +1,4 @@
-"""Decimal strings to integer minor units, exactly: no binary float ever holds an amount that is passed on."""
+"""Decimal strings to integer minor units, exactly: amounts are never held as binary floats."""
 
 from __future__ import annotations
 
@@ -24,19 +24,17 @@ _SEPARATOR = "\n"
 
 
 def parse_amounts(texts: Sequence[str], exponents: Int8Array, signed: bool = False) -> tuple[Int64Array, Int8Array]:
-    """Amounts in minor units, int64, shape (n,), and for each a fault, int8, shape (n,): `GOOD`, or why it is none.
+    """Amounts in minor units, int64, shape (n,), and the fault of each, int8, shape (n,): `GOOD`, or what is wrong.
 
-    A faulty amount is 0.
-
-    `exponents`: decimals of each amount's currency, int8, shape (n,). Zeros behind the last decimal a currency has are
-    no fault. `signed`: a minus in front is none either, as balances have it.
+    A faulty amount is 0. `exponents`: decimals of each amount's currency, int8, shape (n,). Further decimals are
+    allowed if they are zeros. `signed`: whether a leading minus is allowed, as for balances.
 
     >>> parse_amounts(["12.5", "12.505", "-1", "1e3"], np.array([2, 2, 2, 2], np.int8))
     (array([1250,    0,    0,    0]), array([0, 2, 4, 1], dtype=int8))
     """
     amounts, faults = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int8)
     joined = _SEPARATOR.join(texts)
-    if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text holds the separator itself: no digits, so no amount
+    if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text contains the separator, so it is not an amount
         joined = _SEPARATOR.join(text.replace(_SEPARATOR, "?") for text in texts)
     if len(texts):
         _parse_joined(np.frombuffer(joined.encode(), np.uint8), exponents, amounts, faults, AMOUNT_MINOR_MAX, signed)
@@ -47,6 +45,11 @@ def parse_amounts(texts: Sequence[str], exponents: Int8Array, signed: bool = Fal
 def _parse_joined(
     data: UInt8Array, exponents: Int8Array, amounts: Int64Array, faults: Int8Array, most: int, signed: bool
 ) -> None:
+    """Parse texts joined by line ends.
+
+    `data`: their bytes, uint8. `exponents`: int8, shape (n,). `amounts`, int64, and `faults`, int8, shape (n,): output,
+    as `parse_amounts` returns them. `most`: the largest valid amount, minor units. `signed`: as in `parse_amounts`.
+    """
     start = 0
     for position in range(len(amounts)):
         end = start

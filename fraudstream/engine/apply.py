@@ -1,6 +1,6 @@
-"""From the records of one partition's log to verdicts: all that lies between raw bytes and answers, without I/O.
+"""Records of one partition's log to verdicts, without I/O: decode, check keys and sources, apply to the state.
 
-The worker, and whoever runs a log again, call `apply`. How the log is cut into calls changes nothing.
+The worker calls `apply`, and so does every re-run of a log. How the log is cut into calls changes nothing.
 """
 
 from __future__ import annotations
@@ -17,35 +17,51 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
-from fraudstream.engine.engine import Engine, Forwarded
+from fraudstream.engine.engine import Engine, ForwardedEvents
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.verdict import Verdicts
 
-_NO_KEY = "The record has no key. Key payments by account_id: so an account's payments keep their order."
-_OTHER_KEY = "The record's key is not its account_id: its account's other payments stand in another partition."
-_NOT_HANDED_ON = (
-    "The record does not come from the stage before, which alone writes here. Publish payments to their topic."
+_NO_KEY = "The record has no key. Key payments by account_id, so that an account's payments keep their order."
+_OTHER_KEY = "The record's key is not its account_id: other payments of the account are in another partition."
+_NOT_FORWARDED = (
+    "The record does not come from the previous stage, the only one that may write here. Publish payments to their "
+    "own topic."
 )
 
 
 class LogRecord(Protocol):
-    """What a log is made of; aiokafka's `ConsumerRecord` fits."""
+    """A record of a log; aiokafka's `ConsumerRecord` is one."""
 
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """When it was published, ms since the epoch."""
+        ...
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """The record key: of a payment or a label, its `account_id`."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The event, as JSON."""
+        ...
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values, see `contracts.headers`."""
+        ...
 
 
 class ApplyResult(NamedTuple):
-    """What records came to. `positions`: the record of each payment in `verdicts`. `refused`: in the order of the
-    log, `position` is the record's. `events`: payments and labels applied or asked about. `dropped`: records that the
-    stage before had sent before. `arrived_at_ms`: of each payment, when the first stage's log had it; int64."""
+    """What applying records produced.
+
+    `positions`: index of each payment of `verdicts` among the records. `refused`: rejected records, in order; their
+    `position` is the index of the record. `events`: number of payments and labels applied. `dropped`: number of records
+    that the previous stage had sent before. `arrived_at_ms`: of each payment, when the first stage's log received it,
+    ms since the epoch; int64.
+    """
 
     verdicts: Verdicts
     positions: list[int]
@@ -56,9 +72,9 @@ class ApplyResult(NamedTuple):
 
 
 class ForwardResult(NamedTuple):
-    """What records came to in a stage that another follows. `positions`: the record of each event that goes on."""
+    """As `ApplyResult`, in a stage before the last. `positions`: index of the record of each of the `forwarded`."""
 
-    forwarded_events: Forwarded
+    forwarded: ForwardedEvents
     positions: list[int]
     refused: list[Rejection]
     events: int
@@ -66,75 +82,83 @@ class ForwardResult(NamedTuple):
 
 
 def apply(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> ApplyResult:
-    """Apply `records` to `state`, in order, and judge each payment in the light of what stands before it.
+    """Apply records to the state, in order, and judge each payment by the records before it.
 
-    Raises `OtherFeatures` where the stage before ran under another catalogue.
+    Raises `OtherFeatures` where the previous stage ran under another catalogue.
     """
-    found = _events_of(engine, state, records)
-    published = found.published(records)
-    verdicts = engine.judge(found.events, state, published, found.forwarded)
-    refused = found.all_refused(verdicts.rejected)
-    arrived = np.array(published, np.int64) if found.forwarded is None else found.forwarded.arrived_at_ms
+    decoded = _decoded(engine, state, records)
+    published = decoded.published_at_ms(records)
+    verdicts = engine.judge(decoded.events, state, published, decoded.forwarded)
+    arrived = np.array(published, np.int64) if decoded.forwarded is None else decoded.forwarded.arrived_at_ms
     return ApplyResult(
-        verdicts,
-        [found.where[i] for i in verdicts.positions.tolist()],
-        refused,
-        len(found.events),
-        len(records) - len(found.where) - len(found.refused),
-        arrived[verdicts.positions],
+        verdicts=verdicts,
+        positions=[decoded.positions[i] for i in verdicts.positions.tolist()],
+        refused=decoded.all_refused(verdicts.rejected),
+        events=len(decoded.events),
+        dropped=decoded.dropped(records),
+        arrived_at_ms=arrived[verdicts.positions],
     )
 
 
 def apply_and_forward(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> ForwardResult:
-    """As `apply`, where another stage decides: apply `records`, and tell what goes on to the next one."""
-    found = _events_of(engine, state, records)
-    forwarded_events = engine.forward(found.events, state, found.published(records), found.forwarded)
-    refused = found.all_refused(forwarded_events.rejected)
-    dropped = len(records) - len(found.where) - len(found.refused)
+    """As `apply`, in a stage before the last: apply records to the state and return the events for the next stage."""
+    decoded = _decoded(engine, state, records)
+    forwarded = engine.forward(decoded.events, state, decoded.published_at_ms(records), decoded.forwarded)
     return ForwardResult(
-        forwarded_events,
-        [found.where[i] for i in forwarded_events.positions.tolist()],
-        refused,
-        len(found.events),
-        dropped,
+        forwarded=forwarded,
+        positions=[decoded.positions[i] for i in forwarded.positions.tolist()],
+        refused=decoded.all_refused(forwarded.rejected),
+        events=len(decoded.events),
+        dropped=decoded.dropped(records),
     )
 
 
-class _Found(NamedTuple):
-    """The events that can be judged, the record of each, what is refused, and what comes from the stages before."""
+class _Decoded(NamedTuple):
+    """The valid events of some records.
+
+    `positions`: index of each event's record. `refused`: records without a valid event; `position` is the record's
+    index. `forwarded`: features of each event from earlier stages; None in the first stage.
+    """
 
     events: list[Payment | Label]
-    where: Sequence[int]
+    positions: Sequence[int]
     refused: list[Rejection]
     forwarded: ForwardedFeatures | None
 
-    def published(self, records: Sequence[LogRecord]) -> list[int]:
+    def published_at_ms(self, records: Sequence[LogRecord]) -> list[int]:
+        """When each event's record was published."""
         timestamps = [record.timestamp for record in records]
-        return timestamps if len(self.events) == len(records) else [timestamps[i] for i in self.where]
+        return timestamps if len(self.events) == len(records) else [timestamps[i] for i in self.positions]
 
     def all_refused(self, by_engine: list[Rejection]) -> list[Rejection]:
-        """Found in three places, told in the order of the log."""
-        at_record = [rejection._replace(position=self.where[rejection.position]) for rejection in by_engine]
+        """Those found here and those found by the engine, in the order of the records."""
+        at_record = [rejection._replace(position=self.positions[rejection.position]) for rejection in by_engine]
         return sorted(self.refused + at_record, key=lambda rejection: rejection.position)
 
+    def dropped(self, records: Sequence[LogRecord]) -> int:
+        """Number of records that are neither applied nor refused."""
+        return len(records) - len(self.positions) - len(self.refused)
 
-def _events_of(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Found:
+
+def _decoded(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Decoded:
+    """The events of records, and what is refused of them. In a later stage, advances the state's `sources`."""
     if records:
         state.begin(records[0].timestamp)
-    return _from_publishers(records) if engine.is_first else _from_stage_before(engine, state, records)
+    return _from_publishers(records) if engine.is_first else _from_previous_stage(engine, state, records)
 
 
-def _from_publishers(records: Sequence[LogRecord]) -> _Found:
+def _from_publishers(records: Sequence[LogRecord]) -> _Decoded:
+    """In the first stage: each record must be keyed by its account."""
     labels = [LABEL_HEADER in record.headers for record in records]
     decoded = decode([record.value for record in records], labels if True in labels else None)
     refused = [event._replace(position=position) for position, event in enumerate(decoded) if type(event) is Rejection]
-    if not refused:
+    if not refused:  # the usual batch, without a loop over its records
         keys = [record.key for record in records]
         accounts = [event.account_id.encode() for event in decoded]  # type: ignore[union-attr]
         if not any(map(ne, keys, accounts)):
-            return _Found(decoded, range(len(decoded)), refused, None)  # type: ignore[arg-type]
+            return _Decoded(decoded, range(len(decoded)), refused, None)  # type: ignore[arg-type]
     events: list[Payment | Label] = []
-    where: list[int] = []
+    positions: list[int] = []
     for position, event in enumerate(decoded):
         if isinstance(event, Rejection):
             continue
@@ -143,42 +167,58 @@ def _from_publishers(records: Sequence[LogRecord]) -> _Found:
             refused.append(Rejection(position, "key", _NO_KEY if key is None else _OTHER_KEY, "$.account_id"))
             continue
         events.append(event)
-        where.append(position)
-    return _Found(events, where, refused, None)
+        positions.append(position)
+    return _Decoded(events, positions, refused, None)
 
 
-def _from_stage_before(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Found:
-    """A stage that went on from its last checkpoint sends again: what is not higher than its source's highest offset
-    was here before, and is dropped."""
+class _Received(NamedTuple):
+    """Records from the previous stage that are new: `positions` among all, packed features, whether each is a label."""
+
+    positions: list[int]
+    features: list[bytes]
+    labels: list[bool]
+    refused: list[Rejection]
+
+
+def _from_previous_stage(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Decoded:
+    """In a later stage: each record must bring its source and features. Raises `OtherFeatures`."""
+    positions, features, labels, refused = _received(state, records)
+    decoded = decode([records[i].value for i in positions], labels if True in labels else None)
+    valid = [i for i, event in enumerate(decoded) if type(event) is not Rejection]
+    if len(valid) < len(decoded):
+        refused += [
+            event._replace(position=positions[i]) for i, event in enumerate(decoded) if type(event) is Rejection
+        ]
+        positions, features = [positions[i] for i in valid], [features[i] for i in valid]
+    events = [event for event in decoded if not isinstance(event, Rejection)]
+    return _Decoded(events, positions, refused, engine.codec_in.unpack(features))
+
+
+def _received(state: PartitionState, records: Sequence[LogRecord]) -> _Received:
+    """The records that were not received before, by the highest offset of each source partition.
+
+    A previous stage that resumed from its last checkpoint sends records again: those up to that offset are dropped.
+    """
     sources = state.sources
-    where: list[int] = []
-    features: list[bytes] = []
-    labels: list[bool] = []
-    refused: list[Rejection] = []
+    received = _Received([], [], [], [])
     for position, record in enumerate(records):
-        source = packed = None
+        source_header = packed = None
         label = False
         for header in record.headers:
             if header[0] == SOURCE_HEADER:
-                source = header[1]
+                source_header = header[1]
             elif header[0] == FEATURES_HEADER:
                 packed = header[1]
             elif header == LABEL_HEADER:
                 label = True
-        place = source_of(source)
-        if place is None or packed is None:
-            refused.append(Rejection(position, "invalid", _NOT_HANDED_ON, "$"))
+        source = source_of(source_header)
+        if source is None or packed is None:
+            received.refused.append(Rejection(position, "invalid", _NOT_FORWARDED, "$"))
             continue
-        partition, offset = place
+        partition, offset = source
         if offset > sources.get(partition, -1):
             sources[partition] = offset
-            where.append(position)
-            features.append(packed)
-            labels.append(label)
-    decoded = decode([records[i].value for i in where], labels if True in labels else None)
-    sound = [i for i, event in enumerate(decoded) if type(event) is not Rejection]
-    if len(sound) < len(decoded):
-        refused += [event._replace(position=where[i]) for i, event in enumerate(decoded) if type(event) is Rejection]
-        where, features = [where[i] for i in sound], [features[i] for i in sound]
-    events = [event for event in decoded if not isinstance(event, Rejection)]
-    return _Found(events, where, refused, engine.codec_in.unpack(features))
+            received.positions.append(position)
+            received.features.append(packed)
+            received.labels.append(label)
+    return received

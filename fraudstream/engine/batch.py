@@ -1,4 +1,4 @@
-"""A batch of payments and labels as each entity sees it: the kernel's events, in the order of the log."""
+"""A batch of payments and labels as the kernel's input for each entity: events in the order of the log."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ _LABEL_KEYS = frozenset(Label.__struct_fields__)
 
 
 class Batch:
-    """`payment_at`, `label_at`: where each payment and label stands among the events; `payment_of`: the reverse.
-    `positions`: where each event stood among those that the batch was made of; int64, shape (n,)."""
+    """The `n` valid events of a batch: p payments and the labels, in the order of the log.
+
+    `columns`: of the payments. `labels`: in order. `payment_at`, `label_at`: index of each payment and of each label
+    among the events; int64, shapes (p,) and (labels,). `payment_of`: index of each event among the payments, -1 for a
+    label; int64, shape (n,). `positions`: index of each event among all events of the call, invalid ones included;
+    int64, shape (n,). The constructor takes `positions` of the payments, and each label with its position.
+    """
 
     def __init__(self, columns: Columns, positions: Int64Array, labels: Sequence[tuple[int, Label]]) -> None:
         self.columns, self.labels = columns, [label for _, label in labels]
@@ -30,12 +35,12 @@ class Batch:
         self.label_at: Int64Array = np.arange(columns.n, self.n)
         self.positions = positions
         if labels:
-            stood = np.concatenate([positions, np.array([position for position, _ in labels], np.int64)])
-            order = np.argsort(stood)
-            self.positions = stood[order]
-            place = np.empty(self.n, np.int64)
-            place[order] = np.arange(self.n)
-            self.payment_at, self.label_at = place[: columns.n], place[columns.n :]
+            unordered = np.concatenate([positions, np.array([position for position, _ in labels], np.int64)])
+            order = np.argsort(unordered)
+            self.positions = unordered[order]
+            index = np.empty(self.n, np.int64)
+            index[order] = np.arange(self.n)
+            self.payment_at, self.label_at = index[: columns.n], index[columns.n :]
         self.payment_of: Int64Array = np.full(self.n, -1, np.int64)
         self.payment_of[self.payment_at] = np.arange(columns.n)
         self._label_event: UInt64Array = digest_column([label.event_id for label in self.labels])
@@ -44,9 +49,11 @@ class Batch:
         self._label_t: Int64Array = np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64)
 
     def events_of(self, entity: EntityState, status: Int8Array | None) -> kernel_types.Events:
-        """The events for one entity. `status`: what became of each at the first entity, which alone finds repeats.
+        """The kernel's input for one entity; shapes and dtypes as in `kernel_types.Events`.
 
-        No other entity remembers a repeat, nor what was late there, for it may be one; both are answered.
+        `status`: of each event at the first entity, which alone finds repeats; int8, shape (n,). None for that entity.
+        Other entities answer repeats but do not add them to their state; nor do they add late events, which may be
+        repeats that the first entity no longer holds.
         """
         columns, plan = self.columns, entity.plan
         kind = np.zeros(self.n, np.int8)
@@ -79,7 +86,7 @@ class Batch:
         )
 
     def keys(self, field: str) -> list[bytes]:
-        """The key of each event where `field` is one: of what has none, the account's."""
+        """The record key of each event where `field` is the key; the account's where an event lacks the field."""
         key = attrgetter(field)
         of_payments = [(key(payment) or payment.account_id).encode() for payment in self.columns.payments]
         if not self.labels:
@@ -92,7 +99,7 @@ class Batch:
         return keys
 
     def answers_for(self, entity: EntityState) -> kernel_types.Answers:
-        """Room for the answers: every value missing, every status fresh."""
+        """Arrays for the kernel's answers: every value missing, every status fresh. As `kernel_types.Answers`."""
         features = len(entity.plan.features)
         return kernel_types.Answers(
             value=np.full((features, self.n), np.nan),
@@ -103,6 +110,7 @@ class Batch:
         )
 
     def _merged(self, of_payments: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+        """Rows of payments as rows of events: first axis n; zeros for labels. `of_payments`: first axis p."""
         if not self.labels:
             return np.ascontiguousarray(of_payments, dtype)
         merged = np.zeros((self.n, *of_payments.shape[1:]), dtype)
@@ -110,19 +118,22 @@ class Batch:
         return merged
 
     def _mask(self, entity: EntityState) -> UInt32Array:
+        """The filters that each payment passes, one bit each: uint32, shape (p,)."""
         mask = np.zeros(self.columns.n, np.uint32)
         for bit, expression in enumerate(entity.plan.filters):
             mask |= expression.true(self.columns).astype(np.uint32) << np.uint32(bit)
         return mask
 
     def _code(self, entity: EntityState) -> UInt32Array:
+        """Half digests of the text fields that features look at, 0 missing: uint32, shape (p, FIELDS_MAX)."""
         code = np.zeros((self.columns.n, FIELDS_MAX), np.uint32)
-        for place, field in enumerate(entity.plan.fields):
+        for column, field in enumerate(entity.plan.fields):
             digest = self.columns.column(field)
-            code[:, place] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))
+            code[:, column] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))
         return code
 
     def _location(self, entity: EntityState) -> Float32Array:
+        """Latitude and longitude in degrees, NaN missing or unused: float32, shape (p, 2)."""
         if not entity.plan.uses_place:
             return np.full((self.columns.n, 2), np.nan, np.float32)
         return np.stack([self.columns.column("lat"), self.columns.column("lon")], axis=1).astype(np.float32)

@@ -1,5 +1,8 @@
-"""Payments as columns: what the kernel, the rules and the score read, made once a batch; and the payments that can't be
-read, with why."""
+"""Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
+
+`read_columns` checks times, currencies, amounts, balances and declared attributes, in this order; a payment is rejected
+for the first fault found. Every check looks at whole columns, and at single payments only where a column has a fault.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _HOUR_MS, _DAY_MS, _THURSDAY = UNITS_MS["h"], UNITS_MS["d"], 3  # the epoch was 
 
 
 class Rejection(NamedTuple):
-    """An event that can't be judged. `position`: its place in the batch; `path`: where in the event the fault is."""
+    """An event that cannot be judged. `position`: its index in the batch; `path`: where in the event the fault is."""
 
     position: int
     reason: ReasonCode
@@ -38,8 +41,12 @@ class Rejection(NamedTuple):
 
 
 class Columns:
-    """`n` payments. `occurred_at_ms` int64, `amount_minor` int64, `currency_code` uint16 (never 0), `event` uint64
-    (digest of event_id); other columns are made when they are first asked for, as `expression.ColumnSource` says.
+    """The columns of `n` valid payments; arrays have shape (n,). Implements `expression.ColumnSource`.
+
+    `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `amount_minor`: minor units; int64. `currency_code`:
+    never 0; uint16. `event`: digests of event ids; uint64. `minor_per_major`: minor units in one major unit; float64.
+    Other columns are built when they are first asked for. `exponent`: decimals of each currency; int8. `balances`: by
+    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types.
     """
 
     def __init__(
@@ -60,13 +67,14 @@ class Columns:
         self._made: dict[str, Array] = dict(balances)
 
     def column(self, name: str) -> Array:
+        """A column by the name of a field, an attribute or an added column; as `expression.ColumnSource`."""
         column = self._made.get(name)
         if column is None:
             column = self._made[name] = self._make(name)
         return column
 
     def add(self, name: str, column: Array) -> None:
-        """Let expressions read `column` under `name`."""
+        """Let expressions read `column`, shape (n,), under `name`."""
         self._made[name] = column
 
     def _make(self, name: str) -> Array:
@@ -86,7 +94,7 @@ class Columns:
 
 
 class Excerpt:
-    """Some rows of columns, as columns of their own. `rows`: their positions, shape (n,)."""
+    """Some rows of columns, as a column source of its own. `rows`: their indices; int64, shape (n,)."""
 
     def __init__(self, columns: Columns | Excerpt, rows: Int64Array) -> None:
         self._columns, self._rows = columns, rows
@@ -95,12 +103,14 @@ class Excerpt:
         self._taken: dict[str, Array] = {}
 
     def column(self, name: str) -> Array:
+        """As `expression.ColumnSource`: shape (n,)."""
         column = self._taken.get(name)
         if column is None:
             column = self._taken[name] = self._columns.column(name)[self._rows]
         return column
 
     def excerpt(self, rows: Int64Array) -> Excerpt:
+        """Some rows of these. `rows`: indices into this excerpt; int64."""
         return Excerpt(self, rows)
 
 
@@ -112,74 +122,121 @@ def _column(type_: Type, values: list[Any]) -> Array:
     return np.array(values, np.float64)  # None becomes NaN
 
 
+class _Faults:
+    """The rejections of a batch: at most one for each payment, the first that was found."""
+
+    def __init__(self) -> None:
+        self._by_position: dict[int, Rejection] = {}
+
+    def add(self, position: int, reason: ReasonCode, sentence: str, path: str) -> None:
+        """Reject the payment at `position`, unless it is rejected already."""
+        self._by_position.setdefault(position, Rejection(position, reason, sentence, path))
+
+    @property
+    def found(self) -> list[Rejection]:
+        """In the order of the payments."""
+        return [rejection for _, rejection in sorted(self._by_position.items())]
+
+    def kept(self, n: int) -> Int64Array:
+        """Indices of the payments, out of `n`, that are not rejected: int64."""
+        keep: BoolArray = np.ones(n, np.bool_)
+        keep[list(self._by_position)] = False
+        return np.flatnonzero(keep)
+
+
 def read_columns(
     payments: Sequence[Payment], published_at_ms: Int64Array | None, too_far_ahead_ms: int, attributes: Symbols
 ) -> tuple[Columns, Int64Array, list[Rejection]]:
-    """Columns of the payments that can be judged, their positions among `payments`, and the rejections of the others.
+    """Columns of the valid payments, their indices in `payments` (int64), and the rejections of the others.
 
-    `published_at_ms`: when each record was published, int64, shape (n,); a payment that claims to lie further ahead of
-    that than `too_far_ahead_ms` is rejected, and so is one whose time seems to be in seconds. Without it, as with the
-    payments of a file, neither is.
+    `published_at_ms`: when each record was published, ms since the epoch; int64, shape (n,). A payment is rejected if
+    it claims to have occurred more than `too_far_ahead_ms` after that, or if its time seems to be in seconds. None, as
+    for payments of a file: neither is checked. `attributes`: the declared attributes with their types.
     """
-    n = len(payments)
-    rejections: dict[int, Rejection] = {}
-
-    def reject(position: int, reason: ReasonCode, sentence: str, path: str) -> None:
-        rejections.setdefault(position, Rejection(position, reason, sentence, path))
-
+    n, faults = len(payments), _Faults()
     occurred_at_ms = _times([payment.occurred_at for payment in payments])
-    for i in np.flatnonzero((occurred_at_ms < OCCURRED_AT_MIN_MS) | (occurred_at_ms >= OCCURRED_AT_END_MS)).tolist():
-        reject(i, "occurred_at", "occurred_at lies outside the years 1970 to 2199.", "$.occurred_at")
-    if published_at_ms is not None:
-        for i in np.flatnonzero((occurred_at_ms >= SECONDS_MIN) & (occurred_at_ms < SECONDS_END)).tolist():
-            if not isinstance(payments[i].occurred_at, datetime):
-                reject(i, "occurred_at", _SECONDS, "$.occurred_at")
-        for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
-            ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
-            most = duration_text(too_far_ahead_ms)
-            sentence = f"occurred_at lies {ahead} after the payment was published; {most} is allowed. Check the clock."
-            reject(i, "too_far_ahead", sentence, "$.occurred_at")
+    _check_times(payments, occurred_at_ms, published_at_ms, too_far_ahead_ms, faults)
+    exponent, currency_code = _currencies(payments, faults)
+    amount_minor, amount_faults = amounts.parse_amounts([payment.amount for payment in payments], exponent)
+    for i in np.flatnonzero(amount_faults).tolist():
+        sentence = f"amount '{payments[i].amount}' is {amounts.SENTENCES[int(amount_faults[i])]}."
+        faults.add(i, "amount", sentence, "$.amount")
+    balances = {name: _balance(name, payments, exponent, faults) for name in ("balance_before", "balance_after")}
+    if attributes:
+        _check_attributes(payments, attributes, faults)
+    rejections = faults.found
+    if not rejections:
+        columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
+        return columns, np.arange(n), []
+    kept = faults.kept(n)
+    columns = Columns(
+        [payments[i] for i in kept.tolist()],
+        occurred_at_ms[kept],
+        amount_minor[kept],
+        currency_code[kept],
+        exponent[kept],
+        {name: balance[kept] for name, balance in balances.items()},
+        attributes,
+    )
+    return columns, kept, rejections
 
+
+def _check_times(
+    payments: Sequence[Payment],
+    occurred_at_ms: Int64Array,
+    published_at_ms: Int64Array | None,
+    too_far_ahead_ms: int,
+    faults: _Faults,
+) -> None:
+    """Reject times outside the supported years, and against `published_at_ms` as `read_columns` says."""
+    for i in np.flatnonzero((occurred_at_ms < OCCURRED_AT_MIN_MS) | (occurred_at_ms >= OCCURRED_AT_END_MS)).tolist():
+        faults.add(i, "occurred_at", "occurred_at lies outside the years 1970 to 2199.", "$.occurred_at")
+    if published_at_ms is None:
+        return
+    for i in np.flatnonzero((occurred_at_ms >= SECONDS_MIN) & (occurred_at_ms < SECONDS_END)).tolist():
+        if not isinstance(payments[i].occurred_at, datetime):
+            faults.add(i, "occurred_at", _SECONDS, "$.occurred_at")
+    for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
+        ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
+        most = duration_text(too_far_ahead_ms)
+        sentence = f"occurred_at lies {ahead} after the payment was published; {most} is allowed. Check the clock."
+        faults.add(i, "too_far_ahead", sentence, "$.occurred_at")
+
+
+def _currencies(payments: Sequence[Payment], faults: _Faults) -> tuple[Int8Array, UInt16Array]:
+    """Decimals (int8) and code (uint16) of each payment's currency, shape (n,); 0 decimals if it is unknown."""
     currencies = [payment.currency for payment in payments]
     known = {currency: (EXPONENTS.get(currency, -1), _currency_code(currency)) for currency in set(currencies)}
     exponent = np.array([known[currency][0] for currency in currencies], np.int8)
     currency_code = np.array([known[currency][1] for currency in currencies], np.uint16)
     for i in np.flatnonzero(exponent < 0).tolist():
-        reject(i, "currency", f"{currencies[i]!r} is no currency of ISO 4217.", "$.currency")
-    exponent = np.maximum(exponent, 0)
+        faults.add(i, "currency", f"{currencies[i]!r} is no currency of ISO 4217.", "$.currency")
+    return np.maximum(exponent, 0), currency_code
 
-    amount_minor, faults = amounts.parse_amounts([payment.amount for payment in payments], exponent)
-    for i in np.flatnonzero(faults).tolist():
-        reject(i, "amount", f"amount '{payments[i].amount}' is {amounts.SENTENCES[int(faults[i])]}.", "$.amount")
-    balances = {}
-    for name in ("balance_before", "balance_after"):
-        texts: list[str | None] = list(map(attrgetter(name), payments))
-        held = [] if texts.count(None) == n else [i for i, text in enumerate(texts) if text is not None]
-        balance = np.full(n, np.nan)
-        if held:
-            minor, faults = amounts.parse_amounts([texts[i] or "" for i in held], exponent[held], signed=True)
-            balance[held] = minor
-            for i, fault in zip(held, faults.tolist(), strict=True):
-                if fault:
-                    reject(i, "amount", f"{name} '{texts[i]}' is {amounts.SENTENCES[fault]}.", f"$.{name}")
-        balances[name] = balance
-    for i, payment in enumerate(payments) if attributes else ():
+
+def _balance(name: str, payments: Sequence[Payment], exponent: Int8Array, faults: _Faults) -> Float64Array:
+    """The balances of a field in minor units, NaN missing: float64, shape (n,). `exponent`: as of `_currencies`."""
+    n = len(payments)
+    texts: list[str | None] = list(map(attrgetter(name), payments))
+    balance = np.full(n, np.nan)
+    if texts.count(None) == n:
+        return balance
+    held = [i for i, text in enumerate(texts) if text is not None]
+    minor, text_faults = amounts.parse_amounts([texts[i] or "" for i in held], exponent[held], signed=True)
+    balance[held] = minor
+    for i, fault in zip(held, text_faults.tolist(), strict=True):
+        if fault:
+            faults.add(i, "amount", f"{name} '{texts[i]}' is {amounts.SENTENCES[fault]}.", f"$.{name}")
+    return balance
+
+
+def _check_attributes(payments: Sequence[Payment], attributes: Symbols, faults: _Faults) -> None:
+    """Reject payments that have a declared attribute of another type."""
+    for i, payment in enumerate(payments):
         for name, value in (payment.attributes or {}).items():
             if name in attributes and not _fits(attributes[name], value):
                 sentence = f"attribute '{name}' must be {attributes[name].value}, as the catalogue declares it."
-                reject(i, "invalid", sentence, f"$.attributes.{name}")
-
-    kept = np.arange(n)
-    if rejections:
-        keep: BoolArray = np.ones(n, np.bool_)
-        keep[list(rejections)] = False
-        kept = np.flatnonzero(keep)
-        payments = [payments[i] for i in kept.tolist()]
-        balances = {name: balance[kept] for name, balance in balances.items()}
-        occurred_at_ms, amount_minor = occurred_at_ms[kept], amount_minor[kept]
-        currency_code, exponent = currency_code[kept], exponent[kept]
-    columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
-    return columns, kept, [rejections[i] for i in sorted(rejections)]
+                faults.add(i, "invalid", sentence, f"$.attributes.{name}")
 
 
 def time_ms(moment: int | datetime) -> int:

@@ -1,4 +1,4 @@
-"""Bytes of the payments log to events: one call for a whole list; one by one where that fails, to find the culprit."""
+"""Record values to payments and labels: one decoder call for a whole batch; value by value where that fails."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.faulty_field import plain_fault
 
-VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes; what is longer is no payment
+VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes
 
-_ESCAPED_CONTROL = re.compile(rb"\\(?:u00[01]|[bfnrt])")  # the only way JSON has to write a control character
+_ESCAPED_CONTROL = re.compile(rb"\\(?:u00[01]|[bfnrt])")  # the only ways to write a control character in JSON
 
 _payment = msgspec.json.Decoder(Payment)
 _label = msgspec.json.Decoder(Label)
 
 
 def decode(values: Sequence[bytes | None], is_label: Sequence[bool] | None = None) -> list[Payment | Label | Rejection]:
-    """An event for each value, or why it is none. `is_label`: which values are labels; without it none is."""
+    """The event of each value, or the reason why it is rejected. `is_label`: which values are labels; None: none.
+
+    `position` of a rejection is the value's index.
+    """
     if is_label is None or not any(is_label):
         whole = _decode_all(values)
         if whole is not None:
@@ -39,7 +42,7 @@ def decode(values: Sequence[bytes | None], is_label: Sequence[bool] | None = Non
 def _checked(
     values: Sequence[bytes | None], events: list[Payment | Label | Rejection]
 ) -> list[Payment | Label | Rejection]:
-    """`events`, with a rejection in place of each that has a control character in an identifier."""
+    """`events`, each with a control character in an identifier replaced by a rejection."""
     for position, (value, event) in enumerate(zip(values, events, strict=True)):
         if value and not isinstance(event, Rejection) and _ESCAPED_CONTROL.search(value):
             path = control_character_path(event)
@@ -54,10 +57,11 @@ def _checked(
 
 
 def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Rejection] | None:
-    """All of them in one call, or None if one may be at fault.
+    """The payments of all values, in one decoder call; None if a value may be invalid.
 
-    Between `}` and `{` a line's end can stand outside of any value only. So where each of the joined text's line ends
-    stands there, no fault of one value can be mended by its neighbour: as many payments as values, or an error.
+    Values are joined by line ends. A line end between `}` and `{` cannot be inside a JSON value. So if all line ends of
+    the joined text are there, an invalid value cannot be completed by its neighbour: the decoder returns one payment
+    for each value, or fails.
     """
     try:
         joined = b"\n".join(values)  # type: ignore[arg-type]
@@ -81,6 +85,7 @@ def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Reject
 
 
 def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | Label | Rejection:
+    """The event of one value, or why it is rejected, in a sentence for its publisher."""
     what = "label" if label else "payment"
     if not value:
         return Rejection(position, "not_json", f"The record has no value; a {what} is a JSON object.", "$")

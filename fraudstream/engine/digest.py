@@ -1,8 +1,7 @@
-"""64-bit digests of text, so that columns of identifiers are numbers. They are the same on every machine and in every
-process.
+"""64-bit digests of text, so that columns of identifiers are numbers. They are equal on all machines and processes.
 
-Two different texts share a digest with probability 2**-64 (2**-32 where only half of it is kept); entities themselves
-are told apart by their whole keys, never by a digest.
+Two different texts have the same digest with probability 2**-64 (2**-32 where only half of it is kept). Entities are
+identified by their whole keys, never by a digest.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def digest_column(texts: Sequence[str | None]) -> UInt64Array:
         texts = [text or "" for text in texts]
     joined = _SEPARATOR.join(texts)  # type: ignore[arg-type]
     data = np.frombuffer(joined.encode(), np.uint8)
-    if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text holds the separator itself
+    if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text contains the separator
         return np.array([digest_text(text or "") for text in texts], np.uint64)
     out = np.zeros(len(texts), np.uint64)
     if len(texts):
@@ -58,6 +57,7 @@ def digest_column(texts: Sequence[str | None]) -> UInt64Array:
 
 @jit
 def _digest_joined(data: UInt8Array, out: UInt64Array) -> None:
+    """Digests of texts joined by NUL bytes. `data`: their bytes, uint8. `out`: output, uint64, shape (n,), zeros."""
     offset, prime = np.uint64(_OFFSET), np.uint64(_PRIME)
     mix_1, mix_2, shift = np.uint64(_MIX_1), np.uint64(_MIX_2), np.uint64(33)
     value, empty, position = offset, True, 0

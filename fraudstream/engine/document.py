@@ -1,6 +1,7 @@
-"""YAML written by people, read with the position of every word, so that each fault can be shown where it stands.
+"""YAML documents with the position of every node, so that a fault can be shown at its line and column.
 
-Bounded and inert: no tags, no anchors or aliases (so no bombs), no object is ever made from it; keys may not repeat.
+Size and depth are bounded. Tags, anchors and aliases are refused, so no document expands or creates objects. Keys may
+not repeat.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ DEPTH_MAX = 12
 
 
 class DocumentErrors(ValueError):
-    """Everything that is wrong with one or more documents; `faults` has each with its place."""
+    """Everything wrong with one or more documents; `faults` has each with its file, line and column."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
@@ -27,21 +28,21 @@ class DocumentErrors(ValueError):
 
 
 class Node:
-    """A word, a list or a mapping of a document, with its place. Faults are collected; reading goes on."""
+    """A scalar, a sequence or a mapping of a document. Faults are collected in `faults`, and reading continues."""
 
     def __init__(self, node: Any, path: str, text: str, faults: list[Fault]) -> None:
         self._node, self.path, self.text, self.faults = node, path, text, faults
 
     @property
     def origin(self) -> Origin:
-        """Where the node's text begins; within a quoted word, behind the quote."""
+        """Where the node's text begins; of a quoted scalar, after the quote."""
         mark = self._node.start_mark
         quoted = isinstance(self._node, yaml.ScalarNode) and self._node.style in ("'", '"')
         return Origin(self.path, mark.line + 1, mark.column + 1 + quoted)
 
     @property
     def source(self) -> tuple[str, Origin]:
-        """A word as it stands in the file, line breaks and all, and where that begins: faults are shown in place."""
+        """A scalar's text as written in the file, with line breaks, and where it begins: to point at faults."""
         word = str(self._node.value)
         raw = self.text[self._node.start_mark.index : self._node.end_mark.index].rstrip()
         origin = self.origin
@@ -54,13 +55,15 @@ class Node:
 
     @property
     def is_word(self) -> bool:
+        """Whether the node is a scalar."""
         return isinstance(self._node, yaml.ScalarNode)
 
     def fault(self, sentence: str) -> None:
+        """Add a fault at this node."""
         self.faults.append(fault_at(self.text, self._node.start_mark.index, Origin(self.path), sentence))
 
     def word(self, what: str) -> str:
-        """The word as it is written; '' and a fault if the node is none."""
+        """The scalar as text; '' and a fault if the node is not a scalar. `what`: names the node in the fault."""
         if not isinstance(self._node, yaml.ScalarNode):
             self.fault(
                 f"{what} must be a single value, not a "
@@ -70,6 +73,7 @@ class Node:
         return str(self._node.value)
 
     def items(self, what: str) -> list[Node]:
+        """The items of a sequence; none and a fault if the node is not a sequence."""
         if not isinstance(self._node, yaml.SequenceNode):
             self.fault(f"{what} must be a list: [a, b].")
             return []
@@ -96,6 +100,7 @@ class Node:
         return found
 
     def number(self, what: str) -> float:
+        """A finite number; 0.0 and a fault if the node is none."""
         text = self.word(what)
         try:
             value = float(text.replace("_", ""))
@@ -107,7 +112,7 @@ class Node:
         return value
 
     def choice(self, what: str, choices: Sequence[str]) -> str:
-        """One of `choices`; the first of them, and a fault, if it is none."""
+        """One of `choices`; the first of them and a fault if the node is none."""
         text = self.word(what)
         if text not in choices:
             self.fault(f"{what} can't be '{text[:40]}'.{nearest(text, choices)} Choose from: {', '.join(choices)}.")
@@ -116,7 +121,7 @@ class Node:
 
 
 def read_document(text: str, path: str) -> Node:
-    """The document's root. Raises `DocumentErrors` where the text is no YAML of this kind at all."""
+    """The root node of a document. Raises `DocumentErrors` if the text is not YAML of this kind."""
     if len(text) > DOCUMENT_CHARS_MAX:
         raise DocumentErrors([Fault(path, 1, 1, f"longer than {DOCUMENT_CHARS_MAX} characters. Split the file.")])
     try:

@@ -1,8 +1,11 @@
-"""One batch through the engine: columns, each entity's past, rules and score, verdicts. The same code streams, replays
-and tests rules.
+"""One batch through the engine: columns, the state of each entity, rules and score, verdicts.
 
-In one process `judge` walks all entities. In a chain of stages each engine walks its own: all but the last `forward`
-what is carried so far, and the last one judges. Both are the same steps: walk one entity after the other, then decide.
+Stream, replay, rule tests and `explain` run the same code. In one process `judge` updates all entities and decides. In
+a chain of stages each engine updates its own entity: all but the last `forward` the features found so far, and the last
+one judges. Both take the same two steps:
+
+    events ──_update──► features of every entity ──_decide──► rules, score, verdicts
+                                                 └─forward──► packed features for the next stage
 """
 
 from __future__ import annotations
@@ -16,35 +19,39 @@ from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine import kernel, kernel_types, ledger
+from fraudstream.engine import kernel, kernel_types
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
 from fraudstream.engine.expression import Type
+from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
 from fraudstream.engine.partition_state import Finding, PartitionState
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
 
 TOO_FAR_AHEAD_MS = UNITS_MS["d"]
 
 
 @dataclass(frozen=True, slots=True)
-class Forwarded:
-    """What a stage that does not decide hands on. `positions`: where each payment and label that goes on stood among
-    the events; int64, shape (n,). `keys` and `forwarded`: of each, its key for the next stage and its packed features.
+class ForwardedEvents:
+    """The events that a stage forwards to the next one: `m` payments and labels in the order of the log.
 
-    `columns`, `late`, `repeat`: of the payments. `rejected`: events that go no further.
+    `positions`: index of each among the events of the call; int64, shape (m,). `keys`: of each, its record key for the
+    next stage. `features`: of each, all features found so far, packed by `FeatureCodec`. `columns`: of the payments
+    alone; `late`, `repeat`: of these, bool. `rejected`: events that are not forwarded. `labels`: how many of the m are
+    labels, `labels_unmatched`: those whose payment the state does not hold.
     """
 
     columns: Columns
     positions: Int64Array
     keys: list[bytes]
-    forwarded: list[bytes]
+    features: list[bytes]
     late: BoolArray
     repeat: BoolArray
     rejected: list[Rejection]
@@ -54,9 +61,13 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class _Updated:
-    """What is known of a batch's events, shape (n,), before anything is decided. `value` and `error`: of each entity,
-    or of the stages before, (features, n). `since_ms`: as `ForwardedFeatures`'s. `matched`: (labels,).
-    `first`, `first_events`: of the first entity, if it is of this stage."""
+    """A batch of n events after the state was updated, before anything is decided.
+
+    `value`, `error`: one array for each entity, and first one for all earlier stages; shape (features, n), dtypes as in
+    `kernel_types.Answers`. `status`: what each event is, `kernel_types.FRESH` and so on; int8, shape (n,). `since_ms`:
+    as in `ForwardedFeatures`; int64, shape (n,). `matched`: the labels whose payment was found; bool, shape (labels,).
+    `first`, `first_events`: answers and events of this stage's first entity.
+    """
 
     batch: Batch
     rejected: list[Rejection]
@@ -65,24 +76,26 @@ class _Updated:
     status: Int8Array
     since_ms: Int64Array
     matched: BoolArray
-    first: kernel_types.Answers | None
-    first_events: kernel_types.Events | None
+    first: kernel_types.Answers
+    first_events: kernel_types.Events
 
     def first_verdicts(self) -> FirstVerdicts:
-        """Of the repeats, as the slots of the first entity tell: of one in this batch the payment's number."""
-        assert self.first is not None, "without a ledger the first entity keeps the verdicts"
+        """The first verdicts of the payments that are repeats, as the slots of the first entity hold them.
+
+        The kernel's references are indices of events; here they become indices of payments (see `first_verdict`).
+        """
         score = self.first.first_score[self.batch.payment_at]
-        in_batch = np.flatnonzero(score < 0)
-        score[in_batch] = -(self.batch.payment_of[-score[in_batch] - 1] + 1)
+        references = is_reference(score)
+        score[references] = reference_to(self.batch.payment_of[index_of(score[references])])
         return FirstVerdicts(score, self.first.first_verdict[self.batch.payment_at])
 
 
 class Engine:
-    """A rule set made ready to judge. It holds no state: that is in the `PartitionState` of each partition.
+    """A rule set prepared for judging. It holds no state; each partition's is in its `PartitionState`.
 
-    `stage`: the entity that it walks, where each has a process of its own; else it walks all. `stages`: their names,
-    in order; the last one decides, and names the stage in alert ids. `too_far_ahead_ms`: how far event time may lie
-    ahead of publication. Raises `ValueError` for a stage that the catalogue does not have.
+    `stage`: the entity that this engine updates, in a chain of stages; None: all entities, in one process. `stages`:
+    names of all stages, in order; the last one decides, and its name is part of alert ids. `too_far_ahead_ms`: how far
+    event time may be ahead of publication. Raises `ValueError` for a stage that the catalogue does not have.
     """
 
     def __init__(self, rule_set: RuleSet, stage: str | None = None, too_far_ahead_ms: int = TOO_FAR_AHEAD_MS) -> None:
@@ -109,11 +122,11 @@ class Engine:
         return Engine(self.rule_set, stage, self.too_far_ahead_ms)
 
     def under(self, rule_set: RuleSet) -> Engine:
-        """The engine of other rules, for the same stage."""
+        """The engine of another rule set, for the same stage. Raises `ValueError`."""
         return Engine(rule_set, self.stage, self.too_far_ahead_ms)
 
     def new_state(self) -> PartitionState:
-        """The memory of a partition that has seen nothing yet."""
+        """The state of a partition of which no record was applied yet."""
         return PartitionState(
             self._own, self.rule_set.digest, Ledger() if self.decides and len(self._plans) > 1 else None
         )
@@ -125,11 +138,11 @@ class Engine:
         published_at_ms: Sequence[int] | None = None,
         forwarded: ForwardedFeatures | None = None,
     ) -> Verdicts:
-        """Apply the events to the memory, in order, and judge each payment in the light of what stands before it.
+        """Apply events to the state, in order, and judge each payment by the events before it.
 
-        How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, if
-        known. `forwarded`: what each event brings from the stages before, where this engine is not of the first. Events
-        that can't be judged change nothing either; they are in `Verdicts.rejected`.
+        How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, ms
+        since the epoch, if known. `forwarded`: features of each event from earlier stages; None for the first stage.
+        Invalid events leave the state unchanged; they are in `Verdicts.rejected`.
         """
         assert self.decides, f"the stage '{self.stage}' does not decide"
         updated = self._update(events, state, published_at_ms, forwarded)
@@ -141,22 +154,22 @@ class Engine:
         state: PartitionState,
         published_at_ms: Sequence[int],
         forwarded: ForwardedFeatures | None = None,
-    ) -> Forwarded:
-        """As `judge`, where another stage follows: what goes on to it, in order."""
+    ) -> ForwardedEvents:
+        """As `judge`, in a stage before the last: returns the events for the next stage, in order."""
         assert self._next_key is not None, "the last stage decides"
         updated = self._update(events, state, published_at_ms, forwarded)
-        batch, columns = updated.batch, updated.batch.columns
+        batch = updated.batch
         arrived = np.asarray(published_at_ms, np.int64) if forwarded is None else forwarded.arrived_at_ms
         status = updated.status.copy()
         status[batch.label_at] = np.where(updated.matched, kernel_types.FRESH, kernel_types.UNMATCHED)
         value, error = np.concatenate(updated.value), np.concatenate(updated.error)
-        forwarded = ForwardedFeatures(arrived[batch.positions], updated.since_ms, status, value, error)
+        features = ForwardedFeatures(arrived[batch.positions], updated.since_ms, status, value, error)
         of_payments = status[batch.payment_at]
-        return Forwarded(
-            columns=columns,
+        return ForwardedEvents(
+            columns=batch.columns,
             positions=batch.positions,
             keys=batch.keys(self._next_key),
-            forwarded=self.codec_out.pack(forwarded),
+            features=self.codec_out.pack(features),
             late=of_payments == kernel_types.LATE,
             repeat=kernel_types.repeats(of_payments),
             rejected=updated.rejected,
@@ -171,96 +184,86 @@ class Engine:
         published_at_ms: Sequence[int] | None,
         forwarded: ForwardedFeatures | None,
     ) -> _Updated:
-        """Ask the memory's entities, one after the other, and let them remember."""
-        assert (forwarded is None) == self.is_first, "features are carried to every stage but the first"
-        at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
-        payments = [event for event in events if not isinstance(event, Label)]
-        labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
-        published = (
-            None if published_at_ms is None or forwarded is not None else np.asarray(published_at_ms, np.int64)[at]
-        )
-        columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
-        batch = Batch(columns, at[kept], labels)
+        """Compute the features of this stage's entities and add the events to their state, one entity after another."""
+        assert (forwarded is None) == self.is_first, "every stage but the first receives forwarded features"
+        batch, rejected = self._batch(events, published_at_ms if forwarded is None else None)
         value: list[Float64Array] = []
         error: list[Int8Array] = []
         status: Int8Array | None = None
-        matched = np.zeros(len(labels), np.bool_)
+        matched = np.zeros(len(batch.labels), np.bool_)
         since_ms = np.full(batch.n, NEVER if state.since_ms is None else state.since_ms, np.int64)
         if forwarded is not None:
             before = forwarded.at(batch.positions)
             since_ms = np.maximum(since_ms, before.since_ms)
             value, error, status = [before.value], [before.error], before.status
             matched = status[batch.label_at] == kernel_types.FRESH
-        first: kernel_types.Answers | None = None
-        first_events: kernel_types.Events | None = None
+        asked: list[tuple[kernel_types.Events, kernel_types.Answers]] = []
         for entity in state.entities:
-            kernel_events = batch.events_of(entity, status)
-            answers = batch.answers_for(entity)
+            kernel_events, answers = batch.events_of(entity, status), batch.answers_for(entity)
             entity.update(kernel_events, answers)
-            matched |= (kernel_events.row >= 0)[batch.label_at] & (
-                answers.status[batch.label_at] != kernel_types.UNMATCHED
-            )
+            found = (kernel_events.row >= 0) & (answers.status != kernel_types.UNMATCHED)
+            matched |= found[batch.label_at]
             value.append(answers.value)
             error.append(answers.error)
-            if status is None:
-                status, first, first_events = answers.status, answers, kernel_events
+            asked.append((kernel_events, answers))
+            status = answers.status if status is None else status
         assert status is not None, "a stage has an entity"
-        if columns.n:
-            state.watermark_ms = max(state.watermark_ms, int(columns.occurred_at_ms.max()))
-        rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
+        if batch.columns.n:
+            state.watermark_ms = max(state.watermark_ms, int(batch.columns.occurred_at_ms.max()))
+        first_events, first = asked[0]
         return _Updated(batch, rejected, value, error, status, since_ms, matched, first, first_events)
 
+    def _batch(
+        self, events: Sequence[Payment | Label], published_at_ms: Sequence[int] | None
+    ) -> tuple[Batch, list[Rejection]]:
+        """The valid events as a batch, and the rejections of the others; their positions are indices of `events`."""
+        at = np.array([i for i, event in enumerate(events) if type(event) is not Label], np.int64)
+        payments = [event for event in events if not isinstance(event, Label)]
+        labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
+        published = None if published_at_ms is None else np.asarray(published_at_ms, np.int64)[at]
+        columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
+        rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
+        return Batch(columns, at[kept], labels), rejected
+
     def _decide(self, updated: _Updated, state: PartitionState) -> Verdicts:
+        """Evaluate rules and score, and record first verdicts.
+
+        A repeat fires no rule and gets the first verdict of the payment that it repeats. A repeat whose first verdict
+        is no longer held is judged as a late payment.
+        """
         batch, columns = updated.batch, updated.batch.columns
         status = updated.status[batch.payment_at]
         first = state.ledger.enter(columns.event, status) if state.ledger is not None else updated.first_verdicts()
-        again = kernel_types.repeats(status)
-        repeat = again & (first.score != ledger.UNKNOWN)
-        late = ((status == kernel_types.LATE) | again) & ~repeat
+        seen_before = kernel_types.repeats(status)
+        repeat = seen_before & is_held(first.score)
         features, errors = self._features(updated, repeat)
-        for name, value in features.items():
-            is_bool = self._symbols[name] is Type.BOOL
-            columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
-        for derived in self._catalogue.derived:
-            self._derive(derived, columns, features)
-        for name, declared in self.rule_set.lists.items():
-            # An empty list needs no digests of what may be on it.
-            values = columns.column(declared.of) if state.lists.any_on(name) else np.zeros(columns.n, np.uint64)
-            columns.add(f"lists.{name}", state.lists.until_ms(name, values, columns.occurred_at_ms))
-
-        fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
-        for number, rule in enumerate(self.rule_set.rules):
-            fired[:, number] = rule.when.true(columns)
-        fired[repeat] = False
-        part_points = self.rule_set.score.points(columns)
-        score_points = part_points.sum(axis=0, dtype=np.int32)
+        self._add_columns(columns, features, state)
+        fired = self._fired(columns, repeat)
+        scores = self.rule_set.scorer.score(columns)
+        score_points = scores.points
+        in_range = (score_points >= 0) & (score_points <= POINTS_MAX)
+        assert in_range.all(), f"scores lie outside 0 to {POINTS_MAX}: {score_points[~in_range]}"
         score_points[repeat] = 0
         finding = self._findings(state, fired, score_points)
-        # Repeats answer with their first verdict: the one remembered, or one of this very batch.
-        for row in np.flatnonzero(repeat).tolist():
-            score = int(first.score[row])
-            if score >= 0:
-                score_points[row], finding[row] = score, first.verdict[row]
-            else:
-                score_points[row], finding[row] = score_points[-score - 1], finding[-score - 1]
+        answer_repeats(first, repeat, score_points, finding)
         fresh = status == kernel_types.FRESH
-        self._remember(updated, state, fresh, score_points[fresh], finding[fresh].astype(np.int32))
-        outcomes = np.array([found.outcome != "allow" for found in state.findings], np.bool_)
+        self._record_first_verdicts(updated, state, fresh, score_points[fresh], finding[fresh].astype(np.int32))
+        alerting = np.array([found.outcome != "allow" for found in state.findings], np.bool_)
         return Verdicts(
             rule_set=self.rule_set,
             stage=self.stages[-1],
             plans=self._plans,
             columns=columns,
             positions=batch.positions[batch.payment_at],
-            late=late,
+            late=((status == kernel_types.LATE) | seen_before) & ~repeat,
             repeat=repeat,
             altered=repeat & (status == kernel_types.ALTERED),
             score_points=score_points,
-            part_points=part_points,
+            scores=scores,
             finding=finding,
             findings=state.findings,
             fired=fired,
-            alerted=outcomes[finding] & ~repeat if columns.n else np.zeros(0, np.bool_),
+            alerted=alerting[finding] & ~repeat if columns.n else np.zeros(0, np.bool_),
             features=features,
             errors=errors,
             rejected=updated.rejected,
@@ -270,7 +273,7 @@ class Engine:
         )
 
     def _features(self, updated: _Updated, repeat: BoolArray) -> tuple[dict[str, Float64Array], dict[str, Int8Array]]:
-        """By name, of each payment; a repeat has none."""
+        """Values and errors by feature, shape (payments,), as in `Verdicts`; those of repeats are missing."""
         at, names = updated.batch.payment_at, iter(self.codec_out.features)
         features: dict[str, Float64Array] = {}
         errors: dict[str, Int8Array] = {}
@@ -283,26 +286,53 @@ class Engine:
                 features[name][repeat], errors[name][repeat] = np.nan, kernel_types.EXACT
         return features, errors
 
-    def _remember(
+    def _add_columns(self, columns: Columns, features: dict[str, Float64Array], state: PartitionState) -> None:
+        """Let expressions read features, derived features (which are added to `features`) and lists."""
+        for name, value in features.items():
+            is_bool = self._symbols[name] is Type.BOOL
+            columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
+        for derived in self._catalogue.derived:
+            self._derive(derived, columns, features)
+        for name, declared in self.rule_set.lists.items():
+            # An empty list needs no digests of the values that it is asked for.
+            values = columns.column(declared.of) if state.lists.any_on(name) else np.zeros(columns.n, np.uint64)
+            columns.add(f"lists.{name}", state.lists.until_ms(name, values, columns.occurred_at_ms))
+
+    def _fired(self, columns: Columns, repeat: BoolArray) -> BoolArray:
+        """The rules whose condition is true for each payment: bool, shape (payments, rules); none for a repeat."""
+        fired = np.zeros((columns.n, len(self.rule_set.rules)), np.bool_)
+        for number, rule in enumerate(self.rule_set.rules):
+            fired[:, number] = rule.when.true(columns)
+        fired[repeat] = False
+        return fired
+
+    def _record_first_verdicts(
         self, updated: _Updated, state: PartitionState, fresh: BoolArray, score: Int32Array, finding: Int32Array
     ) -> None:
-        """Keep the first verdicts of the fresh payments, for their repeats."""
+        """Keep the verdicts of the fresh payments, in order, to answer their repeats: in the ledger or in the slots.
+
+        `fresh`: bool, shape (payments,). `score`: ten-thousandths, and `finding`: index into the state's findings; both
+        int32, shape (fresh payments,).
+        """
         if state.ledger is not None:
             state.ledger.judged(score, finding)
             return
-        assert updated.first_events is not None, "without a ledger the first entity keeps the verdicts"
         account, row = state.entities[0].arena, updated.first_events.row[updated.batch.payment_at][fresh]
         event = updated.batch.columns.event[fresh]
         kernel.remember_verdicts(account.rows, account.slots, account.tops, row, event, score, finding)
 
     def _findings(self, state: PartitionState, fired: BoolArray, score_points: Int32Array) -> Int64Array:
-        """What each payment's verdict came to, as a number in the memory's list."""
+        """The finding of each payment, as an index into the state's findings: int64, shape (payments,).
+
+        `fired`: bool, shape (payments, rules). `score_points`: ten-thousandths; int32, shape (payments,). Few
+        combinations of rules occur, so each is looked up once a batch.
+        """
         rule_set = self.rule_set
         if not len(fired):
             return np.zeros(0, np.int64)
         plain = state.number_of(Finding(rule_set.digest, "allow", (), ()))
         finding = np.full(len(fired), plain, np.int64)
-        above = score_points >= rule_set.score.threshold_points
+        above = score_points >= rule_set.scorer.threshold_points
         notable = np.flatnonzero(fired.any(axis=1) | above)
         seen: dict[bytes, int] = {}
         kinds = np.concatenate([fired[notable], above[notable, None]], axis=1)
@@ -314,6 +344,7 @@ class Engine:
         return finding
 
     def _found(self, fired: BoolArray, above: bool) -> Finding:
+        """The finding of one payment. `fired`: bool, shape (rules,). `above`: its score reaches the threshold."""
         rules = [self.rule_set.rules[number] for number in np.flatnonzero(fired).tolist()]
         live = [rule for rule in rules if rule.status == "live"]
         outcome: Outcome = "review" if live or above else "allow"
@@ -323,6 +354,7 @@ class Engine:
         return Finding(self.rule_set.digest, outcome, tuple(rule.name for rule in live), shadow)
 
     def _derive(self, derived: Derived, columns: Columns, features: dict[str, Float64Array]) -> None:
+        """Evaluate a derived feature for all payments, into `columns` and `features`."""
         if derived.type is Type.BOOL:
             true, known = derived.expression.truth(columns)
             columns.add(derived.name, np.where(known, true, -1).astype(np.int8))

@@ -1,4 +1,4 @@
-"""What a rule's comparisons found: what was there, what was asked, and by how much it was passed or missed."""
+"""Evidence of a rule's comparisons: the value, the threshold, and the margin by which it was passed or missed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
 
 class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One comparison of a rule, fired or not. `holds`: None where a value was missing, so that it is neither true nor
-    false. The margin is negative where it was missed."""
+    """One comparison of a rule, fired or not. `holds`: None if a value is missing: neither true nor false.
+
+    The margin of `evidence` is negative if the comparison does not hold.
+    """
 
     evidence: Evidence
     holds: bool | None
@@ -29,7 +31,7 @@ class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
 def evidence_of(
     comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
 ) -> list[tuple[Evidence, ...]]:
-    """For each payment of `columns` the comparisons that hold for it, in the rule's order. `lists`: those declared."""
+    """For each of the n payments, the comparisons that hold, in the rule's order. `lists`: the declared lists."""
     found: list[list[Evidence]] = [[] for _ in payments]
     for comparison in comparisons:
         holds = comparison.holds(columns)
@@ -44,7 +46,7 @@ def evidence_of(
 def tested(
     comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
 ) -> list[tuple[Tested, ...]]:
-    """For each payment of `columns` all the comparisons, in the rule's order."""
+    """For each of the n payments, all comparisons in the rule's order."""
     found: list[list[Tested]] = [[] for _ in payments]
     for comparison in comparisons:
         true, known = comparison.truth(columns)
@@ -85,7 +87,7 @@ def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[P
 
 
 def _of_list(kind: str, until_ms: list[int]) -> list[str]:
-    """What a list is for, and until when it holds each value, if it does and not for ever."""
+    """The kind of a list, and until when it holds each value, if it does so for a limited time."""
     return [
         f"{kind} list" if until in (ABSENT, FOR_EVER) else f"{kind} list, until {utc_text(until, 'shortest')}"
         for until in until_ms

@@ -1,4 +1,4 @@
-"""Why payments were alerted: the rules that fired, with evidence; the parts that scored; the features these read."""
+"""Why payments were alerted: the rules that fired with evidence, the parts of the score, and the features they read."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from fraudstream.contracts.alert import FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arena import NEVER
-from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array
+from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
-from fraudstream.engine.evidence import evidence_of, texts_of
+from fraudstream.engine.evidence import evidence_of
 from fraudstream.engine.expression import Type
 from fraudstream.engine.kernel_types import AT_LEAST, PANE
 from fraudstream.engine.plain_text import payment_text, plain
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
-from fraudstream.engine.score import POINTS_MAX
 from fraudstream.engine.warming import warming
 
 
 class Explanation:
-    """Explains the payments of an excerpt. `fired`: bool, shape (n, rules). `since_ms`: `NEVER` where the
-    memories have seen their logs from the beginning; int64, shape (n,)."""
+    """Explains the n payments of an excerpt.
+
+    `fired`: the rules that fired for each; bool, shape (n, rules). `since_ms`: when the state that answered each
+    payment began, ms since the epoch, `NEVER` where it covers its log from the beginning; int64, shape (n,).
+    """
 
     def __init__(
         self,
@@ -42,23 +44,23 @@ class Explanation:
         self._features = self._types.keys() - rule_set.catalogue.payment_symbols.keys()
 
     def hits(self, payments: Sequence[Payment]) -> list[list[RuleHit]]:
-        """The rules that fired, for each payment, in the rule set's order."""
+        """The rules that fired for each payment, in the order of the rule set."""
         hits: list[list[RuleHit]] = [[] for _ in payments]
         for number, rule in enumerate(self._rule_set.rules):
             rows = np.flatnonzero(self._fired[:, number])
             if not len(rows):
                 continue
-            whose = [payments[row] for row in rows.tolist()]
+            of_rule = [payments[row] for row in rows.tolist()]
             columns = self._columns.excerpt(rows)
-            evidence = evidence_of(rule.when.comparisons, columns, whose, self._rule_set.lists)
-            for k, (row, payment, proof) in enumerate(zip(rows.tolist(), whose, evidence, strict=True)):
+            evidence = evidence_of(rule.when.comparisons, columns, of_rule, self._rule_set.lists)
+            for k, (row, payment, proof) in enumerate(zip(rows.tolist(), of_rule, evidence, strict=True)):
                 hits[row].append(
                     RuleHit(
                         rule=rule.name,
                         rule_id=rule.rule_id,
                         title=rule.title,
                         severity=rule.severity,
-                        message=rule.message.filled(_Words(columns, k, payment)),
+                        message=rule.message.filled(_MessageValues(columns, k, payment)),
                         evidence=proof,
                         tags=rule.tags,
                         shadow=rule.status == "shadow",
@@ -67,33 +69,25 @@ class Explanation:
         return hits
 
     def score_parts(
-        self, payments: Sequence[Payment], points: Int32Array, *, silent: bool = False
+        self, payments: Sequence[Payment], contributions: Int64Array, *, include_zero: bool = False
     ) -> list[list[ScorePart]]:
-        """The parts with points, for each payment: they add up to its score. `points`: int32, shape (parts, n).
+        """The parts that contributed to each payment's score, with `include_zero` all parts; they add up to the score.
 
-        `silent`: those without points as well.
+        `contributions`: points, int64, shape (parts, n), as `scorer.Scores.contributions` returned them.
         """
-        parts: list[list[ScorePart]] = [[] for _ in payments]
-        for part, of_part in zip(self._rule_set.score.parts, points, strict=True):
-            rows = np.arange(len(payments)) if silent else np.flatnonzero(of_part)
-            if not len(rows):
-                continue
-            whose, columns = [payments[row] for row in rows.tolist()], self._columns.excerpt(rows)
-            values = texts_of(part.value, columns, whose)
-            normals = texts_of(part.normal, columns, whose) if part.normal is not None else [None] * len(whose)
-            for row, value, normal in zip(rows.tolist(), values, normals, strict=True):
-                scored = int(of_part[row]) / POINTS_MAX
-                parts[row].append(ScorePart(part.name, scored, part.points_max / POINTS_MAX, value, normal))
-        return parts
+        return self._rule_set.scorer.explain(contributions, self._columns, payments, include_zero=include_zero)
 
     def features(
         self, payments: Sequence[Payment], parts: Sequence[Sequence[ScorePart]], errors: Mapping[str, Int8Array]
     ) -> list[list[FeatureValue]]:
-        """For each payment the features that its rules and the parts that scored have read."""
-        read_by_part = {part.name: part.names for part in self._rule_set.score.parts}
+        """For each payment the features that the rules that fired, and the parts in `parts`, have read.
+
+        `errors`: by feature, how its value was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8, shape (n,).
+        """
+        inputs = self._rule_set.scorer.inputs
         found: list[list[FeatureValue]] = []
         for row, payment in enumerate(payments):
-            names = {name for part in parts[row] for name in read_by_part[part.part]}
+            names = {name for part in parts[row] for name in inputs[part.part]}
             for number in np.flatnonzero(self._fired[row]).tolist():
                 names |= self._rule_set.rules[number].names
             found.append([self._feature(name, row, payment, errors) for name in sorted(names & self._features)])
@@ -128,8 +122,8 @@ class Explanation:
         return warming(feature, value, time_ms(payment.occurred_at), since_ms)
 
 
-class _Words:
-    """Fills a message: the value of a name for one payment, as text."""
+class _MessageValues:
+    """The values that fill a rule's message for one payment, as text. `row`: of the payment in `columns`."""
 
     def __init__(self, columns: Excerpt, row: int, payment: Payment) -> None:
         self._columns, self._row, self._payment = columns, row, payment

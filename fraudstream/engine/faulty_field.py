@@ -1,4 +1,4 @@
-"""What is wrong with a field, in a sentence for whoever publishes it: the decoder's own are for those who know it."""
+"""Errors of the JSON decoder as plain sentences for publishers, who do not know the decoder's own wording."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from fraudstream.contracts.fields import Channel, Direction, Kind, LabelName
 
 
 class Fault(NamedTuple):
+    """A sentence for the publisher, and the JSON path of the field."""
+
     sentence: str
     path: str
 
@@ -37,15 +39,15 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 _ENUM = re.compile(r"Invalid enum value '(?P<word>.*)'", re.DOTALL)
 
 
-def plain_fault(told: str, what: str) -> Fault:
-    """What msgspec told of a `what` (a payment, a label), in plain words.
+def plain_fault(error: str, what: str) -> Fault:
+    """An error message of msgspec as a plain sentence. `what`: the event, "payment" or "label".
 
     >>> plain_fault("Expected `str`, got `float` - at `$.amount`", "payment")
     Fault(sentence='amount must be text, not a number: put it in quotes.', path='$.amount')
     >>> plain_fault("Object missing required field `currency`", "payment").sentence
     "The field 'currency' is missing: every payment has it."
     """
-    said, _, at = told.partition(" - at ")
+    said, _, at = error.partition(" - at ")
     path = at.rpartition(" in ")[2].strip("`") or "$"
     field = path.removeprefix("$.") if path != "$" else f"A {what}"
     if at.startswith("`key`"):

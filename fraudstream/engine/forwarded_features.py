@@ -1,8 +1,8 @@
-"""What a payment brings along from the stages before: what became of it, and its features, packed as one header.
+"""The features that a stage forwards with each payment, packed as one record header.
 
-A stage forwards each payment with all that is known of it so far; the stage that decides has then the features of every
-entity. Packed: the digest of the features, when the payment arrived, its status, and for each feature how it was
-answered and its value; little-endian, as wide for every payment.
+A stage forwards each payment with all features found so far, so the stage that decides has those of every entity. The
+format: the digest of the features' declarations, when the payment arrived, its status, and for each feature its error
+and its value; little-endian, the same width for every payment.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from fraudstream.engine.plan import EntityPlan
 
 
 class OtherFeatures(ValueError):
-    """Payments come with features of another catalogue than this one."""
+    """The previous stage forwarded features of another catalogue than this stage's."""
 
 
 class ForwardedFeatures(NamedTuple):
-    """Of `n` events, in the order of the log. `arrived_at_ms`: their records' timestamps in the first stage's log.
-    `since_ms`: the latest of the stages' memories', `NEVER` if all have seen their logs from the beginning. `status`:
-    as the first stage found it. `value` and `error`: shape (features, n), those of all stages so far."""
+    """The features of `n` events in the order of the log, from all stages so far.
+
+    `arrived_at_ms`: timestamps of the records in the first stage's log; int64, shape (n,). `since_ms`: when the
+    youngest of the stages' states began, ms since the epoch; `NEVER` if all cover their logs from the beginning; int64,
+    shape (n,). `status`: as the first stage found it, `kernel_types.FRESH` and so on; int8, shape (n,). `value`, NaN
+    missing, and `error`, `kernel_types.EXACT` and so on: float64 and int8, shape (features, n).
+    """
 
     arrived_at_ms: Int64Array
     since_ms: Int64Array
@@ -34,7 +38,7 @@ class ForwardedFeatures(NamedTuple):
     error: Int8Array
 
     def at(self, positions: Int64Array) -> ForwardedFeatures:
-        """Of some of the events."""
+        """Those of the events at `positions`, int64 indices without repetition, in that order."""
         if len(positions) == len(self.status):
             return self
         return ForwardedFeatures(
@@ -47,13 +51,15 @@ class ForwardedFeatures(NamedTuple):
 
 
 class FeatureCodec:
-    """How what is known after some stages is packed. `plans`: of their entities, in order."""
+    """Packs and unpacks the features of some stages. `plans`: of their entities, in order. `features`: their names."""
 
     def __init__(self, plans: Sequence[EntityPlan]) -> None:
         self.features = tuple(feature.name for plan in plans for feature in plan.features)
-        told = [[plan.layout, [feature.name for feature in plan.features], plan.plan.spec.tolist()] for plan in plans]
-        told.append([plan.plan.filter_bits.tolist() for plan in plans])
-        digest = blake2b(msgspec.json.encode(told), digest_size=8).digest()
+        declared = [
+            [plan.layout, [feature.name for feature in plan.features], plan.plan.spec.tolist()] for plan in plans
+        ]
+        declared.append([plan.plan.filter_bits.tolist() for plan in plans])
+        digest = blake2b(msgspec.json.encode(declared), digest_size=8).digest()
         self._digest = int.from_bytes(digest, "little")
         count = len(self.features)
         self._packed = np.dtype(
@@ -68,7 +74,7 @@ class FeatureCodec:
         )
 
     def pack(self, forwarded: ForwardedFeatures) -> list[bytes]:
-        """What each event brings along."""
+        """The header value of each event."""
         packed = np.empty(len(forwarded.status), self._packed)
         packed["digest"] = self._digest
         packed["arrived_at_ms"], packed["since_ms"] = forwarded.arrived_at_ms, forwarded.since_ms
@@ -77,7 +83,7 @@ class FeatureCodec:
         return [blob[i : i + width] for i in range(0, len(blob), width)]
 
     def unpack(self, values: Sequence[bytes]) -> ForwardedFeatures:
-        """The reverse. Raises `OtherFeatures`."""
+        """The features in header values, one for each event. Raises `OtherFeatures`."""
         blob, width = b"".join(values), self._packed.itemsize
         fits = len(blob) == width * len(values) and all(len(value) == width for value in values)
         packed = np.frombuffer(blob, self._packed) if fits else np.empty(0, self._packed)

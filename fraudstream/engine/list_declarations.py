@@ -1,12 +1,12 @@
-"""`lists.yaml`: the lists that rules may ask, and what their entries are values of.
+"""`lists.yaml`: declares the lists that rules may ask, and the payment field that their entries are values of.
 
     lists:
       stolen_devices:
         of: device_id            # a text field of the payment
-        kind: deny               # deny, watch or allow: what the list is for; rules decide what follows
-        description: devices whose owners say that they are gone
+        kind: deny               # deny, watch or allow: its purpose; rules decide what follows from it
+        description: devices reported stolen by their owners
 
-The entries themselves stand in the log: `fraudstream lists add`.
+The entries themselves are records of the log: `fraudstream lists add`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def read_lists(root: Node) -> dict[str, ValueList]:
-    """The lists of a document, by name; what is wrong is added to the document's faults."""
+    """The declared lists of a document, by name. Faults are added to the document's."""
     top = root.entries("lists.yaml", ("lists",), ("lists",))
     nodes = top["lists"].entries("lists") if "lists" in top else {}
     if len(nodes) > LISTS_MAX:

@@ -1,7 +1,7 @@
-"""The lists of one partition: which values are on each, and until when, as the entries in its log say.
+"""The list entries in one partition's state: which values are on each list, and until when, as its log says.
 
-A value is known by its digest, as text is in expressions. Entries of a list that no rule set declares are kept as well:
-a later one may.
+A value is represented by its digest, as text is in expressions. Entries of lists that no rule set declares are kept as
+well, because a later rule set may declare them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ FOR_EVER = np.iinfo(np.int64).max
 
 
 class Lists:
+    """Values by list. Times are ms since the epoch."""
+
     def __init__(self) -> None:
         self._until: dict[str, dict[int, int]] = {}  # by list: digest of a value to the time that it stays
         self._sorted: dict[str, tuple[UInt64Array, Int64Array]] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
 
     def put(self, name: str, value: str, until_ms: int | None) -> None:
-        """`value` is on the list for what occurs before `until_ms`; None: for ever."""
+        """Put `value` on the list for payments that occur before `until_ms`; None: for all."""
         self._set(name, value, FOR_EVER if until_ms is None else until_ms)
 
     def remove(self, name: str, value: str) -> None:
+        """Take `value` off the list."""
         self._set(name, value, ABSENT)
 
     def entries(self) -> dict[tuple[str, int], int]:
@@ -33,12 +36,14 @@ class Lists:
         return {(name, digest): until for name, of_list in self._until.items() for digest, until in of_list.items()}
 
     def any_on(self, name: str) -> bool:
+        """Whether the list has entries, expired ones included."""
         return bool(self._until.get(name))
 
     def until_ms(self, name: str, digests: UInt64Array, occurred_at_ms: Int64Array) -> Int64Array:
-        """Until when each value is on the list at the time of its payment, `FOR_EVER` or `ABSENT`: int64, shape (n,).
+        """Until when each value is on the list, `FOR_EVER`, or `ABSENT` if it is not when its payment occurs.
 
-        `digests`: of the values, 0 for a missing one, which is on no list.
+        int64, shape (n,). `digests`: of the values, uint64, shape (n,), 0 for a missing one, which is on no list.
+        `occurred_at_ms`: int64, shape (n,).
         """
         if not self.any_on(name):
             return np.zeros(len(digests), np.int64)
@@ -53,6 +58,7 @@ class Lists:
         return [(f"{name}\0{value}".encode(), b"%d" % until) for (name, value), until in unsaved.items()]
 
     def restore(self, key: bytes, value: bytes) -> None:
+        """Apply a record that `changes` returned; it counts as saved."""
         name, _, text = key.decode().partition("\0")
         self._set(name, text, int(value))
         del self._unsaved[name, text]
@@ -67,7 +73,7 @@ class Lists:
         self._unsaved[name, value] = until
 
     def _arrays(self, name: str) -> tuple[UInt64Array, Int64Array]:
-        """The digests on a list that is not empty, in their order, and until when each stays."""
+        """Of a list with entries: the digests, ascending, and until when each is on it; uint64 and int64."""
         arrays = self._sorted.get(name)
         if arrays is None:
             of_list = self._until[name]

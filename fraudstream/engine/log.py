@@ -1,10 +1,10 @@
-"""A partition's log with the controls in it, rule-set switches and list entries, from bytes to verdicts.
+"""A partition's log, with the controls in it (rule-set switches and list entries), from records to verdicts.
 
-The worker of the stage that decides, and whoever runs its log again, call `read_log`. A control takes effect between
-the records before it and those after it; how the log is cut into calls changes nothing:
+The worker of the stage that decides calls `read_log`, and so does every re-run of its log. A control takes effect
+between the records before it and those after it; how the log is cut into calls changes nothing:
 
     payments ─┬─ switch ─┬─ payments and labels ─┬─ list entry ─┬─ payments
-         Span │          │ Span: new rules       │              │ Span: the value is listed
+         span │          │ span: new rules       │              │ span: the value is listed
 """
 
 from __future__ import annotations
@@ -13,25 +13,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
-from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
-from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
 from fraudstream.engine.apply import ApplyResult, ForwardResult, LogRecord, apply, apply_and_forward
-from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.columns import Rejection
+from fraudstream.engine.control import apply_control, cut_over_to, decode_control
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 
-_decode = msgspec.json.Decoder(Control).decode
 _Applied = TypeVar("_Applied", ApplyResult, ForwardResult)
 
 
 class JudgedSpan(NamedTuple):
-    """What records under one rule set and the same lists came to. Positions in `result` count among all records of
-    the call. `records`: how many these are, controls included. `decided`: whether the verdicts are for others to hear;
-    not while the memory is building, or that of the first stage was when it handed the payments on."""
+    """The result for consecutive records under one rule set and the same list entries.
+
+    Positions in `result` are indices into all records of the call. `records`: number of records of the span, controls
+    included. `decided`: whether the verdicts are published: not while the state is backfilled, nor for payments that
+    the first stage forwarded while its state was.
+    """
 
     result: ApplyResult
     records: int
@@ -39,34 +38,36 @@ class JudgedSpan(NamedTuple):
 
 
 class ForwardedSpan(NamedTuple):
-    """The same in a stage that another follows. `decided`: whether that one's verdicts will be for others to hear."""
+    """As `JudgedSpan`, in a stage before the last. `decided`: whether the deciding stage's verdicts are published."""
 
-    forwarded_result: ForwardResult
+    result: ForwardResult
     records: int
     decided: bool
 
 
 def controls_in(records: Sequence[LogRecord]) -> list[int]:
-    """Where controls stand among `records`: one look at each record's headers."""
+    """Indices of the controls among `records`: one look at each record's headers."""
     return [i for i, record in enumerate(records) if (headers := record.headers) and CONTROL_HEADER in headers]
 
 
 def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
-    """For a stage that another follows: controls in its log are of a time when it decided, and mean nothing now."""
+    """The records that are no controls, for a stage before the last: it may have decided once, but does no longer."""
     controls = set(controls_in(records))
     return [record for i, record in enumerate(records) if i not in controls] if controls else records
 
 
 def list_entry(record: LogRecord) -> ListEntry | None:
-    """The list entry that the record is; None if it is none."""
-    control = _decoded(0, record) if CONTROL_HEADER in record.headers else None
+    """The list entry in a record; None if the record holds none."""
+    control = decode_control(0, record) if CONTROL_HEADER in record.headers else None
     return control if isinstance(control, ListEntry) else None
 
 
 def rule_sets_named(state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
-    """Digests of the rule sets that `state` may switch to in `records`: `read_log` needs the engine of each that can
-    be had."""
-    named = [_decoded(position, records[position]) for position in controls]
+    """Digests of the rule sets that `state` may switch to in `records`, whose engines `read_log` needs.
+
+    `controls`: indices of the controls, of `controls_in`.
+    """
+    named = [decode_control(position, records[position]) for position in controls]
     switches = [control for control in named if isinstance(control, RuleSwitch)]
     return {
         switch.rule_set
@@ -81,76 +82,111 @@ def read_log(
     records: Sequence[LogRecord],
     controls: Sequence[int] | None = None,
 ) -> list[JudgedSpan]:
-    """Apply `records` to `state`, in order, and judge each payment in the light of what stands before it.
+    """Apply `records` to `state`, in order, and judge each payment by the records before it.
 
-    `engines`: by the digest of their rule set, that in force among them. A switch to another one, or to rules that need
-    another memory, is refused, and the old rules go on. `controls`: of `controls_in`, if known. Raises as `apply`.
+    `engines`: by the digest of their rule set, that in force among them. A switch to a rule set that is not among them,
+    or that reads features the state does not hold, is refused, and the rules in force stay. `controls`: of
+    `controls_in`, if known. Raises as `apply`.
 
-    A switch that names a later state version than the memory's hands the log over: the spans end with it, and what
-    stands behind it is not read.
+    A switch that names a later state version than the state's own cuts the partition over: the spans end with that
+    switch, and the records after it are not read.
     """
-    _check_ours(state)
-    if controls is None:
-        controls = controls_in(records)
+    _check_not_cut_over(state)
     if records:
         state.begin(records[0].timestamp)
-    spans: list[JudgedSpan] = []
-    refused: list[Rejection] = []  # controls since the last span
-    begin, seen = 0, 0
-
-    def tell_of_controls(end: int) -> None:
-        nothing = apply(engines[state.rule_set], state, [])
-        spans.append(JudgedSpan(nothing._replace(refused=refused), end - seen, not state.backfilling))
-
-    for end in (*controls, len(records)):
-        for first, last, backfilled in _parts(engines[state.rule_set], state, records, begin, end):
-            if refused and backfilled:  # this version's own log: nobody else tells of what is refused there
-                tell_of_controls(first)
-                refused, seen = [], first
-            result = _moved(apply(engines[state.rule_set], state, records[first:last]), first)
-            decided = not (state.backfilling or backfilled)
-            spans.append(JudgedSpan(result._replace(refused=refused + result.refused), last - seen, decided))
-            refused, seen = [], last
-        if end < len(records):
-            of_others = refused if not state.backfilling else []  # who decided until now has told of those before
-            refused = of_others + _apply(engines, state, end, records[end])
-        begin = min(end + 1, len(records))
+    spans, begin = _Spans(engines, state, records), 0
+    for end in (*(controls_in(records) if controls is None else controls), len(records)):
+        spans.apply_events(begin, end)
+        if end == len(records):
+            break
+        spans.apply_control(end)
+        begin = end + 1
         if state.cut_over:
             break
-    if seen < begin:
-        tell_of_controls(begin)
-    return spans
+    spans.close(begin if state.cut_over else len(records))
+    return spans.found
+
+
+class _Spans:
+    """The spans of one call of `read_log`, while it applies its records in order.
+
+    Invariant: `found` covers the records before `covered`, each once; `refused` are the refused controls from there on,
+    which the next span will report.
+    """
+
+    def __init__(self, engines: Mapping[str, Engine], state: PartitionState, records: Sequence[LogRecord]) -> None:
+        self.found: list[JudgedSpan] = []
+        self.covered = 0
+        self.refused: list[Rejection] = []
+        self._engines, self._state, self._records = engines, state, records
+
+    def apply_events(self, begin: int, end: int) -> None:
+        """Apply the payments and labels from `begin` to before `end`: a span of their own, or several."""
+        for first, last, backfilled in _parts(self._engine, self._state, self._records, begin, end):
+            if self.refused and backfilled:  # in this version's own log, so no other version reports these refusals
+                self.close(first)
+            result = _moved(apply(self._engine, self._state, self._records[first:last]), first)
+            decided = not (self._state.backfilling or backfilled)
+            result = result._replace(refused=self.refused + result.refused)
+            self._add(JudgedSpan(result, last - self.covered, decided))
+
+    def apply_control(self, position: int) -> None:
+        """Let the control at `position` take effect, or refuse it."""
+        if self._state.backfilling:
+            self.refused = []  # the version that decides has reported those before
+        self.refused += apply_control(self._engines, self._state, position, self._records[position])
+
+    def close(self, end: int) -> None:
+        """Cover the controls up to before `end`, with a span without events."""
+        if self.covered < end:
+            nothing = apply(self._engine, self._state, [])._replace(refused=self.refused)
+            self._add(JudgedSpan(nothing, end - self.covered, not self._state.backfilling))
+
+    @property
+    def _engine(self) -> Engine:
+        return self._engines[self._state.rule_set]
+
+    def _add(self, span: JudgedSpan) -> None:
+        self.found.append(span)
+        self.covered += span.records
+        self.refused = []
 
 
 def forward_log(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> list[ForwardedSpan]:
-    """As `read_log`, in a stage that another follows. Of controls, only a switch from a state version to another means
-    something here, and only in the first stage's log, which all versions read."""
-    _check_ours(state)
+    """As `read_log`, in a stage before the last.
+
+    The only control that takes effect here is a switch to another state version, and only in the first stage, whose log
+    all versions read.
+    """
+    _check_not_cut_over(state)
     spans: list[ForwardedSpan] = []
     begin = 0
     for end in (*controls_in(records), len(records)):
-        forwarded_result = _moved(apply_and_forward(engine, state, records[begin:end]), begin)
+        result = _moved(apply_and_forward(engine, state, records[begin:end]), begin)
         read_to = min(end + 1, len(records))
-        spans.append(ForwardedSpan(forwarded_result, read_to - begin, not state.backfilling))
+        spans.append(ForwardedSpan(result, read_to - begin, not state.backfilling))
         if end < read_to and engine.is_first:
-            control = _decoded(end, records[end])
+            control = decode_control(end, records[end])
             if isinstance(control, RuleSwitch):
-                _hand_over(state, control.state_version)
+                cut_over_to(state, control.state_version)
         begin = read_to
         if state.cut_over or begin == len(records):
             break
     return spans
 
 
-def _check_ours(state: PartitionState) -> None:
-    assert not state.cut_over, f"the log was handed over to state version {state.cut_over_to}"
+def _check_not_cut_over(state: PartitionState) -> None:
+    assert not state.cut_over, f"the partition was cut over to state version {state.cut_over_to}"
 
 
 def _parts(
     engine: Engine, state: PartitionState, records: Sequence[LogRecord], begin: int, end: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """The records from `begin` to before `end`, parted where those begin or end that are only learnt."""
-    if state.state_version == 1 or engine.is_first:  # nobody handed on to it what it was not to decide
+    """The records from `begin` to before `end` in parts (first, last + 1, backfilled).
+
+    A part is `backfilled` if the first stage forwarded it while its state was backfilled: nothing of it is published.
+    """
+    if state.state_version == 1 or engine.is_first:  # no earlier stage of this version was ever backfilled
         if end > begin:
             yield begin, end, False
         return
@@ -160,67 +196,10 @@ def _parts(
 
 
 def _moved(result: _Applied, begin: int) -> _Applied:
-    """The same with positions among all records."""
+    """The result of the records from `begin` on, with positions among all records."""
     if begin == 0:
         return result
     return result._replace(
         positions=[begin + position for position in result.positions],
         refused=[rejection._replace(position=begin + rejection.position) for rejection in result.refused],
     )
-
-
-def _apply(engines: Mapping[str, Engine], state: PartitionState, position: int, record: LogRecord) -> list[Rejection]:
-    """A control takes effect, or is refused and changes nothing."""
-    control = _decoded(position, record)
-    if isinstance(control, Rejection):
-        return [control]
-    if isinstance(control, RuleSwitch):
-        return _switch(engines, state, position, control)
-    if control.removed:
-        state.lists.remove(control.list, control.value)
-    else:
-        state.lists.put(control.list, control.value, control.expires_at_ms)
-    return []
-
-
-def _hand_over(state: PartitionState, version: int | None) -> None:
-    """To that version, where a switch names one: it may be the memory's own, that is built, or a later one."""
-    if version == state.state_version:
-        state.backfilling = False  # whatever the rules: nobody else decides from here on
-    elif version is not None and version > state.state_version and not state.backfilling:
-        state.cut_over_to = version
-
-
-def _switch(engines: Mapping[str, Engine], state: PartitionState, position: int, switch: RuleSwitch) -> list[Rejection]:
-    digest, version = switch.rule_set, switch.state_version
-    if state.backfilling and version != state.state_version:
-        return []  # for those who decide
-    _hand_over(state, version)
-    if state.cut_over:
-        return []
-    if version is not None and version < state.state_version:
-        sentence = f"State version {version} decides no more here: {state.state_version} does."
-        return [Rejection(position, "control", sentence, "$.state_version")]
-    engine = engines.get(digest)
-    if engine is None:
-        sentence = f"The rule set {digest} is not to be had: write it with `fraudstream rules activate`."
-        return [Rejection(position, "control", sentence, "$.rule_set")]
-    difference = catalogue_difference(engines[state.rule_set].rule_set.catalogue, engine.rule_set.catalogue)
-    if difference is not None:
-        sentence = f"The rule set {digest} needs another memory: {difference}. See `fraudstream worker --backfill`."
-        return [Rejection(position, "control", sentence, "$.rule_set")]
-    state.rule_set = digest
-    return []
-
-
-def _decoded(position: int, record: LogRecord) -> Control | Rejection:
-    try:
-        control: Control = _decode(record.value or b"")
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        sentence, _, path = str(error).splitlines()[0].partition(" - at `")
-        return Rejection(position, "control", f"No control: {sentence.rstrip('.')}.", path.rstrip("`") or "$")
-    if (at := control_character_path(control)) is not None:
-        return Rejection(
-            position, "control", "No control: an identifier holds a control character, such as a line break.", at
-        )
-    return control

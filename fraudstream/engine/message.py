@@ -1,4 +1,4 @@
-"""The sentence an alert opens with: a template with names in braces, checked when the rule is read."""
+"""The message of a rule in an alert: a template with names in braces, checked when the rule is read."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Message:
     fields: Mapping[str, Type]
 
     def filled(self, value_of: Callable[[str, Type], str]) -> str:
-        """The sentence, each name replaced by what `value_of(name, type)` says."""
+        """The message, with each name in braces replaced by `value_of(name, type)`."""
         return _BRACES.sub(lambda match: value_of(match.group(1), self.fields[match.group(1)]), self.template)
 
 
 def read_message(node: Node, symbols: Symbols) -> Message:
-    """The template of a document's node; what is wrong is added to its faults."""
+    """The template of a document's node. Faults are added to the document's."""
     template = " ".join(node.word("message").split())
     source, origin = node.source
     if len(template) > MESSAGE_CHARS_MAX:
@@ -43,6 +43,6 @@ def read_message(node: Node, symbols: Symbols) -> Message:
             fields[name] = symbols[name]
     stray = re.search(r"[{}]", _BRACES.sub(lambda match: " " * len(match.group()), source))
     if stray is not None:
-        sentence = "message has a brace without its partner: a name stands between '{' and '}'."
+        sentence = "message has an unmatched brace: write names between '{' and '}'."
         node.faults.append(fault_at(source, stray.start(), origin, sentence))
     return Message(template, fields)

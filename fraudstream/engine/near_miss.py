@@ -1,9 +1,9 @@
-"""Rule by rule for one payment: which fired, which nearly did, and what kept the others from it.
+"""The result of every rule for one payment: which fired, which nearly fired, and which comparisons prevented it.
 
 A rule is a near miss if each quantity that kept it from firing missed its threshold by at most a quarter (`NEAR`) of
-that threshold; where a rule has alternatives, those of the nearest one count. What has no distance (text, true and
-false, a missing value, a threshold of zero) must hold: a payment through another channel is not nearly one through the
-app.
+that threshold; where a rule has alternatives, those of the nearest one count. Comparisons without a distance (text,
+true and false, a missing value, a threshold of zero) must hold: a payment through another channel is not nearly a
+payment through the app.
 
     amount > 1000 and account.new_payee        amount    new payee
         fired                                    1200    yes
@@ -32,7 +32,11 @@ Closeness = Literal["fired", "near", "other"]
 
 
 class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one rule made of one payment. `shortfall`: the share of the threshold by which a near miss missed it."""
+    """The result of one rule for one payment.
+
+    `tested`: all its comparisons. `shortfall`: the share of the threshold by which it was missed; None if the rule
+    fired, or if a comparison without a distance does not hold.
+    """
 
     rule: str
     rule_id: str
@@ -45,7 +49,7 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fired: BoolArray) -> list[RuleTrial]:
-    """In the rules' order. `columns`: of the one payment; `fired`: bool, shape (rules,)."""
+    """The result of every rule, in the rule set's order. `columns`: of one payment. `fired`: bool, shape (rules,)."""
     trials = []
     for rule, rule_fired in zip(rule_set.rules, fired.tolist(), strict=True):
         lacks = float(rule.when.shortfall(columns)[0])

@@ -1,7 +1,7 @@
-"""All that one partition remembers: the rows of every entity, and the first verdicts that repeats are answered with.
+"""The state of one partition: the rows of every entity, list entries, and first verdicts to answer repeats with.
 
-`changes` and `restore` are the two ends of a changelog: what has changed since the last call as (key, value) records,
-each whole for its key, and the same records read back. `saved` knows their form.
+`changes` and `restore` are the two ends of a changelog. `changes` returns what has changed since its last call, as
+(key, value) records, each complete for its key; `restore` reads them back. `saved` has the format of rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _LIST_KEY = b"\0list\0"
 
 
 class Finding(NamedTuple):
-    """What a verdict came to, without its score; few differ, so a slot holds a number only."""
+    """A verdict without its score. Few different ones occur, so a slot holds only an index into a list of them.
+
+    `rule_set`: digest of the rules that judged. `rules`, `shadow_rules`: names of the rules that fired.
+    """
 
     rule_set: str
     outcome: Outcome
@@ -37,7 +40,7 @@ class Finding(NamedTuple):
 
 
 class _Partition(msgspec.Struct, omit_defaults=True):
-    """What is saved of a partition as such. `verdicts`: how many the ledger has ever entered."""
+    """What is saved of a partition apart from its rows. `verdicts`: how many verdicts the ledger has ever entered."""
 
     watermark_ms: int
     since_ms: int | None = None
@@ -45,16 +48,18 @@ class _Partition(msgspec.Struct, omit_defaults=True):
 
 
 class PartitionState:
-    """The state of one partition under one catalogue; `engine.new_state()` makes it, the engine reads and writes it.
+    """The state of one partition under one catalogue. `Engine.new_state` creates it; the engine reads and writes it.
 
-    `since_ms`: when the first record was published that it has seen; None if it has seen its log from the beginning.
-    `ledger`: first verdicts, where it is not the slots of the first entity that keep them. `rule_set`: digest of the
-    rules in force, as the log says. `sources`: the highest offset seen of each partition of the stage before, by the
-    partition's number. A checkpoint keeps the last two beside the changes.
+    `entities`: one for each entity of the stage. `lists`: the list entries in force. `findings`: the different verdicts
+    given so far. `watermark_ms`: the newest event time seen, ms since the epoch; `NEVER` before the first payment.
+    `since_ms`: when the first applied record was published, ms since the epoch; None if the state covers its log from
+    the beginning. `ledger`: first verdicts; None where the slots of the first entity hold them. `rule_set`: digest of
+    the rules in force. `sources`: the highest offset received from each partition of the previous stage, by the
+    partition's number, as text. A checkpoint saves the last two beside the changes.
 
-    `state_version`: which of the memories that are built from the log this is. `backfilling`: it learns what the log
-    holds, and nobody is told a verdict, until a rule-set switch names its version. `cut_over_to`: the version that
-    such a switch gave the log to; from there on this memory reads no further.
+    `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
+    publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;
+    this one reads no further.
     """
 
     def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
@@ -67,7 +72,7 @@ class PartitionState:
         self.cut_over_to: int | None = None
         self.sources: dict[str, int] = {}
         self.findings: list[Finding] = []
-        self.watermark_ms = NEVER  # the newest event time seen; NEVER before the first payment
+        self.watermark_ms = NEVER
         self.since_ms: int | None = None
         self._beginning_lost = False
         self._numbers: dict[Finding, int] = {}
@@ -76,18 +81,20 @@ class PartitionState:
 
     @property
     def cut_over(self) -> bool:
+        """Whether a later state version decides this partition now."""
         return self.cut_over_to is not None
 
     def miss_the_beginning(self) -> None:
-        """Its log had lost its beginning before the first record is read: `since_ms` will be that record's time."""
+        """Retention has deleted the beginning of the log: `since_ms` will be the time of the first record applied."""
         self._beginning_lost = True
 
     def begin(self, published_at_ms: int) -> None:
-        """A record, published then, is about to be read."""
+        """A record that was published then, ms since the epoch, is about to be applied."""
         if self._beginning_lost and self.since_ms is None:
             self.since_ms = published_at_ms
 
     def number_of(self, finding: Finding) -> int:
+        """Index of the finding in `findings`; it is added if it is new."""
         number = self._numbers.get(finding)
         if number is None:
             number = self._numbers[finding] = len(self.findings)
@@ -96,20 +103,21 @@ class PartitionState:
 
     @property
     def rows(self) -> int:
+        """Number of rows of all entities."""
         return sum(entity.index.rows for entity in self.entities)
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of the arenas in use; the keys come on top."""
+        """Bytes of RAM that the arenas in use take, without the keys."""
         return sum(entity.arena.memory_bytes for entity in self.entities)
 
     @property
     def layout(self) -> str:
-        """Names the form of the rows: records saved under another layout can't be restored here."""
+        """Identifies the format of the rows: records saved under another layout cannot be restored here."""
         return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
 
     def changes(self) -> list[tuple[bytes, bytes]]:
-        """What has changed since the last call, and from now on counts as saved."""
+        """The records of everything that has changed since the last call; they count as saved from now on."""
         records: list[tuple[bytes, bytes]] = []
         chunks = self.ledger.changes() if self.ledger is not None else []
         if self._partition != self._saved:
@@ -128,7 +136,7 @@ class PartitionState:
         """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
         latest: dict[bytes, bytes] = {}
         for key, value in records:
-            latest.pop(key, None)  # a key takes the place of its last record
+            latest.pop(key, None)  # so a key is ordered by its last record
             latest[key] = value
         parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
         whole = self._partition
@@ -162,7 +170,7 @@ class PartitionState:
     def _restore_finding(self, number: int, value: bytes) -> None:
         finding = msgspec.json.decode(value, type=Finding)
         missing = number + 1 - len(self.findings)
-        if missing > 0:  # a later record may come first from a compacted topic
+        if missing > 0:  # compaction may put a later record first
             self.findings += [finding] * missing
         self.findings[number] = finding
         self._numbers[finding] = number
@@ -170,7 +178,7 @@ class PartitionState:
 
 
 class EntityState:
-    """The rows of one kind of entity, found by key."""
+    """The rows of one entity kind, such as all accounts. `plan`: what rows hold; `index`: rows by key."""
 
     def __init__(self, plan: EntityPlan) -> None:
         self.plan = plan
@@ -182,14 +190,16 @@ class EntityState:
         )
 
     def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
-        """The row of each key, -1 for None: int64, shape (n,). A key not seen before gets a new row, or -1 without
-        `add`."""
+        """The row of each key, -1 for None: int64, shape (n,). An unknown key gets a new row; -1 without `add`."""
         rows = self.index.rows_of(keys, add)
         self.arena.make_room_for_rows(self.index.rows)
         return rows
 
     def update(self, events: kernel_types.Events, answers: kernel_types.Answers) -> None:
-        """Run the kernel over the events, making room where it asks for it."""
+        """Run the kernel over a batch: fill in `answers` and add the events to the rows, growing the arena as needed.
+
+        `events`: first axis n. `answers`: made by `Batch.answers_for` for the same n events.
+        """
         position, why = 0, kernel_types.NEEDS_SLOTS
         while why != kernel_types.DONE:
             arena = self.arena

@@ -1,4 +1,4 @@
-"""Values as a person reads them in evidence, messages and score parts: the same text on every machine."""
+"""Values as text for evidence, messages and score parts: the same text on every machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plain(value: float, type_: Type, currency: str) -> str:
 
 
 def payment_text(payment: Payment, name: str) -> str:
-    """The words of a TEXT field of a payment, or of an attribute (`attributes.name`); `MISSING` if it has none."""
+    """A TEXT field of a payment, or an attribute (`attributes.name`); `MISSING` if the payment has none."""
     if name.startswith("attributes."):
         value = (payment.attributes or {}).get(name.removeprefix("attributes."))
     else:

@@ -1,6 +1,6 @@
-"""A rule set: the catalogue of features, the rules and the score, compiled together and known by a digest.
+"""A rule set: features, rules, score, lists and artefacts compiled together, and identified by a digest.
 
-Every fault of every file is collected, so that one check shows all there is to mend.
+All faults of all files are collected, so that one check shows everything there is to fix.
 """
 
 from __future__ import annotations
@@ -12,92 +12,101 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
 
+from fraudstream.engine.artefacts import ARTEFACTS, Artefact, digests, read_artefacts
 from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
-from fraudstream.engine.score import NO_SCORE, ScoreModel, read_score
+from fraudstream.engine.score import NO_SCORE, read_score
+from fraudstream.engine.scorer import Scorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
 RULES_MAX = 1_000
 
-_SILENT = (
-    "path",
-    "references",
-    "blind_spots",
-    "false_positives",
-    "description",
-)  # what a rule says to people, not in its alerts
+# Fields of a rule that inform people and change no alert.
+_NOT_IN_DIGEST = ("path", "references", "blind_spots", "false_positives", "description")
 _RULE_PATH = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}/[a-z][a-z0-9_]{0,63})\.yaml")
 
 
 class RuleSetErrors(DocumentErrors):
-    """Everything wrong with a rule set; `faults` has each with its place."""
+    """Everything wrong with a rule set; `faults` has each with its file, line and column."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """`rules`: live and shadow, by name; `retired`: kept, not judged.
+    """A compiled rule set.
 
-    `digest`: 16 hex digits of all that can change an alert, and of nothing else (not comments, layout, test cases).
-    `files`: the texts that it was compiled from, by path.
+    `digest`: 16 hex digits over everything that can change an alert, and nothing else (no comments, layout, test
+    cases). `rules`: live and shadow rules, by name. `retired`: rules kept on file, not evaluated. `lists`: the declared
+    lists by name. `files`: the texts that it was compiled from, by path. `artefacts`: its binary files by name.
     """
 
     digest: str
     catalogue: Catalogue
     rules: tuple[Rule, ...]
-    score: ScoreModel
+    scorer: Scorer
     retired: tuple[Rule, ...] = ()
     lists: ValueLists = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    artefacts: Mapping[str, Artefact] = field(default_factory=dict)
 
 
-def compile_rule_set(texts: Mapping[str, str], catalogue: Catalogue | None = None) -> RuleSet:
-    """Compile the files of a rules directory: {path below it: text}. Test cases and files not of YAML are passed over.
+def compile_rule_set(
+    texts: Mapping[str, str], catalogue: Catalogue | None = None, artefacts: Mapping[str, bytes] | None = None
+) -> RuleSet:
+    """Compile the files of a rules directory. Raises `RuleSetErrors`.
 
-    `catalogue` stands in for `features.yaml`. Without `score.yaml` every score is 0. Raises `RuleSetErrors`.
+    `texts`: {path below the directory: text}; test cases and files that are not YAML are ignored. `catalogue`: used in
+    place of `features.yaml`. `artefacts`: bytes by digest of what `artefacts.yaml` names, see `artefacts_named`.
+    Without `score.yaml` every score is 0.
     """
     faults: list[Fault] = []
-    roots: dict[str, Node] = {}
-    paths = [
-        path for path in sorted(texts) if path.endswith(".yaml") and not path.endswith(TEST_SUFFIX) and path != FEATURES
-    ]
-    if len(paths) > RULES_MAX:
-        raise RuleSetErrors([Fault(paths[0], 1, 1, f"{len(paths)} files are too many: at most {RULES_MAX}.")])
-    for path in paths:
-        try:
-            roots[path] = _read(texts[path], path)
-        except DocumentErrors as errors:
-            faults.extend(errors.faults)
-
+    paths = [path for path in sorted(texts) if _is_compiled(path)]
+    roots = _roots(texts, paths, faults)
     if catalogue is None:
         catalogue = _catalogue(texts, faults)
-    rules: list[Rule] = []
-    score = NO_SCORE
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
+    binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots else {}
+    rules: list[Rule] = []
+    scorer: Scorer = NO_SCORE
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
-        symbols = catalogue.symbols
-        for path, root in roots.items():
-            if path == SCORE:
-                score = read_score(root, symbols, lists)
-            elif path != LISTS:
-                rules.extend(_rule(root, path, symbols, lists))
+        rules = [rule for path, root in roots.items() for rule in _rule(root, path, catalogue.symbols, lists)]
+        if SCORE in roots:
+            scorer = read_score(roots[SCORE], catalogue.symbols, lists)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
     if faults:
         raise RuleSetErrors(sorted(faults))
     assert catalogue is not None, "no catalogue, and no fault that says so"
-    judged = [rule for rule in rules if rule.status != "retired"]
+    evaluated = [rule for rule in rules if rule.status != "retired"]
     return RuleSet(
-        digest=_digest(catalogue, judged, score, lists),
+        digest=_digest(catalogue, evaluated, scorer, lists, binaries),
         catalogue=catalogue,
-        rules=tuple(judged),
-        score=score,
+        rules=tuple(evaluated),
+        scorer=scorer,
         retired=tuple(rule for rule in rules if rule.status == "retired"),
         lists=lists,
         files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
+        artefacts=binaries,
     )
+
+
+def _is_compiled(path: str) -> bool:
+    return path.endswith(".yaml") and not path.endswith(TEST_SUFFIX) and path != FEATURES
+
+
+def _roots(texts: Mapping[str, str], paths: list[str], faults: list[Fault]) -> dict[str, Node]:
+    """The documents of the files, by path; files that cannot be parsed add to `faults`. Raises `RuleSetErrors`."""
+    if len(paths) > RULES_MAX:
+        raise RuleSetErrors([Fault(paths[0], 1, 1, f"{len(paths)} files are too many: at most {RULES_MAX}.")])
+    roots: dict[str, Node] = {}
+    for path in paths:
+        try:
+            roots[path] = _read(texts[path], path)
+        except DocumentErrors as errors:
+            faults.extend(errors.faults)
+    return roots
 
 
 def _read(text: str, path: str) -> Node:
@@ -118,6 +127,9 @@ def _catalogue(texts: Mapping[str, str], faults: list[Fault]) -> Catalogue | Non
 
 
 def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists) -> list[Rule]:
+    """The rule of a file; none where the file is not a rule's or has a fault, which is added to the document's."""
+    if path in (SCORE, LISTS, ARTEFACTS):
+        return []
     match = _RULE_PATH.fullmatch(path)
     if match is None:
         root.fault("a rule's file is <typology>/<name>.yaml, in small letters, digits and '_'. Move it.")
@@ -135,15 +147,21 @@ def _repeated_ids(rules: list[Rule]) -> list[Fault]:
     ]
 
 
-def _digest(catalogue: Catalogue, rules: list[Rule], score: ScoreModel, lists: ValueLists) -> str:
-    parts = [catalogue, sorted(rules, key=lambda rule: rule.name), score]
-    content = _content([*parts, lists] if lists else parts)
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def _digest(
+    catalogue: Catalogue, rules: list[Rule], scorer: Scorer, lists: ValueLists, artefacts: Mapping[str, Artefact]
+) -> str:
+    """Digest of the compiled parts. Lists and artefacts count only where there are any, as older digests lack them."""
+    parts = [catalogue, sorted(rules, key=lambda rule: rule.name), scorer.digest_content]
+    if lists:
+        parts.append(lists)
+    if artefacts:
+        parts.append(["artefacts", digests(artefacts.values())])  # a list, so no mapping of lists is equal to it
+    canonical = json.dumps(_content(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode(), digest_size=8).hexdigest()
 
 
 def _content(value: Any) -> Any:
-    """A compiled part as plain data: an expression as its text, so that layout and comments do not count."""
+    """A compiled part as plain data. An expression becomes its text, so layout and comments do not count."""
     if isinstance(value, Expression):
         return value.source
     if isinstance(value, Type):
@@ -153,6 +171,6 @@ def _content(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_content(item) for item in value]
     if is_dataclass(value):
-        return {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _SILENT}
+        return {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_IN_DIGEST}
     assert value is None or isinstance(value, (str, int, float)), f"{type(value).__name__} has no canonical form"
     return value

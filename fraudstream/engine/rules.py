@@ -1,4 +1,4 @@
-"""A rule: what it looks for, how much it matters, and what a person should know about it. One YAML file each."""
+"""A rule, one YAML file each: its condition, severity and outcome, and its documentation for people."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _STATUSES = ("shadow", "live", "retired")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`name` is 'typology/name', from the file's path; `rule_id` is permanent, name and title may change.
+    """A compiled rule. `name`: 'typology/name', from the file's path. `rule_id`: permanent; name and title may change.
 
-    `shadow` rules are judged and counted but decide nothing; `retired` ones are kept, checked, and not judged.
+    `status`: `live` rules decide; `shadow` rules are evaluated and shown but do not decide; `retired` rules are kept on
+    file and checked, not evaluated. `when`: the condition. `message`: shown in alerts.
     """
 
     name: str
@@ -53,15 +54,15 @@ class Rule:
 
 
 def read_rule(root: Node, name: str, symbols: Symbols, lists: ValueLists) -> Rule | None:
-    """The rule of a document. Everything wrong is added to the document's faults; None if that leaves no rule."""
+    """The rule of a document; None if it has faults, which are added to the document's. `name`: 'typology/name'."""
     faults_before = len(root.faults)
     entries = root.entries("a rule", _KEYS, _REQUIRED)
     when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists) if "when" in entries else None
     if when is not None and not when.names:
-        entries["when"].fault("this looks at nothing of the payment: it would fire always or never.")
+        entries["when"].fault("this reads no field or feature: the rule would fire always or never.")
     status = entries["status"].choice("status", _STATUSES) if "status" in entries else "shadow"
     if status == "retired" and "retired_because" not in entries:
-        root.fault("a retired rule says why: add 'retired_because'.")
+        root.fault("a retired rule needs a reason: add 'retired_because'.")
     severity = entries["severity"].choice("severity", get_args(Severity)) if "severity" in entries else "low"
     outcome = entries["outcome"].choice("outcome", _OUTCOMES) if "outcome" in entries else "review"
     rule_id = _uuid(entries["id"]) if "id" in entries else ""
@@ -95,7 +96,7 @@ def read_expression(
     expected: Type | tuple[Type, ...],
     lists: ValueLists | None = None,
 ) -> Expression | None:
-    """The expression of a node, or None and a fault where it stands."""
+    """The expression of a node; None and a fault at its position if it has one. `what`: names the node in faults."""
     if not node.is_word:
         node.word(what)
         return None
@@ -137,5 +138,5 @@ def _tags(entries: dict[str, Node]) -> tuple[str, ...]:
     items = entries["tags"].items("tags")
     for item in items:
         if not _TAG.fullmatch(tag := item.word("a tag")):
-            item.fault(f"'{tag[:40]}' is no tag: write it as 'kind.value', such as channel.app.")
+            item.fault(f"'{tag[:40]}' is not a tag: write it as 'kind.value', such as channel.app.")
     return tuple(item.word("a tag") for item in items)

@@ -1,21 +1,27 @@
-"""The score: how unusual a payment is for its account, in [0, 1], as a sum of parts that each can be explained.
+"""The parts score: how unusual a payment is for its account, in [0, 1], as a sum of parts, each with an explanation.
 
-Points are integer ten-thousandths, so that the parts add up to the score exactly.
+The first implementation of `scorer.Scorer`. Points are integer ten-thousandths, so the parts add up to the score
+exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
-from fraudstream.engine.arrays import Int32Array
+from fraudstream.contracts.alert import ScorePart
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.arrays import Int32Array, Int64Array
+from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.document import Node
+from fraudstream.engine.evidence import texts_of
 from fraudstream.engine.expression import ColumnSource, Expression, Symbols, Type, ValueLists
 from fraudstream.engine.rules import read_expression
+from fraudstream.engine.scorer import POINTS_MAX
 
-POINTS_MAX = 10_000
 PARTS_MAX = 50
 
 _PART_KEYS = ("part", "weight", "value", "normal", "from", "to", "when")
@@ -24,10 +30,11 @@ _QUANTITIES = (Type.NUMBER, Type.DURATION, Type.MONEY)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """No points at or short of `start`, `points_max` at or past `end`, linear between; falling where `end` is less.
+    """One part of the score.
 
-    Without `start` and `end` the value is true or false, and true has all the points. A missing value has none, and so
-    has a payment where `when` is not true.
+    A payment gets no points at or short of `start`, `points_max` at or past `end`, and linearly between; where `end` is
+    less than `start` the points fall with the value. Without `start` and `end` the value is a BOOL, and true gets all
+    points. A missing value gets none, and so does a payment for which `when` is not true.
     """
 
     name: str
@@ -57,35 +64,70 @@ class Part:
         return np.rint(share * self.points_max).astype(np.int32)
 
 
+class PartScores:
+    """The scores of a batch, as the sum of its parts' points. `part_points`: int32, shape (parts, n)."""
+
+    def __init__(self, part_points: Int32Array) -> None:
+        self.part_points = part_points
+        self._points: Int32Array = part_points.sum(axis=0, dtype=np.int32)
+
+    @property
+    def points(self) -> Int32Array:
+        """As `scorer.Scores`: int32, shape (n,)."""
+        return self._points
+
+    def contributions(self, rows: Int64Array) -> Int64Array:
+        """As `scorer.Scores`: int64, shape (parts, len(rows))."""
+        return self.part_points[:, rows].astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
-class ScoreModel:
-    """`threshold_points`: a score of as many points or more is worth an alert."""
+class PartsScorer:
+    """A score as the sum of `parts`; as `scorer.Scorer`. `threshold_points`: ten-thousandths."""
 
     threshold_points: int
     parts: tuple[Part, ...]
 
     @property
-    def threshold(self) -> float:
-        return self.threshold_points / POINTS_MAX
+    def inputs(self) -> Mapping[str, frozenset[str]]:
+        """By part, the fields and features that it reads."""
+        return {part.name: part.names for part in self.parts}
 
     @property
-    def names(self) -> frozenset[str]:
-        """The fields and features that the parts read."""
-        return frozenset().union(*(part.names for part in self.parts))
+    def digest_content(self) -> object:
+        """Threshold and parts; an expression counts as its text."""
+        return {"threshold_points": self.threshold_points, "parts": self.parts}
 
-    def points(self, columns: ColumnSource) -> Int32Array:
-        """Points of each part, int32, shape (parts, n). The score is their sum."""
+    def score(self, columns: ColumnSource) -> PartScores:
+        """The points of each payment, part by part."""
         points = np.zeros((len(self.parts), columns.n), np.int32)
         for i, part in enumerate(self.parts):
             points[i] = part.points(columns)
-        return points
+        return PartScores(points)
+
+    def explain(
+        self, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment], *, include_zero: bool
+    ) -> list[list[ScorePart]]:
+        """Points, weight, value and the account's normal of each part. Parameters as in `scorer.Scorer`."""
+        found: list[list[ScorePart]] = [[] for _ in payments]
+        for part, of_part in zip(self.parts, contributions, strict=True):
+            rows = np.arange(len(payments)) if include_zero else np.flatnonzero(of_part)
+            if not len(rows):
+                continue
+            explained, excerpt = [payments[row] for row in rows.tolist()], columns.excerpt(rows)
+            values = texts_of(part.value, excerpt, explained)
+            normals = [None] * len(rows) if part.normal is None else texts_of(part.normal, excerpt, explained)
+            for row, value, normal in zip(rows.tolist(), values, normals, strict=True):
+                points = int(of_part[row]) / POINTS_MAX
+                found[row].append(ScorePart(part.name, points, part.points_max / POINTS_MAX, value, normal))
+        return found
 
 
-NO_SCORE = ScoreModel(POINTS_MAX, ())  # its score is 0 for every payment
+NO_SCORE = PartsScorer(POINTS_MAX, ())  # its score is 0 for every payment
 
 
-def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> ScoreModel:
-    """The score model of a document; what is wrong is added to the document's faults."""
+def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> PartsScorer:
+    """The parts score of `score.yaml`. Faults are added to the document's."""
     entries = root.entries("the score", ("threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
     parts: list[Part] = []
@@ -102,7 +144,7 @@ def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> ScoreModel:
     total = sum(part.points_max for part in parts)
     if total > POINTS_MAX:
         entries["parts"].fault(f"the weights sum to {total / POINTS_MAX:.4f}: more than 1.")
-    return ScoreModel(threshold, tuple(parts))
+    return PartsScorer(threshold, tuple(parts))
 
 
 def _read_part(node: Node, symbols: Symbols, lists: ValueLists) -> Part | None:

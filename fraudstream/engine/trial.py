@@ -1,6 +1,6 @@
-"""All that the engine can say about one payment: what its decision and alert say, and what they leave out.
+"""The full explanation of one payment: what its decision and alert say, and what they leave out.
 
-For whoever runs a log again to see why a payment was alerted, or why it was not.
+`fraudstream explain` runs a log again and shows it, whether or not the payment was alerted.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from fraudstream.engine.arena import NEVER
 from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.near_miss import RuleTrial, rule_trials
+from fraudstream.engine.scorer import threshold
 from fraudstream.engine.verdict import Verdicts
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """`rules`: of the rule set, in its order. `score_parts`: all, also those without points. `features`: all of the
-    catalogue; `read`: those that a rule which fired or nearly did, or a part with points, looks at. `alert`: as it
-    would be sent; None where the outcome is no alert."""
+    """The explanation of one payment.
+
+    `rules`: all of the rule set, in its order. `score_parts`: all, those without points too. `features`: all of the
+    catalogue. `read`: the features read by a rule that fired or nearly fired, or by a part with points. `alert`: as it
+    would be sent; None if the payment is not alerted.
+    """
 
     payment: Payment
     decision: Decision
@@ -36,13 +40,13 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def trial_of(verdicts: Verdicts) -> Trial:
-    """Of a batch of one payment, which is no repeat (a repeat has the verdict of its first time)."""
+    """The explanation of a batch of one payment. It must not be a repeat, which is answered with its first verdict."""
     assert verdicts.n == 1, f"{verdicts.n} payments"
     assert not verdicts.repeat[0], f"{verdicts.payments[0].event_id} is a repeat"
     columns, errors = Excerpt(verdicts.columns, np.zeros(1, np.int64)), verdicts.errors
     explanation = Explanation(verdicts.rule_set, verdicts.plans, columns, verdicts.fired, verdicts.since_ms)
     payment = verdicts.payments[0]
-    [parts] = explanation.score_parts([payment], verdicts.part_points, silent=True)
+    [parts] = explanation.score_parts([payment], verdicts.contributions(np.zeros(1, np.int64)), include_zero=True)
     rules = rule_trials(verdicts.rule_set, columns, payment, verdicts.fired[0])
     names = {
         name
@@ -50,14 +54,14 @@ def trial_of(verdicts: Verdicts) -> Trial:
         if trial.closeness != "other"
         for name in rule.names
     }
-    for part, scored in zip(verdicts.rule_set.score.parts, parts, strict=True):
-        names |= part.names if scored.points else set()
+    inputs = verdicts.rule_set.scorer.inputs
+    names |= {name for part in parts if part.points for name in inputs[part.part]}
     features = explanation.all_features(0, payment, errors)
     return Trial(
         payment=payment,
         decision=verdicts.decisions()[0],
         alert=next(iter(verdicts.alerts()), None),
-        score_threshold=verdicts.rule_set.score.threshold,
+        score_threshold=threshold(verdicts.rule_set.scorer),
         rules=tuple(rules),
         score_parts=tuple(parts),
         features=tuple(features),
@@ -66,5 +70,5 @@ def trial_of(verdicts: Verdicts) -> Trial:
 
 
 def alert_seen_whole(verdicts: Verdicts) -> Alert | None:
-    """The alert of the one payment as a memory would give it that has seen its log from the beginning."""
+    """The alert of the one payment without `warming`: as a state that covers its whole log would give it."""
     return next(iter(dataclasses.replace(verdicts, since_ms=np.full(1, NEVER, np.int64)).alerts()), None)

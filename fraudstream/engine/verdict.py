@@ -1,5 +1,4 @@
-"""What the engine found out about a batch of payments, and how it is told: a decision for each, an alert where it is
-worth a person."""
+"""The engine's result for a batch of payments: a decision for each payment, and an alert where a person should look."""
 
 from __future__ import annotations
 
@@ -20,22 +19,25 @@ from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
-from fraudstream.engine.score import POINTS_MAX
+from fraudstream.engine.scorer import POINTS_MAX, Scores, threshold
 
-SCORE_SEVERITY: Severity = "medium"  # of an alert that no rule but only the score raised
-
+SCORE_SEVERITY: Severity = "medium"  # of an alert that was raised by the score alone
 
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """The verdicts on the `n` payments of a batch that could be judged, in the order of the log; first axis: payments.
+    """The verdicts on the `n` valid payments of a batch, in the order of the log. Arrays have shape (n,) unless noted.
 
-    `positions`: where each stood among the events; int64. `score_points`: ten-thousandths; int32. `finding`: number in
-    `findings`; of a repeat it is the first verdict's. `altered`: repeats that are not what was judged. `fired`:
-    (n, rules), False for a repeat. `features` by name: float64, NaN missing. `errors` by name: int8, how each was
-    answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`). `since_ms`: int64, as `ForwardedFeatures`'s.
+    `plans`: of all entities, those of earlier stages too. `positions`: index of each payment among the events of the
+    batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from the payment first judged; bool.
+    `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
+    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired`: bool,
+    shape (n, rules), False for a repeat. `alerted`: bool, False for a repeat. `features`: by name; float64, NaN
+    missing. `errors`: by name, how each was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8. `rejected`:
+    events that could not be judged. `labels`: labels in the batch, `labels_unmatched`: those whose payment the state
+    does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 
     rule_set: RuleSet
@@ -47,7 +49,7 @@ class Verdicts:
     repeat: BoolArray
     altered: BoolArray
     score_points: Int32Array
-    part_points: Int32Array
+    scores: Scores
     finding: Int64Array
     findings: Sequence[Finding]
     fired: BoolArray
@@ -61,15 +63,28 @@ class Verdicts:
 
     @property
     def n(self) -> int:
+        """Number of payments."""
         return self.columns.n
 
     @property
     def payments(self) -> Sequence[Payment]:
+        """The payments, in the order of the log."""
         return self.columns.payments
 
     @property
     def occurred_at_ms(self) -> Int64Array:
+        """Event times, ms since the epoch, UTC; int64, shape (n,)."""
         return self.columns.occurred_at_ms
+
+    def contributions(self, rows: Int64Array) -> Int64Array:
+        """Points of each part of the score for some payments, no repeats among them: int64, shape (parts, len(rows)).
+
+        They add up to `score_points` exactly.
+        """
+        contributions = self.scores.contributions(rows)
+        sums = contributions.sum(axis=0)
+        assert (sums == self.score_points[rows]).all(), f"parts sum to {sums}, scores are {self.score_points[rows]}"
+        return contributions
 
     def decisions(self) -> list[Decision]:
         """One for each payment."""
@@ -118,7 +133,7 @@ class Verdicts:
         )
         payments = [self.payments[row] for row in rows.tolist()]
         hits = explanation.hits(payments)
-        parts = explanation.score_parts(payments, self.part_points[:, rows])
+        parts = explanation.score_parts(payments, self.contributions(rows))
         features = explanation.features(payments, parts, {name: error[rows] for name, error in self.errors.items()})
         alerts = []
         for k, (row, payment) in enumerate(zip(rows.tolist(), payments, strict=True)):
@@ -133,7 +148,7 @@ class Verdicts:
                 outcome=found.outcome,
                 severity=max(live, key=SEVERITIES.index, default=SCORE_SEVERITY),
                 score=int(self.score_points[row]) / POINTS_MAX,
-                score_threshold=self.rule_set.score.threshold,
+                score_threshold=threshold(self.rule_set.scorer),
                 rule_set=found.rule_set,
                 rules=tuple(hits[k]),
                 score_parts=tuple(parts[k]),
@@ -147,5 +162,5 @@ class Verdicts:
 
 
 def alert_id(event_id: str, stage: str, rule_set: str) -> str:
-    """32 hex digits that name the alert of a payment: the same however often it is sent."""
+    """32 hex digits that identify the alert of a payment: the same each time it is sent."""
     return blake2b(f"{event_id}\0{stage}\0{rule_set}".encode(), digest_size=16).hexdigest()

@@ -85,7 +85,7 @@ async def _check_stage(
     if located.record.value != sent.value:
         why = "a different payment is at that offset: it was altered after this stage, or the topic was created again"
         return replace(stage, why=why), None
-    if now.forwarded_events.columns.n == 0:
+    if now.forwarded.columns.n == 0:
         reason = now.refused[0].sentence.rstrip(".") if now.refused else "there it is a label, or a repeat"
         return replace(stage, why=f"the stage does not forward it: {reason}"), None
     return _compare(stage, engine, located, sent, now), located.record
@@ -95,7 +95,7 @@ def _compare(
     stage: StageChecked, engine: Engine, located: LocatedRecord, sent: Record, now: ForwardResult
 ) -> StageChecked:
     """`stage` with the differences between the features in `sent` and those that the stage forwards now."""
-    [packed], [payment] = now.forwarded_events.forwarded, now.forwarded_events.columns.payments
+    [packed], [payment] = now.forwarded.features, now.forwarded.columns.payments
     types = engine.rule_set.catalogue.symbols
     found = feature_differences(engine.codec_out, dict(sent.headers)[FEATURES_HEADER], packed, types, payment.currency)
     if found and _may_differ(engine, located, found):

@@ -8,6 +8,9 @@ import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.controls.reader import read_artefacts, read_controls
+from fraudstream.controls.topic import ControlsTopic
+from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.forwarded_features import OtherFeatures
@@ -16,7 +19,7 @@ from fraudstream.engine.trial import Trial
 from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
 from fraudstream.explain.rerun import Rerun, RerunError, rerun_payment
-from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, find_rule_set, likely_first
+from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, likely_first
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +61,7 @@ class Topics(msgspec.Struct, frozen=True):
     payments: str
     alerts: str
     decisions: str
-    controls: str
+    controls: ControlsTopic
     between: Callable[[str, int], str]
     state_version: int
 
@@ -125,15 +128,20 @@ class Explainer:
         """The rule set with this digest, compiled. Raises `RerunError`."""
         if digest == self._own.digest:
             return self._own
-        files = await find_rule_set(self._reader, self._topics.controls, digest)
+        topic = self._topics.controls
+        try:
+            files = (await read_controls(topic)).rule_sets.get(digest)
+            artefacts = {} if files is None else await read_artefacts(topic, artefacts_named(files))
+        except NoTopicError:
+            files = None
         if files is None:
             raise RerunError(
-                f"rule set {digest} decided this payment, but it is neither on the topic '{self._topics.controls}' nor "
+                f"rule set {digest} decided this payment, but it is neither on the topic '{topic.name}' nor "
                 f"the local one ({self._own.digest}). Pass its directory with --rules, such as a checkout of the rules "
                 "as they were then."
             )
         try:
-            return compile_rule_set(files)
+            return compile_rule_set(files, artefacts=artefacts)
         except RuleSetErrors as errors:
             raise RerunError(f"rule set {digest} cannot be used by this release: {errors.faults[0]}") from errors
 

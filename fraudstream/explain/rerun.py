@@ -22,6 +22,8 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.control import ListEntry, list_entry_key
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.controls.reader import read_entries
+from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.apply import apply
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
@@ -30,8 +32,8 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.engine.verdict import Verdicts
 from fraudstream.explain.located_record import GoneError, LocatedRecord, Record, locate_record
-from fraudstream.explain.sent import LogPosition, find_entries
-from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.explain.sent import LogPosition
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 
 class RerunError(Exception):
@@ -59,7 +61,9 @@ class Rerun(msgspec.Struct, frozen=True):
     alert_seen_whole: Alert | None
 
 
-async def rerun_payment(reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: str) -> Rerun:
+async def rerun_payment(
+    reader: TopicReader, topic: str, position: LogPosition, engine: Engine, controls: ControlsTopic
+) -> Rerun:
     """Decide the payment at `position` of `topic` again. `controls`: the topic of controls.
 
     Raises `RerunError` if the payment is gone or was never decided, `NoTopicError`, `StalledError`.
@@ -108,13 +112,17 @@ async def _apply_records_before(
 
 
 async def _apply_older_entries(
-    reader: TopicReader, located: LocatedRecord, controls: str, state: PartitionState, listed: Mapping[bytes, str]
+    reader: TopicReader,
+    located: LocatedRecord,
+    controls: ControlsTopic,
+    state: PartitionState,
+    listed: Mapping[bytes, str],
 ) -> tuple[str, ...]:
     """Put entries that are older than the log on the lists of `state`; the lists of which the entry is not known."""
     topic, (partition, offset), _, end, _ = located
     after = reader.forward(topic, partition, offset + 1, end, contiguous=True)
     unknown: list[str] = []
-    for key, entry in (await _entries_before_log(reader, controls, listed, after)).items():
+    for key, entry in (await _entries_before_log(controls, listed, after)).items():
         if entry is None:
             unknown.append(listed[key])
         elif not entry.removed:
@@ -149,11 +157,14 @@ def _lists_by_entry_key(engine: Engine, record: Record) -> dict[bytes, str]:
 
 
 async def _entries_before_log(
-    reader: TopicReader, controls: str, keys: Container[bytes], after: AsyncIterator[list[Record]]
+    controls: ControlsTopic, keys: Container[bytes], after: AsyncIterator[list[Record]]
 ) -> dict[bytes, ListEntry | None]:
     """The entries in force before the log begins, by key: the newest on `controls` that is not one of `after`, the
     records that follow the payment. None if a later entry has replaced it."""
-    stored = await find_entries(reader, controls, keys)
+    try:
+        stored = await read_entries(controls, keys)
+    except NoTopicError:
+        stored = []
     if not stored:
         return {}  # `after` may be long: do not read it in vain
     later = {entry async for records in after for entry in map(list_entry, records)}

@@ -1,9 +1,8 @@
-"""Finds what was sent about a payment: its alert by id, its decision by event and account, rule sets by digest, list
-entries by key. The functions raise `StalledError` and aiokafka's errors."""
+"""Finds what was sent about a payment: its alert by id, its decision by event and account."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,14 +10,12 @@ from aiokafka import ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Alert, Decision
-from fraudstream.contracts.control import ListEntry, Stored, StoredRuleSet
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
 from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
 CHUNK_RECORDS = 10_000  # per step of a backward search
 
 _alert = msgspec.json.Decoder(Alert)
-_decode_stored = msgspec.json.Decoder(Stored).decode
 _decision = msgspec.json.Decoder(Decision)
 
 
@@ -90,35 +87,6 @@ def likely_first(partitions: Sequence[int], key: str) -> list[int]:
     """All `partitions`, beginning with the one that Kafka's default partitioner chooses for the key."""
     likely = DefaultPartitioner()(key.encode(), list(partitions), list(partitions))
     return sorted(partitions, key=lambda partition: partition != likely)
-
-
-async def find_rule_set(reader: TopicReader, topic: str, digest: str) -> dict[str, str] | None:
-    """The files of a rule set on the topic of controls; None if it is not there."""
-    for stored in await _stored(reader, topic, {StoredRuleSet(digest, {}).key}):
-        if isinstance(stored, StoredRuleSet):
-            return stored.files
-    return None
-
-
-async def find_entries(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[ListEntry]:
-    """The entries with these keys on the topic of controls, in order: the newest of each key, and earlier ones that are
-    not compacted yet."""
-    return [entry for entry in await _stored(reader, topic, keys) if isinstance(entry, ListEntry)]
-
-
-async def _stored(reader: TopicReader, topic: str, keys: Container[bytes]) -> list[Stored]:
-    """The records with these keys on the topic of controls; none if the topic does not exist."""
-    try:
-        spans = await reader.extents(topic, await reader.partitions(topic))
-    except NoTopicError:
-        return []
-    return [
-        _decode_stored(record.value)
-        for partition, span in spans.items()
-        async for records in reader.forward(topic, partition, *span)
-        for record in records
-        if record.key in keys and record.value is not None
-    ]
 
 
 async def _newest(

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 import msgspec
 from aiokafka.errors import MessageSizeTooLargeError
 
-from fraudstream.contracts import RuleSwitch, StoredRuleSet
+from fraudstream.contracts import RuleSwitch
+from fraudstream.controls.writer import rule_set_records
 from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.rule_set import FEATURES, RuleSet
@@ -134,7 +135,8 @@ async def activate_rules(
         checkpoints = [await _checkpoints(stage) for stage in stages]
         await _check_state(deciding, rule_set, checkpoints[-1].values())
         version = await _version_to_cut_over_to(stages, checkpoints)
-        stored = [StoredRuleSet(rule_set.digest, dict(rule_set.files))]
+        artefacts = [artefact.content for artefact in rule_set.artefacts.values()]
+        stored = rule_set_records(rule_set.digest, rule_set.files, artefacts)
         switch = RuleSwitch(rule_set.digest, by, issued_at_ms, note)
         if version is None:
             return ActivatedRules(rule_set.digest, by, await put_in_force(deciding, stored, [switch]), None)
@@ -145,7 +147,7 @@ async def activate_rules(
         offsets = await put_in_force(first, stored, [cut_over], [first.input_topic])
         return ActivatedRules(rule_set.digest, by, offsets, version)
     except NoTopicError as error:
-        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+        raise MissingTopicError(deciding.brokers.servers, error.topic) from error
     except MessageSizeTooLargeError as error:
         raise RuleSetTooLargeError(deciding.controls_topic, str(error)) from error
 
@@ -158,7 +160,7 @@ async def rules_in_force(deciding: StreamSettings) -> RulesInForce:
     try:
         return RulesInForce(await last_checkpoints(deciding), (await read_controls(deciding)).switch)
     except NoTopicError as error:
-        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+        raise MissingTopicError(deciding.brokers.servers, error.topic) from error
 
 
 async def _checkpoints(stage: StreamSettings) -> Checkpoints:
@@ -166,7 +168,7 @@ async def _checkpoints(stage: StreamSettings) -> Checkpoints:
     try:
         return await last_checkpoints(stage)
     except NoTopicError as error:
-        raise MissingStateError(str(error), stage) from error
+        raise MissingStateError(error.topic, stage) from error
 
 
 async def _check_state(

@@ -114,7 +114,7 @@ async def edit_list(
         logs = [deciding_topic(deciding), *await logs_of_other_versions(deciding)]
         return ListEdit(entries, await put_in_force(deciding, [], entries, logs))
     except NoTopicError as error:
-        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+        raise MissingTopicError(deciding.brokers.servers, error.topic) from error
 
 
 async def read_lists(deciding: StreamSettings, name: str | None = None) -> Lists:
@@ -126,7 +126,7 @@ async def read_lists(deciding: StreamSettings, name: str | None = None) -> Lists
     try:
         controls = await read_controls(deciding)
     except NoTopicError as error:
-        raise MissingTopicError(deciding.brokers.servers, str(error)) from error
+        raise MissingTopicError(deciding.brokers.servers, error.topic) from error
     declared = _declared(controls, deciding.controls_topic)
     if name is not None and name not in declared:
         raise UnknownListError(name, declared)

@@ -184,20 +184,20 @@ class Decider:
     def _forward_span(
         self, partition: Partition, records: Sequence[FetchedRecord], span: ForwardedSpan, started: float
     ) -> None:
-        app, forwarded_result = self._app, span.forwarded_result
+        app, result = self._app, span.result
         assert app.forwards is not None, "a stage that does not decide has a next one"
-        partition.applied += forwarded_result.events
+        partition.applied += result.events
         partition.pending |= forward_records(
             app.forwards, app.output_producer, app.settings, partition.number, records, span, int(time.time() * 1000)
         )
-        refused = forwarded_result.refused if span.decided else []  # else the version that decides tells of it
+        refused = result.refused if span.decided else []  # else the version that decides tells of it
         self._send_dead_letters(partition, records, refused)
         app.observer.on_forwarded(
             partition.number,
             records=span.records,
-            forwarded=len(forwarded_result.positions),
+            forwarded=len(result.positions),
             dead_letters=Counter(rejection.reason for rejection in refused),
-            dropped=forwarded_result.dropped,
+            dropped=result.dropped,
             seconds=time.perf_counter() - started,
             watermark_ms=partition.state.watermark_ms,
             rows=partition.state.rows,

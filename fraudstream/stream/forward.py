@@ -31,14 +31,14 @@ def forward_records(
     now_ms: int,
 ) -> set[Acknowledgement]:
     """Put what goes on of `records`, which stand in partition `number`, on its way."""
-    forwarded_result = span.forwarded_result
+    result = span.result
     positions, keys, forwarded = (
-        forwarded_result.positions,
-        forwarded_result.forwarded_events.keys,
-        forwarded_result.forwarded_events.forwarded,
+        result.positions,
+        result.forwarded.keys,
+        result.forwarded.features,
     )
     backfilled = [] if span.decided else [BACKFILLED_HEADER]
-    kept = [LABEL_HEADER] if forwarded_result.forwarded_events.labels > 0 else []
+    kept = [LABEL_HEADER] if result.forwarded.labels > 0 else []
     if settings.state_version > 1 and not settings.stage_is_first:
         kept.append(BACKFILLED_HEADER)
 

@@ -1,22 +1,26 @@
-"""The rule sets that a worker judges by, each made ready once: its own directory's, and what `controls` holds.
+"""The rule sets that a worker evaluates: that of its own directory, and others as `controls` holds them.
 
-The directory only says with which rules a partition begins that no worker has judged yet. From then on the partition's
-log and its checkpoints say which are in force, on whatever worker.
+The directory only says with which rules a partition begins that no worker has decided on yet. From then on the
+partition's log and its checkpoints say which rules are in force, on whatever worker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
-from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
+from fraudstream.contracts.control import RuleSwitch, Stored
+from fraudstream.controls.reader import Controls
+from fraudstream.controls.store import ControlsStore
+from fraudstream.controls.writer import rule_set_records
+from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.control_log import keep, read_controls
+from fraudstream.stream.control_log import controls_topic
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
 
@@ -24,77 +28,119 @@ if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
 
 _ONE_RELEASE: Final = (
-    "Another release switched to it: bring this worker to that one, or, if the release was taken back, finish it; then "
-    "change rules with `fraudstream rules activate`."
+    "Another release activated it: upgrade this worker to that release, or, if the release was rolled back, complete "
+    "the roll-back; then change rules with `fraudstream rules activate`."
 )
 
 log = logging.getLogger(__name__)
 
 
-class RuleSets:
-    """`engines`: by the digest of their rule set, those loaded so far; as many as rules were switched in this
-    process's life. `own`: of the worker's directory."""
+class ControlsAccess(Protocol):
+    """The topic `controls`; `fraudstream.controls.store.ControlsStore` is one."""
 
-    def __init__(self, settings: StreamSettings, own: Engine) -> None:
+    @property
+    def name(self) -> str:
+        """Name of the topic, for messages."""
+        ...
+
+    async def read_controls(self) -> Controls:
+        """Everything that it holds, artefacts apart. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
+        ...
+
+    async def read_artefacts(self, digests: Iterable[str]) -> dict[str, bytes]:
+        """Those of these artefacts that it holds, by digest. Raises as `read_controls`."""
+        ...
+
+    async def keep(self, records: Sequence[Stored]) -> None:
+        """Write records and wait until they are durable."""
+        ...
+
+
+def rule_sets(settings: StreamSettings, own: Engine) -> RuleSets:
+    """The rule sets of a stage that decides, under its settings."""
+    controls = ControlsStore(controls_topic(settings))
+    return RuleSets(controls, own, stage_is_first=settings.stage_is_first, backfill=settings.backfill)
+
+
+class RuleSets:
+    """The engines of the rule sets that were in force while this process ran.
+
+    `engines`: by the digest of their rule set, those loaded so far. `own`: of the worker's directory. `backfill`: the
+    worker backfills a state version, so switches of `controls` are not for it.
+    """
+
+    def __init__(self, controls: ControlsAccess, own: Engine, *, stage_is_first: bool, backfill: bool) -> None:
         self.engines: dict[str, Engine] = {own.rule_set.digest: own}
         self.own = own
-        self._settings = settings
+        self._controls, self._stage_is_first, self._backfill = controls, stage_is_first, backfill
         self._kept = False
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     async def load(self, digests: Iterable[str]) -> None:
-        """Make ready what can be had of these; what `controls` does not hold is told in the log.
+        """Fetch, verify and compile those of these rule sets that are not loaded yet, with their artefacts.
 
-        Raises `PermanentFailure` for what this release can't read: others may, and the verdict would depend on who gives it.
+        A digest that `controls` does not hold is logged; the switch to it will be refused. Raises `PermanentFailure`
+        for one that this release cannot compile, or whose artefacts are missing: other workers may have them, and
+        verdicts would depend on the worker.
         """
         missing = set(digests) - self.engines.keys()
-        if missing:
-            stored = (await read_controls(self._settings)).rule_sets
-            for digest in sorted(missing):
-                await self._compile(digest, stored)
+        if not missing:
+            return
+        stored = (await self._controls.read_controls()).rule_sets
+        for digest in sorted(missing):
+            if digest not in stored:
+                log.error("the topic %s holds no rule set %s", self._controls.name, digest)
+                continue
+            artefacts = await self._artefacts_of(digest, stored[digest])
+            self.engines[digest] = await self._compiled(digest, stored[digest], artefacts)
 
     async def begin(self, state: PartitionState, first_offset: int) -> None:
-        """Before the first record of a partition that no worker has judged yet.
+        """Before the first record of a partition that no worker has decided on yet.
 
-        Its log says which rules and entries count, as far as it reaches. Where it lacks those of before, the newest of
-        `controls` stand in.
+        As far as its log reaches, the log says which rules and list entries apply. Where its beginning is missing, the
+        newest entries and the last switch of `controls` are applied instead. Raises `PermanentFailure`.
         """
         if self.lacks_controls(first_offset):
             switch = await self._seed_lists(state)
-            if switch is not None and not self._settings.backfill:
+            if switch is not None and not self._backfill:
                 await self.load([switch.rule_set])
                 if first_offset > 0 or self._fits(switch.rule_set):
                     state.rule_set = switch.rule_set
         await self.resume(state, "the last rule-set switch")
 
     async def begin_again(self, state: PartitionState, first_offset: int, named_by: str) -> None:
-        """As `begin`, for a partition that a worker has only opened: its rules are in the checkpoint, its entries were
-        in that worker's memory, and nothing was judged by them."""
+        """As `begin`, for a partition of which an earlier worker wrote a first checkpoint and decided nothing.
+
+        The checkpoint names the rules in force. The list entries were in that worker's state only.
+        """
         if self.lacks_controls(first_offset):
             await self._seed_lists(state)
         await self.resume(state, named_by)
 
     def lacks_controls(self, first_offset: int) -> bool:
-        """Where retention took the log's beginning, or another stage decided before there was this log."""
-        return first_offset > 0 or not self._settings.stage_is_first
+        """Whether retention deleted the log's beginning, or another stage decided before this log existed."""
+        return first_offset > 0 or not self._stage_is_first
 
     def _fits(self, digest: str) -> bool:
-        """Whether the rules are of this chain: the last switch may be of the time before there was one."""
+        """Whether the rules read this stage's features: the last switch may be older than the chain of stages."""
         engine = self.engines.get(digest)
         return (
             engine is not None and catalogue_difference(engine.rule_set.catalogue, self.own.rule_set.catalogue) is None
         )
 
     async def _seed_lists(self, state: PartitionState) -> RuleSwitch | None:
-        """Put the entries of today; the last switch that stands beside them."""
-        controls = await read_controls(self._settings)
+        """Put the current list entries into `state`; returns the last switch that `controls` holds."""
+        controls = await self._controls.read_controls()
         for entry in controls.entries.values():
             if not entry.removed:
                 state.lists.put(entry.list, entry.value, entry.expires_at_ms)
         return controls.switch
 
     async def resume(self, state: PartitionState, named_by: str) -> None:
-        """Have the engine of the rules in force. Raises `PermanentFailure` if they can't be had, or need another memory."""
+        """Load the engine of the rules in force. `named_by`: what names them, for messages.
+
+        Raises `PermanentFailure` if they cannot be loaded, or read features that the state does not hold.
+        """
         digest, own = state.rule_set, self.own.rule_set
         if digest == own.digest:
             await self._keep_own()
@@ -102,18 +148,18 @@ class RuleSets:
         await self.load([digest])
         if digest not in self.engines:
             raise PermanentFailure(
-                f"The rule set {digest}, which {named_by} names, can't be had from the topic "
-                f"'{self._settings.controls_topic}'. Start a worker once with the rules directory it came from "
-                f"(here is {own.digest}), then change rules with `fraudstream rules activate`."
+                f"The rule set {digest}, which {named_by} names, can't be had from the topic '{self._controls.name}'. "
+                f"Start a worker once with the rules directory it came from (here is {own.digest}), then change rules "
+                "with `fraudstream rules activate`."
             )
         difference = catalogue_difference(self.engines[digest].rule_set.catalogue, own.catalogue)
         if difference is not None:
             raise PermanentFailure(
                 f"rules/features.yaml is another than that of the rule set in force, {digest}: {difference}. Start "
-                "with that one; a changed catalogue needs a new memory, see `fraudstream worker --backfill`."
+                "with that one; a changed catalogue needs a new state version, see `fraudstream worker --backfill`."
             )
-        if digest not in self._told:
-            self._told.add(digest)
+        if digest not in self._warned:
+            self._warned.add(digest)
             log.warning(
                 "the rule set %s is in force, not %s of this worker's directory: `fraudstream rules activate` changes "
                 "that",
@@ -122,26 +168,39 @@ class RuleSets:
             )
 
     async def _keep_own(self) -> None:
-        """So that a worker with another directory finds it."""
-        if not self._kept:
-            own = self.own.rule_set
-            await keep(self._settings, [StoredRuleSet(own.digest, dict(own.files))])
-            self._kept = True
-
-    async def _compile(self, digest: str, stored: Mapping[str, Mapping[str, str]]) -> None:
-        if digest not in stored:
-            log.error("the topic %s holds no rule set %s", self._settings.controls_topic, digest)
+        """Write the directory's rule set to `controls`, so that workers with another directory find it."""
+        if self._kept:
             return
+        own = self.own.rule_set
+        contents = {artefact.digest: artefact.content for artefact in own.artefacts.values()}
+        held = await self._controls.read_artefacts(contents.keys())
+        missing = [content for digest, content in contents.items() if digest not in held]
+        await self._controls.keep(rule_set_records(own.digest, own.files, missing))
+        self._kept = True
+
+    async def _artefacts_of(self, digest: str, files: Mapping[str, str]) -> dict[str, bytes]:
+        """The artefacts that a rule set names, by digest. Raises `PermanentFailure` if `controls` lacks one."""
+        named = artefacts_named(files)
+        artefacts = await self._controls.read_artefacts(named)
+        if missing := sorted(named - artefacts.keys()):
+            raise PermanentFailure(
+                f"The topic '{self._controls.name}' lacks artefacts of the rule set {digest}: {', '.join(missing)}. "
+                "Activate it again with `fraudstream rules activate`, from the directory that holds them."
+            )
+        return artefacts
+
+    async def _compiled(self, digest: str, files: Mapping[str, str], artefacts: Mapping[str, bytes]) -> Engine:
+        """The engine of a stored rule set. Raises `PermanentFailure` if it is not the same to this release."""
         try:
-            rule_set = await asyncio.to_thread(compile_rule_set, stored[digest])
+            rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts)
         except DocumentErrors as errors:
             raise PermanentFailure(
                 f"The rule set {digest} can't be read by this release ({errors}). {_ONE_RELEASE}"
             ) from errors
         if rule_set.digest != digest:
             raise PermanentFailure(
-                f"What '{self._settings.controls_topic}' holds as rule set {digest} is {rule_set.digest} to this "
-                f"release. {_ONE_RELEASE}"
+                f"What '{self._controls.name}' holds as rule set {digest} is {rule_set.digest} to this release. "
+                f"{_ONE_RELEASE}"
             )
         fits = catalogue_difference(self.own.rule_set.catalogue, rule_set.catalogue) is None
-        self.engines[digest] = self.own.under(rule_set) if fits else Engine(rule_set)  # to say how it differs
+        return self.own.under(rule_set) if fits else Engine(rule_set)  # to say how it differs

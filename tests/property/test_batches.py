@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from fraudstream.contracts.payment import Payment
 from tests.property.batches import split
+from tests.property.judged_log import judged
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
-from tests.property.told import judged
 
 _cuts = st.lists(st.integers(0, 60), max_size=8)
 

@@ -1,8 +1,8 @@
-"""Rule-set switches and entries of lists in the log: where it is cut, and where its memory is saved and read back,
+"""Rule-set switches and entries of lists in the log: where it is cut, and where its state is saved and restored,
 changes nothing.
 
 Method: the records of a payment log with controls among them, some of which can't be used, read at once, in pieces, and
-in pieces with the memory restored between each two of them. Limit: one partition's log; that the controls stand in
+in pieces with the state restored between each two of them. Limit: one partition's log; that the controls are in
 every partition is the commands' work.
 """
 
@@ -24,10 +24,10 @@ from fraudstream.engine.log import read_log
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
+from tests.property.judged_log import Judgement, judgements
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, HOUR_MS, Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import RULES
-from tests.property.told import Told, told
 
 LISTS = """
 lists:
@@ -38,12 +38,12 @@ ASKS = RULES["burst/far.yaml"].replace("00000003", "00000009").replace("status: 
 LISTED = ASKS.replace("account.speed_kmh > 900", "device_id in lists.devices and merchant_id not in lists.merchants")
 FIRST = {"features.yaml": CATALOGUES["paned"], **RULES, "lists.yaml": LISTS, "lists/asked.yaml": LISTED}
 SECOND = {**FIRST, "score.yaml": RULES["score.yaml"].replace("threshold: 0.4", "threshold: 0.7")}
-OTHER_MEMORY = {**FIRST, "features.yaml": CATALOGUES["paned"].replace("window: 1h", "window: 2h")}
-RULE_SETS = [compile_rule_set(texts) for texts in (FIRST, SECOND, OTHER_MEMORY)]
+OTHER_STATE = {**FIRST, "features.yaml": CATALOGUES["paned"].replace("window: 1h", "window: 2h")}
+RULE_SETS = [compile_rule_set(texts) for texts in (FIRST, SECOND, OTHER_STATE)]
 ENGINES = {rule_set.digest: Engine(rule_set) for rule_set in RULE_SETS}
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
-Read: TypeAlias = tuple[list[Told], list[bytes], list[tuple[int, str, str]]]  # verdicts, alerts, what is refused
+Read: TypeAlias = tuple[list[Judgement], list[bytes], list[tuple[int, str, str]]]  # verdicts, alerts, what is refused
 
 _switches = st.sampled_from([*(rule_set.digest for rule_set in RULE_SETS), "0123456789abcdef"]).map(
     lambda digest: RuleSwitch(digest, "me", 0)
@@ -67,7 +67,7 @@ def test_where_a_log_with_controls_is_cut_changes_nothing(
     log: Log, controls: list[tuple[int, RuleSwitch | ListEntry | bytes]], cuts: list[int]
 ) -> None:
     records = _records(log, controls)
-    whole, pieces = _memory(), _memory()
+    whole, pieces = _new_state(), _new_state()
     assert _read(pieces, records, cuts) == _read(whole, records, [])
     assert pieces.rule_set == whole.rule_set
     assert dict(pieces.changes()) == dict(whole.changes())
@@ -75,11 +75,11 @@ def test_where_a_log_with_controls_is_cut_changes_nothing(
 
 @EXAMPLES
 @given(log=logs(), controls=_controls, cuts=_cuts)
-def test_a_memory_saved_between_controls_goes_on_as_if_it_had_never_been_away(
+def test_a_state_restored_between_controls_continues_as_if_never_saved(
     log: Log, controls: list[tuple[int, RuleSwitch | ListEntry | bytes]], cuts: list[int]
 ) -> None:
     records = _records(log, controls)
-    expected = _read(_memory(), records, [])
+    expected = _read(_new_state(), records, [])
     found: Read = ([], [], [])
     saved: list[tuple[bytes, bytes]] = []
     rule_set = RULE_SETS[0].digest
@@ -92,7 +92,7 @@ def test_a_memory_saved_between_controls_goes_on_as_if_it_had_never_been_away(
     assert found == expected
 
 
-def _memory() -> PartitionState:
+def _new_state() -> PartitionState:
     return ENGINES[RULE_SETS[0].digest].new_state()
 
 
@@ -105,7 +105,7 @@ def _read(state: PartitionState, records: Sequence[Record], cuts: list[int]) -> 
 
 def _read_piece(state: PartitionState, records: Sequence[Record], begin: int, end: int, found: Read) -> None:
     for result, _, _ in read_log(ENGINES, state, records[begin:end]):
-        found[0].extend(told(result.verdicts))
+        found[0].extend(judgements(result.verdicts))
         found[1].extend(msgspec.json.encode(alert) for alert in result.verdicts.alerts())
         found[2].extend((begin + r.position, r.reason, r.sentence) for r in result.refused)
 

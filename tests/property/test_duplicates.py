@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from tests.property.batches import split
+from tests.property.judged_log import judged
 from tests.property.payment_logs import Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import BARE_ENGINES, ENGINES
-from tests.property.told import judged
 
 _places = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=8)
 

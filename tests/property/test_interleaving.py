@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.judged_log import Judgement, judged
 from tests.property.payment_logs import Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ACCOUNT_ENGINES
-from tests.property.told import Told, judged
 
 
 @pytest.mark.parametrize("name", ACCOUNT_ENGINES)
@@ -39,8 +39,8 @@ def interleaved(log: Log, seed: int) -> Log:
     return [next(queues[account]) for account in order]
 
 
-def _by_event(verdicts: list[Told]) -> dict[str, list[Told]]:
-    found: dict[str, list[Told]] = {}
+def _by_event(verdicts: list[Judgement]) -> dict[str, list[Judgement]]:
+    found: dict[str, list[Judgement]] = {}
     for verdict in verdicts:
         found.setdefault(verdict.event_id, []).append(verdict)
     return found

@@ -1,4 +1,4 @@
-"""A memory read back from its records goes on as if it had never been away, wherever it was saved.
+"""A state restored from its records continues as if it had never been saved, wherever that was.
 
 Read back in the pieces in which it was saved, all at once, and from a compacted changelog, which has kept the last
 record of each key. Records saved later are equal too, so a second restart is as good as the first.
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fraudstream.engine.partition_state import PartitionState
 from tests.property.batches import split
+from tests.property.judged_log import judged
 from tests.property.payment_logs import Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
-from tests.property.told import judged
 
 _cuts = st.lists(st.integers(0, 60), min_size=1, max_size=5)
 
@@ -23,7 +23,7 @@ _cuts = st.lists(st.integers(0, 60), min_size=1, max_size=5)
 @pytest.mark.parametrize("name", ENGINES)
 @EXAMPLES
 @given(log=logs(), cuts=_cuts)
-def test_a_restored_memory_goes_on_as_the_one_that_was_saved(name: str, log: Log, cuts: list[int]) -> None:
+def test_a_restored_state_continues_as_the_one_that_was_saved(name: str, log: Log, cuts: list[int]) -> None:
     engine = ENGINES[name]
     state = engine.new_state()  # never restarted
     copies: list[PartitionState] = []  # restored where a piece of the log ended

@@ -1,4 +1,4 @@
-"""A chain of stages, each with the memory of its own entity, tells what one process with all of them tells.
+"""A chain of stages, each with the state of its own entity, publishes what one process with all entities publishes.
 
 With one partition a topic every stage's log has the order of the first one. Between stages goes what Kafka would carry:
 key, value, headers. A stage that is killed goes on from its last checkpoint and sends again what it had sent.
@@ -23,10 +23,10 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
 from tests.property.batches import split
+from tests.property.judged_log import judgements
 from tests.property.payment_logs import BEGIN_MS, Log, log_of, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import RULES
-from tests.property.told import told
 
 _MERCHANT = "  merchant.fraud_1d: {aggregate: share, of: fraud, window: 1d}\n  merchant.age: {aggregate: age}\n"
 
@@ -67,14 +67,14 @@ def records_of(log: Log) -> list[Record]:
 
 
 def forward_all(engine: Engine, state: PartitionState, records: Sequence[Record], begin: int) -> list[Record]:
-    """What the stage sends for the records; the first of it stands at offset `begin` of the next log."""
-    forwarded_result = apply_and_forward(engine, state, records)
-    assert forwarded_result.refused == []
+    """What the stage sends for the records; the first has offset `begin` of the next log."""
+    result = apply_and_forward(engine, state, records)
+    assert result.refused == []
     sent: list[Record] = []
     for position, key, forwarded in zip(
-        forwarded_result.positions,
-        forwarded_result.forwarded_events.keys,
-        forwarded_result.forwarded_events.forwarded,
+        result.positions,
+        result.forwarded.keys,
+        result.forwarded.features,
         strict=True,
     ):
         record = records[position]
@@ -84,10 +84,10 @@ def forward_all(engine: Engine, state: PartitionState, records: Sequence[Record]
     return sent
 
 
-def said(readings: Sequence[ApplyResult]) -> list[object]:
+def published_of(results: Sequence[ApplyResult]) -> list[object]:
     return [
-        (told(r.verdicts), [msgspec.json.encode(a) for a in r.verdicts.alerts()], r.verdicts.labels_unmatched)
-        for r in readings
+        (judgements(r.verdicts), [msgspec.json.encode(a) for a in r.verdicts.alerts()], r.verdicts.labels_unmatched)
+        for r in results
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_chain_of_stages_decides_as_one_process_with_all_entities(name: str, l
             records = forward_all(engine, state, records, begin)
         begin += len(records)
         found = apply(CHAINS[name][-1], states[-1], records)
-        assert said([found]) == said([expected])
+        assert published_of([found]) == published_of([expected])
         assert found.verdicts.labels == expected.verdicts.labels
     of_stages = [dict(state.changes()) for state in states]
     rows = {key: value for records in of_stages for key, value in records.items() if not key.startswith(b"\0")}
@@ -131,12 +131,12 @@ def test_what_a_restarted_stage_sends_again_is_dropped_by_the_next(log: Log, sav
     on = forward_all(device, second, sent, 0)
     assert [record.value for record in on] == [record.value for record in records]
     found = apply(merchant, merchant.new_state(), on)
-    assert said([found]) == said([expected])
+    assert published_of([found]) == published_of([expected])
     assert dict(second.changes()) == dict(undisturbed[1].changes())
     assert second.sources == ({"0": len(records) - 1} if records else {})
 
 
-def test_an_altered_repeat_is_told_by_the_stage_that_decides() -> None:
+def test_an_altered_repeat_is_reported_by_the_stage_that_decides() -> None:
     (payment,) = _one_payment()
     assert isinstance(payment, Payment)
     records = records_of([payment, msgspec.structs.replace(payment, amount="77.00"), payment])
@@ -162,10 +162,10 @@ def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
 def test_a_record_that_no_stage_sent_is_a_dead_letter_and_changes_nothing() -> None:
     _, device, _ = CHAINS["paned"]
     state = device.new_state()
-    forwarded_result = apply_and_forward(device, state, records_of(_one_payment()))
-    assert [(refused.position, refused.reason) for refused in forwarded_result.refused] == [(0, "invalid")]
-    assert "does not come from the stage before" in forwarded_result.refused[0].sentence
-    assert (forwarded_result.positions, forwarded_result.events, state.sources, state.changes()) == ([], 0, {}, [])
+    result = apply_and_forward(device, state, records_of(_one_payment()))
+    assert [(refused.position, refused.reason) for refused in result.refused] == [(0, "invalid")]
+    assert "does not come from the previous stage" in result.refused[0].sentence
+    assert (result.positions, result.events, state.sources, state.changes()) == ([], 0, {}, [])
 
 
 def test_what_a_record_brings_along_is_named_and_placed() -> None:

@@ -21,9 +21,9 @@ import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.location import distance_km
+from tests.property.judged_log import judged
 from tests.property.payment_logs import ACCOUNTS, PLACES, STEPS_MS, Log, log_of
 from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
-from tests.property.told import judged
 
 SEEDS = range(4)
 TEXTS = (

@@ -13,19 +13,25 @@ Values: TypeAlias = Float64Array  # shape (n,), NaN = missing
 
 
 class ColumnSource(Protocol):
-    """Columns of `n` payments. `column` answers, by the symbol's type: BOOL int8 (1, 0, -1 missing); NUMBER, MONEY and
-    DURATION float64 (NaN missing; minor units, ms); TEXT uint64 digests (0 missing). Shape (n,), not to be written to.
-
-    `minor_per_major`: minor units in one major unit of each payment's currency; float64, shape (n,).
-    """
+    """Columns of `n` payments."""
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        """Number of payments."""
+        ...
 
     @property
-    def minor_per_major(self) -> Values: ...
+    def minor_per_major(self) -> Values:
+        """Minor units in one major unit of each payment's currency; float64, shape (n,)."""
+        ...
 
-    def column(self, name: str) -> Array: ...
+    def column(self, name: str) -> Array:
+        """The column of a symbol, shape (n,), not to be written to. The dtype follows from the symbol's type:
+
+        BOOL int8 (1, 0, -1 missing); NUMBER, MONEY (minor units) and DURATION (ms) float64 (NaN missing); TEXT uint64
+        digests (0 missing).
+        """
+        ...
 
 
 class Truth(NamedTuple):

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from fraudstream.engine.arrays import BoolArray, UInt64Array
-from fraudstream.engine.expression.checker import Checker, Leaf, Typed
+from fraudstream.engine.expression.checker import Checker
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
 from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import parse
 from fraudstream.engine.expression.shortfall import shortfall
+from fraudstream.engine.expression.typed import Leaf, Typed
 from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`source` as written, white space evened out. `names`: the symbols it reads. `comparisons`: its leaves, in order.
-
-    `text_field` and `text_literal` say where the words of a TEXT expression are: columns hold only their digests.
+    """A compiled expression. `source`: as written, with white space normalised. `names`: the symbols that it reads.
+    `comparisons`: the comparisons in it, in order.
     """
 
     source: str
@@ -34,10 +34,11 @@ class Expression:
         return self.truth(columns) if self.type is Type.BOOL else self.values(columns)
 
     def true(self, columns: ColumnSource) -> BoolArray:
-        """Where a BOOL expression is true: bool, shape (n,). What a rule asks, at half the cost of `truth`."""
+        """Where a BOOL expression is true: bool, shape (n,). All that a rule needs, at half the cost of `truth`."""
         return _true(self._condition, columns)
 
     def truth(self, columns: ColumnSource) -> Truth:
+        """Where it is true, and where it is known: both bool, shape (n,)."""
         return _truth(self._condition, columns)
 
     def shortfall(self, columns: ColumnSource) -> Values:
@@ -61,10 +62,12 @@ class Expression:
 
     @property
     def text_field(self) -> str | None:
+        """The name of the field that a TEXT expression is: columns hold only the digest of its value."""
         return self._typed.words.name if isinstance(self._typed.words, TextColumn) else None
 
     @property
     def text_literal(self) -> str | None:
+        """The text of a TEXT expression that is a literal."""
         return self._typed.words.text if isinstance(self._typed.words, TextLiteral) else None
 
     @property
@@ -93,6 +96,7 @@ class Comparison:
         return _true(self._condition, columns)
 
     def truth(self, columns: ColumnSource) -> Truth:
+        """Where it is true, and where it is known: both bool, shape (n,)."""
         return _truth(self._condition, columns)
 
 
@@ -103,8 +107,10 @@ def compile_expression(
     origin: Origin,
     lists: ValueLists | None = None,
 ) -> Expression:
-    """Parse and check an expression of (one of) the `expected` types. For bad text it raises `ExpressionError` only.
-    `lists`: those it may ask; None where it may ask none.
+    """Parse and check an expression of one of the `expected` types. Raises `ExpressionError`, whatever the text.
+
+    `symbols`: the names it may read. `lists`: the lists it may ask; None if it may ask none. `origin`: where `source`
+    begins in its file.
 
     >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}
     >>> rule = compile_expression("amount > 100 and not kind == 'fee'", symbols, Type.BOOL, Origin("a.yaml", 9, 7))

@@ -10,7 +10,7 @@ _LINE_CHARS_SHOWN_MAX = 200
 
 
 class Fault(NamedTuple):
-    """One thing wrong. `line` and `column` count from 1; `excerpt` is the line, `caret` the place in it, from 0."""
+    """One thing wrong. `line` and `column` count from 1; `excerpt`: that line; `caret`: column in it, from 0."""
 
     path: str
     line: int
@@ -39,7 +39,7 @@ class ExpressionError(ValueError):
 
 
 def fault_at(source: str, offset: int, origin: Origin, sentence: str) -> Fault:
-    """The fault at `offset` of a text that starts at `origin` of its file; its further lines start at column 1."""
+    """The fault at `offset` of `source`, a text that begins at `origin` in its file; its other lines at column 1."""
     offset = min(offset, len(source))
     start = source.rfind("\n", 0, offset) + 1
     end = source.find("\n", offset)

@@ -21,7 +21,7 @@ _MEANT = {
     "!": "'!' is not an operator: write 'not'.",
     "&": "'&' is not an operator: write 'and'.",
     "|": "'|' is not an operator: write 'or'.",
-    "#": "a comment can't stand inside an expression: move it to a line of its own above.",
+    "#": "a comment can't be part of an expression: move it to a line of its own above.",
     "%": "'%' is not an operator: use round_down(x, step), or a fraction such as 0.1.",
     "^": "'^' is not an operator.",
     '"': "this text has no closing quote on its line.",
@@ -39,6 +39,8 @@ _TOKEN = re.compile(
 
 
 class Kind(Enum):
+    """What a token is."""
+
     NUMBER = "number"
     DURATION = "duration"
     TEXT = "text"
@@ -75,7 +77,7 @@ def tokens_of(source: str, origin: Origin) -> list[Token]:
         match = _TOKEN.match(source, at)
         if match is None:
             character = source[at]
-            sentence = _MEANT.get(character, f"{character!a} has no place in an expression.")
+            sentence = _MEANT.get(character, f"{character!a} is not allowed in an expression.")
             raise ExpressionError(fault_at(source, at, origin, sentence))
         if match.lastgroup != "space":
             tokens.append(_token(match, source, origin))

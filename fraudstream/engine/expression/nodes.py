@@ -1,11 +1,12 @@
 """Typed nodes of a compiled expression, evaluated over whole columns.
 
-Missing values follow Kleene: arithmetic with a missing value is missing, a comparison with one is neither true nor
-false, `and` is false as soon as one side is, `or` true as soon as one side is. So a condition answers two questions
-apart, `true` and `false`; NaN is neither less, equal nor greater, which makes both cheap. Division by zero is missing.
+Missing values follow Kleene's three-valued logic: arithmetic with a missing value is missing, a comparison with one is
+neither true nor false, `and` is false as soon as one side is, `or` is true as soon as one side is. So a condition has
+two methods, `true` and `false`. NaN is neither less, equal nor greater, which makes both cheap. Division by zero is
+missing.
 
-Only exact IEEE operations, element by element (+ - * /, floor division, comparisons, min, max, abs): neither the batch
-nor the machine matters.
+Only exact IEEE operations are used, element by element (+ - * /, floor division, comparisons, min, max, abs), so
+results depend neither on the batch nor on the machine.
 """
 
 from __future__ import annotations
@@ -25,23 +26,31 @@ Operation = Callable[[Any, Any], Any]
 
 
 class Quantity(Protocol):
-    """A number, an amount or a duration."""
+    """A number, an amount (minor units) or a duration (ms)."""
 
-    def values(self, columns: ColumnSource) -> Answer: ...
+    def values(self, columns: ColumnSource) -> Answer:
+        """float64, shape (n,) or a scalar; NaN is missing."""
+        ...
 
 
 class Condition(Protocol):
-    """True, false, or neither: never both."""
+    """True, false, or neither where a value is missing; never both."""
 
-    def true(self, columns: ColumnSource) -> Answer: ...
+    def true(self, columns: ColumnSource) -> Answer:
+        """Where it is true: bool, shape (n,) or a scalar."""
+        ...
 
-    def false(self, columns: ColumnSource) -> Answer: ...
+    def false(self, columns: ColumnSource) -> Answer:
+        """Where it is false: bool, shape (n,) or a scalar."""
+        ...
 
 
 class Words(Protocol):
-    """Text, known by its digest."""
+    """Text, represented by its digest."""
 
-    def digests(self, columns: ColumnSource) -> Answer: ...
+    def digests(self, columns: ColumnSource) -> Answer:
+        """uint64, shape (n,) or a scalar; 0 is missing."""
+        ...
 
 
 # --- quantities
@@ -49,9 +58,12 @@ class Words(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Constant:
+    """A literal number or duration."""
+
     value: np.float64
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return self.value
 
 
@@ -62,14 +74,18 @@ class MajorUnits:
     value: np.float64
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return np.rint(self.value * columns.minor_per_major)
 
 
 @dataclass(frozen=True, slots=True)
 class QuantityColumn:
+    """A field or feature that is a number, an amount or a duration."""
+
     name: str
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return columns.column(self.name)
 
 
@@ -82,25 +98,32 @@ class Arithmetic:
     right: Quantity
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return self.operation(self.left.values(columns), self.right.values(columns))
 
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
+    """A division; by zero it is missing."""
+
     left: Quantity
     right: Quantity
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         divisor = self.right.values(columns)
         return self.left.values(columns) / np.where(divisor == 0.0, np.nan, divisor)
 
 
 @dataclass(frozen=True, slots=True)
 class RoundedDown:
+    """`left` rounded down to a multiple of `step`; missing where the step is not above zero."""
+
     left: Quantity
     step: Quantity
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         step = self.step.values(columns)
         step = np.where(step > 0.0, step, np.nan)
         return np.floor_divide(self.left.values(columns), step) * step
@@ -108,17 +131,23 @@ class RoundedDown:
 
 @dataclass(frozen=True, slots=True)
 class Magnitude:
+    """The absolute value."""
+
     part: Quantity
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return np.abs(self.part.values(columns))
 
 
 @dataclass(frozen=True, slots=True)
 class Negative:
+    """The negated value."""
+
     part: Quantity
 
     def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
         return -self.part.values(columns)
 
 
@@ -127,18 +156,24 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class TextLiteral:
+    """Text in quotes; `digest`: of `digest_text`."""
+
     text: str
     digest: np.uint64
 
     def digests(self, columns: ColumnSource) -> Answer:
+        """As `Words.digests`."""
         return self.digest
 
 
 @dataclass(frozen=True, slots=True)
 class TextColumn:
+    """A text field, an attribute or a text feature."""
+
     name: str
 
     def digests(self, columns: ColumnSource) -> Answer:
+        """As `Words.digests`."""
         return columns.column(self.name)
 
 
@@ -152,20 +187,26 @@ class Known:
     value: bool
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return np.bool_(self.value)
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return np.bool_(not self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class BoolColumn:
+    """A field or feature that is true or false."""
+
     name: str
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return columns.column(self.name) == 1
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return columns.column(self.name) == 0
 
 
@@ -185,15 +226,19 @@ QUANTITY_COMPARISONS: dict[str, tuple[Operation, Operation]] = {
 
 @dataclass(frozen=True, slots=True)
 class QuantityComparison:
+    """Two quantities compared; `when_true` and `when_false` are both False where one is missing."""
+
     when_true: Operation
     when_false: Operation
     left: Quantity
     right: Quantity
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return self.when_true(self.left.values(columns), self.right.values(columns))
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return self.when_false(self.left.values(columns), self.right.values(columns))
 
 
@@ -205,6 +250,7 @@ class OneOf:
     choices: tuple[Words, ...]
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         left = self.left.digests(columns)
         found = left == self.choices[0].digests(columns)
         for choice in self.choices[1:]:
@@ -213,6 +259,7 @@ class OneOf:
         return found if self._literal else found & (left != 0)
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         left = self.left.digests(columns)
         absent = left != 0
         for choice in self.choices:
@@ -235,9 +282,11 @@ class OnList:
     list_column: str
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return columns.column(self.list_column) > 0
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return (columns.column(self.list_column) == 0) & (self.left.digests(columns) != 0)
 
 
@@ -249,11 +298,13 @@ class Agreement:
     right: Condition
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return (self.left.true(columns) & self.right.true(columns)) | (
             self.left.false(columns) & self.right.false(columns)
         )
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return (self.left.true(columns) & self.right.false(columns)) | (
             self.left.false(columns) & self.right.true(columns)
         )
@@ -261,12 +312,16 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """`not`. What is neither true nor false stays so."""
+
     part: Condition
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return self.part.false(columns)
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return self.part.true(columns)
 
 
@@ -277,6 +332,7 @@ class All:
     parts: tuple[Condition, ...]
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         answer = self.parts[0].true(columns)
         for part in self.parts[1:]:
             if not answer.any():
@@ -285,6 +341,7 @@ class All:
         return answer
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         answer = self.parts[0].false(columns)
         for part in self.parts[1:]:
             answer = answer | part.false(columns)
@@ -298,12 +355,14 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         answer = self.parts[0].true(columns)
         for part in self.parts[1:]:
             answer = answer | part.true(columns)
         return answer
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         answer = self.parts[0].false(columns)
         for part in self.parts[1:]:
             if not answer.any():
@@ -314,32 +373,44 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class QuantityMissing:
+    """`is missing` of a quantity."""
+
     part: Quantity
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return np.isnan(self.part.values(columns))
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return ~np.isnan(self.part.values(columns))
 
 
 @dataclass(frozen=True, slots=True)
 class TextMissing:
+    """`is missing` of text."""
+
     part: Words
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return self.part.digests(columns) == 0
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return self.part.digests(columns) != 0
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionMissing:
+    """`is missing` of a condition: it is neither true nor false."""
+
     part: Condition
 
     def true(self, columns: ColumnSource) -> Answer:
+        """As `Condition.true`."""
         return ~(self.part.true(columns) | self.part.false(columns))
 
     def false(self, columns: ColumnSource) -> Answer:
+        """As `Condition.false`."""
         return self.part.true(columns) | self.part.false(columns)

@@ -1,4 +1,4 @@
-"""Tokens to a syntax tree, by recursive descent. Depth and nodes are bounded: no text exhausts stack or memory.
+"""Tokens to a syntax tree, by recursive descent. Depth and nodes are bounded: no text exhausts the stack or memory.
 
     condition  = all { "or" all }
     all        = negation { "and" negation }
@@ -96,11 +96,11 @@ class _Parser:
         if self._take_word("is"):
             word = self._next
             if not (self._take_word("missing") or self._take_word("present")):
-                self._fail(word, "after 'is' stands 'missing' or 'present'; to compare, write '=='.")
+                self._fail(word, "'is' must be followed by 'missing' or 'present'; to compare, write '=='.")
             return self._node(f"is {word.text}", word.text, left.start, word.end, (left,))
         if self._take_word("not"):
             if not self._take_word("in"):
-                self._fail(self._next, "after 'not' here stands 'in'.")
+                self._fail(self._next, "'not' must be followed by 'in' here.")
             return self._membership(left, "not in")
         if self._take_word("in"):
             return self._membership(left, "in")
@@ -195,7 +195,7 @@ class _Parser:
         if self._next.kind is not Kind.END:
             word = self._next.text.lower()
             hint = f" Write '{word}'." if word in ("and", "or", "in", "is") else ""
-            sentence = f"the expression should end here or go on with an operator; found {_shown(self._next)}.{hint}"
+            sentence = f"the expression should end here or continue with an operator; found {_shown(self._next)}.{hint}"
             self._fail(self._next, sentence)
 
     # --- the tools

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.topic_reader import NoTopicError
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
-from fraudstream.stream.control_log import NoTopicError
 from fraudstream.stream.settings import StreamSettings
 
 TAIL_RECORDS = 200  # a checkpoint ends with its record, so the last one is found in the first look back

@@ -25,7 +25,7 @@ from fraudstream.stream.labels import LabelForwarder
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.outputs import Output
 from fraudstream.stream.partition import Partition
-from fraudstream.stream.rule_sets import RuleSets
+from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.state_versions import StateVersions
 from fraudstream.stream.topics.cluster import Cluster
@@ -56,7 +56,7 @@ class StreamApp(faust.App):
         self.ended = asyncio.Event()
         self.checkpoints = Checkpoints(self)
         self.decider = Decider(self)
-        self.rule_sets = RuleSets(settings, engine) if engine.decides else None
+        self.rule_sets = rule_sets(settings, engine) if engine.decides else None
         self.versions = StateVersions(self)
         self.resumption = Resumption(settings, cluster, engine.stages)
         self.payments = self._output(settings.payments_topic) if settings.labels_topic is not None else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
 from typing import Any
 
 import msgspec
@@ -10,9 +12,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fraudstream.contracts import ListEntry
+from fraudstream.contracts.artefact import artefact_digest
 from fraudstream.contracts.control import Control, RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.control_log import bring_lists_along, keep, put_in_force
+from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.brokers import on_both_brokers, on_kafka
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
@@ -79,6 +84,42 @@ async def test_rules_are_in_force_from_the_offsets_that_activate_reports(command
         due = OLD_DIGEST if offset < outcome["offsets"][str(partition)] else NEW_DIGEST
         assert decision.rule_set == due, f"{partition}:{offset}"
     assert {decision.rule_set for _, _, decision in decisions} == {OLD_DIGEST, NEW_DIGEST}
+
+
+async def test_a_worker_with_another_directory_has_the_artefact_of_the_activated_rules(
+    commands: RuleCommands,
+) -> None:
+    """The second worker starts with the old rules; the artefact is nowhere but on `controls`."""
+    model = random.Random(0).randbytes(3 << 20)
+    digest = artefact_digest(model)
+    with_model = {**NEW, "artefacts.yaml": f"artefacts: {{model: {{digest: {digest}}}}}\n"}
+    activated = compile_rule_set(with_model, artefacts={digest: model}).digest
+    directory = write_rules(commands.new, with_model)
+    code, _, err = await commands.run("rules", "activate", str(directory))
+    assert (code, f"the bytes of artefact 'model' are missing: put them into the file artefacts/{digest}" in err) == (
+        1,
+        True,
+    )
+    (directory / "artefacts").mkdir()
+    (directory / "artefacts" / digest).write_bytes(model)
+    first = commands.cluster.start_process("first")
+    try:
+        assert (await commands.run_json("rules", "activate", str(directory)))["rule_set"] == activated
+        await commands.in_force(activated)
+    finally:
+        first.kill()
+    shutil.rmtree(directory)
+    second = commands.cluster.start_process("second")
+    try:
+        await commands.cluster.publish(range(40))
+        decisions = [decision for _, _, decision in await commands.decisions(40)]
+        await second.logs(f"the rule set {activated} is in force, not {OLD_DIGEST} of this worker's directory")
+    finally:
+        second.kill()
+    assert {decision.rule_set for decision in decisions} == {activated}
+    loaded = rule_sets(commands.cluster.settings, commands.cluster.engine)
+    await loaded.load([activated])
+    assert loaded.engines[activated].rule_set.artefacts["model"].content == model
 
 
 async def test_metrics_name_the_rules_in_force_after_a_switch_and_after_a_restart(cluster: StreamCluster) -> None:
@@ -189,7 +230,7 @@ async def test_an_invalid_control_becomes_a_dead_letter_and_the_old_rules_stay_i
         await commands.cluster.publish(range(10))
         decisions = await commands.decisions(10)
     assert [letter.reason for letter in letters] == ["control", "control"]
-    assert "The rule set 0123456789abcdef is not to be had" in letters[1].sentence
+    assert "The rule set 0123456789abcdef is not available" in letters[1].sentence
     assert {decision.rule_set for _, _, decision in decisions} == {engine().rule_set.digest}
     code, _, err = await commands.run("dead-letters", "replay", "--all")
     assert (code, err.count("skipped: a control counts for the payments behind it: give its command again.")) == (1, 2)

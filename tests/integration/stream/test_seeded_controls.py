@@ -14,7 +14,7 @@ from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.stream.failure import PermanentFailure
-from fraudstream.stream.rule_sets import RuleSets
+from fraudstream.stream.rule_sets import rule_sets
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import ENTRY, NEW, NEW_DIGEST, OLD, TWO_STAGES
 from tests.integration.stream.payments import payment
@@ -95,8 +95,8 @@ async def test_a_partition_without_decisions_starts_again_with_its_list_entries(
 ) -> None:
     """From offset 0 the log has all entries, so none is taken from `controls`."""
     await keep(cluster.settings, [ENTRY])
-    rule_sets, state = RuleSets(cluster.settings, cluster.engine), cluster.engine.new_state()
-    await rule_sets.begin_again(state, first_offset, "the memory")
+    loaded, state = rule_sets(cluster.settings, cluster.engine), cluster.engine.new_state()
+    await loaded.begin_again(state, first_offset, "the memory")
     assert len(list(state.lists.changes())) == listed
 
 
@@ -109,4 +109,4 @@ async def test_rules_that_only_another_release_can_read_are_refused(
 ) -> None:
     await keep(cluster.settings, [StoredRuleSet(ANOTHER_DIGEST, files)])
     with pytest.raises(PermanentFailure, match=said):
-        await RuleSets(cluster.settings, cluster.engine).load([ANOTHER_DIGEST])
+        await rule_sets(cluster.settings, cluster.engine).load([ANOTHER_DIGEST])

@@ -91,8 +91,8 @@ async def assert_each_stage_equals_a_replay(cluster: StreamCluster, published: S
                     for decision in apply(engine, state, [record]).verdicts.decisions()
                 }
             else:
-                for forwarded in apply_and_forward(engine, state, [record]).forwarded_events.forwarded:
-                    wanted[str(record.partition), record.offset] = forwarded
+                for packed in apply_and_forward(engine, state, [record]).forwarded.features:
+                    wanted[str(record.partition), record.offset] = packed
         topic = settings.next_topic or settings.decisions_topic
         sent = await cluster.records(topic, at_least(len(wanted)))
         found = {position_of(r): r.value if settings.next_topic is None else header(r, FEATURES_HEADER) for r in sent}

@@ -22,6 +22,7 @@ from fraudstream.contracts import (
     RuleHit,
     RuleSwitch,
     ScorePart,
+    StoredArtefact,
     StoredRuleSet,
 )
 
@@ -187,5 +188,8 @@ FULL: Mapping[str, msgspec.Struct] = {
     ),
     "rule-set": StoredRuleSet(
         rule_set="0123456789abcdef", files={"score.yaml": "threshold: 0.9\nparts: []\n"}, schema_version=1
+    ),
+    "artefact": StoredArtefact(
+        artefact="0123456789abcdef" * 4, index=1, count=2, content=b"\x00\xff", schema_version=1
     ),
 }

@@ -42,7 +42,7 @@ def test_a_payment_without_its_account_as_key_is_refused_and_changes_nothing(eng
     assert again.verdicts.features["account.payments_1h"].tolist() == [2.0]  # e0 and itself
 
 
-def test_what_is_refused_is_told_in_the_order_of_the_log_whatever_found_it(engine: Engine) -> None:
+def test_refused_records_are_reported_in_the_order_of_the_log(engine: Engine) -> None:
     """Readers of dead letters drop what is not higher than they have seen."""
     ahead = record(0, b"a", "e0")
     ahead.timestamp = -engine.too_far_ahead_ms  # found by the engine

@@ -136,7 +136,7 @@ def test_a_payment_that_cannot_be_judged_is_refused_alone(
     assert columns.event.tolist() == [digest_text("before"), digest_text("after")]
 
 
-def test_the_first_fault_of_a_payment_is_told() -> None:
+def test_the_first_fault_of_a_payment_is_reported() -> None:
     assert [r.reason for r in read(with_(occurred_at=-1, currency="XXX", amount="x"))[2]] == ["occurred_at"]
 
 

@@ -73,7 +73,7 @@ def test_a_repeat_after_a_switch_is_answered_under_the_rules_of_its_first_verdic
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e0", OLD.digest)]
 
 
-def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> None:
+def test_the_rule_sets_to_load_are_known_before_the_records_are_applied() -> None:
     records = [payment("e0"), switch(NEW.digest), switch(UNKNOWN), record(b"{}", None, (CONTROL_HEADER,))]
     assert rule_sets_named(state(), records, controls_in(records)) == {NEW.digest, UNKNOWN}
 
@@ -81,12 +81,12 @@ def test_the_rule_sets_to_have_ready_are_told_before_the_records_are_read() -> N
 @pytest.mark.parametrize(
     ("refused", "sentence"),
     [
-        (switch(UNKNOWN), "The rule set 0123456789abcdef is not to be had"),
-        (switch(OTHER.digest), "needs another memory: feature 'account.payments_1h' is declared otherwise"),
-        (record(b"not json", None, (CONTROL_HEADER,)), "No control: "),
+        (switch(UNKNOWN), "The rule set 0123456789abcdef is not available"),
+        (switch(OTHER.digest), "needs another state version: feature 'account.payments_1h' is declared otherwise"),
+        (record(b"not json", None, (CONTROL_HEADER,)), "Not a control: "),
         (record(b'{"control":"list_entry","list":"No","value":"x","by":"me","issued_at_ms":0}', None,
-                (CONTROL_HEADER,)), "No control: "),
-        (control(ListEntry("devices", "a\nb", "me", 0)), "No control: an identifier holds a control character"),
+                (CONTROL_HEADER,)), "Not a control: "),
+        (control(ListEntry("devices", "a\nb", "me", 0)), "Not a control: an identifier holds a control character"),
     ],
 )  # fmt: skip
 def test_what_is_no_control_is_refused_and_the_old_rules_go_on(refused: Record, sentence: str) -> None:
@@ -116,7 +116,7 @@ def test_a_value_is_on_a_list_until_its_time_and_no_longer() -> None:
     assert lists.until_ms("others", digests, times).tolist() == [ABSENT] * 5
 
 
-def test_lists_are_saved_with_the_memory() -> None:
+def test_lists_are_saved_with_the_state() -> None:
     entries = [ListEntry("devices", "d-1", "me", 0, expires_at_ms=7), ListEntry("devices", "d-2", "me", 0)]
     removal = ListEntry("devices", "d-2", "me", 0, removed=True)
     read_log(ENGINES, held := state(), [control(entry) for entry in entries])

@@ -57,7 +57,7 @@ LOG = [
 ]
 
 
-def old_memory() -> PartitionState:
+def old_state() -> PartitionState:
     return ENGINES[OLD.digest].new_state()
 
 
@@ -83,13 +83,13 @@ def decided(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
 def test_each_payment_is_decided_by_one_version(piece: int) -> None:
-    before, after = old_memory(), backfilling()
+    before, after = old_state(), backfilling()
     assert decided(before, LOG, piece) == ([("e0", OLD.digest), ("e2", TUNED.digest)], [3], 5)
     assert decided(after, LOG, piece) == ([("e5", NEW.digest), ("e6", NEW.digest)], [], 7)
     assert (before.cut_over_to, after.backfilling) == (2, False)
 
 
-def test_a_memory_that_is_built_is_that_of_a_replay_with_the_new_catalogue() -> None:
+def test_a_backfilled_state_is_that_of_a_replay_with_the_new_catalogue() -> None:
     built, replayed = backfilling(), ENGINES[NEW.digest].new_state()
     of_built = [span for span in read_log(ENGINES, built, LOG) if span.decided]
     payments = [record for record in LOG if not controls_in([record])]
@@ -100,18 +100,18 @@ def test_a_memory_that_is_built_is_that_of_a_replay_with_the_new_catalogue() -> 
 
 def test_a_switch_to_rules_that_are_not_to_be_had_hands_over_all_the_same() -> None:
     log = [payment(0), switch(1, "0123456789abcdef", state_version=2), payment(2)]
-    assert decided(old_memory(), log, 100) == ([("e0", OLD.digest)], [], 2)
+    assert decided(old_state(), log, 100) == ([("e0", OLD.digest)], [], 2)
     assert decided(backfilling(), log, 100) == ([("e2", NEW.digest)], [1], 3)
 
 
-def test_what_an_older_version_is_told_later_is_refused() -> None:
+def test_a_later_switch_to_an_older_version_is_refused() -> None:
     log = [switch(0, NEW.digest, 2), switch(1, OLD.digest, 1), payment(2)]
     assert decided(backfilling(), log, 100) == ([("e2", NEW.digest)], [1], 3)
 
 
-def test_only_rule_sets_that_a_memory_may_switch_to_are_asked_for() -> None:
+def test_only_rule_sets_that_a_state_may_switch_to_are_loaded() -> None:
     controls = controls_in(LOG)
-    assert rule_sets_named(old_memory(), LOG, controls) == {TUNED.digest}
+    assert rule_sets_named(old_state(), LOG, controls) == {TUNED.digest}
     assert rule_sets_named(backfilling(), LOG, controls) == {NEW.digest}
 
 
@@ -132,55 +132,53 @@ def chained(state_version: int) -> PartitionState:
     return state
 
 
-def forwarded_result(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
-    """The offset of each payment that goes on, and whether it will be decided; and the records for the next stage."""
-    told, sent, read = list[tuple[int, bool]](), list["ConsumerRecord[bytes, bytes]"](), 0
+def forwarded(state: PartitionState, log: Records, piece: int) -> tuple[list[tuple[int, bool]], Records]:
+    """Of each forwarded payment the offset and whether its verdict is published; the records for the next stage."""
+    found, sent, read = list[tuple[int, bool]](), list["ConsumerRecord[bytes, bytes]"](), 0
     while read < len(log) and not state.cut_over:
         records = log[read : read + piece]
         spans = forward_log(ACCOUNT, state, records)
         for span in spans:
-            for position, forwarded in zip(
-                span.forwarded_result.positions, span.forwarded_result.forwarded_events.forwarded, strict=True
-            ):
+            for position, packed in zip(span.result.positions, span.result.forwarded.features, strict=True):
                 payment = records[position]
-                told.append((payment.offset, span.decided))
-                headers = [source_header(0, payment.offset), (FEATURES_HEADER, forwarded)]
+                found.append((payment.offset, span.decided))
+                headers = [source_header(0, payment.offset), (FEATURES_HEADER, packed)]
                 headers += [] if span.decided else [BACKFILLED_HEADER]
                 sent.append(record(len(sent), payment.value or b"", b"d", *headers))
         read += sum(span.records for span in spans)
-    return told, sent
+    return found, sent
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
 def test_the_first_of_several_stages_hands_on_each_payment_for_one_version_to_decide(piece: int) -> None:
     before, after = chained(1), chained(2)
-    assert forwarded_result(before, LOG, piece)[0] == [(0, True), (2, True)]
-    assert forwarded_result(after, LOG, piece)[0] == [(0, False), (2, False), (5, True), (6, True)]
+    assert forwarded(before, LOG, piece)[0] == [(0, True), (2, True)]
+    assert forwarded(after, LOG, piece)[0] == [(0, False), (2, False), (5, True), (6, True)]
     assert (before.cut_over_to, after.backfilling) == (2, False)
 
 
 def test_other_controls_in_the_first_log_are_of_a_time_when_it_was_the_only_one() -> None:
     log = [payment(0), switch(1, NEW.digest), switch(2, NEW.digest, state_version=1), payment(3)]
-    assert forwarded_result(chained(1), log, 100)[0] == [(0, True), (3, True)]
-    assert forwarded_result(chained(2), log, 100)[0] == [(0, False), (3, False)]
+    assert forwarded(chained(1), log, 100)[0] == [(0, True), (3, True)]
+    assert forwarded(chained(2), log, 100)[0] == [(0, False), (3, False)]
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 100])
 def test_the_last_of_several_stages_answers_what_is_not_only_learnt_and_remembers_all(piece: int) -> None:
-    _, sent = forwarded_result(chained(2), LOG, 100)
+    _, sent = forwarded(chained(2), LOG, 100)
     log = [sent[0], record(99, b"no control", None, CONTROL_HEADER), *sent[1:]]
     state, plain = DEVICES.new_state(), DEVICES.new_state()
     state.state_version = 2
-    engines, told, refused = {CHAIN.digest: DEVICES}, list[str](), list[int]()
+    engines, found, refused = {CHAIN.digest: DEVICES}, list[str](), list[int]()
     for first in range(0, len(log), piece):
         records = log[first : first + piece]
         spans = read_log(engines, state, records)
         assert sum(span.records for span in spans) == len(records)
         for span in spans:
             if span.decided:
-                told += [decision.event_id for decision in span.result.verdicts.decisions()]
+                found += [decision.event_id for decision in span.result.verdicts.decisions()]
                 refused += [records[rejection.position].offset for rejection in span.result.refused]
-    assert told == ["e5", "e6"]
-    assert refused == [99], "it stands between payments that are only learnt, and is told of all the same"
+    assert found == ["e5", "e6"]
+    assert refused == [99], "it lies between backfilled payments, and is reported all the same"
     read_log(engines, plain, sent)
     assert state.changes() == plain.changes()

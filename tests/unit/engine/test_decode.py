@@ -176,7 +176,7 @@ def test_a_record_with_two_objects_does_not_stand_for_its_empty_neighbour() -> N
     assert [type(event) for event in found] == [Payment, Rejection, Rejection, Payment]
 
 
-def test_labels_and_payments_are_told_apart_by_the_header() -> None:
+def test_labels_and_payments_are_distinguished_by_the_header() -> None:
     payment, label, no_label, no_payment = decode([OK, LABEL, OK, LABEL], [False, True, True, False])
     assert isinstance(payment, Payment)
     assert isinstance(label, Label)

@@ -1,4 +1,4 @@
-"""Files written by people: inert, bounded, and every fault shown where it stands."""
+"""Files written by people: inert and bounded, with every fault shown at its position."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def first_line(text: str) -> str:
         ("a: 1\n---\nb: 1", "a.yaml:2:1: no YAML: but found another document."),
     ],
 )
-def test_what_is_no_plain_yaml_is_refused_where_it_stands(text: str, said: str) -> None:
+def test_text_that_is_not_plain_yaml_is_refused_at_its_position(text: str, said: str) -> None:
     assert first_line(text) == said
 
 
@@ -68,7 +68,7 @@ def test_a_fault_shows_the_line_and_points_at_the_place() -> None:
     assert str(root.faults[0]) == "a.yaml:2:4: b must be a number, not 'two'.\n    b: two\n       ^"
 
 
-def test_keys_that_are_unknown_repeated_or_lacking_are_all_told() -> None:
+def test_keys_that_are_unknown_repeated_or_lacking_are_all_reported() -> None:
     root = read_document("a: 1\na: 2\nbb: 3\n", "a.yaml")
     entries = root.entries("the file", ("a", "b", "c"), required=("c",))
     assert [str(fault).splitlines()[0] for fault in root.faults] == [

@@ -158,7 +158,7 @@ def test_a_duplicate_is_found_by_its_id_alone() -> None:
 )
 @pytest.mark.parametrize("restored", [False, True])
 def test_a_repeat_says_whether_it_is_what_was_decided(again: Payment, altered: bool, restored: bool) -> None:
-    """As far as the account's memory tells: its features look at devices, and not at merchants."""
+    """As far as the account's state shows: its features look at devices, not at merchants."""
     engine = engine_of("  account.devices: {aggregate: distinct, of: device_id, window: 1h}")
     state = engine.new_state()
     first = engine.judge([pay("1", NOON, device_id="d"), pay("2", NOON)], state).decisions()[0]
@@ -187,7 +187,7 @@ def test_a_duplicate_that_comes_late_is_counted_once_by_every_entity() -> None:
     assert values(verdicts, "device.n")[-1] == 1
 
 
-def test_a_label_counts_from_where_it_stands_and_the_last_one_holds() -> None:
+def test_a_label_counts_from_its_position_and_the_last_one_holds() -> None:
     engine = engine_of("  account.fraud: {aggregate: share, of: fraud, window: 1h, includes: false}")
     first = pay("1", NOON)
     log: Log = [

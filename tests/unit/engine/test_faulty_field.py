@@ -47,11 +47,11 @@ MOMENT = (
         ({"attributes": {"a" * 65: 1}}, "A name in attributes must have at most 64 characters.", "$.attributes"),
     ],
 )
-def test_a_payment_with_a_faulty_field_is_told_so(changes: dict[str, Any], sentence: str, path: str) -> None:
+def test_a_faulty_field_is_reported_in_a_sentence(changes: dict[str, Any], sentence: str, path: str) -> None:
     assert decode([msgspec.json.encode(GOOD | changes)]) == [Rejection(0, "invalid", sentence, path)]
 
 
-def test_what_is_missing_or_no_object_is_told_so() -> None:
+def test_a_missing_field_or_a_value_that_is_no_object_is_reported() -> None:
     assert decode([b'{"event_id": "e"}', b"[1]", b"{}"], [False, False, True]) == [
         Rejection(0, "invalid", "The field 'occurred_at' is missing: every payment has it.", "$"),
         Rejection(1, "invalid", "A payment must be a JSON object, not a list.", "$"),

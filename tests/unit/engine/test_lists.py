@@ -61,16 +61,16 @@ def alerts(when: str, until_ms: int | None = None, **fields: str) -> list[Alert]
         ("amount in lists.stolen_devices", "only text can be looked for in a list"),
     ],
 )  # fmt: skip
-def test_a_wrong_question_is_told_with_its_place_and_the_nearest_name(when: str, sentence: str) -> None:
+def test_a_wrong_list_condition_is_reported_at_its_position_with_the_nearest_name(when: str, sentence: str) -> None:
     with pytest.raises(RuleSetErrors) as caught:
         rules(when)
     assert sentence in str(caught.value.faults[0])
     assert caught.value.faults[0].excerpt == when
 
 
-def test_what_is_remembered_may_not_depend_on_a_list() -> None:
+def test_features_may_not_depend_on_a_list() -> None:
     features = FEATURES.replace("where: attributes.trusted", "where: device_id in lists.stolen_devices")
-    with pytest.raises(RuleSetErrors, match="only rules and the score ask lists"):
+    with pytest.raises(RuleSetErrors, match="only rules and the score may ask lists"):
         rules(ASKING, features)
 
 
@@ -83,7 +83,7 @@ def test_what_is_remembered_may_not_depend_on_a_list() -> None:
         ("lists:\n  a: {of: device_id, kind: deny}", "lacks the key 'description'"),
     ],
 )
-def test_a_wrong_declaration_is_told(lists: str, sentence: str) -> None:
+def test_a_wrong_declaration_is_reported(lists: str, sentence: str) -> None:
     with pytest.raises(RuleSetErrors) as caught:
         rules("device_id is present", lists=lists)
     assert any(sentence in str(fault) for fault in caught.value.faults), caught.value.faults
@@ -124,6 +124,6 @@ def test_an_expired_entry_another_value_and_a_missing_field_are_on_no_list() -> 
         (FEATURES + "  large: {derive: amount > 100}\n", None),
     ],
 )  # fmt: skip
-def test_what_makes_a_memory_another_is_told(features: str, difference: str | None) -> None:
+def test_what_needs_another_state_version_is_reported(features: str, difference: str | None) -> None:
     old, new = rules(ASKING).catalogue, rules(ASKING, features).catalogue
     assert catalogue_difference(old, new) == difference

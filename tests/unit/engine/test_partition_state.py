@@ -1,4 +1,4 @@
-"""A partition's memory: what it counts, what it saves, and keys of any kind."""
+"""A partition's state: what it counts, what it saves, and keys of any kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pay(event_id: str, account_id: str, t: int = NOON) -> Payment:
     return Payment(event_id, t, account_id, "1", "EUR", "debit")
 
 
-def test_a_new_memory_has_nothing_to_save() -> None:
+def test_a_new_state_has_nothing_to_save() -> None:
     state = engine_of().new_state()
     assert (state.rows, state.changes()) == (0, [])
 

@@ -61,7 +61,7 @@ def test_a_sound_set_is_compiled() -> None:
     [rule] = rule_set.rules
     assert (rule.name, rule.status, rule.severity, rule.outcome) == ("burst/many", "live", "high", "review")
     assert rule.names == {"account.payments_1h", "amount"}
-    assert rule_set.score.threshold == 0.8
+    assert rule_set.scorer.threshold_points == 8_000
     assert len(rule_set.digest) == 16
     assert int(rule_set.digest, 16) >= 0
 
@@ -114,10 +114,10 @@ def test_a_fault_in_a_condition_stands_in_its_place_however_it_is_written(style:
         ("severity: high", "severity: high\noutcome: allow", 5, "Choose from: review, block"),
         ("typology.test", "test", 5, "'kind.value'"),
         ("title: Many payments", "title: " + "x" * 200, 2, "1 to 120 characters"),
-        ("account.payments_1h >= 5 and amount > 100", "true", 7, "looks at nothing"),
+        ("account.payments_1h >= 5 and amount > 100", "true", 7, "reads no field or feature"),
         ("account.payments_1h >= 5 and amount > 100", "[a]", 7, "must be a single value"),
         ("{amount}", "{amunt}", 8, "Nearest: 'amount'"),
-        ("{amount}", "{amount", 8, "a brace without its partner"),
+        ("{amount}", "{amount", 8, "an unmatched brace"),
         ("{amount}", "{amount.__class__}", 8, "no field or feature"),
         ("blind_spots: [four payments]", "blind_spots: four payments", 9, "must be a list"),
         ("severity: high", "severity: high\nseverity: low", 5, "twice"),
@@ -150,13 +150,13 @@ def test_a_missing_catalogue_is_a_fault() -> None:
 
 def test_a_catalogue_can_be_handed_in() -> None:
     catalogue = parse_catalogue(FEATURES.replace("7d", "30d").replace("mean_30d", "mean_7d"))
-    forwarded_result = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
-    assert forwarded_result.catalogue is catalogue
-    assert forwarded_result.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
+    rule_set = compile_rule_set({"burst/many.yaml": RULE, "features.yaml": "not: read"}, catalogue)
+    assert rule_set.catalogue is catalogue
+    assert rule_set.digest != compile_rule_set({"burst/many.yaml": RULE, "features.yaml": FEATURES}).digest
 
 
 def test_without_a_score_file_there_are_no_parts() -> None:
-    assert compile_rule_set({"features.yaml": FEATURES, "burst/many.yaml": RULE}).score.parts == ()
+    assert compile_rule_set({"features.yaml": FEATURES, "burst/many.yaml": RULE}).scorer.inputs == {}
 
 
 def test_a_retired_rule_is_kept_and_not_judged() -> None:

@@ -8,22 +8,23 @@ from hypothesis import strategies as st
 
 from fraudstream.engine.document import read_document
 from fraudstream.engine.expression import PAYMENT_FIELDS, Type
-from fraudstream.engine.score import ScoreModel, read_score
+from fraudstream.engine.score import PartsScorer, read_score
+from fraudstream.engine.scorer import names_read, threshold
 from tests.unit.engine.table import Row, Table
 
 SYMBOLS = {**PAYMENT_FIELDS, "mean": Type.MONEY, "count": Type.NUMBER, "new": Type.BOOL, "since": Type.DURATION}
 RISING = "{part: rising, weight: 0.3, value: count, from: 2, to: 10}"
 
 
-def model(*parts: str, threshold: str = "0.8") -> ScoreModel:
-    root = read_document(f"threshold: {threshold}\nparts: [{', '.join(parts)}]", "score.yaml")
+def model(*parts: str) -> PartsScorer:
+    root = read_document(f"threshold: 0.8\nparts: [{', '.join(parts)}]", "score.yaml")
     score = read_score(root, SYMBOLS, {})
     assert root.faults == []
     return score
 
 
 def points(part: str, *rows: Row) -> list[int]:
-    return [int(value) for value in model(part).points(Table(rows, SYMBOLS))[0]]
+    return [int(value) for value in model(part).score(Table(rows, SYMBOLS)).points]
 
 
 def test_points_rise_from_none_to_the_weight() -> None:
@@ -62,8 +63,8 @@ def test_every_part_stays_within_its_weight_and_a_batch_is_as_its_rows(counts: l
 def test_points_and_their_names_are_kept_for_the_explanation() -> None:
     score = model("{part: a, weight: 0.25, value: amount / mean, normal: mean, from: 1, to: 3}", RISING)
     assert [part.points_max for part in score.parts] == [2500, 3000]
-    assert score.names == {"amount", "mean", "count"}
-    assert (score.threshold, score.threshold_points) == (0.8, 8000)
+    assert names_read(score) == {"amount", "mean", "count"}
+    assert (threshold(score), score.threshold_points) == (0.8, 8000)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts.headers import SOURCE_HEADER
+from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.engine import Engine
 from fraudstream.explain.located_record import locate_record
 from fraudstream.explain.rerun import rerun_payment
@@ -35,6 +36,9 @@ def reader_of(consumer: FakeConsumer) -> TopicReader:
     return TopicReader(Brokers("b:1"), committed_only=False, limit_s=0.05, consumer=consumer, list_partitions=lister(0))
 
 
+CONTROLS = ControlsTopic(Brokers("127.0.0.1:1"))
+
+
 async def alert_by_id(reader: TopicReader) -> object:
     return await find_alert(reader, "alerts", "a2", None)
 
@@ -52,7 +56,7 @@ async def payment_at_a_position(reader: TopicReader) -> object:
 
 
 async def payment_again(reader: TopicReader) -> object:
-    return await rerun_payment(reader, "alerts", LogPosition(0, 1), Engine(load_rule_set(Path("rules"))), "controls")
+    return await rerun_payment(reader, "alerts", LogPosition(0, 1), Engine(load_rule_set(Path("rules"))), CONTROLS)
 
 
 @pytest.mark.parametrize("silent", REQUESTS)

@@ -11,6 +11,7 @@ from fraudstream.backtest.rule_cases import Case, read_cases, run_rule_cases
 from fraudstream.engine.arena import ROW, SLOT, Arena
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+from fraudstream.engine.scorer import names_read
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "rules"
@@ -109,7 +110,7 @@ def test_only_high_severity_blocks(rule_set: RuleSet) -> None:
 
 
 def test_every_feature_is_used(rule_set: RuleSet) -> None:
-    used = rule_set.score.names.union(*(rule.names for rule in rule_set.rules))
+    used = names_read(rule_set.scorer).union(*(rule.names for rule in rule_set.rules))
     catalogue = rule_set.catalogue
     declared = {feature.name for feature in catalogue.features} | {derived.name for derived in catalogue.derived}
     assert declared - used == set()

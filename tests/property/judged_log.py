@@ -1,4 +1,4 @@
-"""All that a judged log tells the outside, in a form that can be compared: equal values are equal to the bit."""
+"""Everything a judged log publishes, in a form that can be compared: equal values are equal to the bit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fraudstream.engine.verdict import Verdicts
 from tests.property.payment_logs import Event
 
 
-class Told(NamedTuple):
+class Judgement(NamedTuple):
     """One verdict."""
 
     event_id: str
@@ -25,7 +25,7 @@ class Told(NamedTuple):
 class Judged(NamedTuple):
     """A log's verdicts, alerts and rejections, in its order."""
 
-    verdicts: list[Told]
+    verdicts: list[Judgement]
     alerts: list[bytes]
     rejected: list[tuple[int, str, str, str]]
     labels: int
@@ -36,26 +36,26 @@ def judged(
     engine: Engine, state: PartitionState, batches: Sequence[Sequence[Event]], published_at_ms: int | None = None
 ) -> Judged:
     """The batches judged one after the other."""
-    verdicts: list[Told] = []
+    verdicts: list[Judgement] = []
     alerts: list[bytes] = []
     rejected: list[tuple[int, str, str, str]] = []
     labels, unmatched, begin = 0, 0, 0
     for batch in batches:
         published = None if published_at_ms is None else [published_at_ms] * len(batch)
         found = engine.judge(batch, state, published)
-        verdicts += told(found)
+        verdicts += judgements(found)
         alerts += [msgspec.json.encode(alert) for alert in found.alerts()]
         rejected += [(begin + r.position, r.reason, r.sentence, r.path) for r in found.rejected]
         labels, unmatched, begin = labels + found.labels, unmatched + found.labels_unmatched, begin + len(batch)
     return Judged(verdicts, alerts, rejected, labels, unmatched)
 
 
-def told(verdicts: Verdicts) -> list[Told]:
+def judgements(verdicts: Verdicts) -> list[Judgement]:
     decisions = verdicts.decisions()
     values = {name: column.tolist() for name, column in verdicts.features.items()}
     errors = {name: column.tolist() for name, column in verdicts.errors.items()}
     return [
-        Told(
+        Judgement(
             payment.event_id,
             msgspec.json.encode(decisions[row]),
             {

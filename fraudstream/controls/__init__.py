@@ -1,0 +1,10 @@
+"""The topic `controls`: rule sets, artefacts, list entries and the last rule-set switch, read and written.
+
+`controls` is compacted. It keeps what a digest stands for, the current list entries and the last switch; the log of
+payments has the order in which switches and entries took effect.
+
+    topic    how the topic is reached
+    reader   the one reader of the topic
+    writer   the writer of the topic, and of controls in the log
+    store    both as one object, for workers
+"""

@@ -1,0 +1,22 @@
+"""How the topic `controls` is reached."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from fraudstream.kafka import Brokers
+
+RECORD_BYTES_MAX: Final = 8 * 1024 * 1024  # as topics.yaml allows on `controls`: a rule set is one record
+
+
+class ControlsTopic(NamedTuple):
+    """The topic `name` of a cluster.
+
+    `fetch_wait_ms`: how long a broker may wait for data before it answers a fetch. `idempotent`: whether producers are
+    idempotent; the embedded broker does not support it.
+    """
+
+    brokers: Brokers
+    name: str = "controls"
+    fetch_wait_ms: int = 500
+    idempotent: bool = True

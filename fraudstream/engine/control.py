@@ -1,0 +1,91 @@
+"""Controls in a partition's log, decoded and applied to its state: rule-set switches, list entries, cut-over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from fraudstream.contracts.control import Control, RuleSwitch
+from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.engine.apply import LogRecord
+from fraudstream.engine.catalogue_difference import catalogue_difference
+from fraudstream.engine.columns import Rejection
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.partition_state import PartitionState
+
+_decode = msgspec.json.Decoder(Control).decode
+
+
+def decode_control(position: int, record: LogRecord) -> Control | Rejection:
+    """The control in a record with the control header, or why there is none. `position`: index of the record."""
+    try:
+        control: Control = _decode(record.value or b"")
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        sentence, _, path = str(error).splitlines()[0].partition(" - at `")
+        return Rejection(position, "control", f"Not a control: {sentence.rstrip('.')}.", path.rstrip("`") or "$")
+    if (at := control_character_path(control)) is not None:
+        return Rejection(
+            position, "control", "Not a control: an identifier holds a control character, such as a line break.", at
+        )
+    return control
+
+
+def apply_control(
+    engines: Mapping[str, Engine], state: PartitionState, position: int, record: LogRecord
+) -> list[Rejection]:
+    """Let a control take effect on the state; a control that is refused changes nothing. Returns the refusal, if any.
+
+    `engines`: by the digest of their rule set, that in force among them. `position`: index of the record.
+    """
+    control = decode_control(position, record)
+    if isinstance(control, Rejection):
+        return [control]
+    if isinstance(control, RuleSwitch):
+        refusal = _switch(engines, state, control)
+        return [] if refusal is None else [refusal._replace(position=position)]
+    if control.removed:
+        state.lists.remove(control.list, control.value)
+    else:
+        state.lists.put(control.list, control.value, control.expires_at_ms)
+    return []
+
+
+def cut_over_to(state: PartitionState, version: int | None) -> None:
+    """Let the state version `version` decide from here on, if a switch names one.
+
+    If it is the state's own, its backfill ends. If it is a later one, this state stops, unless it is itself still being
+    backfilled.
+    """
+    if version == state.state_version:
+        state.backfilling = False  # whatever the rules: no other version decides from here on
+    elif version is not None and version > state.state_version and not state.backfilling:
+        state.cut_over_to = version
+
+
+def _switch(engines: Mapping[str, Engine], state: PartitionState, switch: RuleSwitch) -> Rejection | None:
+    """Apply a rule-set switch; why it is refused, if it is."""
+    digest, version = switch.rule_set, switch.state_version
+    if state.backfilling and version != state.state_version:
+        return None  # it is for the version that decides
+    cut_over_to(state, version)
+    if state.cut_over:
+        return None
+    if version is not None and version < state.state_version:
+        return _refusal(
+            f"State version {version} no longer decides here: version {state.state_version} does.", "$.state_version"
+        )
+    engine = engines.get(digest)
+    if engine is None:
+        return _refusal(f"The rule set {digest} is not available: write it with `fraudstream rules activate`.")
+    difference = catalogue_difference(engines[state.rule_set].rule_set.catalogue, engine.rule_set.catalogue)
+    if difference is not None:
+        return _refusal(
+            f"The rule set {digest} needs another state version: {difference}. See `fraudstream worker --backfill`."
+        )
+    state.rule_set = digest
+    return None
+
+
+def _refusal(sentence: str, path: str = "$.rule_set") -> Rejection:
+    return Rejection(0, "control", sentence, path)
