@@ -123,6 +123,6 @@ class Batch:
         return code
 
     def _location(self, entity: EntityState) -> Float32Array:
-        if not entity.plan.uses_place:
+        if not entity.plan.uses_location:
             return np.full((self.columns.n, 2), np.nan, np.float32)
         return np.stack([self.columns.column("lat"), self.columns.column("lon")], axis=1).astype(np.float32)

@@ -83,7 +83,7 @@ class OracleEntity:
         past = self.past_of(payment)
         if past is None:
             return None
-        return _AGGREGATES[feature.aggregate](feature, seen(payment), past, widen_ms)
+        return DEFINITIONS[feature.aggregate](feature, seen(payment), past, widen_ms)
 
     def remember(self, payment: Payment) -> None:
         past = self.past_of(payment)
@@ -246,7 +246,7 @@ def _unit_vector(payment: Payment) -> tuple[float, float, float]:
     return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
 
 
-_AGGREGATES: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
+DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "count": _count,
     "sum": _of_amounts(sum, 0),
     "mean": _of_amounts(_mean, None),

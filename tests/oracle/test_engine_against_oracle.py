@@ -28,7 +28,7 @@ from msgspec import structs
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.catalogue import AGGREGATES
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
@@ -116,7 +116,7 @@ def named(log: Log, suffix: str) -> Log:
 
 
 def test_the_catalogues_have_every_aggregate() -> None:
-    assert {feature.aggregate for entity in oracle_of(ROOMY).values() for feature in entity.features} == set(AGGREGATES)
+    assert {feature.aggregate for entity in oracle_of(ROOMY).values() for feature in entity.features} == set(REGISTRY)
 
 
 class _Answered:

@@ -91,7 +91,7 @@ def seeded_log(seed: int) -> Log:
 
 
 def _compiled() -> Iterator[tuple[str, Any]]:
-    for module in pkgutil.iter_modules(fraudstream.engine.__path__, "fraudstream.engine."):
+    for module in pkgutil.walk_packages(fraudstream.engine.__path__, "fraudstream.engine."):
         for name, member in inspect.getmembers(import_module(module.name)):
             if isinstance(member, Dispatcher) and member.py_func.__module__ == module.name:
                 yield f"{module.name}.{name}", member

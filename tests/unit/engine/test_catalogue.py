@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import Arena
-from fraudstream.engine.catalogue import AGGREGATES, OF_AMOUNT, Catalogue, parse_catalogue
+from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.expression import Type
 from fraudstream.engine.plan import plan_entity
@@ -89,7 +90,7 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
     [
         (
             "aggregate: cuont, window: 1h",
-            f"4:26: aggregate can't be 'cuont'. Nearest: 'count'. Choose from: {', '.join(AGGREGATES)}.",
+            f"4:26: aggregate can't be 'cuont'. Nearest: 'count'. Choose from: {', '.join(REGISTRY)}.",
         ),
         ("window: 1h", "4:14: feature 'account.x' lacks the key 'aggregate'. Add it."),
         ("aggregate: count", "4:14: 'count' needs a window, from 1m to 90d: window: 24h."),
@@ -105,6 +106,7 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
         ),
         ("aggregate: age, window: 1h", "4:39: 'age' takes no window."),
         ("aggregate: age, delay: 1h", "4:38: 'age' takes no delay."),
+        ("aggregate: age, where: card_present", "4:38: 'age' takes no 'where'."),
         ("aggregate: first_seen, of: device_id, window: 1d, delay: 1h", "4:72: 'first_seen' takes no delay."),
         ("aggregate: first_seen, of: device_id, same: country, window: 1d", "4:59: 'first_seen' takes no 'same'."),
         (
@@ -172,14 +174,14 @@ def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
     assert len(parse_catalogue(f"{ACCOUNT}features:\n{''.join(lines[:32])}").features) == 32
 
 
-@pytest.mark.parametrize("aggregate", AGGREGATES)
+@pytest.mark.parametrize("aggregate", REGISTRY)
 def test_every_aggregate_has_its_type(aggregate: str) -> None:
     of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud"}.get(aggregate)
     entry = f"aggregate: {aggregate}" + (f", of: {of}" if of else "")
     if aggregate not in ("since_last", "distance", "speed", "age"):
         entry += ", window: 1h"
     type_ = parse_catalogue(feature(entry)).symbols["account.x"]
-    if aggregate in OF_AMOUNT:
+    if REGISTRY[aggregate].is_of_amounts:
         assert type_ is Type.MONEY
     elif aggregate in ("since_last", "age"):
         assert type_ is Type.DURATION
