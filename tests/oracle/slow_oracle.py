@@ -189,6 +189,10 @@ def _mean(amounts: list[int]) -> Answer:
     return Fraction(sum(amounts), len(amounts))
 
 
+def _median(amounts: list[int]) -> Answer:
+    return sorted(amounts)[(len(amounts) - 1) // 2]
+
+
 def _std(amounts: list[int]) -> Answer:
     return math.sqrt(statistics.pvariance(list(map(Fraction, amounts))))
 
@@ -253,6 +257,7 @@ DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "min": _of_amounts(min, None),
     "max": _of_amounts(max, None),
     "std": _of_amounts(_std, None),
+    "median": _of_amounts(_median, None),
     "distinct": _distinct,
     "share": _share,
     "since_last": _since_last,

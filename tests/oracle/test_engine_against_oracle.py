@@ -198,7 +198,7 @@ def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
         return math.isnan(value) or (true is not None and value >= true)
     if feature.aggregate == "first_seen":
         return value == 1.0 or true is False
-    return feature.aggregate in ("mean", "std", "share", "since_last", "distance", "speed")
+    return feature.aggregate in ("mean", "median", "std", "share", "since_last", "distance", "speed")
 
 
 def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from fraudstream.engine.aggregates.deviation import STD, answer_std
 from fraudstream.engine.aggregates.distinct import DISTINCT, answer_distinct
 from fraudstream.engine.aggregates.extremes import MAX, MIN, answer_max, answer_min
 from fraudstream.engine.aggregates.first_seen import FIRST_SEEN, answer_first_seen
+from fraudstream.engine.aggregates.median import MEDIAN, answer_median
 from fraudstream.engine.aggregates.share import SHARE, answer_share
 from fraudstream.engine.aggregates.since_last import AGE, SINCE_LAST, answer_age, answer_since_last
 from fraudstream.engine.aggregates.sums import MEAN, SUM, answer_mean, answer_sum
@@ -61,4 +62,6 @@ def answer(
         return answer_speed(query, slots)
     if aggregate == AGE:
         return answer_age(query)
+    if aggregate == MEDIAN:
+        return answer_median(query, slots, scratch)
     return np.nan, EXACT

@@ -16,6 +16,7 @@ from fraudstream.engine.aggregates import (
     distinct,
     extremes,
     first_seen,
+    median,
     share,
     since_last,
     sums,
@@ -23,7 +24,7 @@ from fraudstream.engine.aggregates import (
 )
 from fraudstream.engine.aggregates.definition import Aggregate
 
-_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel)
+_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel, median)
 
 
 def _by_name() -> Mapping[str, Aggregate]:

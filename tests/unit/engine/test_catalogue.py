@@ -122,6 +122,12 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
             "4:67: 'distinct' can't be kept by pane. Take exact.",
         ),
         (
+            "aggregate: median, window: 3d, precision: pane",
+            "4:57: 'median' can't be kept by pane. Take exact.",
+        ),
+        ("aggregate: median, of: lat, window: 3d", "4:38: of can't be 'lat'. Choose from: amount."),
+        ("aggregate: median", "4:14: 'median' needs a window, from 1m to 90d: window: 24h."),
+        (
             "aggregate: count, same: ip, window: 3d, precision: pane",
             "4:66: 'count' with same can't be kept by pane. Take exact.",
         ),
