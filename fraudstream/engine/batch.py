@@ -9,6 +9,7 @@ import numpy as np
 
 from fraudstream.contracts.label import Label
 from fraudstream.engine import kernel_types
+from fraudstream.engine.aggregates.code_tables import codes_of
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
@@ -118,8 +119,7 @@ class Batch:
     def _code(self, entity: EntityState) -> UInt32Array:
         code = np.zeros((self.columns.n, FIELDS_MAX), np.uint32)
         for place, field in enumerate(entity.plan.fields):
-            digest = self.columns.column(field)
-            code[:, place] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))
+            code[:, place] = codes_of(self.columns.column(field))
         return code
 
     def _location(self, entity: EntityState) -> Float32Array:

@@ -17,6 +17,7 @@ COMPILED = (
     "aggregates/distinct",
     "aggregates/extremes",
     "aggregates/first_seen",
+    "aggregates/last",
     "aggregates/median",
     "aggregates/panes",
     "aggregates/share",

@@ -42,6 +42,9 @@ _ACCOUNT = """
   account.card_distance_km: {aggregate: distance, where: card_present}
   account.speed_kmh: {aggregate: speed, where: country != "DE"}
   account.age: {aggregate: age}
+  account.last_country: {aggregate: last, of: country}
+  account.last_currency: {aggregate: last, of: currency, where: direction == "debit"}
+  account.last_card_country: {aggregate: last, of: country, where: card_present}
 """
 
 _DEVICE = """
@@ -55,6 +58,7 @@ _DEVICE = """
   device.since_last: {aggregate: since_last}
   device.distance_km: {aggregate: distance}
   device.age: {aggregate: age}
+  device.last_country: {aggregate: last, of: country}
 """
 
 _BY_PANE = """

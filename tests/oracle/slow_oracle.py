@@ -27,7 +27,7 @@ UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
 EARTH_RADIUS_KM = 6371.0088
 
-Answer = bool | int | float | Fraction | None  # None: missing
+Answer = bool | int | float | str | Fraction | None  # None: missing
 
 # The filters that the tests' catalogues use, said again in Python. A comparison with a missing value is not true.
 FILTERS: dict[str, Callable[[Payment], bool]] = {
@@ -220,6 +220,11 @@ def _age(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answe
     return this.t - before[0].t if before else 0
 
 
+def _last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    values = [getattr(p.payment, feature.of or "") for p in _before(feature, this, past)]
+    return next((value for value in reversed(values) if value is not None), None)
+
+
 def _last_with_place(feature: Feature, this: Past, past: list[Past]) -> Past | None:
     before = [p for p in _before(feature, this, past) if p.payment.lat is not None and p.payment.lon is not None]
     return before[-1] if before and this.payment.lat is not None and this.payment.lon is not None else None
@@ -265,4 +270,5 @@ DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "distance": _distance,
     "speed": _speed,
     "age": _age,
+    "last": _last,
 }

@@ -28,6 +28,7 @@ from msgspec import structs
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
@@ -144,6 +145,9 @@ class _Answered:
 def _equal(feature: Feature, value: float, true: Answer) -> bool:
     if true is None:
         return math.isnan(value)
+    if feature.aggregate == "last":
+        return text_of_code(value) == true
+    assert not isinstance(true, str), f"{feature.name} is no text"
     if feature.aggregate in ("mean", "std", "share"):
         return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)
     if feature.aggregate == "distance":
@@ -192,13 +196,15 @@ def _between(value: float, one: Answer, other: Answer) -> bool:
 
 
 def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
+    if isinstance(true, str):
+        return feature.aggregate == "last"
     if feature.aggregate in ("count", "sum", "distinct", "max"):
         return math.isnan(value) or (true is not None and value <= true)
     if feature.aggregate == "min":
         return math.isnan(value) or (true is not None and value >= true)
     if feature.aggregate == "first_seen":
         return value == 1.0 or true is False
-    return feature.aggregate in ("mean", "median", "std", "share", "since_last", "distance", "speed")
+    return feature.aggregate in ("mean", "median", "std", "share", "since_last", "distance", "speed", "last")
 
 
 def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from fraudstream.engine.aggregates.deviation import STD, answer_std
 from fraudstream.engine.aggregates.distinct import DISTINCT, answer_distinct
 from fraudstream.engine.aggregates.extremes import MAX, MIN, answer_max, answer_min
 from fraudstream.engine.aggregates.first_seen import FIRST_SEEN, answer_first_seen
+from fraudstream.engine.aggregates.last import LAST, answer_last
 from fraudstream.engine.aggregates.median import MEDIAN, answer_median
 from fraudstream.engine.aggregates.share import SHARE, answer_share
 from fraudstream.engine.aggregates.since_last import AGE, SINCE_LAST, answer_age, answer_since_last
@@ -64,4 +65,6 @@ def answer(
         return answer_age(query)
     if aggregate == MEDIAN:
         return answer_median(query, slots, scratch)
+    if aggregate == LAST:
+        return answer_last(query, slots)
     return np.nan, EXACT

@@ -16,6 +16,7 @@ from fraudstream.engine.aggregates import (
     distinct,
     extremes,
     first_seen,
+    last,
     median,
     share,
     since_last,
@@ -24,7 +25,7 @@ from fraudstream.engine.aggregates import (
 )
 from fraudstream.engine.aggregates.definition import Aggregate
 
-_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel, median)
+_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel, median, last)
 
 
 def _by_name() -> Mapping[str, Aggregate]:

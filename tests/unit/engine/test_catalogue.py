@@ -126,6 +126,11 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
             "4:57: 'median' can't be kept by pane. Take exact.",
         ),
         ("aggregate: median, of: lat, window: 3d", "4:38: of can't be 'lat'. Choose from: amount."),
+        ("aggregate: last, of: country, window: 3d", "4:53: 'last' takes no window."),
+        (
+            "aggregate: last, of: device_id",
+            "4:36: of can't be 'device_id'. Choose from: channel, country, currency, direction, kind, mcc.",
+        ),
         ("aggregate: median", "4:14: 'median' needs a window, from 1m to 90d: window: 24h."),
         (
             "aggregate: count, same: ip, window: 3d, precision: pane",
@@ -182,9 +187,9 @@ def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
 
 @pytest.mark.parametrize("aggregate", REGISTRY)
 def test_every_aggregate_has_its_type(aggregate: str) -> None:
-    of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud"}.get(aggregate)
+    of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud", "last": "country"}.get(aggregate)
     entry = f"aggregate: {aggregate}" + (f", of: {of}" if of else "")
-    if aggregate not in ("since_last", "distance", "speed", "age"):
+    if aggregate not in ("since_last", "distance", "speed", "age", "last"):
         entry += ", window: 1h"
     type_ = parse_catalogue(feature(entry)).symbols["account.x"]
     if REGISTRY[aggregate].is_of_amounts:
@@ -192,7 +197,7 @@ def test_every_aggregate_has_its_type(aggregate: str) -> None:
     elif aggregate in ("since_last", "age"):
         assert type_ is Type.DURATION
     else:
-        assert type_ is (Type.BOOL if aggregate == "first_seen" else Type.NUMBER)
+        assert type_ is {"first_seen": Type.BOOL, "last": Type.TEXT}.get(aggregate, Type.NUMBER)
 
 
 def test_symbols_are_fields_attributes_features_and_what_is_derived() -> None:

@@ -43,7 +43,8 @@ def payments(amounts: list[int], currency: str = "EUR") -> list[Payment]:
 
 
 def medians(judge: Engine, log: list[Payment]) -> list[float]:
-    return judge.judge(log, judge.new_state()).features["account.median_1h"].tolist()
+    found: list[float] = judge.judge(log, judge.new_state()).features["account.median_1h"].tolist()
+    return found
 
 
 def test_of_an_even_number_the_lower_middle_amount_is_the_median() -> None:
