@@ -166,7 +166,7 @@ def _add(
         _grow(plan, rows, slots, tops, row)
     full = rows.held[row] == rows.room[row]
     if late or (full and t < slots.t[slot_at(rows, row, 0)]):
-        free = tops.used[SLOTS_USED]  # a slot that no block owns carries the payment to the overflow
+        free = tops.used[SLOTS_USED]  # a slot outside all blocks, as a buffer
         _write(slots, free, events, i)
         _evict(plan, rows, slots, overflows, tops, row, free)
         slots.dirty[free] = False

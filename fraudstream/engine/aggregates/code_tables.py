@@ -31,7 +31,7 @@ class _Table(NamedTuple):
 
 
 def codes_of(digests: UInt64Array) -> UInt32Array:
-    """The 32-bit code of each text from its 64-bit digest: the lower half, but 0 only for a missing text. Same shape."""
+    """The 32-bit code of each text from its 64-bit digest: the lower half, but 0 only for a missing one. Same shape."""
     codes = np.where(digests == 0, 0, np.maximum(digests & np.uint64(0xFFFFFFFF), np.uint64(1)))
     return codes.astype(np.uint32)
 
@@ -60,6 +60,7 @@ def text_of_digest(digest: int) -> str | None:
 
 
 def _standard_texts() -> Iterator[str]:
+    """Every text of the table."""
     yield from EXPONENTS
     yield from (*get_args(Channel), *get_args(Direction), *get_args(Kind))
     yield from ("".join(pair) for pair in product(string.ascii_letters + string.digits, repeat=2))
@@ -68,6 +69,7 @@ def _standard_texts() -> Iterator[str]:
 
 @cache
 def _table() -> _Table:
+    """The table, made once. Asserts that no two texts share a code."""
     texts = list(_standard_texts())
     digests = digest_column(texts)
     codes = codes_of(digests)
@@ -78,4 +80,5 @@ def _table() -> _Table:
 
 @cache
 def _texts_by_digest() -> dict[int, str]:
+    """The table's texts by digest."""
     return dict(zip(_table().digest.tolist(), _table().texts, strict=True))

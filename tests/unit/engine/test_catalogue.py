@@ -1,4 +1,4 @@
-"""The feature catalogue: what it may say, and every fault as a whole sentence, where it stands."""
+"""The feature catalogue: what it accepts, and that every fault is a whole sentence with its position."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def feature(entry: str, name: str = "account.x") -> str:
         ),
     ],
 )
-def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) -> None:
+def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: str) -> None:
     assert faults(text) == [said]
 
 
@@ -153,17 +153,17 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
         ),
     ],
 )
-def test_a_fault_of_a_feature_is_told_where_it_stands(entry: str, said: str) -> None:
+def test_a_fault_of_a_feature_is_reported_at_its_position(entry: str, said: str) -> None:
     assert faults(feature(entry)) == [f"f.yaml:{said}"]
 
 
-def test_a_feature_of_an_unknown_entity_is_told_the_nearest() -> None:
+def test_a_feature_of_an_unknown_entity_gets_the_nearest_name() -> None:
     assert faults(feature("aggregate: age", "acount.x")) == [
         "f.yaml:4:13: 'acount.x' belongs to no entity. Nearest: 'account'. Name it entity.feature; entities: account."
     ]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_every_fault_is_reported_at_once() -> None:
     entries = ("account.a: {aggregate: cuont}", "account.b: {aggregate: count}", "c: {derive: amuont}")
     text = f"{ACCOUNT}features:\n" + "".join(f"  {entry}\n" for entry in entries)
     assert len(faults(text)) == 4  # an unknown aggregate is taken for the first, which needs a window too
