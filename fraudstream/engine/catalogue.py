@@ -137,6 +137,7 @@ def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
 
 
 def _named(name: str, node: Node) -> str:
+    """The name; a fault at `node` if it is not a valid one."""
     if not _NAME.fullmatch(name) or name in PAYMENT_FIELDS:
         node.fault(
             f"'{name[:70]}' can't be a name here: small letters, digits and '_', and not the name of a payment field."
@@ -145,6 +146,7 @@ def _named(name: str, node: Node) -> str:
 
 
 def _entities(node: Node) -> tuple[Entity, ...]:
+    """The entities, in order; faults are added to the document's."""
     found: list[Entity] = []
     for name, entity_node in node.entries("entities").items():
         entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
@@ -167,6 +169,7 @@ def _entities(node: Node) -> tuple[Entity, ...]:
 
 
 def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[Derived]:
+    """The derived feature of an entry, or nothing if its expression has a fault."""
     node = entries["derive"]
     types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
     try:
@@ -314,6 +317,7 @@ def fields_of(feature: Feature) -> tuple[str, ...]:
 
 
 def _whole(node: Node, what: str, least: int, most: int) -> int:
+    """A whole number in [least, most]; `least` and a fault if it is not one."""
     value = node.number(what)
     if value != int(value) or not least <= value <= most:
         node.fault(f"{what} must be a whole number from {least} to {most}.")
@@ -322,6 +326,7 @@ def _whole(node: Node, what: str, least: int, most: int) -> int:
 
 
 def _duration(node: Node, what: str, least_ms: int, most_ms: int) -> int:
+    """A duration in [least_ms, most_ms], in ms; `least_ms` and a fault if it is not one."""
     try:
         value = parse_duration(node.word(what))
     except ValueError as error:
