@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from fraudstream.contracts import Decision
+from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.arrays import Float64Array
 from fraudstream.engine.expression import Type
 from fraudstream.engine.verdict import Verdicts
@@ -99,8 +100,7 @@ class ReplayOutput:
             columns = []
             for name, type_ in self._feature_types.items():
                 parts = [features[name] for features in pending.features]
-                values = pa.array(np.concatenate(parts), from_pandas=True)  # NaN becomes null: missing
-                columns.append(values.cast(pa.bool_()) if type_ is Type.BOOL else values)
+                columns.append(_feature_column(np.concatenate(parts), type_))
             self._features.append([*keys, *columns])
 
     def __exit__(
@@ -116,6 +116,14 @@ class ReplayOutput:
                 parquet.close(complete)
 
 
+def _feature_column(values: Float64Array, type_: Type) -> Any:
+    """A feature's answers as an Arrow column; missing ones, NaN, are null."""
+    if type_ is Type.TEXT:
+        return pa.array([text_of_code(value) for value in values.tolist()], pa.string())
+    column = pa.array(values, from_pandas=True)
+    return column.cast(pa.bool_()) if type_ is Type.BOOL else column
+
+
 def features_schema(features: dict[str, Type]) -> Any:
     """Arrow schema of the features file.
 
@@ -125,7 +133,8 @@ def features_schema(features: dict[str, Type]) -> Any:
     fields = [DECISIONS.field(name) for name in ("event_id", "account_id", "occurred_at")]
     for name, type_ in features.items():
         metadata = {"unit": units[type_]} if type_ in units else None
-        fields.append(pa.field(name, pa.bool_() if type_ is Type.BOOL else pa.float64(), metadata=metadata))
+        column_type = {Type.BOOL: pa.bool_(), Type.TEXT: pa.string()}.get(type_, pa.float64())
+        fields.append(pa.field(name, column_type, metadata=metadata))
     return pa.schema(fields)
 
 

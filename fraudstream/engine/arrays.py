@@ -1,4 +1,4 @@
-"""The array types the engine's signatures speak of. Units stand in the names of the values, not here."""
+"""The array types of the engine's signatures, by dtype. Units are in the names of the values."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fraudstream.contracts.label import Label
 from fraudstream.engine import kernel_types
+from fraudstream.engine.aggregates.code_tables import codes_of
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
@@ -128,12 +129,11 @@ class Batch:
         """Half digests of the text fields that features look at, 0 missing: uint32, shape (p, FIELDS_MAX)."""
         code = np.zeros((self.columns.n, FIELDS_MAX), np.uint32)
         for column, field in enumerate(entity.plan.fields):
-            digest = self.columns.column(field)
-            code[:, column] = np.where(digest == 0, 0, np.maximum(digest & np.uint64(0xFFFFFFFF), np.uint64(1)))
+            code[:, column] = codes_of(self.columns.column(field))
         return code
 
     def _location(self, entity: EntityState) -> Float32Array:
         """Latitude and longitude in degrees, NaN missing or unused: float32, shape (p, 2)."""
-        if not entity.plan.uses_place:
+        if not entity.plan.uses_location:
             return np.full((self.columns.n, 2), np.nan, np.float32)
         return np.stack([self.columns.column("lat"), self.columns.column("lon")], axis=1).astype(np.float32)

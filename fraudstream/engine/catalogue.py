@@ -1,7 +1,7 @@
-"""The feature catalogue: what is known of an account (a terminal, a device, …) when a payment of its is judged.
+"""The feature catalogue: which features of an account (a device, a merchant, …) are known when a payment is judged.
 
-`parse_catalogue` reads `features.yaml`; a catalogue says which types its names have in expressions, and `plan` turns it
-into what the kernel walks over.
+`parse_catalogue` reads `features.yaml`. A catalogue gives the type of each name in expressions; `plan` compiles it to
+the numbers that the kernel reads. Which aggregates exist, and what each accepts, is in `aggregates.registry`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fraudstream.contracts.duration import UNITS_MS, parse_duration
+from fraudstream.engine.aggregates.definition import Aggregate
+from fraudstream.engine.aggregates.operands import KEYS
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import (
@@ -23,55 +26,22 @@ from fraudstream.engine.expression import (
     nearest,
 )
 
-AGGREGATES = (
-    "count",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "std",
-    "distinct",
-    "share",
-    "since_last",
-    "first_seen",
-    "distance",
-    "speed",
-    "age",
-)
-WINDOWED = (*AGGREGATES[:8], "first_seen")
-OF_AMOUNT = ("sum", "mean", "min", "max", "std")
-PANED = ("count", "share", *OF_AMOUNT)  # what a pane can hold a part of
-
-# What an entity, an `of:` and a `same:` may look at: the text fields of a payment that name somebody or something.
-KEYS = (*(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT), "account_id")
-
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
 SLOTS_MIN, SLOTS_MAX = 4, 4096
 PANES_MAX = 128
 FILTERS_MAX = 32
-HORIZON_MIN_MS = UNITS_MS[
-    "d"
-]  # a ring with room for it keeps a day at least, so that duplicates and late payments find their place
+# A ring with free slots keeps at least a day, so that repeats are detected and late payments can be ordered.
+HORIZON_MIN_MS = UNITS_MS["d"]
 
-_TYPE_OF = {
-    "share": Type.NUMBER,
-    "count": Type.NUMBER,
-    "distinct": Type.NUMBER,
-    "distance": Type.NUMBER,
-    "speed": Type.NUMBER,
-}
-_TYPE_OF |= dict.fromkeys(OF_AMOUNT, Type.MONEY) | {
-    "since_last": Type.DURATION,
-    "age": Type.DURATION,
-    "first_seen": Type.BOOL,
-}
+_FEATURE_KEYS = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision")
 _ATTRIBUTE_TYPES = {"text": Type.TEXT, "number": Type.NUMBER, "bool": Type.BOOL}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Whom state is kept for. `slots`: payments its ring holds at most; panes of `pane_ms`: for what left it."""
+    """What state is kept for. `key`: the payment field that identifies it. `slots`: the most payments its ring holds.
+    `panes` panes of `pane_ms` summarize the payments that left the ring."""
 
     name: str
     key: str
@@ -82,7 +52,9 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`name` is `entity.feature`. `of`: a field, 'amount' or a label; `same`: a field in which payments must agree."""
+    """`name` is `entity.feature`, `aggregate` one of the registry. `of`: a field, 'amount' or a label. `same`: a field
+    in which payments must agree with the judged one. `includes`: the judged payment counts. `exact`: False if the
+    ring need not grow for its window, because panes answer it."""
 
     name: str
     entity: str
@@ -99,7 +71,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A feature of the payment alone."""
+    """A feature computed from the payment alone."""
 
     name: str
     type: Type
@@ -108,7 +80,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`entities` in the order in which they are asked; the account comes first."""
+    """`attributes`: types by name. `entities`: in the order of the stages; the account comes first."""
 
     attributes: Mapping[str, Type]
     entities: tuple[Entity, ...]
@@ -117,12 +89,13 @@ class Catalogue:
 
     @property
     def stages(self) -> tuple[Entity, ...]:
-        """The entities that have a stage: the first, and those that features ask about."""
-        asked = {feature.entity for feature in self.features}
-        return tuple(entity for i, entity in enumerate(self.entities) if i == 0 or entity.name in asked)
+        """The entities that have a stage: the first, and those with a feature."""
+        used = {feature.entity for feature in self.features}
+        return tuple(entity for i, entity in enumerate(self.entities) if i == 0 or entity.name in used)
 
     @property
     def payment_symbols(self) -> Symbols:
+        """The type of every payment field and attribute: what a filter or a derived feature may read."""
         return {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for name, type_ in self.attributes.items()}}
 
     @property
@@ -164,6 +137,7 @@ def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
 
 
 def _named(name: str, node: Node) -> str:
+    """The name; a fault at `node` if it is not a valid one."""
     if not _NAME.fullmatch(name) or name in PAYMENT_FIELDS:
         node.fault(
             f"'{name[:70]}' can't be a name here: small letters, digits and '_', and not the name of a payment field."
@@ -172,6 +146,7 @@ def _named(name: str, node: Node) -> str:
 
 
 def _entities(node: Node) -> tuple[Entity, ...]:
+    """The entities, in order; faults are added to the document's."""
     found: list[Entity] = []
     for name, entity_node in node.entries("entities").items():
         entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
@@ -194,6 +169,7 @@ def _entities(node: Node) -> tuple[Entity, ...]:
 
 
 def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[Derived]:
+    """The derived feature of an entry, or nothing if its expression has a fault."""
     node = entries["derive"]
     types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
     try:
@@ -205,8 +181,8 @@ def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[D
 
 
 def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
-    known = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision")
-    entries = node.entries(f"feature '{name}'", known, required=("aggregate",))
+    """The feature of an entry, or nothing if it has faults."""
+    entries = node.entries(f"feature '{name}'", _FEATURE_KEYS, required=("aggregate",))
     entity, _, short = name.partition(".")
     names = [found.name for found in draft.entities]
     if entity not in names:
@@ -219,70 +195,90 @@ def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
     if "aggregate" not in entries:
         return []
     before = len(node.faults)
-    aggregate = entries["aggregate"].choice("aggregate", AGGREGATES)
+    aggregate = REGISTRY[entries["aggregate"].choice("aggregate", tuple(REGISTRY))]
     of = _of(aggregate, entries, node)
-    same = None
-    if "same" in entries:
-        same = entries["same"].choice("same", KEYS)
-        if aggregate not in ("count", "distinct", *OF_AMOUNT, "share"):
-            entries["same"].fault(f"'{aggregate}' takes no 'same'.")
-    window_ms = 0
-    if aggregate in WINDOWED:
-        if "window" not in entries:
-            node.fault(f"'{aggregate}' needs a window, from 1m to 90d: window: 24h.")
-        else:
-            window_ms = _duration(entries["window"], "a window", WINDOW_MIN_MS, WINDOW_MAX_MS)
-    elif "window" in entries:
-        entries["window"].fault(f"'{aggregate}' takes no window.")
-    delay_ms = 0
-    if "delay" in entries:
-        delay_ms = _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
-        if aggregate not in WINDOWED or aggregate == "first_seen":
-            entries["delay"].fault(f"'{aggregate}' takes no delay.")
-    where = None
-    if "where" in entries:
-        try:
-            where = compile_expression(
-                entries["where"].word("where"), draft.payment_symbols, Type.BOOL, entries["where"].origin
-            )
-        except ExpressionError as error:
-            node.faults.append(error.fault)
+    same = _same(aggregate, entries)
+    window_ms, delay_ms = _window(aggregate, entries, node), _delay(aggregate, entries)
+    where = _where(aggregate, entries, draft.payment_symbols)
     includes = entries["includes"].choice("includes", ("true", "false")) == "true" if "includes" in entries else True
     exact = entries["precision"].choice("precision", ("exact", "pane")) == "exact" if "precision" in entries else True
-    if not exact and (aggregate not in PANED or same is not None):
-        entries["precision"].fault(f"'{aggregate}'{' with same' if same else ''} can't be kept by pane. Take exact.")
+    if not exact and (aggregate.panes is None or same is not None):
+        entries["precision"].fault(
+            f"'{aggregate.name}'{' with same' if same else ''} can't be kept by pane. Take exact."
+        )
     if len(node.faults) > before:
         return []
     return [
-        Feature(name, entity, aggregate, _TYPE_OF[aggregate], of, same, window_ms, delay_ms, where, includes, exact)
+        Feature(name, entity, aggregate.name, aggregate.type, of, same, window_ms, delay_ms, where, includes, exact)
     ]
 
 
-def _of(aggregate: str, entries: Mapping[str, Node], node: Node) -> str | None:
-    choices: tuple[str, ...] = ()
-    if aggregate in OF_AMOUNT:
-        choices = ("amount",)
-    elif aggregate in ("distinct", "first_seen"):
-        choices = KEYS
-    elif aggregate == "share":
-        choices = ("fraud", "genuine")
+def _of(aggregate: Aggregate, entries: Mapping[str, Node], node: Node) -> str | None:
+    """What the aggregate is computed of; None if it has no operand."""
+    choices = aggregate.operand.choices
     if not choices:
         if "of" in entries:
-            entries["of"].fault(f"'{aggregate}' takes no 'of'.")
+            entries["of"].fault(f"'{aggregate.name}' takes no 'of'.")
         return None
     if "of" not in entries:
-        if len(choices) == 1:
-            return choices[0]
-        node.fault(f"'{aggregate}' needs to know of what: of: {choices[0]}.")
+        if len(choices) > 1:
+            node.fault(f"'{aggregate.name}' needs to know of what: of: {choices[0]}.")
         return choices[0]
     return entries["of"].choice("of", choices)
 
 
+def _same(aggregate: Aggregate, entries: Mapping[str, Node]) -> str | None:
+    """The field in which payments must agree, if any."""
+    if "same" not in entries:
+        return None
+    if not aggregate.takes_same:
+        entries["same"].fault(f"'{aggregate.name}' takes no 'same'.")
+    return entries["same"].choice("same", KEYS)
+
+
+def _window(aggregate: Aggregate, entries: Mapping[str, Node], node: Node) -> int:
+    """The window in ms; 0 for an aggregate without one."""
+    if not aggregate.windowed:
+        if "window" in entries:
+            entries["window"].fault(f"'{aggregate.name}' takes no window.")
+        return 0
+    if "window" not in entries:
+        node.fault(f"'{aggregate.name}' needs a window, from 1m to 90d: window: 24h.")
+        return 0
+    return _duration(entries["window"], "a window", WINDOW_MIN_MS, WINDOW_MAX_MS)
+
+
+def _delay(aggregate: Aggregate, entries: Mapping[str, Node]) -> int:
+    """The delay in ms; 0 for none."""
+    if "delay" not in entries:
+        return 0
+    if not aggregate.takes_delay:
+        entries["delay"].fault(f"'{aggregate.name}' takes no delay.")
+        return 0
+    return _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
+
+
+def _where(aggregate: Aggregate, entries: Mapping[str, Node], symbols: Symbols) -> Expression | None:
+    """The filter, if any."""
+    if "where" not in entries:
+        return None
+    node = entries["where"]
+    if not aggregate.takes_where:
+        node.fault(f"'{aggregate.name}' takes no 'where'.")
+        return None
+    try:
+        return compile_expression(node.word("where"), symbols, Type.BOOL, node.origin)
+    except ExpressionError as error:
+        node.faults.append(error.fault)
+        return None
+
+
 def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
+    """Add a fault for each limit of rows or panes that the entity's features together exceed."""
     filters = {feature.where.source for feature in features if feature.where is not None}
     if len(filters) > FILTERS_MAX:
         root.fault(f"entity '{entity.name}' has {len(filters)} different filters (where); {FILTERS_MAX} are possible.")
-    fields = {name for feature in features for name in (feature.same, *looked_at(feature))} - {None}
+    fields = {name for feature in features for name in fields_of(feature)}
     if len(fields) > FIELDS_MAX:
         root.fault(
             f"entity '{entity.name}' looks at {len(fields)} payment fields (of, same); {FIELDS_MAX} are possible."
@@ -305,18 +301,23 @@ def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
 
 
 def held_by_pane(entity: Entity, feature: Feature) -> bool:
-    """Whether panes help the feature once the ring has let go: they must be narrower than the window."""
+    """Whether panes answer the feature beyond the ring: it can be kept by pane, in panes no wider than its window."""
     return (
-        entity.panes > 0 and feature.aggregate in PANED and feature.same is None and feature.window_ms >= entity.pane_ms
+        entity.panes > 0
+        and REGISTRY[feature.aggregate].panes is not None
+        and feature.same is None
+        and feature.window_ms >= entity.pane_ms
     )
 
 
-def looked_at(feature: Feature) -> tuple[str, ...]:
-    """The payment field whose values the feature tells apart, if it does."""
-    return (feature.of,) if feature.of is not None and feature.aggregate in ("distinct", "first_seen") else ()
+def fields_of(feature: Feature) -> tuple[str, ...]:
+    """The payment fields whose codes slots must hold for the feature: those of `same` and, by the aggregate, `of`."""
+    of = feature.of if REGISTRY[feature.aggregate].operand.reads_field else None
+    return tuple(name for name in (feature.same, of) if name is not None)
 
 
 def _whole(node: Node, what: str, least: int, most: int) -> int:
+    """A whole number in [least, most]; `least` and a fault if it is not one."""
     value = node.number(what)
     if value != int(value) or not least <= value <= most:
         node.fault(f"{what} must be a whole number from {least} to {most}.")
@@ -325,6 +326,7 @@ def _whole(node: Node, what: str, least: int, most: int) -> int:
 
 
 def _duration(node: Node, what: str, least_ms: int, most_ms: int) -> int:
+    """A duration in [least_ms, most_ms], in ms; `least_ms` and a fault if it is not one."""
     try:
         value = parse_duration(node.word(what))
     except ValueError as error:

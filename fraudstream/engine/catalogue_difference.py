@@ -1,4 +1,4 @@
-"""Whether two catalogues keep the same memory: then a rule set with one can take over from one with the other."""
+"""Whether two catalogues need the same state: then their rules can replace each other without a backfill."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from fraudstream.engine.catalogue import Catalogue, Feature
 
 
 def catalogue_difference(old: Catalogue, new: Catalogue) -> str | None:
-    """What makes the memory of `new` another than that of `old`, in a few words; None if `new` goes on with it.
+    """The first reason why state built under `old` can't be used under `new`, in a few words; None if it can.
 
-    Derived features, and attributes that no filter reads, are of the payment alone: they may change.
+    Derived features, and attributes that no filter reads, depend on the payment alone: they may change.
     """
-    olds, news = ({entity.name: entity for entity in catalogue.entities} for catalogue in (old, new))
-    if list(olds) != list(news):
-        return f"its entities are {', '.join(news)}, those in force {', '.join(olds)}"
-    for name, entity in news.items():
-        if entity != olds[name]:
+    old_entities, new_entities = ({entity.name: entity for entity in catalogue.entities} for catalogue in (old, new))
+    if list(old_entities) != list(new_entities):
+        return f"its entities are {', '.join(new_entities)}, those in force {', '.join(old_entities)}"
+    for name, entity in new_entities.items():
+        if entity != old_entities[name]:
             return f"entity '{name}' is declared otherwise"
     was, now = (_features(catalogue) for catalogue in (old, new))
     for name in sorted(was.keys() | now.keys()):
@@ -28,10 +28,12 @@ def catalogue_difference(old: Catalogue, new: Catalogue) -> str | None:
 
 
 def _features(catalogue: Catalogue) -> dict[str, tuple[object, ...]]:
+    """By name, what the state of each feature depends on."""
     return {feature.name: _content(feature, catalogue) for feature in catalogue.features}
 
 
 def _content(feature: Feature, catalogue: Catalogue) -> tuple[object, ...]:
+    """What the feature's state depends on, with the types of the attributes that its filter reads."""
     where, types = feature.where, catalogue.payment_symbols
     return (
         feature.aggregate,

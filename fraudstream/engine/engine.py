@@ -20,12 +20,13 @@ from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine import kernel, kernel_types
+from fraudstream.engine.aggregates.code_tables import digests_of_codes
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
-from fraudstream.engine.expression import Type
+from fraudstream.engine.expression import Array, Type
 from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
@@ -289,8 +290,7 @@ class Engine:
     def _add_columns(self, columns: Columns, features: dict[str, Float64Array], state: PartitionState) -> None:
         """Let expressions read features, derived features (which are added to `features`) and lists."""
         for name, value in features.items():
-            is_bool = self._symbols[name] is Type.BOOL
-            columns.add(name, np.where(np.isnan(value), -1, value).astype(np.int8) if is_bool else value)
+            columns.add(name, _column_of(self._symbols[name], value))
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
         for name, declared in self.rule_set.lists.items():
@@ -362,3 +362,10 @@ class Engine:
         else:
             features[derived.name] = derived.expression.values(columns)
             columns.add(derived.name, features[derived.name])
+
+
+def _column_of(type_: Type, value: Float64Array) -> Array:
+    """A feature's answers, shape (n,), as `ColumnSource` gives a column of its type."""
+    if type_ is Type.BOOL:
+        return np.where(np.isnan(value), -1, value).astype(np.int8)
+    return digests_of_codes(value) if type_ is Type.TEXT else value

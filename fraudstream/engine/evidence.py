@@ -13,7 +13,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
 from fraudstream.engine.lists import ABSENT, FOR_EVER
-from fraudstream.engine.plain_text import payment_text, plain
+from fraudstream.engine.plain_text import plain, text_at
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
@@ -76,7 +76,7 @@ def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[P
     if expression.text_literal is not None:
         return [expression.text_literal] * len(payments)
     if expression.text_field is not None:
-        return [payment_text(payment, expression.text_field) for payment in payments]
+        return [text_at(columns, row, payment, expression.text_field) for row, payment in enumerate(payments)]
     if expression.type is Type.BOOL:
         true, known = expression.truth(columns)
         values = np.where(known, true.astype(np.float64), np.nan)

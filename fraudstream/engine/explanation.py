@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.evidence import evidence_of
 from fraudstream.engine.expression import Type
 from fraudstream.engine.kernel_types import AT_LEAST, PANE
-from fraudstream.engine.plain_text import payment_text, plain
+from fraudstream.engine.plain_text import MISSING, plain, text_at
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.warming import warming
@@ -98,10 +99,15 @@ class Explanation:
         return [self._feature(name, row, payment, errors) for name in sorted(self._features)]
 
     def _feature(self, name: str, row: int, payment: Payment, errors: Mapping[str, Int8Array]) -> FeatureValue:
-        value = float(self._columns.column(name)[row])
+        value, type_ = float(self._columns.column(name)[row]), self._types[name]
+        if type_ is Type.TEXT:
+            text = text_at(self._columns, row, payment, name)
+            value = math.nan if text == MISSING else value
+        else:
+            text = plain(value, type_, payment.currency)
         return FeatureValue(
             name,
-            plain(value, self._types[name], payment.currency),
+            text,
             self._window_error(name, int(errors[name][row]) if name in errors else 0),
             self._warming(name, value, payment, row),
         )
@@ -130,5 +136,5 @@ class _MessageValues:
 
     def __call__(self, name: str, type_: Type) -> str:
         if type_ is Type.TEXT:
-            return payment_text(self._payment, name)
+            return text_at(self._columns, self._row, self._payment, name)
         return plain(float(self._columns.column(name)[self._row]), type_, self._payment.currency)

@@ -1,4 +1,4 @@
-"""Numba's decorator, typed. With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python and answer the same."""
+"""Numba's decorator, typed. With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python with equal results."""
 
 from __future__ import annotations
 
@@ -9,19 +9,32 @@ from typing import Any, TypeVar
 
 import numba
 
-# The modules that machine code comes from.
+# The modules whose source is compiled to machine code, without the suffix.
 COMPILED = (
+    "aggregates/count",
+    "aggregates/deviation",
+    "aggregates/dispatch",
+    "aggregates/distinct",
+    "aggregates/extremes",
+    "aggregates/first_seen",
+    "aggregates/last",
+    "aggregates/median",
+    "aggregates/panes",
+    "aggregates/share",
+    "aggregates/since_last",
+    "aggregates/sums",
+    "aggregates/travel",
+    "aggregates/window",
     "amounts",
+    "answering",
     "arena",
     "digest",
     "kernel",
     "key_index",
     "ledger",
-    "lookback",
     "location",
     "kernel_types",
     "ring",
-    "windows",
 )
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
@@ -30,13 +43,13 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def jit(function: F) -> F:
-    """Compile `function` on its first call and keep the machine code in `__pycache__`, under a digest of sources.
+    """Compile `function` on its first call and cache the machine code in `__pycache__`, under a digest of all sources.
 
-    Numba looks at a function's own file only: without the digest, what `kernel` compiled from `ring` and `arena` would
-    be used on after those have changed.
+    Numba checks a function's own file only: without the digest, code that `kernel` compiled from `ring` and `arena`
+    would still be used after those have changed.
 
-    No fast-math: additions stay in their written order. No reference counts: nothing compiled here allocates, and
-    counting the references to the arrays of every tuple that is handed on took four fifths of the kernel's time.
+    No fast-math: additions keep their written order. No reference counting (`_nrt`): nothing compiled here allocates,
+    and counting references for the arrays of every tuple argument took four fifths of the kernel's time.
     """
     config: Any = numba.config
     given, config.CACHE_DIR = config.CACHE_DIR, str(_cache_directory(config.CACHE_DIR))
@@ -48,7 +61,7 @@ def jit(function: F) -> F:
 
 
 def _cache_directory(given: str) -> Path:
-    """Below the directory that NUMBA_CACHE_DIR gives, else beside the sources."""
+    """A directory below NUMBA_CACHE_DIR (`given`), or else beside the sources, named by the digest of the sources."""
     return Path(given or _HERE / "__pycache__") / f"numba-{_SOURCES}"
 
 

@@ -1,20 +1,23 @@
-"""One walk over a batch, payment by payment: answer every feature in the light of what came before, then remember the
-payment.
+"""The update of one entity's state by a batch, event by event: answer every feature of a payment from what came before
+it, then add the payment.
 
-Sequential inside, so where a batch ends can't matter. Windows lie on event time, `(t - delay - window, t - delay]`,
-over the payments that stand before this one in the log:
+Events are processed one after the other, so it does not matter where batches end. Windows are spans of event time,
+`(t - delay - window, t - delay]`, over the payments that precede this one in the log:
 
         t - delay - window            t - delay          t
     ────────┤━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┝──────────────────┼──── event time
             └ not in the window           └ in the window    └ this payment
 
-Compiled by numba; the same functions run as plain Python where the JIT is off, and the answers are equal to the bit.
+Compiled by numba; with the JIT switched off the same functions run as plain Python and give the same bits. Arrays and
+their fields are documented in `kernel_types` and `arena`; `row` is an index in `Rows`, `slot` in `Slots`, `i` in
+`Events`; times are ms since the epoch, UTC.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.engine.answering import answer_features
 from fraudstream.engine.arena import (
     FIELDS_MAX,
     HEADER_DIRTY,
@@ -30,16 +33,8 @@ from fraudstream.engine.arena import (
 from fraudstream.engine.arrays import Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
-    AGE,
-    AGGREGATE,
     ALTERED,
-    AT_LEAST,
-    DELAY,
-    DISTANCE,
-    DISTINCT,
     DONE,
-    EXACT,
-    FIRST_SEEN,
     FRESH,
     LABEL,
     LATE,
@@ -47,18 +42,22 @@ from fraudstream.engine.kernel_types import (
     NEEDS_SLOTS,
     PAYMENT,
     REPEAT,
-    SINCE_LAST,
-    SPEED,
     UNMATCHED,
-    WINDOW,
     Answers,
     Events,
     KernelPlan,
     Scratch,
 )
-from fraudstream.engine.lookback import answer_from_last_place, answer_since_last
-from fraudstream.engine.ring import copy_slot, find, find_at, fold, held_until, mark, overflow_of, resize, slot_at
-from fraudstream.engine.windows import answer_distinct, answer_first_seen, answer_sums
+from fraudstream.engine.ring import (
+    add_to_overflow,
+    copy_slot,
+    find,
+    find_at,
+    mark,
+    overflow_of,
+    resize,
+    slot_at,
+)
 
 
 @jit
@@ -73,16 +72,19 @@ def update(
     answers: Answers,
     first: int,
 ) -> tuple[int, int]:
-    """Apply the events from `first` on. Returns the position of the next event and why the walk stopped there; `DONE`
-    at the end."""
+    """Apply the events from index `first` on. Returns the index of the next event and why the update stopped there:
+    NEEDS_SLOTS or NEEDS_OVERFLOWS if the arena must grow first, DONE at the end.
+
+    Invariant: an event is applied completely or not at all, because room for it is checked before.
+    """
     slots_max = plan.sizes[len(plan.sizes) - 1]
-    scratch.touched[0] = _fetch(events.row, rows, slots)
+    scratch.touched[0] = _prefetch(events.row, rows, slots)
     for i in range(first, len(events.kind)):
         row = events.row[i]
         if row < 0:
             continue
         if events.kind[i] == LABEL:
-            answers.status[i] = _label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
+            answers.status[i] = _apply_label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
@@ -95,15 +97,19 @@ def update(
                 answers.first_score[i] = slots.score[known]
                 answers.first_verdict[i] = slots.verdict[known]
                 continue
-        _answer(plan, events, rows, slots, overflows, scratch, answers, row, i)
+        answer_features(plan, events, rows, slots, overflows, scratch, answers, row, i)
         if known < 0 and events.kind[i] == PAYMENT:
-            answers.status[i] = _remember(plan, events, rows, slots, overflows, tops, row, i)
+            answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i)
     return len(events.kind), DONE
 
 
 @jit
-def _fetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
-    """Touch what the walk will read, so that the fetches of many rows overlap: it takes a quarter off the walk."""
+def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
+    """Read a part of each row's header and slots, so that the cache misses of many rows overlap; without it an update
+    takes a third longer. Returns a sum that the caller stores, lest the compiler drop the reads.
+
+    `row`: int64, shape (n,), -1 for events without a row.
+    """
     touched = 0
     for i in range(len(row)):
         if row[i] >= 0:
@@ -116,7 +122,9 @@ def _fetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
 
 
 @jit
-def _label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: int, label: np.int8) -> int:
+def _apply_label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: int, label: np.int8) -> int:
+    """Write a label to its payment's slot. `event`: digest of the payment's event_id; `t`: its event time, or NEVER if
+    the label does not say. Returns FRESH, or UNMATCHED if the ring does not hold the payment."""
     slot = find(rows, slots, row, event) if t == NEVER else find_at(rows, slots, row, event, t)
     if slot < 0:
         return UNMATCHED
@@ -129,7 +137,7 @@ def _label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: 
 
 @jit
 def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
-    """Whether the event differs from the payment in the slot, as far as that tells."""
+    """Whether the event differs from the payment in the slot, as far as the slot holds its content."""
     differs = slots.t[slot] != events.t[i]
     differs |= slots.amount[slot] != events.amount[i]
     differs |= slots.currency[slot] != events.currency[i]
@@ -139,37 +147,35 @@ def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
 
 
 @jit
-def _remember(
+def _add(
     plan: KernelPlan, events: Events, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, i: int
 ) -> int:
-    t, held, size = events.t[i], rows.held[row], rows.room[row]
+    """Add payment `i` to its row: to the ring, or to the overflow if it is older than what a full ring holds. Returns
+    its status, FRESH or LATE.
+
+    Invariant: the ring holds every payment of the row that occurred after `floor_ms`, ordered by event time and, for
+    equal times, by the order of the log.
+    """
+    t = events.t[i]
     late = t <= rows.floor_ms[row]
     if late and plan.guards:
         return LATE
     mark(rows, tops, row, HEADER_DIRTY)
     rows.first_ms[row] = min(rows.first_ms[row], t)
-    if held == size and not late and _may_grow(plan, rows, slots, row, t):
-        bigger = 0
-        while plan.sizes[bigger] <= size:
-            bigger += 1
-        resize(rows, slots, tops, plan.sizes, row, plan.sizes[bigger])
-    if late or (held == rows.room[row] and t < slots.t[slot_at(rows, row, 0)]):
-        # It belongs before all that the ring holds: into the spill at once, by way of a slot that is free.
-        slot = tops.used[SLOTS_USED]
-        _write(slots, slot, events, i)
-        _let_go(plan, rows, slots, overflows, tops, row, slot)
-        slots.dirty[slot] = False
+    if rows.held[row] == rows.room[row] and not late and _may_grow(plan, rows, slots, row, t):
+        _grow(plan, rows, slots, tops, row)
+    full = rows.held[row] == rows.room[row]
+    if late or (full and t < slots.t[slot_at(rows, row, 0)]):
+        free = tops.used[SLOTS_USED]  # a slot outside all blocks, as a buffer
+        _write(slots, free, events, i)
+        _evict(plan, rows, slots, overflows, tops, row, free)
+        slots.dirty[free] = False
         return LATE if late else FRESH
-    if held == rows.room[row]:
-        _let_go(plan, rows, slots, overflows, tops, row, slot_at(rows, row, 0))
+    if full:
+        _evict(plan, rows, slots, overflows, tops, row, slot_at(rows, row, 0))
         rows.start[row] = (rows.start[row] + 1) % rows.room[row]
-        held -= 1
-    position = held
-    rows.held[row] = held + 1
-    while position > 0 and slots.t[slot_at(rows, row, position - 1)] > t:
-        copy_slot(slots, slot_at(rows, row, position - 1), slot_at(rows, row, position))
-        position -= 1
-    slot = slot_at(rows, row, position)
+        rows.held[row] -= 1
+    slot = _insert(rows, slots, row, t)
     _write(slots, slot, events, i)
     if plan.keeps_verdicts:
         slots.score[slot] = -(i + 1)
@@ -177,36 +183,47 @@ def _remember(
 
 
 @jit
+def _insert(rows: Rows, slots: Slots, row: int, t: int) -> int:
+    """Make room in a ring that is not full for a payment at time `t`, behind those of that time; returns its slot."""
+    position = rows.held[row]
+    rows.held[row] += 1
+    while position > 0 and slots.t[slot_at(rows, row, position - 1)] > t:
+        copy_slot(slots, slot_at(rows, row, position - 1), slot_at(rows, row, position))
+        position -= 1
+    return slot_at(rows, row, position)
+
+
+@jit
 def _may_grow(plan: KernelPlan, rows: Rows, slots: Slots, row: int, t: int) -> bool:
-    """A full ring grows rather than let go of a payment that an exact window may still ask for."""
+    """Whether a full ring grows instead of evicting its oldest payment: an exact window may still need that one, and a
+    larger block exists."""
     if rows.held[row] == 0:
         return True
-    newest = max(t, slots.t[slot_at(rows, row, rows.held[row] - 1)])
-    young = newest - slots.t[slot_at(rows, row, 0)] < plan.horizon_ms
+    newest_ms = max(t, slots.t[slot_at(rows, row, rows.held[row] - 1)])
+    young = newest_ms - slots.t[slot_at(rows, row, 0)] < plan.horizon_ms
     return bool(young and rows.room[row] < plan.sizes[len(plan.sizes) - 1])
 
 
 @jit
-def _let_go(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, slot: int) -> None:
-    overflow = overflow_of(rows, tops, row)
-    fold(
-        overflows,
-        overflow,
-        slots,
-        slot,
-        plan.pane_ms,
-        plan.cell_kind,
-        plan.cell_filter,
-        plan.last_filter,
-        plan.evicted_value_field,
-        plan.evicted_value_filter,
-    )
+def _grow(plan: KernelPlan, rows: Rows, slots: Slots, tops: Tops, row: int) -> None:
+    """Give the row a block of the next larger size."""
+    larger = 0
+    while plan.sizes[larger] <= rows.room[row]:
+        larger += 1
+    resize(rows, slots, tops, plan.sizes, row, plan.sizes[larger])
+
+
+@jit
+def _evict(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, slot: int) -> None:
+    """Record the payment in the slot in the row's overflow and raise the floor; the caller frees the slot."""
+    add_to_overflow(plan, overflows, overflow_of(rows, tops, row), slots, slot)
     rows.floor_ms[row] = max(rows.floor_ms[row], slots.t[slot])
     mark(rows, tops, row, OVERFLOW_DIRTY)
 
 
 @jit
 def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
+    """Copy payment `i` into the slot, without label and verdict."""
     slots.t[slot] = events.t[i]
     slots.amount[slot] = events.amount[i]
     slots.event[slot] = events.event[i]
@@ -220,48 +237,6 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.location[slot, 0] = events.location[i, 0]
     slots.location[slot, 1] = events.location[i, 1]
     slots.dirty[slot] = True
-
-
-@jit
-def _answer(
-    plan: KernelPlan,
-    events: Events,
-    rows: Rows,
-    slots: Slots,
-    overflows: Overflows,
-    scratch: Scratch,
-    answers: Answers,
-    row: int,
-    i: int,
-) -> None:
-    t = events.t[i]
-    now = held_until(rows, slots, row, t)
-    since, until, low, high = NEVER, NEVER, 0, 0
-    for f in range(len(plan.spec)):
-        aggregate = plan.spec[f, AGGREGATE]
-        if aggregate == AGE:
-            answers.value[f, i] = max(0, t - rows.first_ms[row]) if rows.held[row] > 0 or rows.overflow[row] >= 0 else 0
-            continue
-        if aggregate == SINCE_LAST:
-            answer_since_last(plan, rows, slots, overflows, answers, row, i, f, now, t)
-            continue
-        if aggregate in (DISTANCE, SPEED):
-            answer_from_last_place(plan, events, rows, slots, answers, row, i, f, now)
-            continue
-        # Features stand in order of window and delay, so equal windows are looked up once.
-        if since != t - plan.spec[f, DELAY] - plan.spec[f, WINDOW] or until != t - plan.spec[f, DELAY]:
-            until = t - plan.spec[f, DELAY]
-            since = until - plan.spec[f, WINDOW]
-            high = now if plan.spec[f, DELAY] == 0 else held_until(rows, slots, row, until)
-            low = held_until(rows, slots, row, since)
-        beyond = rows.overflow[row] >= 0 and rows.floor_ms[row] > since
-        if aggregate == DISTINCT:
-            answer_distinct(plan, events, rows, slots, scratch, answers, row, i, f, low, high)
-            answers.error[f, i] = AT_LEAST if beyond else EXACT
-        elif aggregate == FIRST_SEEN:
-            answer_first_seen(plan, events, rows, slots, overflows, answers, row, i, f, low, high, since)
-        else:
-            answer_sums(plan, events, rows, slots, overflows, answers, row, i, f, low, high, since, until, beyond)
 
 
 @jit

@@ -1,8 +1,10 @@
-"""What the kernel is asked about a batch, and what it answers: arrays in named tuples, for compiled code to walk."""
+"""The kernel's input and output: arrays in named tuples, which compiled code reads without a Python object."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import numpy as np
 
 from fraudstream.engine.arrays import (
     BoolArray,
@@ -16,71 +18,165 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 
-# What an event is to an entity. ASK: answered, but not remembered.
-PAYMENT, LABEL, ASK = range(3)
-FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)  # what became of it; ALTERED: it repeats another content
+PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answered, but not added to the state
+# Status of an event. FRESH: added to the state. LATE: older than what the ring holds. REPEAT: the payment was there
+# before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring does not hold.
+FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
 REPEATS = (REPEAT, ALTERED)
-DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why the walk stopped
-EXACT, PANE, AT_LEAST = range(3)  # how a feature was answered
+DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
+# How a feature was answered. EXACT: by its definition. PANE: payments up to one pane outside the window may count.
+# AT_LEAST: from the payments still held; others that belong to the window have left the ring.
+EXACT, PANE, AT_LEAST = range(3)
 
-COUNT, SUM, MEAN, MIN, MAX, STD, DISTINCT, SHARE, SINCE_LAST, FIRST_SEEN, DISTANCE, SPEED, AGE = range(13)
-
-# Columns of `KernelPlan.spec`, one row a feature.
-AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, MEMO = range(11)
+# Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the judged payment may count.
+# OF: column of `code`, or a label; SAME: column of `code`; -1 if the feature has none. MONEY: 1 if only payments in the
+# judged payment's currency count. CELL_N, CELL_V, CELL_Q: cells of a pane with the count, the value and the sum of
+# squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1.
+AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, OVERFLOW_COLUMN = range(11)
+SPEC_COLUMNS = 11
 
 
 class KernelPlan(NamedTuple):
-    """A catalogue's features of one entity, as numbers; `plan` makes it."""
+    """A catalogue's features of one entity, as numbers; `plan.plan_entity` makes it. Not changed afterwards.
 
-    spec: Int64Array  # (features, 11)
-    filter_bits: UInt32Array  # (features,): bits of the filters a payment must have passed
-    cell_kind: Int64Array  # (cells,)
+    A *filter* is a set of bits, one for each `where` of the entity; a payment passes if its mask has all of them.
+    """
+
+    spec: Int64Array  # (features, SPEC_COLUMNS), ordered by delay, then window
+    filter_bits: UInt32Array  # (features,): the filter of each feature; 0 passes everything
+    cell_kind: Int64Array  # (cells,): what each cell of a pane holds, a CELL_… of `ring`
     cell_filter: UInt32Array  # (cells,)
-    last_filter: UInt32Array  # (lasts,)
-    evicted_value_field: Int64Array  # (elders,): column of `code`
-    evicted_value_filter: UInt32Array  # (elders,)
-    sizes: Int32Array  # block sizes
-    horizon_ms: int  # the ring grows rather than let go of a payment younger than this
-    pane_ms: int
-    guards: bool  # this entity finds duplicates: a late payment is not remembered, for it may be one
-    keeps_verdicts: bool  # its slots hold first verdicts; else repeats are answered as well, and judged elsewhere
+    last_time_filter: UInt32Array  # (last_times,)
+    evicted_field: Int64Array  # (evicted_values,): column of `code`
+    evicted_filter: UInt32Array  # (evicted_values,)
+    sizes: Int32Array  # (sizes,): block sizes, rising
+    horizon_ms: int  # a full ring grows rather than evict a payment younger than this
+    pane_ms: int  # width of a pane
+    guards: bool  # this entity detects repeats; a late payment may be one, so it is not added to the state
+    keeps_verdicts: bool  # its slots hold first verdicts; else repeats are answered too, and another stage decides
 
 
 class Events(NamedTuple):
-    """A batch as one entity sees it; first axis: events, in the order of the log."""
+    """A batch of payments and labels as one entity sees it, in the order of the log; first axis: n events.
 
-    kind: Int8Array
-    row: Int64Array  # -1: the event has no such entity
-    t: Int64Array  # a label: event time of its payment, or NEVER if unknown
-    amount: Int64Array
-    currency: UInt16Array
-    event: UInt64Array
-    mask: UInt32Array
-    code: UInt32Array  # (n, FIELDS_MAX)
-    location: Float32Array  # (n, 2)
-    label: Int8Array
+    Of a label only `kind`, `row`, `t`, `event` and `label` count.
+    """
+
+    kind: Int8Array  # (n,): PAYMENT, LABEL, ASK
+    row: Int64Array  # (n,): -1 if the event has no such entity
+    t: Int64Array  # (n,): event time, ms since the epoch, UTC; of a label: its payment's, or NEVER if unknown
+    amount: Int64Array  # (n,): minor units
+    currency: UInt16Array  # (n,): number of the currency, never 0
+    event: UInt64Array  # (n,): digest of event_id
+    mask: UInt32Array  # (n,): bit k is set if the payment passes the entity's k-th `where`
+    code: UInt32Array  # (n, FIELDS_MAX): 32-bit codes of the entity's fields, 0 missing
+    location: Float32Array  # (n, 2): latitude and longitude in degrees, NaN missing
+    label: Int8Array  # (n,): 1 genuine, 2 fraud
 
 
 class Answers(NamedTuple):
-    """What the walk finds out."""
+    """What `kernel.update` writes; n events."""
 
-    value: Float64Array  # (features, n): NaN missing
+    value: Float64Array  # (features, n): NaN missing; minor units, ms, km, km/h, codes or plain numbers
     error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST
-    status: Int8Array  # (n,)
-    first_score: Int32Array  # (n,): of a repeat: the score of its first verdict, or -(position + 1) in this batch
-    first_verdict: Int32Array  # (n,)
+    status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED
+    first_score: Int32Array  # (n,): of a repeat, its first score in ten-thousandths, or -(index in this batch + 1)
+    first_verdict: Int32Array  # (n,): of a repeat, the number of its first finding
+
+
+class Judged(NamedTuple):
+    """The payment that is judged."""
+
+    t: int  # event time
+    amount: int  # minor units
+    currency: np.uint16  # number of the currency
+    latitude: float  # degrees, float32; NaN missing
+    longitude: float
+
+
+class Ring(NamedTuple):
+    """The header of the payment's row, as `arena.ROW`."""
+
+    block: int  # first slot of its block
+    start: int  # index in the block of the oldest payment
+    room: int  # slots in the block
+    first_ms: int  # event time of the first payment, or -NEVER
+    floor_ms: int  # event time of the newest payment that left the ring, or NEVER
+    overflow: int  # row of `Overflows`, or -1
+    guards: bool  # as `KernelPlan.guards`
+
+
+class Window(NamedTuple):
+    """The window `(since_ms, until_ms]`; a feature without one has an empty window that ends at the payment's time."""
+
+    since_ms: int
+    until_ms: int
+    low: int  # position of the window's oldest payment
+    high: int  # one past the position of its newest
+    overflowed: bool  # payments inside the window may have left the ring
+
+
+class Query(NamedTuple):
+    """One feature of one payment: what an answer function needs to know of payment, feature and row, as numbers.
+
+    Passed by value, so it must be narrow: whole tuples of arrays for each feature would double the kernel's time.
+    Positions count the row's payments from the oldest. Times are ms since the epoch, UTC.
+    """
+
+    payment: Judged
+    ring: Ring
+    window: Window
+    code: np.uint32  # code of the payment's value in the feature's `of` field; 0 missing, no meaning without a field
+    same_code: np.uint32  # the same for the `same` field
+    counts: bool  # the payment belongs to the window itself
+    lacks_same: bool  # the payment has no value in the `same` field: the answer is missing
+    filter_bits: np.uint32  # bits of the mask that a payment must have
+    of: int  # column of `code`, or a label; -1 none
+    same: int  # column of `code`; -1 none
+    cells: tuple[int, int, int]  # CELL_N, CELL_V, CELL_Q
+    overflow_column: int
+    panes_cover: bool  # the row's panes hold everything of the window that left the ring
+    pane_ms: int  # width of a pane
+
+
+class Panes(NamedTuple):
+    """The panes of all rows: two columns of `Overflows`, passed apart because most answers need nothing else of it."""
+
+    number: Int64Array  # (overflows, panes): number of the pane held at each index, or NEVER
+    cell: Float64Array  # (overflows, panes, cells)
+
+
+class Evicted(NamedTuple):
+    """The values that left the ring of all rows: three columns of `Overflows`."""
+
+    code: UInt32Array  # (overflows, evicted_values, EVICTED_VALUES_MAX): 0 none
+    newest_ms: Int64Array  # the same: newest time of that value
+    floor_ms: Int64Array  # (overflows, evicted_values): newest time of a value that was dropped, or NEVER
 
 
 class Scratch(NamedTuple):
-    """A small hash set for distinct counts, cleared by moving on to the next stamp."""
+    """Buffers of the answer functions: a hash set, emptied by raising `now`, and a list of amounts."""
 
-    key: UInt32Array
-    stamp: Int64Array
+    key: UInt32Array  # (buckets,): a power of two, more than twice the slots
+    stamp: Int64Array  # (buckets,): the bucket is in use if this equals `now`
     now: Int64Array  # (1,)
-    touched: Int64Array  # (1,): written only, so that no compiler leaves `_fetch` out
+    amount: Int64Array  # (slots + 1,): minor units
+    touched: Int64Array  # (1,): written only, so that the compiler keeps the reads of `kernel._prefetch`
+
+
+def new_scratch(slots_max: int) -> Scratch:
+    """Buffers for rows of at most `slots_max` slots."""
+    buckets = 1 << (2 * slots_max + 2).bit_length()
+    return Scratch(
+        key=np.zeros(buckets, np.uint32),
+        stamp=np.zeros(buckets, np.int64),
+        now=np.zeros(1, np.int64),
+        amount=np.zeros(slots_max + 1, np.int64),
+        touched=np.zeros(1, np.int64),
+    )
 
 
 def repeats(status: Int8Array) -> BoolArray:
-    """Which events were there before; shape as `status`."""
+    """Which events repeat a payment that was there before: bool, same shape as `status`."""
     found: BoolArray = (status == REPEAT) | (status == ALTERED)
     return found

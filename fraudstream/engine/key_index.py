@@ -1,7 +1,7 @@
-"""Which row belongs to which key: a hash table over the keys' bytes, filled and searched a batch at a time.
+"""The row of each key: a hash table over the keys' bytes, filled and searched a batch at a time.
 
-Keys are told apart by all their bytes. A key costs its own length and some 40 bytes, and finding it one or two cache
-lines, whose fetches overlap from key to key; a dict of strings takes four times the memory and of the time.
+Keys are compared by all their bytes. A key costs its own length and about 40 bytes, and a lookup one or two cache
+misses, which overlap from key to key; a dict of strings takes four times the memory and four times as long.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from fraudstream.engine.jit import jit
 NO_ROW = -1
 
 _SEPARATOR = "\0"
-_SEED = np.uint64(
-    hash("fraudstream") & ((1 << 64) - 1)
-)  # differs from process to process: nobody can choose keys that collide
+# Differs from process to process, so that nobody can choose keys that collide.
+_SEED = np.uint64(hash("fraudstream") & ((1 << 64) - 1))
 _PRIME, _MIX = 0x100000001B3, 0x9E3779B97F4A7C15
 
 
@@ -28,8 +27,8 @@ class KeyIndex:
     def __init__(self) -> None:
         self.rows = 0
         self._table = np.zeros((256, 2), np.int64)  # (hash, row + 1); open addressing, at most half full
-        self._text = np.zeros(4096, np.uint8)  # the keys, one behind the other
-        self._begin = np.zeros(129, np.int64)  # where each begins; the last entry in use: where the next will
+        self._text = np.zeros(4096, np.uint8)  # the keys in UTF-8, concatenated
+        self._begin = np.zeros(129, np.int64)  # offset of each in `_text`, and of the next one
 
     def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
         """The row of each key, int64, shape (n,); `NO_ROW` for None and for the empty key. A new key gets the next row,
@@ -45,6 +44,7 @@ class KeyIndex:
         return self._text[self._begin[row] : self._begin[row + 1]].tobytes()
 
     def _rows_of(self, joined: str, n: int, add: bool) -> Int64Array:
+        """As `rows_of`, of `n` keys joined by the separator."""
         data = np.frombuffer(joined.encode(), np.uint8)
         rows = np.empty(n, np.int64)
         if add:
@@ -57,6 +57,7 @@ class KeyIndex:
         return rows
 
     def _make_room(self, keys: int, length: int) -> None:
+        """Grow until so many more keys of `length` bytes together fit."""
         if (self.rows + keys) * 2 > len(self._table):
             table = np.zeros((1 << (3 * (self.rows + keys)).bit_length(), 2), np.int64)
             _refill(self._table, table)
@@ -78,8 +79,13 @@ def _hash(
     begin: Int64Array,
     seed: np.uint64,
 ) -> int:
-    """Where each key ends, and its hash. Touches what `_find` will read, so that the fetches of many keys overlap."""
-    last = len(table) - 1
+    """Write the offset where each key ends, and its hash. Returns a sum that the caller stores, to keep the reads.
+
+    Reads what `_find` will read, so that the cache misses of many keys overlap. `data`: uint8, the joined keys;
+    `separator`: the byte between them, or -1; `ends`, `codes`: int64, shape (n + 1,), written up to n; `table`: int64,
+    shape (a power of two, 2), of (hash, row + 1), row + 1 = 0 where free; `begin`: int64, offsets of the keys.
+    """
+    mask = len(table) - 1
     end, touched = -1, 0
     for i in range(len(ends) - 1):
         end, value = end + 1, seed
@@ -88,9 +94,9 @@ def _hash(
             end += 1
         value = (value ^ (value >> np.uint64(32))) * np.uint64(_MIX)
         ends[i], codes[i] = end, np.int64(value ^ (value >> np.uint64(29)))
-        touched += table[codes[i] & last, 1]
+        touched += table[codes[i] & mask, 1]
     for i in range(len(ends) - 1):
-        touched += begin[max(table[codes[i] & last, 1] - 1, 0)]
+        touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]
     return touched
 
 
@@ -106,27 +112,31 @@ def _find(
     count: int,
     add: bool,
 ) -> int:
-    """Search, and add where asked to. Returns how many keys there are then."""
-    last = len(table) - 1
+    """Write the row of each key to `rows`, int64, shape (n,). Returns how many keys there are afterwards.
+
+    `ends`, `codes`: as `_hash` wrote them; `text`: uint8, the known keys; `count`: how many there are; `add`: new keys
+    get the next rows, else `NO_ROW`. The other parameters as of `_hash`. The caller has made room.
+    """
+    mask = len(table) - 1
     start = 0
     for i in range(len(rows)):
         end, code, row = ends[i], codes[i], NO_ROW
-        place = code & last
-        while end > start and table[place, 1] != 0:
-            candidate = table[place, 1] - 1
+        bucket = code & mask
+        while end > start and table[bucket, 1] != 0:
+            candidate = table[bucket, 1] - 1
             at = begin[candidate]
-            if table[place, 0] == code and begin[candidate + 1] - at == end - start:
+            if table[bucket, 0] == code and begin[candidate + 1] - at == end - start:
                 same = 0
                 while same < end - start and text[at + same] == data[start + same]:
                     same += 1
                 if same == end - start:
                     row = candidate
                     break
-            place = (place + 1) & last
+            bucket = (bucket + 1) & mask
         if row == NO_ROW and add and end > start:
             row = count
             count += 1
-            table[place, 0], table[place, 1] = code, count
+            table[bucket, 0], table[bucket, 1] = code, count
             at = begin[row]
             for k in range(end - start):
                 text[at + k] = data[start + k]
@@ -138,10 +148,11 @@ def _find(
 
 @jit
 def _refill(old: Int64Array, new: Int64Array) -> None:
-    last = len(new) - 1
+    """Enter the keys of the table `old` in the empty, larger table `new`; both as in `_hash`."""
+    mask = len(new) - 1
     for i in range(len(old)):
         if old[i, 1] != 0:
-            place = old[i, 0] & last
-            while new[place, 1] != 0:
-                place = (place + 1) & last
-            new[place, 0], new[place, 1] = old[i, 0], old[i, 1]
+            bucket = old[i, 0] & mask
+            while new[bucket, 1] != 0:
+                bucket = (bucket + 1) & mask
+            new[bucket, 0], new[bucket, 1] = old[i, 0], old[i, 1]

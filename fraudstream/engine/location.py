@@ -1,4 +1,4 @@
-"""Distances on the earth."""
+"""Distances between locations on the earth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 
 @jit
 def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
-    """Great-circle distance in km, to the metre, of two places in degrees.
+    """Great-circle distance in km, to the metre, of two locations in degrees.
 
     The haversine formula: Sinnott, "Virtues of the Haversine", Sky and Telescope 68(2), 1984. Rounded to the metre so
     that the last bit of a machine's sine can't change a verdict.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from fraudstream.contracts.fields import Outcome
 from fraudstream.engine import kernel, kernel_types, saved
@@ -184,10 +183,7 @@ class EntityState:
         self.plan = plan
         self.arena = Arena(plan.shape)
         self.index = KeyIndex()
-        slots = 1 << (2 * plan.entity.slots + 2).bit_length()
-        self.scratch = kernel_types.Scratch(
-            np.zeros(slots, np.uint32), np.zeros(slots, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
-        )
+        self.scratch = kernel_types.new_scratch(plan.entity.slots)
 
     def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
         """The row of each key, -1 for None: int64, shape (n,). An unknown key gets a new row; -1 without `add`."""

@@ -1,7 +1,8 @@
-"""A catalogue's features of one entity, as the numbers that the kernel walks over."""
+"""Compiles a catalogue's features of one entity to the numbers that the kernel reads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -9,29 +10,22 @@ import msgspec
 import numpy as np
 
 from fraudstream.engine import kernel_types, ring
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import Shape, block_sizes
-from fraudstream.engine.catalogue import (
-    AGGREGATES,
-    HORIZON_MIN_MS,
-    OF_AMOUNT,
-    Catalogue,
-    Entity,
-    Feature,
-    held_by_pane,
-    looked_at,
-)
+from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.catalogue import HORIZON_MIN_MS, Catalogue, Entity, Feature, fields_of, held_by_pane
 from fraudstream.engine.expression import Expression
 
-LABELS = {"genuine": 1, "fraud": 2}
+LABELS = {"genuine": ring.GENUINE, "fraud": ring.FRAUD}
 
 _LAYOUT_VERSION = 1  # raise it when the meaning of stored rows changes
 
 
 @dataclass(frozen=True, slots=True)
 class EntityPlan:
-    """`features` stand in the kernel's order, which is that of `plan.spec`. `fields`: payment fields whose half digests
-    slots hold; `filters`: what gives each bit of a slot's mask. `layout` names all that rows written under this plan
-    depend on."""
+    """`features`: in the order of the rows of `plan.spec`. `fields`: the payment fields whose 32-bit codes slots hold,
+    by column of `code`. `filters`: the `where` behind each bit of a slot's mask. `layout`: digest of everything that
+    rows written under this plan depend on, 16 hex digits."""
 
     entity: Entity
     features: tuple[Feature, ...]
@@ -42,97 +36,147 @@ class EntityPlan:
     layout: str
 
     @property
-    def uses_place(self) -> bool:
-        return any(feature.aggregate in ("distance", "speed") for feature in self.features)
+    def uses_location(self) -> bool:
+        """Whether slots must hold latitude and longitude."""
+        return any(REGISTRY[feature.aggregate].reads_location for feature in self.features)
+
+
+class _OverflowColumns:
+    """What an entity's overflows hold, numbered in the order in which features first need it; equal needs share."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[int, int], int] = {}  # (cell kind, filter): column
+        self.last_times: dict[int, int] = {}  # filter: column
+        self.evicted_values: dict[tuple[int, int], int] = {}  # (column of `code`, filter): column
+
+    def cell(self, kind: int, filter_bits: int) -> int:
+        """The cell of this kind and filter."""
+        return self.cells.setdefault((kind, filter_bits), len(self.cells))
+
+    def last_time(self, filter_bits: int) -> int:
+        """The column of `last_ms` for this filter."""
+        return self.last_times.setdefault(filter_bits, len(self.last_times))
+
+    def evicted_value(self, field: int, filter_bits: int) -> int:
+        """The column of `evicted_value` for this column of `code` and this filter."""
+        return self.evicted_values.setdefault((field, filter_bits), len(self.evicted_values))
 
 
 def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
-    """What the kernel needs for one entity. The first entity of a catalogue is the one that finds duplicates, and where
-    it is the only stage, the one that keeps first verdicts."""
+    """The kernel's plan for one entity.
+
+    The first entity of a catalogue detects repeats; where it is the only stage, its slots keep first verdicts.
+    Invariant: features of equal delay and window are adjacent, so the kernel looks each window up once.
+    """
     features = sorted(
         (feature for feature in catalogue.features if feature.entity == entity.name),
         key=lambda feature: (feature.delay_ms, feature.window_ms, feature.name),
     )
-    fields = sorted({name for feature in features for name in (feature.same, *looked_at(feature)) if name is not None})
-    filters = {feature.where.source: feature.where for feature in features if feature.where is not None}
-    bits = {source: 1 << place for place, source in enumerate(sorted(filters))}
-    partitions = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
+    fields = sorted({name for feature in features for name in fields_of(feature)})
+    wheres = {feature.where.source: feature.where for feature in features if feature.where is not None}
+    filters = {source: wheres[source] for source in sorted(wheres)}
+    bits = {source: 1 << bit for bit, source in enumerate(filters)}
+    filter_bits = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
+    columns = _OverflowColumns()
+    spec = np.full((len(features), kernel_types.SPEC_COLUMNS), -1, np.int64)
+    for row, feature, bit in zip(spec, features, filter_bits, strict=True):
+        _fill_spec(row, feature, fields)
+        _assign_columns(row, feature, bit, columns, held_by_pane(entity, feature))
+    plan = _kernel_plan(catalogue, entity, features, spec, filter_bits, columns)
+    shape = Shape(
+        slots_max=entity.slots,
+        panes=max(entity.panes, 1) if columns.cells else 0,
+        cells=len(columns.cells),
+        last_times=len(columns.last_times),
+        evicted_values=len(columns.evicted_values),
+    )
+    layout = _layout(entity, shape, fields, filters, columns, plan)
+    return EntityPlan(entity, tuple(features), tuple(fields), tuple(filters.values()), plan, shape, layout)
 
-    cells: dict[tuple[int, int], int] = {}
-    lasts: dict[int, int] = {}
-    evicted_values: dict[tuple[int, int], int] = {}
 
-    def cell(kind: int, filter_bits: int) -> int:
-        return cells.setdefault((kind, filter_bits), len(cells))
+def _fill_spec(row: Int64Array, feature: Feature, fields: Sequence[str]) -> None:
+    """Write what the feature says into its row of `KernelPlan.spec`; -1 stays where it says nothing."""
+    aggregate = REGISTRY[feature.aggregate]
+    row[kernel_types.AGGREGATE] = aggregate.id
+    row[kernel_types.WINDOW], row[kernel_types.DELAY] = feature.window_ms, feature.delay_ms
+    row[kernel_types.INCLUDES] = feature.includes
+    row[kernel_types.MONEY] = aggregate.is_of_amounts
+    if feature.same is not None:
+        row[kernel_types.SAME] = fields.index(feature.same)
+    if aggregate.operand.reads_field:
+        assert feature.of is not None, f"{feature.name} is of no field"
+        row[kernel_types.OF] = fields.index(feature.of)
+    elif feature.of in LABELS:
+        row[kernel_types.OF] = LABELS[feature.of]
 
-    spec = np.full((len(features), 11), -1, np.int64)
-    for row, feature, filter_bits in zip(spec, features, partitions, strict=True):
-        row[kernel_types.AGGREGATE] = AGGREGATES.index(feature.aggregate)
-        row[kernel_types.WINDOW], row[kernel_types.DELAY] = feature.window_ms, feature.delay_ms
-        row[kernel_types.INCLUDES] = feature.includes
-        row[kernel_types.SAME] = fields.index(feature.same) if feature.same is not None else -1
-        row[kernel_types.MONEY] = feature.aggregate in OF_AMOUNT
-        if feature.aggregate == "share":
-            row[kernel_types.OF] = LABELS[feature.of or ""]
-        for field in looked_at(feature):
-            row[kernel_types.OF] = fields.index(field)
-        if feature.aggregate == "since_last":
-            row[kernel_types.MEMO] = lasts.setdefault(filter_bits, len(lasts))
-        if feature.aggregate == "first_seen":
-            row[kernel_types.MEMO] = evicted_values.setdefault(
-                (int(row[kernel_types.OF]), filter_bits), len(evicted_values)
-            )
-        if held_by_pane(entity, feature):
-            row[kernel_types.CELL_N] = cell(
-                ring.CELL_AMOUNTS if feature.aggregate in OF_AMOUNT else ring.CELL_COUNT, filter_bits
-            )
-            value = {
-                "share": ring.CELL_FRAUD if feature.of == "fraud" else ring.CELL_GENUINE,
-                "min": ring.CELL_MIN,
-                "max": ring.CELL_MAX,
-            }
-            if feature.aggregate != "count":
-                row[kernel_types.CELL_V] = cell(value.get(feature.aggregate, ring.CELL_SUM), filter_bits)
-            if feature.aggregate == "std":
-                row[kernel_types.CELL_Q] = cell(ring.CELL_SQUARES, filter_bits)
 
+def _assign_columns(
+    row: Int64Array, feature: Feature, filter_bits: int, columns: _OverflowColumns, paned: bool
+) -> None:
+    """Write into the row of `KernelPlan.spec` where the overflow holds what the feature needs."""
+    aggregate = REGISTRY[feature.aggregate]
+    if aggregate.keeps_last_time:
+        row[kernel_types.OVERFLOW_COLUMN] = columns.last_time(filter_bits)
+    if aggregate.keeps_evicted_values:
+        row[kernel_types.OVERFLOW_COLUMN] = columns.evicted_value(int(row[kernel_types.OF]), filter_bits)
+    cells = aggregate.panes
+    if cells is None or not paned:
+        return
+    row[kernel_types.CELL_N] = columns.cell(cells.count, filter_bits)
+    if cells.values:
+        kind = cells.values[aggregate.operand.choices.index(feature.of or "")]
+        row[kernel_types.CELL_V] = columns.cell(kind, filter_bits)
+    if cells.squares:
+        row[kernel_types.CELL_Q] = columns.cell(ring.CELL_SQUARES, filter_bits)
+
+
+def _kernel_plan(
+    catalogue: Catalogue,
+    entity: Entity,
+    features: Sequence[Feature],
+    spec: Int64Array,
+    filter_bits: Sequence[int],
+    columns: _OverflowColumns,
+) -> kernel_types.KernelPlan:
+    """The arrays of the plan. The horizon is the longest exact window, but at least `HORIZON_MIN_MS`."""
     horizon_ms = max((f.window_ms + f.delay_ms for f in features if f.exact), default=0)
-    shape = Shape(entity.slots, max(entity.panes, 1) if cells else 0, len(cells), len(lasts), len(evicted_values))
-    plan = kernel_types.KernelPlan(
+    return kernel_types.KernelPlan(
         spec=spec,
-        filter_bits=np.array(partitions, np.uint32),
-        cell_kind=np.array([kind for kind, _ in cells], np.int64),
-        cell_filter=np.array([filter_bits for _, filter_bits in cells], np.uint32),
-        last_filter=np.array(list(lasts), np.uint32),
-        evicted_value_field=np.array([field for field, _ in evicted_values], np.int64),
-        evicted_value_filter=np.array([filter_bits for _, filter_bits in evicted_values], np.uint32),
+        filter_bits=np.array(filter_bits, np.uint32),
+        cell_kind=np.array([kind for kind, _ in columns.cells], np.int64),
+        cell_filter=np.array([filter_ for _, filter_ in columns.cells], np.uint32),
+        last_time_filter=np.array(list(columns.last_times), np.uint32),
+        evicted_field=np.array([field for field, _ in columns.evicted_values], np.int64),
+        evicted_filter=np.array([filter_ for _, filter_ in columns.evicted_values], np.uint32),
         sizes=block_sizes(entity.slots),
         horizon_ms=max(horizon_ms, HORIZON_MIN_MS),
         pane_ms=entity.pane_ms,
         guards=entity is catalogue.entities[0],
         keeps_verdicts=catalogue.stages == (entity,),
     )
-    layout = [
+
+
+def _layout(
+    entity: Entity,
+    shape: Shape,
+    fields: Sequence[str],
+    filters: Mapping[str, Expression],
+    columns: _OverflowColumns,
+    plan: kernel_types.KernelPlan,
+) -> str:
+    """Digest of the entity's row layout. Windows are not part of it: they only say which stored payments count."""
+    content = [
         _LAYOUT_VERSION,
         entity.name,
         entity.key,
         *shape,
         entity.pane_ms,
         fields,
-        sorted(filters),
-        list(cells),
-        list(lasts),
-        list(evicted_values),
+        list(filters),
+        list(columns.cells),
+        list(columns.last_times),
+        list(columns.evicted_values),
     ]
     if plan.guards and not plan.keeps_verdicts:
-        layout.append("no verdicts")
-    digest = blake2b(msgspec.json.encode(layout), digest_size=8).hexdigest()
-    return EntityPlan(
-        entity,
-        tuple(features),
-        tuple(fields),
-        tuple(filters[source] for source in sorted(filters)),
-        plan,
-        shape,
-        digest,
-    )
+        content.append("no verdicts")
+    return blake2b(msgspec.json.encode(content), digest_size=8).hexdigest()

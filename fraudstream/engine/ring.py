@@ -1,9 +1,13 @@
-"""The ring of a row: its payments in order of event time, found, added and let go. Compiled; called by the kernel only.
+"""The ring of a row: its payments in order of event time, how they are found, and how evicted ones are kept in the
+overflow. Compiled; called by the kernel, the answer functions and `saved`.
 
-A block of `size` slots begins at `base`; its oldest payment stands at `start`, the others follow round the end:
+A block of `size` slots begins at `base`; its oldest payment is at `start`, the others follow and wrap around:
 
     base           start                base + size
       │ newest │ free │ oldest │  …  │  …  │
+
+A *position* counts the row's payments from the oldest, 0; a *slot* is an index in `Slots`. The arrays are documented in
+`arena`; `row` is an index in `Rows`, `overflow` an index in `Overflows`, times are ms since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -14,30 +18,41 @@ from fraudstream.engine.arena import (
     DIRTY_ROWS,
     EVICTED_VALUES_MAX,
     OVERFLOWS_USED,
+    SLOTS_USED,
     Overflows,
     Rows,
     Slots,
     Tops,
 )
-from fraudstream.engine.arena import SLOTS_USED as _SLOTS_USED
-from fraudstream.engine.arrays import Int32Array, Int64Array, UInt32Array
+from fraudstream.engine.arrays import Int32Array, Int64Array
 from fraudstream.engine.jit import jit
+from fraudstream.engine.kernel_types import KernelPlan
 
+# What a cell of a pane holds. COUNT, GENUINE, FRAUD: payments (with that label); the others look only at payments in
+# the overflow's currency: AMOUNTS their number, SUM, SQUARES, MIN and MAX of their amounts in minor units.
 CELL_COUNT, CELL_SUM, CELL_SQUARES, CELL_MIN, CELL_MAX, CELL_GENUINE, CELL_FRAUD, CELL_AMOUNTS = range(8)
+
+GENUINE, FRAUD = 1, 2  # labels of a slot; 0 unknown
 
 
 @jit
 def slot_at(rows: Rows, row: int, position: int) -> int:
-    """The slot of the row's payment number `position`, counted from the oldest."""
-    place = rows.start[row] + position
-    if place >= rows.room[row]:
-        place -= rows.room[row]
-    return int(rows.block[row] + place)
+    """The slot of the row's payment at `position`, from 0 to `held`; `held` gives the free slot behind the newest."""
+    return slot_in(rows.block[row], rows.start[row], rows.room[row], position)
+
+
+@jit
+def slot_in(block: int, start: int, room: int, position: int) -> int:
+    """As `slot_at`, of a block of `room` slots that begins at slot `block`, its oldest payment at index `start`."""
+    index = start + position
+    if index >= room:
+        index -= room
+    return int(block + index)
 
 
 @jit
 def held_until(rows: Rows, slots: Slots, row: int, t: int) -> int:
-    """How many of the row's payments lie at or before `t`."""
+    """How many of the ring's payments occurred at or before `t`: the position after the last of them."""
     low, high = 0, rows.held[row]
     while low < high:
         middle = (low + high) // 2
@@ -50,7 +65,7 @@ def held_until(rows: Rows, slots: Slots, row: int, t: int) -> int:
 
 @jit
 def find(rows: Rows, slots: Slots, row: int, event: np.uint64) -> int:
-    """The slot that holds the payment with this digest, or -1. The newest are looked at first."""
+    """The slot of the payment with this digest of event_id, or -1. Searches from the newest."""
     for position in range(rows.held[row] - 1, -1, -1):
         slot = slot_at(rows, row, position)
         if slots.event[slot] == event:
@@ -60,7 +75,7 @@ def find(rows: Rows, slots: Slots, row: int, event: np.uint64) -> int:
 
 @jit
 def find_at(rows: Rows, slots: Slots, row: int, event: np.uint64, t: int) -> int:
-    """As `find`, among the payments of time `t` alone."""
+    """As `find`, among the payments of event time `t` only."""
     position = held_until(rows, slots, row, t) - 1
     while position >= 0:
         slot = slot_at(rows, row, position)
@@ -74,7 +89,7 @@ def find_at(rows: Rows, slots: Slots, row: int, event: np.uint64, t: int) -> int
 
 @jit
 def mark(rows: Rows, tops: Tops, row: int, what: int) -> None:
-    """The row has changed since the last checkpoint."""
+    """Note that the row changed since the last checkpoint. `what`: HEADER_DIRTY or OVERFLOW_DIRTY."""
     if rows.dirty[row] == 0:
         tops.stack[tops.used[DIRTY_ROWS]] = row
         tops.used[DIRTY_ROWS] += 1
@@ -83,14 +98,18 @@ def mark(rows: Rows, tops: Tops, row: int, what: int) -> None:
 
 @jit
 def copy_slot(slots: Slots, source: int, target: int) -> None:
+    """Copy one payment to another slot, which becomes dirty."""
     slots[target] = slots[source]
     slots.dirty[target] = True
 
 
 @jit
 def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, size: int) -> None:
-    """Give the row a block of `size` slots (one of `sizes`), its payments in order from the block's beginning. There
-    must be room."""
+    """Move the row's payments, in order, to the beginning of a block of `size` slots.
+
+    `sizes`: int32, the block sizes, which contain `size` and the row's present one. The old block is put on the free
+    list of its size. The caller has made sure that `size` slots are free.
+    """
     index = 0
     while sizes[index] != size:
         index += 1
@@ -98,8 +117,8 @@ def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, si
     if base >= 0:
         tops.free[index] = slots.t[base]
     else:
-        base = tops.used[_SLOTS_USED]
-        tops.used[_SLOTS_USED] += size
+        base = tops.used[SLOTS_USED]
+        tops.used[SLOTS_USED] += size
     for position in range(rows.held[row]):
         copy_slot(slots, slot_at(rows, row, position), base + position)
     if rows.room[row] > 0:
@@ -116,7 +135,8 @@ def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, si
 
 @jit
 def resize_all(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, which: Int64Array, room: Int64Array) -> None:
-    """Give each of `which` a block of at least `room` slots. There must be space for all of them."""
+    """`resize` each row of `which` that has fewer slots than `room` says. `which`, `room`: int64, shape (n,); each room
+    is one of `sizes`. The caller has made sure that all of them are free."""
     for i in range(len(which)):
         if room[i] > rows.room[which[i]]:
             resize(rows, slots, tops, sizes, which[i], room[i])
@@ -124,7 +144,7 @@ def resize_all(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, which: I
 
 @jit
 def overflow_of(rows: Rows, tops: Tops, row: int) -> int:
-    """The row's spill; a new one if it has none. There must be room."""
+    """The row's overflow; a new one if it has none. The caller has made sure that one is free."""
     if rows.overflow[row] < 0:
         rows.overflow[row] = tops.used[OVERFLOWS_USED]
         tops.used[OVERFLOWS_USED] += 1
@@ -132,81 +152,97 @@ def overflow_of(rows: Rows, tops: Tops, row: int) -> int:
 
 
 @jit
-def fold(
-    overflows: Overflows,
-    overflow: int,
-    slots: Slots,
-    slot: int,
-    pane_ms: int,
-    cell_kind: Int64Array,
-    cell_filter: UInt32Array,
-    last_filter: UInt32Array,
-    evicted_value_field: Int64Array,
-    evicted_value_filter: UInt32Array,
-) -> None:
-    """Add one payment to the spill: its pane's cells, the newest time of each filter, the values it had."""
-    t, amount, mask = slots.t[slot], slots.amount[slot], slots.mask[slot]
-    if len(cell_kind):
-        pane = t // pane_ms
-        place = pane % overflows.pane.shape[1]
-        if overflows.pane[overflow, place] < pane:
-            overflows.pane[overflow, place] = pane
-            for cell in range(len(cell_kind)):
-                overflows.cell[overflow, place, cell] = np.nan if cell_kind[cell] in (CELL_MIN, CELL_MAX) else 0.0
-        if overflows.pane[overflow, place] == pane:
-            overflows.dirty[overflow, place] = True
-            if overflows.currency[overflow] == 0:
-                overflows.currency[overflow] = slots.currency[slot]
-            same_currency = overflows.currency[overflow] == slots.currency[slot]
-            for cell in range(len(cell_kind)):
-                if (mask & cell_filter[cell]) != cell_filter[cell]:
-                    continue
-                kind, value = cell_kind[cell], overflows.cell[overflow, place, cell]
-                if kind == CELL_COUNT:
-                    value += 1.0
-                elif kind in (CELL_FRAUD, CELL_GENUINE):
-                    value += 1.0 if slots.label[slot] == (2 if kind == CELL_FRAUD else 1) else 0.0
-                elif same_currency:
-                    if kind == CELL_AMOUNTS:
-                        value += 1.0
-                    elif kind == CELL_SUM:
-                        value += float(amount)
-                    elif kind == CELL_SQUARES:
-                        value += float(amount) * float(amount)
-                    elif kind == CELL_MIN:
-                        value = float(amount) if np.isnan(value) or amount < value else value
-                    elif kind == CELL_MAX:
-                        value = float(amount) if np.isnan(value) or amount > value else value
-                overflows.cell[overflow, place, cell] = value
-    for last in range(len(last_filter)):
-        if (mask & last_filter[last]) == last_filter[last] and t > overflows.last_ms[overflow, last]:
-            overflows.last_ms[overflow, last] = t
-    for evicted_value in range(len(evicted_value_field)):
-        code = slots.code[slot, evicted_value_field[evicted_value]]
-        if code != np.uint32(0) and (mask & evicted_value_filter[evicted_value]) == evicted_value_filter[evicted_value]:
-            _remember_value(overflows, overflow, evicted_value, code, t)
+def add_to_overflow(plan: KernelPlan, overflows: Overflows, overflow: int, slots: Slots, slot: int) -> None:
+    """Record an evicted payment in the overflow: in its pane's cells, the last times, and the evicted values.
+
+    Invariant: what the overflow holds depends on which payments were evicted and in which order, not on batches.
+    """
+    if len(plan.cell_kind):
+        _add_to_pane(plan, overflows, overflow, slots, slot)
+    t, mask = slots.t[slot], slots.mask[slot]
+    for column in range(len(plan.last_time_filter)):
+        filter_bits = plan.last_time_filter[column]
+        if (mask & filter_bits) == filter_bits and t > overflows.last_ms[overflow, column]:
+            overflows.last_ms[overflow, column] = t
+    for column in range(len(plan.evicted_field)):
+        filter_bits = plan.evicted_filter[column]
+        code = slots.code[slot, plan.evicted_field[column]]
+        if code != np.uint32(0) and (mask & filter_bits) == filter_bits:
+            _keep_value(overflows, overflow, column, code, t)
 
 
 @jit
-def _remember_value(overflows: Overflows, overflow: int, evicted_value: int, code: np.uint32, t: int) -> None:
-    oldest = 0
-    for place in range(EVICTED_VALUES_MAX):
-        if overflows.evicted_value[overflow, evicted_value, place] == code:
-            overflows.evicted_value_ms[overflow, evicted_value, place] = max(
-                overflows.evicted_value_ms[overflow, evicted_value, place], t
+def _add_to_pane(plan: KernelPlan, overflows: Overflows, overflow: int, slots: Slots, slot: int) -> None:
+    """Add the payment to its pane, unless a newer pane has already replaced it.
+
+    Pane number p is held at index p % panes, so a newer pane replaces the one that is `panes` older.
+    """
+    pane = slots.t[slot] // plan.pane_ms
+    pane_index = pane % overflows.pane.shape[1]
+    if overflows.pane[overflow, pane_index] < pane:
+        overflows.pane[overflow, pane_index] = pane
+        for cell in range(len(plan.cell_kind)):
+            empty = np.nan if plan.cell_kind[cell] in (CELL_MIN, CELL_MAX) else 0.0
+            overflows.cell[overflow, pane_index, cell] = empty
+    if overflows.pane[overflow, pane_index] != pane:
+        return
+    overflows.dirty[overflow, pane_index] = True
+    if overflows.currency[overflow] == 0:
+        overflows.currency[overflow] = slots.currency[slot]
+    same_currency = overflows.currency[overflow] == slots.currency[slot]
+    for cell in range(len(plan.cell_kind)):
+        if (slots.mask[slot] & plan.cell_filter[cell]) == plan.cell_filter[cell]:
+            overflows.cell[overflow, pane_index, cell] = _cell_with(
+                plan.cell_kind[cell],
+                overflows.cell[overflow, pane_index, cell],
+                slots.amount[slot],
+                slots.label[slot],
+                same_currency,
             )
+
+
+@jit
+def _cell_with(kind: int, value: float, amount: int, label: np.int8, same_currency: bool) -> float:
+    """A cell's new value after one more payment. `amount`: minor units. Amounts of another currency are left out."""
+    if kind == CELL_COUNT:
+        return value + 1.0
+    if kind == CELL_FRAUD:
+        return value + 1.0 if label == FRAUD else value
+    if kind == CELL_GENUINE:
+        return value + 1.0 if label == GENUINE else value
+    if not same_currency:
+        return value
+    if kind == CELL_AMOUNTS:
+        return value + 1.0
+    if kind == CELL_SUM:
+        return value + float(amount)
+    if kind == CELL_SQUARES:
+        return value + float(amount) * float(amount)
+    if kind == CELL_MIN:
+        return float(amount) if np.isnan(value) or amount < value else value
+    return float(amount) if np.isnan(value) or amount > value else value
+
+
+@jit
+def _keep_value(overflows: Overflows, overflow: int, column: int, code: np.uint32, t: int) -> None:
+    """Keep the newest time of an evicted value.
+
+    Invariant: the EVICTED_VALUES_MAX values with the newest times are held; no value that was dropped has a time above
+    `evicted_value_floor_ms`.
+    """
+    codes, times_ms = overflows.evicted_value, overflows.evicted_value_ms
+    oldest = 0
+    for n in range(EVICTED_VALUES_MAX):
+        if codes[overflow, column, n] == code:
+            times_ms[overflow, column, n] = max(times_ms[overflow, column, n], t)
             return
-        if (
-            overflows.evicted_value_ms[overflow, evicted_value, place]
-            < overflows.evicted_value_ms[overflow, evicted_value, oldest]
-        ):
-            oldest = place
-    if overflows.evicted_value[overflow, evicted_value, oldest] != np.uint32(0):
-        forgotten = min(t, overflows.evicted_value_ms[overflow, evicted_value, oldest])
-        overflows.evicted_value_floor_ms[overflow, evicted_value] = max(
-            overflows.evicted_value_floor_ms[overflow, evicted_value], forgotten
-        )
-        if forgotten == t:
+        if times_ms[overflow, column, n] < times_ms[overflow, column, oldest]:
+            oldest = n
+    if codes[overflow, column, oldest] != np.uint32(0):
+        dropped_ms = min(t, times_ms[overflow, column, oldest])
+        floor_ms = overflows.evicted_value_floor_ms[overflow, column]
+        overflows.evicted_value_floor_ms[overflow, column] = max(floor_ms, dropped_ms)
+        if dropped_ms == t:
             return
-    overflows.evicted_value[overflow, evicted_value, oldest] = code
-    overflows.evicted_value_ms[overflow, evicted_value, oldest] = t
+    codes[overflow, column, oldest] = code
+    times_ms[overflow, column, oldest] = t

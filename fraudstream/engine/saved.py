@@ -1,14 +1,14 @@
-"""The form in which rows are written to a changelog and read back.
+"""The format in which rows are written to a changelog and read back.
 
-A changelog is compacted by key, so a record is whole for its key, and a key names a part of a row that changes
-together:
+A changelog is compacted by key, so each record holds everything for its key, and a key identifies a part of a row that
+changes together:
 
     entity \\0 key \\0 c3     the row's header, and slots 12 to 15 of its block
-    entity \\0 key \\0 e      the row's header, and its spill's last times and values
-    entity \\0 key \\0 p2     the spill's panes 8 to 11
+    entity \\0 key \\0 e      the row's header, and its overflow's last times and evicted values
+    entity \\0 key \\0 p2     the overflow's panes 8 to 11
 
-No header changes without a slot or the spill, so it needs no record of its own: of all that name a row, the last one
-written tells it. Numbers are little-endian, as the arrays hold them.
+A header never changes without a slot or the overflow, so it has no record of its own: the last record written for a row
+has the current header. Numbers are little-endian, as in the arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, OVERFLOW_DIRTY, OVERFLOWS_USED, SLOT, Arena
-from fraudstream.engine.arrays import Int64Array, UInt8Array
+from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ring import overflow_of, resize_all
 
@@ -31,7 +31,7 @@ _HEADER_BYTES = _HEADER.itemsize
 
 
 class SavedPart(NamedTuple):
-    """A record read back: the key of its row, which part it is, and its value."""
+    """A record read back. `key`: of its row; `part`: c3, e or p2, as above; `value`: the record's."""
 
     key: str
     part: str
@@ -46,25 +46,28 @@ def read_key(key: bytes) -> tuple[str, str, str]:
 
 
 def take_changes(entity: str, index: KeyIndex, arena: Arena) -> list[tuple[bytes, bytes]]:
-    """The records of all that is dirty, which then no longer is."""
+    """Records (key, value) of everything that changed since the last call; afterwards nothing is dirty."""
     count = int(arena.tops.used[DIRTY_ROWS])
     if count == 0:
         return []
     dirty = arena.tops.stack[:count].astype(np.int64)
     keys = [b"%b\0%b\0" % (entity.encode(), index.key(row)) for row in dirty.tolist()]
     headers = _headers(arena, dirty)
-    records = _chunks(arena, dirty, keys, headers)
+    records = _chunk_records(arena, dirty, keys, headers)
     overflowed = np.flatnonzero(arena.rows.dirty[dirty] & OVERFLOW_DIRTY)
     if len(overflowed):
         overflows = arena.rows.overflow[dirty[overflowed]].astype(np.int64)
-        records += _overflows(arena, overflows, [keys[i] for i in overflowed.tolist()], headers[overflowed])
+        records += _overflow_records(arena, overflows, [keys[i] for i in overflowed.tolist()], headers[overflowed])
     arena.rows.dirty[dirty] = 0
     arena.tops.used[DIRTY_ROWS] = 0
     return records
 
 
 def restore(parts: Sequence[SavedPart], index: KeyIndex, arena: Arena) -> None:
-    """Write saved parts, in the order in which they were saved, each key and part once, into the arena."""
+    """Write saved parts into an empty arena. `parts`: in the order in which they were saved, each key and part once.
+
+    Raises `ValueError` for a row that this layout can't hold.
+    """
     row = index.rows_of([part.key for part in parts])
     arena.make_room_for_rows(index.rows)
     headed = [i for i, part in enumerate(parts) if part.part[0] != "p"]
@@ -80,13 +83,14 @@ def restore(parts: Sequence[SavedPart], index: KeyIndex, arena: Arena) -> None:
         arena.slots[first[:, None] + np.arange(slots.shape[1])] = slots
     for i, part in enumerate(parts):
         if part.part[0] != "c":
-            _restore_spill(arena, int(row[i]), part)
+            _restore_overflow(arena, int(row[i]), part)
 
 
 def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
+    """Give each of `row`, int64, shape (n,), the last of its headers, and a block. `data`: n headers."""
     headers = np.frombuffer(data, _HEADER)
-    row, last = np.unique(row[::-1], return_index=True)
-    headers = headers[::-1][last]
+    row, latest = np.unique(row[::-1], return_index=True)
+    headers = headers[::-1][latest]
     if not np.isin(headers["room"], arena.sizes).all():
         raise ValueError("a saved row has a block of a size that this catalogue's rows do not take: another layout.")
     while not arena.has_room_for(int(headers["room"].sum())):
@@ -96,7 +100,8 @@ def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
         getattr(arena.rows, name)[row] = headers[name]
 
 
-def _restore_spill(arena: Arena, row: int, part: SavedPart) -> None:
+def _restore_overflow(arena: Arena, row: int, part: SavedPart) -> None:
+    """Write one part of a row's overflow, e or p."""
     if arena.tops.used[OVERFLOWS_USED] >= len(arena.overflows.pane):
         arena.make_room_for_overflows()
     overflow = overflow_of(arena.rows, arena.tops, row)
@@ -109,40 +114,79 @@ def _restore_spill(arena: Arena, row: int, part: SavedPart) -> None:
 
 
 def _headers(arena: Arena, dirty: Int64Array) -> UInt8Array:
+    """The encoded headers of the rows `dirty`, int64, shape (n,): uint8, shape (n, _HEADER_BYTES)."""
     headers = np.zeros(len(dirty), _HEADER)
     for name in _HEADER.names or ():
         headers[name] = getattr(arena.rows, name)[dirty]
     return headers.view(np.uint8).reshape(len(dirty), _HEADER_BYTES)
 
 
-def _chunks(arena: Arena, dirty: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
-    rows, slots = arena.rows, arena.slots
-    # While the ring has not wrapped, the slots behind the newest payment have never been written.
+class _Chunks(NamedTuple):
+    """Chunks of CHUNK slots that rows have filled, int64, shape (chunks,).
+
+    `owner`: index among the dirty rows. `number`: of the chunk in its block, from 0; `first`: its first slot.
+    `length`: slots filled, from 1 to CHUNK.
+    """
+
+    owner: Int64Array
+    number: Int64Array
+    first: Int64Array
+    length: Int64Array
+
+
+def _filled_chunks(arena: Arena, dirty: Int64Array) -> _Chunks:
+    """All filled chunks of the rows `dirty`, row by row.
+
+    While a ring has not wrapped, the slots behind its newest payment have never been written.
+    """
+    rows = arena.rows
     filled = np.where(rows.start[dirty] == 0, rows.held[dirty], rows.room[dirty]).astype(np.int64)
     counts = -(-filled // CHUNK)
     owner = np.repeat(np.arange(len(dirty)), counts)
     number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     first = rows.block[dirty][owner] + CHUNK * number
-    length = np.minimum(filled[owner] - CHUNK * number, CHUNK)
-    reach = first[:, None] + np.arange(CHUNK)
-    inside = np.arange(CHUNK) < length[:, None]
-    changed = (slots.dirty[np.where(inside, reach, first[:, None])] & inside).any(axis=1)
-    slots.dirty[reach[inside]] = False
+    return _Chunks(owner, number, first, np.minimum(filled[owner] - CHUNK * number, CHUNK))
+
+
+def _take_changed(arena: Arena, chunks: _Chunks) -> BoolArray:
+    """Which chunks have a dirty slot: bool, shape (chunks,). Afterwards none of their slots is dirty."""
+    slot = chunks.first[:, None] + np.arange(CHUNK)
+    inside = np.arange(CHUNK) < chunks.length[:, None]
+    dirty: BoolArray = arena.slots.dirty[np.where(inside, slot, chunks.first[:, None])] & inside
+    arena.slots.dirty[slot[inside]] = False
+    return np.asarray(dirty.any(axis=1))
+
+
+def _chunk_records(
+    arena: Arena, dirty: Int64Array, keys: list[bytes], headers: UInt8Array
+) -> list[tuple[bytes, bytes]]:
+    """A record of each chunk with a dirty slot, by length: those of equal length are encoded in one operation.
+
+    `keys`, `headers`: of the rows `dirty`. Afterwards no slot of these rows is dirty.
+    """
+    chunks = _filled_chunks(arena, dirty)
+    changed = _take_changed(arena, chunks)
     records: list[tuple[bytes, bytes]] = []
-    for held in range(1, CHUNK + 1):
-        at = np.flatnonzero(changed & (length == held))
-        if len(at):
-            where = first[at][:, None] + np.arange(held)
-            names = [keys[o] + b"c%d" % n for o, n in zip(owner[at].tolist(), number[at].tolist(), strict=True)]
-            held_bytes = slots[where].view(np.uint8).reshape(len(at), -1)
-            records += _records(names, np.concatenate([headers[owner[at]], held_bytes], axis=1))
+    for length in range(1, CHUNK + 1):
+        at = np.flatnonzero(changed & (chunks.length == length))
+        if not len(at):
+            continue
+        owners, numbers = chunks.owner[at], chunks.number[at]
+        names = [keys[o] + b"c%d" % n for o, n in zip(owners.tolist(), numbers.tolist(), strict=True)]
+        slots = arena.slots[chunks.first[at][:, None] + np.arange(length)]
+        data = np.concatenate([headers[owners], slots.view(np.uint8).reshape(len(at), -1)], axis=1)
+        records += _records(names, data)
     return records
 
 
-def _overflows(arena: Arena, overflow: Int64Array, keys: list[bytes], headers: UInt8Array) -> list[tuple[bytes, bytes]]:
+def _overflow_records(
+    arena: Arena, overflow: Int64Array, keys: list[bytes], headers: UInt8Array
+) -> list[tuple[bytes, bytes]]:
+    """Records of the overflows, int64, shape (n,), and of their dirty panes, which afterwards are not. `keys`,
+    `headers`: of the rows they belong to."""
     overflows = arena.overflows
-    lasts = np.concatenate([headers, *_bytes(overflows[2:-1], overflow)], axis=1)
-    records = _records([key + b"e" for key in keys], lasts)
+    times_and_values = np.concatenate([headers, *_bytes(overflows[2:-1], overflow)], axis=1)
+    records = _records([key + b"e" for key in keys], times_and_values)
     for number in range(-(-arena.shape.panes // CHUNK)):
         panes = slice(CHUNK * number, min(CHUNK * number + CHUNK, arena.shape.panes))
         at = np.flatnonzero(overflows.dirty[overflow, panes].any(axis=1))
@@ -154,7 +198,7 @@ def _overflows(arena: Arena, overflow: Int64Array, keys: list[bytes], headers: U
 
 
 def _bytes(columns: Any, where: Int64Array) -> list[UInt8Array]:
-    """What each column holds at `where`, as bytes, shape (len(where), …)."""
+    """Each column's entries at `where` as bytes: uint8, shape (len(where), width). Columns of no width are left out."""
     return [
         np.ascontiguousarray(column[where]).view(np.uint8).reshape(len(where), -1)
         for column in columns
@@ -163,12 +207,13 @@ def _bytes(columns: Any, where: Int64Array) -> list[UInt8Array]:
 
 
 def _records(keys: list[bytes], data: UInt8Array) -> list[tuple[bytes, bytes]]:
+    """One record for each key and row of `data`, uint8, shape (len(keys), width)."""
     width, blob = data.shape[1], data.tobytes()
     return [(key, blob[i * width : i * width + width]) for i, key in enumerate(keys)]
 
 
 def _read(columns: Any, where: slice, value: bytes) -> None:
-    """Write the bytes that `_bytes` made back to `where`."""
+    """Write bytes that `_bytes` made back to `where` of the columns."""
     at = 0
     for column in columns:
         target: NDArray[Any] = column[where]

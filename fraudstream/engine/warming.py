@@ -1,4 +1,5 @@
-"""How far a memory can see whose log had lost its beginning before it was read: features tell until it is far enough.
+"""How much of a feature's window state has seen that was built after retention deleted the beginning of the log.
+
 
 log        …deleted…|──────────────────────────────────►
                     since                      payment
@@ -17,15 +18,15 @@ _UNITS = (("days", "d"), ("hours", "h"), ("minutes", "m"))
 
 
 def warming(feature: Feature, value: float, occurred_at_ms: int, since_ms: int) -> str | None:
-    """How much of what `feature` looks back on the memory has seen by `occurred_at_ms`, or None if all of it.
+    """How much of the feature's window the state has seen by `occurred_at_ms`, as text; None if all of it.
 
-    `since_ms`: when the first record was published that the memory has seen. An age,
-    and what found nothing to look at, may lie any time back: they are told for the longest window there is.
+    `value`: the answer, NaN missing. `since_ms`: when the first record that the state has seen was published. An age,
+    and a feature without a window that found nothing, may depend on any earlier time: the longest window counts.
     """
     span_ms = feature.window_ms + feature.delay_ms
     if span_ms == 0:
         if feature.aggregate != "age" and not math.isnan(value):
-            return None  # the last payment is in memory, and so is all that lies between
+            return None  # the state holds the last payment, so it has seen everything since
         span_ms = WINDOW_MAX_MS
     seen_ms = max(0, occurred_at_ms - since_ms)
     return share_text(seen_ms, span_ms) if seen_ms < span_ms else None

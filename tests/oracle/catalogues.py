@@ -19,6 +19,10 @@ _ACCOUNT = """
   account.min_30d: {aggregate: min, of: amount, window: 30d}
   account.std_1h: {aggregate: std, of: amount, window: 1h}
   account.std_30d: {aggregate: std, of: amount, window: 30d, includes: false}
+  account.median_1h: {aggregate: median, of: amount, window: 1h}
+  account.median_30d: {aggregate: median, of: amount, window: 30d, includes: false, where: direction == "debit"}
+  account.same_device_median_7d: {aggregate: median, of: amount, same: device_id, window: 7d}
+  account.median_delayed: {aggregate: median, of: amount, window: 7d, delay: 1h}
   account.devices_1d: {aggregate: distinct, of: device_id, window: 1d, includes: false}
   account.merchants_90d: {aggregate: distinct, of: merchant_id, window: 90d, where: not attributes.trusted}
   account.same_merchant_1d: {aggregate: count, same: merchant_id, window: 1d}
@@ -38,18 +42,23 @@ _ACCOUNT = """
   account.card_distance_km: {aggregate: distance, where: card_present}
   account.speed_kmh: {aggregate: speed, where: country != "DE"}
   account.age: {aggregate: age}
+  account.last_country: {aggregate: last, of: country}
+  account.last_currency: {aggregate: last, of: currency, where: direction == "debit"}
+  account.last_card_country: {aggregate: last, of: country, where: card_present}
 """
 
 _DEVICE = """
   device.count_1d: {aggregate: count, window: 1d}
   device.sum_30d: {aggregate: sum, of: amount, window: 30d}
   device.mean_30d: {aggregate: mean, of: amount, window: 30d, includes: false}
+  device.median_7d: {aggregate: median, of: amount, window: 7d, includes: false}
   device.accounts_1h: {aggregate: distinct, of: merchant_id, window: 1h}
   device.fraud_30d: {aggregate: share, of: fraud, window: 30d}
   device.new_merchant_1d: {aggregate: first_seen, of: merchant_id, window: 1d}
   device.since_last: {aggregate: since_last}
   device.distance_km: {aggregate: distance}
   device.age: {aggregate: age}
+  device.last_country: {aggregate: last, of: country}
 """
 
 _BY_PANE = """

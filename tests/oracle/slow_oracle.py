@@ -1,8 +1,8 @@
-"""What every feature is, by its definition: plain Python that keeps every payment and computes each answer anew.
+"""Every aggregate by its definition: plain Python that keeps every payment and computes each answer from scratch.
 
 Nothing here comes from the engine. A catalogue is read as YAML; its filters are looked up in `FILTERS`, as Python.
 
-A feature of a payment at `t` looks at the payments of its entity that stand before it in the log and lie in
+A feature of a payment at `t` looks at the payments of its entity that precede it in the log and lie in
 `(t - delay - window, t - delay]`, and at the payment itself if it `includes` it, has no delay, and the filter holds.
 """
 
@@ -27,9 +27,9 @@ UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
 EARTH_RADIUS_KM = 6371.0088
 
-Answer = bool | int | float | Fraction | None  # None: missing
+Answer = bool | int | float | str | Fraction | None  # None: missing
 
-# The filters that the tests' catalogues use, said again in Python. A comparison with a missing value is not true.
+# The filters of the tests' catalogues, in Python. A comparison with a missing value is not true.
 FILTERS: dict[str, Callable[[Payment], bool]] = {
     'direction == "debit"': lambda payment: payment.direction == "debit",
     "card_present": lambda payment: payment.card_present is True,
@@ -42,7 +42,7 @@ FILTERS: dict[str, Callable[[Payment], bool]] = {
 
 @dataclass
 class Past:
-    """One payment as an entity remembers it."""
+    """One payment in the history of an entity."""
 
     payment: Payment
     t: int
@@ -63,9 +63,9 @@ class Feature(NamedTuple):
 
 @dataclass
 class OracleEntity:
-    """All that is known of the entities of one kind. `key`: the payment field that names one.
+    """The history of the entities of one kind. `key`: the payment field that identifies one.
 
-    `labels_may_be_lost`: a label came for another payment than the newest, so a bounded memory may have missed it.
+    `labels_may_be_lost`: a label came for another payment than the newest, so the engine may have missed it.
     """
 
     key: str
@@ -74,16 +74,16 @@ class OracleEntity:
     labels_may_be_lost: bool = False
 
     def past_of(self, event: Payment | Label) -> list[Past] | None:
-        """What stands before the event, in the order of the log; None where the event has no such entity."""
+        """The payments before the event, in the order of the log; None if the event has no such entity."""
         name = getattr(event, self.key, None)
         return None if name is None else self.pasts.setdefault(name, [])
 
     def answer(self, feature: Feature, payment: Payment, widen_ms: int = 0) -> Answer:
-        """The feature of a payment not yet remembered. `widen_ms`: by how much both ends of the window move out."""
+        """The feature of a payment that is not yet in the history. `widen_ms`: how far both window ends move out."""
         past = self.past_of(payment)
         if past is None:
             return None
-        return _AGGREGATES[feature.aggregate](feature, seen(payment), past, widen_ms)
+        return DEFINITIONS[feature.aggregate](feature, seen(payment), past, widen_ms)
 
     def remember(self, payment: Payment) -> None:
         past = self.past_of(payment)
@@ -129,7 +129,7 @@ def _span_ms(text: str) -> int:
 
 
 def seen(payment: Payment) -> Past:
-    """The payment as an entity remembers it."""
+    """The payment as a history holds it."""
     minor = Decimal(payment.amount).scaleb(DECIMALS[payment.currency])
     assert minor == int(minor), f"{payment.amount} {payment.currency} has a part of a minor unit"
     return Past(payment, time_ms(payment), int(minor))
@@ -189,6 +189,10 @@ def _mean(amounts: list[int]) -> Answer:
     return Fraction(sum(amounts), len(amounts))
 
 
+def _median(amounts: list[int]) -> Answer:
+    return sorted(amounts)[(len(amounts) - 1) // 2]
+
+
 def _std(amounts: list[int]) -> Answer:
     return math.sqrt(statistics.pvariance(list(map(Fraction, amounts))))
 
@@ -216,18 +220,23 @@ def _age(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answe
     return this.t - before[0].t if before else 0
 
 
-def _last_with_place(feature: Feature, this: Past, past: list[Past]) -> Past | None:
+def _last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    values = [getattr(p.payment, feature.of or "") for p in _before(feature, this, past)]
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _last_located(feature: Feature, this: Past, past: list[Past]) -> Past | None:
     before = [p for p in _before(feature, this, past) if p.payment.lat is not None and p.payment.lon is not None]
     return before[-1] if before and this.payment.lat is not None and this.payment.lon is not None else None
 
 
 def _distance(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
-    last = _last_with_place(feature, this, past)
+    last = _last_located(feature, this, past)
     return None if last is None else _km(last.payment, this.payment)
 
 
 def _speed(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
-    last = _last_with_place(feature, this, past)
+    last = _last_located(feature, this, past)
     if last is None:
         return None
     hours = max(this.t - last.t, 1_000) / 3_600_000
@@ -246,13 +255,14 @@ def _unit_vector(payment: Payment) -> tuple[float, float, float]:
     return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
 
 
-_AGGREGATES: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
+DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "count": _count,
     "sum": _of_amounts(sum, 0),
     "mean": _of_amounts(_mean, None),
     "min": _of_amounts(min, None),
     "max": _of_amounts(max, None),
     "std": _of_amounts(_std, None),
+    "median": _of_amounts(_median, None),
     "distinct": _distinct,
     "share": _share,
     "since_last": _since_last,
@@ -260,4 +270,5 @@ _AGGREGATES: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "distance": _distance,
     "speed": _speed,
     "age": _age,
+    "last": _last,
 }

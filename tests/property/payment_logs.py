@@ -24,8 +24,8 @@ BEGIN_MS = 1_750_000_000_000
 ACCOUNTS = ("a", "a", "a", "a", "b", "c")  # one of them busy
 CURRENCIES = ("EUR", "EUR", "EUR", "USD", "JPY", "KWD")
 AMOUNTS = ("0", "1", "3", "5", "10", "250", "8000", "9999", "123456789")
-PLACES = (None, (52.52, 13.405), (48.137, 11.575), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))
-# More countries than a spill remembers values.
+LOCATIONS = (None, (52.52, 13.405), (48.137, 11.575), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))
+# More countries than an overflow holds evicted values.
 COUNTRIES = (None, "DE", "DE", "FR", "AU", "BR", "CN", "DK", "EG", "FI", "GR", "HU", "IN", "JP")
 STEPS_MS = (
     0, 0, 1, 1_000, MINUTE_MS - 1, MINUTE_MS, MINUTE_MS + 1, HOUR_MS, HOUR_MS, DAY_MS, 3 * DAY_MS, 31 * DAY_MS,
@@ -47,7 +47,7 @@ def logs() -> st.SearchStrategy[Log]:
 
 
 def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
-    """The log that the tuples stand for. Time goes on by steps, which may be negative; others look back some places."""
+    """The log that the tuples describe. A step, which may be negative, moves time; repeats and labels look back."""
     log: Log = []
     paid: list[Payment] = []
     now_ms = BEGIN_MS
@@ -57,7 +57,7 @@ def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
             paid.append(_payment(number, ACCOUNTS[which], now_ms, choice))
             log.append(paid[-1])
             if step_ms < -HOUR_MS:
-                now_ms -= step_ms  # a straggler; the others go on from where they were
+                now_ms -= step_ms  # only this payment is late; time continues where it was
         elif paid:
             payment = paid[-1 - min(which, len(paid) - 1)]
             log.append(payment if kind == _REPEAT else _label(payment, choice))
@@ -88,7 +88,7 @@ def _payment(number: int, account: str, occurred_at_ms: int, choice: int) -> Pay
     amount = AMOUNTS[digits.below(len(AMOUNTS))]
     if currency != "JPY" and digits.below(2):
         amount += ".05"
-    place = PLACES[digits.below(len(PLACES))]
+    location = LOCATIONS[digits.below(len(LOCATIONS))]
     in_words = digits.below(2) == 1
     attributes: list[dict[str, str | int | float | bool] | None] = [
         None,
@@ -107,8 +107,8 @@ def _payment(number: int, account: str, occurred_at_ms: int, choice: int) -> Pay
         merchant_id=(None, "m-1", "m-2", "m-3")[digits.below(4)],
         device_id=(None, "d-1", "d-2")[digits.below(3)],
         country=COUNTRIES[digits.below(len(COUNTRIES))],
-        lat=place[0] if place else None,
-        lon=place[1] if place else None,
+        lat=location[0] if location else None,
+        lon=location[1] if location else None,
         card_present=(None, True, False)[digits.below(3)],
         attributes=attributes[digits.below(3)],
     )

@@ -37,6 +37,9 @@ RULES = {
     "amounts/deviant.yaml": _rule(
         5, "live", "review", "amount > account.mean_30d + 2 * account.std_30d", "{amount}, {account.mean_30d} is normal"
     ),
+    "places/moved.yaml": _rule(
+        6, "shadow", "review", "country != account.last_country", "{country} after {account.last_country}"
+    ),
 }
 
 

@@ -49,14 +49,14 @@ def test_the_slow_side_ran_as_plain_python(plain: Twin) -> None:
 
 
 def test_both_agree_to_the_bit(compiled: Twin, plain: Twin) -> None:
-    assert compiled.told.keys() == plain.told.keys()
-    for name, told in compiled.told.items():
-        assert told == plain.told[name], name
+    assert compiled.results.keys() == plain.results.keys()
+    for name, result in compiled.results.items():
+        assert result == plain.results[name], name
 
 
 def test_the_logs_reach_every_kind_of_answer(compiled: Twin) -> None:
     """Else equality would say little: answers exact, by pane and bounds; repeats, late payments, alerts."""
-    halves = [told for name, told in compiled.told.items() if name.endswith("half")]
+    halves = [result for name, result in compiled.results.items() if name.endswith("half")]
     verdicts = [verdict for verdicts, *_ in halves for verdict in verdicts]
     assert {error for _, _, features, _ in verdicts for _, error in features.values()} == {0, 1, 2}
     assert any(alerts for _, alerts, *_ in halves)

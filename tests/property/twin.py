@@ -1,4 +1,4 @@
-"""Seeded logs through the engine, told as bytes; run as a module it tells what the plain-Python twin makes of them.
+"""Seeded logs through the engine, with all results as bytes; run as a module it prints those of the plain-Python twin.
 
 NUMBA_DISABLE_JIT=1 python -m tests.property.twin
 """
@@ -22,7 +22,7 @@ from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.location import distance_km
 from tests.property.judged_log import judged
-from tests.property.payment_logs import ACCOUNTS, PLACES, STEPS_MS, Log, log_of
+from tests.property.payment_logs import ACCOUNTS, LOCATIONS, STEPS_MS, Log, log_of
 from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
 
 SEEDS = range(4)
@@ -47,36 +47,36 @@ TEXTS = (
 
 
 class Twin(msgspec.Struct):
-    """`compiled`: functions that are numba's; `ran`: those of them with machine code. `told`: all results, by name."""
+    """`compiled`: functions that are numba's; `ran`: those of them with machine code. `results`: by name."""
 
     compiled: list[str]
     ran: list[str]
-    told: dict[str, Any]
+    results: dict[str, Any]
 
 
 def twin() -> Twin:
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     engines = ENGINES | {f"{name}, accounts alone": engine for name, engine in ACCOUNT_ENGINES.items()}
     for name, engine in engines.items():
         for seed in SEEDS:
             log = seeded_log(seed)
             state, again = engine.new_state(), engine.new_state()
             half = len(log) // 2
-            told[f"{name} {seed}: first half"] = judged(engine, state, [log[:half]])
+            results[f"{name} {seed}: first half"] = judged(engine, state, [log[:half]])
             saved = state.changes()
-            told[f"{name} {seed}: saved"] = [(key.hex(), value.hex()) for key, value in saved]
+            results[f"{name} {seed}: saved"] = [(key.hex(), value.hex()) for key, value in saved]
             again.restore(saved)
-            told[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
-            told[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
-    told["digests"] = digest_column(TEXTS).tolist()
+            results[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
+            results[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
+    results["digests"] = digest_column(TEXTS).tolist()
     for signed in (False, True):
         for exponent in range(5):
             amounts, faults = parse_amounts(TEXTS, np.full(len(TEXTS), exponent, np.int8), signed)
-            told[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
-    places = [place for place in PLACES if place is not None]
-    told["distances"] = [distance_km(*a, *b) for a in places for b in places]
+            results[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
+    locations = [location for location in LOCATIONS if location is not None]
+    results["distances"] = [distance_km(*a, *b) for a in locations for b in locations]
     compiled = dict(_compiled())
-    return Twin(sorted(compiled), sorted(name for name, function in compiled.items() if function.signatures), told)
+    return Twin(sorted(compiled), sorted(name for name, function in compiled.items() if function.signatures), results)
 
 
 def seeded_log(seed: int) -> Log:
@@ -91,7 +91,7 @@ def seeded_log(seed: int) -> Log:
 
 
 def _compiled() -> Iterator[tuple[str, Any]]:
-    for module in pkgutil.iter_modules(fraudstream.engine.__path__, "fraudstream.engine."):
+    for module in pkgutil.walk_packages(fraudstream.engine.__path__, "fraudstream.engine."):
         for name, member in inspect.getmembers(import_module(module.name)):
             if isinstance(member, Dispatcher) and member.py_func.__module__ == module.name:
                 yield f"{module.name}.{name}", member

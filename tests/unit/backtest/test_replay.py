@@ -16,6 +16,7 @@ from fraudstream.backtest.replay_output import features_schema
 from fraudstream.contracts import Alert
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
+from fraudstream.engine.expression.types import WORDS_OF
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
@@ -33,6 +34,7 @@ features:
   account.amount_mean_7d: {aggregate: mean, of: amount, window: 7d, includes: false}
   account.new_device: {aggregate: first_seen, of: device_id, window: 30d}
   account.since_last: {aggregate: since_last}
+  account.last_channel: {aggregate: last, of: channel}
   terminal.fraud_share_7d: {aggregate: share, of: fraud, window: 7d, delay: 1d}
   night: {derive: hour < 6}
 """
@@ -108,6 +110,10 @@ def test_every_payment_has_a_decision_and_its_features(rule_set: RuleSet, tmp_pa
     assert features.num_rows == N
     assert features.schema.field("night").type == "bool"
     assert features.column("account.amount_mean_7d").null_count > 0  # nothing before the first payment: missing
+    channels = set(features.column("account.last_channel").to_pylist())
+    assert None in channels
+    assert channels - {None} <= set(WORDS_OF["channel"])
+    assert len(channels) > 1
 
 
 def test_the_summary_counts_and_measures(rule_set: RuleSet, tmp_path: Path) -> None:

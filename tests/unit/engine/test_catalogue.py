@@ -1,4 +1,4 @@
-"""The feature catalogue: what it may say, and every fault as a whole sentence, where it stands."""
+"""The feature catalogue: what it accepts, and that every fault is a whole sentence with its position."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import Arena
-from fraudstream.engine.catalogue import AGGREGATES, OF_AMOUNT, Catalogue, parse_catalogue
+from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.expression import Type
 from fraudstream.engine.plan import plan_entity
@@ -80,7 +81,7 @@ def feature(entry: str, name: str = "account.x") -> str:
         ),
     ],
 )
-def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) -> None:
+def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: str) -> None:
     assert faults(text) == [said]
 
 
@@ -89,7 +90,7 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
     [
         (
             "aggregate: cuont, window: 1h",
-            f"4:26: aggregate can't be 'cuont'. Nearest: 'count'. Choose from: {', '.join(AGGREGATES)}.",
+            f"4:26: aggregate can't be 'cuont'. Nearest: 'count'. Choose from: {', '.join(REGISTRY)}.",
         ),
         ("window: 1h", "4:14: feature 'account.x' lacks the key 'aggregate'. Add it."),
         ("aggregate: count", "4:14: 'count' needs a window, from 1m to 90d: window: 24h."),
@@ -105,6 +106,7 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
         ),
         ("aggregate: age, window: 1h", "4:39: 'age' takes no window."),
         ("aggregate: age, delay: 1h", "4:38: 'age' takes no delay."),
+        ("aggregate: age, where: card_present", "4:38: 'age' takes no 'where'."),
         ("aggregate: first_seen, of: device_id, window: 1d, delay: 1h", "4:72: 'first_seen' takes no delay."),
         ("aggregate: first_seen, of: device_id, same: country, window: 1d", "4:59: 'first_seen' takes no 'same'."),
         (
@@ -119,6 +121,17 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
             "aggregate: distinct, of: ip, window: 1h, precision: pane",
             "4:67: 'distinct' can't be kept by pane. Take exact.",
         ),
+        (
+            "aggregate: median, window: 3d, precision: pane",
+            "4:57: 'median' can't be kept by pane. Take exact.",
+        ),
+        ("aggregate: median, of: lat, window: 3d", "4:38: of can't be 'lat'. Choose from: amount."),
+        ("aggregate: last, of: country, window: 3d", "4:53: 'last' takes no window."),
+        (
+            "aggregate: last, of: device_id",
+            "4:36: of can't be 'device_id'. Choose from: channel, country, currency, direction, kind, mcc.",
+        ),
+        ("aggregate: median", "4:14: 'median' needs a window, from 1m to 90d: window: 24h."),
         (
             "aggregate: count, same: ip, window: 3d, precision: pane",
             "4:66: 'count' with same can't be kept by pane. Take exact.",
@@ -140,17 +153,17 @@ def test_a_fault_of_the_catalogue_is_told_where_it_stands(text: str, said: str) 
         ),
     ],
 )
-def test_a_fault_of_a_feature_is_told_where_it_stands(entry: str, said: str) -> None:
+def test_a_fault_of_a_feature_is_reported_at_its_position(entry: str, said: str) -> None:
     assert faults(feature(entry)) == [f"f.yaml:{said}"]
 
 
-def test_a_feature_of_an_unknown_entity_is_told_the_nearest() -> None:
+def test_a_feature_of_an_unknown_entity_gets_the_nearest_name() -> None:
     assert faults(feature("aggregate: age", "acount.x")) == [
         "f.yaml:4:13: 'acount.x' belongs to no entity. Nearest: 'account'. Name it entity.feature; entities: account."
     ]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_every_fault_is_reported_at_once() -> None:
     entries = ("account.a: {aggregate: cuont}", "account.b: {aggregate: count}", "c: {derive: amuont}")
     text = f"{ACCOUNT}features:\n" + "".join(f"  {entry}\n" for entry in entries)
     assert len(faults(text)) == 4  # an unknown aggregate is taken for the first, which needs a window too
@@ -172,19 +185,19 @@ def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
     assert len(parse_catalogue(f"{ACCOUNT}features:\n{''.join(lines[:32])}").features) == 32
 
 
-@pytest.mark.parametrize("aggregate", AGGREGATES)
+@pytest.mark.parametrize("aggregate", REGISTRY)
 def test_every_aggregate_has_its_type(aggregate: str) -> None:
-    of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud"}.get(aggregate)
+    of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud", "last": "country"}.get(aggregate)
     entry = f"aggregate: {aggregate}" + (f", of: {of}" if of else "")
-    if aggregate not in ("since_last", "distance", "speed", "age"):
+    if aggregate not in ("since_last", "distance", "speed", "age", "last"):
         entry += ", window: 1h"
     type_ = parse_catalogue(feature(entry)).symbols["account.x"]
-    if aggregate in OF_AMOUNT:
+    if REGISTRY[aggregate].is_of_amounts:
         assert type_ is Type.MONEY
     elif aggregate in ("since_last", "age"):
         assert type_ is Type.DURATION
     else:
-        assert type_ is (Type.BOOL if aggregate == "first_seen" else Type.NUMBER)
+        assert type_ is {"first_seen": Type.BOOL, "last": Type.TEXT}.get(aggregate, Type.NUMBER)
 
 
 def test_symbols_are_fields_attributes_features_and_what_is_derived() -> None:

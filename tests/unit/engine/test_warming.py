@@ -1,4 +1,4 @@
-"""Features of a state that lacks the beginning of its log say how much of their window it covers."""
+"""Features of a state that missed the beginning of its log say how much of their window it has seen."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def engine() -> Engine:
     return Engine(compile_rule_set(RULES))
 
 
-def test_features_say_how_much_of_their_window_the_state_covers(engine: Engine) -> None:
+def test_features_say_how_much_of_their_window_the_state_has_seen(engine: Engine) -> None:
     state = engine.new_state()
     state.miss_the_beginning()
     assert warming_of(engine, state, 0) == {
@@ -59,12 +59,12 @@ def test_features_say_how_much_of_their_window_the_state_covers(engine: Engine) 
     assert warming_of(engine, state, 90) == {}
 
 
-def test_a_state_that_covers_the_whole_log_is_never_warming(engine: Engine) -> None:
+def test_a_state_that_has_seen_the_whole_log_is_never_warming(engine: Engine) -> None:
     state = engine.new_state()
     assert [warming_of(engine, state, day) for day in (0, 1, 40)] == [{}, {}, {}]
 
 
-def test_when_a_state_began_is_saved_with_it(engine: Engine) -> None:
+def test_the_beginning_of_a_state_is_saved_with_it(engine: Engine) -> None:
     state, restored = engine.new_state(), engine.new_state()
     state.miss_the_beginning()
     warming_of(engine, state, 0)

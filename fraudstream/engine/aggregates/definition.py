@@ -1,0 +1,62 @@
+"""What the registry says of one aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fraudstream.engine.aggregates.operands import AMOUNT, NOTHING, Operand
+from fraudstream.engine.expression import Type
+
+
+@dataclass(frozen=True, slots=True)
+class PaneCells:
+    """The cells that a pane holds for an aggregate, as cell kinds of `ring`. Cells of equal kind and filter are shared.
+
+    `count`: how many payments counted. `values`: one cell kind for each operand, in the order of `Operand.choices`;
+    empty: only the count is needed. `squares`: whether the sum of squared amounts is needed too.
+    """
+
+    count: int
+    values: tuple[int, ...] = ()
+    squares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate: what `features.yaml` may say of it, what rows must hold for it, and the function that answers it.
+
+    `id`: its number in `KernelPlan.spec`. It is part of the digest of forwarded features: never change or reuse one.
+    `summary`: one sentence for the documentation. `type`: of its values in expressions.
+    `answer`: compiled function; parameters as `dispatch.answer` documents them.
+    `windowed`: it has a `window`. `takes_same`, `takes_delay`, `takes_where`: which of these keys it accepts.
+    `panes`: what panes hold of the payments that left the ring; None: it can't be answered from panes.
+    `reads_location`: slots must hold latitude and longitude. `keeps_last_time`: the overflow must hold the time of the
+    newest payment that left the ring. `keeps_evicted_values`: it must hold the newest values of the operand's field
+    that left the ring.
+    """
+
+    id: int
+    name: str
+    summary: str
+    type: Type
+    answer: Callable[..., tuple[float, int]]
+    operand: Operand = NOTHING
+    windowed: bool = True
+    takes_same: bool = True
+    takes_delay: bool = True
+    takes_where: bool = True
+    panes: PaneCells | None = None
+    reads_location: bool = False
+    keeps_last_time: bool = False
+    keeps_evicted_values: bool = False
+
+    def __post_init__(self) -> None:
+        if self.panes is not None and self.panes.values:
+            assert len(self.panes.values) == len(self.operand.choices), f"'{self.name}' needs a cell for each operand"
+        assert self.windowed or not self.takes_delay, f"'{self.name}' has a delay but no window"
+
+    @property
+    def is_of_amounts(self) -> bool:
+        """Whether it looks at amounts, and so only at payments in the judged payment's currency."""
+        return self.operand is AMOUNT

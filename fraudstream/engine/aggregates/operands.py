@@ -1,0 +1,32 @@
+"""What an aggregate may be computed of: the values of `of` in `features.yaml`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_args
+
+from fraudstream.contracts.fields import LabelName
+from fraudstream.engine.expression import PAYMENT_FIELDS, Type
+
+# The text fields of a payment, and its account: what `distinct`, `first_seen`, `same` and an entity's key may name.
+KEYS = (*(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT), "account_id")
+
+# The fields that hold a short standard code, so that a value can be shown from its 32-bit code (`code_tables`).
+CODE_FIELDS = ("channel", "country", "currency", "direction", "kind", "mcc")
+
+
+class Operand(NamedTuple):
+    """`choices`: the values that `of` may take; if there is one only, it is the default. `reads_field`: each choice is
+    a payment field, whose 32-bit code every slot must hold. `described`: how the documentation names the choices."""
+
+    choices: tuple[str, ...]
+    reads_field: bool
+    described: str
+
+
+NOTHING = Operand((), False, "")
+AMOUNT = Operand(("amount",), False, "`amount`")
+LABEL = Operand(("fraud", "genuine"), False, "`fraud`, `genuine`")
+KEY_FIELD = Operand(KEYS, True, "a text field, `account_id`")
+CODE_FIELD = Operand(CODE_FIELDS, True, ", ".join(f"`{name}`" for name in CODE_FIELDS))
+
+assert set(LABEL.choices) == set(get_args(LabelName)), f"labels are {get_args(LabelName)}, operands {LABEL.choices}"

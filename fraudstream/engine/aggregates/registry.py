@@ -1,0 +1,40 @@
+"""All aggregates of the feature catalogue, by name.
+
+To add one: write a module here with its compiled `answer_…` function and its `DEFINITIONS`, list the module below, and
+call the function in `dispatch.answer`. `tests/unit/engine/test_aggregates.py` fails until the dispatch and the table in
+`docs/rules.md` agree with the registry, and `tests/oracle` until the slow oracle defines it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fraudstream.engine.aggregates import (
+    count,
+    deviation,
+    distinct,
+    extremes,
+    first_seen,
+    last,
+    median,
+    share,
+    since_last,
+    sums,
+    travel,
+)
+from fraudstream.engine.aggregates.definition import Aggregate
+
+_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel, median, last)
+
+
+def _by_name() -> Mapping[str, Aggregate]:
+    """The definitions in the order of their ids. Asserts that ids and names are unique."""
+    found = sorted((definition for module in _MODULES for definition in module.DEFINITIONS), key=lambda a: a.id)
+    assert [a.id for a in found] == list(range(len(found))), f"ids are {[a.id for a in found]}: each once, from 0"
+    named = {definition.name: definition for definition in found}
+    assert len(named) == len(found), f"a name is used twice: {[a.name for a in found]}"
+    return MappingProxyType(named)
+
+
+REGISTRY: Mapping[str, Aggregate] = _by_name()

@@ -1,0 +1,131 @@
+"""The answers of one payment: every feature of one entity, from the entity's state before the payment.
+
+Windows are looked up here, once for all features that share one; `aggregates` computes what is in them. Arrays are
+documented in `kernel_types` and `arena`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fraudstream.engine.aggregates.dispatch import answer
+from fraudstream.engine.arena import Overflows, Rows, Slots
+from fraudstream.engine.arrays import Int64Array, UInt32Array
+from fraudstream.engine.jit import jit
+from fraudstream.engine.kernel_types import (
+    AGGREGATE,
+    CELL_N,
+    CELL_Q,
+    CELL_V,
+    DELAY,
+    INCLUDES,
+    MONEY,
+    OF,
+    OVERFLOW_COLUMN,
+    SAME,
+    WINDOW,
+    Answers,
+    Events,
+    Evicted,
+    Judged,
+    KernelPlan,
+    Panes,
+    Query,
+    Ring,
+    Scratch,
+    Window,
+)
+from fraudstream.engine.ring import held_until
+
+
+@jit
+def answer_features(
+    plan: KernelPlan,
+    events: Events,
+    rows: Rows,
+    slots: Slots,
+    overflows: Overflows,
+    scratch: Scratch,
+    answers: Answers,
+    row: int,
+    i: int,
+) -> None:
+    """Write `answers.value` and `answers.error` of every feature of payment `i`, whose row is `row`.
+
+    Invariant: features that share a window are adjacent in `plan.spec`, so each window is looked up once.
+    """
+    payment = Judged(events.t[i], events.amount[i], events.currency[i], events.location[i, 0], events.location[i, 1])
+    ring = Ring(
+        rows.block[row],
+        rows.start[row],
+        rows.room[row],
+        rows.first_ms[row],
+        rows.floor_ms[row],
+        rows.overflow[row],
+        plan.guards,
+    )
+    panes = Panes(overflows.pane, overflows.cell)
+    evicted = Evicted(overflows.evicted_value, overflows.evicted_value_ms, overflows.evicted_value_floor_ms)
+    pane_currency = overflows.currency[ring.overflow] if ring.overflow >= 0 else np.uint16(0)
+    t, now = payment.t, held_until(rows, slots, row, payment.t)
+    window = Window(t, t, now, now, ring.overflow >= 0 and ring.floor_ms > t)
+    for f in range(len(plan.spec)):
+        until_ms = t - plan.spec[f, DELAY]
+        since_ms = until_ms - plan.spec[f, WINDOW]
+        if until_ms != window.until_ms or since_ms != window.since_ms:
+            high = now if until_ms == t else held_until(rows, slots, row, until_ms)
+            low = held_until(rows, slots, row, since_ms)
+            window = Window(since_ms, until_ms, low, high, ring.overflow >= 0 and ring.floor_ms > since_ms)
+        covered = window.overflowed and _panes_cover(
+            plan.spec[f, CELL_N], since_ms, ring.floor_ms, plan.pane_ms, overflows.pane.shape[1]
+        )
+        covered = covered and (plan.spec[f, MONEY] != 1 or pane_currency == payment.currency)
+        query = _query(
+            plan.spec, plan.filter_bits, events.mask, events.code, payment, ring, window, covered, plan.pane_ms, f, i
+        )
+        answers.value[f, i], answers.error[f, i] = answer(
+            plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch
+        )
+
+
+@jit
+def _panes_cover(cell_n: int, since_ms: int, floor_ms: int, pane_ms: int, panes: int) -> bool:
+    """Whether `panes` panes hold everything after `since_ms` that left the ring: the feature has cells (`cell_n`, else
+    -1), and no newer pane has replaced one that the window of a late payment needs."""
+    return bool(cell_n >= 0 and (since_ms + 1) // pane_ms > floor_ms // pane_ms - panes)
+
+
+@jit
+def _query(
+    spec: Int64Array,
+    filters: UInt32Array,
+    mask: UInt32Array,
+    code: UInt32Array,
+    payment: Judged,
+    ring: Ring,
+    window: Window,
+    panes_cover: bool,
+    pane_ms: int,
+    f: int,
+    i: int,
+) -> Query:
+    """The query of feature `f` for payment `i`. `spec`, `filters`: `KernelPlan.spec` and `filter_bits`; `mask`, `code`:
+    of `Events`; the others: the fields of `Query`."""
+    of, same, filter_bits = spec[f, OF], spec[f, SAME], filters[f]
+    same_code = code[i, max(same, 0)]
+    return Query(
+        payment=payment,
+        ring=ring,
+        window=window,
+        code=code[i, max(of, 0)],
+        same_code=same_code,
+        counts=spec[f, INCLUDES] == 1 and spec[f, DELAY] == 0 and (mask[i] & filter_bits) == filter_bits,
+        lacks_same=same >= 0 and same_code == np.uint32(0),
+        filter_bits=filter_bits,
+        of=of,
+        same=same,
+        cells=(spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
+        overflow_column=spec[f, OVERFLOW_COLUMN],
+        panes_cover=panes_cover,
+        pane_ms=pane_ms,
+    )
