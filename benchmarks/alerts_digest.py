@@ -22,12 +22,12 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.load import START_MS, Item
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
-from benchmarks.chaos.run import until_consumed, until_judging
+from benchmarks.chaos.run import until_consumed, until_processing
 from benchmarks.chaos.topic_reader import read_partition
-from benchmarks.chaos.world import World
 from fraudstream.contracts import Alert
 from fraudstream.generator.files import write_parquet
 from fraudstream.generator.plan import PAYMENTS_A_DAY, GeneratorPlan
@@ -76,7 +76,7 @@ async def _streamed(
     plan: GeneratorPlan, payments: int, brokers: str, workers: int, kills: int, directory: Path
 ) -> tuple[str, set[bytes]]:
     name = f"{workers} workers, {kills} kills"
-    world = World(
+    environment = Environment(
         Brokers(brokers),
         "redis://127.0.0.1:1/0",  # nobody groups cases here
         kafka=True,
@@ -84,31 +84,34 @@ async def _streamed(
         partitions=PARTITIONS,
         rules=RULES,
     )
-    await world.create_topics()
+    await environment.create_topics()
     items = [
         Item("payments", payment.account_id.encode(), _encode(payment))
         for batch in stream(plan, payments)
         for payment in batch.payments
     ]
-    running = [Process(f"{world.suffix}-{number}", ["worker", *world.flags()], directory) for number in range(workers)]
-    publisher = Publisher(world, items, RATE)
+    running = [
+        Process(f"{environment.suffix}-{number}", ["worker", *environment.flags()], directory)
+        for number in range(workers)
+    ]
+    publisher = Publisher(environment, items, RATE)
     async with Supervisor(running) as supervisor:
         for process in running:
             process.start()
-        await until_judging(running, supervisor)
+        await until_processing(running, supervisor)
         publishing = asyncio.create_task(publisher.run())
         for kill in range(kills):
             while publisher.share < (kill + 0.5) / kills:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             random.choice(running).kill()
         await publishing
-        await until_consumed(world, supervisor, cases=False)
+        await until_consumed(environment, supervisor, cases=False)
         for process in running:
             await process.stop()
     records = [
         record
         for number in range(PARTITIONS)
-        for record in await read_partition(world, world.topic("alerts"), number, committed=False)
+        for record in await read_partition(environment, environment.topic("alerts"), number, committed=False)
     ]
     return name, {record.value for record in records}
 

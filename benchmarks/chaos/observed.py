@@ -9,9 +9,9 @@ import msgspec
 from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.topic_reader import Records, read_partition
-from benchmarks.chaos.world import World
 from fraudstream.cases.record import source_of
 from fraudstream.cases.view import PREFIX
 from fraudstream.contracts import Case
@@ -46,31 +46,31 @@ class Observed(NamedTuple):
         return [StageTopics(self.payments, self.changelog), *self.later]
 
 
-async def observe(world: World, redis: RedisServer) -> list[Observed]:
+async def observe(environment: Environment, redis: RedisServer) -> list[Observed]:
     async def read(topic: str, number: int, committed: bool = False) -> Records:
-        return await read_partition(world, topic, number, committed=committed)
+        return await read_partition(environment, topic, number, committed=committed)
 
     view = await _view(redis)
     return [
         Observed(
             number=number,
-            payments=await read(world.topic("payments"), number),
-            labels=await read(world.topic("labels"), number),
-            decisions=await read(world.topic("decisions"), number),
-            alerts=await read(world.topic("alerts"), number),
-            dead_letters=await read(world.topic("dead-letters"), number),
-            case_actions=await read(world.topic("case-actions"), number),
-            cases=await read(world.topic("cases"), number, committed=True),
-            changelog=await read(world.changelog, number, committed=True),
+            payments=await read(environment.topic("payments"), number),
+            labels=await read(environment.topic("labels"), number),
+            decisions=await read(environment.topic("decisions"), number),
+            alerts=await read(environment.topic("alerts"), number),
+            dead_letters=await read(environment.topic("dead-letters"), number),
+            case_actions=await read(environment.topic("case-actions"), number),
+            cases=await read(environment.topic("cases"), number, committed=True),
+            changelog=await read(environment.changelog, number, committed=True),
             view=view.get(number, {}),
             later=[
                 StageTopics(
                     await read(stage.input_topic, number), await read(stage.changelog_topic, number, committed=True)
                 )
-                for stage in world.stages[1:]
+                for stage in environment.stages[1:]
             ],
         )
-        for number in range(world.partitions)
+        for number in range(environment.partitions)
     ]
 
 

@@ -58,14 +58,14 @@ class Process:
         if not self.running:
             self._start()
 
-    def look(self) -> None:
+    def poll_exit(self) -> None:
         """Note that it ended, and start it again when that is due. Raises `RuntimeError` where that would be vain."""
         if self._process is not None and (code := self._process.poll()) is not None:
             self._process = None
             self.exits.append(Exit(time.time(), code, asked=not self._wanted))
             self._again_at = time.monotonic() + RESTART_S
             if code == REFUSED:
-                raise RuntimeError(f"{self.name} refused to run:\n{self.last_words()}")
+                raise RuntimeError(f"{self.name} refused to run:\n{self.log_tail()}")
         if self._wanted and self._process is None and time.monotonic() >= self._again_at:
             self._start()
 
@@ -96,10 +96,10 @@ class Process:
         self._signal(signal.SIGTERM)
         limit = time.monotonic() + STOP_S
         while len(self.exits) == count:
-            self.look()
+            self.poll_exit()
             if time.monotonic() > limit:
                 self.end()
-                raise RuntimeError(f"{self.name} did not stop within {STOP_S:g} s:\n{self.last_words()}")
+                raise RuntimeError(f"{self.name} did not stop within {STOP_S:g} s:\n{self.log_tail()}")
             await asyncio.sleep(POLL_S)
         return self.exits[-1].code
 
@@ -109,22 +109,22 @@ class Process:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self.look()
+            self.poll_exit()
 
-    def says(self, words: str) -> int:
+    def log_count(self, words: str) -> int:
         """How often its log says so."""
         return self.log.read_text(errors="replace").count(words)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return self.log.read_bytes()[-LOG_SHOWN_BYTES:].decode(errors="replace")
 
     def _start(self) -> None:
         self.starts += 1
         if self.starts > STARTS_MAX:
-            raise RuntimeError(f"{self.name} was started {STARTS_MAX} times:\n{self.last_words()}")
+            raise RuntimeError(f"{self.name} was started {STARTS_MAX} times:\n{self.log_tail()}")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=subprocess.STDOUT, env=os.environ, preexec_fn=_deaf_to_orders
+                self._command, stdout=log, stderr=subprocess.STDOUT, env=os.environ, preexec_fn=_ignore_order_signal
             )
 
     def _signal(self, number: int) -> None:
@@ -159,13 +159,13 @@ class Supervisor:
         while True:
             try:
                 for process in self.processes:
-                    process.look()
+                    process.poll_exit()
             except RuntimeError as failure:
                 self.failure = failure
                 return
             await asyncio.sleep(POLL_S)
 
 
-def _deaf_to_orders() -> None:
+def _ignore_order_signal() -> None:
     """Until it listens, a process is not killed by an order; it reads what stands there when it has begun to."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from benchmarks.chaos.fault_points import CASES_POINTS, TAKING_OVER_POINTS, TRANSACTION_POINTS, WORKER_POINTS
+from benchmarks.chaos.fault_points import ASSIGNMENT_POINTS, CASES_POINTS, TRANSACTION_POINTS, WORKER_POINTS
 
 T = TypeVar("T")
 Kind = Literal[
@@ -93,7 +93,7 @@ def schedule(
         match kind:
             case "kill at point":
                 fault = fault._replace(point=points.pop(), nth=int(rng.integers(1, NTH_MAX + 1)))
-                if fault.point in TAKING_OVER_POINTS:
+                if fault.point in ASSIGNMENT_POINTS:
                     fault = fault._replace(nth=1 + fault.nth % 2)  # few partitions, so few passings
             case "cases kill at point":
                 fault = fault._replace(point=cases_points.pop(), nth=int(rng.integers(1, NTH_MAX + 1)))

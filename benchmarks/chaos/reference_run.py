@@ -45,11 +45,11 @@ class Answer(NamedTuple):
 Answers = dict[int, Answer]  # by the offset of what is answered
 
 
-class Undisturbed:
+class ReferenceRun:
     """What comes of a partition's whole log, which begins where the memory began. `engines`: of the stage, under the
     rules that the log begins with, then under those that it may switch to. `partitions`: how many each topic has.
 
-    `handed_on`: what goes on to the next stage, if there is one. `sources`: the highest offset seen of each partition
+    `forwarded`: what goes on to the next stage, if there is one. `sources`: the highest offset seen of each partition
     of the stage before. `labels`: how many records of the log were labels that could be read; `controls`: how many were
     controls. `by_rule_set`: decisions by the rules that they name. `rule_set`: in force at the end.
     """
@@ -57,7 +57,7 @@ class Undisturbed:
     def __init__(self, engines: Sequence[Engine], log: Sequence[ConsumerRecord], partitions: int = 1) -> None:
         self.decisions: Answers = {}
         self.alerts: Answers = {}
-        self.handed_on: Answers = {}
+        self.forwarded: Answers = {}
         self.dead_letters: Answers = {}
         self.by_rule_set: Counter[str] = Counter()
         self.labels = 0
@@ -101,7 +101,7 @@ class Undisturbed:
         ):
             label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
             headers = (_source(event), (FEATURES_HEADER, forwarded), *label)
-            self.handed_on[event.offset] = Answer(key, event.value, headers, place)
+            self.forwarded[event.offset] = Answer(key, event.value, headers, place)
         self._refuse(records, forwarded_result.refused)
 
     def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:

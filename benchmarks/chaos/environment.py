@@ -15,7 +15,7 @@ from fraudstream.stream.topics.file import Topic
 SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts while the run goes on
 
 
-class World(NamedTuple):
+class Environment(NamedTuple):
     """`kafka`: Apache Kafka, else the embedded broker. `suffix` keeps runs on one broker apart."""
 
     brokers: Brokers

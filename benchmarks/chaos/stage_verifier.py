@@ -17,8 +17,8 @@ from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.observed import StageTopics, by_source
+from benchmarks.chaos.reference_run import Answers, ReferenceRun
 from benchmarks.chaos.state_rows import rows_of
-from benchmarks.chaos.undisturbed import Answers, Undisturbed
 from fraudstream.cases.record import source_of
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.checkpoints.changelog import Replay
@@ -28,7 +28,7 @@ from fraudstream.stream.settings import CheckpointMode
 class Answering(NamedTuple):
     """A topic with answers to a stage's log: which they are, and all of them."""
 
-    what: Literal["decisions", "alerts", "dead_letters", "handed_on"]
+    what: Literal["decisions", "alerts", "dead_letters", "forwarded"]
     topic: str
     records: Sequence[ConsumerRecord]
 
@@ -41,9 +41,9 @@ class Stage(NamedTuple):
     answering: Sequence[Answering]
 
 
-def judge_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode, stage: Stage) -> list[Undisturbed]:
+def verify_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode, stage: Stage) -> list[ReferenceRun]:
     """What each partition of the log comes to undisturbed; what is there instead is told to `found`."""
-    expected = [Undisturbed(engines, topics.log, len(stage.partitions)) for topics in stage.partitions]
+    expected = [ReferenceRun(engines, topics.log, len(stage.partitions)) for topics in stage.partitions]
     for what, topic, records in stage.answering:
         sources = by_source(records)
         for number, due in enumerate(expected):
@@ -87,7 +87,7 @@ def _answers(found: Findings, topic: str, log: str, expected: Answers, records: 
 
 
 def _state(
-    found: Findings, place: str, engine: Engine, mode: CheckpointMode, topics: StageTopics, expected: Undisturbed
+    found: Findings, place: str, engine: Engine, mode: CheckpointMode, topics: StageTopics, expected: ReferenceRun
 ) -> None:
     """The rows that the next owner would read, its rules, its position and that in the logs of the stage before are
     those of an undisturbed run to the log's end."""

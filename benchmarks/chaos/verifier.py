@@ -26,8 +26,8 @@ import msgspec
 
 from benchmarks.chaos.findings import Findings, Wrong
 from benchmarks.chaos.observed import Observed, letters_by_stage
-from benchmarks.chaos.stage_judge import Answering, Stage, judge_stage
-from benchmarks.chaos.undisturbed import grouped
+from benchmarks.chaos.reference_run import grouped
+from benchmarks.chaos.stage_verifier import Answering, Stage, verify_stage
 from fraudstream.contracts import Alert, Case
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import without_controls
@@ -37,7 +37,7 @@ _alert = msgspec.json.Decoder(Alert).decode
 _case = msgspec.json.Decoder(Case).decode
 
 
-class Judgement(NamedTuple):
+class Verification(NamedTuple):
     """`wrong`: how often each; `findings`: the first of them as sentences. `repeats`: answers sent again, by topic.
     `verdicts`: of each alert its id and a digest of its bytes. `rule_sets`: decisions by the rules that they name.
     `listed`: alerts of a rule that found a value on a list. `case_actions`: those that fitted their case."""
@@ -67,13 +67,13 @@ class Judgement(NamedTuple):
         return hashlib.sha256(repr(sorted(self.verdicts)).encode()).hexdigest()[:32]
 
 
-def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Observed]) -> Judgement:
+def verify(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Observed]) -> Verification:
     """Judge a run. `engines`: of the rules that it began with, then of those that it may have switched to.
     `observed`: all partitions, in order."""
     found = Findings()
     names = engines[0].stages
     expected = [
-        judge_stage(found, [engine.of_stage(name) for engine in engines], mode, stage)
+        verify_stage(found, [engine.of_stage(name) for engine in engines], mode, stage)
         for name, stage in zip(names, _stages(names, observed), strict=True)
     ]
     cases = actions = 0
@@ -83,7 +83,7 @@ def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Ob
         cases, actions = cases + due, actions + fitted
     alerts = [(_alert(record.value), record.value) for partition in observed for record in partition.alerts]
     decided = expected[-1]
-    return Judgement(
+    return Verification(
         payments=sum(len(due.decisions) for due in decided),
         labels=sum(due.labels for due in decided),
         controls=sum(due.controls for due in decided),
@@ -109,8 +109,8 @@ def _stages(names: Sequence[str], observed: Sequence[Observed]) -> list[Stage]:
     for place, log in enumerate(logs):
         answering = [Answering("dead_letters", "dead-letters", letters[place])]
         if place + 1 < len(logs):
-            handed_on = [record for partition in observed for record in partition.stages[place + 1].log]
-            answering.append(Answering("handed_on", logs[place + 1], without_controls(handed_on)))
+            forwarded = [record for partition in observed for record in partition.stages[place + 1].log]
+            answering.append(Answering("forwarded", logs[place + 1], without_controls(forwarded)))
         else:
             for topic in ("decisions", "alerts"):
                 answering.append(Answering(topic, topic, list(chain(*map(attrgetter(topic), observed)))))
