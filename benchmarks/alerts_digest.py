@@ -1,9 +1,9 @@
-"""The digest of a day's alerts: from `replay` of a file, from one worker, from four, and from four that are killed.
+"""Compare the alerts of a day from `replay`, from one worker, from four workers, and from four that are killed.
 
     python -m benchmarks.alerts_digest --kafka 127.0.0.1:19092 [--payments 200000] [--kills 6]
 
-The same generated payments go to a file and, keyed by account, to topics of their own for each run. Prints a line of
-JSON for each way; exit code 1 if two differ or there is no alert.
+The same generated payments are written to a file and, keyed by account, to new topics for each run. Prints a line of
+JSON with the digest of the alerts for each run; exit code 1 if two differ or there is no alert.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ _alert = msgspec.json.Decoder(Alert).decode
 
 
 def main() -> int:
+    """Run the comparison of the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.alerts_digest", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--kafka", metavar="HOST:PORT", required=True)
-    parser.add_argument("--payments", metavar="N", type=int, default=200_000, help="of the day (default: 200000)")
+    parser.add_argument(
+        "--payments", metavar="N", type=int, default=200_000, help="payments of the day (default: 200000)"
+    )
     parser.add_argument("--kills", metavar="N", type=int, default=6, help="kill -9 in the last run (default: 6)")
     args = parser.parse_args()
     plan = GeneratorPlan(start_ms=START_MS, seed=1, accounts=round(args.payments / PAYMENTS_A_DAY), fraud_share=0.01)
@@ -78,7 +81,7 @@ async def _streamed(
     name = f"{workers} workers, {kills} kills"
     environment = Environment(
         Brokers(brokers),
-        "redis://127.0.0.1:1/0",  # nobody groups cases here
+        "redis://127.0.0.1:1/0",  # unused: no case processor runs
         kafka=True,
         suffix=f"digest-{random.SystemRandom().randrange(1 << 32):08x}",
         partitions=PARTITIONS,
@@ -117,7 +120,7 @@ async def _streamed(
 
 
 def _digest(alerts: Iterable[bytes]) -> str:
-    """Of different alerts, sorted by id: an alert that was sent again, byte for byte, counts once."""
+    """Digest of distinct alerts sorted by id: an alert that is repeated byte for byte counts once."""
     digest = sha256()
     for value in sorted(alerts, key=lambda value: (_alert(value).alert_id, value)):
         digest.update(value + b"\n")

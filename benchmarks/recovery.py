@@ -1,12 +1,12 @@
-"""How long a worker takes to recover many accounts, and to take over a dead worker's partitions, on Apache Kafka.
+"""Time to restore the state of many accounts, and to fail over the partitions of a killed worker, on Apache Kafka.
 
     python -m benchmarks.recovery --kafka 127.0.0.1:19092 --accounts 1000000
     python -m benchmarks.recovery --kafka 127.0.0.1:19092 --accounts 100000 --take-over
 
-Every account pays once and some much more often, on the shipped rules. `recovery`: a worker judges it all and is
-stopped; from the start of the next one to the moment when it judges. `--take-over`: two workers share the partitions of
-such a memory and a steady stream; one is killed with -9 and stays dead; from there to the first decision of the
-slowest partition, and to the moment when no payment waits any more. Prints one line of JSON.
+Every account pays once and some much more often, with the shipped rules. By default a worker processes all payments and
+is stopped; the time is from the start of the next worker until it processes. `--take-over`: two workers share such a
+state and a steady stream; one is killed with SIGKILL and not restarted; the times are from there to the first decision
+in the slowest partition, and until no payment waits any more. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -45,19 +45,22 @@ STEADY_RATE: Final = 1_000.0
 STEADY_S: Final = 60.0
 KILL_AFTER_S: Final = 15.0
 CONSUMED_S_MAX: Final = 900.0
-JUDGING: Final = re.compile(r"judging partitions \[([\d, ]*)\]")
+PROCESSING: Final = re.compile(r"judging partitions \[([\d, ]*)\]")
 
 _encode = msgspec.json.Encoder().encode
 
 
 def main() -> int:
+    """Run the measurement of the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.recovery", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--kafka", metavar="HOST:PORT", required=True)
     parser.add_argument("--accounts", metavar="N", type=int, default=1_000_000)
-    parser.add_argument("--take-over", action="store_true", help="of two workers one dies, instead")
-    parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the processes' logs there")
+    parser.add_argument(
+        "--take-over", action="store_true", help="measure the failover after one of two workers is killed"
+    )
+    parser.add_argument("--logs", metavar="DIR", type=Path, help="directory in which to keep the logs")
     args = parser.parse_args()
     measured = asyncio.run(_measure(args.kafka, args.accounts, args.take_over, args.logs))
     print(json.dumps(measured))
@@ -104,7 +107,7 @@ async def _recovery(environment: Environment, accounts: int, directory: Path) ->
     return {
         "changelog_records": len(records),
         "changelog_bytes": size,
-        "recovery_s": round(seconds, 2),  # the start of Python and the join are in it
+        "recovery_s": round(seconds, 2),  # includes the start of Python and joining the group
         "accounts_per_s": round(accounts / seconds),
         "records_per_s": round(len(records) / seconds),
     }
@@ -120,7 +123,7 @@ async def _take_over(environment: Environment, redis: RedisServer, accounts: int
         ]
         publishing = asyncio.create_task(Publisher(environment, steady, STEADY_RATE).run())
         await asyncio.sleep(KILL_AFTER_S)
-        partitions = JUDGING.findall(dying.log.read_text())[-1]
+        partitions = PROCESSING.findall(dying.log.read_text())[-1]
         killed_at_s = time.time()
         dying.end()
         await publishing
@@ -136,7 +139,7 @@ async def _take_over(environment: Environment, redis: RedisServer, accounts: int
 
 
 async def _fill(environment: Environment, accounts: int, workers: list[Process], supervisor: Supervisor) -> None:
-    """Have all accounts judged by the workers, and in checkpoints."""
+    """Start the workers and wait until all accounts are processed and in checkpoints."""
     for worker in workers:
         worker.start()
     await until_processing(workers, supervisor)

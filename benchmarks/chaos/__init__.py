@@ -18,5 +18,5 @@
     findings        counts of each kind of error, and the first of them as sentences
     run             one seed, from creating topics to verification
 
-`python -m benchmarks.chaos` is the long run; `tests/fault` runs the same code for a shorter time and tests the verifier.
+`python -m benchmarks.chaos` is the long run; `tests/fault` runs the same code for less time and tests the verifier.
 """

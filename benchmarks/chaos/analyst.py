@@ -14,7 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from benchmarks.chaos.environment import Environment
-from benchmarks.chaos.publisher import PATIENCE_S
+from benchmarks.chaos.publisher import REQUEST_TIMEOUT_S
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case import Disposition
 from fraudstream.contracts.case_action import ActionName
@@ -73,7 +73,7 @@ class Analyst:
         )
         producer = AIOKafkaProducer(
             **environment.brokers.options(),
-            request_timeout_ms=round(PATIENCE_S * 1000),
+            request_timeout_ms=round(REQUEST_TIMEOUT_S * 1000),
             **({"enable_idempotence": True} if environment.kafka else {"acks": "all"}),
         )
         try:

@@ -20,7 +20,10 @@ REDIS_FULL_S: Final = 3.0
 
 
 class InjectedFault(NamedTuple):
-    """A fault that was injected. `at_s`: when it took effect, by `time.time()`. `reached`: whether its point was reached."""
+    """A fault that was injected. `at_s`: when it took effect, by `time.time()`.
+
+    `reached`: whether its point was reached; True for other kinds.
+    """
 
     fault: Fault
     at_s: float
@@ -28,7 +31,10 @@ class InjectedFault(NamedTuple):
 
 
 class FaultRunner:
-    """Injects faults. `workers`: all that may run; the first `running` of them do. `share()`: published share of the load."""
+    """Injects faults. `workers`: all that may run; the first `running` of them do.
+
+    `share()`: share of the load published so far.
+    """
 
     def __init__(
         self,

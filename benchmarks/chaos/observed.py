@@ -1,4 +1,4 @@
-"""What stands in the topics of a run when all is over, and to which stage's log each record answers."""
+"""The contents of the topics after a run, and which input record each record answers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from fraudstream.contracts import Case
 
 
 class StageTopics(NamedTuple):
-    """One partition of what a stage reads, and of its memory's changelog."""
+    """One partition of a stage's input log and of its state's changelog."""
 
     log: Sequence[ConsumerRecord]
     changelog: Sequence[ConsumerRecord]
 
 
 class Observed(NamedTuple):
-    """What stands in partition `number` of each topic, in order. `labels`: of the topic of their own. `changelog`: of
-    the first stage; `later`: the topics of the stages behind it. `view`: the cases of Redis, by id; None: not looked
-    at."""
+    """The records of partition `number` of each topic, in order.
+
+    `labels`: of the labels topic. `changelog`: of the first stage; `later`: topics of the following stages. `view`: the
+    cases in Redis by id; None if not read.
+    """
 
     number: int
     payments: Sequence[ConsumerRecord]
@@ -43,10 +45,13 @@ class Observed(NamedTuple):
 
     @property
     def stages(self) -> list[StageTopics]:
+        """Input log and changelog of every stage, in order."""
         return [StageTopics(self.payments, self.changelog), *self.later]
 
 
 async def observe(environment: Environment, redis: RedisServer) -> list[Observed]:
+    """Read all topics of a run and the view; one result per partition."""
+
     async def read(topic: str, number: int, committed: bool = False) -> Records:
         return await read_partition(environment, topic, number, committed=committed)
 
@@ -86,8 +91,10 @@ async def _view(redis: RedisServer) -> Mapping[int, Mapping[str, Case]]:
 
 
 def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
-    """Answers by the partition of the log that they answer, None: they don't say. Those of one partition of their own
-    topic keep its order."""
+    """Output records by the partition of the input that they name, None if they name none.
+
+    Records of one partition of the output topic keep their order.
+    """
     found: dict[int | None, Records] = {}
     for record in records:
         source = source_of(record.headers)
@@ -96,7 +103,7 @@ def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
 
 
 def letters_by_stage(observed: Sequence[Observed]) -> list[Records]:
-    """Dead letters by the stage whose log they are of; to the first those that name no log."""
+    """Dead letters by the stage whose log they come from; those that name no known log go to the first stage."""
     stage_of = {
         topics.log[0].topic: place
         for partition in observed

@@ -1,4 +1,4 @@
-"""Publishes a load at a steady rate, through whatever happens to the broker: idempotent, in order, and patient."""
+"""Publishes a load at a steady rate through broker failures: idempotent, in order, with long timeouts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.chaos.load import Item
 
 TICK_S: Final = 0.05
 BATCH_BYTES_MAX: Final = 512 * 1024
-PATIENCE_S: Final = 180.0  # a broker that is away for longer than this fails the run
+REQUEST_TIMEOUT_S: Final = 180.0  # a broker that is down for longer fails the run
 
 
 class Publisher:
-    """`share`: of the load published so far, 0 to 1. `waits_at`: the share at which it waits for somebody."""
+    """Publishes `items` at `rate` records per second. `waits_at`: the share at which it pauses."""
 
     def __init__(self, environment: Environment, items: Sequence[Item], rate: float) -> None:
         self._environment, self._items, self._rate = environment, items, rate
@@ -30,13 +30,14 @@ class Publisher:
 
     @property
     def share(self) -> float:
+        """Share of the load published so far, 0 to 1."""
         return self._sent / len(self._items)
 
     async def run(self) -> None:
-        """Publish all; returns when all of it is acknowledged. A tick that comes late is not made up for."""
+        """Publish all records; returns when all are acknowledged. A late tick is not made up for."""
         producer = AIOKafkaProducer(
             **self._environment.brokers.options(),
-            request_timeout_ms=round(PATIENCE_S * 1000),
+            request_timeout_ms=round(REQUEST_TIMEOUT_S * 1000),
             max_batch_size=BATCH_BYTES_MAX,
             **({"enable_idempotence": True} if self._environment.kafka else {"acks": "all"}),
         )
@@ -61,12 +62,12 @@ class Publisher:
     async def _send(self, producer: AIOKafkaProducer, items: Sequence[Item]) -> set[asyncio.Future[Any]]:
         batches: dict[tuple[str, int], Any] = {}
         for item in items:
-            place = (item.topic, self._choose(item.key, self._partitions, self._partitions))
-            batch = batches.get(place)
+            target = (item.topic, self._choose(item.key, self._partitions, self._partitions))
+            batch = batches.get(target)
             if batch is None:
-                batch = batches[place] = producer.create_batch()
+                batch = batches[target] = producer.create_batch()
             appended = batch.append(timestamp=None, key=item.key, value=item.value, headers=list(item.headers))
-            assert appended is not None, f"a tick's records for {place} do not fit a batch: publish more slowly"
+            assert appended is not None, f"a tick's records for {target} do not fit a batch: publish more slowly"
         return {
             await producer.send_batch(batch, self._environment.topic(topic), partition=partition)
             for (topic, partition), batch in batches.items()

@@ -1,4 +1,4 @@
-"""One seed: topics of its own, a load, a schedule of faults, the end of the input, the verification."""
+"""Runs one seed: creates topics, publishes the load, injects faults, waits until all is consumed, verifies."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ from fraudstream.kafka import Brokers
 CONSUMED_S_MAX: Final = 120.0
 CONSUMED_POLL_S: Final = 0.5
 READY_S_MAX: Final = 90.0
-VIEW_S: Final = 7.0  # how often the case agent looks whether the view is whole, and some
+VIEW_S: Final = 7.0  # more than the interval at which the case processor repairs the view
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is like, beside its seed. `workers`: the least and the most. `rate`: records a second.
-    `kafka_home`: where the brokers were started, if they may be stopped (see `deploy/kafka/kafka.sh`)."""
+    """Parameters of a run besides its seed. `workers`: minimum and maximum. `rate`: records per second.
+
+    `kafka_home`: home directory of the brokers, if they may be stopped (see `deploy/kafka/kafka.sh`).
+    """
 
     brokers: str
     kafka: bool
@@ -56,10 +58,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A line of the long run's report. `recoveries_s`: of each fault that made decisions wait; `missed`: points that no
-    process came to in time. `exits`: of workers and the case agent, by code, those not asked for. `rule_sets`:
-    decisions by the rules that they name; `listed`: alerts of a rule that found a value on a list. `case_actions`:
-    those that fitted."""
+    """The result of a seed. `recoveries_s`: recovery time of each fault that delayed decisions.
+
+    `missed`: fault points that were not reached in time. `exits`: unrequested exits of workers and the case processor,
+    by code. `rule_sets`: decisions by rule set digest; `listed`: alerts of a rule that matched a list. `case_actions`:
+    valid actions.
+    """
 
     seed: int
     sound: bool
@@ -85,17 +89,19 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def recovery_median_s(self) -> float:
+        """Median recovery time, 0 if there is none."""
         return median(self.recoveries_s) if self.recoveries_s else 0.0
 
     @property
     def recovery_worst_s(self) -> float:
+        """Longest recovery time, 0 if there is none."""
         return max(self.recoveries_s, default=0.0)
 
 
 async def run(seed: int, options: Options, say: Callable[[str], None] = print, keep: Path | None = None) -> Result:
-    """Run one seed and judge it. `keep`: a directory for the processes' logs; a temporary one otherwise.
+    """Run one seed and verify it. `keep`: directory for the logs of the processes; temporary if None.
 
-    Raises `RuntimeError` where the run itself failed, so that there is nothing to judge.
+    Raises `RuntimeError` if the run itself failed and cannot be verified.
     """
     started = time.monotonic()
     with RedisServer() as redis, tempfile.TemporaryDirectory(prefix="fraudstream-chaos-") as scratch:
@@ -169,7 +175,7 @@ async def _under_faults(
     commands: Commands,
     analyst: Analyst,
 ) -> tuple[FaultRunner, list[Process]]:
-    """Publish the load while the schedule is carried out; returns when all is consumed and everybody has stopped."""
+    """Publish the load while faults are injected; returns when all is consumed and all processes have stopped."""
     workers = [Process(f"worker-{number}", ["worker", *environment.flags()], directory) for number in range(4)]
     cases = Process("cases", ["cases", *environment.flags()], directory)
     fault_runner = FaultRunner(workers, options.workers[0], cases, brokers, redis, lambda: publisher.share)
@@ -189,12 +195,12 @@ async def _under_faults(
             watching.cancel()
             working.cancel()
         await until_consumed(environment, supervisor)
-        await until_consumed(environment, supervisor)  # now also the labels of cases closed last
+        await until_consumed(environment, supervisor)  # now also the labels of the cases closed last
         codes = await asyncio.gather(*(worker.stop() for worker in workers))
         await until_consumed(environment, supervisor)
         await asyncio.sleep(VIEW_S)
         codes.append(await cases.stop())
-        killed_at_start = -signal.SIGTERM  # it had just been started again, and held nothing
+        killed_at_start = -signal.SIGTERM  # stopped before it installed its handler; it held no state
         if failed := [code for code in codes if code not in (0, None, killed_at_start)]:
             raise RuntimeError(f"a graceful stop after the faults ended with {failed}: see the logs in {directory}")
     return fault_runner, [*workers, cases]
@@ -207,21 +213,24 @@ async def _watch(supervisor: Supervisor) -> None:
 
 
 async def until_processing(workers: list[Process], supervisor: Supervisor, stages: int = 1) -> None:
+    """Wait until each worker processes partitions of `stages` stages. Raises `RuntimeError` on timeout."""
     limit = time.monotonic() + READY_S_MAX
     while not all(worker.log_count("judging partitions") >= stages for worker in workers):
         supervisor.check()
         if time.monotonic() > limit:
-            raise RuntimeError(f"the workers did not come to judge:\n{workers[0].log_tail()}")
+            raise RuntimeError(f"the workers did not start processing:\n{workers[0].log_tail()}")
         await asyncio.sleep(CONSUMED_POLL_S)
 
 
 async def until_consumed(
     environment: Environment, supervisor: Supervisor, seconds_max: float = CONSUMED_S_MAX, cases: bool = True
 ) -> None:
-    """Wait until the groups stand at the ends of their topics; where they don't in time, the judge will say what is
-    lost."""
+    """Wait until the groups have committed the ends of their topics.
+
+    Returns on timeout, too: the verifier then reports what is lost.
+    """
     limit = time.monotonic() + seconds_max
-    # Each stage is at its end before the next is asked.
+    # In order of stages, because each stage writes the input of the next.
     wanted = [(stage.app_id, stage.input_topic) for stage in environment.stages]
     wanted.append((environment.stages[0].app_id, environment.topic("labels")))
     wanted += (
@@ -236,7 +245,7 @@ async def until_consumed(
 
 async def _is_at_end(environment: Environment, group: str, topic: str) -> bool:
     async with AIOKafkaConsumer(**environment.brokers.options(), group_id=group, enable_auto_commit=False) as consumer:
-        places = [TopicPartition(topic, number) for number in range(environment.partitions)]
-        consumer.assign(places)  # does not join the group
-        committed = {place.partition: await consumer.committed(place) or 0 for place in places}
+        partitions = [TopicPartition(topic, number) for number in range(environment.partitions)]
+        consumer.assign(partitions)  # does not join the group
+        committed = {tp.partition: await consumer.committed(tp) or 0 for tp in partitions}
     return all(committed[number] >= end for number, end in (await ends(environment, topic)).items())

@@ -1,4 +1,4 @@
-"""Whole partitions of topics, as they stand: what the judge looks at."""
+"""Reads whole partitions of topics, and their end offsets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Records = list[ConsumerRecord]
 
 
 async def read_partition(environment: Environment, topic: str, partition: int, *, committed: bool) -> Records:
-    """Every record of the partition that stands there now, in order. `committed`: leave out what was aborted."""
+    """All current records of a partition, in order. `committed`: without those of aborted transactions.
+
+    Raises `RuntimeError` if they cannot be read in time.
+    """
     consumer = AIOKafkaConsumer(
         **environment.brokers.options(),
         auto_offset_reset="earliest",
@@ -33,8 +36,8 @@ async def read_partition(environment: Environment, topic: str, partition: int, *
         consumer.seek(place, 0)
         found: Records = []
         limit, end = time.monotonic() + READ_S_MAX, None
-        # The high watermark of the first answer, not the end offsets: those are wrong on the embedded broker. Compared
-        # with the position, not the last record: the last may be a control record.
+        # The high watermark of the first response, not the end offsets, which are wrong on the embedded broker.
+        # Compared with the position, not the last record, which may be a control record.
         while end is None or await consumer.position(place) < end:
             found += (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, ())
             end = consumer.highwater(place) if end is None else end
@@ -46,7 +49,7 @@ async def read_partition(environment: Environment, topic: str, partition: int, *
 
 
 async def ends(environment: Environment, topic: str) -> dict[int, int]:
-    """The end of each partition, now."""
+    """The current end offset of each partition."""
     async with AIOKafkaConsumer(**environment.brokers.options(), fetch_max_wait_ms=5) as consumer:
         places = [TopicPartition(topic, number) for number in range(environment.partitions)]
         if environment.kafka:
