@@ -30,7 +30,7 @@ WORKER_POINTS: Final = (
     "in-recovery",  # part of the changelog was read
     "before-opening",  # recovered, first checkpoint not yet written
     "after-opening",
-    "after-judging",  # the state has the batch, its outputs are with the producer
+    "after-apply",  # the state has the batch, its outputs are with the producer
     "after-copy",  # step 1: rows no longer marked as changed, nothing written
     "after-acknowledgements",  # 2
     "after-begin",  # step 3: an empty transaction
@@ -162,7 +162,7 @@ def _wrap_worker(ordered: _Ordered) -> None:
         _wrap(writer, "write", passing("after-acknowledgements"), None)
     _wrap(Checkpoints, "open", passing("before-opening"), passing("after-opening"))
     _wrap(Checkpoints, "commit_group", passing("before-group-commit"), passing("after-group-commit"))
-    _wrap(Decider, "_apply", None, passing("after-judging"))
+    _wrap(Decider, "_apply", None, passing("after-apply"))
     _wrap_call(Replay, "feed", passing("in-recovery"))
     _wrap_call(Partition, "take_pending", passing("after-copy"))
 

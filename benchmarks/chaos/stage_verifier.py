@@ -70,9 +70,9 @@ def _answers(found: Findings, topic: str, log: str, expected: Answers, records: 
             continue
         offset, due = source.offset, expected[source.offset]
         if (record.key, record.value) != (due.key, due.value):
-            found.find("differing", f"{place} answers {offset} with {record.value!r}, undisturbed it is {due.value!r}")
+            found.find("differing", f"{place} answers {offset} with {record.value!r}, expected {due.value!r}")
         elif tuple(record.headers) != due.headers:
-            other = f"with other headers, {record.headers}, undisturbed they are {due.headers}"
+            other = f"with other headers, {record.headers}, expected {due.headers}"
             found.find("differing", f"{place} answers {offset} {other}")
         elif record.partition != due.partition:
             found.find("differing", f"{place} answers {offset}, its key belongs to partition {due.partition}")
