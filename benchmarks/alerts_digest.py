@@ -1,9 +1,9 @@
-"""The digest of a day's alerts: from `replay` of a file, from one worker, from four, and from four that are killed.
+"""Compare the alerts of a day from `replay`, from one worker, from four workers, and from four that are killed.
 
     python -m benchmarks.alerts_digest --kafka 127.0.0.1:19092 [--payments 200000] [--kills 6]
 
-The same generated payments go to a file and, keyed by account, to topics of their own for each run. Prints a line of
-JSON for each way; exit code 1 if two differ or there is no alert.
+The same generated payments are written to a file and, keyed by account, to new topics for each run. Prints a line of
+JSON with the digest of the alerts for each run; exit code 1 if two differ or there is no alert.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.load import START_MS, Item
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
-from benchmarks.chaos.run import until_consumed, until_judging
+from benchmarks.chaos.run import until_consumed, until_processing
 from benchmarks.chaos.topic_reader import read_partition
-from benchmarks.chaos.world import World
 from fraudstream.contracts import Alert
 from fraudstream.generator.files import write_parquet
 from fraudstream.generator.plan import PAYMENTS_A_DAY, GeneratorPlan
@@ -43,11 +43,14 @@ _alert = msgspec.json.Decoder(Alert).decode
 
 
 def main() -> int:
+    """Run the comparison of the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.alerts_digest", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--kafka", metavar="HOST:PORT", required=True)
-    parser.add_argument("--payments", metavar="N", type=int, default=200_000, help="of the day (default: 200000)")
+    parser.add_argument(
+        "--payments", metavar="N", type=int, default=200_000, help="payments of the day (default: 200000)"
+    )
     parser.add_argument("--kills", metavar="N", type=int, default=6, help="kill -9 in the last run (default: 6)")
     args = parser.parse_args()
     plan = GeneratorPlan(start_ms=START_MS, seed=1, accounts=round(args.payments / PAYMENTS_A_DAY), fraud_share=0.01)
@@ -76,45 +79,48 @@ async def _streamed(
     plan: GeneratorPlan, payments: int, brokers: str, workers: int, kills: int, directory: Path
 ) -> tuple[str, set[bytes]]:
     name = f"{workers} workers, {kills} kills"
-    world = World(
+    environment = Environment(
         Brokers(brokers),
-        "redis://127.0.0.1:1/0",  # nobody groups cases here
+        "redis://127.0.0.1:1/0",  # unused: no case processor runs
         kafka=True,
         suffix=f"digest-{random.SystemRandom().randrange(1 << 32):08x}",
         partitions=PARTITIONS,
         rules=RULES,
     )
-    await world.create_topics()
+    await environment.create_topics()
     items = [
         Item("payments", payment.account_id.encode(), _encode(payment))
         for batch in stream(plan, payments)
         for payment in batch.payments
     ]
-    running = [Process(f"{world.suffix}-{number}", ["worker", *world.flags()], directory) for number in range(workers)]
-    publisher = Publisher(world, items, RATE)
+    running = [
+        Process(f"{environment.suffix}-{number}", ["worker", *environment.flags()], directory)
+        for number in range(workers)
+    ]
+    publisher = Publisher(environment, items, RATE)
     async with Supervisor(running) as supervisor:
         for process in running:
             process.start()
-        await until_judging(running, supervisor)
+        await until_processing(running, supervisor)
         publishing = asyncio.create_task(publisher.run())
         for kill in range(kills):
             while publisher.share < (kill + 0.5) / kills:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             random.choice(running).kill()
         await publishing
-        await until_consumed(world, supervisor, cases=False)
+        await until_consumed(environment, supervisor, cases=False)
         for process in running:
             await process.stop()
     records = [
         record
         for number in range(PARTITIONS)
-        for record in await read_partition(world, world.topic("alerts"), number, committed=False)
+        for record in await read_partition(environment, environment.topic("alerts"), number, committed=False)
     ]
     return name, {record.value for record in records}
 
 
 def _digest(alerts: Iterable[bytes]) -> str:
-    """Of different alerts, sorted by id: an alert that was sent again, byte for byte, counts once."""
+    """Digest of distinct alerts sorted by id: an alert that is repeated byte for byte counts once."""
     digest = sha256()
     for value in sorted(alerts, key=lambda value: (_alert(value).alert_id, value)):
         digest.update(value + b"\n")

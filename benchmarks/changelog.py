@@ -1,7 +1,7 @@
 """Bytes that checkpoints write for each payment, at a steady rate over many accounts.
 
-The longer a checkpoint waits, the more payments of an account share its rows; the rate matters as much. Bytes are those
-of keys and values before compression.
+With a longer checkpoint interval, or a higher rate, more payments of an account share one row. Bytes are those of keys
+and values before compression.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TICK_S = 0.05
 
 
 class Volume(NamedTuple):
-    """`bytes_a_payment`: keys and values, before compression; `records_a_payment` likewise."""
+    """Changelog volume. `bytes_a_payment`: keys and values before compression; `records_a_payment`: records."""
 
     load: str
     rate: int
@@ -33,6 +33,7 @@ class Volume(NamedTuple):
 
 
 def measure(load: str, rate: int, seconds: int, accounts: int, interval_s: float = 5.0) -> Volume:
+    """Measure at `rate` payments per second for `seconds` with a checkpoint every `interval_s`."""
     with embedded_broker() as broker:
         asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
         settings = worker_settings(load) | {
@@ -44,7 +45,7 @@ def measure(load: str, rate: int, seconds: int, accounts: int, interval_s: float
                 time.sleep(0.1)
             asyncio.run(_publish(broker, load, rate, seconds, accounts))
             running.wait_for(rate * seconds)
-            time.sleep(2 * interval_s)  # until the last payments are in a checkpoint
+            time.sleep(2 * interval_s)  # until a checkpoint contains the last payments
             seen = running.metrics()
     return Volume(
         load,

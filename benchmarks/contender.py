@@ -1,4 +1,4 @@
-"""Runs a contender in a process of its own and times it from its first payment to its last."""
+"""Runs a contender of a benchmark in its own process and measures it from its first payment to its last."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import StreamSettings
 
 TICKS = os.sysconf("SC_CLK_TCK")
-POLL_S = 0.2  # a look costs the worker some milliseconds
+POLL_S = 0.2  # reading the metrics costs the worker some milliseconds
 CONTENDER_S_MAX = 300.0
 SMALL_RULES = Path(__file__).parent / "small"
 
 
 class Spent(NamedTuple):
-    """Some of a run's payments, and the wall and CPU time they took."""
+    """Wall and CPU time that a number of payments took."""
 
     payments: int
     seconds: float
@@ -39,17 +39,19 @@ class Spent(NamedTuple):
 
     @property
     def rate(self) -> float:
+        """Payments per second of wall time."""
         return self.payments / self.seconds
 
     @property
     def cpu_us(self) -> float:
+        """CPU microseconds per payment."""
         return self.cpu_seconds / self.payments * 1e6
 
 
 def run_script(module: str, broker: str, topic: str, count: int) -> Spent:
-    """A contender that times itself: `benchmarks.floor`, `benchmarks.plain_faust`."""
+    """Run a contender that measures itself: `benchmarks.floor` or `benchmarks.plain_faust`."""
     command = [sys.executable, "-W", "ignore", "-m", module, broker, topic, str(count)]
-    with tempfile.TemporaryDirectory() as scratch:  # what the script leaves behind goes with it
+    with tempfile.TemporaryDirectory() as scratch:  # removed with the files that the script leaves
         done = subprocess.run(
             command,
             stdout=subprocess.PIPE,
@@ -63,13 +65,13 @@ def run_script(module: str, broker: str, topic: str, count: int) -> Spent:
 
 
 class Worker:
-    """A `fraudstream worker` under way."""
+    """A running `fraudstream worker`."""
 
     def __init__(self, process: subprocess.Popen[bytes], metrics_url: str) -> None:
         self.process, self._url = process, metrics_url
 
     def metrics(self) -> dict[str, float]:
-        """Every sample by name, summed over its labels; empty while the worker does not serve yet."""
+        """Every sample by name, summed over its labels; empty until the worker serves metrics."""
         samples: dict[str, float] = {}
         with suppress(OSError), urllib.request.urlopen(self._url, timeout=5) as response:
             for family in text_string_to_metric_families(response.read().decode()):
@@ -78,11 +80,12 @@ class Worker:
         return samples
 
     def cpu_seconds(self) -> float:
+        """CPU time used so far, user and system."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def wait_for(self, count: int) -> None:
-        """Wait until it has judged `count` payments."""
+        """Wait until it has processed `count` payments. Raises `RuntimeError` if it exits or takes too long."""
         limit = time.monotonic() + CONTENDER_S_MAX
         while self.metrics().get("fraudstream_payments_total", 0.0) < count:
             if self.process.poll() is not None or time.monotonic() > limit:
@@ -91,29 +94,32 @@ class Worker:
 
 
 def run_to(workers: Sequence[Worker], count: int) -> Spent:
-    """Wait until they have judged `count` payments together; what they spent between the first look that finds all of
-    them at work and the last one before the end."""
+    """Wait until the workers have processed `count` payments in total, and measure them while all are busy.
+
+    The measurement is from the first sample in which all have records to the last sample before the end. Raises
+    `RuntimeError` if a worker exits, takes too long or leaves fewer than two samples.
+    """
     limit = time.monotonic() + CONTENDER_S_MAX
-    looks: list[tuple[int, float, float]] = []
+    samples: list[tuple[int, float, float]] = []
     while True:
         if any(worker.process.poll() is not None for worker in workers) or time.monotonic() > limit:
             raise RuntimeError(f"a worker ended early or took longer than {CONTENDER_S_MAX:g} s")
         found = [worker.metrics() for worker in workers]
-        judged = int(sum(metrics.get("fraudstream_payments_total", 0.0) for metrics in found))
-        if judged >= count:
+        processed = int(sum(metrics.get("fraudstream_payments_total", 0.0) for metrics in found))
+        if processed >= count:
             break
-        if all(metrics.get("fraudstream_records_total") for metrics in found):  # of a chain, its first stage
-            looks.append((judged, time.perf_counter(), sum(worker.cpu_seconds() for worker in workers)))
+        if all(metrics.get("fraudstream_records_total") for metrics in found):  # of several stages, the first
+            samples.append((processed, time.perf_counter(), sum(worker.cpu_seconds() for worker in workers)))
         time.sleep(POLL_S)
-    if len(looks) < 2:
-        raise RuntimeError(f"{count} payments are too few: they were judged between two looks")
-    (judged, started, cpu), (seen, ended, spent) = looks[0], looks[-1]
-    return Spent(seen - judged, ended - started, spent - cpu)
+    if len(samples) < 2:
+        raise RuntimeError(f"{count} payments are too few: they were processed between two samples")
+    (processed, started, cpu), (seen, ended, spent) = samples[0], samples[-1]
+    return Spent(seen - processed, ended - started, spent - cpu)
 
 
 @contextmanager
 def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
-    """A worker on the embedded broker, with telemetry on. `settings`: by name, as in FRAUDSTREAM_<SECTION>_<NAME>."""
+    """Run a worker with telemetry on. `settings`: values by `<SECTION>_<NAME>`, as in environment variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -142,6 +148,7 @@ def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
 
 
 async def create_topics(broker: str, *names: str) -> None:
+    """Create topics with `PARTITIONS` partitions and one replica."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     try:

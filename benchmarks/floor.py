@@ -1,4 +1,4 @@
-"""The floor: aiokafka's fetch and msgspec's decoding of each payment, and nothing else.
+"""The floor of a benchmark: fetch with aiokafka and decode with msgspec, without further processing.
 
     python -m benchmarks.floor BROKER TOPIC COUNT
 
@@ -17,10 +17,11 @@ from aiokafka import AIOKafkaConsumer
 
 from fraudstream.contracts import Payment
 
-FETCH_WAIT_MS = 5  # as the worker's on the embedded broker
+FETCH_WAIT_MS = 5  # the same as the worker's on the embedded broker
 
 
 async def main(broker: str, topic: str, count: int) -> None:
+    """Consume and decode `count` payments and print the times."""
     decode = msgspec.json.Decoder(Payment).decode
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=broker, auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_WAIT_MS
@@ -28,10 +29,10 @@ async def main(broker: str, topic: str, count: int) -> None:
     await consumer.start()
     seen, started, cpu = 0, 0.0, 0.0
     while seen < count:
-        lists = await consumer.getmany(timeout_ms=1000, max_records=2000)
-        if lists and not seen:
+        batches = await consumer.getmany(timeout_ms=1000, max_records=2000)
+        if batches and not seen:
             started, cpu = time.perf_counter(), time.process_time()
-        for records in lists.values():
+        for records in batches.values():
             for record in records:
                 decode(record.value)
             seen += len(records)

@@ -1,11 +1,11 @@
-"""A worker on Apache Kafka: payments a second, and the time from publishing to decision, with acks=all.
+"""Throughput and latency of a worker on Apache Kafka, with acks=all.
 
     python -m benchmarks.kafka --kafka 127.0.0.1:19092
     python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --count 200000 --seconds 30
 
-`--rules`: `small` and `shipped` have the account stage alone, `four_stages` runs all four in one process. For each of
-them and each checkpoint interval: throughput with decisions off and the changelog on, then latency at a steady rate.
-Needs topics that nobody has: each run's names are its own. Prints one line of JSON for each measurement.
+`--rules`: `small` and `shipped` have only the account stage, `four_stages` runs all four in one process. For each rule
+set and checkpoint interval: throughput with decisions off and the changelog on, then latency at a steady rate. Each run
+creates topics with unique names. Prints one line of JSON for each measurement.
 """
 
 from __future__ import annotations
@@ -38,23 +38,26 @@ READY_S_MAX: Final = 60.0
 
 
 def main() -> None:
+    """Run the measurements of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--checkpoints", nargs="+", type=float, default=[1.0, 5.0, 30.0], metavar="SECONDS")
-    parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: none")
+    parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: skip it")
     parser.add_argument("--accounts", type=int, default=100_000)
-    parser.add_argument("--workers", type=int, default=1, help="of a throughput run")
+    parser.add_argument("--workers", type=int, default=1, help="workers of a throughput run")
     parser.add_argument("--rate", type=int, default=2_000, help="payments a second of a latency run")
-    parser.add_argument("--seconds", type=int, default=40, help="of a latency run, a fifth to warm up; 0: none")
+    parser.add_argument(
+        "--seconds", type=int, default=40, help="duration of a latency run, a fifth to warm up; 0: skip it"
+    )
     args = parser.parse_args()
     for name in args.rules:
         for interval_s in args.checkpoints:
-            told: dict[str, object] = {"rules": name, "checkpoint_s": interval_s}
+            conditions: dict[str, object] = {"rules": name, "checkpoint_s": interval_s}
             if args.count:
-                print(json.dumps(told | _throughput(args, name, interval_s)), flush=True)
+                print(json.dumps(conditions | _throughput(args, name, interval_s)), flush=True)
             if args.seconds:
-                print(json.dumps(told | _latency(args, name, interval_s)), flush=True)
+                print(json.dumps(conditions | _latency(args, name, interval_s)), flush=True)
 
 
 def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
@@ -87,7 +90,7 @@ def _latency(args: argparse.Namespace, name: str, interval_s: float) -> dict[str
 
 
 def _settings(kafka: str, rules: Path, interval_s: float, decisions: bool) -> Settings:
-    """A run's own topics and group."""
+    """Settings with topics and a group that are unique to the run."""
     run = f"bench-{secrets.token_hex(4)}"
     given = {
         "kafka.bootstrap_servers": kafka,
@@ -105,7 +108,7 @@ def _settings(kafka: str, rules: Path, interval_s: float, decisions: bool) -> Se
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Every setting in force, as `contender.worker` takes them."""
+    """All settings in the form that `contender.worker` accepts."""
     named: dict[str, str] = {}
     for section in ("rules", "topics", "worker"):
         for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
@@ -116,7 +119,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _until_ready(running: Worker, partitions: int) -> None:
-    """Until it has so many partitions, all stages together, and all are read back."""
+    """Wait until it has this many partitions in all stages and none is recovering."""
     limit = time.monotonic() + READY_S_MAX
     while True:
         found = running.metrics()

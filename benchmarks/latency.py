@@ -1,7 +1,7 @@
-"""From publishing a payment to its decision, at a steady rate, beside a floor consumer that reads the payments.
+"""Latency from publishing a payment to its decision at a steady rate, compared with a consumer of the payments.
 
-Publisher and both readers share one process, apart from broker and worker, so one clock measures all. `made` is when
-the decision left the worker, by its record's timestamp; `read`, when a reader had it, one more hop through the broker.
+Publisher and both readers share one process, separate from broker and worker. `made`: timestamp of the decision record,
+when it left the worker. `read`: when a reader received it, one more hop through the broker.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from fraudstream.contracts import Decision, Payment
 from fraudstream.embedded.broker import embedded_broker
 
 WARM_UP_SHARE = 0.2
-READ_ON_S = 10.0
+DRAIN_S = 10.0
 
 
 class Latency(NamedTuple):
-    """Milliseconds from publication; `floor`: until the floor consumer had decoded the payment."""
+    """Percentiles in ms since publication. `floor`: until the floor consumer had decoded the payment."""
 
     load: str
     rate: int
@@ -40,6 +40,7 @@ class Latency(NamedTuple):
 
 
 def measure(load: str, rate: int, seconds: int, accounts: int) -> Latency:
+    """Measure one worker on an embedded broker at `rate` payments per second."""
     with embedded_broker() as broker:
         asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
         with worker(broker, worker_settings(load)) as running:
@@ -51,7 +52,7 @@ def measure(load: str, rate: int, seconds: int, accounts: int) -> Latency:
 async def measure_on(
     broker: str, payments_topic: str, decisions_topic: str, load: str, rate: int, seconds: int, accounts: int
 ) -> Latency:
-    """Where a worker is ready on these topics."""
+    """Measure a worker that is ready on these topics. Raises `RuntimeError` if decisions are missing."""
     count = rate * seconds
     published: dict[str, int] = {}
     decided: dict[str, tuple[int, int]] = {}
@@ -60,7 +61,7 @@ async def measure_on(
         asyncio.create_task(_read(broker, decisions_topic, Decision, decided)),
         asyncio.create_task(_read(broker, payments_topic, Payment, read)),
     ]
-    await asyncio.sleep(2)  # both have found their partitions
+    await asyncio.sleep(2)  # until both have their partitions
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", linger_ms=5)
     await producer.start()
     started = time.perf_counter()
@@ -70,7 +71,7 @@ async def measure_on(
             await asyncio.sleep(wait)
         published[payment.event_id] = time.time_ns()
         await producer.send(payments_topic, msgspec.json.encode(payment), key=payment.account_id.encode())
-    limit = time.perf_counter() + READ_ON_S
+    limit = time.perf_counter() + DRAIN_S
     while len(decided) < count and time.perf_counter() < limit:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     for reader in readers:
@@ -78,7 +79,7 @@ async def measure_on(
     await asyncio.gather(*readers, return_exceptions=True)
     await producer.stop()
     if len(decided) < count:
-        raise RuntimeError(f"{count - len(decided)} of {count} payments were not decided within {READ_ON_S:g} s")
+        raise RuntimeError(f"{count - len(decided)} of {count} payments were not decided within {DRAIN_S:g} s")
     measured = list(published)[int(count * WARM_UP_SHARE) :]
     made = np.array([decided[event][0] * 1_000_000 - published[event] for event in measured]) / 1e6
     seen = np.array([decided[event][1] - published[event] for event in measured]) / 1e6

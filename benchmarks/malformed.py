@@ -1,8 +1,8 @@
-"""Malformed payments of every kind we could think of, through a worker: each is judged or dead-lettered, none lost.
+"""Malformed payments of many kinds through a worker: each gets a decision or a dead letter, none is lost.
 
     python -m benchmarks.malformed [COUNT] [SEED]
 
-Prints one line of JSON: how many were sent, how many decisions and dead letters came, by reason and by kind.
+Prints one line of JSON: the numbers of records sent, decisions and dead letters, by reason and by kind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fraudstream.embedded.broker import embedded_broker
 
 TOPIC = "shipped"
 LARGE_BYTES = 10 * 1024 * 1024
-LARGE_EVERY = 20_000  # one of so many records is of a large kind
+LARGE_EVERY = 20_000  # one in this many records is of a large kind
 REQUEST_BYTES_MAX = 2 * LARGE_BYTES
 KIND_HEADER = "kind"
 IDLE_S_MAX = 60.0
@@ -50,7 +50,7 @@ def _without(name: str) -> Callable[[dict[str, Any], random.Random], bytes]:
 
 
 def _raw(name: str, literal: str) -> Callable[[dict[str, Any], random.Random], bytes]:
-    """A field whose value is written as it stands, valid JSON or not."""
+    """A field whose value is written literally, valid JSON or not."""
     return lambda payment, rng: json.dumps(payment | {name: "@"}).replace('"@"', literal).encode()
 
 
@@ -137,6 +137,7 @@ def malformed(count: int, seed: int) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def measure(count: int, seed: int) -> dict[str, Any]:
+    """Publish `count` malformed payments to a worker on an embedded broker and count the outputs."""
     with embedded_broker() as broker:
         asyncio.run(create_topics(broker, TOPIC, *WORKER_TOPICS))
         with worker(broker, worker_settings(TOPIC)) as running:
@@ -190,7 +191,7 @@ async def _measure(broker: str, count: int, seed: int) -> dict[str, Any]:
 
 
 async def _publish(broker: str, count: int, seed: int) -> Counter[str]:
-    # In large batches: the embedded broker slows down with the number of batches that it holds.
+    # In large batches, because the embedded broker slows down with the number of batches stored.
     producer = AIOKafkaProducer(
         bootstrap_servers=broker, max_request_size=REQUEST_BYTES_MAX, max_batch_size=1 << 19, linger_ms=500
     )

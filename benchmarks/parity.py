@@ -1,10 +1,10 @@
-"""The same alerts, byte for byte: from replay at any batch size, and from the stream with any number of workers.
+"""Check that replay at any batch size and the stream with any number of workers give the same alerts, byte for byte.
 
     python -m benchmarks.parity FILE MAPPING [--batch-sizes 1,7,1000,100000] [--workers 1,3] [--rules DIR]
 
 Replays the file at each batch size, publishes it to an embedded broker for each number of workers, and compares the
-alerts, ordered by account, time and event. Prints a digest for each way, as JSON; exit code 1 if two differ or
-there is none. `--payments N` takes the first N payments of the file.
+alerts, ordered by account, time and event. Prints a digest for each run, as JSON; exit code 1 if two differ or
+there is no alert. `--payments N` uses the first N payments of the file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _COMMAND = [sys.executable, "-m", "fraudstream.cli.main"]
 
 
 class Alerts(NamedTuple):
-    """`digest`: of all alerts' bytes, in order of account, time and event."""
+    """The alerts of one run. `digest`: of their bytes, in order of account, time and event."""
 
     way: str
     alerts: int
@@ -45,6 +45,7 @@ class Alerts(NamedTuple):
 
 
 def by_replay(file: Path, mapping: str, rules: Path, batch_size: int) -> Alerts:
+    """Alerts of a replay with this batch size."""
     with tempfile.TemporaryDirectory() as out:
         sized = ("--batch-size", str(batch_size))
         _run("replay", str(file), "--mapping", mapping, "--rules", str(rules), "--out", out, *sized)
@@ -53,7 +54,7 @@ def by_replay(file: Path, mapping: str, rules: Path, batch_size: int) -> Alerts:
 
 
 def by_stream(file: Path, mapping: str, rules: Path, workers: int, payments: int) -> Alerts:
-    """`payments`: how many decisions to wait for."""
+    """Alerts of `workers` workers on an embedded broker. `payments`: number of decisions to wait for."""
     with embedded_broker() as broker, ExitStack() as stack:
         asyncio.run(create_topics(broker, TOPIC, *WORKER_TOPICS))
         group = f"parity-{workers}"
@@ -82,7 +83,7 @@ async def _read_alerts(broker: str, payments: int) -> list[bytes]:
     await consumer.start()
     alerts: list[bytes] = []
     decisions, quiet_since = 0, time.monotonic()
-    # An alert leaves with its list's decisions, in a batch of its own: read on a little after the last decision.
+    # Alerts are sent in batches separate from decisions: keep reading for a while after the last decision.
     while time.monotonic() - quiet_since < (IDLE_S_MAX if decisions < payments else 3.0):
         for tp, records in (await consumer.getmany(timeout_ms=500)).items():
             quiet_since = time.monotonic()
@@ -116,18 +117,20 @@ def _run(*arguments: str) -> None:
 def measure(
     file: Path, mapping: str, rules: Path, batch_sizes: list[int], workers: list[int], payments: int
 ) -> list[Alerts]:
+    """Alerts of a replay for each batch size and of the stream for each number of workers."""
     ways = [by_replay(file, mapping, rules, size) for size in batch_sizes]
     return ways + [by_stream(file, mapping, rules, number, payments) for number in workers]
 
 
 def main() -> int:
+    """Run the comparison of the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("mapping")
     parser.add_argument("--batch-sizes", default="1,7,1000,100000")
     parser.add_argument("--workers", default="1,3")
     parser.add_argument("--rules", type=Path, default=RULES["shipped"])
-    parser.add_argument("--payments", type=int, help="only the first so many payments of a Parquet file")
+    parser.add_argument("--payments", type=int, help="use only the first N payments of a Parquet file")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         file, payments = args.file, pq.ParquetFile(args.file).metadata.num_rows

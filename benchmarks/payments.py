@@ -1,4 +1,4 @@
-"""The payments that every contender reads: the same bytes, in the same topic."""
+"""The payments that every contender of a benchmark reads: the same bytes in the same topic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
-    """`small`: accounts drawn evenly, amounts log-normal. `shipped`: the generator's, with habits and fraud."""
+    """`count` payments. `small`: uniform accounts, log-normal amounts. `shipped`: from the generator, with fraud."""
     if load == "shipped":
         plan = GeneratorPlan(seed=1, start_ms=START_MS, accounts=accounts, rate=1000 / STEP_MS, history_ms=0)
         for batch in stream(plan, count):
@@ -52,8 +52,10 @@ def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
 
 
 async def publish(broker: str, topic: str, load: str, count: int, accounts: int) -> float:
-    """Put them into the topic, keyed and partitioned as a Kafka client would, without compression. Returns bytes a
-    payment."""
+    """Publish the payments, keyed and partitioned as by a Kafka client, without compression.
+
+    Returns the average number of bytes per payment.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_batch_size=BATCH_BYTES_MAX)
     await producer.start()
     choose, partitions = DefaultPartitioner(), list(range(PARTITIONS))

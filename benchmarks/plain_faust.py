@@ -1,10 +1,8 @@
-"""A Faust agent as its manual shows it: one payment at a time, count and sum by account in a `Table` with its
-changelog.
+"""A plain Faust agent as in its manual: one payment at a time, count and sum by account in a `Table` with changelog.
 
     python -m benchmarks.plain_faust BROKER TOPIC COUNT
 
-Prints one line of JSON as `benchmarks.floor` does. Its windows are less than the small load asks for, so it is
-flattered.
+Prints one line of JSON as `benchmarks.floor` does. It has no windows, so it does less work than the small load needs.
 """
 
 from __future__ import annotations
@@ -40,6 +38,7 @@ decode = msgspec.json.Decoder(Payment).decode
 
 @app.agent(payments)
 async def total(stream: Any) -> None:
+    """Count and sum the payments by account, then print the times and exit."""
     seen, started, cpu = 0, 0.0, 0.0
     async for value in stream:
         if not seen:
@@ -50,7 +49,7 @@ async def total(stream: Any) -> None:
         seen += 1
         if seen == COUNT:
             spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
-            os.write(1, b"\n" + json.dumps(spent).encode() + b"\n")  # Faust takes sys.stdout for its log
+            os.write(1, b"\n" + json.dumps(spent).encode() + b"\n")  # Faust redirects sys.stdout to its log
             os._exit(0)
 
 

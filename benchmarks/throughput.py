@@ -1,8 +1,7 @@
-"""Payments a second of one worker process, beside the floor and plain Faust, from the same topic of the embedded
-broker.
+"""Throughput of one worker process, compared with the floor and plain Faust, on the same topic of an embedded broker.
 
-Each round has a broker of its own and runs the contenders one after the other; ratios are taken within a round, and the
-median of the rounds is told.
+Each round starts a new broker and runs the contenders in turn; ratios are computed within a round, and the median over
+the rounds is reported.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from benchmarks.payments import publish
 from fraudstream.cli.shipped import shipped
 from fraudstream.embedded.broker import embedded_broker
 
-FAUST_SHARE = 0.03  # of the payments: a plain agent takes some thirty times as long
+FAUST_SHARE = 0.03  # share of the payments: a plain agent takes about thirty times as long
 WORKER_TOPICS = ("decisions", "alerts", "dead-letters", "labels", "controls")
 RULES = {"small": SMALL_RULES, "shipped": Path(shipped("rules"))}
 
-# The issue's bars: share of the floor that a worker must reach.
+# Targets: share of the floor that a worker must reach.
 BARS = {
     ("small", "off"): 0.45,
     ("small", "on"): 0.38,
@@ -32,7 +31,7 @@ BARS = {
 
 
 class Result(NamedTuple):
-    """One contender over the rounds. `of_floor`: median ratio to the floor of the same round."""
+    """Medians of one contender over the rounds. `of_floor`: ratio to the floor of the same round; `bar`: its target."""
 
     load: str
     contender: str
@@ -43,6 +42,7 @@ class Result(NamedTuple):
 
 
 def measure(count: int, accounts: int, rounds: int, loads: list[str], say: Callable[[str], None]) -> list[Result]:
+    """Run all contenders for each load; `say` is called with progress messages."""
     results: list[Result] = []
     for load in loads:
         spent: dict[str, list[tuple[Spent, float]]] = {}
@@ -80,4 +80,5 @@ def measure(count: int, accounts: int, rounds: int, loads: list[str], say: Calla
 
 
 def worker_settings(load: str) -> dict[str, str]:
+    """Settings of a worker that reads the topic of a load with its rules."""
     return {"TOPICS_PAYMENTS": load, "RULES_DIRECTORY": str(RULES[load])}

@@ -1,10 +1,10 @@
-"""The long run: seed after seed on a Kafka, a JSON line for each, and a summary.
+"""Run many seeds on a Kafka cluster; print a line for each and a summary as JSON.
 
     KAFKA_HOME_DIR=/tmp/kafka deploy/kafka/kafka.sh start 19092
     python -m benchmarks.chaos --kafka 127.0.0.1:19092 --kafka-home /tmp/kafka --seeds 20 --out chaos.jsonl
 
-Seeds that stand in the file already are not run again: stop it when you like, and go on with the same command. Exit
-code 1 if anything was lost, counted twice, different or invented in any of them.
+Seeds that are already in the output file are skipped, so an interrupted run can be resumed with the same command. The
+exit code is 1 if any seed had a lost, duplicated, different or spurious record, or failed to run.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ RULES = Path(__file__).parents[2] / "rules"
 
 
 def main() -> int:
+    """Run the seeds of the command line; returns the exit code."""
     args = _parser().parse_args()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # of brokers that are away it has much to say
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a stopped broker
     done = {result.seed: result for result in _read(args.out)}
     least, _, most = args.workers.partition("-")
     options = Options(
@@ -52,7 +53,7 @@ def main() -> int:
         print(f"seed {seed}", flush=True)
         try:
             result = asyncio.run(run(seed, options, keep=args.logs and args.logs / str(seed)))
-        except Exception:  # the run itself failed: say so, go on with the next, and run this one again next time
+        except Exception:  # the run itself failed: report it, continue, and retry it on the next invocation
             traceback.print_exc()
             failed.append(seed)
             continue
@@ -67,19 +68,31 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kafka", metavar="HOST:PORT", required=True, help="the brokers, with commas")
-    parser.add_argument("--kafka-home", metavar="DIR", type=Path, help="where they were started: they fail, too")
-    parser.add_argument("--seeds", metavar="N", type=int, default=20, help="how many (default: 20)")
-    parser.add_argument("--first-seed", metavar="N", type=int, default=1, help="the first of them (default: 1)")
-    parser.add_argument("--payments", metavar="N", type=int, default=500_000, help="a seed (default: 500000)")
-    parser.add_argument("--accounts", metavar="N", type=int, default=20_000, help="customers (default: 20000)")
-    parser.add_argument("--rate", metavar="N", type=float, default=3_400, help="records a second (default: 3400)")
-    parser.add_argument("--workers", metavar="N-N", default="3-4", help="least and most of them (default: 3-4)")
-    parser.add_argument("--faults", metavar="N", type=int, default=12, help="a seed (default: 12)")
-    parser.add_argument("--partitions", metavar="N", type=int, default=8, help="of each topic (default: 8)")
-    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES, help="and its stages (default: shipped)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=Path("chaos.jsonl"), help="default: chaos.jsonl")
-    parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the processes' logs there")
+    parser.add_argument("--kafka", metavar="HOST:PORT", required=True, help="bootstrap servers, separated by commas")
+    parser.add_argument(
+        "--kafka-home", metavar="DIR", type=Path, help="KAFKA_HOME_DIR of the brokers; with it the brokers fail, too"
+    )
+    parser.add_argument("--seeds", metavar="N", type=int, default=20, help="number of seeds (default: 20)")
+    parser.add_argument("--first-seed", metavar="N", type=int, default=1, help="first seed (default: 1)")
+    parser.add_argument(
+        "--payments", metavar="N", type=int, default=500_000, help="payments per seed (default: 500000)"
+    )
+    parser.add_argument("--accounts", metavar="N", type=int, default=20_000, help="number of accounts (default: 20000)")
+    parser.add_argument(
+        "--rate", metavar="N", type=float, default=3_400, help="records published per second (default: 3400)"
+    )
+    parser.add_argument(
+        "--workers", metavar="N-N", default="3-4", help="minimum and maximum number of workers (default: 3-4)"
+    )
+    parser.add_argument("--faults", metavar="N", type=int, default=12, help="faults per seed (default: 12)")
+    parser.add_argument("--partitions", metavar="N", type=int, default=8, help="partitions of each topic (default: 8)")
+    parser.add_argument(
+        "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: the shipped rules)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, default=Path("chaos.jsonl"), help="results file (default: chaos.jsonl)"
+    )
+    parser.add_argument("--logs", metavar="DIR", type=Path, help="directory in which to keep the logs of the processes")
     return parser
 
 

@@ -1,7 +1,7 @@
-"""Works the cases of a run as they appear on their topic: claims, notes, closes and reopens them, and errs.
+"""A simulated analyst: claims, annotates, closes and reopens the cases of a run as they appear on their topic.
 
-What is done to a version of a case follows from the seed and from nothing else; where it meets the case's next alert
-does not. Some actions come twice, and some do not fit what the case has become.
+The action on each version of a case is determined by the seed; how it interleaves with alerts is not. Some actions are
+sent twice, and some are invalid for the state that the case has reached.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from benchmarks.chaos.publisher import PATIENCE_S
-from benchmarks.chaos.world import World
+from benchmarks.chaos.environment import Environment
+from benchmarks.chaos.publisher import REQUEST_TIMEOUT_S
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case import Disposition
 from fraudstream.contracts.case_action import ActionName
@@ -28,15 +28,15 @@ ACTIONS: Final[tuple[tuple[ActionName, Disposition | None] | None, ...]] = (
     ("close", "genuine"),
     ("close", "inconclusive"),
     ("reopen", None),
-    *(None,) * 5,  # so that no case is worked for ever
+    *(None,) * 5,  # no action, so that the work on a case ends
 )
-TWICE_OF: Final = 8  # one in so many comes twice
+TWICE_OF: Final = 8  # one in this many is sent twice
 
 _case = msgspec.json.Decoder(Case).decode
 
 
 def action_on(seed: int, case: Case) -> tuple[CaseAction | None, bool]:
-    """What is done to this version of a case, None: nothing; and whether it is said twice."""
+    """The action on this version of a case (None: no action), and whether it is sent twice."""
     drawn = int.from_bytes(blake2b(f"{seed} {case.case_id} {case.version}".encode(), digest_size=8).digest())
     chosen = ACTIONS[drawn % len(ACTIONS)]
     if chosen is None:
@@ -56,28 +56,32 @@ def action_on(seed: int, case: Case) -> tuple[CaseAction | None, bool]:
 
 
 class Analyst:
-    def __init__(self, world: World, seed: int) -> None:
-        self._world, self._seed = world, seed
+    """Reads the cases topic of a run and publishes actions."""
+
+    def __init__(self, environment: Environment, seed: int) -> None:
+        self._environment, self._seed = environment, seed
 
     async def run(self) -> None:
-        """Until it is cancelled; what was sent is acknowledged then."""
-        world = self._world
+        """Run until cancelled; flushes what was sent."""
+        environment = self._environment
         consumer = AIOKafkaConsumer(
-            **world.brokers.options(),
+            **environment.brokers.options(),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            isolation_level="read_committed" if world.kafka else "read_uncommitted",
-            fetch_max_wait_ms=POLL_MS if world.kafka else 5,
+            isolation_level="read_committed" if environment.kafka else "read_uncommitted",
+            fetch_max_wait_ms=POLL_MS if environment.kafka else 5,
         )
         producer = AIOKafkaProducer(
-            **world.brokers.options(),
-            request_timeout_ms=round(PATIENCE_S * 1000),
-            **({"enable_idempotence": True} if world.kafka else {"acks": "all"}),
+            **environment.brokers.options(),
+            request_timeout_ms=round(REQUEST_TIMEOUT_S * 1000),
+            **({"enable_idempotence": True} if environment.kafka else {"acks": "all"}),
         )
         try:
             await consumer.start()
             await producer.start()
-            consumer.assign([TopicPartition(world.topic("cases"), number) for number in range(world.partitions)])
+            consumer.assign(
+                [TopicPartition(environment.topic("cases"), number) for number in range(environment.partitions)]
+            )
             await consumer.seek_to_beginning()
             while True:
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
@@ -92,6 +96,10 @@ class Analyst:
         action, twice = action_on(self._seed, _case(record.value))
         if action is None:
             return
-        topic, value, key = self._world.topic("case-actions"), msgspec.json.encode(action), action.account_id.encode()
+        topic, value, key = (
+            self._environment.topic("case-actions"),
+            msgspec.json.encode(action),
+            action.account_id.encode(),
+        )
         for _ in range(1 + twice):
-            await producer.send(topic, value, key=key, partition=record.partition)  # where the case stands
+            await producer.send(topic, value, key=key, partition=record.partition)  # the partition of the case

@@ -1,7 +1,7 @@
-"""What people change while a run goes on: rules switched and switched back, values put on lists and taken off.
+"""Changes made during a run: rule sets activated and reverted, values added to lists and removed.
 
-They do so by the commands of the product, which meet whatever fault there is, die half-way themselves, and are given
-again until they succeed. What they change follows from the seed; where it stands in the log, the log says.
+They are made with the product's commands, which run under the same faults, sometimes kill themselves midway, and are
+retried until they succeed. The seed determines the changes; their offsets in the log are read from the log.
 """
 
 from __future__ import annotations
@@ -17,33 +17,35 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.fault_points import COMMAND_POINT, Orders
 from benchmarks.chaos.load import Item
 from benchmarks.chaos.publisher import Publisher
-from benchmarks.chaos.world import World
 from fraudstream.contracts import Payment
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.supervision.parent_death import with_parent_death_signal
 
-ADDED: Final = (0.08, 0.2)  # shares of the load: when values are put on lists
+ADDED: Final = (0.08, 0.2)  # shares of the load at which values are added to lists
 SWITCHED: Final = (0.25, 0.4)
 REMOVED: Final = (0.5, 0.65)
 SWITCHED_BACK: Final = (0.7, 0.85)
-ENTRIES: Final = 16  # put on each list; every second is taken off again
-EXPIRING: Final = ("--for", "36500d")  # payments are older than their entries, so none of them outlives one
-HALF_WAY_SHARE: Final = 0.6  # of commands, those that die half-way and are given again
-AHEAD: Final = 0.06  # share of the load that is published meanwhile, at most: however slow the machine is
-GIVEN_S_MAX: Final = 180.0
+ENTRIES: Final = 16  # added to each list; every second one is removed again
+EXPIRING: Final = ("--for", "36500d")  # longer than the run's event time, so no entry expires
+KILLED_SHARE: Final = 0.6  # share of commands that kill themselves midway and are retried
+AHEAD: Final = 0.06  # maximum share of the load published while a command runs, so that slow machines do not matter
+COMMAND_S_MAX: Final = 180.0
 ATTEMPT_S_MAX: Final = 60.0
-AGAIN_S: Final = 1.0
+RETRY_S: Final = 1.0
 POLL_S: Final = 0.05
 
 _payment = msgspec.json.Decoder(Payment).decode
 
 
 class Change(NamedTuple):
-    """`share`: of the load that is published when it is given. `words`: after `fraudstream`. `dies_at`: the record
-    that it sends and then dies, the first time; 0: it lives."""
+    """One command. `share`: of the load published when it is issued. `words`: arguments of `fraudstream`.
+
+    `dies_at`: number of the record after whose sending the first attempt kills itself; 0: it does not.
+    """
 
     share: float
     words: tuple[str, ...]
@@ -55,7 +57,7 @@ class Change(NamedTuple):
 
 
 def varied(rule_set: RuleSet) -> dict[str, str]:
-    """The files of a second rule set with the same memory: of its live rules every second is on trial only."""
+    """The files of a second rule set with the same state layout: every second live rule becomes a shadow rule."""
     files = dict(rule_set.files)
     for rule in [rule for rule in rule_set.rules if rule.status == "live"][::2]:
         files[rule.path] = re.sub(r"^status: live\b", "status: shadow", files[rule.path], flags=re.MULTILINE)
@@ -64,6 +66,7 @@ def varied(rule_set: RuleSet) -> dict[str, str]:
 
 
 def write_rules(files: dict[str, str], directory: Path) -> Path:
+    """Write rule files, {relative path: text}, to `directory` and return it."""
     for path, text in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
@@ -71,8 +74,10 @@ def write_rules(files: dict[str, str], directory: Path) -> Path:
 
 
 def changes(seed: int, items: Sequence[Item], rule_set: RuleSet, rules: Path, other_rules: Path) -> list[Change]:
-    """In the order of their shares: `rules`, which the run begins with, to `other_rules` and back; and on each list
-    values that payments behind it have."""
+    """The changes of a run in order of share: from `rules` to `other_rules` and back, and list entries.
+
+    The values added to a list occur in later payments.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, 2]))
     found: list[tuple[float, tuple[str, ...]]] = [
         (rng.uniform(*SWITCHED), ("rules", "activate", str(other_rules), "--skip-tests")),
@@ -87,21 +92,21 @@ def changes(seed: int, items: Sequence[Item], rule_set: RuleSet, rules: Path, ot
         found.append((rng.uniform(*ADDED), ("lists", "add", name, *values, *expiring)))
         found.append((rng.uniform(*REMOVED), ("lists", "remove", name, *values[::2])))
     return [
-        Change(share, words, int(rng.integers(1, 4 * len(words))) if rng.random() < HALF_WAY_SHARE else 0)
+        Change(share, words, int(rng.integers(1, 4 * len(words))) if rng.random() < KILLED_SHARE else 0)
         for share, words in sorted(found)
     ]
 
 
 def _values(field: str, items: Sequence[Item], rng: np.random.Generator) -> Iterator[str]:
-    """What payments that leave an account have in a field, each once."""
+    """Distinct values of a field of the debits among `items`, in random order."""
     seen: set[str] = set()
-    for place in rng.permutation(len(items)).tolist():
-        item = items[place]
+    for index in rng.permutation(len(items)).tolist():
+        item = items[index]
         if item.topic != "payments" or item.headers:
             continue
         try:
             payment = _payment(item.value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # garbage
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # an invalid record
             continue
         value = getattr(payment, field)
         if value is not None and payment.direction == "debit" and value not in seen:
@@ -110,48 +115,54 @@ def _values(field: str, items: Sequence[Item], rng: np.random.Generator) -> Iter
 
 
 class Commands:
-    """Gives each change when its share of the load is published, and lets the load wait for one that takes long.
-    `directory`: of their log."""
+    """Issues each change when its share of the load is published; the publisher waits for a slow command.
 
-    def __init__(self, world: World, changes: Sequence[Change], directory: Path, publisher: Publisher) -> None:
-        self._world, self._changes, self._publisher = world, changes, publisher
+    `directory`: location of the command log.
+    """
+
+    def __init__(
+        self, environment: Environment, changes: Sequence[Change], directory: Path, publisher: Publisher
+    ) -> None:
+        self._environment, self._changes, self._publisher = environment, changes, publisher
         self._orders, self._log = directory / "commands.orders", directory / "commands.log"
 
     async def run(self) -> None:
-        """All of them, one after the other. Raises `RuntimeError` for one that does not succeed in time, or that ends
-        with a traceback: users are told in a sentence what fails."""
+        """Issue all changes in order.
+
+        Raises `RuntimeError` for a command that does not succeed in time or prints a traceback.
+        """
         for change in self._changes:
             while self._publisher.share < change.share:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
             self._publisher.waits_at = change.share + AHEAD
             orders = Orders(COMMAND_POINT, change.dies_at) if change.dies_at else Orders()
             orders.write(self._orders)
-            limit = time.monotonic() + GIVEN_S_MAX
+            limit = time.monotonic() + COMMAND_S_MAX
             while (code := await self._attempt(change.words)) != 0:
                 if time.monotonic() > limit:
                     raise RuntimeError(f"`{' '.join(change.words)}` ends with {code}: see {self._log}")
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
             self._publisher.waits_at = 1.0
 
     async def _attempt(self, words: Sequence[str]) -> int | None:
-        """The exit code; None: it came to no end."""
+        """The exit code; None if it did not finish in time."""
         command = [sys.executable, "-m", "benchmarks.chaos.fault_points", str(self._orders), *words]
         process = await asyncio.create_subprocess_exec(
-            *with_parent_death_signal([*command, *self._world.flags()]),
+            *with_parent_death_signal([*command, *self._environment.flags()]),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        told = b""
+        output = b""
         try:
             async with asyncio.timeout(ATTEMPT_S_MAX):
-                told, _ = await process.communicate()
+                output, _ = await process.communicate()
         except TimeoutError:
             return None
         finally:
             if process.returncode is None:
                 process.kill()
             with self._log.open("ab") as log:
-                log.write(f"{time.time():.1f} {' '.join(words)}: {process.returncode}\n".encode() + told)
-        if b"Traceback" in told:
-            raise RuntimeError(f"`{' '.join(words)}` ends with a traceback:\n{told.decode(errors='replace')}")
+                log.write(f"{time.time():.1f} {' '.join(words)}: {process.returncode}\n".encode() + output)
+        if b"Traceback" in output:
+            raise RuntimeError(f"`{' '.join(words)}` ends with a traceback:\n{output.decode(errors='replace')}")
         return process.returncode

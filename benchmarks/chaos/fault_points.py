@@ -1,11 +1,10 @@
-"""The commands of `fraudstream` with places in which they can be told to die, and a clock that steps.
+"""The commands of `fraudstream` with named points at which they can kill themselves, and an adjustable clock.
 
     python -m benchmarks.chaos.fault_points ORDERS worker --set ...
 
-Nothing of this is in the product: the steps of a checkpoint are wrapped from outside, before the command starts. ORDERS
-is a file that holds `Orders`; it is read at the start and on SIGUSR1. At the `nth` passing of the point the process
-kills itself with SIGKILL, as `kill -9` would at that very place; the order is withdrawn first, so that it happens
-once.
+The product has no such hooks: the steps of a checkpoint are wrapped before the command starts. ORDERS is a file that
+contains `Orders`; it is read at start and on SIGUSR1. When the point is reached for the `nth` time the process kills
+itself with SIGKILL; the order is removed first, so that it happens once.
 """
 
 from __future__ import annotations
@@ -22,55 +21,55 @@ from typing import Any, Final
 
 import msgspec
 
-COMMIT_UNDER_WAY_S: Final = 0.002  # the request is on its way, the answer is not known
+COMMIT_IN_FLIGHT_S: Final = 0.002  # the request is sent, the response has not arrived
 
-# In the order in which a worker passes them.
+# In the order in which a worker reaches them.
 WORKER_POINTS: Final = (
     "before-fencing",
     "after-fencing",
-    "in-recovery",  # a piece of the changelog was read
-    "before-opening",  # recovered, its first checkpoint not yet written
+    "in-recovery",  # part of the changelog was read
+    "before-opening",  # recovered, first checkpoint not yet written
     "after-opening",
-    "after-judging",  # memory has the list, its answers are with the producer
-    "after-copy",  # 1: rows no longer marked as changed, nothing written
+    "after-apply",  # the state has the batch, its outputs are with the producer
+    "after-copy",  # step 1: rows no longer marked as changed, nothing written
     "after-acknowledgements",  # 2
-    "after-begin",  # 3: a transaction with nothing in it
-    "after-rows",  # 3: a batch handed over
-    "before-commit",  # 3: all batches acknowledged
-    "in-commit",  # 3: the broker knows, the worker does not
-    "after-commit",  # 3: durable, the position not noted
+    "after-begin",  # step 3: an empty transaction
+    "after-rows",  # step 3: a batch sent
+    "before-commit",  # step 3: all batches acknowledged
+    "in-commit",  # step 3: committed on the broker, not yet known to the worker
+    "after-commit",  # step 3: durable, position not yet recorded
     "before-group-commit",  # 4
     "after-group-commit",
 )
-TAKING_OVER_POINTS: Final = WORKER_POINTS[:5]
-TRANSACTION_POINTS: Final = ("after-begin", "before-commit", "in-commit", "after-commit")  # on Kafka alone
+ASSIGNMENT_POINTS: Final = WORKER_POINTS[:5]
+TRANSACTION_POINTS: Final = ("after-begin", "before-commit", "in-commit", "after-commit")  # only on Kafka
 CASES_POINTS: Final = ("after-begin", "after-rows", "before-commit", "in-commit", "after-commit")
-COMMAND_POINT: Final = "after-send"  # of commands that change rules or lists: a record is with the producer
+COMMAND_POINT: Final = "after-send"  # of commands that change rules or lists: a record was given to the producer
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """`point`: where to die, at its `nth` passing from now. `clock_s`: how far the wall clock is off."""
+    """`point`: where to die, the `nth` time it is reached from now. `clock_s`: offset of the wall clock, in seconds."""
 
     point: str | None = None
     nth: int = 1
     clock_s: float = 0.0
 
     def write(self, path: Path) -> None:
-        """Whole at once: it may be read at any moment."""
+        """Write atomically, because the file may be read at any time."""
         part = path.with_suffix(".part")
         part.write_bytes(msgspec.json.encode(self))
         part.replace(path)
 
 
 class _Ordered:
-    """The orders in force, and how often the point has still to be passed."""
+    """The current orders, and how often the point must still be reached."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._true_time = time.time
         self.read()
         signal.signal(signal.SIGUSR1, lambda *_: self.read())
-        time.time = self.now  # before anything else is imported: some take the function itself
+        time.time = self.now  # before other imports, which may copy the function
 
     def now(self) -> float:
         return self._true_time() + self.orders.clock_s
@@ -91,7 +90,7 @@ class _Ordered:
 
 
 def _wrap(owner: type, name: str, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
-    """Call `before` and `after` with the object, around its coroutine method."""
+    """Wrap a coroutine method: call `before` and `after` with the object around it."""
     method: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +105,7 @@ def _wrap(owner: type, name: str, before: Callable[..., None] | None, after: Cal
 
 
 def _wrap_call(owner: type, name: str, after: Callable[[], None]) -> None:
-    """The same after a plain method."""
+    """Wrap a plain method: call `after` once it returned."""
     method: Callable[..., Any] = getattr(owner, name)
 
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -118,7 +117,7 @@ def _wrap_call(owner: type, name: str, after: Callable[[], None]) -> None:
 
 
 def _writes_checkpoints(producer: Any) -> bool:
-    """On Kafka the producers with a transactional id; on the embedded broker the one that writes changelogs."""
+    """Whether the producer writes checkpoints: a transactional id on Kafka, its client id on the embedded broker."""
     transactions = producer._txn_manager
     if transactions is not None and transactions.transactional_id is not None:
         return True
@@ -140,7 +139,7 @@ def _wrap_producer(ordered: _Ordered) -> None:
         ordered.passing("before-commit")
         committing = asyncio.ensure_future(commit(self))
         if ordered.orders.point == "in-commit":
-            await asyncio.sleep(COMMIT_UNDER_WAY_S)
+            await asyncio.sleep(COMMIT_IN_FLIGHT_S)
             ordered.passing("in-commit")
         await committing
         ordered.passing("after-commit")
@@ -163,12 +162,13 @@ def _wrap_worker(ordered: _Ordered) -> None:
         _wrap(writer, "write", passing("after-acknowledgements"), None)
     _wrap(Checkpoints, "open", passing("before-opening"), passing("after-opening"))
     _wrap(Checkpoints, "commit_group", passing("before-group-commit"), passing("after-group-commit"))
-    _wrap(Decider, "_apply", None, passing("after-judging"))
+    _wrap(Decider, "_apply", None, passing("after-apply"))
     _wrap_call(Replay, "feed", passing("in-recovery"))
     _wrap_call(Partition, "take_pending", passing("after-copy"))
 
 
 def main(arguments: list[str]) -> int:
+    """Run a command with fault points. `arguments`: path of the orders, then those of `fraudstream`."""
     ordered = _Ordered(Path(arguments[0]))
     _wrap_producer(ordered)
     _wrap_worker(ordered)

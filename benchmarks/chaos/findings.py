@@ -1,18 +1,18 @@
-"""What a judge found: how often each kind of wrong, and the first of them as sentences."""
+"""The errors that a verifier found: counts by kind, and the first of them as sentences."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Final, Literal
 
-FINDINGS_TOLD: Final = 20
+FINDINGS_REPORTED: Final = 20
 
 Wrong = Literal["lost", "counted twice", "differing", "invented", "out of order"]
 WRONGS: Final[tuple[Wrong, ...]] = ("lost", "counted twice", "differing", "invented", "out of order")
 
 
 class Findings:
-    """`repeats`: answers sent again, by topic."""
+    """Collects errors. `repeats`: number of outputs that were sent again, by topic."""
 
     def __init__(self) -> None:
         self.wrong: Counter[Wrong] = Counter()
@@ -20,6 +20,7 @@ class Findings:
         self.repeats: Counter[str] = Counter()
 
     def find(self, wrong: Wrong, sentence: str) -> None:
+        """Count an error; keep its sentence if it is among the first."""
         self.wrong[wrong] += 1
-        if len(self.sentences) < FINDINGS_TOLD:
+        if len(self.sentences) < FINDINGS_REPORTED:
             self.sentences.append(f"{wrong}: {sentence}")

@@ -1,7 +1,7 @@
-"""What a run publishes: generated payments with fraud among them, and all that a real log has besides.
+"""The records that a run publishes: generated payments with fraud, and the irregularities of a real log.
 
-Labels come later, half of them on the topic of their own; some payments come twice, some late, neighbours change
-places; and a little is no payment at all. All of it follows from the seed.
+Labels follow later, half of them on the labels topic; some payments are repeated, late or reordered; some records are
+invalid. Everything is determined by the seed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 START_MS: Final = 1_735_689_600_000  # 2025-01-01
-LABELLED_SHARE: Final = 0.01  # of genuine payments; of frauds all are
+LABELLED_SHARE: Final = 0.01  # of genuine payments; all frauds are labelled
 LABEL_AFTER: Final = (1_000, 40_000)  # payments between a payment and its label
 REPEATED_SHARE: Final = 0.01
 REPEAT_AFTER: Final = (1, 20_000)
@@ -25,14 +25,14 @@ LATE_SHARE: Final = 0.003
 LATE_BY: Final = (5_000, 60_000)
 SHUFFLED_SHARE: Final = 0.2
 SHUFFLED_WITHIN: Final = 64
-GARBAGE_SHARE: Final = 0.001
+INVALID_SHARE: Final = 0.001
 LABEL_HEADERS: Final = (("type", b"label"),)
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Item(NamedTuple):
-    """A record to publish. `key` None: wherever the producer puts it."""
+    """A record to publish. `key` None: the partitioner chooses a partition."""
 
     topic: Literal["payments", "labels"]
     key: bytes | None
@@ -41,26 +41,26 @@ class Item(NamedTuple):
 
 
 def load(seed: int, payments: int, accounts: int) -> list[Item]:
-    """The records of a run in their order: `payments` of them payments, the rest as described above."""
+    """The records of a run in order: `payments` generated payments, plus the others described above."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    placed: list[tuple[float, Item]] = []  # by place in the order
-    scale = min(1.0, payments / LATE_BY[1] / 2)  # short runs keep their distances in proportion
+    placed: list[tuple[float, Item]] = []  # (position in the order, record)
+    scale = min(1.0, payments / LATE_BY[1] / 2)  # scale distances down in short runs
 
-    def later(place: int, after: tuple[int, int]) -> float:
-        return place + scale * float(rng.integers(*after)) + 0.5
+    def later(index: int, after: tuple[int, int]) -> float:
+        return index + scale * float(rng.integers(*after)) + 0.5
 
-    for place, (payment, fraud) in enumerate(_generated(seed, payments, accounts)):
+    for index, (payment, fraud) in enumerate(_generated(seed, payments, accounts)):
         item = Item("payments", payment.account_id.encode(), _encode(payment))
         draws = rng.random(5)
-        at = later(place, LATE_BY) if draws[0] < LATE_SHARE else float(place)
+        at = later(index, LATE_BY) if draws[0] < LATE_SHARE else float(index)
         at += float(rng.integers(SHUFFLED_WITHIN)) if draws[1] < SHUFFLED_SHARE else 0.0
         placed.append((at, item))
         if draws[2] < REPEATED_SHARE:
-            placed.append((later(place, REPEAT_AFTER), item))
+            placed.append((later(index, REPEAT_AFTER), item))
         if fraud or draws[3] < LABELLED_SHARE:
-            placed.append((later(place, LABEL_AFTER), _label(payment, fraud, own_topic=place % 2 == 0)))
-        if draws[4] < GARBAGE_SHARE:
-            placed.append((place, _GARBAGE[int(rng.integers(len(_GARBAGE)))](payment)))
+            placed.append((later(index, LABEL_AFTER), _label(payment, fraud, own_topic=index % 2 == 0)))
+        if draws[4] < INVALID_SHARE:
+            placed.append((index, _INVALID[int(rng.integers(len(_INVALID)))](payment)))
     placed.sort(key=lambda pair: pair[0])
     return [item for _, item in placed]
 
@@ -92,7 +92,7 @@ def _damaged(damage: Callable[[bytes], bytes | None]) -> Callable[[Payment], Ite
     return lambda payment: Item("payments", payment.account_id.encode(), damage(_encode(payment)))
 
 
-_GARBAGE: Final[tuple[Callable[[Payment], Item], ...]] = (
+_INVALID: Final[tuple[Callable[[Payment], Item], ...]] = (
     _damaged(lambda value: b"\xff\xfe not json"),
     _damaged(lambda value: value[: len(value) // 2]),
     _damaged(lambda value: b"{}"),

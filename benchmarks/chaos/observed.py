@@ -1,4 +1,4 @@
-"""What stands in the topics of a run when all is over, and to which stage's log each record answers."""
+"""The contents of the topics after a run, and which input record each record answers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import msgspec
 from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.topic_reader import Records, read_partition
-from benchmarks.chaos.world import World
 from fraudstream.cases.record import source_of
 from fraudstream.cases.view import PREFIX
 from fraudstream.contracts import Case
 
 
 class StageTopics(NamedTuple):
-    """One partition of what a stage reads, and of its memory's changelog."""
+    """One partition of a stage's input log and of its state's changelog."""
 
     log: Sequence[ConsumerRecord]
     changelog: Sequence[ConsumerRecord]
 
 
 class Observed(NamedTuple):
-    """What stands in partition `number` of each topic, in order. `labels`: of the topic of their own. `changelog`: of
-    the first stage; `later`: the topics of the stages behind it. `view`: the cases of Redis, by id; None: not looked
-    at."""
+    """The records of partition `number` of each topic, in order.
+
+    `labels`: of the labels topic. `changelog`: of the first stage; `later`: topics of the following stages. `view`: the
+    cases in Redis by id; None if not read.
+    """
 
     number: int
     payments: Sequence[ConsumerRecord]
@@ -43,34 +45,37 @@ class Observed(NamedTuple):
 
     @property
     def stages(self) -> list[StageTopics]:
+        """Input log and changelog of every stage, in order."""
         return [StageTopics(self.payments, self.changelog), *self.later]
 
 
-async def observe(world: World, redis: RedisServer) -> list[Observed]:
+async def observe(environment: Environment, redis: RedisServer) -> list[Observed]:
+    """Read all topics of a run and the view; one result per partition."""
+
     async def read(topic: str, number: int, committed: bool = False) -> Records:
-        return await read_partition(world, topic, number, committed=committed)
+        return await read_partition(environment, topic, number, committed=committed)
 
     view = await _view(redis)
     return [
         Observed(
             number=number,
-            payments=await read(world.topic("payments"), number),
-            labels=await read(world.topic("labels"), number),
-            decisions=await read(world.topic("decisions"), number),
-            alerts=await read(world.topic("alerts"), number),
-            dead_letters=await read(world.topic("dead-letters"), number),
-            case_actions=await read(world.topic("case-actions"), number),
-            cases=await read(world.topic("cases"), number, committed=True),
-            changelog=await read(world.changelog, number, committed=True),
+            payments=await read(environment.topic("payments"), number),
+            labels=await read(environment.topic("labels"), number),
+            decisions=await read(environment.topic("decisions"), number),
+            alerts=await read(environment.topic("alerts"), number),
+            dead_letters=await read(environment.topic("dead-letters"), number),
+            case_actions=await read(environment.topic("case-actions"), number),
+            cases=await read(environment.topic("cases"), number, committed=True),
+            changelog=await read(environment.changelog, number, committed=True),
             view=view.get(number, {}),
             later=[
                 StageTopics(
                     await read(stage.input_topic, number), await read(stage.changelog_topic, number, committed=True)
                 )
-                for stage in world.stages[1:]
+                for stage in environment.stages[1:]
             ],
         )
-        for number in range(world.partitions)
+        for number in range(environment.partitions)
     ]
 
 
@@ -86,8 +91,10 @@ async def _view(redis: RedisServer) -> Mapping[int, Mapping[str, Case]]:
 
 
 def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
-    """Answers by the partition of the log that they answer, None: they don't say. Those of one partition of their own
-    topic keep its order."""
+    """Output records by the partition of the input that they name, None if they name none.
+
+    Records of one partition of the output topic keep their order.
+    """
     found: dict[int | None, Records] = {}
     for record in records:
         source = source_of(record.headers)
@@ -96,7 +103,7 @@ def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
 
 
 def letters_by_stage(observed: Sequence[Observed]) -> list[Records]:
-    """Dead letters by the stage whose log they are of; to the first those that name no log."""
+    """Dead letters by the stage whose log they come from; those that name no known log go to the first stage."""
     stage_of = {
         topics.log[0].topic: place
         for partition in observed

@@ -1,4 +1,4 @@
-"""Publishes a load at a steady rate, through whatever happens to the broker: idempotent, in order, and patient."""
+"""Publishes a load at a steady rate through broker failures: idempotent, in order, with long timeouts."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.load import Item
-from benchmarks.chaos.world import World
 
 TICK_S: Final = 0.05
 BATCH_BYTES_MAX: Final = 512 * 1024
-PATIENCE_S: Final = 180.0  # a broker that is away for longer than this fails the run
+REQUEST_TIMEOUT_S: Final = 180.0  # a broker that is down for longer fails the run
 
 
 class Publisher:
-    """`share`: of the load published so far, 0 to 1. `waits_at`: the share at which it waits for somebody."""
+    """Publishes `items` at `rate` records per second. `waits_at`: the share at which it pauses."""
 
-    def __init__(self, world: World, items: Sequence[Item], rate: float) -> None:
-        self._world, self._items, self._rate = world, items, rate
-        self._partitions = list(range(world.partitions))
+    def __init__(self, environment: Environment, items: Sequence[Item], rate: float) -> None:
+        self._environment, self._items, self._rate = environment, items, rate
+        self._partitions = list(range(environment.partitions))
         self._choose = DefaultPartitioner()
         self._sent = 0
         self.waits_at = 1.0
 
     @property
     def share(self) -> float:
+        """Share of the load published so far, 0 to 1."""
         return self._sent / len(self._items)
 
     async def run(self) -> None:
-        """Publish all; returns when all of it is acknowledged. A tick that comes late is not made up for."""
+        """Publish all records; returns when all are acknowledged. A late tick is not made up for."""
         producer = AIOKafkaProducer(
-            **self._world.brokers.options(),
-            request_timeout_ms=round(PATIENCE_S * 1000),
+            **self._environment.brokers.options(),
+            request_timeout_ms=round(REQUEST_TIMEOUT_S * 1000),
             max_batch_size=BATCH_BYTES_MAX,
-            **({"enable_idempotence": True} if self._world.kafka else {"acks": "all"}),
+            **({"enable_idempotence": True} if self._environment.kafka else {"acks": "all"}),
         )
         await producer.start()
         try:
@@ -61,13 +62,13 @@ class Publisher:
     async def _send(self, producer: AIOKafkaProducer, items: Sequence[Item]) -> set[asyncio.Future[Any]]:
         batches: dict[tuple[str, int], Any] = {}
         for item in items:
-            place = (item.topic, self._choose(item.key, self._partitions, self._partitions))
-            batch = batches.get(place)
+            target = (item.topic, self._choose(item.key, self._partitions, self._partitions))
+            batch = batches.get(target)
             if batch is None:
-                batch = batches[place] = producer.create_batch()
+                batch = batches[target] = producer.create_batch()
             appended = batch.append(timestamp=None, key=item.key, value=item.value, headers=list(item.headers))
-            assert appended is not None, f"a tick's records for {place} do not fit a batch: publish more slowly"
+            assert appended is not None, f"a tick's records for {target} do not fit a batch: publish more slowly"
         return {
-            await producer.send_batch(batch, self._world.topic(topic), partition=partition)
+            await producer.send_batch(batch, self._environment.topic(topic), partition=partition)
             for (topic, partition), batch in batches.items()
         }

@@ -1,4 +1,4 @@
-"""How long decisions were late after a fault, from the broker's clock in the topics themselves."""
+"""How long decisions were delayed after a fault, by the broker timestamps in the topics."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from fraudstream.cases.store import Source
 from fraudstream.contracts.headers import FEATURES_HEADER
 from fraudstream.engine.engine import Engine
 
-LATE_MS: Final = 1_000  # a decision that takes longer waits for something
-AFTER_MS: Final = 10_000  # an outage that begins later than this after a fault is not the fault's
+LATE_MS: Final = 1_000  # a decision that takes longer counts as delayed
+AFTER_MS: Final = 10_000  # an outage that begins later after a fault is not attributed to it
 
 
 class Outage(NamedTuple):
-    """A stretch in which at least one payment had waited for its decision too long. Milliseconds since the epoch."""
+    """An interval in which at least one payment waited too long for its decision; ms since the epoch."""
 
     begin_ms: int
     end_ms: int
 
 
 def outages(observed: Sequence[Observed], engine: Engine | None = None) -> list[Outage]:
-    """Stretches between the publication of a payment and a decision that came late, joined where they overlap, in order
-    of time. `engine`: of the stage that decides, where others stand before it."""
+    """Intervals between a payment and its delayed decision, merged where they overlap, in order of time.
+
+    `engine`: engine of the deciding stage, if other stages precede it.
+    """
     decided: dict[Source, int] = {}
     for record in (record for partition in observed for record in partition.decisions):
         if (source := source_of(record.headers)) is not None:
@@ -48,7 +50,7 @@ def outages(observed: Sequence[Observed], engine: Engine | None = None) -> list[
 
 
 def first_decision_s(at_s: float, observed: Iterable[Observed]) -> float:
-    """From a moment to the first decision on a payment published after it, in the slowest partition, in seconds."""
+    """Seconds from `at_s` to the first decision on a payment published after it, in the slowest partition."""
     at_ms, slowest_ms = at_s * 1000, 0.0
     for partition in observed:
         new = {record.offset for record in partition.payments if record.timestamp > at_ms}
@@ -59,9 +61,9 @@ def first_decision_s(at_s: float, observed: Iterable[Observed]) -> float:
 
 
 def recovery_s(at_s: float, stretches: Sequence[Outage]) -> float:
-    """From a fault to the moment when no payment waits any more, in seconds; 0 where none had to.
+    """Seconds from a fault until no payment waits any more; 0 if none had to.
 
-    Faults that follow each other closely share an outage, and each is charged for all of the rest of it.
+    Faults in close succession share an outage; the remainder of it counts for each.
     """
     at_ms = at_s * 1000
     for outage in stretches:
@@ -71,7 +73,7 @@ def recovery_s(at_s: float, stretches: Sequence[Outage]) -> float:
 
 
 def _arrived_ms(payments: Sequence[ConsumerRecord], engine: Engine | None) -> list[int]:
-    """When each came into the log of the first stage."""
+    """Time at which each payment entered the log of the first stage, ms since the epoch."""
     if engine is None or engine.is_first:
         return [payment.timestamp for payment in payments]
     forwarded = engine.codec_in.unpack([dict(payment.headers)[FEATURES_HEADER] for payment in payments])

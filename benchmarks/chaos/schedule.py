@@ -1,6 +1,6 @@
-"""When which fault happens: a list that follows from the seed, and can be read before the run.
+"""Which fault happens when: a list determined by the seed, printed before the run.
 
-Points inside a checkpoint are dealt out over the seeds, so that twenty seeds pass all of them, most more than once.
+Fault points are distributed over the seeds, so that twenty seeds reach all of them, most more than once.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from benchmarks.chaos.fault_points import CASES_POINTS, TAKING_OVER_POINTS, TRANSACTION_POINTS, WORKER_POINTS
+from benchmarks.chaos.fault_points import ASSIGNMENT_POINTS, CASES_POINTS, TRANSACTION_POINTS, WORKER_POINTS
 
 T = TypeVar("T")
 Kind = Literal[
-    "kill",  # SIGKILL to a worker, whatever it does
+    "kill",  # SIGKILL to a worker at a random moment
     "kill at point",  # a worker kills itself at a named point
-    "pause",  # SIGSTOP beyond the session's time-out, SIGCONT
-    "stop",  # SIGTERM, and a start
-    "scale",  # to so many workers
-    "clock",  # a worker's wall clock is off from now on
-    "cases kill",  # SIGKILL to the case agent
+    "pause",  # SIGSTOP for longer than the session timeout, then SIGCONT
+    "stop",  # SIGTERM, then start
+    "scale",  # change the number of workers
+    "clock",  # offset a worker's wall clock
+    "cases kill",  # SIGKILL to the case processor
     "cases kill at point",
-    "broker stop",  # in order, and a start on its data
-    "broker kill",  # of three: what it leads finds another leader
-    "broker slow",  # SIGSTOP, SIGCONT
-    "redis away",  # connections are refused, then it comes back empty
-    "redis full",  # no memory: writes are refused
+    "broker stop",  # graceful stop, then start with its data
+    "broker kill",  # SIGKILL: its partitions get another leader
+    "broker slow",  # SIGSTOP, then SIGCONT
+    "redis away",  # connections are refused, then it restarts empty
+    "redis full",  # out of memory: writes fail
     "redis flushed",
 ]
 BROKER_KINDS: Final[tuple[Kind, ...]] = ("broker stop", "broker kill", "broker slow")
@@ -44,13 +44,16 @@ OTHERS: Final[tuple[Kind, ...]] = (
 BROKER_FAULTS: Final = 2
 FIRST_SHARE, LAST_SHARE = 0.06, 0.94
 CLOCK_STEPS_S: Final = (-86_400.0, -3_600.0, -30.0, 30.0, 3_600.0, 86_400.0)
-NTH_MAX: Final = 12  # passings of a point: some seconds under load
-PAUSE_BEYOND_S: Final = (1.0, 5.0)  # beyond the session's time-out
+NTH_MAX: Final = 12  # times that a point is reached: some seconds under load
+PAUSE_BEYOND_S: Final = (1.0, 5.0)  # beyond the session timeout
 AWAY_S: Final = (1.0, 6.0)
 
 
 class Fault(NamedTuple):
-    """`share`: of the load that is published when it begins. `target`: which worker, modulo how many there are."""
+    """One fault. `share`: share of the load published when it begins. `target`: worker, modulo their number.
+
+    `point`, `nth`: where a process kills itself. `seconds`: duration or clock offset. `workers`: number to scale to.
+    """
 
     share: float
     kind: Kind
@@ -61,8 +64,8 @@ class Fault(NamedTuple):
     workers: int = 0
 
     def __str__(self) -> str:
-        told = {"nth": self.point and self.nth, "seconds": round(self.seconds, 1), "workers": self.workers}
-        details = ", ".join(f"{name} {value}" for name, value in told.items() if value)
+        values = {"nth": self.point and self.nth, "seconds": round(self.seconds, 1), "workers": self.workers}
+        details = ", ".join(f"{name} {value}" for name, value in values.items() if value)
         return (
             f"{self.share:4.0%} {self.kind}{f' {self.point}' if self.point else ''}{f' ({details})' if details else ''}"
         )
@@ -71,9 +74,11 @@ class Fault(NamedTuple):
 def schedule(
     seed: int, faults: int, workers: Sequence[int], session_s: float, brokers: int, kafka: bool = True
 ) -> list[Fault]:
-    """`faults` of them, at least one of each kind of `ALWAYS` if there is room. `workers`: the least and the most that
-    run between scalings to 1 and back. `brokers`: how many may be stopped and started.
-    `kafka`: else only what makes sense without transactions, with one worker."""
+    """A schedule of `faults` faults with the kinds of `ALWAYS`, if there is room.
+
+    `workers`: minimum and maximum number between scalings to 1. `session_s`: session timeout. `brokers`: number of
+    brokers that may be stopped. `kafka`: if False, only faults possible without transactions and with one worker.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, 1]))
     always = [kind for kind in ALWAYS if kafka or kind not in KAFKA_KINDS]
     kinds: list[Kind] = [*always, *_dealt(BROKER_KINDS, seed, brokers and BROKER_FAULTS)]
@@ -81,7 +86,7 @@ def schedule(
     order = rng.permutation(len(others)).tolist()
     while len(kinds) < faults:
         kinds.append(others[order[len(kinds) % len(order)]])
-    kinds = [kinds[place] for place in rng.permutation(len(kinds))[:faults].tolist()]
+    kinds = [kinds[index] for index in rng.permutation(len(kinds))[:faults].tolist()]
     shares = np.linspace(FIRST_SHARE, LAST_SHARE, faults) + rng.uniform(-0.02, 0.02, faults)
     worker_points = [point for point in WORKER_POINTS if kafka or point not in TRANSACTION_POINTS]
     points = _dealt(worker_points, seed, kinds.count("kill at point"))
@@ -93,8 +98,8 @@ def schedule(
         match kind:
             case "kill at point":
                 fault = fault._replace(point=points.pop(), nth=int(rng.integers(1, NTH_MAX + 1)))
-                if fault.point in TAKING_OVER_POINTS:
-                    fault = fault._replace(nth=1 + fault.nth % 2)  # few partitions, so few passings
+                if fault.point in ASSIGNMENT_POINTS:
+                    fault = fault._replace(nth=1 + fault.nth % 2)  # reached once per partition, so only a few times
             case "cases kill at point":
                 fault = fault._replace(point=cases_points.pop(), nth=int(rng.integers(1, NTH_MAX + 1)))
             case "pause":
@@ -110,5 +115,5 @@ def schedule(
 
 
 def _dealt(points: Sequence[T], seed: int, count: int) -> list[T]:
-    """`count` of the points, going round: each seed goes on where the one before it ended, if counts are alike."""
+    """`count` of the points, round robin: each seed continues where the previous one ended, if counts are equal."""
     return [points[(seed * count + number) % len(points)] for number in range(count)]

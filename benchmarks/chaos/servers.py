@@ -1,4 +1,4 @@
-"""The servers beside the workers, as things that fail: a Kafka broker keeps its data, a Redis does not."""
+"""The servers that faults affect: Kafka brokers, which keep their data, and Redis, which does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KAFKA_SCRIPT: Final = Path(__file__).parents[2] / "deploy" / "kafka" / "kafka.sh
 
 
 class KafkaCluster:
-    """The brokers that `deploy/kafka/kafka.sh start` left running under `home`; each by its number, 1, 2, 3."""
+    """The brokers that `deploy/kafka/kafka.sh start` started under `home`, numbered 1, 2, 3."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -24,20 +24,23 @@ class KafkaCluster:
             raise RuntimeError(f"{home} is not where deploy/kafka/kafka.sh has started a broker: set KAFKA_HOME_DIR")
 
     def stop(self, number: int) -> None:
-        """In good order: it hands over what it leads. Returns when it is gone."""
+        """Stop gracefully, moving leadership away. Returns when it has exited."""
         self._script("stop-broker", number)
 
     def kill(self, number: int) -> None:
+        """Kill it with SIGKILL."""
         self._script("kill-broker", number)
 
     def start(self, number: int) -> None:
-        """Start it again on what it holds; returns when it serves."""
+        """Start it with its data. Returns when it accepts requests."""
         self._script("start-broker", number)
 
     def pause(self, number: int) -> None:
+        """Send SIGSTOP."""
         os.kill(self._pid(number), signal.SIGSTOP)
 
     def resume(self, number: int) -> None:
+        """Send SIGCONT."""
         os.kill(self._pid(number), signal.SIGCONT)
 
     def _pid(self, number: int) -> int:
@@ -57,7 +60,7 @@ class KafkaCluster:
 
 
 class RedisServer:
-    """An embedded Redis on one port. Nothing is written to disk: what was in it is gone when it ends."""
+    """An embedded Redis on a fixed port, without persistence: its data is lost when it stops."""
 
     def __init__(self) -> None:
         self._running = contextlib.ExitStack()
@@ -71,9 +74,9 @@ class RedisServer:
         self.end()
 
     def start(self) -> None:
-        """Start it again, empty, on its port."""
+        """Start it, empty, on the same port."""
         self._running.enter_context(embedded_redis(self._port))
 
     def end(self) -> None:
-        """From now on connections are refused."""
+        """Stop it; connections are refused from now on."""
         self._running.close()

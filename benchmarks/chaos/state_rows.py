@@ -1,4 +1,4 @@
-"""A memory as rows that can be compared, slot by slot, whatever the order in which its rows came to be."""
+"""A partition state as rows that can be compared, independent of the order in which its rows were created."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from fraudstream.engine.partition_state import EntityState, PartitionState
 
-Rows = dict[tuple[str, bytes], bytes]  # (entity or list, key): all that the row says
+Rows = dict[tuple[str, bytes], bytes]  # (entity or list, key): contents of the row
 
 
 def rows_of(state: PartitionState) -> Rows:
-    """Every row: its header, the payments in its ring from the oldest on, and its spill, as bytes. Every entry of a
-    list: until when. And the ledger of first verdicts."""
+    """Every state row as bytes: header, payments in its ring, oldest first, and overflow panes.
+
+    Also the expiry of every list entry, and the ledger of first verdicts.
+    """
     found: Rows = {
         (f"lists.{name}", b"%016x" % digest): b"%d" % until for (name, digest), until in state.lists.entries().items()
     }

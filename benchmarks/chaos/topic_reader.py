@@ -1,4 +1,4 @@
-"""Whole partitions of topics, as they stand: what the judge looks at."""
+"""Reads whole partitions of topics, and their end offsets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from benchmarks.chaos.world import World
+from benchmarks.chaos.environment import Environment
 
 POLL_MS: Final = 500
 FETCH_BYTES_MAX: Final = 8 << 20
@@ -16,14 +16,17 @@ READ_S_MAX: Final = 180.0
 Records = list[ConsumerRecord]
 
 
-async def read_partition(world: World, topic: str, partition: int, *, committed: bool) -> Records:
-    """Every record of the partition that stands there now, in order. `committed`: leave out what was aborted."""
+async def read_partition(environment: Environment, topic: str, partition: int, *, committed: bool) -> Records:
+    """All current records of a partition, in order. `committed`: without those of aborted transactions.
+
+    Raises `RuntimeError` if they cannot be read in time.
+    """
     consumer = AIOKafkaConsumer(
-        **world.brokers.options(),
+        **environment.brokers.options(),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        isolation_level="read_committed" if committed and world.kafka else "read_uncommitted",
-        fetch_max_wait_ms=POLL_MS if world.kafka else 5,
+        isolation_level="read_committed" if committed and environment.kafka else "read_uncommitted",
+        fetch_max_wait_ms=POLL_MS if environment.kafka else 5,
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
     await consumer.start()
@@ -33,8 +36,8 @@ async def read_partition(world: World, topic: str, partition: int, *, committed:
         consumer.seek(place, 0)
         found: Records = []
         limit, end = time.monotonic() + READ_S_MAX, None
-        # The high watermark of the first answer, not the end offsets: those are wrong on the embedded broker. Compared
-        # with the position, not the last record: the last may be a control record.
+        # The high watermark of the first response, not the end offsets, which are wrong on the embedded broker.
+        # Compared with the position, not the last record, which may be a control record.
         while end is None or await consumer.position(place) < end:
             found += (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, ())
             end = consumer.highwater(place) if end is None else end
@@ -45,11 +48,11 @@ async def read_partition(world: World, topic: str, partition: int, *, committed:
         await consumer.stop()
 
 
-async def ends(world: World, topic: str) -> dict[int, int]:
-    """The end of each partition, now."""
-    async with AIOKafkaConsumer(**world.brokers.options(), fetch_max_wait_ms=5) as consumer:
-        places = [TopicPartition(topic, number) for number in range(world.partitions)]
-        if world.kafka:
+async def ends(environment: Environment, topic: str) -> dict[int, int]:
+    """The current end offset of each partition."""
+    async with AIOKafkaConsumer(**environment.brokers.options(), fetch_max_wait_ms=5) as consumer:
+        places = [TopicPartition(topic, number) for number in range(environment.partitions)]
+        if environment.kafka:
             found: dict[TopicPartition, int] = await consumer.end_offsets(places)
             return {place.partition: end for place, end in found.items()}
         consumer.assign(places)

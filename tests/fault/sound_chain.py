@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.chaos.load import load
 from benchmarks.chaos.observed import Observed, StageTopics
-from benchmarks.chaos.undisturbed import Answer, Undisturbed
+from benchmarks.chaos.reference_run import Answer, ReferenceRun
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.placement import partitions_for
@@ -57,15 +57,15 @@ def sound_chain(engine: Engine, stage: str = "account", tamper: Tamper = list) -
     logs = _published()
     topics: list[list[StageTopics]] = [[] for _ in logs]
     letters: list[Answer] = []
-    decided: list[Undisturbed] = []
+    decided: list[ReferenceRun] = []
     for name in engine.stages:
         logs = _numbered(tamper(logs) if name == stage else logs, name)
         engines = [engine.of_stage(name)]
-        decided = [Undisturbed(engines, log, PARTITIONS) for log in logs]
+        decided = [ReferenceRun(engines, log, PARTITIONS) for log in logs]
         for stage_topics, log in zip(topics, logs, strict=True):
             stage_topics.append(StageTopics(log, changelog_of(engines, log)))
         letters += _all(due.dead_letters for due in decided)
-        logs = _by_partition([list(due.handed_on.values()) for due in decided])
+        logs = _by_partition([list(due.forwarded.values()) for due in decided])
     decisions = _by_partition([list(due.decisions.values()) for due in decided])
     alerts = _by_partition([list(due.alerts.values()) for due in decided])
     return [

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.load import Item, load
 from benchmarks.chaos.observed import Observed
-from benchmarks.chaos.undisturbed import Answers, Undisturbed
+from benchmarks.chaos.reference_run import Answers, ReferenceRun
 from fraudstream.cases.lifecycle import labels_of
 from fraudstream.cases.record import Position, case_record, source_of
 from fraudstream.cases.store import CaseStore, Held
@@ -89,10 +89,10 @@ def sound_partition(engines: Engines) -> Observed:
     ):
         items.insert(offset, Item("payments", None, msgspec.json.encode(control), (CONTROL_HEADER,)))
     log = [record_of(offset, item.key, item.value, item.headers) for offset, item in enumerate(items)]
-    alerts = answers_of(Undisturbed(engines, log).alerts, again=slice(3, 9))
+    alerts = answers_of(ReferenceRun(engines, log).alerts, again=slice(3, 9))
     actions, cases, closing_labels = worked(alerts)
     log += [record_of(len(log) + number, *label, (LABEL_HEADER,)) for number, label in enumerate(closing_labels)]
-    expected = Undisturbed(engines, log)
+    expected = ReferenceRun(engines, log)
     return Observed(
         number=0,
         payments=log,

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos.fault_points import TAKING_OVER_POINTS, TRANSACTION_POINTS, WORKER_POINTS, Orders
-from benchmarks.chaos.judge import judge
+from benchmarks.chaos.environment import Environment
+from benchmarks.chaos.fault_points import ASSIGNMENT_POINTS, TRANSACTION_POINTS, WORKER_POINTS, Orders
 from benchmarks.chaos.load import load
 from benchmarks.chaos.observed import observe
 from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
-from benchmarks.chaos.run import until_consumed, until_judging
+from benchmarks.chaos.run import until_consumed, until_processing
 from benchmarks.chaos.servers import RedisServer
-from benchmarks.chaos.world import World
+from benchmarks.chaos.verifier import verify
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka import Brokers
@@ -43,7 +43,7 @@ async def test_a_worker_killed_at_every_named_point_counts_every_payment_once(
     brokers, kafka = selected_broker
     points = [point for point in WORKER_POINTS if kafka or point not in TRANSACTION_POINTS]
     with RedisServer() as redis:
-        world = World(
+        world = Environment(
             Brokers(brokers), redis.url, kafka, unique_name("points"), partitions=2, rules=RULES, checkpoint_s=0.5
         )
         await world.create_topics()
@@ -54,11 +54,11 @@ async def test_a_worker_killed_at_every_named_point_counts_every_payment_once(
         async with Supervisor([worker, cases]) as supervisor:
             worker.start()
             cases.start()
-            await until_judging([worker], supervisor)
+            await until_processing([worker], supervisor)
             publishing = asyncio.create_task(publisher.run())
             for point in points:
                 worker.order(Orders(point))
-                if point in TAKING_OVER_POINTS:
+                if point in ASSIGNMENT_POINTS:
                     worker.kill()
                 await died(worker, at=point)
             publishing.cancel()
@@ -68,7 +68,7 @@ async def test_a_worker_killed_at_every_named_point_counts_every_payment_once(
             assert await cases.stop() == 0
             observed = await observe(world, redis)
     engine = Engine(load_rule_set(RULES))
-    judgement = judge([engine], world.mode, observed)
+    judgement = verify([engine], world.mode, observed)
     assert judgement.findings == []
     assert judgement.payments > 0
 
@@ -77,5 +77,5 @@ async def died(worker: Process, at: str) -> None:
     """Wait until the worker has died at this point: the process that dies there removes the order."""
     limit = time.monotonic() + DEATH_S_MAX
     while worker.ordered(at):
-        assert time.monotonic() < limit, f"the worker never reached '{at}':\n{worker.last_words()}"
+        assert time.monotonic() < limit, f"the worker never reached '{at}':\n{worker.log_tail()}"
         await asyncio.sleep(0.05)

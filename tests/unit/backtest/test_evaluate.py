@@ -1,4 +1,4 @@
-"""Measures against numbers worked out by hand, and against the definition over every pair."""
+"""Detection metrics against hand-computed values and against their definition over all pairs."""
 
 from __future__ import annotations
 

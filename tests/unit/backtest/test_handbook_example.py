@@ -1,4 +1,4 @@
-"""The Handbook's example: its rules are sound, and its comparison sees what differs."""
+"""The Handbook example: its rules are valid, and its comparison reports differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels among payments: where each stands, however the file was cut."""
+"""The position of labels among payments, independent of the batch size of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of payments may look like, and how its faults are named."""
+"""Supported payment files, and the errors for invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay of a small generated file under rules of its own."""
+"""Replay of a small generated file with test rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fraudstream replay` and `generate` from the command line: what they write, print and refuse."""
+"""`fraudstream replay` and `generate` from the command line: output files, messages and rejected input."""
 
 from __future__ import annotations
 

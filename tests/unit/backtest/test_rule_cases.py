@@ -1,4 +1,4 @@
-"""Cases of rules: read with care, run on the engine."""
+"""Rule test cases: parsing, errors, and results on the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every shipped mapping reads a tiny file in its set's layout. The rows are ours."""
+"""Every shipped mapping reads a small file with the columns of its data set. The rows are made up."""
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""The judge: compares what stands in the topics after a run with what the same log comes to undisturbed.
+"""The verifier: compares the topics after a run with a reference run of the same log without faults.
 
-It sits outside of the system: it reads the topics when all is over and knows nothing of the faults. The log of payments
-is the truth, and behind it the log of each further stage; what the publisher meant to say does not matter. Four things
-can be wrong:
+It is external to the system: it only reads the topics afterwards and does not know the faults. The payments log, and
+the log of each further stage, is the ground truth. Errors:
 
-    lost            a record of a stage's log without its answer; an alert in no case; input behind the last checkpoint
-    counted twice   rows restored from the changelog that are not the undisturbed memory's
-    differing       an answer with other bytes than the undisturbed one's
-    invented        an answer to nothing, an alert or case that the undisturbed run does not have
+    lost            an input record without its output; an alert in no case; input after the last checkpoint
+    counted twice   rows restored from the changelog that differ from the reference state
+    differing       an output whose bytes differ from the reference output
+    invented        an output for no input; an alert or case that the reference run does not have
+    out of order    first outputs that are not in the order of the log: readers that drop repeats by position lose them
 
-and a fifth that readers rely on: the first answers must come in the order of the log ("out of order"), since whoever
-drops repeats by their place drops what comes late. An answer that comes again, byte for byte, is a repeat, and allowed.
+An output that is written again, byte for byte, is a repeat, and allowed.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ import msgspec
 
 from benchmarks.chaos.findings import Findings, Wrong
 from benchmarks.chaos.observed import Observed, letters_by_stage
-from benchmarks.chaos.stage_judge import Answering, Stage, judge_stage
-from benchmarks.chaos.undisturbed import grouped
+from benchmarks.chaos.reference_run import grouped
+from benchmarks.chaos.stage_verifier import Answering, Stage, verify_stage
 from fraudstream.contracts import Alert, Case
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import without_controls
@@ -37,10 +36,12 @@ _alert = msgspec.json.Decoder(Alert).decode
 _case = msgspec.json.Decoder(Case).decode
 
 
-class Judgement(NamedTuple):
-    """`wrong`: how often each; `findings`: the first of them as sentences. `repeats`: answers sent again, by topic.
-    `verdicts`: of each alert its id and a digest of its bytes. `rule_sets`: decisions by the rules that they name.
-    `listed`: alerts of a rule that found a value on a list. `case_actions`: those that fitted their case."""
+class Verification(NamedTuple):
+    """The result. `wrong`: number of errors by kind; `findings`: the first of them. `repeats`: by topic.
+
+    `verdicts`: id and digest of the bytes of each alert. `rule_sets`: decisions by rule set digest. `listed`: alerts of
+    a rule that matched a list. `case_actions`: number of valid actions.
+    """
 
     payments: int
     labels: int
@@ -59,21 +60,24 @@ class Judgement(NamedTuple):
 
     @property
     def sound(self) -> bool:
+        """Whether there was no error."""
         return not self.wrong.total()
 
     @property
     def alerts_digest(self) -> str:
-        """Of all alerts, sorted by id: equal for the same verdicts, however they came to be."""
+        """Digest of all alerts sorted by id; equal for equal alerts, regardless of order and repeats."""
         return hashlib.sha256(repr(sorted(self.verdicts)).encode()).hexdigest()[:32]
 
 
-def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Observed]) -> Judgement:
-    """Judge a run. `engines`: of the rules that it began with, then of those that it may have switched to.
-    `observed`: all partitions, in order."""
+def verify(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Observed]) -> Verification:
+    """Verify a run. `observed`: all partitions, in order.
+
+    `engines`: for the initial rule set, then for those that it may have switched to.
+    """
     found = Findings()
     names = engines[0].stages
     expected = [
-        judge_stage(found, [engine.of_stage(name) for engine in engines], mode, stage)
+        verify_stage(found, [engine.of_stage(name) for engine in engines], mode, stage)
         for name, stage in zip(names, _stages(names, observed), strict=True)
     ]
     cases = actions = 0
@@ -83,7 +87,7 @@ def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Ob
         cases, actions = cases + due, actions + fitted
     alerts = [(_alert(record.value), record.value) for partition in observed for record in partition.alerts]
     decided = expected[-1]
-    return Judgement(
+    return Verification(
         payments=sum(len(due.decisions) for due in decided),
         labels=sum(due.labels for due in decided),
         controls=sum(due.controls for due in decided),
@@ -102,15 +106,15 @@ def judge(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[Ob
 
 
 def _stages(names: Sequence[str], observed: Sequence[Observed]) -> list[Stage]:
-    """Each stage's log, and the topics with its answers."""
+    """The input log and output topics of each stage."""
     logs = ["payments", *(f"by-{name}" for name in names[1:])]
     letters = letters_by_stage(observed)
     found = []
     for place, log in enumerate(logs):
         answering = [Answering("dead_letters", "dead-letters", letters[place])]
         if place + 1 < len(logs):
-            handed_on = [record for partition in observed for record in partition.stages[place + 1].log]
-            answering.append(Answering("handed_on", logs[place + 1], without_controls(handed_on)))
+            forwarded = [record for partition in observed for record in partition.stages[place + 1].log]
+            answering.append(Answering("forwarded", logs[place + 1], without_controls(forwarded)))
         else:
             for topic in ("decisions", "alerts"):
                 answering.append(Answering(topic, topic, list(chain(*map(attrgetter(topic), observed)))))
@@ -119,7 +123,7 @@ def _stages(names: Sequence[str], observed: Sequence[Observed]) -> list[Stage]:
 
 
 def _forwarded(found: Findings, observed: Observed) -> None:
-    """Every label of the topic of its own stands in the log, as often as it likes."""
+    """Check that every record of the labels topic is in the payments log at least once."""
     values = {record.value for record in observed.payments}
     for record in observed.labels:
         if record.value not in values:
@@ -127,8 +131,10 @@ def _forwarded(found: Findings, observed: Observed) -> None:
 
 
 def _cases(found: Findings, observed: Observed) -> tuple[int, int]:
-    """The cases are those that alerts and actions make, version by version; every alert stands in one; and the log
-    has what closing them told. How many cases, and actions that fitted."""
+    """Check every version of every case, and that the labels of closed cases are in the payments log.
+
+    Returns the number of cases and of valid actions.
+    """
     number = observed.number
     due, labels, actions = grouped(observed.alerts, observed.case_actions, observed.cases)
     values = {record.value for record in observed.payments}

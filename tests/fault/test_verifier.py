@@ -15,9 +15,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.findings import Wrong
-from benchmarks.chaos.judge import judge
 from benchmarks.chaos.observed import Observed
-from benchmarks.chaos.undisturbed import Undisturbed
+from benchmarks.chaos.reference_run import ReferenceRun
+from benchmarks.chaos.verifier import verify
 from fraudstream.contracts import Alert, Case, CaseAction, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
@@ -44,7 +44,7 @@ def sound(engines: Engines) -> Observed:
 
 
 def test_a_sound_partition_is_sound_and_its_repeats_are_counted(engines: Engines, sound: Observed) -> None:
-    judgement = judge(engines, "transaction", [sound])
+    judgement = verify(engines, "transaction", [sound])
     assert judgement.findings == []
     assert judgement.sound
     assert judgement.repeats == {"decisions": 200, "alerts": 6, "dead-letters": 1}
@@ -80,7 +80,7 @@ def invented_alert(alerts: Sequence[ConsumerRecord]) -> ConsumerRecord:
 def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: Observed) -> Observed:
     """The answers of a worker that ignores controls of this kind; its state is otherwise the same."""
     log = [record for record in observed.payments if not isinstance(control_of(record), kind)]
-    ignoring = Undisturbed(engines, log)
+    ignoring = ReferenceRun(engines, log)
     return observed._replace(
         decisions=answers_of(ignoring.decisions, again=slice(0)), alerts=answers_of(ignoring.alerts, again=slice(0))
     )
@@ -100,7 +100,7 @@ def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Rec
 
 def counted_twice(engines: Engines, log: Sequence[ConsumerRecord]) -> Records:
     """The changelog of a worker that counts the newest payment twice."""
-    decisions = Undisturbed(engines, log).decisions
+    decisions = ReferenceRun(engines, log).decisions
     newest = max(
         decisions, key=lambda offset: msgspec.json.decode(decisions[offset].value, type=Decision).occurred_at_ms
     )
@@ -259,7 +259,7 @@ TAMPERED: dict[str, tuple[Wrong, str, Callable[[Engines, Observed], Observed]]] 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_the_judge_names_what_is_wrong(name: str, engines: Engines, sound: Observed) -> None:
     wrong, sentence, tamper = TAMPERED[name]
-    judgement = judge(engines, "transaction", [tamper(engines, sound)])
+    judgement = verify(engines, "transaction", [tamper(engines, sound)])
     assert not judgement.sound
     assert judgement.wrong[wrong] >= 1
     assert any(finding.startswith(f"{wrong}: ") and sentence in finding for finding in judgement.findings), (
@@ -268,7 +268,7 @@ def test_the_judge_names_what_is_wrong(name: str, engines: Engines, sound: Obser
 
 
 def test_the_digest_of_alerts_ignores_repeats_and_depends_on_bytes(engines: Engines, sound: Observed) -> None:
-    digest = judge(engines, "transaction", [sound]).alerts_digest
-    assert judge(engines, "transaction", [sound._replace(alerts=sound.alerts[:-6])]).alerts_digest == digest
+    digest = verify(engines, "transaction", [sound]).alerts_digest
+    assert verify(engines, "transaction", [sound._replace(alerts=sound.alerts[:-6])]).alerts_digest == digest
     tampered = sound._replace(alerts=altered(sound.alerts, 0, b'"severity":"high"', b'"severity":"low"'))
-    assert judge(engines, "transaction", [tampered]).alerts_digest != digest
+    assert verify(engines, "transaction", [tampered]).alerts_digest != digest

@@ -1,10 +1,10 @@
-"""Judges one stage: what answers its log, wherever it stands, and the rows and the position that the next owner reads.
+"""Verifies one stage: its output records, and the state rows and position that the next owner restores.
 
-Each partition of the log runs once through the stage's engine, undisturbed. Of a stage that decides the answers are
-decisions and alerts, of another the events that it hands on; both may have dead letters. An account's or a device's
-answers stand where the key belongs, so those to one partition are gathered from all of a topic:
+Each partition of the log is run through the stage's engine once, as reference. A deciding stage outputs decisions and
+alerts, other stages forward events; both may write dead letters. Outputs of a stage that is keyed differently from its
+input go to the partition of the key, so outputs for one input partition are collected from the whole topic:
 
-    log-0 ──┬──► topic-0   to one partition of the log, in one partition of the topic: first ones in the log's order
+    log-0 ──┬──► topic-0   outputs for one input partition, in one output partition: first ones in order of the log
     log-1 ──┴──► topic-1
 """
 
@@ -17,8 +17,8 @@ from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.observed import StageTopics, by_source
+from benchmarks.chaos.reference_run import Answers, ReferenceRun
 from benchmarks.chaos.state_rows import rows_of
-from benchmarks.chaos.undisturbed import Answers, Undisturbed
 from fraudstream.cases.record import source_of
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.checkpoints.changelog import Replay
@@ -26,24 +26,24 @@ from fraudstream.stream.settings import CheckpointMode
 
 
 class Answering(NamedTuple):
-    """A topic with answers to a stage's log: which they are, and all of them."""
+    """An output topic of a stage: the kind of its records, and all of them."""
 
-    what: Literal["decisions", "alerts", "dead_letters", "handed_on"]
+    what: Literal["decisions", "alerts", "dead_letters", "forwarded"]
     topic: str
     records: Sequence[ConsumerRecord]
 
 
 class Stage(NamedTuple):
-    """`log`: its name. `partitions`: all of them, in order."""
+    """A stage: name and partitions of its input log, and its output topics."""
 
     log: str
     partitions: Sequence[StageTopics]
     answering: Sequence[Answering]
 
 
-def judge_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode, stage: Stage) -> list[Undisturbed]:
-    """What each partition of the log comes to undisturbed; what is there instead is told to `found`."""
-    expected = [Undisturbed(engines, topics.log, len(stage.partitions)) for topics in stage.partitions]
+def verify_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode, stage: Stage) -> list[ReferenceRun]:
+    """The reference run of each partition of the log. Differences are added to `found`."""
+    expected = [ReferenceRun(engines, topics.log, len(stage.partitions)) for topics in stage.partitions]
     for what, topic, records in stage.answering:
         sources = by_source(records)
         for number, due in enumerate(expected):
@@ -56,8 +56,10 @@ def judge_stage(found: Findings, engines: Sequence[Engine], mode: CheckpointMode
 
 
 def _answers(found: Findings, topic: str, log: str, expected: Answers, records: Sequence[ConsumerRecord]) -> None:
-    """Each expected answer is there, with its key, bytes and headers and in its partition, and no other; first ones in
-    the order of the log."""
+    """Check that exactly the expected outputs exist, with key, value, headers and partition.
+
+    First outputs must be in the order of the log; repeats are counted.
+    """
     seen: set[int] = set()
     highest: dict[int, int] = {}
     for record in records:
@@ -68,9 +70,9 @@ def _answers(found: Findings, topic: str, log: str, expected: Answers, records: 
             continue
         offset, due = source.offset, expected[source.offset]
         if (record.key, record.value) != (due.key, due.value):
-            found.find("differing", f"{place} answers {offset} with {record.value!r}, undisturbed it is {due.value!r}")
+            found.find("differing", f"{place} answers {offset} with {record.value!r}, expected {due.value!r}")
         elif tuple(record.headers) != due.headers:
-            other = f"with other headers, {record.headers}, undisturbed they are {due.headers}"
+            other = f"with other headers, {record.headers}, expected {due.headers}"
             found.find("differing", f"{place} answers {offset} {other}")
         elif record.partition != due.partition:
             found.find("differing", f"{place} answers {offset}, its key belongs to partition {due.partition}")
@@ -87,10 +89,12 @@ def _answers(found: Findings, topic: str, log: str, expected: Answers, records: 
 
 
 def _state(
-    found: Findings, place: str, engine: Engine, mode: CheckpointMode, topics: StageTopics, expected: Undisturbed
+    found: Findings, place: str, engine: Engine, mode: CheckpointMode, topics: StageTopics, expected: ReferenceRun
 ) -> None:
-    """The rows that the next owner would read, its rules, its position and that in the logs of the stage before are
-    those of an undisturbed run to the log's end."""
+    """Check that the state restored from the changelog equals that of the reference run at the end of the log.
+
+    Compares rows, rule set, position and the positions in the logs of the previous stage.
+    """
     state = engine.new_state()
     replay = Replay(state, mode)
     replay.feed(topics.changelog)

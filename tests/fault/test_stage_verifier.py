@@ -15,8 +15,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.findings import Wrong
-from benchmarks.chaos.judge import Judgement, judge
 from benchmarks.chaos.observed import Observed, StageTopics
+from benchmarks.chaos.verifier import Verification, verify
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, decode_checkpoint, encode_checkpoint
@@ -36,8 +36,8 @@ def sound(engine: Engine) -> list[Observed]:
     return sound_chain(engine)
 
 
-def judged(engine: Engine, observed: Sequence[Observed]) -> Judgement:
-    return judge([engine], "transaction", observed)
+def judged(engine: Engine, observed: Sequence[Observed]) -> Verification:
+    return verify([engine], "transaction", observed)
 
 
 def test_a_sound_chain_is_sound_and_records_sent_again_are_counted(engine: Engine, sound: list[Observed]) -> None:

@@ -1,4 +1,4 @@
-"""The topics of one run on a shared broker, and the settings of the processes that work on them."""
+"""The topics of one run on a shared broker, and the settings of its processes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from fraudstream.stream.settings import CheckpointMode, StreamSettings
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 
-SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts while the run goes on
+SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts during the run
 
 
-class World(NamedTuple):
-    """`kafka`: Apache Kafka, else the embedded broker. `suffix` keeps runs on one broker apart."""
+class Environment(NamedTuple):
+    """Where a run takes place. `kafka`: Apache Kafka, else the embedded broker. `suffix`: unique to the run.
+
+    `checkpoint_s`, `session_s`: checkpoint interval and session timeout of the workers, in seconds.
+    """
 
     brokers: Brokers
     redis_url: str
@@ -26,23 +29,26 @@ class World(NamedTuple):
     rules: Path
     checkpoint_s: float = 1.0
     replication: int = 1
-    session_s: float = 6.0  # the least that Kafka allows by default
+    session_s: float = 6.0  # the minimum that Kafka allows by default
 
     @property
     def mode(self) -> CheckpointMode:
+        """Checkpoint mode: transactions on Kafka, batches on the embedded broker."""
         return "transaction" if self.kafka else "batch"
 
     @property
     def group(self) -> str:
+        """Consumer group of the workers."""
         return f"chaos-{self.suffix}"
 
     @property
     def cases_group(self) -> str:
+        """Consumer group of the case processor."""
         return f"{self.group}-cases"
 
     @property
     def stages(self) -> list[StreamSettings]:
-        """Of each stage that the rules need, in order."""
+        """Settings of each stage that the rules need, in order."""
         names = _stages_of(self.rules)
         return [
             StreamSettings(
@@ -58,7 +64,7 @@ class World(NamedTuple):
 
     @property
     def changelog(self) -> str:
-        """Of the first stage."""
+        """Changelog topic of the first stage."""
         return self.stages[0].changelog_topic
 
     def topic(self, name: str) -> str:
@@ -67,7 +73,10 @@ class World(NamedTuple):
         return f"{name}-{self.suffix}"
 
     def topics(self) -> list[Topic]:
-        stamped = {"message.timestamp.type": "LogAppendTime"}  # the broker's clock: a worker's may be stepped
+        """All topics of the run with their settings."""
+        stamped = {
+            "message.timestamp.type": "LogAppendTime"
+        }  # the broker's clock, because faults adjust the workers' clocks
         compacted = {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": "0.1",
@@ -92,10 +101,11 @@ class World(NamedTuple):
         ]
 
     async def create_topics(self) -> None:
+        """Create the topics on the broker."""
         await apply_topics(self.brokers, self.topics())
 
     def flags(self) -> list[str]:
-        """Settings as flags, for `worker` and `cases` alike."""
+        """Command line flags with the settings of `worker` and `cases`."""
         settings = {
             "kafka.bootstrap_servers": self.brokers.servers,
             "redis.url": self.redis_url,

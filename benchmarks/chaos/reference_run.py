@@ -1,6 +1,6 @@
-"""What a partition of a stage's log comes to when nothing happens: the answers and the rows of one engine, in one go.
+"""The expected outputs and state of a partition of a stage's log: one engine applied to it once, without faults.
 
-And what cases the alerts and the analysts' actions make.
+Also the cases that result from alerts and analysts' actions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _action = msgspec.json.Decoder(CaseAction).decode
 
 
 class Answer(NamedTuple):
-    """The record that must leave for one record of the log, and the partition where it belongs."""
+    """The expected output record for one input record, and its partition."""
 
     key: bytes | None
     value: bytes
@@ -42,22 +42,23 @@ class Answer(NamedTuple):
     partition: int
 
 
-Answers = dict[int, Answer]  # by the offset of what is answered
+Answers = dict[int, Answer]  # by the offset of the input record
 
 
-class Undisturbed:
-    """What comes of a partition's whole log, which begins where the memory began. `engines`: of the stage, under the
-    rules that the log begins with, then under those that it may switch to. `partitions`: how many each topic has.
+class ReferenceRun:
+    """Expected results of a partition's log from its start.
 
-    `handed_on`: what goes on to the next stage, if there is one. `sources`: the highest offset seen of each partition
-    of the stage before. `labels`: how many records of the log were labels that could be read; `controls`: how many were
-    controls. `by_rule_set`: decisions by the rules that they name. `rule_set`: in force at the end.
+    `engines`: of the stage, for the initial rule set, then for those it may switch to. `partitions`: number per topic.
+
+    `forwarded`: events for the next stage. `sources`: highest offset seen of each partition of the previous stage.
+    `labels`: number of valid labels; `controls`: number of controls. `by_rule_set`: decisions by rule set digest.
+    `rule_set`: digest in force at the end.
     """
 
     def __init__(self, engines: Sequence[Engine], log: Sequence[ConsumerRecord], partitions: int = 1) -> None:
         self.decisions: Answers = {}
         self.alerts: Answers = {}
-        self.handed_on: Answers = {}
+        self.forwarded: Answers = {}
         self.dead_letters: Answers = {}
         self.by_rule_set: Counter[str] = Counter()
         self.labels = 0
@@ -101,7 +102,7 @@ class Undisturbed:
         ):
             label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
             headers = (_source(event), (FEATURES_HEADER, packed), *label)
-            self.handed_on[event.offset] = Answer(key, event.value, headers, place)
+            self.forwarded[event.offset] = Answer(key, event.value, headers, place)
         self._refuse(records, result.refused)
 
     def _refuse(self, records: Sequence[ConsumerRecord], refused: Sequence[Rejection]) -> None:
@@ -120,7 +121,7 @@ class Undisturbed:
         values: Sequence[bytes],
         further: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """The first stage answers in the partition of the same number, others where the key belongs."""
+        """Add outputs. The first stage writes to the same partition number, others to the partition of the key."""
         places = [record.partition for record in records] if self._aligned else self._places(keys)
         for record, key, value, place in zip(records, keys, values, places, strict=True):
             answers[record.offset] = Answer(key, value, (_source(record), *further), place)
@@ -134,8 +135,10 @@ def _source(record: ConsumerRecord) -> tuple[str, bytes]:
 
 
 class Grouped(NamedTuple):
-    """`versions`: of each case, by its id, in turn. `labels`: what closing cases tells the log, as values of records.
-    `actions`: how many fitted."""
+    """`versions`: of each case in order, by case id. `labels`: record values of the labels of closed cases.
+
+    `actions`: number of valid actions.
+    """
 
     versions: dict[str, list[Case]]
     labels: list[bytes]
@@ -145,10 +148,10 @@ class Grouped(NamedTuple):
 def grouped(
     alert_log: Sequence[ConsumerRecord], action_log: Sequence[ConsumerRecord], case_log: Sequence[ConsumerRecord]
 ) -> Grouped:
-    """What alerts and actions make, taken as the case agent took them.
+    """The cases that result from alerts and actions, in the order in which the case processor read them.
 
-    Two topics have no order between them. Which the agent chose is told by the positions in its records: what it had
-    handled of each topic when a case changed. Of all it handled between two changes only the last changed anything.
+    The two topics have no mutual order. The positions in the case records give the order used: how far each topic was
+    processed when a case changed. Of the records between two changes only the last changed a case.
 
         alerts    a0 a1          a2        positions 1/0, 2/2, 3/2: a0, then a1 and b0 in any order, then b1, then a2
         actions         b0 b1              (b1 made the second change: the case has no more alerts than before)

@@ -1,4 +1,4 @@
-"""Carries a schedule out: each fault when its share of the load is published, and notes when it began."""
+"""Injects the faults of a schedule, each when its share of the load is published, and records when it took effect."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
-from benchmarks.chaos.fault_points import TAKING_OVER_POINTS, Orders
+from benchmarks.chaos.fault_points import ASSIGNMENT_POINTS, Orders
 from benchmarks.chaos.processes import Process
 from benchmarks.chaos.schedule import Fault
 from benchmarks.chaos.servers import KafkaCluster, RedisServer
 
-DEATH_S_MAX: Final = 15.0  # until a worker passes the point where it is to die
+DEATH_S_MAX: Final = 15.0  # until a worker reaches the point at which it must die
 POLL_S: Final = 0.05
 REDIS_FULL_S: Final = 3.0
 
 
-class Happened(NamedTuple):
-    """A fault that was carried out. `at_s`: when it took effect, by `time.time()`. `reached`: of a point, whether it was
-    reached."""
+class InjectedFault(NamedTuple):
+    """A fault that was injected. `at_s`: when it took effect, by `time.time()`.
+
+    `reached`: whether its point was reached; True for other kinds.
+    """
 
     fault: Fault
     at_s: float
     reached: bool = True
 
 
-class Chaos:
-    """`share()` tells how much of the load is published. `workers`: all that there may be; those that run stand
-    first."""
+class FaultRunner:
+    """Injects faults. `workers`: all that may run; the first `running` of them do.
+
+    `share()`: share of the load published so far.
+    """
 
     def __init__(
         self,
@@ -43,21 +47,21 @@ class Chaos:
     ) -> None:
         self._workers, self._running, self._cases = workers, running, cases
         self._brokers, self._redis, self._share = brokers, redis, share
-        self.happened: list[Happened] = []
+        self.injected: list[InjectedFault] = []
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """All of them, one after the other. Afterwards everything runs again, the clocks too."""
+        """Inject all faults in order. Afterwards all processes run with correct clocks."""
         for fault in faults:
             while self._share() < fault.share:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
             began = time.time()
-            at_s, reached = await self._carry_out(fault)
-            self.happened.append(Happened(fault, at_s or began, reached))
+            at_s, reached = await self._inject(fault)
+            self.injected.append(InjectedFault(fault, at_s or began, reached))
         for process in (*self._workers, self._cases):
             process.order(Orders())
 
-    async def _carry_out(self, fault: Fault) -> tuple[float | None, bool]:
-        """When it took effect, None: at once; and whether the point was passed."""
+    async def _inject(self, fault: Fault) -> tuple[float | None, bool]:
+        """When it took effect (None: at once), and whether its point was reached."""
         worker = self._workers[fault.target % self._running]
         match fault.kind:
             case "kill":
@@ -102,10 +106,10 @@ class Chaos:
         return None, True
 
     async def _die_at(self, process: Process, fault: Fault) -> tuple[float | None, bool]:
-        """Points of taking over are passed by a process that starts, so those are reached by a kill."""
+        """Order a process to die at a point. Assignment points are reached at start, so the process is killed first."""
         count = len(process.exits)
         process.order(Orders(fault.point, fault.nth))
-        if fault.point in TAKING_OVER_POINTS:
+        if fault.point in ASSIGNMENT_POINTS:
             process.kill()
             count += 1
         limit = time.monotonic() + DEATH_S_MAX
@@ -125,6 +129,6 @@ class Chaos:
     async def _fill_redis(self, seconds: float) -> None:
         async with Redis.from_url(self._redis.url) as redis:
             await redis.config_set("maxmemory-policy", "noeviction")
-            await redis.config_set("maxmemory", "1mb")  # it holds more than that already
+            await redis.config_set("maxmemory", "1mb")  # less than it already stores
             await asyncio.sleep(seconds)
             await redis.config_set("maxmemory", "0")
