@@ -21,7 +21,7 @@ from benchmarks.chaos.state_rows import rows_of
 from benchmarks.chaos.undisturbed import Answers, Undisturbed
 from fraudstream.cases.record import source_of
 from fraudstream.engine.engine import Engine
-from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.settings import CheckpointMode
 
 
@@ -92,7 +92,7 @@ def _state(
     """The rows that the next owner would read, its rules, its position and that in the logs of the stage before are
     those of an undisturbed run to the log's end."""
     state = engine.new_state()
-    replay = Replay(state, mode)
+    replay = ChangelogRestorer(state, mode)
     replay.feed(topics.changelog)
     if not topics.log:
         return

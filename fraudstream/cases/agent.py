@@ -37,7 +37,7 @@ from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.cluster import check_partitions, connect
 from fraudstream.cases.emission import FencedEmission, PlainEmission
 from fraudstream.cases.failure import AgentError, in_words
-from fraudstream.cases.lag_monitor import LagMonitor, places_of
+from fraudstream.cases.lag_monitor import CaseLogs, input_offsets
 from fraudstream.cases.observer import Observer, Unobserved
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
@@ -45,8 +45,9 @@ from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.lag_monitor import LagMonitor
 from fraudstream.kafka.offset_gaps import OffsetGaps
-from fraudstream.kafka.outage_logger import SAY_S
+from fraudstream.kafka.outage_logger import SAY_S, OutageLogger
 from fraudstream.kafka.permissions import denial
 
 POLL_MS: Final = 200
@@ -118,7 +119,12 @@ class CaseAgent(Service):
             # By topic, in order of partitions: equal numbers of alerts and actions meet in one agent.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._lookout = LagMonitor(settings, self._consumer, self._desks, self._observer)
+        self._lag_monitor = LagMonitor(
+            held=self._desks,
+            log=CaseLogs(settings, self._consumer, self._desks),
+            outage=OutageLogger(settings.brokers, log),
+            observer=self._observer,
+        )
         self._offset_gaps = None if settings.fenced else OffsetGaps(self._consumer)
         self._consumer.subscribe(settings.input_topics, listener=_Rebalance(self))
         try:
@@ -170,7 +176,7 @@ class CaseAgent(Service):
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     await self._handle(tp, records)
-                self._lookout.tell_lag({tp.partition for tp in fetched} & self._desks.keys(), {})
+                self._lag_monitor.report({tp.partition for tp in fetched} & self._desks.keys(), {})
                 if time.monotonic() - committed_at >= COMMIT_S:
                     async with self._step:
                         await self._commit()
@@ -183,7 +189,7 @@ class CaseAgent(Service):
             if processor is None or self.should_stop:
                 return  # not ours any more, or not read back yet: whoever takes it over starts at its own position
             if self._offset_gaps is not None:
-                due = places_of(self._settings, tp.partition, processor.position)[tp]
+                due = input_offsets(self._settings, tp.partition, processor.position)[tp]
                 records = self._offset_gaps.before(tp, due, records)
             handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:
@@ -202,7 +208,7 @@ class CaseAgent(Service):
                 return  # a rebalance since: begin again with the partitions that are ours now
             position = self._checked(partition, position)
             try:
-                for tp, offset in places_of(self._settings, partition, position).items():
+                for tp, offset in input_offsets(self._settings, partition, position).items():
                     self._consumer.seek(tp, offset)
             except IllegalStateError:
                 return  # the same: no longer assigned
@@ -268,7 +274,7 @@ class CaseAgent(Service):
         offsets = {
             tp: offset
             for partition, processor in self._desks.items()
-            for tp, offset in places_of(self._settings, partition, processor.position).items()
+            for tp, offset in input_offsets(self._settings, partition, processor.position).items()
         }
         offsets = {tp: offset for tp, offset in offsets.items() if self._committed.get(tp, 0) != offset}
         if not offsets:
@@ -295,7 +301,7 @@ class CaseAgent(Service):
     async def _look(self) -> None:
         while not self.should_stop:
             await self.sleep(LOOK_S)
-            await self._lookout.look()
+            await self._lag_monitor.look()
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

@@ -1,31 +1,37 @@
-"""Whether the event loop still turns: a service that takes its pulse once a second, to be asked from another thread."""
+"""Whether the event loop still runs: a task in it sets a time once a second, another thread asks how long ago."""
 
+import asyncio
 import time
-
-from mode import Service
 
 BEAT_S = 1.0
 
 
-class EventLoopWatchdog(Service):
-    """Start it in the event loop that is to be watched."""
-
-    mundane_level = "debug"  # that it starts and stops is no news
+class EventLoopWatchdog:
+    """Watches the event loop in which it is started."""
 
     def __init__(self) -> None:
-        super().__init__()
+        """Not started."""
         self._beaten_at: float | None = None
+        self._beating: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Watch the running event loop from now on."""
+        self._beaten_at = time.monotonic()
+        self._beating = asyncio.create_task(self._beat())
+
+    async def stop(self) -> None:
+        """Watch no longer."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait({self._beating})
+        self._beaten_at = self._beating = None
 
     def stalled_s(self) -> float:
-        """Seconds since the event loop last turned; 0 before the pulse started and after it stopped."""
+        """Seconds since the event loop last ran the task; 0 before `start` and after `stop`. From any thread."""
         beaten_at = self._beaten_at
         return time.monotonic() - beaten_at if beaten_at is not None else 0.0
 
-    @Service.task
     async def _beat(self) -> None:
-        while not self.should_stop:
+        while True:
             self._beaten_at = time.monotonic()
-            await self.sleep(BEAT_S)
-
-    async def on_stop(self) -> None:
-        self._beaten_at = None
+            await asyncio.sleep(BEAT_S)

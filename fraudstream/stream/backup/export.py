@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fraudstream import __version__
 from fraudstream.stream.backup.files import FORMAT, ExportedPartition, Manifest, RowFile, prepare, write_manifest
-from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
@@ -56,7 +56,7 @@ async def export_state(settings: StreamSettings, directory: Path) -> Manifest:
 async def _export(reader: ChangelogReader, number: int, directory: Path) -> ExportedPartition:
     settings = reader.settings
     file = RowFile(directory / f"partition-{number:05}.parquet")
-    replay = Replay(file, settings.checkpoint_mode)
+    replay = ChangelogRestorer(file, settings.checkpoint_mode)
     async for records in reader.records(number):
         replay.feed(records)
     digest = file.close()

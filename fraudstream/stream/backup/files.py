@@ -64,7 +64,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class RowFile:
-    """Rows on their way into a partition's file; takes them where `changelog.Replay` would fill a memory."""
+    """Rows on their way into a partition's file; takes them where `changelog.ChangelogRestorer` would fill a memory."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.rows, self.size = path, 0, 0

@@ -20,8 +20,9 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.stream.backup.files import ExportedPartition, Manifest, read_manifest, rows_of
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
-from fraudstream.stream.checkpoints.fencing import BatchWriter, ChangelogWriter, TransactionWriter, batch_producer
 from fraudstream.stream.failure import PermanentFailure
+from fraudstream.stream.faust.changelog_writers import BatchWriter, TransactionWriter, batch_producer
+from fraudstream.stream.ports import ChangelogWriter
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics.cluster import Cluster, look_once
 

@@ -12,11 +12,12 @@ from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     Change,
     CheckpointRecord,
-    Replay,
+    ChangelogRestorer,
     encode_checkpoint,
 )
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
-from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX, BatchWriter, batch_producer
+from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX
+from fraudstream.stream.faust.changelog_writers import BatchWriter, batch_producer
 from tests.integration.stream.world import World
 
 PARTITION = 2
@@ -48,7 +49,7 @@ def position(next_offset: int, epoch: str) -> Change:
 
 async def read_back(world: World) -> tuple[Rows, int]:
     rows = Rows()
-    replay = Replay(rows, "batch")
+    replay = ChangelogRestorer(rows, "batch")
     async with changelog_reader(world.settings) as reader:
         async for records in reader.records(PARTITION):
             replay.feed(records)

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, ChangelogRestorer
 from fraudstream.stream.failure import EXIT_CODE_REFUSED, PermanentFailure
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
@@ -71,7 +71,7 @@ async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World)
     await judge_some(world)
     found = await world.records(world.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
     with pytest.raises(PermanentFailure, match="written in checkpoint mode 'batch'"):
-        Replay(engine().new_state(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
+        ChangelogRestorer(engine().new_state(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
 async def test_a_broker_that_does_not_answer_is_waited_for_until_the_worker_is_asked_to_stop(world: World) -> None:

@@ -21,7 +21,7 @@ from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
 from fraudstream.engine.apply import apply, apply_and_forward
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.stream.observer import Unobserved
+from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
 from tests.integration.stream.world import WAIT_S, World
 
 ROOT = Path(__file__).parents[3]
@@ -173,11 +173,11 @@ class Resent(Unobserved):
         watcher.dropped, watcher._stage = self.dropped, stage
         return watcher
 
-    def on_batch(self, partition: int, *, dropped: int, **more: object) -> None:
-        self.dropped[self._stage] += dropped
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        self.dropped[self._stage] += batch.dropped
 
-    def on_forwarded(self, partition: int, *, dropped: int, **more: object) -> None:
-        self.dropped[self._stage] += dropped
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        self.dropped[self._stage] += batch.dropped
 
 
 async def test_what_a_killed_stage_sends_again_is_dropped_to_the_record(

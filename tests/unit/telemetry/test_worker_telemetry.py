@@ -1,13 +1,13 @@
 """What a worker's metrics say after what the worker has told them."""
 
+import asyncio
 import time
 
-import faust
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fraudstream.stream.observer import Observer, StageObserver
+from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Observer, StageObserver
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 
@@ -47,24 +47,26 @@ class Worker:
         latencies = np.array(latencies_ms)
         self.observer.on_batch(
             partition,
-            records=5,
-            payments=len(latencies_ms),
-            decisions={"allow": len(latencies_ms) - 1, "block": 1},
-            labels=2,
-            labels_unmatched=1,
-            repeats=1,
-            altered=1,
-            late=1,
-            alerts=1,
-            alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
-            dead_letters={"not_json": 1},
-            dropped=0,
-            since_occurred_ms=latencies + 1000.0,
-            since_arrival_ms=latencies,
-            seconds=0.002,
-            watermark_ms=watermark_ms,
-            rows=10,
-            size=8192,
+            JudgedBatch(
+                records=5,
+                payments=len(latencies_ms),
+                decisions={"allow": len(latencies_ms) - 1, "block": 1},
+                labels=2,
+                labels_unmatched=1,
+                repeats=1,
+                altered=1,
+                late=1,
+                alerts=1,
+                alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
+                dead_letters={"not_json": 1},
+                dropped=0,
+                since_occurred_ms=latencies + 1000.0,
+                since_arrival_ms=latencies,
+                seconds=0.002,
+                watermark_ms=watermark_ms,
+                rows=10,
+                size=8192,
+            ),
         )
 
 
@@ -137,7 +139,7 @@ def test_partitions_are_told_by_the_rules_in_force_in_them(worker: Worker) -> No
     worker.observer.on_decided(0, rule_set="babe")
     worker.observer.on_assigned([0, 1])
     assert told() == {"babe": 2}
-    worker.observer.on_undecided(1, sentence="handed over to state version 2 at offset 7", backfilling=False)
+    worker.observer.on_undecided(1, sentence="cut over to state version 2 at offset 7", backfilling=False)
     assert told() == {"babe": 1}
 
 
@@ -284,21 +286,21 @@ def test_a_worker_that_failed_says_why(worker: Worker) -> None:
 
 async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     watchdog = worker.telemetry.watchdog
-    async with worker.telemetry.sensor:
-        while watchdog._beaten_at is None:
-            await watchdog.sleep(0.01)
-        assert worker.telemetry.healthy() is None
-        monkeypatch.setattr(watchdog, "_beaten_at", time.monotonic() - 90)
-        assert worker.telemetry.healthy() == "the event loop has stood still for 90 s"
+    await watchdog.start()
+    await asyncio.sleep(0)
+    assert worker.telemetry.healthy() is None
+    monkeypatch.setattr(watchdog, "_beaten_at", time.monotonic() - 90)
+    assert worker.telemetry.healthy() == "the event loop has stood still for 90 s"
+    await watchdog.stop()
+    assert worker.telemetry.healthy() is None, "a loop that has ended is not stuck"
 
 
-def test_faust_tells_of_rebalances(worker: Worker) -> None:
-    app = faust.App("telemetry")
-    app.sensors.add(worker.telemetry.sensor)
-    state = app.sensors.on_rebalance_start(app)
-    app.sensors.on_rebalance_end(app, state)
+def test_rebalances_are_counted_and_timed(worker: Worker) -> None:
+    worker.telemetry.on_rebalance_started()
     assert worker.value("rebalances_total") == 1
+    worker.telemetry.on_rebalance_ended(seconds=0.5)
     assert worker.value("rebalance_seconds_count") == 1
+    assert worker.value("rebalance_seconds_sum") == 0.5
 
 
 def test_a_partition_that_never_had_a_payment_may_leave(worker: Worker) -> None:
@@ -318,7 +320,10 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
         device.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
     assert worker.telemetry.ready() is None
     device.on_forwarded(
-        0, records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+        0,
+        ForwardedBatch(
+            records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+        ),
     )
     assert worker.value("assigned_partitions", stage="device") == 2
     assert worker.value("assigned_partitions", stage="account") == 0
@@ -334,12 +339,12 @@ def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decide
     worker.observer.on_assigned([0, 1])
     for partition in (0, 1):
         worker.recovers(partition)
-        worker.observer.on_undecided(partition, sentence="building the memory of state version 2", backfilling=True)
-    assert worker.telemetry.ready() == "building the memory of state version 2"
+        worker.observer.on_undecided(partition, sentence="backfilling state version 2", backfilling=True)
+    assert worker.telemetry.ready() == "backfilling state version 2"
     worker.observer.on_backfilled(0, records=10, watermark_ms=1, rows=3, size=99)
     for partition in (0, 1):
         worker.observer.on_lag(partition, lag=60_000)
-    assert worker.telemetry.ready() == "building the memory of state version 2, 120,000 records behind"
+    assert worker.telemetry.ready() == "backfilling state version 2, 120,000 records behind"
     assert worker.value("backfill_lag_records", partition="1") == 60_000
     assert worker.value("lag_records", partition="1") is None, "nobody waits for it: that pages people"
     for partition in (0, 1):
@@ -356,9 +361,9 @@ def test_a_worker_whose_partitions_were_handed_over_is_not_ready_and_says_to_sto
         worker.recovers(partition)
         worker.observer.on_lag(partition, lag=1)
     worker.observer.on_undecided(
-        1, sentence="handed over to state version 2 at offset 7; stop this worker", backfilling=False
+        1, sentence="cut over to state version 2 at offset 7; stop this worker", backfilling=False
     )
-    sentence = "partition 1: handed over to state version 2 at offset 7; stop this worker"
+    sentence = "partition 1: cut over to state version 2 at offset 7; stop this worker"
     assert worker.telemetry.ready() == sentence
     assert worker.value("cut_over_partitions") == 1
     assert worker.value("lag_records", partition="1") is None

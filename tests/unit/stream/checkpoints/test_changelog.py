@@ -1,4 +1,4 @@
-"""What recovery makes of a changelog, record by record: torn checkpoints and late writers change nothing."""
+"""What recovery restores from a changelog, record by record: incomplete checkpoints and late writers change nothing."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
     IMPORT_KEY,
+    ChangelogRestorer,
     CheckpointRecord,
-    Replay,
     encode_checkpoint,
 )
 
@@ -52,7 +52,7 @@ def checkpoint(next_offset: int, epoch: str, mode: str = "batch") -> Record:
 
 def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None]:
     rows = Rows()
-    replay = Replay(rows, "batch")
+    replay = ChangelogRestorer(rows, "batch")
     for start in range(0, len(records), piece):
         replay.feed(records[start : start + piece])
     return rows, replay.checkpoint.next_offset if replay.checkpoint else None
@@ -108,7 +108,7 @@ def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None
 
 def test_in_transactions_terms_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
     rows = Rows()
-    replay = Replay(rows, "transaction")
+    replay = ChangelogRestorer(rows, "transaction")
     replay.feed([Record(b"k", b"1"), epoch("b"), checkpoint(10, "b", mode="transaction")])
     assert rows == {b"k": b"1"}
     assert replay.checkpoint is not None

@@ -23,7 +23,7 @@ class Thread(ConsumerThread):
     """Fetches what it is told, and stands where it is told after it."""
 
     def __init__(self, app: Any = None) -> None:
-        self.spans, self._passed, self._sought = {}, {}, {}
+        self.bounds, self._passed, self._sought = {}, {}, {}
         self._offset_gaps = None
         self.app = app
         self._commits = asyncio.Lock()
@@ -65,7 +65,7 @@ async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker
     await thread.fetch(monkeypatch, [], position=4)  # the marker at 3, and nothing else
     await thread.fetch(monkeypatch, [], position=5)  # and another
     await thread.fetch(monkeypatch, [5, 6], position=7)
-    assert thread.spans[TP0] == (3, 7)
+    assert thread.bounds[TP0] == (3, 7)
 
 
 async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_their_beginning(
@@ -93,7 +93,7 @@ async def test_what_was_passed_is_forgotten_where_the_consumer_was_sent_elsewher
     await thread.fetch(monkeypatch, [], position=4)
     thread.at = 100
     await thread.fetch(monkeypatch, [100], position=101)
-    assert thread.spans[TP0] == (100, 101)
+    assert thread.bounds[TP0] == (100, 101)
 
 
 async def test_records_that_were_deleted_on_the_way_are_missed_even_after_a_fetch_of_none(
@@ -145,7 +145,7 @@ async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPa
     app = SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,)))
     thread = Thread(app)
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
-    with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
+    with pytest.raises(WorkerFailure, match="changelog-0: the log went back from 3 to 0"):
         await thread.fetch(monkeypatch, [0, 1], position=2)
 
 
@@ -156,7 +156,7 @@ async def test_a_partition_that_is_assigned_anew_during_a_fetch_does_not_go_back
     thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     await thread.fetch(monkeypatch, [1, 2], position=3, assigned_anew=True)
-    assert thread.spans[TP0] == (1, 3)
+    assert thread.bounds[TP0] == (1, 3)
     await thread.fetch(monkeypatch, [], position=1, assigned_anew=True)
     await thread.fetch(monkeypatch, [], position=2, assigned_anew=True)
     assert thread.begin_now(TP0) == 2, "no markers were passed on the way there"
@@ -167,13 +167,13 @@ async def test_a_partition_that_is_sought_during_a_fetch_is_read_from_there_on(m
     thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
     thread.at = 10
     await thread.fetch(monkeypatch, [40, 41], position=42, sought=40)
-    assert thread.spans[TP0] == (40, 42)
+    assert thread.bounds[TP0] == (40, 42)
     await thread.fetch(monkeypatch, [20], position=21, sought=20)
-    assert thread.spans[TP0] == (20, 21)
+    assert thread.bounds[TP0] == (20, 21)
     await thread.fetch(monkeypatch, [], position=50, sought=50)
     assert thread.begin_now(TP0) == 50
     await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
-    assert thread.spans[TP0] == (30, 31), "sought before it was assigned anew"
+    assert thread.bounds[TP0] == (30, 31), "sought before it was assigned anew"
 
 
 def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
@@ -202,7 +202,7 @@ async def test_what_came_since_it_was_fetched_ahead_goes_into_the_same_list(monk
     consumer._fetcher._records[TP0] = "a record"
     answering(thread, monkeypatch, (0, 1), (1, 100))
     assert await offsets_fetched(thread, consumer) == list(range(100))
-    assert thread.spans[TP0] == (0, 100)
+    assert thread.bounds[TP0] == (0, 100)
 
 
 async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(mo
 
 async def test_what_was_lost_between_a_fetch_ahead_and_the_next_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """aiokafka goes on where the log now begins, without a word; and where it ends, if it was cut off."""
-    for since, earliest, told in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "goes back")):
+    for since, earliest, told in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "went back")):
         thread, consumer = Thread(), Consumer(1_000, earliest=earliest)
         consumer._fetcher._records[TP0] = "a record"
         answering(thread, monkeypatch, (0, 1), since)
@@ -234,7 +234,7 @@ async def test_what_was_fetched_before_a_seek_is_not_put_before_what_comes_after
     consumer._fetcher._records[TP0] = "a record"
     answering(thread, monkeypatch, (0, 1), (40, 42), sought=True)
     assert await offsets_fetched(thread, consumer) == [40, 41]
-    assert thread.spans[TP0] == (40, 42)
+    assert thread.bounds[TP0] == (40, 42)
     thread._fetched_at = 0.0
     answering(thread, monkeypatch, (42, 43), (60, 60), sought=True)
     assert await offsets_fetched(thread, consumer) == [], "and nothing stands there"
