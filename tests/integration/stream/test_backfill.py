@@ -71,7 +71,7 @@ async def test_labels_are_forwarded_once_though_the_version_changes_on_kafka(kaf
 
 async def test_a_version_without_memory_decides_nothing_unless_it_is_built(world: World) -> None:
     second = await next_version(world)
-    with pytest.raises(PermanentFailure, match=r"State version 2 has no memory of .* yet\. Build it"):
+    with pytest.raises(PermanentFailure, match=r"State version 2 has no state of .* yet\. Build it"):
         await serve(second, Engine(NEW), stop=asyncio.Event())
     first = msgspec.structs.replace(world.settings, backfill=True)
     with pytest.raises(PermanentFailure, match=r"set worker\.state_version to 2"):
@@ -108,7 +108,7 @@ async def taken_over(world: World, capsys: pytest.CaptureFixture[str], killed: b
         flow = asyncio.create_task(publish_steadily(world, enough := asyncio.Event()))
         await world.decisions(50)
         workers.append(new := world.start_process("new", to_build))
-        await new.says("building the memory from offset", times=PARTITIONS)
+        await new.says("backfilling from offset", times=PARTITIONS)
         if killed:
             new.kill()
             workers.append(new := world.start_process("new again", to_build))
@@ -123,7 +123,7 @@ async def taken_over(world: World, capsys: pytest.CaptureFixture[str], killed: b
         published = await flow
         await world.decisions(published)
         for number, offset in switched.items():
-            assert f"partition {number}: handed over to state version 2 at offset {offset}; stop" in old.log.read_text()
+            assert f"partition {number}: cut over to state version 2 at offset {offset}; stop" in old.log.read_text()
         await old.stop()
         await new.stop()
         plain = {name: value for name, value in to_build.items() if name != "worker.backfill"}

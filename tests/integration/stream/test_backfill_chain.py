@@ -127,7 +127,7 @@ async def taken_over(change: Change, capsys: pytest.CaptureFixture[str], killed:
         await asyncio.to_thread(listed, world, "d4")
         await change.new.create_topics()
         workers.append(new := world.start_process("new", to_build))
-        await new.says("building the memory from offset", times=partitions_of_all)
+        await new.says("backfilling from offset", times=partitions_of_all)
         await asyncio.to_thread(listed, world, "d5")
         if killed:
             new.kill()

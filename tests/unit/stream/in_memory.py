@@ -33,6 +33,15 @@ entities:
 features:
   account.payments_30d: {aggregate: count, window: 30d}
 """
+CHAIN = """
+version: 1
+entities:
+  account: {key: account_id, slots: 16}
+  device: {key: device_id, slots: 16}
+features:
+  account.payments_30d: {aggregate: count, window: 30d}
+  device.payments_30d: {aggregate: count, window: 30d}
+"""
 RULE = """
 id: 0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42
 title: Several payments
@@ -95,6 +104,17 @@ def batch(*records: FetchedRecord, first: int | None = None, following: int | No
     begin = records[0].offset if first is None else first
     end = records[-1].offset + 1 if following is None else following
     return RecordBatch(records, begin, end, end)
+
+
+def chain() -> Engine:
+    """Of two stages: account, which forwards, and device."""
+    return Engine(compile_rule_set({"features.yaml": CHAIN, "test/counted.yaml": RULE % 2}))
+
+
+def payment_with_device(offset: int) -> Record:
+    """A payment that goes on to the device stage."""
+    event = Payment(f"e{offset}", 1_000, "a", "1.00", "EUR", "debit", device_id="d")
+    return Record(offset, msgspec.json.encode(event), b"a")
 
 
 class InMemoryLog:
