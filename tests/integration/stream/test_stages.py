@@ -367,7 +367,7 @@ async def test_a_topic_between_stages_that_was_given_partitions_is_refused_by_wh
         assert await again.wait() == 78
         said = again.log.read_text()
         assert (
-            f"'{account.next_topic}' is not what it was when {account.input_topic}-0 handed payments on to it" in said
+            f"'{account.next_topic}' is not what it was when {account.input_topic}-0 forwarded payments to it" in said
         )
         assert "1 partitions; now" in said
         assert f"'{account.changelog_topic}', '{device.input_topic}', '{device.changelog_topic}'" in said
