@@ -152,8 +152,8 @@ def _wrap_worker(ordered: _Ordered) -> None:
     from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
     from fraudstream.stream.checkpoints.checkpoint import Checkpoints
     from fraudstream.stream.faust.changelog_writers import BatchWriter, TransactionWriter
-    from fraudstream.stream.process import BatchProcessor
     from fraudstream.stream.partition import Partition
+    from fraudstream.stream.process import BatchProcessor
 
     def passing(point: str) -> Callable[..., None]:
         return lambda *_: ordered.passing(point)

@@ -120,5 +120,5 @@ class PartitionOpening:
             await self._checkpoints.write_seed(partition)
 
     def _staggered_s(self, number: int) -> float:
-        """When the last checkpoint would have been (`time.monotonic`), so that partitions do not all take it at once."""
+        """When the last checkpoint would have been (`time.monotonic`), so that partitions do not take it together."""
         return time.monotonic() - self._settings.checkpoint_s * (number % STAGGER) / STAGGER

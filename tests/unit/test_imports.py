@@ -63,8 +63,10 @@ def imports_of(source: str, package: str) -> Iterator[str]:
 
 
 def import_graph(root: Path, package: str) -> dict[str, set[str]]:
-    """The modules of `package`, a folder of `root`, each with those of them that it imports. An import of a package's module does not count
-    as one of the package: its `__init__` is loaded without being used."""
+    """The modules of `package`, a folder of `root`, each with those of them that it imports.
+
+    An import of a package's module does not count as one of the package: its `__init__` is loaded without being used.
+    """
     paths = {".".join(path.relative_to(root).with_suffix("").parts): path for path in (root / package).glob("**/*.py")}
     modules = {name.removesuffix(".__init__"): path for name, path in paths.items()}
     graph: dict[str, set[str]] = {}

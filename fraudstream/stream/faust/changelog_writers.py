@@ -92,7 +92,7 @@ class BatchWriter:
         self._next = begun.offset + 1
 
     async def write(self, records: Sequence[Change]) -> int:
-        """Write `records` in as few batches as they fit; they count once the last one, a checkpoint record, is there."""
+        """Write `records` in as few batches as they fit; they count once the last one, the checkpoint, is there."""
         async with asyncio.timeout(WRITE_S_MAX):
             for batch in _batches(self._producer, records, [(EPOCH_HEADER, self._epoch)]):
                 written = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))

@@ -10,7 +10,7 @@ import numpy as np
 from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord, ChangelogRestorer
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer, CheckpointRecord
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.settings import StreamSettings
 from tests.integration.stream.world import PARTITIONS, World

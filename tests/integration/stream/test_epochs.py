@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     Change,
-    CheckpointRecord,
     ChangelogRestorer,
+    CheckpointRecord,
     encode_checkpoint,
 )
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader

@@ -70,8 +70,9 @@ async def test_memory_of_a_topic_that_was_created_again_is_refused(world: World)
 async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(world: World) -> None:
     await judge_some(world)
     found = await world.records(world.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
+    restorer = ChangelogRestorer(engine().new_state(), "transaction")
     with pytest.raises(PermanentFailure, match="written in checkpoint mode 'batch'"):
-        ChangelogRestorer(engine().new_state(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
+        restorer.feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
 async def test_a_broker_that_does_not_answer_is_waited_for_until_the_worker_is_asked_to_stop(world: World) -> None:

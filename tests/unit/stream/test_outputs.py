@@ -75,7 +75,7 @@ async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() ->
     assert len(broker.batches) == 2
 
 
-async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -> None:
+async def test_with_another_partition_count_the_key_decides_and_keeps_its_order() -> None:
     broker = Broker()
     output = Output("decisions", 3, aligned=False, sender=broker)
     records = [(b"k%d" % (n % 7), b"%d" % n, [source_header(0, n)]) for n in range(70)]
@@ -91,7 +91,7 @@ async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -
     assert len(by_key) == 7
 
 
-async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
+async def test_a_batch_that_was_refused_fails_its_acknowledgement() -> None:
     broker = Broker()
     output = Output("decisions", 4, aligned=True, sender=broker)
     broker.refuses = True
@@ -101,7 +101,7 @@ async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
 
 
 async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
-    """A reader that drops what is not higher than it has seen would never take what is sent again."""
+    """A reader that drops offsets not above the highest seen would never take records that are sent again."""
     broker = Broker()
     output = Output("next", 1, aligned=True, sender=broker)
     broker.refuses = True
