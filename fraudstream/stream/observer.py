@@ -139,36 +139,53 @@ class Unobserved:
         """Itself."""
         return self
 
-    def on_rebalance_started(self) -> None: ...
+    def on_rebalance_started(self) -> None:
+        """Ignored."""
 
-    def on_rebalance_ended(self, *, seconds: float) -> None: ...
+    def on_rebalance_ended(self, *, seconds: float) -> None:
+        """Ignored."""
 
-    def on_brokers(self, *, answer: bool) -> None: ...
+    def on_brokers(self, *, answer: bool) -> None:
+        """Ignored."""
 
-    def on_revoked(self) -> None: ...
+    def on_revoked(self) -> None:
+        """Ignored."""
 
-    def on_recovering(self, partitions: int, *, of: int, share: float) -> None: ...
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """Ignored."""
 
-    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None: ...
+    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        """Ignored."""
 
-    def on_assigned(self, partitions: Sequence[int]) -> None: ...
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        """Ignored."""
 
-    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Ignored."""
 
-    def on_batch(self, partition: int, batch: JudgedBatch) -> None: ...
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        """Ignored."""
 
-    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None: ...
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        """Ignored."""
 
-    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None: ...
+    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
+        """Ignored."""
 
-    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
+    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+        """Ignored."""
 
-    def on_decided(self, partition: int, *, rule_set: str | None) -> None: ...
+    def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        """Ignored."""
 
-    def on_lag(self, partition: int, *, lag: int) -> None: ...
+    def on_lag(self, partition: int, *, lag: int) -> None:
+        """Ignored."""
 
-    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Ignored."""
 
-    def on_labels_forwarded(self, records: int) -> None: ...
+    def on_labels_forwarded(self, records: int) -> None:
+        """Ignored."""
 
-    def on_failure(self, sentence: str) -> None: ...
+    def on_failure(self, sentence: str) -> None:
+        """Ignored."""

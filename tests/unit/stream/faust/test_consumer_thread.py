@@ -237,7 +237,7 @@ async def test_records_fetched_before_a_seek_do_not_join_those_after_it(
     assert thread.bounds[TP0] == (40, 42)
     thread._fetched_at = 0.0
     answering(thread, monkeypatch, (42, 43), (60, 60), sought=True)
-    assert await offsets_fetched(thread, consumer) == [], "and nothing stands there"
+    assert await offsets_fetched(thread, consumer) == [], "no record is at the new offset"
 
 
 class Coordinator(Consumer):
