@@ -98,35 +98,14 @@ def new_stage(
         input_log=ports.input_log,
         observer=observer,
     )
-    resumption = Resumption(settings, cluster, engine.stages)
-    opening = PartitionOpening(
-        settings=settings,
-        input_log=ports.input_log,
-        rule_sets=rule_sets,
-        resumption=resumption,
-        versions=versions,
-        checkpoints=checkpoints,
-        observer=observer,
-    )
     return Stage(
         settings=settings,
         cluster=cluster,
         observer=observer,
         partitions=partitions,
         failure=failure,
-        assignment=Assignment(
-            settings=settings,
-            partitions=partitions,
-            new_state=engine.new_state,
-            next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
-            changelog=ports.changelog,
-            writers=ports.writers,
-            opening=opening,
-            versions=versions,
-            checkpoints=checkpoints,
-            resumption=resumption,
-            failure=failure,
-            observer=observer,
+        assignment=_assignment(
+            settings, engine, cluster, ports, rule_sets, partitions, outputs, checkpoints, versions, failure, observer
         ),
         processor=BatchProcessor(
             input_topic=settings.input_topic,
@@ -146,6 +125,45 @@ def new_stage(
             versions=versions,
             observer=observer,
         ),
+    )
+
+
+def _assignment(
+    settings: StreamSettings,
+    engine: Engine,
+    cluster: Cluster,
+    ports: StagePorts,
+    rule_sets: RuleSetSource | None,
+    partitions: dict[int, Partition],
+    outputs: StageOutputs,
+    checkpoints: Checkpoints,
+    versions: StateVersions,
+    failure: StageFailure,
+    observer: StageObserver,
+) -> Assignment:
+    resumption = Resumption(settings, cluster, engine.stages)
+    opening = PartitionOpening(
+        settings=settings,
+        input_log=ports.input_log,
+        rule_sets=rule_sets,
+        resumption=resumption,
+        versions=versions,
+        checkpoints=checkpoints,
+        observer=observer,
+    )
+    return Assignment(
+        settings=settings,
+        partitions=partitions,
+        new_state=engine.new_state,
+        next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
+        changelog=ports.changelog,
+        writers=ports.writers,
+        opening=opening,
+        versions=versions,
+        checkpoints=checkpoints,
+        resumption=resumption,
+        failure=failure,
+        observer=observer,
     )
 
 
