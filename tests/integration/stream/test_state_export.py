@@ -120,7 +120,7 @@ async def broken_off(world: World, directory: Path, monkeypatch: pytest.MonkeyPa
         patched.setattr(load, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
         with pytest.raises(ConnectionError):
             await import_state(world.settings, directory, LAYOUT)
-    with pytest.raises(PermanentFailure, match="no checkpoint: an import did not come to its end"):
+    with pytest.raises(PermanentFailure, match="no checkpoint: an import was not finished"):
         await serve(world.settings, engine(), stop=asyncio.Event())
     with pytest.raises(PermanentFailure, match="is not empty"):
         await import_state(world.settings, directory, LAYOUT)
