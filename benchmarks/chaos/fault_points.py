@@ -148,11 +148,11 @@ def _wrap_producer(ordered: _Ordered) -> None:
 
 
 def _wrap_worker(ordered: _Ordered) -> None:
-    from fraudstream.stream.checkpoints.changelog import Replay
+    from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
     from fraudstream.stream.checkpoints.checkpoint import Checkpoints
-    from fraudstream.stream.checkpoints.fencing import BatchWriter, TransactionWriter
-    from fraudstream.stream.decide import Decider
+    from fraudstream.stream.faust.changelog_writers import BatchWriter, TransactionWriter
     from fraudstream.stream.partition import Partition
+    from fraudstream.stream.process import BatchProcessor
 
     def passing(point: str) -> Callable[..., None]:
         return lambda *_: ordered.passing(point)
@@ -162,8 +162,8 @@ def _wrap_worker(ordered: _Ordered) -> None:
         _wrap(writer, "write", passing("after-acknowledgements"), None)
     _wrap(Checkpoints, "open", passing("before-opening"), passing("after-opening"))
     _wrap(Checkpoints, "commit_group", passing("before-group-commit"), passing("after-group-commit"))
-    _wrap(Decider, "_apply", None, passing("after-apply"))
-    _wrap_call(Replay, "feed", passing("in-recovery"))
+    _wrap(BatchProcessor, "_apply", None, passing("after-apply"))
+    _wrap_call(ChangelogRestorer, "feed", passing("in-recovery"))
     _wrap_call(Partition, "take_pending", passing("after-copy"))
 
 

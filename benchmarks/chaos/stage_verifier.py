@@ -21,7 +21,7 @@ from benchmarks.chaos.reference_run import Answers, ReferenceRun
 from benchmarks.chaos.state_rows import rows_of
 from fraudstream.cases.record import source_of
 from fraudstream.engine.engine import Engine
-from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.settings import CheckpointMode
 
 
@@ -96,7 +96,7 @@ def _state(
     Compares rows, rule set, position and the positions in the logs of the previous stage.
     """
     state = engine.new_state()
-    replay = Replay(state, mode)
+    replay = ChangelogRestorer(state, mode)
     replay.feed(topics.changelog)
     if not topics.log:
         return

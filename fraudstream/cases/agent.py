@@ -36,13 +36,15 @@ from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.cluster import check_partitions, connect
 from fraudstream.cases.emission import FencedEmission, PlainEmission
 from fraudstream.cases.failure import AgentError, in_words
-from fraudstream.cases.lag_monitor import LagMonitor, places_of
+from fraudstream.cases.lag_monitor import CaseLogs, input_offsets
 from fraudstream.cases.observer import Observer, Unobserved
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.lag_monitor import LagMonitor
 from fraudstream.kafka.offset_gaps import OffsetGaps
+from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial
 
 POLL_MS: Final = 200
@@ -123,7 +125,13 @@ class CaseAgent(Service):
             self._observer,
             fail=self.crash,
         )
-        self._lag_monitor = LagMonitor(settings, consumer, self._assignment.processors, self._observer)
+        processors = self._assignment.processors
+        self._lag_monitor = LagMonitor(
+            held=processors,
+            log=CaseLogs(settings, consumer, processors),
+            outage=OutageLogger(settings.brokers, log),
+            observer=self._observer,
+        )
         self._offset_gaps = None if settings.fenced else OffsetGaps(consumer)
         consumer.subscribe(settings.input_topics, listener=self._assignment)
         try:
@@ -183,7 +191,7 @@ class CaseAgent(Service):
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     await self._handle(tp, records)
-                self._lag_monitor.tell_lag({tp.partition for tp in fetched} & self._assignment.processors.keys(), {})
+                self._lag_monitor.report({tp.partition for tp in fetched} & self._assignment.processors.keys(), {})
                 if time.monotonic() - committed_at_s >= COMMIT_INTERVAL_S:
                     async with self._assignment.step:
                         await self._assignment.commit()
@@ -196,7 +204,7 @@ class CaseAgent(Service):
             if processor is None or self.should_stop:
                 return  # revoked, or not recovered yet: its owner starts at the position in its cases
             if self._offset_gaps is not None:
-                start = places_of(self._settings, tp.partition, processor.position)[tp]
+                start = input_offsets(self._settings, tp.partition, processor.position)[tp]
                 records = self._offset_gaps.contiguous(tp, start, records)
             handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:

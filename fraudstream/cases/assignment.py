@@ -19,7 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.failure import AgentError
-from fraudstream.cases.lag_monitor import places_of
+from fraudstream.cases.lag_monitor import input_offsets
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
@@ -119,7 +119,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             return False
         position = self._checked(partition, position)
         try:
-            for tp, offset in places_of(self._settings, partition, position).items():
+            for tp, offset in input_offsets(self._settings, partition, position).items():
                 self._consumer.seek(tp, offset)
         except IllegalStateError:  # no longer assigned
             return False
@@ -165,7 +165,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         offsets = {
             tp: offset
             for partition, processor in self.processors.items()
-            for tp, offset in places_of(self._settings, partition, processor.position).items()
+            for tp, offset in input_offsets(self._settings, partition, processor.position).items()
         }
         offsets = {tp: offset for tp, offset in offsets.items() if self._committed.get(tp, 0) != offset}
         if not offsets:

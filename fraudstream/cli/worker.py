@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
     with metrics_port.metrics_served(settings, telemetry):
         try:
-            run_worker(stream_settings(settings), engine, telemetry, [telemetry.sensor])
+            run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])
         except WorkerFailure as failure:
             raise Failure(failure.sentence, exit_code(failure)) from failure
     return 0
@@ -113,7 +113,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         dead_letters_topic=topics.dead_letters,
         controls_topic=topics.controls,
         decisions=worker.decisions,
-        list_records_max=worker.batch_records_max,
+        batch_records_max=worker.batch_records_max,
         fetch_wait_ms=worker.fetch_wait_ms,
         checkpoint_s=worker.checkpoint_interval_s,
         checkpoint_bytes_max=worker.checkpoint_bytes_max,

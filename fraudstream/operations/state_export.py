@@ -20,7 +20,7 @@ from fraudstream.operations.state_files import (
     create_export_directory,
     write_manifest,
 )
-from fraudstream.stream.checkpoints.changelog import Replay
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
@@ -98,10 +98,10 @@ def _manifest(settings: StreamSettings, partitions: list[ExportedPartition]) -> 
 async def _export(reader: ChangelogReader, number: int, directory: Path) -> ExportedPartition:
     settings = reader.settings
     file = RowFile(directory / f"partition-{number:05}.parquet")
-    replay = Replay(file, settings.checkpoint_mode)
+    restorer = ChangelogRestorer(file, settings.checkpoint_mode)
     async for records in reader.records(number):
-        replay.feed(records)
+        restorer.feed(records)
     digest = file.close()
-    if replay.checkpoint is None:
+    if restorer.checkpoint is None:
         raise NoCheckpointError(settings.changelog_topic, number)
-    return ExportedPartition(number, file.path.name, file.rows, file.size, digest, replay.checkpoint)
+    return ExportedPartition(number, file.path.name, file.rows, file.size, digest, restorer.checkpoint)

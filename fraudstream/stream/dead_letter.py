@@ -1,14 +1,43 @@
-"""A dead letter as it leaves the worker."""
+"""Invalid records on their way to the topic `dead-letters`."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fraudstream.contracts import DeadLetter
+from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import source_header
-from fraudstream.stream.outputs import OutputRecord
+from fraudstream.stream.outputs import Output, OutputRecord
+
+if TYPE_CHECKING:
+    from fraudstream.engine.columns import Rejection
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.record_batch import FetchedRecord
 
 _encode = msgspec.json.Encoder().encode
+
+
+class DeadLetterSender:
+    """Sends the dead letters of one stage."""
+
+    def __init__(self, output: Output[Any], input_topic: str) -> None:
+        """`input_topic`: the topic of the invalid records, named in each dead letter."""
+        self._output, self._input_topic = output, input_topic
+
+    def send(self, partition: Partition, records: Sequence[FetchedRecord], refused: Sequence[Rejection]) -> None:
+        """Send a dead letter for each rejection; its `position` is an index into `records`.
+
+        The acknowledgements are added to the partition's pending ones.
+        """
+        if not refused:
+            return
+        number, topic = partition.number, self._input_topic
+        letters = [dead_letter(records[r.position], topic, number, r.reason, r.sentence, r.path) for r in refused]
+        partition.pending |= self._output.send(number, map(output_record, letters), int(time.time() * 1000))
 
 
 def output_record(letter: DeadLetter) -> OutputRecord:

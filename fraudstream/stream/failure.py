@@ -1,59 +1,119 @@
-"""How a worker leaves when it must not go on: say why, flush the log, exit at once, commit nothing more.
+"""How a worker ends when it cannot continue: it logs why, flushes the log and exits at once, committing nothing more.
 
-The supervisor (systemd, Kubernetes, `fraudstream up`) starts it again, and the next owner goes on from the last
-checkpoint.
+The supervisor (systemd, Kubernetes, `fraudstream up`) starts it again, and the partition's next owner continues from
+the last checkpoint.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
-from typing import NoReturn
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
-
-from fraudstream.kafka.stall_detector import StalledError
+from fraudstream.kafka.failures import kafka_sentence
+from fraudstream.kafka.permissions import denial
 from fraudstream.supervision import exit_codes
+
+if TYPE_CHECKING:
+    from fraudstream.kafka import Brokers
 
 EXIT_CODE = exit_codes.RESTART
 EXIT_CODE_REFUSED = exit_codes.REFUSED
-GO_ON = "Started again, it goes on from its last checkpoint."
+
+log = logging.getLogger(__name__)
 
 
 class WorkerFailure(Exception):
-    """The worker cannot go on. `sentence` says what was wrong, where, and what to do."""
+    """The worker cannot continue. `sentence` says what was wrong, where, and what to do."""
 
     def __init__(self, sentence: str) -> None:
+        """`sentence`: the text for the log and the operator."""
         super().__init__(sentence)
         self.sentence = sentence
 
 
 class PermanentFailure(WorkerFailure):
-    """The world does not fit the worker's settings or its state: to start it again changes nothing."""
+    """The cluster does not fit the worker's settings or its state: starting again changes nothing."""
+
+
+class Freezable(Protocol):
+    """A partition, as far as a failure needs it."""
+
+    frozen: bool
+
+
+class ObservesFailure(Protocol):
+    """`StageObserver`, as far as a failure needs it."""
+
+    def on_failure(self, sentence: str) -> None:
+        """The worker is about to exit with a non-zero code."""
+
+
+class StageFailure:
+    """The `FailureHandler` of a stage: the first error freezes all partitions, is logged and reported.
+
+    `error`: that error, None while there is none. `ended`: set once there is one. With `exits` the process exits
+    instead: no `finally` of a library may commit what was not made durable.
+    """
+
+    def __init__(
+        self, *, brokers: Brokers, partitions: Iterable[Freezable], observer: ObservesFailure, exits: bool
+    ) -> None:
+        """`partitions`: a live view of those that the stage holds. `brokers`: named where permissions are missing."""
+        self._brokers, self._partitions, self._observer, self._exits = brokers, partitions, observer, exits
+        self.error: BaseException | None = None
+        self.ended = asyncio.Event()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop processing, commit nothing more, report `error`, and exit if the stage is set up so."""
+        if self.error is not None:
+            return
+        if (denied := denial(error, self._brokers)) is not None:
+            error = PermanentFailure(denied)
+        self.error = error
+        for partition in self._partitions:
+            partition.frozen = True
+        words = in_words(error)
+        sentence = words if words is not None else f"{type(error).__name__}: {error}"
+        log.critical("%s", sentence, exc_info=error if words is None else None)
+        self._observer.on_failure(sentence)
+        if self._exits:
+            exit_now(error)
+        self.ended.set()
+
+    @asynccontextmanager
+    async def failing(self) -> AsyncIterator[None]:
+        """A context in which every error but a cancellation is passed to `fail`, and then raised.
+
+        Without it Faust would log the error and continue, or acknowledge the records that failed.
+        """
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.fail(error)
+            raise
 
 
 def in_words(error: BaseException) -> str | None:
-    """A sentence for what Kafka may do to a worker at any time; None for what we did not foresee."""
-    if isinstance(error, WorkerFailure):
-        return error.sentence
-    if isinstance(error, StalledError):
-        return f"{error} {GO_ON}"
-    if isinstance(error, ProducerFenced):
-        return f"Another worker has taken over what this one held ({error}). {GO_ON}"
-    if isinstance(error, (KafkaTimeoutError, TimeoutError)) or (isinstance(error, KafkaError) and error.retriable):
-        return f"Kafka did not take in time what this worker had to write ({str(error) or 'no answer'}). {GO_ON}"
-    return None
+    """The sentence of a failure that is foreseen; None for any other error, which is logged with its traceback."""
+    return error.sentence if isinstance(error, WorkerFailure) else kafka_sentence(error)
 
 
 def exit_code(failure: BaseException) -> int:
+    """The process's exit code for `failure`."""
     return EXIT_CODE_REFUSED if isinstance(failure, PermanentFailure) else EXIT_CODE
 
 
 def exit_now(error: BaseException | None) -> NoReturn:
-    """Leave without stopping anything: no `finally` of a library may commit what was not made durable.
+    """Exit the process without stopping anything, with 0 if `error` is None.
 
-    The exit code tells whether an `error` is why.
+    Nothing is stopped in order, because a library's `finally` may commit what was not made durable.
     """
     logging.shutdown()
     sys.stdout.flush()

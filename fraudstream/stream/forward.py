@@ -1,53 +1,103 @@
-"""From a stage to the next one: each payment and label as it came, with what is known of it so far.
+"""A stage that another one follows: it adds its entity's features to each payment and label, and forwards both.
 
-The value is the publisher's bytes, the key that of the next stage's entity. What a partition of this stage sends to one
-of the next arrives there in the order of its log, each record once or several times, none left out: so the next stage
-can drop all that is not higher than the highest offset it has seen of its source.
+The value of a forwarded record is the publisher's bytes, its key that of the next stage's entity. What a partition of
+this stage sends to one of the next arrives there in the order of its log, each record once or several times, none left
+out: so the next stage can drop every record that is not above the highest offset it has seen of the source partition.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, source_header
+from fraudstream.engine.log import ForwardedSpan, forward_log
+from fraudstream.stream.dead_letter import DeadLetterSender
+from fraudstream.stream.observer import ForwardedBatch, StageObserver
 from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
-
-    from fraudstream.engine.log import ForwardedSpan
-    from fraudstream.stream.faust.raw_records import FetchedRecord
+    from fraudstream.engine.engine import Engine
+    from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
-def forward_records(
-    output: Output,
-    producer: AIOKafkaProducer,
-    settings: StreamSettings,
-    number: int,
-    records: Sequence[FetchedRecord],
-    span: ForwardedSpan,
-    now_ms: int,
-) -> set[Acknowledgement]:
-    """Put what goes on of `records`, which stand in partition `number`, on its way."""
-    result = span.result
-    positions, keys, forwarded = (
-        result.positions,
-        result.forwarded.keys,
-        result.forwarded.features,
-    )
-    backfilled = [] if span.decided else [BACKFILLED_HEADER]
-    kept = [LABEL_HEADER] if result.forwarded.labels > 0 else []
-    if settings.state_version > 1 and not settings.stage_is_first:
-        kept.append(BACKFILLED_HEADER)
+class Forwarding:
+    """The `SpanProcessor` of a stage that does not decide."""
 
-    def output_record(at: Sequence[int]) -> Iterator[OutputRecord]:
-        for i in at:
-            record = records[positions[i]]
-            headers = [source_header(number, record.offset), (FEATURES_HEADER, forwarded[i]), *backfilled]
-            if kept:
-                headers += [header for header in kept if header in record.headers]
-            yield keys[i], record.value or b"", headers
+    def __init__(
+        self,
+        *,
+        settings: StreamSettings,
+        engine: Engine,
+        output: Output[Any],
+        dead_letters: DeadLetterSender,
+        observer: StageObserver,
+    ) -> None:
+        """`output`: the log of the next stage."""
+        self._settings, self._engine, self._output = settings, engine, output
+        self._dead_letters, self._observer = dead_letters, observer
 
-    return output.spread(producer, keys, output_record, now_ms) if keys else set()
+    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+        """Nothing: no rule set is needed here."""
+        return ()
+
+    def apply(
+        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+    ) -> Sequence[ForwardedSpan]:
+        """Apply `records` to `state`; a span for each part between two controls."""
+        return forward_log(self._engine, state, records)
+
+    def send(
+        self, partition: Partition, records: Sequence[FetchedRecord], span: ForwardedSpan, started_s: float
+    ) -> None:
+        """Forward the span's events, send dead letters of what it refused, and report it to the observer."""
+        result = span.result
+        partition.applied += result.events
+        partition.pending |= self._forward(partition.number, records, span)
+        # The stages of the state version that decides report what is refused while this one is backfilled.
+        refused = result.refused if span.decided else []
+        self._dead_letters.send(partition, records, refused)
+        self._observer.on_forwarded(
+            partition.number,
+            ForwardedBatch(
+                records=span.records,
+                forwarded=len(result.positions),
+                dead_letters=Counter(rejection.reason for rejection in refused),
+                dropped=result.dropped,
+                seconds=time.perf_counter() - started_s,
+                watermark_ms=partition.state.watermark_ms,
+                rows=partition.state.rows,
+                size=partition.state.memory_bytes,
+            ),
+        )
+
+    def _forward(self, number: int, records: Sequence[FetchedRecord], span: ForwardedSpan) -> set[Acknowledgement]:
+        """Start to send the span's events, which were read from partition `number`."""
+        positions, events = span.result.positions, span.result.forwarded
+        keys, forwarded = events.keys, events.features
+        if not keys:
+            return set()
+        backfilled = [] if span.decided else [BACKFILLED_HEADER]
+        kept = self._kept_headers(events.labels > 0)
+
+        def output_records(at: Sequence[int]) -> Iterator[OutputRecord]:
+            for i in at:
+                record = records[positions[i]]
+                headers = [source_header(number, record.offset), (FEATURES_HEADER, forwarded[i]), *backfilled]
+                if kept:
+                    headers += [header for header in kept if header in record.headers]
+                yield keys[i], record.value or b"", headers
+
+        return self._output.spread(keys, output_records, int(time.time() * 1000))
+
+    def _kept_headers(self, has_labels: bool) -> list[tuple[str, bytes]]:
+        """Headers that a forwarded record takes over from the record as it was read."""
+        kept = [LABEL_HEADER] if has_labels else []
+        if self._settings.state_version > 1 and not self._settings.stage_is_first:
+            kept.append(BACKFILLED_HEADER)
+        return kept

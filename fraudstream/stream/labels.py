@@ -1,8 +1,8 @@
-"""Labels that came on a topic of their own go into the payments log, so that the log alone decides every verdict.
+"""Labels that were published to their own topic are forwarded into the payments log, which alone decides verdicts.
 
-They are forwarded as they are, keyed by account, with the header `type: label`; what is wrong with one is found where
-labels are applied. A list's offsets are committed to the group once it is forwarded, so at least once: a label that
-comes twice changes nothing. Faust does not commit them: of lists it leaves gaps after a rebalance, and stops at one.
+They are forwarded unchanged, keyed by account, with the header `type: label`; invalid ones become dead letters where
+labels are applied. Offsets are committed to the group once a batch is forwarded, so labels are forwarded at least once:
+one that comes twice changes nothing. Faust must not commit them: after a rebalance it leaves gaps, and stops at one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -19,21 +19,26 @@ from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
 from fraudstream.stream.outputs import Output, OutputRecord
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
-    from faust.types import TP
-
-    from fraudstream.stream.faust.transport import RecordBatch
+    from fraudstream.stream.ports import OffsetCommits
+    from fraudstream.stream.record_batch import RecordBatch
 
 COMMIT_S_MAX = 2.0
 
 log = logging.getLogger(__name__)
 
 
-class ReadsLabels(Protocol):
-    """`BatchConsumer`, as far as labels need it."""
+class SeeksLabels(Protocol):
+    """`ports.InputLog`, as far as labels need it."""
 
-    async def seek_partition(self, tp: TP, offset: int) -> None: ...
-    async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None: ...
+    async def seek(self, partition: int, offset: int) -> None:
+        """Fetch on from `offset`."""
+
+
+class ObservesLabels(Protocol):
+    """`StageObserver`, as far as labels need it."""
+
+    def on_labels_forwarded(self, records: int) -> None:
+        """So many records were forwarded."""
 
 
 class _Account(msgspec.Struct):
@@ -44,50 +49,66 @@ _decode = msgspec.json.Decoder(_Account).decode
 
 
 class LabelForwarder:
-    """Forwards the lists of this worker's partitions of `topic`, each behind the one before it."""
+    """Forwards the batches of this worker's partitions of the labels topic, one after the other."""
 
-    def __init__(self, topic: str, payments: Output, lists: ReadsLabels) -> None:
-        self._topic, self._payments, self._lists = topic, payments, lists
-        self._next: dict[TP, int] = {}
+    def __init__(
+        self,
+        *,
+        topic: str,
+        payments: Output[Any],
+        label_log: SeeksLabels,
+        commits: OffsetCommits,
+        observer: ObservesLabels,
+    ) -> None:
+        """`topic`: the labels topic, for log messages. `payments`: the payments log."""
+        self._topic, self._payments = topic, payments
+        self._label_log, self._commits, self._observer = label_log, commits, observer
+        self._next: dict[int, int] = {}
 
-    def resume(self, offsets: Mapping[TP, int]) -> None:
-        """These are our partitions now, and where each goes on."""
-        self._next = {place: offset for place, offset in offsets.items() if place.topic == self._topic}
+    def resume(self, offsets: Mapping[int, int]) -> None:
+        """These are our partitions now, and the next offset of each."""
+        self._next = dict(offsets)
 
-    async def forward(self, place: TP, fetched: RecordBatch, producer: AIOKafkaProducer) -> int:
-        """Forward a list, wait until it is acknowledged, commit; returns how many records that were.
+    async def forward(self, number: int, batch: RecordBatch) -> int:
+        """Forward a batch, wait until it is acknowledged, commit; returns how many records were forwarded.
 
-        A rebalance may drop a list on its way: one that begins beyond its place is not taken, and fetching goes back.
+        A rebalance may drop a batch: one that begins beyond the next offset is not forwarded, and fetching seeks back.
+        Raises the error of a send that failed; a commit that failed is only logged.
         """
-        expected = self._next.get(place)
-        if expected is None or fetched.next <= expected:
+        count = await self._forward(number, batch)
+        self._observer.on_labels_forwarded(count)
+        return count
+
+    async def _forward(self, number: int, batch: RecordBatch) -> int:
+        expected = self._next.get(number)
+        if expected is None or batch.next <= expected:
             return 0
-        if fetched.first > expected:
-            log.info("%s-%d: going back from %d to %d", place.topic, place.partition, fetched.first, expected)
-            await self._lists.seek_partition(place, expected)
+        if batch.first > expected:
+            log.info("%s-%d: seeking back from %d to %d", self._topic, number, batch.first, expected)
+            await self._label_log.seek(number, expected)
             return 0
-        output_record: list[OutputRecord] = [
+        records: list[OutputRecord] = [
             (
                 _key(record.key, record.value),
                 record.value or b"",
                 [*(header for header in record.headers if header[0] != TYPE_HEADER), LABEL_HEADER],
             )
-            for record in fetched.records
+            for record in batch.records
             if record.offset >= expected
         ]
-        await asyncio.gather(*self._payments.send(producer, None, output_record, int(time.time() * 1000)))
-        if place in self._next:
-            self._next[place] = max(self._next[place], fetched.next)
-        await self._commit(place, fetched.next)
-        return len(output_record)
+        await asyncio.gather(*self._payments.send(None, records, int(time.time() * 1000)))
+        if number in self._next:
+            self._next[number] = max(self._next[number], batch.next)
+        await self._commit(number, batch.next)
+        return len(records)
 
-    async def _commit(self, place: TP, offset: int) -> None:
-        """The next owner goes on behind the list. Where this fails, it forwards the list again."""
+    async def _commit(self, number: int, offset: int) -> None:
+        """The next owner continues behind the batch. Where this fails, it forwards the batch again."""
         try:
             async with asyncio.timeout(COMMIT_S_MAX):
-                await self._lists.commit_group_offsets({place: offset})
+                await self._commits.commit({number: offset})
         except Exception as error:
-            log.warning("%s-%d: forwarded labels were not committed: %r", place.topic, place.partition, error)
+            log.warning("%s-%d: offsets of forwarded labels were not committed: %r", self._topic, number, error)
 
 
 def _key(key: bytes | None, value: bytes | None) -> bytes | None:

@@ -1,13 +1,14 @@
-"""What a worker tells whoever watches it: metrics implement `Observer`, tests record it, the default ignores it.
+"""What a worker reports: metrics implement `Observer`, tests record it, the default ignores it.
 
-All methods are called in the worker's event loop, once a list of records or less often, and must return at once; an
-observer never decides anything. Arguments are plain numbers, mappings and numpy arrays, so that an implementation need
-import nothing of ours.
+All methods are called in the worker's event loop, once a batch or less often, and must return at once; an observer
+never decides anything. Arguments are plain numbers, mappings, numpy arrays and structs of them, so that an
+implementation need import nothing of ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,16 +17,70 @@ import numpy.typing as npt
 Milliseconds = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedBatch:
+    """What a span of a batch came to in the stage that decides, after its answers were handed to the producer.
+
+    `records`: how many it has, controls included. `payments`: those judged. `decisions`: those published, by outcome.
+    `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: payments that came again;
+    `altered`: those of them with other content. `late`: payments older than the state can place. `alerts`: those sent.
+    `alert_rules`: how often each (rule, severity) is in the alerts. `dead_letters`: count by reason. `dropped`: records
+    that the stage before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from
+    `occurred_at` and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the
+    epoch), `rows` and `size` (bytes): of the partition's state, after the batch.
+    """
+
+    records: int
+    payments: int
+    decisions: Mapping[str, int]
+    labels: int
+    labels_unmatched: int
+    repeats: int
+    altered: int
+    late: int
+    alerts: int
+    alert_rules: Mapping[tuple[str, str], int]
+    dead_letters: Mapping[str, int]
+    dropped: int
+    since_occurred_ms: Milliseconds
+    since_arrival_ms: Milliseconds
+    seconds: float
+    watermark_ms: int
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardedBatch:
+    """The same in a stage that another one follows. `forwarded`: payments and labels sent to it; the other fields are
+    those of `JudgedBatch`."""
+
+    records: int
+    forwarded: int
+    dead_letters: Mapping[str, int]
+    dropped: int
+    seconds: float
+    watermark_ms: int
+    rows: int
+    size: int
+
+
 class Observer(Protocol):
-    """Who watches a worker, stage by stage."""
+    """Observes a worker."""
 
     def of_stage(self, stage: str) -> StageObserver:
-        """Who is told of this stage; asked for once, before the stage starts."""
+        """The observer of this stage; called once, before the stage starts."""
+
+    def on_rebalance_started(self) -> None:
+        """A rebalance of the first stage's group began."""
+
+    def on_rebalance_ended(self, *, seconds: float) -> None:
+        """It ended; it took `seconds`."""
 
 
 class StageObserver(Protocol):
-    """The life of a stage in order of first appearance. Durations are seconds, latencies ms, sizes bytes of keys and
-    values."""
+    """Observes a stage; methods in the order of their first call. Durations are seconds, latencies ms, sizes bytes of
+    keys and values."""
 
     def on_brokers(self, *, answer: bool) -> None:
         """Whether brokers answered just now: asked every few seconds, from before `on_start` on."""
@@ -38,150 +93,99 @@ class StageObserver(Protocol):
         last call."""
 
     def on_revoked(self) -> None:
-        """The group shares its partitions out anew: nothing is judged until `on_assigned`."""
+        """A rebalance began: nothing is processed until `on_assigned`."""
 
     def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
-        """So many partitions, of all that are assigned, are still read back; `share` of the records is read, 0 to 1."""
+        """So many partitions, of all that are assigned, are still being restored; `share` of the records is read, 0 to
+        1."""
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
-        """The partition's memory is restored from `records` changelog records; judging goes on at `next_offset`."""
+        """The partition's state is restored from `records` changelog records; processing continues at `next_offset`."""
 
-    def on_batch(
-        self,
-        partition: int,
-        *,
-        records: int,
-        payments: int,
-        decisions: Mapping[str, int],
-        labels: int,
-        labels_unmatched: int,
-        repeats: int,
-        altered: int,
-        late: int,
-        alerts: int,
-        alert_rules: Mapping[tuple[str, str], int],
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        since_occurred_ms: Milliseconds,
-        since_arrival_ms: Milliseconds,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None:
-        """A list of `records` was judged and its answers handed to the producer, which took `seconds`.
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        """Records were judged and their answers handed to the producer."""
 
-        `decisions`: those published, by outcome. `altered`: repeats that are not what was decided. `alert_rules`: how
-        often each (rule, severity) stands in the alerts. `dead_letters`: count by reason. `dropped`: records that the
-        stage before had sent before. `since_occurred_ms` and `since_arrival_ms`: shape (payments,), from `occurred_at`
-        and from the record's timestamp to now. `watermark_ms`, `rows` and `size` describe the
-        partition's memory after the batch.
-        """
-
-    def on_forwarded(
-        self,
-        partition: int,
-        *,
-        records: int,
-        forwarded: int,
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None:
-        """As `on_batch`, in a stage that another follows: `forwarded` payments and labels went on to it."""
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        """As `on_batch`, in a stage that another one follows."""
 
     def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
-        """The partition is not decided here, and why: its memory is `backfilling`, or was handed over."""
+        """The partition is not decided here, and why: its state is `backfilling`, or was cut over."""
 
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
-        """A list of `records` went into a memory that is building; the rest as in `on_batch`."""
+        """`records` were applied to a state that is backfilling; the rest as in `JudgedBatch`."""
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
-        """The partition is decided here from now on, under the rules with this digest: its memory is read back or
-        built, or its log has switched to them. None: a stage behind this one judges."""
+        """The partition is decided here from now on, under the rule set with this digest: its state is restored or
+        backfilled, or its log has switched to that rule set. None: a later stage judges."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        """Records between the last one judged and the end of the partition: after each list, and every few seconds."""
+        """Records between the last one processed and the end of the partition: after each batch, and every few
+        seconds."""
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """The partition's changes and position are durable up to `next_offset`."""
 
     def on_labels_forwarded(self, records: int) -> None:
-        """So many records went from the labels topic into the payments log."""
+        """So many records were forwarded from the labels topic to the payments log."""
 
     def on_failure(self, sentence: str) -> None:
-        """The worker is about to leave with a non-zero code."""
+        """The worker is about to exit with a non-zero code."""
 
 
 class Unobserved:
-    """The observer that looks away."""
+    """The observer that ignores everything."""
 
     def of_stage(self, stage: str) -> StageObserver:
+        """Itself."""
         return self
 
-    def on_brokers(self, *, answer: bool) -> None: ...
+    def on_rebalance_started(self) -> None:
+        """Ignored."""
 
-    def on_revoked(self) -> None: ...
+    def on_rebalance_ended(self, *, seconds: float) -> None:
+        """Ignored."""
 
-    def on_recovering(self, partitions: int, *, of: int, share: float) -> None: ...
+    def on_brokers(self, *, answer: bool) -> None:
+        """Ignored."""
 
-    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None: ...
+    def on_revoked(self) -> None:
+        """Ignored."""
 
-    def on_assigned(self, partitions: Sequence[int]) -> None: ...
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """Ignored."""
 
-    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+    def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        """Ignored."""
 
-    def on_batch(
-        self,
-        partition: int,
-        *,
-        records: int,
-        payments: int,
-        decisions: Mapping[str, int],
-        labels: int,
-        labels_unmatched: int,
-        repeats: int,
-        altered: int,
-        late: int,
-        alerts: int,
-        alert_rules: Mapping[tuple[str, str], int],
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        since_occurred_ms: Milliseconds,
-        since_arrival_ms: Milliseconds,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None: ...
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        """Ignored."""
 
-    def on_forwarded(
-        self,
-        partition: int,
-        *,
-        records: int,
-        forwarded: int,
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None: ...
+    def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Ignored."""
 
-    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None: ...
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        """Ignored."""
 
-    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None: ...
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        """Ignored."""
 
-    def on_decided(self, partition: int, *, rule_set: str | None) -> None: ...
+    def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
+        """Ignored."""
 
-    def on_lag(self, partition: int, *, lag: int) -> None: ...
+    def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+        """Ignored."""
 
-    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None: ...
+    def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        """Ignored."""
 
-    def on_labels_forwarded(self, records: int) -> None: ...
+    def on_lag(self, partition: int, *, lag: int) -> None:
+        """Ignored."""
 
-    def on_failure(self, sentence: str) -> None: ...
+    def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Ignored."""
+
+    def on_labels_forwarded(self, records: int) -> None:
+        """Ignored."""
+
+    def on_failure(self, sentence: str) -> None:
+        """Ignored."""

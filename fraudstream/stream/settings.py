@@ -1,4 +1,4 @@
-"""What a worker needs to know to run, apart from its engine. `fraudstream worker` fills it from the command line's
+"""The settings of a worker, apart from its engine. `fraudstream worker` fills them in from the command line's
 settings."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FETCH_WAIT_MS = {
 
 
 def version_suffix(state_version: int) -> str:
-    """What a state version adds to names; the first has those of before there were versions.
+    """What a state version appends to names; the first one appends nothing.
 
     >>> version_suffix(1), version_suffix(2)
     ('', '-v2')
@@ -27,21 +27,21 @@ def version_suffix(state_version: int) -> str:
 
 
 def log_between(group: str, payments_topic: str, stage: str, state_version: int) -> str:
-    """What a stage behind the first reads: of one group and state version, for others may have other features."""
+    """The log that a stage after the first reads: of one group and state version, as others may have other features."""
     return f"{group}-{payments_topic}-by-{stage}{version_suffix(state_version)}"
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without sound transactions (embedded).
-    `group` is the consumer group and the first part of the changelog's name and of
-    transactional ids. `stage`: the entity whose past is kept; the first reads the payments, another what the one before
-    it hands on, and where there is no `next_stage` it decides. `state_version`: above 1 it has a part in all names, so
-    that a memory can be built beside the one in use. `backfill`: partitions of that version that have no memory yet
-    begin one, from the log as far as it reaches, and decide nothing until a rule-set switch hands them over.
+    `group`: the consumer group, and the first part of the names of changelogs and transactional ids. `stage`: the
+    entity whose history is kept; the first stage reads the payments, another the log that the one before forwards to;
+    without a `next_stage` it decides. `state_version`: above 1 it is part of all names, so that a state can be
+    backfilled beside the one in use. `backfill`: partitions without a state of that version begin one, from the log as
+    far as it reaches, and decide nothing until a rule-set switch cuts over to them.
 
-    `list_records_max` bounds a list, thus latency and revocation. A checkpoint is due after `checkpoint_s`, or when
-    about `checkpoint_bytes_max` of state have changed. A stop takes at most half the session timeout for the last
-    checkpoint, and 5 s to leave the group.
+    `batch_records_max`: records of a batch at most, which bounds latency and the time a revocation takes. A checkpoint
+    is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
+    at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     """
 
     brokers: Brokers
@@ -59,7 +59,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_topic: str = "dead-letters"
     controls_topic: str = "controls"
     decisions: bool = True
-    list_records_max: int = 5000
+    batch_records_max: int = 5000
     fetch_wait_ms: int | None = None
     checkpoint_s: float = 5.0
     checkpoint_bytes_max: int = 64 * 1024 * 1024
@@ -69,6 +69,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fetch_wait(self) -> int:
+        """How long a broker may hold back an empty answer to a fetch, ms."""
         return FETCH_WAIT_MS[self.checkpoint_mode] if self.fetch_wait_ms is None else self.fetch_wait_ms
 
     @property
@@ -78,16 +79,17 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def input_topic(self) -> str:
+        """The topic that the stage processes."""
         return self.payments_topic if self.stage_is_first else self._log_of_stage(self.stage)
 
     @property
     def topics_read(self) -> tuple[str, ...]:
-        """By agents; where they read on is up to nobody but `ConsumerThread.seek_all`."""
+        """Topics whose batches go to agents; only `ConsumerThread.seek_all` sets where they are read."""
         return (self.input_topic,) if self.labels_topic is None else (self.input_topic, self.labels_topic)
 
     @property
     def next_topic(self) -> str | None:
-        """Where payments go on to the next stage."""
+        """The log of the next stage, None if the stage decides."""
         return None if self.next_stage is None else self._log_of_stage(self.next_stage)
 
     def _log_of_stage(self, stage: str) -> str:
@@ -95,9 +97,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def changelog_topic(self) -> str:
+        """The topic that holds the stage's states and positions."""
         return f"{self.app_id}-state-changelog"
 
     @property
     def revoke_s_max(self) -> float:
-        """The last checkpoint of a partition that leaves must be done well before the group gives the worker up."""
+        """Seconds for the last checkpoint of a revoked partition: well before the group removes the worker."""
         return self.session_timeout_s / 2

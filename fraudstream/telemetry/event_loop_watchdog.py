@@ -1,32 +1,37 @@
-"""Detects a blocked event loop: a service that runs in it once a second and can be asked from another thread."""
+"""Whether the event loop still runs: a task in it sets a time once a second, another thread asks how long ago."""
 
+import asyncio
 import time
-
-from mode import Service
 
 INTERVAL_S = 1.0
 
 
-class EventLoopWatchdog(Service):
-    """Start it in the event loop that it is to watch."""
-
-    mundane_level = "debug"  # mode logs start and stop at this level
+class EventLoopWatchdog:
+    """Watches the event loop in which it is started."""
 
     def __init__(self) -> None:
-        super().__init__()
+        """Not started."""
         self._ran_at_s: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Watch the running event loop from now on."""
+        self._ran_at_s = time.monotonic()
+        self._task = asyncio.create_task(self._run_periodically())
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._ran_at_s = self._task = None
 
     def stalled_s(self) -> float:
-        """Seconds since the event loop last ran this service; 0 before it starts and after it stops."""
+        """Seconds since the event loop last ran the task; 0 before `start` and after `stop`. From any thread."""
         ran_at_s = self._ran_at_s
         return time.monotonic() - ran_at_s if ran_at_s is not None else 0.0
 
-    @Service.task
     async def _run_periodically(self) -> None:
-        while not self.should_stop:
+        while True:
             self._ran_at_s = time.monotonic()
-            await self.sleep(INTERVAL_S)
-
-    async def on_stop(self) -> None:
-        """Stop measuring."""
-        self._ran_at_s = None
+            await asyncio.sleep(INTERVAL_S)

@@ -1,6 +1,6 @@
-"""A worker seen from outside. It satisfies `fraudstream.stream.observer.Observer` without importing it.
+"""The metrics of a worker. `WorkerTelemetry` satisfies `fraudstream.stream.observer.Observer` without importing it.
 
-Nothing here loops over payments: what it costs is paid once a batch.
+Nothing here loops over payments: the cost is paid once a batch.
 """
 
 from __future__ import annotations
@@ -9,61 +9,156 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry
 
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
-from fraudstream.telemetry.faust_sensor import FaustSensor
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
 from fraudstream.telemetry.process import ProcessTelemetry
 
 Milliseconds = npt.NDArray[np.float64]
 
 
-class WorkerTelemetry:
-    """The worker's observer; add `sensor` to those of its Faust app, which starts `watchdog` too. Serve `healthy` and
-    `ready` (http.py): the worker is so when all its stages are.
+class Batch(Protocol):
+    """What is counted of every batch; the structs of `stream.observer` fit, and say what the fields mean."""
 
-    `version`: of fraudstream. `reasons`: the codes of dead letters.
-    """
+    @property
+    def records(self) -> int:
+        """Records, controls included."""
+
+    @property
+    def dead_letters(self) -> Mapping[str, int]:
+        """Count by reason."""
+
+    @property
+    def dropped(self) -> int:
+        """Records that the stage before had sent already."""
+
+    @property
+    def seconds(self) -> float:
+        """What the batch took."""
+
+    @property
+    def watermark_ms(self) -> int:
+        """Event time that the state has reached, ms since the epoch."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the state."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the state."""
+
+
+class ForwardedBatch(Batch, Protocol):
+    """A batch of a stage that another one follows."""
+
+    @property
+    def forwarded(self) -> int:
+        """Payments and labels sent to the next stage."""
+
+
+class JudgedBatch(Batch, Protocol):
+    """A batch of the stage that decides."""
+
+    @property
+    def payments(self) -> int:
+        """Payments judged."""
+
+    @property
+    def decisions(self) -> Mapping[str, int]:
+        """Decisions published, by outcome."""
+
+    @property
+    def labels(self) -> int:
+        """Labels applied."""
+
+    @property
+    def labels_unmatched(self) -> int:
+        """Labels without a payment."""
+
+    @property
+    def repeats(self) -> int:
+        """Payments that came again."""
+
+    @property
+    def altered(self) -> int:
+        """Repeats with other content."""
+
+    @property
+    def late(self) -> int:
+        """Payments older than the state can place."""
+
+    @property
+    def alerts(self) -> int:
+        """Alerts sent."""
+
+    @property
+    def alert_rules(self) -> Mapping[tuple[str, str], int]:
+        """How often each (rule, severity) is in the alerts."""
+
+    @property
+    def since_occurred_ms(self) -> Milliseconds:
+        """From `occurred_at` to the decision; float64, shape (payments,)."""
+
+    @property
+    def since_arrival_ms(self) -> Milliseconds:
+        """From the record's timestamp to the decision; float64, shape (payments,)."""
+
+
+class WorkerTelemetry:
+    """The worker's observer. Run `watchdog` in its event loop, and serve `healthy` and `ready` (http.py): the worker is
+    healthy and ready when all its stages are."""
 
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
+        """`version`: of fraudstream. `reasons`: the codes of dead letters, which start at 0."""
         self.registry = registry
         self.metrics = WorkerMetrics(Definitions(registry), reasons)
         self.watchdog = EventLoopWatchdog()
-        self.sensor = FaustSensor(self.metrics, self.watchdog)
         self._version = version
         self._stages: tuple[StageTelemetry, ...] = ()
         self._builds: list[dict[str, str]] = []
 
     def of_stage(self, stage: str) -> StageTelemetry:
+        """The observer of one stage, which counts towards `healthy` and `ready` from now on."""
         self._stages += (StageTelemetry(self, stage),)
         return self._stages[-1]
+
+    def on_rebalance_started(self) -> None:
+        """Count a rebalance."""
+        self.metrics.rebalances.inc()
+
+    def on_rebalance_ended(self, *, seconds: float) -> None:
+        """Observe how long it took."""
+        self.metrics.rebalance_seconds.observe(seconds)
 
     def healthy(self) -> str | None:
         """None, or why the process should be started again."""
         return next(filter(None, (stage.healthy() for stage in self._stages)), None)
 
     def ready(self) -> str | None:
-        """None, or why nothing is handled here at the moment."""
+        """None, or why nothing is processed here at the moment."""
         if not self._stages:
             return "waiting for partitions"
-        said = [(stage.name, why) for stage in self._stages if (why := stage.ready()) is not None]
-        if not said:
+        unready = [(stage.name, why) for stage in self._stages if (why := stage.ready()) is not None]
+        if not unready:
             return None
-        name, why = said[0]
+        name, why = unready[0]
         return why if len(self._stages) == 1 else f"stage {name}: {why}"
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        """Publish what runs, of all stages together."""
         self._builds.append({"stage": stage, "layout": layout})
         self.metrics.build.info(
             {
                 "version": self._version,
                 "python": platform.python_version(),
                 "checkpoint_mode": checkpoint_mode,
-                "own_rule_set": rule_set,  # of its directory: what is in force, `rule_set_partitions` says
+                "own_rule_set": rule_set,  # of its directory; `rule_set_partitions` has those in force
                 **{name: ",".join(build[name] for build in self._builds) for name in ("stage", "layout")},
             }
         )
@@ -73,6 +168,7 @@ class StageTelemetry(ProcessTelemetry):
     """The observer of one stage of the worker."""
 
     def __init__(self, worker: WorkerTelemetry, stage: str) -> None:
+        """`stage`: its name, a label of all its metrics."""
         self.metrics = metrics = worker.metrics
         by_partition = (
             metrics.watermark_age,
@@ -85,49 +181,55 @@ class StageTelemetry(ProcessTelemetry):
         self.name = stage
         self._worker = worker
         self._unsaved_since: dict[int, float] = {}
-        self._building: Mapping[int, int | None] = {}  # records behind, once they are known
+        self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # why
         self._rule_sets: dict[int, str] = {}  # in force
 
     def ready(self) -> str | None:
+        """None, or why the stage does not decide all its partitions at the moment."""
         if (fault := super().ready()) or not self._undecided:
             return fault
         number, sentence = min(self._undecided.items())
-        if self._building:
-            behind = sum(lag or 0 for lag in self._building.values())
-            known = None not in self._building.values()
+        if self._backfilling:
+            behind = sum(lag or 0 for lag in self._backfilling.values())
+            known = None not in self._backfilling.values()
             return f"{sentence}, {behind:,} records behind" if known else sentence
         others = f" and {len(self._undecided) - 1} others" if len(self._undecided) > 1 else ""
         return f"partition {number}{others}: {sentence}"
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
+        """Passed to the worker's telemetry."""
         self._worker.on_start(stage=stage, checkpoint_mode=checkpoint_mode, rule_set=rule_set, layout=layout)
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that are not assigned any more."""
         self._unsaved_since = {
             partition: since for partition, since in self._unsaved_since.items() if partition in partitions
         }
-        self._building = {number: lag for number, lag in self._building.items() if number in partitions}
-        self._tell_undecided({number: why for number, why in self._undecided.items() if number in partitions})
-        self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
+        self._backfilling = {number: lag for number, lag in self._backfilling.items() if number in partitions}
+        self._set_undecided({number: why for number, why in self._undecided.items() if number in partitions})
+        self._set_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
         super().on_assigned(partitions)
 
     def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
+        """Not ready because of `sentence`. A partition that was cut over has no lag."""
         if backfilling:
-            self._building = {**self._building, partition: None}
+            self._backfilling = {**self._backfilling, partition: None}
         else:
             self._forget_lag(partition)
-        self._tell_undecided({**self._undecided, partition: sentence})
-        self._tell_rule_sets({number: digest for number, digest in self._rule_sets.items() if number != partition})
+        self._set_undecided({**self._undecided, partition: sentence})
+        self._set_rule_sets({number: digest for number, digest in self._rule_sets.items() if number != partition})
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        """Ready, as far as this partition is concerned."""
         if rule_set is not None:
-            self._tell_rule_sets({**self._rule_sets, partition: rule_set})
-        self._building = {number: lag for number, lag in self._building.items() if number != partition}
-        self._tell_undecided({number: why for number, why in self._undecided.items() if number != partition})
+            self._set_rule_sets({**self._rule_sets, partition: rule_set})
+        self._backfilling = {number: lag for number, lag in self._backfilling.items() if number != partition}
+        self._set_undecided({number: why for number, why in self._undecided.items() if number != partition})
         self.metrics.backfill_lag.remove(self.name, str(partition))
 
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
+        """Count records that were applied and not decided."""
         self.metrics.state_rows.labels(self.name, partition).set(rows)
         self.metrics.state_bytes.labels(self.name, partition).set(size)
         self._mark_unsaved(partition)
@@ -136,17 +238,18 @@ class StageTelemetry(ProcessTelemetry):
         self.metrics.records.labels(self.name).inc(records)
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        if partition not in self._building:
+        """The lag of a backfill is a metric of its own: nobody waits for its decisions."""
+        if partition not in self._backfilling:
             super().on_lag(partition, lag=lag)
             return
-        self._building = {**self._building, partition: lag}
+        self._backfilling = {**self._backfilling, partition: lag}
         self.metrics.backfill_lag.labels(self.name, partition).set(lag)
 
-    def _tell_undecided(self, undecided: Mapping[int, str]) -> None:
+    def _set_undecided(self, undecided: Mapping[int, str]) -> None:
         self._undecided = undecided
-        self.metrics.cut_over.labels(self.name).set(len(undecided.keys() - self._building.keys()))
+        self.metrics.cut_over.labels(self.name).set(len(undecided.keys() - self._backfilling.keys()))
 
-    def _tell_rule_sets(self, rule_sets: dict[int, str]) -> None:
+    def _set_rule_sets(self, rule_sets: dict[int, str]) -> None:
         counts = Counter(rule_sets.values())
         for digest in set(self._rule_sets.values()) - counts.keys():
             self.metrics.rule_sets.remove(self.name, digest)
@@ -155,101 +258,62 @@ class StageTelemetry(ProcessTelemetry):
         self._rule_sets = rule_sets
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Count a recovery."""
         self._observe_recovery(partition, seconds)
         self.metrics.recovery_records.labels(self.name).inc(records)
 
-    def on_batch(
-        self,
-        partition: int,
-        *,
-        records: int,
-        payments: int,
-        decisions: Mapping[str, int],
-        labels: int,
-        labels_unmatched: int,
-        repeats: int,
-        altered: int,
-        late: int,
-        alerts: int,
-        alert_rules: Mapping[tuple[str, str], int],
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        since_occurred_ms: Milliseconds,
-        since_arrival_ms: Milliseconds,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None:
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        """Count a batch of the stage that decides."""
         metrics = self.metrics
-        metrics.payments.inc(payments)
-        for outcome, count in decisions.items():
+        metrics.payments.inc(batch.payments)
+        for outcome, count in batch.decisions.items():
             metrics.decisions.labels(outcome).inc(count)
-        metrics.labels.inc(labels)
-        metrics.labels_unmatched.inc(labels_unmatched)
-        metrics.repeats.inc(repeats)
-        metrics.altered.inc(altered)
-        metrics.late.inc(late)
-        metrics.alerts.inc(alerts)
-        for (rule, severity), count in alert_rules.items():
+        metrics.labels.inc(batch.labels)
+        metrics.labels_unmatched.inc(batch.labels_unmatched)
+        metrics.repeats.inc(batch.repeats)
+        metrics.altered.inc(batch.altered)
+        metrics.late.inc(batch.late)
+        metrics.alerts.inc(batch.alerts)
+        for (rule, severity), count in batch.alert_rules.items():
             metrics.rules.labels(rule, severity).inc(count)
-        metrics.since_occurred.observe(since_occurred_ms / 1000.0)
-        metrics.since_arrival.observe(since_arrival_ms / 1000.0)
-        self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
+        metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
+        metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)
+        self._count_batch(partition, batch)
 
-    def on_forwarded(
-        self,
-        partition: int,
-        *,
-        records: int,
-        forwarded: int,
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None:
-        self.metrics.forwarded.labels(self.name).inc(forwarded)
-        self._on_list(partition, records, dead_letters, dropped, seconds, watermark_ms, rows, size)
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        """Count a batch of a stage that another one follows."""
+        self.metrics.forwarded.labels(self.name).inc(batch.forwarded)
+        self._count_batch(partition, batch)
 
-    def _on_list(
-        self,
-        partition: int,
-        records: int,
-        dead_letters: Mapping[str, int],
-        dropped: int,
-        seconds: float,
-        watermark_ms: int,
-        rows: int,
-        size: int,
-    ) -> None:
+    def _count_batch(self, partition: int, batch: Batch) -> None:
         metrics, stage = self.metrics, self.name
-        for reason, count in dead_letters.items():
+        for reason, count in batch.dead_letters.items():
             metrics.dead_letters.labels(reason).inc(count)
-        metrics.resent.labels(stage).inc(dropped)
-        metrics.batch_records.labels(stage).observe(records)
-        metrics.batch_seconds.labels(stage).observe(seconds)
-        metrics.state_rows.labels(stage, partition).set(rows)
-        metrics.state_bytes.labels(stage, partition).set(size)
+        metrics.resent.labels(stage).inc(batch.dropped)
+        metrics.batch_records.labels(stage).observe(batch.records)
+        metrics.batch_seconds.labels(stage).observe(batch.seconds)
+        metrics.state_rows.labels(stage, partition).set(batch.rows)
+        metrics.state_bytes.labels(stage, partition).set(batch.size)
         self._mark_unsaved(partition)
         self._mark_moved(partition, time.monotonic())
-        self._mark_watermark(partition, watermark_ms)
-        metrics.records.labels(stage).inc(records)  # last: what a scrape sees counted here, it sees counted everywhere
+        self._mark_watermark(partition, batch.watermark_ms)
+        metrics.records.labels(stage).inc(batch.records)  # last: a scrape that counts these records counts all above
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
+        """Count a checkpoint; nothing is unsaved."""
         self.metrics.checkpoint_seconds.labels(self.name).observe(seconds)
         self.metrics.checkpoint_bytes.labels(self.name).observe(size)
         self.metrics.checkpoint_records.labels(self.name).inc(records)
         self._unsaved_since.pop(partition, None)
 
     def on_labels_forwarded(self, records: int) -> None:
+        """Count forwarded labels."""
         self.metrics.labels_forwarded.inc(records)
 
-    # Ages are worked out when they are asked for: they must grow while no payment comes and no checkpoint ends.
+    # Ages are computed when they are scraped: they must grow while no payment comes and no checkpoint ends.
 
     def _mark_unsaved(self, partition: int) -> None:
-        """Called after each batch. One judged while a checkpoint runs is counted from the next batch on."""
+        """Called after each batch. A batch processed during a checkpoint counts as unsaved from the next batch on."""
         self._unsaved_since.setdefault(partition, time.monotonic())
         self.metrics.unsaved_age.labels(self.name, partition).set_function(lambda: self._unsaved_age(partition))
 

@@ -1,1 +1,1 @@
-"""What is durable of a memory: its changelog, who may write it, and how it is read back."""
+"""What is durable of a state: its changelog, who may write it, and how it is restored."""

@@ -1,16 +1,17 @@
-"""The changelog of a partition's memory: rows, and the checkpoint record that says how far they reach.
+"""The changelog of a partition's state: rows, and the checkpoint record that says how far they reach.
 
-A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a transaction makes them one, rows count
-as they are read. Without transactions rows count only once their checkpoint record has been read, so that a crash
-between two batches of one checkpoint applies nothing of it; and both carry the term of the owner that wrote them, so
-that rows which an owner left behind without their record, or wrote after it had lost the partition, never count. A term
-begins with a record under `EPOCH_KEY`, which the new owner writes before it reads: so it has read all that counts.
+A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a transaction makes them one unit, rows
+count as they are read. Without transactions rows count only once their checkpoint record has been read, so that after a
+crash between two batches of one checkpoint nothing of it is applied; and both carry the epoch of the owner that wrote
+them, so that rows which an owner left behind without their record, or wrote after it had lost the partition, never
+count. An epoch begins with a record under `EPOCH_KEY`, which the new owner writes before it reads: so it has read all
+that counts.
 
-    ...rows(a) checkpoint(a)   rows(a)            | term b   rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
-       count                   torn: never count  | begins   late: never count       counts       count
+    ...rows(a) checkpoint(a)   rows(a)            | epoch b  rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
+       count                   incomplete: ignored| begins   too late: ignored       counts       count
 
-An import (`backup.load`) begins with a record under `IMPORT_KEY`, which begins its term, and ends with its checkpoint
-record. Without the last there is no checkpoint, so no worker takes a part for the whole.
+An import (`backup.load`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its checkpoint
+record. Without that record there is no checkpoint, so no worker starts from a partial import.
 """
 
 from __future__ import annotations
@@ -30,17 +31,16 @@ EPOCH_HEADER = "epoch"
 
 
 class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a partition stands: everything before `next_offset` of the input topic is in the rows, and nothing after
-    it.
+    """The position of a partition: everything before `next_offset` of the input topic is in the rows, and nothing
+    after it.
 
-    `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the engine's memory; rows of
-    another one can't be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each
-    partition of the stage before; empty in the first stage. `begin`: offset of the first record that the memory has
-    seen; above 0 the log had lost its beginning.
-    `next_topic`, its identity `next_id` and its `next_partitions`: where payments were handed on to; the next stage
-    knows them by where they stand there. Empty where the stage decides, and in older records.
-    `backfilling`, `cut_over_to`: as of the engine's memory; it was handed over at the record before `next_offset`.
-    `seeded`: the entries of `controls` that stood in for those which the log lacks, if any, are in the rows.
+    `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the state's rows; rows of another
+    layout cannot be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each partition of
+    the stage before; empty in the first stage. `begin`: offset of the first record that the state has seen; above 0 the
+    log had lost its beginning. `next_topic`, its identity `next_id` and its `next_partitions`: the log of the next
+    stage, which drops repeats by its source offsets; empty where the stage decides, and in older records.
+    `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
+    `seeded`: the rows hold the list entries of `controls` that stand in for those which the log lacks, if any.
     """
 
     next_offset: int
@@ -62,19 +62,28 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Row(Protocol):
-    """What a changelog record is made of; aiokafka's `ConsumerRecord` fits."""
+    """A changelog record, as far as it is needed here; `FetchedRecord` fits."""
 
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Which row, or one of the keys above."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The row, the checkpoint record or the epoch."""
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Name and value of each header."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its position in the partition."""
 
 
 class Change(NamedTuple):
+    """A record to be written: a changed row or a checkpoint record."""
+
     key: bytes
     value: bytes
 
@@ -82,30 +91,36 @@ class Change(NamedTuple):
 class RestoresRows(Protocol):
     """The engine's `PartitionState`, as far as recovery needs it."""
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None: ...
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take over rows, as key and value. Raises `ValueError` for rows of another layout."""
 
 
 encode_checkpoint = msgspec.json.Encoder().encode
 decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
 
 
-class Replay:
-    """Reads one partition's changelog from its beginning into `state`. After the last record `checkpoint` says where
-    it stands.
+class ChangelogRestorer:
+    """Reads one partition's changelog from its beginning into `state`.
 
-    `feed` takes records in the order of the log, in pieces of any size.
+    After the last record `checkpoint` is the last checkpoint record that counts, None if there is none; `records` and
+    `size` (bytes of keys and values) are what was read.
     """
 
     def __init__(self, state: RestoresRows, mode: CheckpointMode) -> None:
+        """`mode`: that of the worker, which must be that of the changelog."""
         self.checkpoint: CheckpointRecord | None = None
         self.records = 0
         self.size = 0
-        self._memory = state
+        self._state = state
         self._mode = mode
         self._epoch: bytes | None = None
         self._waiting: list[tuple[bytes, bytes]] = []
 
     def feed(self, records: Iterable[Row]) -> None:
+        """Take records in the order of the log, in pieces of any size.
+
+        Raises `PermanentFailure` for a changelog of the other checkpoint mode, `ValueError` for rows of another layout.
+        """
         rows: list[tuple[bytes, bytes]] = []
         for record in records:
             key, value = record.key, record.value
@@ -125,7 +140,7 @@ class Replay:
             elif _epoch(record) == self._epoch:
                 self._waiting.append((key, value))
         if rows:
-            self._memory.restore(rows)
+            self._state.restore(rows)
 
     def _checkpoint(self, record: CheckpointRecord) -> None:
         if record.mode != self._mode:
@@ -137,7 +152,7 @@ class Replay:
         if self._mode == "batch":
             if record.epoch.encode() != self._epoch:
                 return
-            self._memory.restore(self._waiting)
+            self._state.restore(self._waiting)
             self._waiting = []
         self.checkpoint = record
 

@@ -1,15 +1,16 @@
-"""The checkpoint protocol: memory and position become durable together, partition by partition.
+"""The checkpoint protocol: state and position become durable together, partition by partition.
 
-1. At a batch boundary, under the partition's lock and without an await, copy what changed and the next offset X. The
-   lock is held from applying a list to handing over its last answer, so every answer up to X is among the pending ones.
+1. At a batch boundary, under the partition's lock and without an await, copy the changed rows and the next offset X.
+   The lock is held from applying a batch until its last output is handed to the producer, so every output up to X is
+   among the pending ones.
 2. Await the acknowledgement of every decision, alert and dead letter up to X.
-3. Write the changed rows and one record {X, input topic id, rule set, layout, ...} as one thing (see `fencing`): a
+3. Write the changed rows and one record {X, input topic id, rule set, layout, ...} as one unit (see `fencing`): a
    Kafka transaction begun only now, or one record batch. Bounded in time.
 4. Commit X to the consumer group as well, for lag dashboards; nothing reads it back, so a failure here is only logged.
 
-An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner goes on from the
-last checkpoint, judges the payments since again, and sends the same answers under the same ids. Should a checkpoint be
-broken off without one, by a cancellation, the partition stays `checkpoint_incomplete`, and a further checkpoint is refused.
+An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner continues from the
+last checkpoint, judges the payments since then again, and sends the same answers under the same ids. If a checkpoint is
+cancelled instead, the partition stays `checkpoint_incomplete`, and a further checkpoint is refused.
 
 An owner's first checkpoint comes before its first payment and holds its position without rows: so the position is known
 even if the owner dies before the next one, and what a previous owner left unfinished is closed (see `changelog`).
@@ -20,16 +21,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-
-from faust.types import TP
 
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
-    from fraudstream.stream.faust.app import StreamApp
+    from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
+    from fraudstream.stream.ports import FailureHandler, OffsetCommits
+    from fraudstream.stream.settings import StreamSettings
+    from fraudstream.stream.topics.cluster import Cluster
 
 TICK_S = 0.05
 AT_ONCE = 4  # a transaction mostly waits for the broker; each is copied while nothing else runs
@@ -39,34 +41,52 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    def __init__(self, app: StreamApp) -> None:
-        self._app = app
-        self._in_hand: asyncio.Future[list[None]] | None = None
+    """Takes the checkpoints of a stage's partitions. Errors of 1 to 3 are raised, or passed to `failure` in `run`."""
+
+    def __init__(
+        self,
+        *,
+        settings: StreamSettings,
+        cluster: Cluster,
+        partitions: Mapping[int, Partition],
+        commits: OffsetCommits,
+        failure: FailureHandler,
+        observer: StageObserver,
+    ) -> None:
+        """`partitions`: a live view of those that the stage holds. `commits`: to the group, of the input topic."""
+        self._settings, self._cluster, self._partitions = settings, cluster, partitions
+        self._commits, self._failure, self._observer = commits, failure, observer
+        self._in_progress: asyncio.Future[list[None]] | None = None
 
     async def run(self) -> None:
         """Take each partition's checkpoint when it is due, a few at once, until cancelled.
 
-        Checkpoints in hand are ended even then: their rows are no longer marked as changed, so the last checkpoint,
-        which waits for them, would not write them.
+        Checkpoints in progress are finished even then: their rows are no longer marked as changed, so the last
+        checkpoint, which waits for them, would not write them.
         """
         while True:
             await asyncio.sleep(TICK_S)
-            due = [partition for partition in self._app.partitions.values() if self._due(partition)]
+            due = [partition for partition in self._partitions.values() if self._due(partition)]
             for first in range(0, len(due), AT_ONCE):
-                self._in_hand = asyncio.gather(*map(self._take_whole, due[first : first + AT_ONCE]))
-                await asyncio.shield(self._in_hand)
+                self._in_progress = asyncio.gather(*map(self._take_or_fail, due[first : first + AT_ONCE]))
+                await asyncio.shield(self._in_progress)
             if due:
                 await self.commit_group(due)
 
-    async def _take_whole(self, partition: Partition) -> None:
-        async with self._app.failing():
+    async def _take_or_fail(self, partition: Partition) -> None:
+        async with self._failure.failing():
             await self.take(partition)
 
     async def take_last(self, partitions: Iterable[Partition]) -> None:
-        """The last checkpoints before partitions leave: after it, nothing is applied to them."""
+        """The last checkpoints before partitions are revoked: afterwards nothing is applied to them."""
         await asyncio.gather(*(self.take(partition, freeze=True) for partition in partitions))
 
     async def take(self, partition: Partition, freeze: bool = False) -> None:
+        """Take a checkpoint, unless the partition is frozen or nothing was applied since the last one.
+
+        `freeze`: nothing is applied to the partition afterwards. Raises `WorkerFailure` if the checkpoint before was
+        cancelled, the error of an output that was not acknowledged, and what the changelog writer raises.
+        """
         async with partition.checkpoint_lock:
             async with partition.lock:  # 1
                 live, partition.frozen = not partition.frozen, partition.frozen or freeze
@@ -74,58 +94,60 @@ class Checkpoints:
                 partition.checkpoint_at = time.monotonic()
                 if not live or next_offset == partition.saved_offset:
                     return
-                partition.check_whole()
-                changes = _copied(partition)
+                partition.check_checkpoint_complete()
+                changes = _take_changes(partition)
                 record, pending = self._record(partition), partition.take_pending()
                 partition.applied = 0
             await asyncio.gather(*pending)  # 2
             size = await self._write(partition, changes, record)  # 3
             partition.checkpoint_incomplete = False
             if applied:
-                partition.bytes_a_payment = size / applied
+                partition.bytes_per_event = size / applied
 
     async def open(self, partition: Partition) -> None:
         """The first checkpoint of a new owner. The caller holds the partition's checkpoint lock."""
         await self._write(partition, [], self._record(partition))
 
-    async def keep_seed(self, partition: Partition) -> None:
-        """Behind `open`, before the first payment: what stood in for controls is the same for whoever comes next."""
+    async def write_seed(self, partition: Partition) -> None:
+        """After `open`, before the first payment: write the list entries that stand in for controls missing from the
+        log, so that the next owner has the same."""
         partition.seeded = True
-        await self._write(partition, _copied(partition), self._record(partition))
+        await self._write(partition, _take_changes(partition), self._record(partition))
         partition.checkpoint_incomplete = False
 
     def _record(self, partition: Partition) -> CheckpointRecord:
-        """Where the partition stands now."""
-        app, state = self._app, partition.state
+        """The checkpoint record of the partition as it is now."""
+        settings, cluster, state = self._settings, self._cluster, partition.state
         return CheckpointRecord(
             next_offset=partition.next_offset,
-            input_topic=app.settings.input_topic,
-            input_id=app.cluster.input_id,
+            input_topic=settings.input_topic,
+            input_id=cluster.input_id,
             rule_set=state.rule_set,
             layout=state.layout,
-            mode=app.settings.checkpoint_mode,
+            mode=settings.checkpoint_mode,
             epoch=partition.epoch,
             begin=partition.begin,
             backfilling=state.backfilling,
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
             sources=dict(state.sources),
-            next_topic=app.settings.next_topic or "",
-            next_id=app.cluster.next_id,
-            next_partitions=app.cluster.next_partitions,
+            next_topic=settings.next_topic or "",
+            next_id=cluster.next_id,
+            next_partitions=cluster.next_partitions,
         )
 
     async def _write(self, partition: Partition, changes: list[Change], record: CheckpointRecord) -> int:
-        app, started, next_offset = self._app, time.monotonic(), record.next_offset
+        """Write one checkpoint; returns its size, bytes of keys and values."""
+        started, next_offset = time.monotonic(), record.next_offset
         assert next_offset >= partition.saved_offset, (
-            f"{app.settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
+            f"{self._settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
             f"the one before at {partition.saved_offset}"
         )
         checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
         partition.changelog_end = await partition.writer.write([*changes, checkpoint])
         partition.saved_offset = next_offset
         size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
-        app.observer.on_checkpoint(
+        self._observer.on_checkpoint(
             partition.number,
             seconds=time.monotonic() - started,
             records=len(changes) + 1,
@@ -135,23 +157,22 @@ class Checkpoints:
         return size
 
     async def commit_group(self, partitions: Iterable[Partition]) -> None:  # 4
-        topic = self._app.settings.input_topic
-        offsets = {TP(topic, p.number): p.saved_offset for p in partitions if p.saved_offset >= 0}
+        """Commit the saved offsets to the consumer group, for lag dashboards. Bounded in time; never raises."""
+        offsets = {p.number: p.saved_offset for p in partitions if p.saved_offset >= 0}
         try:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
-                await self._app.lists.commit_group_offsets(offsets)
+                await self._commits.commit(offsets)
         except Exception as error:  # dashboards lag, nothing else
-            log.debug("the group's offsets, kept for dashboards, were not committed: %r", error)
+            log.debug("offsets were not committed to the group (dashboards only): %r", error)
 
     def _due(self, partition: Partition) -> bool:
         if partition.frozen:
             return False
-        settings = self._app.settings
-        waited = time.monotonic() - partition.checkpoint_at
-        return waited >= settings.checkpoint_s or partition.dirty_bytes >= settings.checkpoint_bytes_max
+        elapsed_s = time.monotonic() - partition.checkpoint_at
+        return elapsed_s >= self._settings.checkpoint_s or partition.dirty_bytes >= self._settings.checkpoint_bytes_max
 
 
-def _copied(partition: Partition) -> list[Change]:
-    """What changed, from now on no longer marked as changed: until it is durable, the partition is torn."""
+def _take_changes(partition: Partition) -> list[Change]:
+    """The changed rows, which are no longer marked as changed: until they are durable, the checkpoint is incomplete."""
     partition.checkpoint_incomplete = True
     return [Change(key, value) for key, value in partition.state.changes()]

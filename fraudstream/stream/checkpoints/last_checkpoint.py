@@ -1,4 +1,4 @@
-"""Where each partition stands, read from the end of the changelog without its rows."""
+"""The position of each partition, read from the end of the changelog without its rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointR
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.settings import StreamSettings
 
-TAIL_RECORDS = 200  # a checkpoint ends with its record, so the last one is found in the first look back
+TAIL_RECORDS = 200  # a checkpoint ends with its record, so mostly so few have to be read
 
 
 async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointRecord | None]:
-    """The last checkpoint record of each partition; None where no worker has been yet. Raises `NoTopicError`."""
+    """The last checkpoint record of each partition, None if no worker has opened it yet. Raises `NoTopicError`."""
     numbers = await partitions_of(settings.brokers, settings.changelog_topic)
     if not numbers:
         raise NoTopicError(settings.changelog_topic)
@@ -25,8 +25,10 @@ async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointReco
 
 
 async def records_behind(settings: StreamSettings, checkpoints: Mapping[int, CheckpointRecord]) -> dict[int, int]:
-    """How many records of the log stand behind each checkpoint. On the embedded broker it may be fewer than there
-    are."""
+    """How many records of the log follow each checkpoint, by partition. Raises what the client raises.
+
+    On the embedded broker the number may be too low: it reports the base offset of the last batch as the end.
+    """
     topic = settings.input_topic
     async with AIOKafkaConsumer(**settings.brokers.options(), enable_auto_commit=False) as consumer:
         ends = await consumer.end_offsets([TopicPartition(topic, number) for number in checkpoints])

@@ -1,4 +1,4 @@
-"""The Faust app of a stage, made: what of Faust is used and how it is set, and the agents that take what is fetched."""
+"""A stage on Faust, made: which settings of Faust are used and why, and the agents that process what is fetched."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from mode.supervisors import CrashingSupervisor
 
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.faust import store, transport
+from fraudstream.stream.faust.adapters import consumer_of, ports_of
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.credentials import credentials
-from fraudstream.stream.labels import LabelForwarder
+from fraudstream.stream.faust.running_stage import FaustStage
 from fraudstream.stream.observer import StageObserver
+from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.stage import Stage, new_stage
 from fraudstream.stream.topics.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -21,18 +24,35 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT_S = 30
 REBALANCE_TIMEOUT_S = 60.0  # above what a last checkpoint takes
 OUTPUT_BATCH_BYTES_MAX = 512 * 1024
-LISTS_QUEUED_MAX = 8  # an item is a whole list
+BATCHES_QUEUED_MAX = 8  # an item of an agent's queue is a whole batch
 
 
-def build_app(
+def build_stage(
     settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, data_dir: str, exits: bool
-) -> StreamApp:
-    """The app, not started. `exits`: on a failure leave the process; else `ended` is set and `failure` says why."""
+) -> FaustStage:
+    """The stage on an app of its own, not started. `data_dir`: for Faust's files. `exits`: leave the process on a
+    failure; else the stage's `failure.ended` is set."""
     transport.register_transport()
     store.register_store()
+    app = _new_app(settings, cluster.partitions[settings.input_topic], data_dir)
+    stage = new_stage(
+        settings=settings,
+        engine=engine,
+        observer=observer,
+        cluster=cluster,
+        ports=ports_of(app, settings),
+        rule_sets=rule_sets(settings, engine) if engine.decides else None,
+        exits=exits,
+    )
+    app.set_stage(stage)
+    app.on_partitions_revoked.connect(app.on_revoked, weak=False)
+    _add_agents(app, stage)
+    return FaustStage(app, stage)
+
+
+def _new_app(settings: StreamSettings, partitions: int, data_dir: str) -> StreamApp:
     brokers = ";".join(f"{transport.SCHEME}://{broker.strip()}" for broker in settings.brokers.servers.split(","))
-    partitions = cluster.partitions[settings.input_topic]
-    app = StreamApp(
+    return StreamApp(
         settings.app_id,
         broker=brokers,
         broker_credentials=credentials(settings.brokers),
@@ -43,7 +63,7 @@ def build_app(
         topic_allow_declare=False,
         web_enabled=False,
         processing_guarantee="at_least_once",
-        stream_buffer_maxsize=LISTS_QUEUED_MAX,
+        stream_buffer_maxsize=BATCHES_QUEUED_MAX,
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
         recovery_consistency_check=True,
@@ -51,7 +71,7 @@ def build_app(
         agent_supervisor=CrashingSupervisor,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.group_instance_id,
-        broker_max_poll_records=settings.list_records_max,
+        broker_max_poll_records=settings.batch_records_max,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_s,
         broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
@@ -62,33 +82,33 @@ def build_app(
         producer_compression_type=COMPRESSION,
         worker_redirect_stdouts=False,
     )
-    app.set_up(settings, engine, observer, cluster, exits)
-    # acks=False: Faust tracks and commits nothing here, the position is the checkpoint's.
-    log_of_stage = app.topic(settings.input_topic, schema=transport.BatchSchema(), acks=False, partitions=partitions)
-    app.Table("state", schema=transport.BatchSchema(), partitions=partitions, recovery_buffer_size=2)
-    app.on_partitions_revoked.connect(app.on_revoked, weak=False)
 
-    @app.agent(log_of_stage, name="decide")
-    async def decide(stream: Any) -> None:
+
+def _add_agents(app: StreamApp, stage: Stage) -> None:
+    """One agent for the input, one for labels. acks=False: Faust tracks and commits nothing, checkpoints do."""
+    settings, partitions = stage.settings, stage.cluster.partitions
+    input_partitions = partitions[settings.input_topic]
+    schema = transport.BatchSchema()
+    input_log = app.topic(settings.input_topic, schema=schema, acks=False, partitions=input_partitions)
+    app.Table("state", schema=transport.BatchSchema(), partitions=input_partitions, recovery_buffer_size=2)
+
+    @app.agent(input_log, name="process")
+    async def process(stream: Any) -> None:
         async for event in stream.events():
-            app.lists.taken(event.message.tp)
-            async with app.failing():
-                await app.decider.decide(event.message.partition, event.value)
+            consumer_of(app).taken(event.message.tp)
+            async with stage.failure.failing():
+                await stage.processor.process(event.message.partition, event.value)
 
-    if settings.labels_topic is not None and app.payments is not None:
-        app.labels = forwarder = LabelForwarder(settings.labels_topic, app.payments, app.lists)
+    if settings.labels_topic is not None and (forwarder := stage.labels) is not None:
         labels = app.topic(
             settings.labels_topic,
             schema=transport.BatchSchema(),
             acks=False,
-            partitions=cluster.partitions[settings.labels_topic],
+            partitions=partitions[settings.labels_topic],
         )
 
         @app.agent(labels, name="forward_labels")
         async def forward_labels(stream: Any) -> None:
             async for event in stream.events():
-                async with app.failing():
-                    count = await forwarder.forward(event.message.tp, event.value, app.output_producer)
-                    app.observer.on_labels_forwarded(count)
-
-    return app
+                async with stage.failure.failing():
+                    await forwarder.forward(event.message.partition, event.value)

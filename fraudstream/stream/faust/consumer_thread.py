@@ -1,4 +1,4 @@
-"""The thread that fetches: Faust's, with what that does not keep: where each list begins and ends, and each log."""
+"""Faust's consumer thread, which also keeps where each batch begins and ends, and where each log ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -14,35 +14,35 @@ from faust.types import TP
 
 from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.raw_records import use_raw_records
 
-if TYPE_CHECKING:
-    from fraudstream.stream.faust.app import StreamApp
-
-FAUST_LOG = logging.getLogger("faust.transport.lists")  # else mode writes its notes into our log
+FAUST_LOG = logging.getLogger("faust.transport.batches")  # else mode writes its notes into our log
 HIGHWATER_POLL_S = 0.02
-STALE_S = 0.005  # what was fetched so long ago is worth asking for more; as long may that take
-FEW_RECORDS = 1_000  # with so many a list is worth its cost as it is
-GAP_OF_A_MARKER = 1  # what the end of one publisher's transaction takes in the log
+STALE_S = 0.005  # what was fetched longer ago is worth a second fetch, which may take as long
+FEW_RECORDS = 1_000  # a batch of so many is worth its cost without a second fetch
+GAP_OF_A_MARKER = 1  # offsets that the marker at the end of one transaction takes
 
 T = TypeVar("T")
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that fetches. It notes where each list begins and ends."""
+    """The thread that fetches. `bounds`: of the last fetch, by partition, where its batch begins and where the next one
+    will: the `first` and `next` of its `RecordBatch`."""
 
     logger = FAUST_LOG
 
     app: StreamApp
 
     def __post_init__(self) -> None:
+        """Called by Faust at the end of the construction."""
         super().__post_init__()
-        self.spans: dict[TP, tuple[int, int]] = {}
+        self.bounds: dict[TP, tuple[int, int]] = {}
         self._offset_gaps: OffsetGaps | None = None
-        self._sought: dict[TP, tuple[Any, int]] = {}  # during a fetch: which state of a partition, and where to
+        self._sought: dict[TP, tuple[Any, int]] = {}  # during a fetch: the state of the partition then, and the offset
         self._commits = asyncio.Lock()  # one commit at a time
         self._fetched_at = 0.0
-        self._passed: dict[TP, tuple[int, int]] = {}  # where a fetch moved on and brought no record: only markers
+        self._passed: dict[TP, tuple[int, int]] = {}  # fetches without a record: from, to
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -52,7 +52,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
-        """What Faust's does, without its queue."""
+        """As Faust's, without its queue."""
         consumer = self._ensure_consumer()
         at_most = consumer._max_poll_records
         return await self._at_once(
@@ -60,35 +60,44 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **kwargs: Any) -> Any:
-        active = set(active_partitions or ())  # Faust changes its own in another thread
+        """Fetch, and set the `bounds` of each batch; returns the records by partition.
+
+        Invariant: `bounds` of a partition begin where those of its last fetch ended, or where it was sought since.
+        """
+        active = set(active_partitions or ())  # Faust changes its own set in another thread
         if not active:
             return {}
-        before, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
+        begins, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
         self._sought.clear()
-        records = await self._fresh(consumer, active, *args, **kwargs)
-        starts = {tp: self._start(tp, states[tp], begin) for tp, begin in before.items()}
+        records = await self._fetch_ahead_and_new(consumer, active, *args, **kwargs)
+        starts = {tp: self._start(tp, states[tp], begin) for tp, begin in begins.items()}
         if self._offset_gaps is not None:
-            records = self._whole(self._offset_gaps, records, starts)
-        positions = {tp: self.position_now(tp) for tp in active}  # a seek may come while we ask further down
-        self.spans, self._passed = {}, {}
+            records = self._without_gaps(self._offset_gaps, records, starts)
+        positions = {tp: self.position_now(tp) for tp in active}  # now: the checks below await, and a seek may come
+        self._note_markers(starts, positions, records)
+        self.bounds = {}
+        for tp, batch in records.items():
+            start = starts.get(tp)
+            if start is not None:
+                await self._check_none_lost(consumer, tp, start, batch[0].offset)
+            self.bounds[tp] = _bounds_of(batch, start, positions.get(tp))
+        return records
+
+    def _note_markers(
+        self, starts: Mapping[TP, int | None], positions: Mapping[TP, int | None], records: Mapping[TP, Any]
+    ) -> None:
+        """Remember where the position advanced without a record: the next batch begins before those markers."""
+        self._passed = {}
         for tp, start in starts.items():
             after = positions[tp]
             if tp not in records and start is not None and after is not None and after > start:
                 self._passed[tp] = (start, after)
-        for tp, batch in records.items():
-            start, first = starts.get(tp), batch[0].offset
-            if start is not None:
-                await self._check_goes_on(consumer, tp, start, first)
-            after = positions.get(tp)
-            self.spans[tp] = (
-                first if start is None else min(start, first),
-                batch[-1].offset + 1 if after is None else max(after, batch[-1].offset + 1),
-            )
-        return records
 
-    async def _fresh(self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any) -> dict[TP, Any]:
-        """What is fetched, and what came to the broker since. aiokafka fetches ahead, but then the first record that
-        comes, and no more until that is taken: while judging takes its time, all others would wait for another round.
+    async def _fetch_ahead_and_new(self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any) -> dict[TP, Any]:
+        """What was fetched ahead, and what has come to the broker since.
+
+        aiokafka fetches ahead, but only the first records that come, and no more until those are taken: while
+        processing takes its time, all later ones would wait for another round.
         """
         use_raw_records(consumer._fetcher)
         ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
@@ -96,22 +105,26 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         count, at_most = sum(map(len, records.values())), consumer._max_poll_records
         few = 0 < count < min(FEW_RECORDS, at_most)
         if ahead and few and all(tp.topic in self.app.settings.topics_read for tp in records):
-            stood = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
-            since = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most - count)
-            for tp, (state, sought) in stood.items():
-                if self._state(tp) is not state or self._sought.get(tp) is not sought:
-                    del records[tp]  # it goes on from elsewhere now
-            for tp, batch in since.items():
-                if (before := records.get(tp)) is not None:
-                    await self._check_goes_on(consumer, tp, before[-1].offset + 1, batch[0].offset)
-                records[tp] = [*(before or ()), *batch]
+            await self._append_new(consumer, active, records, at_most - count)
         self._fetched_at = time.monotonic()
         return records
 
-    def _whole(
+    async def _append_new(self, consumer: Any, active: set[TP], records: dict[TP, Any], at_most: int) -> None:
+        """Fetch again, and append to `records`, in place; partitions that were sought meanwhile are removed."""
+        before = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
+        new = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most)
+        for tp, (state, sought) in before.items():
+            if self._state(tp) is not state or self._sought.get(tp) is not sought:
+                del records[tp]
+        for tp, batch in new.items():
+            if (first := records.get(tp)) is not None:
+                await self._check_none_lost(consumer, tp, first[-1].offset + 1, batch[0].offset)
+            records[tp] = [*(first or ()), *batch]
+
+    def _without_gaps(
         self, offset_gaps: OffsetGaps, records: Mapping[TP, Any], starts: Mapping[TP, int | None]
     ) -> dict[TP, Any]:
-        """What was fetched, up to the first hole of each partition; partitions that begin with one are left out."""
+        """What was fetched, up to the first gap of each partition; partitions that begin with one are left out."""
         whole = {}
         for tp, batch in records.items():
             start = starts.get(tp)
@@ -120,8 +133,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return whole
 
     def _start(self, tp: TP, state: Any, begin: int | None) -> int | None:
-        """Where a fetch that is over began to read: at `begin`, unless it was sought elsewhere since. Assigned anew
-        since, a partition begins where the group's offset stands: None."""
+        """Where a completed fetch began to read: at `begin`, or where the partition was sought since.
+
+        None for a partition that was assigned anew since: it begins at the group's committed offset.
+        """
         now = self._state(tp)
         sought_in, offset = self._sought.get(tp, (None, None))
         if now is not None and now is sought_in:
@@ -129,23 +144,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return begin if now is state else None
 
     def begin_now(self, tp: TP) -> int | None:
-        """Where the next list begins: at the position, or before the markers that were passed on the way there."""
+        """Where the next batch begins: at the position, or before markers that fetching has passed on the way there."""
         position = self.position_now(tp)
         start, after = self._passed.get(tp, (position, position))
-        return start if after == position else position  # else it was sought elsewhere since
+        return start if after == position else position
 
-    async def _check_goes_on(self, consumer: Any, tp: TP, start: int, first: int) -> None:
-        """Where the record at `first` comes after all before `start`. Gaps are markers and aborted records; but where
-        the log now begins after `start`, records were lost."""
+    async def _check_none_lost(self, consumer: Any, tp: TP, start: int, first: int) -> None:
+        """Raises `WorkerFailure` if records are missing between `start`, where the fetch began, and its first record.
+
+        A gap is made by markers and aborted records, unless the log now begins after `start`: then records were lost.
+        """
         if first < start and tp.topic in self.app.settings.topics_read:
             raise WorkerFailure(
-                f"{tp.topic}-{tp.partition}: the log goes back from {start} to {first}: its end was lost, or it "
-                "was created again. Started again, the worker says how to go on."
+                f"{tp.topic}-{tp.partition}: the log went back from {start} to {first}: its end was lost, or it "
+                "was created again. Started again, the worker says what to do."
             )
         if first - start > GAP_OF_A_MARKER and (earliest := (await consumer.beginning_offsets([tp]))[tp]) > start:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: retention deleted the records {start} to {earliest - 1} before they were "
-                f"read. Give the topic a longer retention; started again, the worker says how to go on."
+                f"read. Give the topic a longer retention; started again, the worker says what to do."
             )
 
     def position_now(self, tp: TopicPartition) -> int | None:
@@ -154,7 +171,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return int(state.position) if state is not None and state.has_valid_position else None
 
     def end_now(self, tp: TopicPartition) -> int:
-        """The partition's end as the last fetch told it, 0 before the first."""
+        """The partition's end offset as the last fetch reported it, 0 before the first."""
         state = self._state(tp)
         return (state.highwater or 0) if state is not None else 0
 
@@ -164,23 +181,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return assignment.state_value(TopicPartition(*tp)) if assignment is not None else None
 
     async def _highwaters(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
-        """Where reading may stop: the end of what is committed."""
+        """Where reading may stop: the end of the committed records."""
         consumer = self._ensure_consumer()
         limit = time.monotonic() + self.app.conf.broker_request_timeout / 2
         if self.app.settings.checkpoint_mode == "transaction":
             return await self._ends_of_transactions(consumer, partitions, limit)
         ends: dict[TP, int] = await consumer.end_offsets(partitions)
-        # The embedded broker answers with the base offset of the last batch + 1; only a fetch tells the true end.
+        # The embedded broker answers with the base offset of the last batch + 1; only a fetch shows the true end.
         while any(consumer.highwater(tp) is None for tp in partitions):
             if time.monotonic() > limit:
                 missing = sorted(tp for tp in partitions if consumer.highwater(tp) is None)
-                raise WorkerFailure(f"The broker did not tell the end of {missing[0]} and {len(missing) - 1} others.")
+                raise WorkerFailure(f"The broker did not report the end of {missing[0]} and {len(missing) - 1} others.")
             await asyncio.sleep(HIGHWATER_POLL_S)
         return {tp: max(ends[tp], consumer.highwater(tp)) for tp in partitions}
 
     async def _ends_of_transactions(self, consumer: Any, partitions: Iterable[TP], limit: float) -> Mapping[TP, int]:
-        """What is committed ends before a transaction whose marker is not written yet, though its commit is answered:
-        so after our own last checkpoint, in a rebalance, for a moment."""
+        """Wait until the ends include this worker's own checkpoints: the marker of a transaction may be written a
+        moment after its commit was answered. Raises `WorkerFailure` at `limit` (`time.monotonic`)."""
         while True:
             ends: dict[TP, int] = await consumer.end_offsets(partitions)
             written = {tp: self.app.written_to(tp) for tp in ends}
@@ -190,12 +207,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if time.monotonic() > limit:
                 raise WorkerFailure(
                     f"{short[0].topic}-{short[0].partition} ends at {ends[short[0]]}, but this worker's checkpoints go "
-                    f"to {written[short[0]]}: a transaction does not end, or the topic was cut off. Start the worker "
+                    f"to {written[short[0]]}: a transaction does not end, or the topic was truncated. Start the worker "
                     "again: it reads what there is."
                 )
             await asyncio.sleep(HIGHWATER_POLL_S)
 
     async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
+        """The group's committed offset of each partition of the labels topic; without one that of the state version
+        before, else the earliest offset."""
         consumer = self._ensure_consumer()
 
         async def ask() -> dict[TP, int]:
@@ -212,47 +231,52 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return offsets
 
     async def extents(self, partitions: Sequence[TP]) -> dict[TP, tuple[int, int]]:
-        """Where the logs of partitions begin, and where what is committed of them ends, now."""
+        """First offset and committed end offset of each partition, now."""
 
         async def ask() -> dict[TP, tuple[int, int]]:
             consumer = self._ensure_consumer()
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
             return {tp: (begins[tp], ends[tp]) for tp in partitions}
 
-        return await self._at_once(ask())  # a fetch that waits in the queue for the assignment would wait for us
+        return await self._at_once(ask())  # a fetch in the queue waits for the assignment, which waits for this
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
-        """The ends of partitions, as their leaders tell them now, and no less than the last fetch told."""
+        """The end of each partition, as its leader reports it now, and no less than the last fetch reported."""
 
         async def ask() -> dict[TP, int]:
             ends: dict[TP, int] = await self._ensure_consumer().end_offsets(partitions)
             return {tp: max(end, self.end_now(tp)) for tp, end in ends.items()}
 
-        return await self._at_once(ask())  # what waits in the queue for an absent broker must not hold this up
+        return await self._at_once(ask())  # the queue may wait for an absent broker
 
     async def commit_to_group(self, offsets: Mapping[TP, int]) -> None:
-        """Commit to the group, one commit at a time. Where its coordinator is away, aiokafka tries on, also when the
-        caller waits no longer: cancelled in its midst, a commit leaves the membership of the group in pieces."""
+        """Commit to the group, one commit at a time.
+
+        While its coordinator is away aiokafka retries, also when the caller does not wait any longer: cancelling a
+        commit mid-flight corrupts the group membership.
+        """
 
         async def committed() -> None:
             async with self._commits:
-                places = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-                under_way = asyncio.ensure_future(self._ensure_consumer().commit(places))
-                under_way.add_done_callback(lambda done: done.cancelled() or done.exception())  # so it counts as heard
+                committed_offsets = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
+                committing = asyncio.ensure_future(self._ensure_consumer().commit(committed_offsets))
+                committing.add_done_callback(
+                    lambda done: done.cancelled() or done.exception()
+                )  # retrieved, else asyncio logs it
                 try:
-                    await asyncio.shield(under_way)
+                    await asyncio.shield(committing)
                 except asyncio.CancelledError:
-                    await asyncio.wait({under_way})
+                    await asyncio.wait({committing})
                     raise
 
         await self._at_once(committed())
 
     async def _at_once(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run in this thread, past the queue of `call_thread`, whose few workers fetching needs."""
+        """Run in this thread without the queue of `call_thread`, whose few workers fetching needs."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
-        """Fetch on from these offsets; what was fetched from elsewhere is dropped."""
+        """Fetch on from these offsets; records fetched from elsewhere are dropped."""
         consumer = self._ensure_consumer()
 
         async def seek() -> None:
@@ -266,3 +290,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         self._sought |= {TP(*tp): (self._state(tp), offset) for tp, offset in partitions.items()}
         await super()._seek_wait(consumer, partitions)  # the first thing it does, before it waits
+
+
+def _bounds_of(batch: Sequence[Any], start: int | None, position: int | None) -> tuple[int, int]:
+    """Where a batch begins and the next one will. `start`: where its fetch began, `position`: of the consumer after
+    it; each None if it is not known."""
+    first, behind_last = batch[0].offset, batch[-1].offset + 1
+    return first if start is None else min(start, first), behind_last if position is None else max(
+        position, behind_last
+    )

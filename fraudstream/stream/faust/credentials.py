@@ -1,4 +1,4 @@
-"""How Faust's own clients are let in by the brokers."""
+"""The credentials of Faust's own clients."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from fraudstream.kafka import Brokers
 
 
 def credentials(brokers: Brokers) -> Credentials | None:
-    """Faust's form of `Brokers.security`. Raises `BrokersError`."""
-    told = brokers.security()
-    context = told.get("ssl_context")
+    """`Brokers.security` as Faust takes it; None for brokers without authentication. Raises `BrokersError`."""
+    security = brokers.security()
+    context = security.get("ssl_context")
     if brokers.sasl:
         return SASLCredentials(
             username=brokers.username, password=brokers.password, ssl_context=context, mechanism=brokers.mechanism

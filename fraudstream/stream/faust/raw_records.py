@@ -1,41 +1,35 @@
-"""Records as aiokafka's parser, in C, gives them.
+"""Fetched records as aiokafka's C parser returns them, without the Python object that aiokafka makes of each.
 
-aiokafka makes another object of each, in Python, with the names of its topic and partition and the sizes of its parts:
-half of what fetching costs. A list's records have topic and partition in common, and nobody asks for the sizes.
+That object repeats the names of topic and partition and the sizes of key and value: making it is half of what fetching
+costs. The records of a batch have topic and partition in common, and nothing needs the sizes.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Protocol
+from typing import Any
 
 from faust.types import TP
 
-from fraudstream.engine.apply import LogRecord
-
-
-class FetchedRecord(LogRecord, Protocol):
-    """A record of a list: what it is made of, and where it stands in its partition."""
-
-    @property
-    def offset(self) -> int: ...
+from fraudstream.stream.record_batch import FetchedRecord
 
 
 class PrefetchedRecords(OrderedDict[TP, Any]):
-    """What aiokafka's fetcher has at hand of each partition, in place of its own: records are taken as they are."""
+    """Replaces the dictionary in which aiokafka's fetcher keeps what it has fetched ahead of each partition."""
 
     def __setitem__(self, tp: TP, result: Any) -> None:
+        """Keep a fetch result, set up to return raw records."""
         records = getattr(result, "_partition_records", None)
         if records is not None:  # else it holds an error
-            records._consumer_record = _as_it_is
+            records._consumer_record = _unchanged
         super().__setitem__(tp, result)
 
 
 def use_raw_records(fetcher: Any) -> None:
-    """Let an aiokafka fetcher make nothing else of the records it parses."""
+    """Let an aiokafka fetcher return the records as it parsed them."""
     if not isinstance(fetcher._records, PrefetchedRecords):
         fetcher._records = PrefetchedRecords(fetcher._records)
 
 
-def _as_it_is(_: TP, record: FetchedRecord) -> FetchedRecord:
+def _unchanged(_: TP, record: FetchedRecord) -> FetchedRecord:
     return record

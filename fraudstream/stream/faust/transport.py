@@ -1,9 +1,9 @@
-"""The transport that hands a partition's fetched records to an agent as one list, and restores memory from lists.
+"""The transport that passes a partition's fetched records to an agent as one batch, and restores states from batches.
 
-Faust moves one record at a time through several tasks; the records came from the broker as lists, and here they stay
-lists: `BatchConsumer.getmany` yields one Faust message for each partition fetched, whose value is a `RecordBatch`, and
-`BatchSchema` hands it through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register with
-`register_transport`, then use broker URLs of the scheme `lists://`.
+Faust moves one record at a time through several tasks; the records came from the broker as batches, and here they stay
+batches: `BatchConsumer.getmany` yields one Faust message for each partition fetched, whose value is a `RecordBatch`,
+and `BatchSchema` passes it through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register
+with `register_transport`, then use broker URLs of the scheme `batches://`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, cast
 
 from aiokafka.errors import ConsumerStoppedError
 from faust.serializers.schemas import Schema
@@ -21,35 +21,21 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.consumer_thread import FAUST_LOG, ConsumerThread
-from fraudstream.stream.faust.raw_records import FetchedRecord
+from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
 
-if TYPE_CHECKING:
-    from fraudstream.stream.faust.app import StreamApp
-
-SCHEME = "lists"
+SCHEME = "batches"
 IDLE_S = 0.02
 FETCH_S_MAX = 1.0
 
 
-class RecordBatch(NamedTuple):
-    """Records of one partition in the order of its log, without a hole: the log between `first` and `next` holds no
-    others.
-
-    `first` is where the fetch began, `next` where the following one will: past control records and aborted ones, which
-    the offsets of records alone don't tell. `end`: the partition's end as the broker last told it.
-    """
-
-    records: Sequence[FetchedRecord]
-    first: int
-    next: int
-    end: int
-
-
 class BatchSchema(Schema[Any, Any]):
-    """Hands the list through: the agent decodes all of it in one call."""
+    """Passes the batch through: the agent decodes all of it in one call."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
+        """The function that makes Faust's event of a message."""
+
         async def decode(message: Any, *, propagate: bool = False) -> Any:
             return app.create_event(None, message.value, [], message)
 
@@ -57,7 +43,7 @@ class BatchSchema(Schema[Any, Any]):
 
 
 class BatchConsumer(driver.Consumer):
-    """Faust's consumer, in lists; positions come from our checkpoints."""
+    """Faust's consumer, in batches; positions come from our checkpoints."""
 
     logger = FAUST_LOG
 
@@ -65,56 +51,58 @@ class BatchConsumer(driver.Consumer):
     _thread: ConsumerThread
 
     def __post_init__(self) -> None:
+        """Called by Faust at the end of the construction."""
         super().__post_init__()
         self._untaken: set[TP] = set()  # of the last fetch
         self._all_taken = asyncio.Event()
-        self._delivered: dict[TP, int] = {}  # behind the last list that an agent got
+        self._delivered: dict[TP, int] = {}  # behind the last batch that an agent got
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Hand on what is fetched until stopped: all lists of a fetch at once, and fetch again when those of the input
-        are taken, so that what comes meanwhile waits in one list instead of behind many.
+        """Deliver what is fetched until stopped: all batches of a fetch at once, and fetch again when those of the
+        input are taken, so that what arrives meanwhile waits in one batch instead of behind many.
 
-        Faust hands on one message after the other, and turns the loop several times for each.
+        Faust delivers one message after the other, with several turns of the event loop for each.
         """
         try:
             while not (self.should_stop or fetcher.should_stop):
-                await self._forward()
+                await self._deliver_fetched()
         except (asyncio.CancelledError, ConsumerStoppedError):
             if not self.app.should_stop:  # else it is how fetching ends
                 raise
 
-    async def _forward(self) -> None:
-        """The lists of one fetch."""
-        handing, topics_read = [], self.app.settings.topics_read
+    async def _deliver_fetched(self) -> None:
+        """Fetch once, and deliver all batches of it."""
+        deliveries, topics_read = [], self.app.settings.topics_read
         async for tp, message in self.getmany(timeout=FETCH_S_MAX):
             read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
             if read is None or message.offset >= read:
-                handing.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
-        self._untaken = {tp for tp, _, _ in handing if tp.topic == self.app.settings.input_topic}
+                deliveries.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
+        self._untaken = {tp for tp, _, _ in deliveries if tp.topic == self.app.settings.input_topic}
         self._all_taken.clear()
         await asyncio.sleep(0)  # enough, unless an agent's queue is full
-        waiting = [forwarded_result for _, _, forwarded_result in handing if not forwarded_result.done()]
+        waiting = [delivery for _, _, delivery in deliveries if not delivery.done()]
         if waiting:
             await self.wait_first(asyncio.wait(waiting), self.suspend_flow.wait())
-        for tp, offset, forwarded_result in handing:
-            if forwarded_result.done():
-                forwarded_result.result()
+        for tp, offset, delivery in deliveries:
+            if delivery.done():
+                delivery.result()
             else:
-                forwarded_result.cancel()  # a rebalance began
+                delivery.cancel()  # a rebalance began
             self._read_offset[tp] = offset
-        if self._untaken:  # Faust may drop a list, so not for ever
+        if self._untaken:  # Faust may drop a batch, so not for ever
             await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
 
     def taken(self, tp: TP) -> None:
-        """Judging of the list of `tp` begins."""
+        """The agent has begun to process the batch of `tp`."""
         self._untaken.discard(tp)
         if not self._untaken:
             self._all_taken.set()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
+        """One message for each partition of a fetch. `timeout`: seconds to wait for records."""
         if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second
             await self.sleep(IDLE_S)
             return
@@ -127,23 +115,23 @@ class BatchConsumer(driver.Consumer):
             return
         if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end
             return
-        generation, spans = self.app.consumer_generation_id, self._thread.spans
+        generation, bounds = self.app.consumer_generation_id, self._thread.bounds
         for tp, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
-                first, following = spans[tp]
+                first, following = bounds[tp]
                 fetched = RecordBatch(batch, first, following, self._thread.end_now(tp))
                 self._delivered[TP(*tp)] = following
                 yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
         for tp, high in self._ends_without_record(records):
             end = high + 1
-            begin = spans[tp][1] if tp in records else self._thread.begin_now(tp)
+            begin = bounds[tp][1] if tp in records else self._thread.begin_now(tp)
             yield tp, self._message(tp, RecordBatch((), end if begin is None else min(begin, end), end, end), high)
 
     def _ends_without_record(self, records: Mapping[TP, Sequence[FetchedRecord]]) -> list[tuple[TP, int]]:
-        """Changelogs read to their end, where the end is a control record, which is never delivered: else recovery
-        waits on."""
+        """Changelogs read to their end, where the end is a control record: it is never delivered, so recovery would
+        wait for ever."""
         recovery = cast(TableManager, self.app.tables).recovery
         ended = []
         for tp in recovery.active_tps if recovery.in_recovery else ():
@@ -176,64 +164,67 @@ class BatchConsumer(driver.Consumer):
         )
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """The input goes on where its memory stands, labels where the group committed, or that of the state version
-        before it, or at their beginning.
+        """Seek the input to the positions of its states, and labels to the group's committed offsets, else to those of
+        the state version before it, else to their beginning.
 
-        Faust calls it when the changelogs are read, and resumes the flow behind it, which empties the agents' queues.
-        What was fetched until then would be gone, unnoticed until the next list: so the flow stops here.
+        Faust calls it when the changelogs are read, and then resumes the flow, which empties the agents' queues. What
+        was fetched until then would be lost, unnoticed until the next batch: so the flow stops here.
         """
         self.stop_flow()
         assignment = self.assignment()
         labels = [tp for tp in assignment if tp.topic == self.app.settings.labels_topic]
         offsets = {**self.app.seek_offsets(assignment), **await self._thread.committed_or_earliest(labels)}
-        if self.app.labels is not None:
-            self.app.labels.resume(offsets)
+        self.app.resume_labels(offsets)
         await self._thread.seek_all(offsets)
         return offsets
 
     async def seek_partition(self, tp: TP, offset: int) -> None:
+        """Fetch on from `offset`, unless `tp` is no longer assigned."""
         await self._thread.seek_all({tp: offset})
 
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """Of the input for lag dashboards only, of labels for their next owner. Raises what aiokafka raises."""
+        """Those of the input serve lag dashboards only, those of labels the next owner. Raises what aiokafka raises."""
         await self._thread.commit_to_group(offsets)
 
     @property
     def knows_brokers(self) -> bool:
+        """The consumer has started."""
         return self._thread._consumer is not None
 
     async def extents(self, partitions: Sequence[TP]) -> dict[TP, tuple[int, int]]:
+        """First offset and committed end offset of each partition."""
         return await self._thread.extents(partitions) if partitions else {}
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        """End offset of each partition, as its leader reports it now."""
         return await self._thread.ends(partitions)
 
     def end_now(self, tp: TP) -> int:
-        """The partition's end as the last fetch told it, 0 before the first."""
+        """The partition's end offset as the last fetch reported it, 0 before the first."""
         return self._thread.end_now(tp)
 
     def behind(self, tp: TP, end: int, next_offset: int) -> int:
-        """Records between `next_offset` and `end`; none where only markers are, which are read but never handed on."""
+        """Records between `next_offset` and `end`; 0 if only markers are, which are read but never delivered."""
         position = self._thread.position_now(tp)
         if position is not None and position >= end and self._delivered.get(tp, 0) <= next_offset:
             return 0
         return max(0, end - next_offset)
 
     def check_group(self) -> None:
-        """Raises what ended this consumer's membership of its group, if anything has; nobody else would notice."""
+        """Raises what ended this consumer's membership of its group, if anything has; nothing else would notice."""
         consumer = self._thread._consumer
-        if consumer is not None and consumer._coordinator is not None:  # it comes to be while the consumer starts
+        if consumer is not None and consumer._coordinator is not None:  # it is created while the consumer starts
             consumer._coordinator.check_errors()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust compares a monotonic clock with record times here: its errors mean nothing."""
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Topics are made and checked before the app starts (see `topics.cluster`)."""
+        """Nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
 
 
 class BatchProducer(driver.Producer):
-    """Faust's producer; idempotent where the broker can, so that no retry repeats or reorders a decision."""
+    """Faust's producer; idempotent where the broker supports it, so that no retry repeats or reorders a decision."""
 
     logger = FAUST_LOG
 
@@ -243,13 +234,16 @@ class BatchProducer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True} if self.app.settings.checkpoint_mode == "transaction" else {}
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Topics are made and checked before the app starts (see `topics.cluster`)."""
+        """Nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
 
 
 class BatchTransport(driver.Transport):
+    """Faust's Kafka transport with our consumer and producer."""
+
     Consumer = BatchConsumer
     Producer = BatchProducer
 
 
 def register_transport() -> None:
+    """Make the transport known to Faust under `batches://`."""
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:BatchTransport"

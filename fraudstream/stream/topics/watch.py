@@ -1,57 +1,70 @@
-"""While a worker runs, its topics must stay the ones it began with: looked at again and again.
+"""While a worker runs, its topics must stay the ones that it started with: checked again every few seconds.
 
-A topic that was created again has offsets that mean other payments; partitions that were added take accounts away from
-their memory. Fetching tells neither. Brokers that know an old state of the cluster may tell anything once: what two
-looks in a row find wrong is so.
+A topic that was created again has offsets that mean other payments; added partitions separate accounts from their
+state. Fetching shows neither. Brokers with stale metadata may report anything once, so only what two checks in a row
+find wrong is an error.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError
-
+from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.stream.failure import PermanentFailure
-from fraudstream.stream.topics.cluster import look_again
 
 if TYPE_CHECKING:
-    from fraudstream.stream.faust.app import StreamApp
+    from fraudstream.stream.settings import StreamSettings
+    from fraudstream.stream.topics.cluster import Cluster
 
-LOOK_S = 10.0
-
-
-async def watch_topics(app: StreamApp) -> None:
-    """Until cancelled. Raises `PermanentFailure` when two looks in a row found topics not what they were, or not fitting."""
-    doubted = False
-    while True:
-        await asyncio.sleep(LOOK_S)
-        try:
-            await _look(app)
-            doubted = False
-        except PermanentFailure:
-            if doubted:
-                raise
-            doubted = True
-        except (KafkaError, OSError, TimeoutError):
-            pass  # brokers that are away are told of by the lookout
+CHECK_S = 10.0
 
 
-async def _look(app: StreamApp) -> None:
-    topic, since = app.settings.input_topic, app.cluster
-    now = await look_again(app.settings)
-    if now.input_id != since.input_id:
-        raise PermanentFailure(
-            f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
-            f"{now.input_id}): its offsets mean other payments than those in memory."
-        )
-    if now.partitions[topic] != since.partitions[topic]:
-        raise PermanentFailure(
-            f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
-            "the worker started: accounts stand in other partitions than their memory."
-        )
-    if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
-        raise PermanentFailure(
-            f"The topic '{app.settings.next_topic}', which payments are handed on to, was created again or given "
-            "partitions while the worker ran. Started again, the worker says how to go on."
-        )
+class TopicWatch:
+    """Watches the topics of one stage."""
+
+    def __init__(
+        self,
+        *,
+        settings: StreamSettings,
+        cluster: Cluster,
+        look: Callable[[StreamSettings], Awaitable[Cluster]],
+        check_s: float = CHECK_S,
+    ) -> None:
+        """`cluster`: as it was at the start. `look`: asks the brokers for what it is now; raises one of `BROKER_ERRORS`
+        if none answers, `PermanentFailure` if topics are missing. `check_s`: seconds between two checks."""
+        self._settings, self._cluster, self._look, self._check_s = settings, cluster, look, check_s
+
+    async def run(self) -> None:
+        """Until cancelled. Raises the `PermanentFailure` of the second check in a row that found topics changed."""
+        suspected = False
+        while True:
+            await asyncio.sleep(self._check_s)
+            try:
+                self._check(await self._look(self._settings))
+                suspected = False
+            except PermanentFailure:
+                if suspected:
+                    raise
+                suspected = True
+            except BROKER_ERRORS:
+                pass  # the lag monitor reports brokers that are away
+
+    def _check(self, now: Cluster) -> None:
+        topic, since = self._settings.input_topic, self._cluster
+        if now.input_id != since.input_id:
+            raise PermanentFailure(
+                f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
+                f"{now.input_id}): its offsets mean other payments than those in the state."
+            )
+        if now.partitions[topic] != since.partitions[topic]:
+            raise PermanentFailure(
+                f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
+                "the worker started: accounts are in other partitions than their state."
+            )
+        if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
+            raise PermanentFailure(
+                f"The topic '{self._settings.next_topic}', to which payments are forwarded, was created again or given "
+                "partitions while the worker ran. Started again, the worker says what to do."
+            )

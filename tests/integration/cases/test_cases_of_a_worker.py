@@ -13,7 +13,7 @@ from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.kafka import Brokers
-from fraudstream.stream.observer import Unobserved
+from fraudstream.stream.observer import JudgedBatch, Unobserved
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from tests.integration.cases.case_cluster import eventually
@@ -30,9 +30,9 @@ class CountedLabels(Unobserved):
     def __init__(self) -> None:
         self.labels = self.unmatched = 0
 
-    def on_batch(self, partition: int, *, labels: int, labels_unmatched: int, **more: object) -> None:
-        self.labels += labels
-        self.unmatched += labels_unmatched
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        self.labels += batch.labels
+        self.unmatched += batch.labels_unmatched
 
 
 @pytest.fixture

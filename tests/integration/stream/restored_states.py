@@ -10,7 +10,7 @@ import numpy as np
 from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord, Replay
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer, CheckpointRecord
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
 from fraudstream.stream.settings import StreamSettings
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
@@ -41,7 +41,7 @@ async def restored_states(settings: StreamSettings, engine: Engine) -> list[tupl
     async with changelog_reader(settings) as reader:
         for number in range(PARTITIONS):
             state = engine.new_state()
-            replay = Replay(state, settings.checkpoint_mode)
+            replay = ChangelogRestorer(state, settings.checkpoint_mode)
             async for records in reader.records(number):
                 replay.feed(records)
             assert replay.checkpoint is not None, f"partition {number} has no checkpoint"

@@ -11,12 +11,13 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     Change,
+    ChangelogRestorer,
     CheckpointRecord,
-    Replay,
     encode_checkpoint,
 )
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
-from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX, BatchWriter, batch_producer
+from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX
+from fraudstream.stream.faust.changelog_writers import BatchWriter, batch_producer
 from tests.integration.stream.cluster import StreamCluster
 
 PARTITION = 2
@@ -55,7 +56,7 @@ def checkpoint(next_offset: int, epoch: str) -> Change:
 async def read_back(cluster: StreamCluster) -> tuple[RestoredRows, int]:
     """The rows and the next offset that recovery takes from the changelog."""
     rows = RestoredRows()
-    replay = Replay(rows, "batch")
+    replay = ChangelogRestorer(rows, "batch")
     async with changelog_reader(cluster.settings) as reader:
         async for records in reader.records(PARTITION):
             replay.feed(records)

@@ -8,7 +8,7 @@ import pytest
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Replay
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, ChangelogRestorer
 from fraudstream.stream.failure import EXIT_CODE_REFUSED, PermanentFailure
 from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
@@ -69,8 +69,9 @@ async def test_state_of_a_topic_that_was_created_again_is_refused(cluster: Strea
 async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(cluster: StreamCluster) -> None:
     await decide_some(cluster)
     found = await cluster.records(cluster.settings.changelog_topic, lambda records: len(records) > PARTITIONS)
+    restorer = ChangelogRestorer(engine().new_state(), "transaction")
     with pytest.raises(PermanentFailure, match="written in checkpoint mode 'batch'"):
-        Replay(engine().new_state(), "transaction").feed([record for record in found if record.key == CHECKPOINT_KEY])
+        restorer.feed([record for record in found if record.key == CHECKPOINT_KEY])
 
 
 async def test_a_broker_that_does_not_answer_is_waited_for_until_the_worker_is_asked_to_stop(

@@ -19,7 +19,7 @@ from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_of
 from fraudstream.engine.apply import apply, apply_and_forward
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.stream.observer import Unobserved
+from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
 from tests.brokers import SelectedBroker, on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.process import WAIT_S, ChildProcess
@@ -124,11 +124,11 @@ class DroppedRecords(Unobserved):
         observer.dropped, observer._stage = self.dropped, stage
         return observer
 
-    def on_batch(self, partition: int, *, dropped: int, **more: object) -> None:
-        self.dropped[self._stage] += dropped
+    def on_batch(self, partition: int, batch: JudgedBatch) -> None:
+        self.dropped[self._stage] += batch.dropped
 
-    def on_forwarded(self, partition: int, *, dropped: int, **more: object) -> None:
-        self.dropped[self._stage] += dropped
+    def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
+        self.dropped[self._stage] += batch.dropped
 
 
 @on_both_brokers
@@ -302,7 +302,7 @@ async def test_a_stage_refuses_to_forward_to_a_topic_whose_partitions_were_added
         assert await again.wait() == 78
         said = again.log.read_text()
         assert (
-            f"'{account.next_topic}' is not what it was when {account.input_topic}-0 handed payments on to it" in said
+            f"'{account.next_topic}' is not what it was when {account.input_topic}-0 forwarded payments to it" in said
         )
         assert "1 partitions; now" in said
         assert f"'{account.changelog_topic}', '{device.input_topic}', '{device.changelog_topic}'" in said

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fraudstream.stream.observer import JudgedBatch
 from fraudstream.telemetry import http
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
@@ -27,24 +28,26 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
     worker.on_recovery(0, seconds=0.1, records=5, size=500, next_offset=0)
     worker.on_batch(
         0,
-        records=4,
-        payments=3,
-        decisions={"allow": 2, "review": 1},
-        labels=0,
-        labels_unmatched=0,
-        repeats=0,
-        altered=0,
-        late=0,
-        alerts=1,
-        alert_rules={("mule/in_and_out", "high"): 1},
-        dead_letters={"not_json": 1},
-        dropped=0,
-        since_occurred_ms=np.array([1.0, 2.0, 3.0]),
-        since_arrival_ms=np.array([1.0, 2.0, 3.0]),
-        seconds=0.001,
-        watermark_ms=1_700_000_000_000,
-        rows=1,
-        size=4096,
+        JudgedBatch(
+            records=4,
+            payments=3,
+            decisions={"allow": 2, "review": 1},
+            labels=0,
+            labels_unmatched=0,
+            repeats=0,
+            altered=0,
+            late=0,
+            alerts=1,
+            alert_rules={("mule/in_and_out", "high"): 1},
+            dead_letters={"not_json": 1},
+            dropped=0,
+            since_occurred_ms=np.array([1.0, 2.0, 3.0]),
+            since_arrival_ms=np.array([1.0, 2.0, 3.0]),
+            seconds=0.001,
+            watermark_ms=1_700_000_000_000,
+            rows=1,
+            size=4096,
+        ),
     )
     worker.on_lag(0, lag=0)
     worker.on_checkpoint(0, seconds=0.01, records=2, size=300, next_offset=4)

@@ -109,7 +109,7 @@ async def worker(broker: str, unique_name: Callable[[str], str]) -> AsyncIterato
     stop = asyncio.Event()
     with http.serving(telemetry.registry, telemetry.healthy, telemetry.ready) as url:
         running = asyncio.create_task(
-            serve(settings, Engine(compile_rule_set(RULE_SET)), telemetry, [telemetry.sensor], stop=stop)
+            serve(settings, Engine(compile_rule_set(RULE_SET)), telemetry, [telemetry.watchdog], stop=stop)
         )
         try:
             yield RunningWorker(url, running, settings)

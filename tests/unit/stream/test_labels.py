@@ -1,83 +1,82 @@
-"""Labels are forwarded one list behind the other: none is left out, whatever a rebalance drops on its way."""
+"""Labels are forwarded batch after batch: none is left out, whatever a rebalance drops on the way."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+import pytest
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
-from faust.types import TP
-
-from fraudstream.stream.faust.transport import RecordBatch
 from fraudstream.stream.labels import LabelForwarder
-from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
+from fraudstream.stream.record_batch import RecordBatch
+from tests.unit.stream.in_memory import InMemorySender, Record, Worker, batch
 
-PLACE = TP("labels", 2)
-NOBODY = cast(AIOKafkaProducer, None)
-
-
-class Payments:
-    """The output: notes the values that it is given, and acknowledges them."""
-
-    def __init__(self) -> None:
-        self.values: list[bytes] = []
-
-    def send(
-        self, producer: AIOKafkaProducer, partition: int | None, records: Iterable[OutputRecord], timestamp_ms: int
-    ) -> set[Acknowledgement]:
-        self.values += [value for _, value, _ in records]
-        done: Acknowledgement = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return {done}
+NUMBER = 2
 
 
-class Lists:
-    def __init__(self) -> None:
-        self.sought: list[int] = []
-        self.committed: list[int] = []
-
-    async def seek_partition(self, tp: TP, offset: int) -> None:
-        self.sought.append(offset)
-
-    async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
-        self.committed += offsets.values()
+def labels(first: int, following: int) -> RecordBatch:
+    return batch(*(Record(offset, b"%d" % offset, b"a") for offset in range(first, following)))
 
 
-def fetched(first: int, following: int) -> RecordBatch:
-    records: Sequence[ConsumerRecord] = [
-        ConsumerRecord("labels", 2, offset, 0, 0, b"a", b"%d" % offset, None, 1, 1, ())
-        for offset in range(first, following)
-    ]
-    return RecordBatch(records, first, following, following)
+def new_worker() -> tuple[Worker, LabelForwarder]:
+    worker = Worker()
+    assert worker.stage.labels is not None
+    return worker, worker.stage.labels
 
 
-def new_forwarder() -> tuple[LabelForwarder, Payments, Lists]:
-    payments, lists = Payments(), Lists()
-    return LabelForwarder("labels", cast(Output, payments), lists), payments, lists
+def forwarded(sender: InMemorySender) -> list[int]:
+    return [int(record.value) for record in sender.sent("payments")]
 
 
-async def test_a_list_behind_one_that_was_dropped_is_not_taken_and_fetching_goes_back() -> None:
-    forwarder, payments, lists = new_forwarder()
-    forwarder.resume({PLACE: 60})
-    assert await forwarder.forward(PLACE, fetched(65, 70), NOBODY) == 0
-    assert (payments.values, lists.sought, lists.committed) == ([], [60], [])
-    assert await forwarder.forward(PLACE, fetched(60, 70), NOBODY) == 10
-    assert (payments.values, lists.committed) == ([b"%d" % offset for offset in range(60, 70)], [70])
+async def test_a_batch_behind_one_that_was_dropped_is_not_forwarded_and_fetching_seeks_back() -> None:
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 60})
+    assert await forwarder.forward(NUMBER, labels(65, 70)) == 0
+    assert (forwarded(worker.sender), worker.labels.sought, worker.labels.committed) == ([], [(NUMBER, 60)], {})
+    assert await forwarder.forward(NUMBER, labels(60, 70)) == 10
+    assert forwarded(worker.sender) == list(range(60, 70))
+    assert worker.labels.committed == {NUMBER: 70}
+    assert worker.observer.labels == 10
 
 
 async def test_what_was_forwarded_is_not_forwarded_again() -> None:
-    forwarder, payments, lists = new_forwarder()
-    forwarder.resume({PLACE: 0})
-    await forwarder.forward(PLACE, fetched(0, 3), NOBODY)
-    assert await forwarder.forward(PLACE, fetched(0, 3), NOBODY) == 0
-    assert await forwarder.forward(PLACE, fetched(1, 5), NOBODY) == 2
-    assert (payments.values, lists.committed, lists.sought) == ([b"0", b"1", b"2", b"3", b"4"], [3, 5], [])
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    await forwarder.forward(NUMBER, labels(0, 3))
+    assert worker.labels.committed == {NUMBER: 3}
+    assert await forwarder.forward(NUMBER, labels(0, 3)) == 0
+    assert await forwarder.forward(NUMBER, labels(1, 5)) == 2
+    assert (forwarded(worker.sender), worker.labels.committed) == ([0, 1, 2, 3, 4], {NUMBER: 5})
+    assert worker.labels.sought == []
 
 
-async def test_a_list_of_a_partition_that_left_is_passed_over() -> None:
-    forwarder, payments, lists = new_forwarder()
-    forwarder.resume({PLACE: 0, TP("payments", 2): 0})
-    forwarder.resume({TP("payments", 2): 0})
-    assert await forwarder.forward(PLACE, fetched(0, 3), NOBODY) == 0
-    assert (payments.values, lists.committed) == ([], [])
+async def test_a_batch_of_a_partition_that_was_revoked_is_ignored() -> None:
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    forwarder.resume({})
+    assert await forwarder.forward(NUMBER, labels(0, 3)) == 0
+    assert (forwarded(worker.sender), worker.labels.committed) == ([], {})
+
+
+async def test_labels_are_keyed_by_account_and_marked_as_labels() -> None:
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    keyless = Record(0, b'{"account_id": "acct-7"}', None, (("type", b"payment"), ("trace", b"1")))
+    await forwarder.forward(NUMBER, batch(keyless))
+    (sent,) = worker.sender.sent("payments")
+    assert sent.key == b"acct-7"
+    assert list(sent.headers) == [("trace", b"1"), ("type", b"label")]
+
+
+async def test_labels_that_were_not_acknowledged_are_not_committed() -> None:
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    worker.sender.error = TimeoutError()
+    with pytest.raises(TimeoutError):
+        await forwarder.forward(NUMBER, labels(0, 3))
+    assert worker.labels.committed == {}
+
+
+async def test_a_commit_that_fails_does_not_stop_forwarding(caplog: pytest.LogCaptureFixture) -> None:
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    worker.labels.commit_error = OSError("no coordinator")
+    assert await forwarder.forward(NUMBER, labels(0, 3)) == 3
+    assert "labels-2: offsets of forwarded labels were not committed" in caplog.text

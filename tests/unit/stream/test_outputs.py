@@ -1,13 +1,11 @@
-"""How records are packed and where they go. The producer is aiokafka's own builder of batches, without a broker."""
+"""How records are packed into batches and to which partition they go. Batches are aiokafka's, without a broker."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -21,7 +19,7 @@ BATCH_BYTES = 1000
 
 
 class Broker:
-    """Takes batches when it is let to, in the place of aiokafka's producer."""
+    """A `RecordSender` that acknowledges batches while `open`."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, int, list[tuple[bytes, bytes]]]] = []
@@ -32,28 +30,22 @@ class Broker:
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(BATCH_BYTES, 0)
 
-    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+    async def send_batch(self, batch: BatchBuilder, topic: str, partition: int) -> None:
         await self.open.wait()
         if self.refuses:
             raise KafkaTimeoutError
         records = MemoryRecords(bytes(batch._build())).next_batch()
         self.batches.append((topic, partition, [(record.key, record.value) for record in records]))
-        sent: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        sent.set_result(None)
-        return sent
 
 
-def output_record(count: int, size: int = 10, start: int = 0) -> list[OutputRecord]:
+def output_records(count: int, size: int = 10, start: int = 0) -> list[OutputRecord]:
     return [(b"k%d" % n, b"v" * size, [source_header(0, n)]) for n in range(start, start + count)]
 
 
-def producer_of(broker: Broker) -> AIOKafkaProducer:
-    return cast(AIOKafkaProducer, broker)
-
-
 async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out() -> None:
-    broker, output = Broker(), Output("decisions", 4, aligned=True)
-    await asyncio.gather(*output.send(producer_of(broker), 2, output_record(300), 0))
+    broker = Broker()
+    output = Output("decisions", 4, aligned=True, sender=broker)
+    await asyncio.gather(*output.send(2, output_records(300), 0))
     assert len(broker.batches) > 1
     assert {(topic, partition) for topic, partition, _ in broker.batches} == {("decisions", 2)}
     keys = [key for _, _, records in broker.batches for key, _ in records]
@@ -61,18 +53,20 @@ async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out(
 
 
 async def test_a_record_larger_than_a_batch_goes_alone() -> None:
-    broker, output = Broker(), Output("alerts", 4, aligned=True)
-    records = output_record(1) + output_record(1, size=50 * BATCH_BYTES, start=1) + output_record(1, start=2)
-    await asyncio.gather(*output.send(producer_of(broker), 0, records, 0))
+    broker = Broker()
+    output = Output("alerts", 4, aligned=True, sender=broker)
+    records = output_records(1) + output_records(1, size=50 * BATCH_BYTES, start=1) + output_records(1, start=2)
+    await asyncio.gather(*output.send(0, records, 0))
     assert [[key for key, _ in records] for _, _, records in broker.batches] == [[b"k0"], [b"k1"], [b"k2"]]
 
 
 async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() -> None:
-    broker, output = Broker(), Output("decisions", 4, aligned=True)
+    broker = Broker()
+    output = Output("decisions", 4, aligned=True, sender=broker)
     broker.open.clear()
     waits = set()
     for n in range(10):
-        waits |= output.send(producer_of(broker), 1, output_record(1, start=n), 0)
+        waits |= output.send(1, output_records(1, start=n), 0)
         await asyncio.sleep(0)
     assert not any(wait.done() for wait in waits)
     broker.open.set()
@@ -81,10 +75,11 @@ async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() ->
     assert len(broker.batches) == 2
 
 
-async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -> None:
-    broker, output = Broker(), Output("decisions", 3, aligned=False)
+async def test_with_another_partition_count_the_key_decides_and_keeps_its_order() -> None:
+    broker = Broker()
+    output = Output("decisions", 3, aligned=False, sender=broker)
     records = [(b"k%d" % (n % 7), b"%d" % n, [source_header(0, n)]) for n in range(70)]
-    await asyncio.gather(*output.send(producer_of(broker), 3, records, 0))
+    await asyncio.gather(*output.send(3, records, 0))
     by_key: dict[bytes, list[int]] = {}
     partitions: dict[bytes, set[int]] = {}
     for _, partition, sent in broker.batches:
@@ -96,23 +91,25 @@ async def test_with_other_partition_counts_a_key_decides_and_keeps_its_order() -
     assert len(by_key) == 7
 
 
-async def test_a_batch_that_was_not_taken_fails_whoever_waits_for_it() -> None:
-    broker, output = Broker(), Output("decisions", 4, aligned=True)
+async def test_a_batch_that_was_refused_fails_its_acknowledgement() -> None:
+    broker = Broker()
+    output = Output("decisions", 4, aligned=True, sender=broker)
     broker.refuses = True
-    waits = output.send(producer_of(broker), 0, output_record(5), 0)
+    waits = output.send(0, output_records(5), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*waits)
 
 
 async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
-    """A reader that drops what is not higher than it has seen would never take what is sent again."""
-    broker, output = Broker(), Output("next", 1, aligned=True)
+    """A reader that drops offsets not above the highest seen would never take records that are sent again."""
+    broker = Broker()
+    output = Output("next", 1, aligned=True, sender=broker)
     broker.refuses = True
-    first = output.send(producer_of(broker), 0, output_record(1), 0)
+    first = output.send(0, output_records(1), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*first)
     broker.refuses = False
-    second = output.send(producer_of(broker), 0, output_record(1, start=1), 0)
+    second = output.send(0, output_records(1, start=1), 0)
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*second)
     assert broker.batches == []

@@ -1,4 +1,4 @@
-"""What a partition waits for before it goes on, and what its checkpoint waits for."""
+"""What a partition awaits before it processes more, and what its checkpoint awaits."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ def a_partition() -> Partition:
     return Partition(0, cast(Any, None), cast(Any, None), "batch")
 
 
-async def test_a_checkpoint_waits_for_the_answers_that_judging_waits_for_too() -> None:
+async def test_a_checkpoint_awaits_the_outputs_that_processing_awaits_too() -> None:
     partition, loop = a_partition(), asyncio.get_running_loop()
-    answers = {loop.create_future() for _ in range(PENDING_MAX + 1)}
-    partition.pending |= answers
-    judging = asyncio.create_task(partition.settle())
+    outputs = {loop.create_future() for _ in range(PENDING_MAX + 1)}
+    partition.pending |= outputs
+    processing = asyncio.create_task(partition.limit_pending())
     await asyncio.sleep(0)
-    assert partition.take_pending() == answers
-    for answer in answers:
-        answer.set_result(None)
-    await judging
+    assert partition.take_pending() == outputs
+    for output in outputs:
+        output.set_result(None)
+    await processing
 
 
-async def test_judging_waits_while_too_many_answers_are_on_their_way_and_forgets_them_then() -> None:
+async def test_processing_waits_while_too_many_outputs_are_unacknowledged() -> None:
     partition, loop = a_partition(), asyncio.get_running_loop()
-    answers = [loop.create_future() for _ in range(PENDING_MAX + 1)]
-    partition.pending |= set(answers)
-    judging = asyncio.create_task(partition.settle())
+    outputs = [loop.create_future() for _ in range(PENDING_MAX + 1)]
+    partition.pending |= set(outputs)
+    processing = asyncio.create_task(partition.limit_pending())
     await asyncio.sleep(0)
-    assert not judging.done()
-    for answer in answers:
-        answer.set_result(None)
-    await judging
+    assert not processing.done()
+    for output in outputs:
+        output.set_result(None)
+    await processing
     assert not partition.pending
 
 
-def test_who_was_taken_over_in_its_absence_is_told_by_the_changelog() -> None:
-    """It was paused beyond its session, and got the partition again: readers pass over what it would write."""
+def test_a_paused_owner_learns_from_the_changelog_that_another_took_over() -> None:
+    """It was paused beyond its session, and was assigned the partition again: readers ignore what it would write."""
 
     def record(key: bytes, value: bytes) -> Any:
         return SimpleNamespace(key=key, value=value)
 
     partition = a_partition()
-    partition.check_still_ours([record(EPOCH_KEY, partition.epoch.encode()), record(CHECKPOINT_KEY, b"a late one's")])
+    partition.check_still_owner([record(EPOCH_KEY, partition.epoch.encode()), record(CHECKPOINT_KEY, b"a late one's")])
     with pytest.raises(WorkerFailure, match="Another worker has taken over partition 0 meanwhile"):
-        partition.check_still_ours([record(EPOCH_KEY, b"another"), record(CHECKPOINT_KEY, b"ours")])
+        partition.check_still_owner([record(EPOCH_KEY, b"another"), record(CHECKPOINT_KEY, b"ours")])

@@ -1,13 +1,13 @@
-"""What a worker's metrics say after what the worker has told them."""
+"""What a worker's metrics show after what the worker has reported to them."""
 
+import asyncio
 import time
 
-import faust
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fraudstream.stream.observer import Observer, StageObserver
+from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Observer, StageObserver
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 
@@ -20,7 +20,7 @@ class Clock:
 
 
 class Worker:
-    """A worker that tells its telemetry a plausible story; `value` reads a sample as Prometheus would."""
+    """A worker that reports a plausible run; `value` reads a sample as Prometheus would."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -29,7 +29,7 @@ class Worker:
         self.observer: StageObserver = observer.of_stage("account")
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Of the account stage, where stages are told apart."""
+        """Of the account stage, where a metric has a label for the stage."""
         whole = self.registry.get_sample_value(f"fraudstream_{name}", labels)
         return (
             whole
@@ -47,24 +47,26 @@ class Worker:
         latencies = np.array(latencies_ms)
         self.observer.on_batch(
             partition,
-            records=5,
-            payments=len(latencies_ms),
-            decisions={"allow": len(latencies_ms) - 1, "block": 1},
-            labels=2,
-            labels_unmatched=1,
-            repeats=1,
-            altered=1,
-            late=1,
-            alerts=1,
-            alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
-            dead_letters={"not_json": 1},
-            dropped=0,
-            since_occurred_ms=latencies + 1000.0,
-            since_arrival_ms=latencies,
-            seconds=0.002,
-            watermark_ms=watermark_ms,
-            rows=10,
-            size=8192,
+            JudgedBatch(
+                records=5,
+                payments=len(latencies_ms),
+                decisions={"allow": len(latencies_ms) - 1, "block": 1},
+                labels=2,
+                labels_unmatched=1,
+                repeats=1,
+                altered=1,
+                late=1,
+                alerts=1,
+                alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
+                dead_letters={"not_json": 1},
+                dropped=0,
+                since_occurred_ms=latencies + 1000.0,
+                since_arrival_ms=latencies,
+                seconds=0.002,
+                watermark_ms=watermark_ms,
+                rows=10,
+                size=8192,
+            ),
         )
 
 
@@ -106,7 +108,7 @@ def test_every_payment_is_in_both_latency_histograms(worker: Worker) -> None:
     assert worker.value("since_occurred_seconds_bucket", le="1.0") == 0
 
 
-def test_a_reason_for_dead_letters_stands_at_zero_before_its_first(worker: Worker) -> None:
+def test_a_reason_for_dead_letters_is_at_zero_before_its_first(worker: Worker) -> None:
     assert worker.value("dead_letters_total", reason="invalid") == 0
 
 
@@ -119,8 +121,8 @@ def test_the_build_says_which_rules_and_which_checkpoints_run(worker: Worker) ->
     assert labels["checkpoint_mode"] == "transaction"
 
 
-def test_partitions_are_told_by_the_rules_in_force_in_them(worker: Worker) -> None:
-    def told() -> dict[str, float]:
+def test_partitions_are_counted_by_the_rule_set_in_force_in_them(worker: Worker) -> None:
+    def partitions_by_rule_set() -> dict[str, float]:
         return {
             sample.labels["rule_set"]: sample.value
             for family in worker.registry.collect()
@@ -129,16 +131,16 @@ def test_partitions_are_told_by_the_rules_in_force_in_them(worker: Worker) -> No
         }
 
     worker.observer.on_assigned([0, 1, 2])
-    assert told() == {}
+    assert partitions_by_rule_set() == {}
     for partition in (0, 1, 2):
         worker.observer.on_decided(partition, rule_set="cafe")
     worker.observer.on_decided(1, rule_set="babe")
-    assert told() == {"cafe": 2, "babe": 1}
+    assert partitions_by_rule_set() == {"cafe": 2, "babe": 1}
     worker.observer.on_decided(0, rule_set="babe")
     worker.observer.on_assigned([0, 1])
-    assert told() == {"babe": 2}
-    worker.observer.on_undecided(1, sentence="handed over to state version 2 at offset 7", backfilling=False)
-    assert told() == {"babe": 1}
+    assert partitions_by_rule_set() == {"babe": 2}
+    worker.observer.on_undecided(1, sentence="cut over to state version 2 at offset 7", backfilling=False)
+    assert partitions_by_rule_set() == {"babe": 1}
 
 
 def test_the_watermark_grows_old_while_nothing_comes(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +151,7 @@ def test_the_watermark_grows_old_while_nothing_comes(worker: Worker, monkeypatch
     assert worker.value("watermark_age_seconds", partition="0") == 40.0
 
 
-def test_a_checkpoint_tells_its_time_and_its_size(worker: Worker) -> None:
+def test_a_checkpoint_shows_its_time_and_its_size(worker: Worker) -> None:
     worker.observer.on_checkpoint(3, seconds=0.02, records=50, size=2048, next_offset=9)
     assert worker.value("checkpoint_seconds_count") == 1
     assert worker.value("checkpoint_bytes_sum") == 2048
@@ -165,7 +167,7 @@ def test_what_is_not_saved_grows_old_until_a_checkpoint(worker: Worker, monkeypa
     assert worker.value("unsaved_age_seconds", partition="0") == 0.0
 
 
-def test_a_partition_that_left_takes_its_gauges_along(worker: Worker) -> None:
+def test_a_partition_that_left_has_no_gauges_any_more(worker: Worker) -> None:
     worker.observer.on_assigned([0, 1])
     for partition in (0, 1):
         worker.recovers(partition)
@@ -209,7 +211,7 @@ def test_recovery_says_how_far_it_is(worker: Worker) -> None:
     assert worker.value("recovered_ratio") == 1.0
 
 
-def test_a_worker_whose_partitions_are_shared_out_anew_is_not_ready(worker: Worker) -> None:
+def test_a_worker_in_a_rebalance_is_not_ready(worker: Worker) -> None:
     worker.observer.on_assigned([0])
     worker.recovers(0)
     worker.observer.on_revoked()
@@ -219,7 +221,7 @@ def test_a_worker_whose_partitions_are_shared_out_anew_is_not_ready(worker: Work
     assert worker.telemetry.ready() is None
 
 
-def test_brokers_that_are_silent_make_a_worker_unready_but_not_unhealthy(
+def test_brokers_that_do_not_answer_make_a_worker_unready_but_not_unhealthy(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -239,7 +241,7 @@ def test_brokers_that_are_silent_make_a_worker_unready_but_not_unhealthy(
     assert worker.value("broker_outage_seconds") == 0
 
 
-def test_a_partition_that_stands_still_while_records_wait_is_told_and_then_unhealthy(
+def test_a_partition_that_stands_still_while_records_wait_is_unready_and_then_unhealthy(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -284,21 +286,21 @@ def test_a_worker_that_failed_says_why(worker: Worker) -> None:
 
 async def test_a_stuck_event_loop_is_unhealthy(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     watchdog = worker.telemetry.watchdog
-    async with worker.telemetry.sensor:
-        while watchdog._ran_at_s is None:
-            await watchdog.sleep(0.01)
-        assert worker.telemetry.healthy() is None
-        monkeypatch.setattr(watchdog, "_ran_at_s", time.monotonic() - 90)
-        assert worker.telemetry.healthy() == "the event loop has been blocked for 90 s"
+    await watchdog.start()
+    await asyncio.sleep(0)
+    assert worker.telemetry.healthy() is None
+    monkeypatch.setattr(watchdog, "_ran_at_s", time.monotonic() - 90)
+    assert worker.telemetry.healthy() == "the event loop has been blocked for 90 s"
+    await watchdog.stop()
+    assert worker.telemetry.healthy() is None, "a loop that has ended is not stuck"
 
 
-def test_faust_tells_of_rebalances(worker: Worker) -> None:
-    app = faust.App("telemetry")
-    app.sensors.add(worker.telemetry.sensor)
-    state = app.sensors.on_rebalance_start(app)
-    app.sensors.on_rebalance_end(app, state)
+def test_rebalances_are_counted_and_timed(worker: Worker) -> None:
+    worker.telemetry.on_rebalance_started()
     assert worker.value("rebalances_total") == 1
+    worker.telemetry.on_rebalance_ended(seconds=0.5)
     assert worker.value("rebalance_seconds_count") == 1
+    assert worker.value("rebalance_seconds_sum") == 0.5
 
 
 def test_a_partition_that_never_had_a_payment_may_leave(worker: Worker) -> None:
@@ -307,7 +309,7 @@ def test_a_partition_that_never_had_a_payment_may_leave(worker: Worker) -> None:
     assert worker.value("assigned_partitions") == 0
 
 
-def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(worker: Worker) -> None:
+def test_a_worker_of_several_stages_is_ready_once_all_are_and_labels_them(worker: Worker) -> None:
     device = worker.telemetry.of_stage("device")
     worker.starts()
     device.on_start(stage="device", checkpoint_mode="transaction", rule_set="cafe", layout="d0d0")
@@ -318,7 +320,10 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
         device.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
     assert worker.telemetry.ready() is None
     device.on_forwarded(
-        0, records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+        0,
+        ForwardedBatch(
+            records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+        ),
     )
     assert worker.value("assigned_partitions", stage="device") == 2
     assert worker.value("assigned_partitions", stage="account") == 0
@@ -330,16 +335,16 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_tells_them_apart(w
     assert info.samples[0].labels["stage"] == "account,device"
 
 
-def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decides(worker: Worker) -> None:
+def test_a_worker_that_backfills_a_state_says_how_far_behind_it_is_until_it_decides(worker: Worker) -> None:
     worker.observer.on_assigned([0, 1])
     for partition in (0, 1):
         worker.recovers(partition)
-        worker.observer.on_undecided(partition, sentence="building the memory of state version 2", backfilling=True)
-    assert worker.telemetry.ready() == "building the memory of state version 2"
+        worker.observer.on_undecided(partition, sentence="backfilling state version 2", backfilling=True)
+    assert worker.telemetry.ready() == "backfilling state version 2"
     worker.observer.on_backfilled(0, records=10, watermark_ms=1, rows=3, size=99)
     for partition in (0, 1):
         worker.observer.on_lag(partition, lag=60_000)
-    assert worker.telemetry.ready() == "building the memory of state version 2, 120,000 records behind"
+    assert worker.telemetry.ready() == "backfilling state version 2, 120,000 records behind"
     assert worker.value("backfill_lag_records", partition="1") == 60_000
     assert worker.value("lag_records", partition="1") is None, "nobody waits for it: that pages people"
     for partition in (0, 1):
@@ -350,15 +355,15 @@ def test_a_worker_that_builds_a_memory_says_how_far_behind_it_is_until_it_decide
     assert worker.value("backfill_lag_records", partition="1") is None
 
 
-def test_a_worker_whose_partitions_were_handed_over_is_not_ready_and_says_to_stop_it(worker: Worker) -> None:
+def test_a_worker_whose_partitions_were_cut_over_is_not_ready_and_says_to_stop_it(worker: Worker) -> None:
     worker.observer.on_assigned([0, 1])
     for partition in (0, 1):
         worker.recovers(partition)
         worker.observer.on_lag(partition, lag=1)
     worker.observer.on_undecided(
-        1, sentence="handed over to state version 2 at offset 7; stop this worker", backfilling=False
+        1, sentence="cut over to state version 2 at offset 7; stop this worker", backfilling=False
     )
-    sentence = "partition 1: handed over to state version 2 at offset 7; stop this worker"
+    sentence = "partition 1: cut over to state version 2 at offset 7; stop this worker"
     assert worker.telemetry.ready() == sentence
     assert worker.value("cut_over_partitions") == 1
     assert worker.value("lag_records", partition="1") is None

@@ -1,4 +1,4 @@
-"""What recovery makes of a changelog, record by record: torn checkpoints and late writers change nothing."""
+"""What recovery restores from a changelog, record by record: incomplete checkpoints and late writers change nothing."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
     IMPORT_KEY,
+    ChangelogRestorer,
     CheckpointRecord,
-    Replay,
     encode_checkpoint,
 )
 
@@ -52,7 +52,7 @@ def checkpoint(next_offset: int, epoch: str, mode: str = "batch") -> Record:
 
 def replayed(records: list[Record], piece: int = 1000) -> tuple[Rows, int | None]:
     rows = Rows()
-    replay = Replay(rows, "batch")
+    replay = ChangelogRestorer(rows, "batch")
     for start in range(0, len(records), piece):
         replay.feed(records[start : start + piece])
     return rows, replay.checkpoint.next_offset if replay.checkpoint else None
@@ -80,20 +80,20 @@ def test_rows_without_their_checkpoint_never_count() -> None:
     assert replayed(successor) == ({b"k": b"1", b"l": b"3"}, 12)
 
 
-def test_a_term_that_just_began_changes_nothing() -> None:
+def test_an_epoch_that_just_began_changes_nothing() -> None:
     assert replayed([*WHOLE, row("k", "2", "a"), epoch("b")]) == ({b"k": b"1", b"l": b"1"}, 10)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 100])
-def test_what_an_owner_writes_while_the_next_one_reads_is_not_heard(piece: int) -> None:
-    """Else it would count for those who read later, under a position that the next owner took from before it."""
+def test_what_an_owner_writes_while_the_next_one_reads_is_ignored(piece: int) -> None:
+    """Else later readers would apply it under the position of the next owner, who has not read it."""
     late = [*WHOLE, epoch("b"), row("k", "9", "a"), checkpoint(99, "a"), checkpoint(10, "b")]
     assert replayed(late, piece) == ({b"k": b"1", b"l": b"1"}, 10)
     overtaken = [*WHOLE, epoch("b"), epoch("c"), checkpoint(10, "c"), row("k", "2", "c"), checkpoint(10, "b")]
     assert replayed([*overtaken, checkpoint(20, "c")], piece) == ({b"k": b"2", b"l": b"1"}, 20)
 
 
-def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None:
+def test_what_an_owner_writes_after_it_lost_the_partition_is_ignored() -> None:
     late = [
         *WHOLE,
         epoch("b"),
@@ -106,9 +106,9 @@ def test_an_owner_that_writes_after_it_lost_the_partition_is_not_heard() -> None
     assert replayed(late) == ({b"k": b"2", b"l": b"1"}, 20)
 
 
-def test_in_transactions_terms_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
+def test_in_transactions_epochs_discard_nothing_since_compaction_may_have_left_a_record_alone() -> None:
     rows = Rows()
-    replay = Replay(rows, "transaction")
+    replay = ChangelogRestorer(rows, "transaction")
     replay.feed([Record(b"k", b"1"), epoch("b"), checkpoint(10, "b", mode="transaction")])
     assert rows == {b"k": b"1"}
     assert replay.checkpoint is not None

@@ -1,4 +1,4 @@
-"""When the consumer hands lists to agents, and when it does not. Faust around it is a stand-in."""
+"""When the consumer delivers batches to agents, and when it does not. Faust around it is a stand-in."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TP0 = TP("payments", 0)
 
 
 class Consumer(BatchConsumer):
-    """A list is always there to be fetched; `seek_all` is its thread's."""
+    """There is always a batch to be fetched; `seek_all` is its thread's."""
 
     def __init__(self) -> None:
         recovery = SimpleNamespace(in_recovery=False)
         self.app = cast(
             Any,
             SimpleNamespace(
-                labels=None,
+                resume_labels=lambda offsets: None,
                 settings=SimpleNamespace(
                     labels_topic="labels", topics_read=(TP0.topic, "labels"), input_topic=TP0.topic
                 ),
@@ -34,7 +34,7 @@ class Consumer(BatchConsumer):
             ),
         )
         thread = SimpleNamespace(
-            spans={TP0: (112, 113)},
+            bounds={TP0: (112, 113)},
             end_now=lambda tp: 113,
             committed_or_earliest=self.committed_or_earliest,
             seek_all=self.seek_all,
@@ -44,7 +44,7 @@ class Consumer(BatchConsumer):
         self.suspend_flow = cast(Any, SimpleNamespace(set=lambda: None))
         self.can_resume_flow = cast(Any, SimpleNamespace(clear=lambda: None))
         self.flow_active = True
-        self.handed_meanwhile: list[TP] = []
+        self.delivered_meanwhile: list[TP] = []
         self.brokers = asyncio.Event()  # they answer
         self.brokers.set()
 
@@ -64,23 +64,23 @@ class Consumer(BatchConsumer):
         return {}
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
-        self.handed_meanwhile = await self.forwarded_result()
+        self.delivered_meanwhile = await self.delivered()
 
-    async def forwarded_result(self) -> list[TP]:
+    async def delivered(self) -> list[TP]:
         return [tp async for tp, _ in self.getmany(1.0)]
 
 
-async def test_what_is_fetched_while_recovery_seeks_is_handed_to_nobody() -> None:
-    """Faust empties the agents' queues behind it: a list that came in between was missed only when a further one came,
-    so that the end of a quiet log was left unjudged."""
+async def test_what_is_fetched_while_recovery_seeks_is_not_delivered() -> None:
+    """Faust empties the agents' queues afterwards: a batch delivered in between was missed only when another came, so
+    that the end of a quiet log was not judged."""
     consumer = Consumer()
-    assert await consumer.forwarded_result() == [TP0]
+    assert await consumer.delivered() == [TP0]
     assert await consumer.seek_to_committed() == {TP0: 40}
-    assert consumer.handed_meanwhile == []
+    assert consumer.delivered_meanwhile == []
 
 
 @pytest.mark.parametrize("stopping", [True, False])
-async def test_fetching_that_is_cancelled_ends_in_silence_where_the_worker_stops(stopping: bool) -> None:
+async def test_a_cancelled_fetch_ends_without_an_error_only_while_the_worker_stops(stopping: bool) -> None:
     """Faust takes a cancellation in a rebalance for a crash of its fetcher, and logs it with a trace."""
     consumer = Consumer()
     consumer.brokers.clear()

@@ -1,4 +1,4 @@
-"""What a thread that fetches tells of the places where lists begin and end. The consumer is a stand-in."""
+"""Where the consumer thread says that batches begin and end, and what it refuses. The consumer is a stand-in."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TP0 = TP("changelog", 0)
 
 
 class Thread(ConsumerThread):
-    """Fetches what it is told, and stands where it is told after it."""
+    """Fetches the offsets that a test gives, and is at the position that it gives afterwards."""
 
     def __init__(self, app: Any = None) -> None:
-        self.spans, self._passed, self._sought = {}, {}, {}
+        self.bounds, self._passed, self._sought = {}, {}, {}
         self._offset_gaps = None
         self.app = app
         self._commits = asyncio.Lock()
@@ -57,7 +57,7 @@ class Thread(ConsumerThread):
         await self._fetch_records(Consumer(1_000, earliest=earliest), {TP0})
 
 
-async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker(
+async def test_a_batch_after_a_marker_that_was_fetched_alone_begins_at_the_marker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread = Thread()
@@ -65,10 +65,10 @@ async def test_a_list_behind_a_marker_that_was_passed_alone_begins_at_the_marker
     await thread.fetch(monkeypatch, [], position=4)  # the marker at 3, and nothing else
     await thread.fetch(monkeypatch, [], position=5)  # and another
     await thread.fetch(monkeypatch, [5, 6], position=7)
-    assert thread.spans[TP0] == (3, 7)
+    assert thread.bounds[TP0] == (3, 7)
 
 
-async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_their_beginning(
+async def test_partitions_assigned_while_a_fetch_waits_are_not_fetched_without_their_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Faust changes the set of active partitions in another thread, and aiokafka looks at it again when data comes."""
@@ -86,17 +86,17 @@ async def test_partitions_that_come_while_a_fetch_waits_are_not_fetched_without_
     assert len(asked) == 1
 
 
-async def test_what_was_passed_is_forgotten_where_the_consumer_was_sent_elsewhere(
+async def test_passed_markers_are_forgotten_after_a_seek(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread = Thread()
     await thread.fetch(monkeypatch, [], position=4)
     thread.at = 100
     await thread.fetch(monkeypatch, [100], position=101)
-    assert thread.spans[TP0] == (100, 101)
+    assert thread.bounds[TP0] == (100, 101)
 
 
-async def test_records_that_were_deleted_on_the_way_are_missed_even_after_a_fetch_of_none(
+async def test_deleted_records_are_noticed_even_after_an_empty_fetch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread = Thread()
@@ -129,55 +129,55 @@ def thread_of(consumer: Consumer, wait_s: float) -> Thread:
     return thread
 
 
-async def test_the_end_of_a_changelog_is_not_told_before_our_own_transaction_has_ended() -> None:
+async def test_the_end_of_a_changelog_is_not_reported_before_our_own_transaction_has_ended() -> None:
     thread = thread_of(Consumer(30, 30, 43), wait_s=10)
     assert await thread._highwaters([TP0]) == {TP0: 43}
 
 
-async def test_a_changelog_that_lost_what_we_wrote_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changelog_that_lost_our_checkpoints_fails_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer_thread, "HIGHWATER_POLL_S", 0.001)
     with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
         await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
 
 
-async def test_a_log_that_goes_back_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Created again, or cut at its end: aiokafka would begin at the beginning, without a word."""
+async def test_a_log_whose_offsets_went_back_fails_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Created again, or truncated: aiokafka would begin at the beginning, without an error."""
     app = SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,)))
     thread = Thread(app)
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
-    with pytest.raises(WorkerFailure, match="changelog-0: the log goes back from 3 to 0"):
+    with pytest.raises(WorkerFailure, match="changelog-0: the log went back from 3 to 0"):
         await thread.fetch(monkeypatch, [0, 1], position=2)
 
 
-async def test_a_partition_that_is_assigned_anew_during_a_fetch_does_not_go_back(
+async def test_a_partition_that_is_assigned_again_during_a_fetch_is_not_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The group forgot the worker while the brokers were slow: it begins again at the group's offset."""
+    """The group removed the worker while the brokers were slow: it begins again at the group's offset."""
     thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     await thread.fetch(monkeypatch, [1, 2], position=3, assigned_anew=True)
-    assert thread.spans[TP0] == (1, 3)
+    assert thread.bounds[TP0] == (1, 3)
     await thread.fetch(monkeypatch, [], position=1, assigned_anew=True)
     await thread.fetch(monkeypatch, [], position=2, assigned_anew=True)
     assert thread.begin_now(TP0) == 2, "no markers were passed on the way there"
 
 
-async def test_a_partition_that_is_sought_during_a_fetch_is_read_from_there_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The group's offset, where it stood until then, may lie far before or behind: nobody has read what is between."""
+async def test_a_partition_that_is_sought_during_a_fetch_continues_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group's offset, its position until then, may be far before or behind: what is between was not read."""
     thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
     thread.at = 10
     await thread.fetch(monkeypatch, [40, 41], position=42, sought=40)
-    assert thread.spans[TP0] == (40, 42)
+    assert thread.bounds[TP0] == (40, 42)
     await thread.fetch(monkeypatch, [20], position=21, sought=20)
-    assert thread.spans[TP0] == (20, 21)
+    assert thread.bounds[TP0] == (20, 21)
     await thread.fetch(monkeypatch, [], position=50, sought=50)
     assert thread.begin_now(TP0) == 50
     await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
-    assert thread.spans[TP0] == (30, 31), "sought before it was assigned anew"
+    assert thread.bounds[TP0] == (30, 31), "sought before it was assigned anew"
 
 
 def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
-    """What one fetch after the other gives: records from an offset to before another. `sought`: before the last."""
+    """What each fetch returns: records from an offset to before another. `sought`: before the last fetch."""
     to_come = list(answers)
     thread.app = cast(Any, SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
 
@@ -196,16 +196,16 @@ async def offsets_fetched(thread: Thread, consumer: Consumer) -> list[int]:
     return [record.offset for record in records.get(TP0, ())]
 
 
-async def test_what_came_since_it_was_fetched_ahead_goes_into_the_same_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One record was fetched ahead while judging took its time: the hundred behind it waited for another round."""
+async def test_records_that_came_since_the_fetch_ahead_join_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record was fetched ahead during a long batch: the hundred behind it waited for another round."""
     thread, consumer = Thread(), Consumer(1_000)
     consumer._fetcher._records[TP0] = "a record"
     answering(thread, monkeypatch, (0, 1), (1, 100))
     assert await offsets_fetched(thread, consumer) == list(range(100))
-    assert thread.spans[TP0] == (0, 100)
+    assert thread.bounds[TP0] == (0, 100)
 
 
-async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_second_fetch_where_it_would_only_cost_time(monkeypatch: pytest.MonkeyPatch) -> None:
     thread, consumer = Thread(), Consumer(1_000)
     answering(thread, monkeypatch, (0, 1))
     assert await offsets_fetched(thread, consumer) == [0], "it came while it was waited for"
@@ -217,31 +217,31 @@ async def test_nothing_more_is_asked_for_where_it_would_cost_time_for_nothing(mo
     assert await offsets_fetched(thread, consumer) == [1_001], "fetched just now"
 
 
-async def test_what_was_lost_between_a_fetch_ahead_and_the_next_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """aiokafka goes on where the log now begins, without a word; and where it ends, if it was cut off."""
-    for since, earliest, told in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "goes back")):
+async def test_records_lost_between_a_fetch_ahead_and_the_next_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka continues where the log now begins, without an error; and where it ends, if it was truncated."""
+    for since, earliest, words in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "went back")):
         thread, consumer = Thread(), Consumer(1_000, earliest=earliest)
         consumer._fetcher._records[TP0] = "a record"
         answering(thread, monkeypatch, (0, 1), since)
-        with pytest.raises(WorkerFailure, match=told):
+        with pytest.raises(WorkerFailure, match=words):
             await offsets_fetched(thread, consumer)
 
 
-async def test_what_was_fetched_before_a_seek_is_not_put_before_what_comes_after_it(
+async def test_records_fetched_before_a_seek_do_not_join_those_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread, consumer = Thread(), Consumer(1_000)
     consumer._fetcher._records[TP0] = "a record"
     answering(thread, monkeypatch, (0, 1), (40, 42), sought=True)
     assert await offsets_fetched(thread, consumer) == [40, 41]
-    assert thread.spans[TP0] == (40, 42)
+    assert thread.bounds[TP0] == (40, 42)
     thread._fetched_at = 0.0
     answering(thread, monkeypatch, (42, 43), (60, 60), sought=True)
-    assert await offsets_fetched(thread, consumer) == [], "and nothing stands there"
+    assert await offsets_fetched(thread, consumer) == [], "no record is at the new offset"
 
 
 class Coordinator(Consumer):
-    """Away, so that commits wait for it, until it is `back`."""
+    """A group coordinator that is away until `back` is set: commits wait for it."""
 
     def __init__(self) -> None:
         super().__init__(43)
@@ -258,7 +258,7 @@ class Coordinator(Consumer):
 
 
 async def all_ran() -> None:
-    """Every task has gone on until it waits for what does not come. Turns of the loop: a time may be too short."""
+    """Let every task run until it waits. Counted in turns of the loop: a time may be too short."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -271,9 +271,9 @@ async def give_up_on_a_commit(thread: Thread) -> None:
     assert waiting.cancelled()
 
 
-async def test_commits_that_wait_for_an_absent_coordinator_hold_up_nothing_and_do_not_add_up() -> None:
+async def test_commits_that_wait_for_an_absent_coordinator_block_nothing_and_do_not_pile_up() -> None:
     """They went through the queue of two workers that fetching needs, and stayed there when they had timed out. One
-    that has begun comes to its end: cancelled in its midst, it once took a worker's fetching with it."""
+    that has begun is finished: a commit cancelled mid-flight once stopped a worker's fetching."""
     coordinator = Coordinator()
     thread = thread_of(coordinator, wait_s=10)
     cast(Any, thread).thread_loop = asyncio.get_running_loop()
@@ -290,12 +290,12 @@ async def test_commits_that_wait_for_an_absent_coordinator_hold_up_nothing_and_d
     assert coordinator.committed == [{TP0: 7}, {TP0: 8}, {TP0: 9}]
 
 
-async def test_a_commit_that_fails_when_nobody_waits_any_more_fails_in_silence() -> None:
-    """asyncio told of it with a traceback, in the log of a worker whose broker had come back."""
-    told: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+async def test_a_commit_that_fails_after_its_caller_gave_up_is_not_logged() -> None:
+    """asyncio logged a traceback, in the log of a worker whose broker had come back."""
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
     coordinator = Coordinator()
-    coordinator.committed = None  # type: ignore[assignment]  # what it does when it is back fails
+    coordinator.committed = None  # type: ignore[assignment]  # it fails once it is back
     thread = thread_of(coordinator, wait_s=10)
     cast(Any, thread).thread_loop = asyncio.get_running_loop()
     await give_up_on_a_commit(thread)
@@ -303,4 +303,4 @@ async def test_a_commit_that_fails_when_nobody_waits_any_more_fails_in_silence()
     await all_ran()
     assert coordinator.waiting == 0
     gc.collect()
-    assert told == []
+    assert reported == []

@@ -1,5 +1,4 @@
-"""Records as aiokafka's parser gives them, from bytes as a broker sends them: aiokafka's internals, held to what lists
-need of them."""
+"""Raw records of aiokafka's parser, from bytes as a broker sends them: its internals provide what a batch needs."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ def fetched(records: MemoryRecords, position: int) -> FetchResult:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_record_has_all_that_a_list_needs_and_is_no_object_of_python(when: str) -> None:
+def test_a_raw_record_has_all_that_a_batch_needs_and_is_no_python_object(when: str) -> None:
     fetcher: Any = SimpleNamespace(_records={})
     if when == "before":
         use_raw_records(fetcher)
@@ -45,7 +44,7 @@ def test_a_record_has_all_that_a_list_needs_and_is_no_object_of_python(when: str
     assert not hasattr(first, "__dict__")
 
 
-def test_an_error_that_waits_to_be_told_is_left_as_it_is() -> None:
+def test_a_fetch_error_is_kept_unchanged() -> None:
     fetcher: Any = SimpleNamespace(_records={})
     use_raw_records(fetcher)
     fetcher._records[TP0] = error = FetchError(error=ValueError(), backoff=0)

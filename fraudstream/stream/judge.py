@@ -1,0 +1,164 @@
+"""The stage that decides: it judges payments, and sends decisions, alerts and dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from fraudstream.contracts import Alert
+from fraudstream.contracts.headers import origin_header, source_header, version_header
+from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
+from fraudstream.stream.dead_letter import DeadLetterSender
+from fraudstream.stream.observer import JudgedBatch, StageObserver
+from fraudstream.stream.outputs import Output, OutputRecord
+
+if TYPE_CHECKING:
+    from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.engine.verdict import Verdicts
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.ports import RuleSetSource
+    from fraudstream.stream.record_batch import FetchedRecord
+    from fraudstream.stream.settings import StreamSettings
+
+_encoder = msgspec.json.Encoder()
+
+
+class Judging:
+    """The `SpanProcessor` of the stage that decides."""
+
+    def __init__(
+        self,
+        *,
+        settings: StreamSettings,
+        rule_sets: RuleSetSource,
+        decisions: Output[Any] | None,
+        alerts: Output[Any],
+        dead_letters: DeadLetterSender,
+        observer: StageObserver,
+    ) -> None:
+        """`decisions`: None if no decisions are to be published."""
+        self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
+        self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
+        version = settings.state_version
+        self._version_headers = [version_header(version)] if version > 1 else []
+
+    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+        """Load the rule sets that `records` may switch to; returns the indices of the controls in `records`."""
+        controls = controls_in(records)
+        if controls:
+            await self._rule_sets.load(rule_sets_named(state, records, controls))
+        return controls
+
+    def apply(
+        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+    ) -> Sequence[JudgedSpan]:
+        """Apply `records` to `state`; a span for each part under one rule set and the same lists."""
+        return read_log(self._rule_sets.engines, state, records, controls)
+
+    def send(self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float) -> None:
+        """Send the span's answers and report it to the observer; a span that is only backfilled is not answered."""
+        partition.applied += span.result.events
+        if span.decided:
+            self._answer(partition, records, span, started_s)
+        else:
+            self._observer.on_backfilled(
+                partition.number,
+                records=span.records,
+                watermark_ms=partition.state.watermark_ms,
+                rows=partition.state.rows,
+                size=partition.state.memory_bytes,
+            )
+
+    def _answer(
+        self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float
+    ) -> None:
+        verdicts, positions, refused, _, dropped, arrived_at_ms = span.result
+        alerts = verdicts.alerts()
+        self._send_decisions(partition, records, verdicts, positions)
+        self._send_alerts(partition, records, verdicts, positions, alerts)
+        self._dead_letters.send(partition, records, refused)
+        now_ms = time.time() * 1000
+        self._observer.on_batch(
+            partition.number,
+            JudgedBatch(
+                records=span.records,
+                payments=verdicts.n,
+                decisions=_by_outcome(verdicts) if self._decisions is not None else {},
+                labels=verdicts.labels,
+                labels_unmatched=verdicts.labels_unmatched,
+                repeats=int(np.count_nonzero(verdicts.repeat)),
+                altered=int(np.count_nonzero(verdicts.altered)),
+                late=int(np.count_nonzero(verdicts.late)),
+                alerts=len(alerts),
+                alert_rules=_rules_of(alerts),
+                dead_letters=Counter(rejection.reason for rejection in refused),
+                dropped=dropped,
+                since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
+                since_arrival_ms=now_ms - arrived_at_ms.astype(np.float64),
+                seconds=time.perf_counter() - started_s,
+                watermark_ms=partition.state.watermark_ms,
+                rows=partition.state.rows,
+                size=partition.state.memory_bytes,
+            ),
+        )
+
+    def _send_decisions(
+        self, partition: Partition, records: Sequence[FetchedRecord], verdicts: Verdicts, positions: list[int]
+    ) -> None:
+        if self._decisions is None or not verdicts.n:
+            return
+        values = _encoder.encode_lines(verdicts.decisions()).splitlines()
+        keys = [payment.account_id.encode() for payment in verdicts.payments]
+        answers = _answers(partition.number, records, positions, keys, values, self._version_headers)
+        partition.pending |= self._decisions.send(partition.number, answers, int(time.time() * 1000))
+
+    def _send_alerts(
+        self,
+        partition: Partition,
+        records: Sequence[FetchedRecord],
+        verdicts: Verdicts,
+        positions: list[int],
+        alerts: Sequence[Alert],
+    ) -> None:
+        if not alerts:
+            return
+        number = partition.number
+        alerted = list(compress(positions, verdicts.alerted.tolist()))
+        values = [_encoder.encode(alert) for alert in alerts]
+        keys = [alert.account_id.encode() for alert in alerts]
+        origin = [origin_header(number)] if self._settings.stage_is_first else []
+        answers = _answers(number, records, alerted, keys, values, [*self._version_headers, *origin])
+        partition.pending |= self._alerts.send(number, answers, int(time.time() * 1000))
+
+
+def _answers(
+    number: int,
+    records: Sequence[FetchedRecord],
+    positions: list[int],
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    further: Sequence[tuple[str, bytes]],
+) -> Iterator[OutputRecord]:
+    """A record for each payment, keyed by its account, with its source and the `further` headers.
+
+    A generator: kept in a list, so many small objects would cost the garbage collector more than all the rest.
+    """
+    for position, key, value in zip(positions, keys, values, strict=True):
+        yield key, value, [source_header(number, records[position].offset), *further]
+
+
+def _by_outcome(verdicts: Verdicts) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for number, count in zip(*np.unique(verdicts.finding, return_counts=True), strict=True):
+        counts[verdicts.findings[number].outcome] += int(count)
+    return counts
+
+
+def _rules_of(alerts: Sequence[Alert]) -> Counter[tuple[str, str]]:
+    return Counter((hit.rule, hit.severity) for alert in alerts for hit in alert.rules if not hit.shadow)

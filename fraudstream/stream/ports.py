@@ -1,0 +1,152 @@
+"""What a stage needs from the outside, as small protocols: Kafka and its clients stay behind them.
+
+`fraudstream.stream.faust` implements them on Faust and aiokafka, the unit tests in memory. All methods are called in
+the stage's event loop. A method without `async` must return at once and must not do I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from fraudstream.stream.checkpoints.changelog import Change
+
+if TYPE_CHECKING:
+    from fraudstream.engine.engine import Engine
+    from fraudstream.engine.partition_state import PartitionState
+
+_BatchT = TypeVar("_BatchT")
+
+
+class InputLog(Protocol):
+    """A topic that the stage reads, by partition number. Offsets are those of the topic's records."""
+
+    async def seek(self, partition: int, offset: int) -> None:
+        """Fetch on from `offset`. Records fetched from elsewhere are dropped, also those already on their way here.
+
+        A partition that is no longer assigned is passed over.
+        """
+
+    async def earliest(self, partition: int) -> int:
+        """The offset of the first record that retention has left. Raises if no broker answers."""
+
+    async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
+        """The end offset of each partition, as its leader reports it now, and no less than a fetch has shown.
+
+        Does not wait behind a fetch. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers.
+        """
+
+    def end_now(self, partition: int) -> int:
+        """The partition's end offset as the last fetch reported it, 0 before the first."""
+
+    def records_behind(self, partition: int, end: int, next_offset: int) -> int:
+        """How many records lie between `next_offset` and `end`; 0 if only transaction markers do."""
+
+
+class OffsetCommits(Protocol):
+    """Commits offsets of one topic to the stage's consumer group."""
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        """`offsets`: by partition, the next one to read. May take as long as the group's coordinator is away, so the
+        caller sets a time limit. Raises what the client raises."""
+
+
+class Changelog(Protocol):
+    """The stage's changelog topic, as far as assignment and recovery need to know it."""
+
+    async def extents(self, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """First offset and end offset of the committed records of each partition, now."""
+
+    def recovery_ends(self) -> Mapping[int, int]:
+        """By partition, the offset up to which the recovery in progress reads; lacks those not known yet."""
+
+
+class ChangelogWriter(Protocol):
+    """Writes one partition's checkpoints. What any method raises is final: the worker exits."""
+
+    async def fence(self, epoch: str) -> None:
+        """From its return on, nothing counts that a previous owner writes. Called once, before recovery reads."""
+
+    async def write(self, records: Sequence[Change]) -> int:
+        """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
+
+        Returns the offset up to which nobody else has written since `fence`: that of the last record, if so.
+        """
+
+    async def close(self) -> None:
+        """Release the client. Bounded in time; writes nothing."""
+
+
+class ChangelogWriters(Protocol):
+    """Makes the writers of the stage's partitions."""
+
+    async def writer(self, partition: int) -> ChangelogWriter:
+        """A writer of this partition that has not fenced anybody yet."""
+
+    async def close(self) -> None:
+        """Release what the writers share, after all of them are closed."""
+
+
+class OutgoingBatch(Protocol):
+    """A record batch that is being filled."""
+
+    def append(
+        self, *, timestamp: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> object | None:
+        """Add a record with `timestamp` in ms since the epoch. Returns None if it does not fit and was not added; an
+        empty batch takes a record of any size."""
+
+
+class RecordSender(Protocol[_BatchT]):
+    """The producer of a stage's outputs."""
+
+    def create_batch(self) -> _BatchT:
+        """An empty batch."""
+
+    async def send_batch(self, batch: _BatchT, topic: str, partition: int) -> None:
+        """Send `batch`; returns when the brokers have acknowledged it. Raises what the client raises."""
+
+
+class FailureHandler(Protocol):
+    """What to do with an error that the worker cannot continue after."""
+
+    def fail(self, error: BaseException) -> None:
+        """Stop processing, commit nothing more, report `error`. Later errors are ignored: they follow from it."""
+
+    def failing(self) -> AbstractAsyncContextManager[None]:
+        """A context in which every error but a cancellation is passed to `fail`, and then raised."""
+
+
+class RuleSetSource(Protocol):
+    """The rule sets that the stage can judge by. Methods raise `PermanentFailure` for a rule set that is needed and
+    cannot be had."""
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """Engines by the digest of their rule set: those loaded so far."""
+
+    async def load(self, digests: Iterable[str]) -> None:
+        """Load those of `digests` that are not loaded yet, as far as they can be had."""
+
+    async def begin(self, state: PartitionState, first_offset: int) -> None:
+        """Put the rule set and lists in force into the state of a partition that has no checkpoint."""
+
+    async def begin_again(self, state: PartitionState, first_offset: int, named_by: str) -> None:
+        """As `begin` for a partition whose checkpoint names the rule set, but to which nothing was applied yet."""
+
+    async def resume(self, state: PartitionState, named_by: str) -> None:
+        """Load the rule set that `state` names. `named_by`: what named it, for the error message."""
+
+    def lacks_controls(self, first_offset: int) -> bool:
+        """Whether a log that begins at `first_offset` may lack controls that are in force."""
+
+
+class BackgroundService(Protocol):
+    """Runs beside the stages of a worker, such as a watchdog of the event loop."""
+
+    async def start(self) -> None:
+        """Start in the running event loop; returns once started."""
+
+    async def stop(self) -> None:
+        """Stop; returns once stopped."""

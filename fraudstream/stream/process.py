@@ -1,0 +1,147 @@
+"""A batch of records from one partition: apply it to the state, send the outputs, and advance the position.
+
+All work is for whole batches: one decode call, one engine call, one encoding pass. Nothing here waits for a checkpoint;
+acknowledgements are added to the partition's pending ones, which its next checkpoint awaits.
+
+    batch ─► apply to state ─► spans ─► advance position ─► per span: outputs, dead letters, report ─► transitions
+                                        (no await since apply)                                    (backfilled, cut over)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
+from fraudstream.engine.forwarded_features import OtherFeatures
+from fraudstream.stream.failure import PermanentFailure
+
+if TYPE_CHECKING:
+    from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.stream.observer import StageObserver
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.ports import InputLog
+    from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
+    from fraudstream.stream.state_versions import StateVersions
+
+REFETCHES_MAX = 100  # batches in a row that begin beyond the position: more is a fault, not a rebalance
+
+log = logging.getLogger(__name__)
+
+
+class Span(Protocol):
+    """Records of a batch that were applied together; the engine's `JudgedSpan` and `ForwardedSpan` fit."""
+
+    @property
+    def records(self) -> int:
+        """How many, controls included."""
+
+
+SpanT = TypeVar("SpanT", bound=Span)
+
+
+class SpanProcessor(Protocol[SpanT]):
+    """What differs between the stage that decides (`Judging`) and one that forwards (`Forwarding`)."""
+
+    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+        """Make ready what `apply` needs, before anything is applied; returns what `apply` takes as `controls`."""
+
+    def apply(
+        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+    ) -> Sequence[SpanT]:
+        """Apply `records` to `state`; the spans cover them from the first one on, all unless the state is cut over.
+
+        Raises `OtherFeatures` if the stage before ran under another catalogue.
+        """
+
+    def send(self, partition: Partition, records: Sequence[FetchedRecord], span: SpanT, started_s: float) -> None:
+        """Start to send the span's outputs and report it to the observer. `started_s`: `time.perf_counter` when work on
+        the span began. Adds what was applied and what is pending to the partition."""
+
+
+class BatchProcessor(Generic[SpanT]):
+    """Processes the batches of a stage's input, one at a time in each partition."""
+
+    def __init__(
+        self,
+        *,
+        input_topic: str,
+        partitions: Mapping[int, Partition],
+        spans: SpanProcessor[SpanT],
+        versions: StateVersions,
+        input_log: InputLog,
+        observer: StageObserver,
+    ) -> None:
+        """`partitions`: a live view of those that the stage holds."""
+        self._input_topic, self._partitions, self._spans = input_topic, partitions, spans
+        self._versions, self._input_log, self._observer = versions, input_log, observer
+        self._refetches = 0
+
+    async def process(self, number: int, batch: RecordBatch) -> None:
+        """Apply `batch` to partition `number` and start to send its outputs; wait while too many are not acknowledged.
+
+        A batch is dropped if the partition was revoked or is frozen, or if it was applied before. One that begins
+        beyond the position is not applied; fetching goes back instead. Raises `PermanentFailure`, what the engine
+        raises, and the error of an output that was not acknowledged.
+        """
+        partition = self._partitions.get(number)
+        if partition is None:
+            return
+        async with partition.lock:
+            if partition.frozen or batch.next <= partition.next_offset:
+                return
+            if batch.first > partition.next_offset:
+                await self._seek_back(partition, batch)
+                return
+            self._refetches = 0
+            await self._apply(partition, batch)
+        if partition.cut_over:
+            await self._versions.cut_over(partition)
+            return
+        await partition.limit_pending()
+        self._observer.on_lag(number, lag=max(0, batch.end - batch.next))
+
+    async def _seek_back(self, partition: Partition, batch: RecordBatch) -> None:
+        """A batch before this one was dropped by a rebalance: fetch again from the position."""
+        self._refetches += 1
+        assert self._refetches <= REFETCHES_MAX, (
+            f"{self._input_topic}-{partition.number}: {self._refetches} batches in a row begin beyond "
+            f"{partition.next_offset}, the last at {batch.first}"
+        )
+        log.info("partition %d: seeking back from %d to %d", partition.number, batch.first, partition.next_offset)
+        await self._input_log.seek(partition.number, partition.next_offset)
+
+    async def _apply(self, partition: Partition, batch: RecordBatch) -> None:
+        records, state = batch.records, partition.state
+        if records[0].offset < partition.next_offset:  # fetched from before the position
+            records = [record for record in records if record.offset >= partition.next_offset]
+        controls = await self._spans.prepare(state, records)
+        started_s, rule_set_before, backfilling_before = time.perf_counter(), state.rule_set, state.backfilling
+        try:
+            spans = self._spans.apply(state, records, controls)
+        except OtherFeatures as error:
+            raise PermanentFailure(f"{self._input_topic}-{partition.number}: {error}") from error
+        _advance(partition, batch, records, spans)  # before any await: what is applied is never applied again
+        for span in spans:
+            self._spans.send(partition, records, span, started_s)
+            started_s = time.perf_counter()
+        if backfilling_before and not state.backfilling:
+            self._versions.start_deciding(partition)
+        elif state.rule_set != rule_set_before:
+            log.info("partition %d: the rule set %s is in force", partition.number, state.rule_set)
+            self._observer.on_decided(partition.number, rule_set=state.rule_set)
+        if partition.backfilled_only and any(map(_is_decided, records)):
+            self._versions.start_deciding(partition)
+
+
+def _advance(partition: Partition, batch: RecordBatch, records: Sequence[FetchedRecord], spans: Sequence[Any]) -> None:
+    """Set the position behind what was applied: the whole batch, or up to the switch that cut the partition over."""
+    applied = sum(span.records for span in spans)
+    partition.next_offset = records[applied - 1].offset + 1 if partition.cut_over else batch.next
+
+
+def _is_decided(record: FetchedRecord) -> bool:
+    """Whether the stage before forwarded the record to be decided, not to be backfilled."""
+    return BACKFILLED_HEADER not in record.headers and CONTROL_HEADER not in record.headers

@@ -1,0 +1,205 @@
+"""A stage of a worker, composed from its ports: it knows neither Faust nor a Kafka client.
+
+Each part gets the collaborators that it needs by name. What drives a stage (`fraudstream.stream.faust`, or a test)
+calls `processor` with batches of the input, `labels` with batches of the labels topic, and `assignment` at each
+rebalance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fraudstream.stream.assignment import Assignment
+from fraudstream.stream.checkpoints.checkpoint import Checkpoints
+from fraudstream.stream.checkpoints.resumption import Resumption
+from fraudstream.stream.dead_letter import DeadLetterSender
+from fraudstream.stream.failure import StageFailure
+from fraudstream.stream.forward import Forwarding
+from fraudstream.stream.judge import Judging
+from fraudstream.stream.labels import LabelForwarder
+from fraudstream.stream.monitor import StageMonitor
+from fraudstream.stream.opening import PartitionOpening
+from fraudstream.stream.outputs import StageOutputs, stage_outputs
+from fraudstream.stream.process import BatchProcessor, SpanProcessor
+from fraudstream.stream.recovery_progress import RecoveryReporter
+from fraudstream.stream.state_versions import StateVersions
+
+if TYPE_CHECKING:
+    from fraudstream.engine.engine import Engine
+    from fraudstream.stream.observer import StageObserver
+    from fraudstream.stream.partition import Partition
+    from fraudstream.stream.ports import (
+        Changelog,
+        ChangelogWriters,
+        InputLog,
+        OffsetCommits,
+        RecordSender,
+        RuleSetSource,
+    )
+    from fraudstream.stream.settings import StreamSettings
+    from fraudstream.stream.topics.cluster import Cluster
+
+
+class StagePorts(NamedTuple):
+    """How a stage reaches Kafka. `label_log`, `label_commits`: of the labels topic."""
+
+    input_log: InputLog
+    input_commits: OffsetCommits
+    label_log: InputLog
+    label_commits: OffsetCommits
+    changelog: Changelog
+    writers: ChangelogWriters
+    sender: RecordSender[Any]
+
+
+class Stage(NamedTuple):
+    """The parts of a stage that its driver calls. `labels`: None where no labels topic is read. `partitions`: a live
+    view of those that the stage holds."""
+
+    settings: StreamSettings
+    cluster: Cluster
+    observer: StageObserver
+    partitions: dict[int, Partition]
+    failure: StageFailure
+    assignment: Assignment
+    processor: BatchProcessor[Any]
+    labels: LabelForwarder | None
+    checkpoints: Checkpoints
+    monitor: StageMonitor
+
+
+def new_stage(
+    *,
+    settings: StreamSettings,
+    engine: Engine,
+    observer: StageObserver,
+    cluster: Cluster,
+    ports: StagePorts,
+    rule_sets: RuleSetSource | None,
+    exits: bool,
+) -> Stage:
+    """A stage without partitions. `rule_sets`: None where another stage decides. `exits`: leave the process on a
+    failure; else `failure.ended` is set."""
+    partitions: dict[int, Partition] = {}
+    failure = StageFailure(brokers=settings.brokers, partitions=partitions.values(), observer=observer, exits=exits)
+    outputs = stage_outputs(settings, cluster.partitions, ports.sender)
+    checkpoints = Checkpoints(
+        settings=settings,
+        cluster=cluster,
+        partitions=partitions,
+        commits=ports.input_commits,
+        failure=failure,
+        observer=observer,
+    )
+    versions = StateVersions(
+        settings=settings,
+        partitions=partitions,
+        checkpoints=checkpoints,
+        input_log=ports.input_log,
+        observer=observer,
+    )
+    return Stage(
+        settings=settings,
+        cluster=cluster,
+        observer=observer,
+        partitions=partitions,
+        failure=failure,
+        assignment=_assignment(
+            settings, engine, cluster, ports, rule_sets, partitions, outputs, checkpoints, versions, failure, observer
+        ),
+        processor=BatchProcessor(
+            input_topic=settings.input_topic,
+            partitions=partitions,
+            spans=_span_processor(settings, engine, outputs, rule_sets, observer),
+            versions=versions,
+            input_log=ports.input_log,
+            observer=observer,
+        ),
+        labels=_label_forwarder(settings, outputs, ports, observer),
+        checkpoints=checkpoints,
+        monitor=StageMonitor(
+            brokers=settings.brokers,
+            partitions=partitions,
+            input_log=ports.input_log,
+            recovery=RecoveryReporter(partitions=partitions, changelog=ports.changelog, observer=observer),
+            versions=versions,
+            observer=observer,
+        ),
+    )
+
+
+def _assignment(
+    settings: StreamSettings,
+    engine: Engine,
+    cluster: Cluster,
+    ports: StagePorts,
+    rule_sets: RuleSetSource | None,
+    partitions: dict[int, Partition],
+    outputs: StageOutputs,
+    checkpoints: Checkpoints,
+    versions: StateVersions,
+    failure: StageFailure,
+    observer: StageObserver,
+) -> Assignment:
+    resumption = Resumption(settings, cluster, engine.stages)
+    opening = PartitionOpening(
+        settings=settings,
+        input_log=ports.input_log,
+        rule_sets=rule_sets,
+        resumption=resumption,
+        versions=versions,
+        checkpoints=checkpoints,
+        observer=observer,
+    )
+    return Assignment(
+        settings=settings,
+        partitions=partitions,
+        new_state=engine.new_state,
+        next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
+        changelog=ports.changelog,
+        writers=ports.writers,
+        opening=opening,
+        versions=versions,
+        checkpoints=checkpoints,
+        resumption=resumption,
+        failure=failure,
+        observer=observer,
+    )
+
+
+def _span_processor(
+    settings: StreamSettings,
+    engine: Engine,
+    outputs: StageOutputs,
+    rule_sets: RuleSetSource | None,
+    observer: StageObserver,
+) -> SpanProcessor[Any]:
+    dead_letters = DeadLetterSender(outputs.dead_letters, settings.input_topic)
+    if rule_sets is not None:
+        assert outputs.alerts is not None, f"the stage '{settings.stage}' decides, but has no topic for alerts"
+        return Judging(
+            settings=settings,
+            rule_sets=rule_sets,
+            decisions=outputs.decisions,
+            alerts=outputs.alerts,
+            dead_letters=dead_letters,
+            observer=observer,
+        )
+    assert outputs.forwards is not None, f"the stage '{settings.stage}' neither decides nor has a next one"
+    return Forwarding(
+        settings=settings, engine=engine, output=outputs.forwards, dead_letters=dead_letters, observer=observer
+    )
+
+
+def _label_forwarder(
+    settings: StreamSettings, outputs: StageOutputs, ports: StagePorts, observer: StageObserver
+) -> LabelForwarder | None:
+    if settings.labels_topic is None or outputs.payments is None:
+        return None
+    return LabelForwarder(
+        topic=settings.labels_topic,
+        payments=outputs.payments,
+        label_log=ports.label_log,
+        commits=ports.label_commits,
+        observer=observer,
+    )
