@@ -27,7 +27,7 @@ from benchmarks.payments import PARTITIONS, publish
 from fraudstream.cli.settings import Override, Settings, load_settings
 from fraudstream.cli.shipped import shipped
 from fraudstream.cli.topics import wanted_topics
-from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.operations.apply_topics import apply_topics
 
 RULES: Final = {
     "small": (SMALL_RULES, "small"),

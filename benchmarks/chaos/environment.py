@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from fraudstream.cli.rule_files import stages_of_directory
 from fraudstream.kafka import Brokers
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import CheckpointMode, StreamSettings
-from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 
 SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts during the run

@@ -15,7 +15,7 @@ from fraudstream.cli.shipped import shipped
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.stream.topics.apply import Difference, Outcome
+    from fraudstream.operations.apply_topics import Difference, Outcome
     from fraudstream.stream.topics.file import Topic
 
 _COUNTS = ("partitions", "replication")
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "schemas":
         return _schemas(args.write, args.check, args.json)
 
-    from fraudstream.stream.topics.apply import apply_topics, check_topics
+    from fraudstream.operations.apply_topics import apply_topics, check_topics
     from fraudstream.stream.topics.file import TopicsError
 
     brokers = settings.kafka.brokers()

@@ -11,17 +11,6 @@ from importlinter import cli
 ROOT = Path(__file__).parents[2]
 STREAM = ROOT / "fraudstream" / "stream"
 
-# Modules of `stream` outside `stream/faust` that still read or write Kafka themselves. The list may only get shorter.
-NAMES_AIOKAFKA = {
-    "backup/load.py",
-    "checkpoints/changelog_reader.py",
-    "checkpoints/last_checkpoint.py",
-    "control_log.py",
-    "dead_letter_replay.py",
-    "topics/apply.py",
-    "topics/cluster.py",
-}
-
 
 def lint(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[bool, str]:
     """Whether all contracts of `config` hold, and the report."""
@@ -114,4 +103,4 @@ def test_in_the_stream_only_the_faust_folder_names_a_kafka_client() -> None:
         if "faust" not in path.relative_to(STREAM).parts
         and any(name.split(".")[0] in ("aiokafka", "faust", "mode") for name in imports_of(path.read_text(), ""))
     }
-    assert naming <= NAMES_AIOKAFKA, "use a port of stream/ports.py, or move the module to stream/faust"
+    assert naming == set(), "use a port of stream/ports.py, or move the module to stream/faust"

@@ -35,7 +35,7 @@ from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
-from fraudstream.stream.topics.apply import apply_topics
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.supervision.process import ChildProcess
 from fraudstream.supervision.restarts import stop_together
 

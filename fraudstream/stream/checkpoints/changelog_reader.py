@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiokafka import ConsumerRecord
-
 from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.stream.checkpoints.changelog import Row
 from fraudstream.stream.settings import StreamSettings
 
 CHUNK_RECORDS: Final = 20_000
@@ -17,19 +16,19 @@ CHUNK_RECORDS: Final = 20_000
 class ChangelogReader:
     """Reads the changelog of one stage, without records of unfinished transactions. Made by `changelog_reader`.
 
-    `settings`: of the stage. Its methods raise `StalledError` and aiokafka's errors.
+    `settings`: of the stage. Its methods raise `StalledError` and the errors of a broker.
     """
 
     def __init__(self, reader: TopicReader, settings: StreamSettings) -> None:
         self.settings = settings
         self._reader, self._topic = reader, settings.changelog_topic
 
-    async def records(self, partition: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    async def records(self, partition: int) -> AsyncIterator[Sequence[Row]]:
         """The records that the partition holds now, in order, in chunks."""
         async for records in self._reader.whole(self._topic, partition, chunk_records=CHUNK_RECORDS):
             yield records
 
-    async def tail(self, partition: int, begin: int, end: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    async def tail(self, partition: int, begin: int, end: int) -> AsyncIterator[Sequence[Row]]:
         """The records from offset `begin` to before `end`, in chunks."""
         async for records in self._reader.forward(self._topic, partition, begin, end, chunk_records=CHUNK_RECORDS):
             yield records

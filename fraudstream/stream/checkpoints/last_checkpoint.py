@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
+from fraudstream.kafka.cluster_client import end_offsets
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import NoTopicError
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
@@ -29,10 +28,8 @@ async def records_behind(settings: StreamSettings, checkpoints: Mapping[int, Che
 
     On the embedded broker the number may be too low: it reports the base offset of the last batch as the end.
     """
-    topic = settings.input_topic
-    async with AIOKafkaConsumer(**settings.brokers.options(), enable_auto_commit=False) as consumer:
-        ends = await consumer.end_offsets([TopicPartition(topic, number) for number in checkpoints])
-    return {tp.partition: max(0, end - checkpoints[tp.partition].next_offset) for tp, end in ends.items()}
+    ends = await end_offsets(settings.brokers, settings.input_topic, list(checkpoints))
+    return {number: max(0, end - checkpoints[number].next_offset) for number, end in ends.items()}
 
 
 async def _last(reader: ChangelogReader, number: int) -> CheckpointRecord | None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, UnknownError, for_code
-from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from fraudstream.kafka.cluster_client import ClusterClient, GroupNotReadableError, cluster_client, committed_offsets
 from fraudstream.kafka.connection_diagnosis import refusal
+from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial, missing_permissions
-from fraudstream.kafka.topic_metadata import Operation, topic_identity
+from fraudstream.kafka.topic_metadata import Operation
 from fraudstream.stream.checkpoints.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.observer import StageObserver
@@ -56,7 +53,7 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
             cluster = await look_once(settings)
             observer.on_brokers(answer=True)
             return cluster
-        except (KafkaError, OSError, TimeoutError) as error:
+        except BROKER_ERRORS as error:
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise PermanentFailure(sentence) from error
             observer.on_brokers(answer=False)
@@ -66,44 +63,39 @@ async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> 
 
 
 async def look_once(settings: StreamSettings) -> Cluster:
-    """As `look_at_cluster`, without a retry. Raises aiokafka's errors and `PermanentFailure`."""
-    async with _admin(settings) as admin:
+    """As `look_at_cluster`, without a retry. Raises the errors of a broker and `PermanentFailure`."""
+    async with _client(settings) as client:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
-            await _check_transactions(settings, admin._client)
-        cluster = await _topics(settings, admin)
-        labels = cluster.partitions[settings.labels_topic] if settings.labels_topic is not None else 0
-        return cluster._replace(labels_read=await _labels_read(settings, labels)) if labels else cluster
+            await _check_transactions(settings, client)
+        cluster = await _topics(settings, client)
+        labels = settings.labels_topic
+        if labels is None:
+            return cluster
+        return cluster._replace(labels_read=await _labels_read(settings, labels, cluster.partitions[labels]))
 
 
 async def look_again(settings: StreamSettings) -> Cluster:
     """What may change while a worker runs: the topics and their identities; `labels_read` is left empty. Raises
-    aiokafka's errors and `PermanentFailure`."""
-    async with _admin(settings) as admin:
+    the errors of a broker and `PermanentFailure`."""
+    async with _client(settings) as client:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)
-        return await _topics(settings, admin)
+        return await _topics(settings, client)
 
 
-@asynccontextmanager
-async def _admin(settings: StreamSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**settings.brokers.options(), client_id=f"{settings.app_id}-checks")
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
+def _client(settings: StreamSettings) -> AbstractAsyncContextManager[ClusterClient]:
+    return cluster_client(settings.brokers, f"{settings.app_id}-checks")
 
 
-async def _topics(settings: StreamSettings, admin: AIOKafkaAdminClient) -> Cluster:
+async def _topics(settings: StreamSettings, client: ClusterClient) -> Cluster:
     """The topics of the stage. Raises `PermanentFailure`."""
-    # All topics, not ours by name: a metadata request that names a missing topic may create it.
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    partitions = await client.partition_counts()
     _check(settings, partitions)
-    input_id, following = await topic_identity(admin._client, settings.input_topic), settings.next_topic
+    input_id, following = await client.identity(settings.input_topic), settings.next_topic
     if following is None:
         return Cluster(partitions, input_id, {})
-    return Cluster(partitions, input_id, {}, await topic_identity(admin._client, following), partitions[following])
+    return Cluster(partitions, input_id, {}, await client.identity(following), partitions[following])
 
 
 async def _check_permissions(settings: StreamSettings) -> None:
@@ -113,31 +105,23 @@ async def _check_permissions(settings: StreamSettings) -> None:
         raise PermanentFailure(sentence)
 
 
-async def _labels_read(settings: StreamSettings, partitions: int) -> dict[int, int]:
+async def _labels_read(settings: StreamSettings, topic: str, partitions: int) -> dict[int, int]:
     """Committed offsets in the labels topic of the newest earlier state version that has any, by partition."""
     for version in range(settings.state_version - 1, 0, -1):
-        consumer = AIOKafkaConsumer(
-            **settings.brokers.options(),
-            group_id=msgspec.structs.replace(settings, state_version=version).app_id,
-            enable_auto_commit=False,
-        )
-        async with consumer:
-            topics = [TopicPartition(settings.labels_topic, number) for number in range(partitions)]
-            consumer.assign(topics)  # assigned by hand, without joining the group
-            try:
-                committed = {tp.partition: await consumer.committed(tp) for tp in topics}
-            except GroupAuthorizationFailedError as error:
-                log.warning("forwarding all labels again, as earlier offsets are not readable: %r", error)
-                return {}
-        if read := {number: offset for number, offset in committed.items() if offset is not None}:
+        group = msgspec.structs.replace(settings, state_version=version).app_id
+        try:
+            read = await committed_offsets(settings.brokers, group, topic, range(partitions))
+        except GroupNotReadableError as error:
+            log.warning("forwarding all labels again, as earlier offsets are not readable: %r", error)
+            return {}
+        if read:
             return read
     return {}
 
 
-async def _check_transactions(settings: StreamSettings, client: AIOKafkaClient) -> None:
-    """Raises `PermanentFailure` for a broker without transactions: the embedded one rejects this request."""
-    answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, TRANSACTION_TIMEOUT_MS))
-    if for_code(answer.error_code) is UnknownError:
+async def _check_transactions(settings: StreamSettings, client: ClusterClient) -> None:
+    """Raises `PermanentFailure` for a broker without transactions."""
+    if not await client.supports_transactions(TRANSACTION_TIMEOUT_MS):
         raise PermanentFailure(
             f"The broker at {settings.brokers} does not support transactions (it is not Apache Kafka). Set "
             "worker.checkpoint_mode=batch, and run one worker only: without transactions there is no fencing."

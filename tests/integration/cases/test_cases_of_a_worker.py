@@ -13,8 +13,8 @@ from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.kafka import Brokers
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.observer import JudgedBatch, Unobserved
-from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from tests.integration.cases.case_cluster import eventually
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster

@@ -14,10 +14,10 @@ from aiokafka import ConsumerRecord
 from fraudstream.contracts import Alert, DeadLetter, Decision
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka import Brokers
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.observer import Observer
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
-from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 from tests.integration.stream import topic_input, topic_output

@@ -8,9 +8,9 @@ import pytest
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, ChangelogRestorer
 from fraudstream.stream.failure import EXIT_CODE_REFUSED, PermanentFailure
-from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster

@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
+from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import StreamSettings
-from fraudstream.stream.topics.apply import apply_topics
 from fraudstream.stream.topics.file import Topic
 from fraudstream.stream.worker import serve
 from fraudstream.telemetry import http

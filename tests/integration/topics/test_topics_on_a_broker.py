@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from fraudstream.cli.main import main
 from fraudstream.kafka import Brokers
-from fraudstream.stream.topics.apply import apply_topics, check_topics
+from fraudstream.operations.apply_topics import apply_topics, check_topics
 from fraudstream.stream.topics.file import Topic, TopicsError
 from tests.integration.topic_admin import admin_of
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from fraudstream.stream.topics.apply import _found
+from fraudstream.operations.apply_topics import _found
 from fraudstream.stream.topics.file import Topic
 
 
