@@ -80,6 +80,6 @@ async def activate_when_backfilled(
     flags = cluster.flags({"worker.state_version": "2"})
     async with asyncio.timeout(WAIT_S):
         while await asyncio.to_thread(main, [*command, *flags]) != 0:
-            assert "has no memory of" in capsys.readouterr().err
+            assert "has no state of" in capsys.readouterr().err
     offsets = msgspec.json.decode(capsys.readouterr().out)["offsets"]
     return {int(number): offset for number, offset in offsets.items()}

@@ -43,7 +43,7 @@ OLD, NEW = engine().rule_set, compile_rule_set(NEW_RULES)
 
 async def test_a_version_without_state_decides_nothing_unless_it_is_backfilled(cluster: StreamCluster) -> None:
     second = await next_version(cluster)
-    with pytest.raises(PermanentFailure, match=r"State version 2 has no memory of .* yet\. Build it"):
+    with pytest.raises(PermanentFailure, match=r"State version 2 has no state of .* yet\. Build it"):
         await serve(second, Engine(NEW), stop=asyncio.Event())
     first = msgspec.structs.replace(cluster.settings, backfill=True)
     with pytest.raises(PermanentFailure, match=r"set worker\.state_version to 2"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 ASSIGNED: Final = "judging partitions"  # followed by the list of partitions
-BACKFILL_STARTED: Final = "building the memory from offset"  # once a partition
+BACKFILL_STARTED: Final = "backfilling from offset"  # once a partition
 CUT_OVER: Final = "decides it from now on"  # by the new state version, once a partition
 SUPERSEDED: Final = "stop this worker"  # by the old state version, once a partition
 
@@ -17,4 +17,4 @@ def assigned(*partitions: int) -> str:
 
 def superseded_at(partition: int, offset: int) -> str:
     """The message of the old state version when a partition was cut over at an offset."""
-    return f"partition {partition}: handed over to state version 2 at offset {offset}; stop"
+    return f"partition {partition}: cut over to state version 2 at offset {offset}; stop"

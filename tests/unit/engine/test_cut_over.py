@@ -1,4 +1,4 @@
-"""A log that is handed over from one state version to the next: every payment is decided by one of them, whatever the
+"""A log that is cut over from one state version to the next: every payment is decided by one of them, whatever the
 cut."""
 
 from __future__ import annotations
