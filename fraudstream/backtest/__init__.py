@@ -1,0 +1,1 @@
+"""Replay of payment files: mappings, evaluation against labels, the test cases of rules."""

@@ -43,7 +43,8 @@ class Consumer(Protocol):
 class Fail(Protocol):
     """Ends the agent with `reason`."""
 
-    async def __call__(self, reason: BaseException) -> None: ...
+    async def __call__(self, reason: BaseException) -> None:
+        """End the agent."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

@@ -67,36 +67,53 @@ class Observer(Protocol):
 class Unobserved:
     """Ignores all events. The methods are those of `Observer`."""
 
-    def on_brokers(self, *, answer: bool) -> None: ...
+    def on_brokers(self, *, answer: bool) -> None:
+        """Ignored."""
 
-    def on_revoked(self) -> None: ...
+    def on_revoked(self) -> None:
+        """Ignored."""
 
-    def on_recovering(self, partitions: int, *, of: int, share: float) -> None: ...
+    def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
+        """Ignored."""
 
-    def on_step(self, partition: int) -> None: ...
+    def on_step(self, partition: int) -> None:
+        """Ignored."""
 
-    def on_assigned(self, partitions: Sequence[int]) -> None: ...
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        """Ignored."""
 
-    def on_recovery(self, partition: int, *, seconds: float, cases: int) -> None: ...
+    def on_recovery(self, partition: int, *, seconds: float, cases: int) -> None:
+        """Ignored."""
 
-    def on_alert(self, partition: int, *, severity: str, opened: bool) -> None: ...
+    def on_alert(self, partition: int, *, severity: str, opened: bool) -> None:
+        """Ignored."""
 
-    def on_action(self, partition: int, *, action: str) -> None: ...
+    def on_action(self, partition: int, *, action: str) -> None:
+        """Ignored."""
 
-    def on_repeat(self, partition: int, *, kind: str) -> None: ...
+    def on_repeat(self, partition: int, *, kind: str) -> None:
+        """Ignored."""
 
-    def on_mismatch(self, partition: int) -> None: ...
+    def on_mismatch(self, partition: int) -> None:
+        """Ignored."""
 
-    def on_rejected(self, partition: int, *, code: str) -> None: ...
+    def on_rejected(self, partition: int, *, code: str) -> None:
+        """Ignored."""
 
-    def on_dead_letter(self, partition: int, *, reason: str) -> None: ...
+    def on_dead_letter(self, partition: int, *, reason: str) -> None:
+        """Ignored."""
 
-    def on_labels(self, partition: int, *, labels: int, unlabelled: int) -> None: ...
+    def on_labels(self, partition: int, *, labels: int, unlabelled: int) -> None:
+        """Ignored."""
 
-    def on_open_cases(self, partition: int, *, cases: int) -> None: ...
+    def on_open_cases(self, partition: int, *, cases: int) -> None:
+        """Ignored."""
 
-    def on_lag(self, partition: int, *, lag: int) -> None: ...
+    def on_lag(self, partition: int, *, lag: int) -> None:
+        """Ignored."""
 
-    def on_view(self, *, behind: int, lost: bool) -> None: ...
+    def on_view(self, *, behind: int, lost: bool) -> None:
+        """Ignored."""
 
-    def on_failure(self, sentence: str) -> None: ...
+    def on_failure(self, sentence: str) -> None:
+        """Ignored."""

@@ -1,0 +1,1 @@
+"""Seeded made-up payments with labelled fraud."""

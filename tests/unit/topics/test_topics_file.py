@@ -20,7 +20,7 @@ defaults:
 topics:
   payments: {configs: {retention.ms: 1000, preallocate: true}}
   cases: {partitions: 3, replication: 2, configs: {cleanup.policy: compact}}
-  handed-on: {name: "{group}-{payments}-by-{later_stage}"}
+  forwarded: {name: "{group}-{payments}-by-{later_stage}"}
   changelog: {name: "{group}-{stage}-changelog"}
 """
 
@@ -52,7 +52,7 @@ def test_the_changelogs_name_follows_from_group_and_stage() -> None:
     assert "app-account-changelog" in read()
 
 
-def test_each_stage_has_a_changelog_and_each_but_the_first_a_topic_that_payments_are_handed_on_by() -> None:
+def test_each_stage_has_a_changelog_and_each_but_the_first_a_topic_for_forwarded_payments() -> None:
     assert [name for name in read(stages=("account", "device", "merchant")) if name.startswith("app-")] == [
         *("app-payments-by-device", "app-payments-by-merchant"),
         *("app-account-changelog", "app-device-changelog", "app-merchant-changelog"),
