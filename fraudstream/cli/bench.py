@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
 
@@ -27,9 +28,9 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="example:\n  fraudstream bench --count 1000000 --rounds 3",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--count", type=int, default=1_000_000, help="payments in each throughput run")
-    parser.add_argument("--accounts", type=int, default=100_000, help="number of accounts")
-    parser.add_argument("--rounds", type=int, default=3, help="repetitions; the medians are printed")
+    parser.add_argument("--count", type=positive_count, default=1_000_000, help="payments in each throughput run")
+    parser.add_argument("--accounts", type=positive_count, default=100_000, help="number of accounts")
+    parser.add_argument("--rounds", type=positive_count, default=3, help="repetitions; the medians are printed")
     parser.add_argument("--load", choices=("small", "shipped"), action="append", help="only this load")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 

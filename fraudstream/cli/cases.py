@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, get_args
 
 from fraudstream.cli import metrics_port
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.case import Disposition
 
@@ -78,7 +79,9 @@ def _add_list(actions: Subparsers) -> None:
         epilog="example:\n  fraudstream cases list --account acc-17 --json",
         formatter_class=_EXAMPLE,
     )
-    listing.add_argument("--limit", type=int, default=50, metavar="COUNT", help="list at most COUNT (default: 50)")
+    listing.add_argument(
+        "--limit", type=positive_count, default=50, metavar="COUNT", help="list at most COUNT (default: 50)"
+    )
     listing.add_argument("--account", metavar="ID", help="the newest cases of one account instead, closed ones too")
     _add_connections(listing, kafka=None)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.dead_letter import ReasonCode
@@ -55,7 +56,7 @@ def _add_list(actions: Subparsers) -> argparse.ArgumentParser:
     listing.add_argument("--reason", choices=get_args(ReasonCode), help="only letters with this reason")
     listing.add_argument(
         "--limit",
-        type=int,
+        type=positive_count,
         default=LISTED_DEFAULT,
         metavar="COUNT",
         help="list at most COUNT letters; all are counted (default: 50)",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
@@ -68,9 +69,11 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     """The flags of a `GeneratorPlan`."""
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="another seed, other payments (default: 1)")
     parser.add_argument(
-        "--count", metavar="N", type=int, help="payments (default: 100000 to a file, endless to a topic)"
+        "--count", metavar="N", type=positive_count, help="payments (default: 100000 to a file, endless to a topic)"
     )
-    parser.add_argument("--accounts", metavar="N", type=int, default=10_000, help="customers (default: 10000)")
+    parser.add_argument(
+        "--accounts", metavar="N", type=positive_count, default=10_000, help="customers (default: 10000)"
+    )
     parser.add_argument(
         "--rate",
         metavar="N",

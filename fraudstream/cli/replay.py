@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
@@ -56,7 +57,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
     )
     parser.add_argument(
-        "--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="events decided at once; changes no result"
+        "--batch-size",
+        metavar="N",
+        type=positive_count,
+        default=BATCH_SIZE,
+        help="events decided at once; changes no result",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
@@ -50,12 +51,14 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--workers", metavar="N", type=int, default=1, help="worker processes (default: 1)")
+    parser.add_argument("--workers", metavar="N", type=positive_count, default=1, help="worker processes (default: 1)")
     parser.add_argument(
         "--rate", metavar="N", type=float, help="payments a second (default: 50; a file: as fast as they are decided)"
     )
     parser.add_argument("--seed", metavar="S", type=int, default=1, help="seed of the generated payments (default: 1)")
-    parser.add_argument("--accounts", metavar="N", type=int, default=10_000, help="customers (default: 10000)")
+    parser.add_argument(
+        "--accounts", metavar="N", type=positive_count, default=10_000, help="customers (default: 10000)"
+    )
     parser.add_argument("--payments", metavar="FILE", type=Path, help="read payments from this file, Parquet or CSV")
     parser.add_argument("--mapping", metavar="NAME", help="column mapping of the file: a shipped name or a .yaml file")
     parser.add_argument("--sort", action="store_true", help="sort the file by time first (held in memory)")

@@ -1,8 +1,6 @@
 """All aggregates of the feature catalogue, by name.
 
-To add one: write a module here with its compiled `answer_…` function and its `DEFINITIONS`, list the module below, and
-call the function in `dispatch.answer`. `tests/unit/engine/test_aggregates.py` fails until the dispatch and the table in
-`docs/rules.md` agree with the registry, and `tests/oracle` until the slow oracle defines it.
+To add one: CONTRIBUTING.md, *Add an aggregate*.
 """
 
 from __future__ import annotations

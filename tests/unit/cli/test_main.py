@@ -182,3 +182,11 @@ def test_every_commands_help_has_an_example(name: str, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "example" in shown
     assert f"fraudstream {name}" in shown.split("example", 1)[1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_count_that_is_not_positive_is_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["cases", "list", "--limit", text])
+    assert left.value.code == 2
+    assert f"argument --limit: {text!r} is not a whole number of at least 1" in capsys.readouterr().err
