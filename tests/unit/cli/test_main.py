@@ -187,6 +187,6 @@ def test_every_commands_help_has_an_example(name: str, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
 def test_a_count_that_is_not_positive_is_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["cases", "list", "--limit", text])
+        cli.main(["cases", "list", "--limit", text])
     assert left.value.code == 2
     assert f"argument --limit: {text!r} is not a whole number of at least 1" in capsys.readouterr().err
