@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from fraudstream.stream.settings import StreamSettings
     from fraudstream.stream.topics.cluster import Cluster
 
-CHECK_S = 10.0
-
 
 class TopicWatch:
     """Watches the topics of one stage."""
@@ -30,17 +28,16 @@ class TopicWatch:
         settings: StreamSettings,
         cluster: Cluster,
         look: Callable[[StreamSettings], Awaitable[Cluster]],
-        check_s: float = CHECK_S,
     ) -> None:
         """`cluster`: as it was at the start. `look`: asks the brokers for what it is now; raises one of `BROKER_ERRORS`
-        if none answers, `PermanentFailure` if topics are missing. `check_s`: seconds between two checks."""
-        self._settings, self._cluster, self._look, self._check_s = settings, cluster, look, check_s
+        if none answers, `PermanentFailure` if topics are missing."""
+        self._settings, self._cluster, self._look = settings, cluster, look
 
     async def run(self) -> None:
         """Until cancelled. Raises the `PermanentFailure` of the second check in a row that found topics changed."""
         suspected = False
         while True:
-            await asyncio.sleep(self._check_s)
+            await asyncio.sleep(self._settings.topic_check_s)
             try:
                 self._check(await self._look(self._settings))
                 suspected = False

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+import msgspec
 import pytest
 from aiokafka.admin import NewPartitions
 
 from fraudstream.engine import plan
 from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, PermanentFailure
-from fraudstream.stream.topics import watch as topic_watch
 from fraudstream.stream.worker import serve
 from tests.brokers import on_kafka
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
@@ -23,9 +23,9 @@ pytestmark = [on_kafka, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(autouse=True)
-def topics_are_checked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def topics_are_checked_often(cluster: StreamCluster) -> None:
     """Check topics every 0.2 s."""
-    monkeypatch.setattr(topic_watch, "LOOK_S", 0.2)
+    cluster.settings = msgspec.structs.replace(cluster.settings, topic_check_s=0.2)
 
 
 async def create_again(cluster: StreamCluster, payments: int) -> None:
@@ -104,7 +104,7 @@ async def test_payments_deleted_before_they_were_decided_are_reported_at_the_sta
     await delete_all_records(cluster)
     said = await refusal_at_start(cluster)
     assert "retention deleted the payments" in said
-    assert "To judge all payments of the topic anew, stop all workers, delete the topic" in said
+    assert "To judge all payments of the topic again, stop all workers, delete the topic" in said
 
 
 async def test_payments_deleted_before_a_running_worker_reads_them_end_it(cluster: StreamCluster) -> None:

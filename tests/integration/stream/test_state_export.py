@@ -115,7 +115,7 @@ async def test_the_state_of_an_incomplete_import_is_refused(
         patched.setattr(state_import, "_checkpoint", lambda *_: (_ for _ in ()).throw(ConnectionError("cut off")))
         with pytest.raises(ConnectionError):
             await import_state(cluster.settings, directory, LAYOUT)
-    with pytest.raises(PermanentFailure, match="no checkpoint: an import did not come to its end"):
+    with pytest.raises(PermanentFailure, match="no checkpoint: an import was not finished"):
         await serve(cluster.settings, engine(), stop=asyncio.Event())
     with pytest.raises(ChangelogNotEmptyError, match="is not empty"):
         await import_state(cluster.settings, directory, LAYOUT)

@@ -12,7 +12,7 @@ from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics.cluster import Cluster
 from fraudstream.stream.topics.watch import TopicWatch
 
-SETTINGS = StreamSettings(brokers=Brokers("nowhere:1"), checkpoint_mode="batch", next_stage="device")
+SETTINGS = StreamSettings(brokers=Brokers("nowhere:1"), checkpoint_mode="batch", next_stage="device", topic_check_s=0)
 AS_IT_WAS = Cluster({"payments": 4}, "id", {})
 GROWN = Cluster({"payments": 5}, "id", {})
 LACKING = PermanentFailure("there is no topic 'payments'")
@@ -31,7 +31,7 @@ async def watch(*answers: Cluster | Exception) -> int:
             raise answer
         return answer
 
-    watch = TopicWatch(settings=SETTINGS, cluster=AS_IT_WAS, look=look, check_s=0)
+    watch = TopicWatch(settings=SETTINGS, cluster=AS_IT_WAS, look=look)
     watching, ended = asyncio.create_task(watch.run()), asyncio.create_task(over.wait())
     await asyncio.wait({watching, ended}, return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, watching):
