@@ -1,7 +1,8 @@
 """The one reader of topics from a position to an end, without a consumer group.
 
-The end of a partition is taken from the answer to a fetch: on the embedded broker `end_offsets` is the base offset of
-the last batch + 1, which is too low when that batch holds several records. Every wait has a time limit.
+The high watermark is taken from the answer to a fetch: on the embedded broker `end_offsets` is the base offset of the
+last batch + 1, which is too low when that batch holds several records. The last stable offset, which Apache Kafka alone
+has, is what `end_offsets` reports: no fetch is needed. Every wait has a time limit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.stall_detector import STALL_LIMIT_S, StallDetector, StalledError
 
-FETCH_WAIT_MS: Final = 50
+FETCH_WAIT_MS: Final = 50  # at most: at the end of a partition every fetch takes so long, and none waits for new records
 POLL_MS: Final = 200
 CHUNK_RECORDS: Final = 5_000
 FETCH_BYTES_MAX: Final = 8 << 20  # at least the largest record: a rule set on `controls`
@@ -68,9 +69,6 @@ class Consumer(Protocol):
     def highwater(self, partition: TopicPartition) -> int | None:
         """High watermark of the last fetch; None before the first."""
 
-    def last_stable_offset(self, partition: TopicPartition) -> int | None:
-        """Last stable offset of the last fetch; None or -1 before the first."""
-
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The first offset of each partition."""
 
@@ -90,7 +88,7 @@ class TopicReader:
     """Reads partitions of topics. An asynchronous context manager; use it for one read at a time.
 
     `committed_only`: leave out records of open and aborted transactions. `progress`: called before each fetch.
-    `fetch_wait_ms`: how long the broker may wait for data. `limit_s`: after so many seconds without an answer or
+    `fetch_wait_ms`: how long the broker may wait for data, `FETCH_WAIT_MS` at most. `limit_s`: after so many seconds without an answer or
     without progress every method raises `StalledError`. `consumer`, `list_partitions`: stand-ins for aiokafka's
     clients. Every method raises aiokafka's errors, too.
     """
@@ -113,7 +111,7 @@ class TopicReader:
             **brokers.options(),
             client_id=client_id,
             isolation_level="read_committed" if committed_only else "read_uncommitted",
-            fetch_max_wait_ms=fetch_wait_ms,
+            fetch_max_wait_ms=min(fetch_wait_ms, FETCH_WAIT_MS),
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -155,16 +153,17 @@ class TopicReader:
         tps = [TopicPartition(topic, partition) for partition in partitions]
         begins = await self._answer(self._consumer.beginning_offsets(tps), topic)
         near_ends = await self._answer(self._consumer.end_offsets(tps), topic)
+        if stable:
+            return {tp.partition: OffsetRange(begins[tp], int(near_ends[tp])) for tp in tps}
         self._consumer.assign(tps)  # also forgets the ends of earlier fetches
         for tp in tps:
             self._consumer.seek(tp, near_ends[tp])
-        return {tp.partition: OffsetRange(begins[tp], await self._end_of_fetch(tp, stable)) for tp in tps}
+        return {tp.partition: OffsetRange(begins[tp], await self._high_watermark(tp)) for tp in tps}
 
-    async def _end_of_fetch(self, tp: TopicPartition, stable: bool) -> int:
-        """The end of an assigned partition, from the answer to a fetch. `stable`: the last stable offset."""
-        end_of = self._consumer.last_stable_offset if stable else self._consumer.highwater
+    async def _high_watermark(self, tp: TopicPartition) -> int:
+        """The end of an assigned partition, from the answer to a fetch."""
         stall = StallDetector(tp.topic, tp.partition, self._limit_s)
-        while (end := end_of(tp)) is None or end < 0:
+        while (end := self._consumer.highwater(tp)) is None or end < 0:
             stall.check(None)
             fetching = self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
             await self._answer(fetching, tp.topic, tp.partition)

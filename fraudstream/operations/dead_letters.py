@@ -25,7 +25,6 @@ from fraudstream.operations.errors import InvalidValueError, OperationError
 
 REPLAYED_FROM: Final = "replayed-from"  # header: "topic:partition:offset" of the dead letter
 LETTERS_AT_ONCE: Final = 500
-FOUND_WITHIN_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(DeadLetter).decode

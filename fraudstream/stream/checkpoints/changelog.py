@@ -10,7 +10,7 @@ that counts.
     ...rows(a) checkpoint(a)   rows(a)            | epoch b  rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
        count                   incomplete: ignored| begins   too late: ignored       counts       count
 
-An import (`backup.load`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its checkpoint
+An import (`operations.state_import`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its checkpoint
 record. Without that record there is no checkpoint, so no worker starts from a partial import.
 """
 
