@@ -157,7 +157,8 @@ class TopicReader:
             return {tp.partition: OffsetRange(begins[tp], int(near_ends[tp])) for tp in tps}
         self._consumer.assign(tps)  # also forgets the ends of earlier fetches
         for tp in tps:
-            self._consumer.seek(tp, near_ends[tp])
+            # At the last record the broker answers at once; at the end it waits for data that may not come.
+            self._consumer.seek(tp, max(begins[tp], near_ends[tp] - 1))
         return {tp.partition: OffsetRange(begins[tp], await self._high_watermark(tp)) for tp in tps}
 
     async def _high_watermark(self, tp: TopicPartition) -> int:
