@@ -109,7 +109,7 @@ def test_every_action_on_cases_has_help_with_an_example(action: str, capsys: pyt
 
 def test_a_wait_of_no_time_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cases", "claim", "case-1", "--wait", "0"]) == 1
-    assert "--wait 0: more than 0 seconds" in capsys.readouterr().err
+    assert "--wait 0: must be more than 0" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_exit_code_130_without_a_traceback(
