@@ -215,7 +215,7 @@ async def _watch(supervisor: Supervisor) -> None:
 async def until_processing(workers: list[Process], supervisor: Supervisor, stages: int = 1) -> None:
     """Wait until each worker processes partitions of `stages` stages. Raises `RuntimeError` on timeout."""
     limit = time.monotonic() + READY_S_MAX
-    while not all(worker.log_count("judging partitions") >= stages for worker in workers):
+    while not all(worker.log_count("processing partitions") >= stages for worker in workers):
         supervisor.check()
         if time.monotonic() > limit:
             raise RuntimeError(f"the workers did not start processing:\n{workers[0].log_tail()}")

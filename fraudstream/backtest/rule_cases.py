@@ -216,7 +216,7 @@ class _Reader:
             raw = {"account_id": "account", **plain, "event_id": f"event-{i}", "occurred_at": at}
             return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
         except (ValueError, msgspec.ValidationError) as error:
-            place.fault(f"no payment: {error}")
+            place.fault(f"not a valid payment: {error}")
             return None
 
 

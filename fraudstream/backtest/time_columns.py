@@ -62,11 +62,11 @@ def _counts(array: Any, source: TimeSource) -> Int64Array:
         numbers = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         index = first_not_number(array)
-        raise ColumnFault(index, f"{str(array[index])!r} is no number of {source.unit}.") from error
+        raise ColumnFault(index, f"{str(array[index])!r} is not a number of {source.unit}.") from error
     wrong = ~(np.abs(numbers) <= _COUNT_MAX)
     if wrong.any():
         index = int(np.flatnonzero(wrong)[0])
-        raise ColumnFault(index, f"{numbers[index]} is no number of {source.unit}.")
+        raise ColumnFault(index, f"{numbers[index]} is not a number of {source.unit}.")
     since_ms = 0 if source.since is None else _iso_time(source.since)
     assert since_ms is not None, f"since is checked when a mapping is read: {source.since!r}"
     times: Int64Array = np.rint(numbers * _UNIT_MS[source.unit]).astype(np.int64) + since_ms
@@ -97,7 +97,7 @@ def _iso_times(texts: Any) -> Any:
         plain = pc.if_else(zoned, None, texts).cast(pa.timestamp("us"))
         aware = pc.if_else(zoned, texts, None).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
         return pc.coalesce(plain, aware).cast(pa.timestamp("ms"), safe=False)
-    except pa.ArrowInvalid:  # a text that is no time is among them: one by one
+    except pa.ArrowInvalid:  # one text is not a time: convert one by one
         return pa.array([_iso_time(text) for text in texts.to_pylist()], pa.int64()).cast(pa.timestamp("ms"))
 
 

@@ -6,8 +6,9 @@ A step handles a few alerts, or actions, of one partition:
     2. labels of closed cases are written to the payments topic and acknowledged;
     3. the cases are written to `cases`, each record with the position after the input that caused it, and acknowledged;
     4. the view is updated.
-Offsets are committed to the group only after that, for lag dashboards alone. The truth is the position in the newest
-case record: on assignment the agent becomes the only writer of a partition, reads its cases and resumes from there.
+Offsets are committed to the group only after that, for lag dashboards alone. The authoritative position is that in the
+newest case record: on assignment the agent becomes the only writer of a partition, reads its cases and resumes from
+there.
     killed before 3: the step is repeated from the same state; it writes the same labels again.
     killed within 3, in plain mode: the successor resumes after the last durable record.
     killed after 3: the successor resumes after the step.
@@ -15,8 +16,8 @@ Alerts and actions are two topics. No log orders them relative to each other, so
 Rejected actions and repeats write nothing, so the next owner may meet them again: the state is the same, so is the
 result. The position names the topics by their ids, as offsets are invalid in a topic that was created again.
 
-Agents with one `group` share the partitions. An error that leaves open what is durable ends the agent; its supervisor
-restarts it.
+Agents with one `group` share the partitions. An error after which it is unknown what is durable ends the agent; its
+supervisor restarts it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ DRAIN_S_MAX: Final = 3.0
 LAG_INTERVAL_S: Final = 2.0
 
 log = logging.getLogger(__name__)
-# mode logs every start, stop and crash, the last with a traceback. What matters of that, the agent logs itself.
+# mode logs every start, stop and crash, the last with a traceback. The agent logs what operators need itself.
 mode_log = logging.getLogger("mode.cases")
 mode_log.setLevel(logging.CRITICAL)
 
@@ -154,7 +155,7 @@ class CaseAgent(Service):
         await self._view.close()
 
     async def crash(self, reason: BaseException) -> None:
-        """End the agent because of `reason`: it is open what is durable, or the agent cannot do its work."""
+        """End the agent because of `reason`: it is unknown what is durable, or the agent cannot do its work."""
         if (denied := denial(reason, self._settings.brokers)) is not None:
             reason = AgentError(denied)
         if self.crash_reason is None:

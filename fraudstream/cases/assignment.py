@@ -142,8 +142,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if id_then not in ("", id_now):
                 raise AgentError(
                     f"The topic '{topic}' is not the one that the cases of partition {partition} come from (id "
-                    f"{id_then}, now {id_now}): it was created again, so its offsets mean other records. To group what "
-                    f"it holds, stop all case agents, delete the topic '{self._settings.cases_topic}' and run "
+                    f"{id_then}, now {id_now}): it was created again, so its offsets refer to other records. To group "
+                    f"all it holds, stop all case agents, delete the topic '{self._settings.cases_topic}' and run "
                     "`fraudstream topics apply`."
                 )
         alerts_id, case_actions_id = self._input_ids

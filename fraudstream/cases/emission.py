@@ -6,7 +6,8 @@ would block every reader of the payments topic. The cases of a step are written,
 
 - `FencedEmission` (Apache Kafka): one Kafka transaction; each partition has its own `transactional.id`. Acquiring a
   partition fences its previous owner: the broker rejects a paused process that resumes, and aborts its transaction;
-- `PlainEmission` (a broker without sound transactions, such as the embedded one): record batches, one after the other.
+- `PlainEmission` (a broker without reliable transactions, such as the embedded one): record batches, one after the
+other.
   After a crash a prefix of the records is durable, and every record holds its position. There is no fencing: run one
   agent.
 """
@@ -33,7 +34,7 @@ class PlainEmission:
     """Writes without transactions.
 
     After an error, or no answer within `TRANSACTION_S`, the records may or may not be durable: the process must exit,
-    and its successor reads from the topic which are.
+    and its successor reads from the topic which of them are.
     """
 
     fenced = False
@@ -110,7 +111,7 @@ class FencedEmission(PlainEmission):
 
     async def emit(self, partition: int, cases: Sequence[CaseRecord]) -> int:
         """Write cases in one transaction; the offset of the last. Raises as `send` does."""
-        # Limited, as aiokafka retries the end of a transaction for ever after an error that it does not know.
+        # Limited, as aiokafka retries the end of a transaction without limit after an error that it does not know.
         return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases), TRANSACTION_S)
 
     async def _emit(self, owner: AIOKafkaProducer, partition: int, cases: Sequence[CaseRecord]) -> int:

@@ -1,4 +1,4 @@
-"""Why an agent must end, as a sentence."""
+"""Why a case agent must end, as a sentence."""
 
 from __future__ import annotations
 

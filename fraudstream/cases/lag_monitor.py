@@ -19,11 +19,11 @@ class CaseLogs:
     def __init__(
         self, settings: AgentSettings, consumer: AIOKafkaConsumer, processors: Mapping[int, CaseProcessor]
     ) -> None:
-        """`processors`: a live view of the partitions that are taken over, by number."""
+        """`processors`: a live view of the recovered partitions, by number."""
         self._settings, self._consumer, self._processors = settings, consumer, processors
 
     async def ends(self, partitions: Collection[int]) -> Ends:
-        """The end offsets of these partitions of both topics. Raises what aiokafka raises."""
+        """The end offsets of these partitions in both topics. Raises what aiokafka raises."""
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._settings.input_topics]
         ends: Ends = await self._consumer.end_offsets(tps)
         return ends

@@ -106,7 +106,7 @@ class CaseProcessor:
     async def emit(self) -> None:
         """Write the collected results and wait until they are durable.
 
-        Raises `TimeoutError` or aiokafka's errors if it is open whether they are: the agent must end then.
+        Raises `TimeoutError` or aiokafka's errors if it is unknown whether they are; the agent must end then.
         """
         if self._before:
             await self._emission.send(self._before)

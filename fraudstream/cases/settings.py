@@ -10,8 +10,8 @@ from fraudstream.kafka import Brokers
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a case agent.
 
-    `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without sound
-    transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch.
+    `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
+    reliable transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch.
     """
 
     brokers: Brokers

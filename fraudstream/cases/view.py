@@ -1,5 +1,5 @@
-"""The view in Redis: a copy of the cases for analysts to read. It is rebuilt from the topic `cases`, which is the
-truth.
+"""The view in Redis: a copy of the cases for analysts to read. It is rebuilt from the topic `cases`, which is
+authoritative.
 
 Keys, all under one prefix:
     case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`, and of

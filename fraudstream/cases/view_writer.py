@@ -1,4 +1,4 @@
-"""Writes the view in Redis behind the agent, without ever delaying the agent.
+"""Writes the view in Redis asynchronously, without delaying the agent.
 
 The agent passes the cases that it has written to Kafka; a task of its own writes them to the view. While Redis (or
 Kafka, to rebuild from) does not answer, the writer keeps the newest version of at most `WAITING_MAX` cases; beyond that

@@ -10,18 +10,18 @@ from fraudstream.cli.failure import Failure
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """`--by` and `--note`."""
-    parser.add_argument("--by", metavar="NAME", help="who does it, for the record (default: your login name)")
-    parser.add_argument("--note", metavar="TEXT", help="why, for the record")
+    parser.add_argument("--by", metavar="NAME", help="name recorded as the author (default: your login name)")
+    parser.add_argument("--note", metavar="TEXT", help="reason, recorded with the change")
 
 
 def author_of(args: argparse.Namespace) -> str:
-    """Who does it. Raises `Failure` where nobody is named."""
+    """The author: `--by`, else the login name. Raises `Failure` if there is neither."""
     return str(args.by) if args.by is not None else login_name("--by")
 
 
 def login_name(flag: str) -> str:
-    """The user's login name. Raises `Failure`, which names `flag`, where there is none, as in some containers."""
+    """The user's login name. Raises `Failure`, which names `flag`, if there is none, as in some containers."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        raise Failure(f"There is no login name here: say with {flag} NAME who does this.") from None
+        raise Failure(f"There is no login name: pass your name with {flag} NAME.") from None

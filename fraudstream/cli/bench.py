@@ -1,4 +1,4 @@
-"""`fraudstream bench`: throughput, latency and changelog volume on this machine, beside the floor and plain Faust."""
+"""`fraudstream bench`: throughput, latency and changelog volume on this machine, next to a floor and plain Faust."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="measure throughput, latency and changelog volume on this machine",
-        description="Measure one worker process through the embedded broker, telemetry on, beside the floor (fetch and "
+        description="Measure one worker process through the embedded broker, telemetry on, next to a floor (fetch and "
         "decode, nothing else) and a plain Faust agent with a Table. Needs a checkout.",
         epilog="example:\n  fraudstream bench --count 1000000 --rounds 3",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Measure, and print the figures. Raises `Failure` outside a checkout."""
+    """Measure and print the figures. Raises `Failure` outside a checkout."""
     try:
         from benchmarks import changelog, latency, throughput
     except ImportError as error:

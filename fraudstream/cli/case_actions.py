@@ -28,7 +28,7 @@ def act(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.operations.case_actions import act_on_case, new_case_action
 
     if not 0 < args.wait_s <= WAIT_S_MAX or math.isnan(args.wait_s):
-        raise Failure(f"--wait {args.wait_s:g}: more than 0 seconds, at most {WAIT_S_MAX:,.0f}.")
+        raise Failure(f"--wait {args.wait_s:g}: must be more than 0 and at most {WAIT_S_MAX:,.0f} seconds.")
     agent = agent_settings(settings)
     actor = args.actor if args.actor is not None else login_name("--as")
     case, partition, other_open_case = find_case(settings, args.case_id)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from fraudstream.cases.settings import AgentSettings
     from fraudstream.telemetry.cases import CasesTelemetry
 
-STOP_S_MAX: Final = 20.0  # the step in hand has 10, the view 3, leaving the group the rest
+STOP_S_MAX: Final = 20.0  # 10 s for the current step, 3 s for the view, the rest to leave the group
 
 log = logging.getLogger(__name__)
 
 
 def agent_settings(settings: Settings) -> AgentSettings:
-    """The case agent's part of the settings. What describes the broker is set once, under `worker`."""
+    """The settings of the case agent. Those that describe the broker are in the section `worker`."""
     from fraudstream.cases.settings import AgentSettings
 
     topics = settings.topics
@@ -94,13 +94,13 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
             await agent.stop()
             await telemetry.watchdog.stop()
     except (KafkaError, OSError, TimeoutError, asyncio.CancelledError):  # without a broker, clients may never stop
-        log.warning("left the group without telling it: it takes the agent for dead after its session timeout")
+        log.warning("did not leave the group in time: it removes this agent after its session timeout")
         exit_now(None)
     return exit_codes.DONE
 
 
 async def _first(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> bool:
-    """Wait for either and cancel the other; whether `one` is done. Raises what that one raised."""
+    """Wait for either and cancel the other; returns whether `one` is done. Raises the error of `one`."""
     tasks = [asyncio.create_task(one), asyncio.create_task(other)]
     done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in left:

@@ -1,4 +1,4 @@
-"""Cases as the view in Redis has them, listed and shown; the alerts of a shown case come from their topic."""
+"""Lists and shows cases from the view in Redis; the alerts of a shown case are read from their topic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CaseInView(NamedTuple):
 
 
 def open_view(url: str) -> CaseView:
-    """The view at the Redis `url`, not connected yet. Raises `Failure` for a URL that is not one."""
+    """The view in the Redis at `url`, not connected yet. Raises `Failure` for an invalid URL."""
     from fraudstream.cases.view import CaseView
 
     try:
@@ -38,7 +38,7 @@ def open_view(url: str) -> CaseView:
 
 
 def find_case(settings: Settings, case_id: str) -> CaseInView:
-    """Raises `Failure` where the view cannot be read or has no such case."""
+    """The case in the view. Raises `Failure` if the view cannot be read or has no such case."""
 
     async def find(view: CaseView) -> CaseInView | None:
         case = await view.case(case_id)
@@ -84,7 +84,7 @@ def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
 
 
 def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> Result:
-    """What `work` reads from the view. Raises `Failure` where Redis does not answer."""
+    """Run `work` on the view and return its result. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
     async def read() -> Result:

@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="group alerts into cases; list, show, claim, release, note, close and reopen cases",
         description=(
             "Without an action: joins the group of case agents and turns alerts and analysts' actions into cases until "
-            "SIGTERM or Ctrl-C. Waits for the brokers as long as it takes. Exit codes: 0 stopped, 1 could not start, "
+            "SIGTERM or Ctrl-C. Waits for the brokers without a time limit. Exit codes: 0 stopped, 1 could not start, "
             "70 failed (start it again: it resumes where it was), 78 fails again until the cause that it names is "
             "fixed. With list or show: reads the view in Redis; show also reads the alerts of the case from Kafka. "
             "With claim, release, note, close or reopen: publishes the action and waits for the case agent's answer."
@@ -94,15 +94,15 @@ def _add_show(actions: Subparsers) -> None:
         formatter_class=_EXAMPLE,
     )
     show.add_argument("case_id", metavar="CASE")
-    _add_connections(show, kafka="brokers that hold the alerts")
+    _add_connections(show, kafka="brokers to read the alerts from")
 
 
 def _add_case_actions(actions: Subparsers) -> None:
     """`claim`, `release`, `note`, `close`, `reopen`."""
     case = "b42be4f85c73a1b99caaf5747089f7bc"
     for name, summary, example in (
-        ("claim", "make a case yours", f"claim {case}"),
-        ("release", "give a claimed case back to the queue; anybody may", f"release {case}"),
+        ("claim", "assign a case to yourself", f"claim {case}"),
+        ("release", "return a claimed case to the queue; any analyst may do this", f"release {case}"),
         ("note", "replace the note of a case that is not closed", f'note {case} "called the customer"'),
         ("close", "close a case and label its payments", f'close {case} --disposition fraud --note "card copied"'),
         ("reopen", "open a closed case again", f"reopen {case}"),
@@ -125,10 +125,10 @@ def _add_case_actions(actions: Subparsers) -> None:
                 "--disposition",
                 required=True,
                 choices=get_args(Disposition),
-                help="what the alerts were; fraud and genuine label the payments, inconclusive does not",
+                help="result of the review; fraud and genuine label the payments, inconclusive does not",
             )
-            action.add_argument("--note", metavar="TEXT", help="why, for the record")
-        action.add_argument("--as", dest="actor", metavar="NAME", help="who acts (default: your login name)")
+            action.add_argument("--note", metavar="TEXT", help="reason, recorded with the action")
+        action.add_argument("--as", dest="actor", metavar="NAME", help="name of the analyst (default: your login name)")
         action.add_argument(
             "--wait",
             dest="wait_s",
@@ -137,11 +137,11 @@ def _add_case_actions(actions: Subparsers) -> None:
             metavar="SECONDS",
             help="longest wait for the agent's answer (default: 30)",
         )
-        _add_connections(action, kafka="brokers that take the action")
+        _add_connections(action, kafka="brokers to publish the action to")
 
 
 def _add_connections(action: argparse.ArgumentParser, kafka: str | None) -> None:
-    """The flags that may come before the action too: without defaults here, so that those count."""
+    """The flags that may also come before the action; they have no defaults here, so that earlier values are kept."""
     if kafka is not None:
         action.add_argument(
             "--bootstrap-servers",

@@ -57,11 +57,11 @@ def _print_alert(console: Console, line: CaseAlert, alert: Alert | None, missing
         console.print(indented(f"reasons unknown: {missing}"))
         return
     for hit in alert.rules:
-        shadow = ", shadow: on trial, decides nothing" if hit.shadow else ""
+        shadow = ", shadow: does not affect the outcome" if hit.shadow else ""
         console.print(indented(f"{hit.rule} ({hit.severity}{shadow}): {hit.message}"))
         console.print(indented(verdict_text.comparisons([("", evidence) for evidence in hit.evidence]), by=2))
     if alert.score_parts:
-        console.print(indented(f"score {alert.score:.4f} (worth an alert from {alert.score_threshold:.4f})"))
+        console.print(indented(f"score {alert.score:.4f} (alert threshold {alert.score_threshold:.4f})"))
         console.print(indented(verdict_text.score_parts(alert.score_parts), by=4))
 
 

@@ -1,4 +1,4 @@
-"""What commands that work on a Kafka cluster share: their flags, and how their work is run."""
+"""Shared by the commands that use a Kafka cluster: their flags, and how they run their work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fraudstream.cli.settings import add_setting
 if TYPE_CHECKING:
     from fraudstream.kafka import Brokers
 
-SHORT_S_MAX: Final = 180.0  # of commands that read and write few records: above all limits of the clients' own
+SHORT_S_MAX: Final = 180.0  # of commands that read and write few records: longer than any time limit of the clients
 
 Result = TypeVar("Result")
 
@@ -25,9 +25,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run_on_cluster(brokers: Brokers, work: Callable[[], Awaitable[Result]], within_s: float | None = None) -> Result:
-    """What `work` returns. `within_s`: its time limit; None where it has its own, as reading a whole topic has.
+    """Run `work` and return its result. `within_s`: its time limit; None if it has its own, as reading a whole topic
+    has.
 
-    Raises `ClusterError` where the cluster cannot be reached, stops answering or refuses, and what else `work` raises.
+    Raises `ClusterError` if the cluster cannot be reached, stops answering or rejects a request, and what `work`
+    raises.
     """
     from fraudstream.operations.cluster_access import on_cluster
 

@@ -23,10 +23,10 @@ from fraudstream.supervision.restarts import (
     RestartPolicy,
 )
 
-QUICK_EXITS_MAX: Final = 5  # where a person watches: more in a row are not accidental
+QUICK_EXITS_MAX: Final = 5  # more in a row have a permanent cause
 EXIT_CODE_REFUSED: Final = 78  # a restart cannot help: see `fraudstream worker --help`
-FAILURE_PREFIX: Final = "fraudstream: "  # of the sentence with which `cli.main` reports a `Failure`
-KERNEL_REPORT_S: Final = 3.0  # loading a kernel that is compiled takes less
+FAILURE_PREFIX: Final = "fraudstream: "  # `cli.main` puts it before the sentence of a `Failure`
+KERNEL_REPORT_S: Final = 3.0  # loading a compiled kernel takes less
 
 _METRICS = re.compile(rb"metrics at (http://\S+)/metrics")
 
@@ -78,7 +78,7 @@ class CommandProcess:
             raise Failure(f"{error}; the last time it {how}: {error.last_line}") from error
 
     async def stop(self, timeout_s: float) -> int:
-        """Stop it for good, as `ChildProcess.stop` does, with its result."""
+        """Stop it without a restart. The result is that of `ChildProcess.stop`."""
         code = await self._restarted.stop(timeout_s)
         self.status.status, self.status.detail = "stopped", ""
         return code
@@ -103,7 +103,7 @@ def _is_permanent(code: int, last_line: str) -> bool:
 
 
 def kernel_process(rules_directory: str, environment: Mapping[str, str]) -> ChildProcess:
-    """A process that compiles the kernel for these rules into the cache, once, before several workers would."""
+    """A process that compiles the kernel for these rules into the cache, so that the workers do not each compile it."""
     command = [sys.executable, "-m", "fraudstream.cli.compile_kernel", rules_directory]
     return ChildProcess("kernel", command, environment)
 

@@ -80,7 +80,7 @@ def _add_replay(actions: Subparsers) -> argparse.ArgumentParser:
         "replay",
         help="send records back to the topic they came from, corrected or as they are",
         description=(
-            "Sends records back to their topic and partition, with their key and headers. Doing it twice is harmless: "
+            "Sends records back to their topic and partition, with their key and headers. Repeating it is harmless: "
             "a payment counts once by its event_id. A record that still cannot be decided becomes a new dead letter. "
             "Exit code 1 if a letter was skipped."
         ),
@@ -195,7 +195,7 @@ async def _chosen(letters: DeadLetterLog, args: argparse.Namespace) -> AsyncIter
 
 
 def _correction(args: argparse.Namespace) -> Correction:
-    """What the flags make of a record. Raises `Failure`."""
+    """The correction that the flags select. Raises `Failure`."""
     from fraudstream.operations.dead_letter_corrections import keyed_by_account, unchanged, with_command, with_value
 
     correction: Correction = unchanged

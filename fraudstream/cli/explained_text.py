@@ -53,7 +53,7 @@ def _print_verdict(console: Console, explained: Explained) -> None:
     late = ", late: decided, not added to the state" if decision.late else ""
     lines.append(
         f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
-        f"(worth an alert from {trial.score_threshold:.4f}){late}"
+        f"(alert threshold {trial.score_threshold:.4f}){late}"
     )
     if decision.alert_id is not None:
         lines.append(f"alert {decision.alert_id}")
@@ -65,15 +65,15 @@ def _print_verdict(console: Console, explained: Explained) -> None:
     if explained.log_begins_at > 0:
         console.print(
             indented(
-                f"Retention has deleted the log before offset {explained.log_begins_at:,}. What the account did before "
-                "that is unknown here, so values may differ from what was sent; 'warming' marks these."
+                f"Retention has deleted the log before offset {explained.log_begins_at:,}. Earlier payments of the "
+                "account are unknown, so values may differ from what was sent; 'warming' marks these."
             )
         )
     if explained.lists_unknown:
         console.print(
             indented(
-                f"Whether a value of this payment was on {', '.join(explained.lists_unknown)} is unknown: its entry "
-                "there is newer, and older entries are no longer in any topic. Here it counts as not listed."
+                f"It is unknown whether a value of this payment was on {', '.join(explained.lists_unknown)}: its entry "
+                "there is newer, and older entries have been deleted. It is treated as not listed."
             )
         )
     _print_stages(console, explained)
@@ -81,17 +81,19 @@ def _print_verdict(console: Console, explained: Explained) -> None:
 
 def _agreement(explained: Explained) -> str:
     if explained.sent is None:
-        return "Nothing was sent that this could be compared with: no decision on this payment was found."
+        return "There is nothing to compare with: no decision on this payment was found."
     if not explained.differences:
-        return f"Judged again, the {explained.sent_as} is the same as was sent, byte for byte."
+        return f"Decided again, the {explained.sent_as} is the same as was sent, byte for byte."
     count = len(explained.differences)
-    return f"Judged again, the {explained.sent_as} DIFFERS from what was sent, in {count} field{'s' * (count > 1)}:"
+    return f"Decided again, the {explained.sent_as} DIFFERS from what was sent, in {count} field{'s' * (count > 1)}:"
 
 
 def _print_stages(console: Console, explained: Explained) -> None:
     """The features that earlier stages forwarded, compared with what their logs give."""
     if any(stage.agrees is False for stage in explained.stages):
-        console.print(Text("But what the stages before forwarded DIFFERS from what their logs give:", style="bold"))
+        console.print(
+            Text("But features that earlier stages forwarded DIFFER from what their logs give:", style="bold")
+        )
     for stage in explained.stages:
         whence = f"features of {stage.stage}"
         if stage.records_before is not None:
@@ -114,7 +116,7 @@ def _was_forwarded(stage: StageChecked) -> str:
 def _print_rules(console: Console, title: str, rules: Sequence[RuleTrial], messages: dict[str, str]) -> None:
     console.print(heading(f"{title}: {len(rules) or 'none'}"))
     for rule in rules:
-        notes = [rule.severity, "shadow: on trial, decides nothing" if rule.shadow else ""]
+        notes = [rule.severity, "shadow: does not affect the outcome" if rule.shadow else ""]
         if rule.shortfall is not None:
             notes.append(f"short by {rule.shortfall * 100:.0f} %")
         console.print(indented(f"{rule.rule} ({', '.join(note for note in notes if note)}): {rule.title}"))
@@ -136,8 +138,8 @@ def _print_score(console: Console, explained: Explained) -> None:
 
 
 def _print_features(console: Console, explained: Explained) -> None:
-    """Those that the rules shown and the parts that scored read; the others are in the JSON."""
+    """The features that the rules shown and the parts with points read; the JSON has all features."""
     trial = explained.trial
     read = set(trial.read)
-    console.print(heading("Features that these read"))
+    console.print(heading("Features that these rules and parts read"))
     console.print(indented(verdict_text.features([value for value in trial.features if value.feature in read])))

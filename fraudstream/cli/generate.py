@@ -39,8 +39,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
         description=(
-            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them and "
-            "much that only looks like fraud. The same options give the same payments."
+            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them, and "
+            "genuine payments that look like fraud. The same options give the same payments."
         ),
         epilog=(
             "examples:\n"
@@ -52,14 +52,26 @@ def add_parser(subparsers: Subparsers) -> None:
     to = parser.add_mutually_exclusive_group(required=True)
     to.add_argument("--out", metavar="FILE", type=Path, help=".parquet (with labels) or .jsonl (and .labels.jsonl)")
     to.add_argument(
-        "--topic", metavar="NAME", nargs="?", const="", help="publish, to NAME or the payments topic, as time goes by"
+        "--topic",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="publish in real time to NAME (default: the payments topic)",
     )
     _add_plan(parser)
     parser.add_argument(
-        "--speed", metavar="N", type=float, default=1.0, help="event time against the clock, to a topic; 0: don't wait"
+        "--speed",
+        metavar="N",
+        type=float,
+        default=1.0,
+        help="to a topic: seconds of event time per second; 0: no pauses",
     )
     parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+        "--label-delay",
+        metavar="TIME",
+        type=duration_ms,
+        default="7d",
+        help="from a payment to its label (default: 7d)",
     )
     add_setting(parser, "kafka.bootstrap_servers")
     parser.add_argument("--json", action="store_true", help="print counts as JSON")
@@ -67,7 +79,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     """The flags of a `GeneratorPlan`."""
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="another seed, other payments (default: 1)")
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed of the payments (default: 1)")
     parser.add_argument(
         "--count", metavar="N", type=positive_count, help="payments (default: 100000 to a file, endless to a topic)"
     )
@@ -84,8 +96,8 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         "--start",
         metavar="TIME",
         help=(
-            f"event time at which it begins, ISO 8601 (default: {FILE_START} to a file, now to a topic); the last "
-            "payments of accounts that sleep lie up to 89 days before it, and count"
+            f"event time at which it begins, ISO 8601 (default: {FILE_START} to a file, now to a topic); "
+            "dormant accounts have payments up to 89 days before it, which count"
         ),
     )
     parser.add_argument(
@@ -93,15 +105,15 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=duration_ms,
         default="0",
-        help="publish so much of the past first, at once",
+        help="length of the history before --start, published without pauses",
     )
     parser.add_argument(
-        "--fraud-share", metavar="X", type=float, default=0.005, help="of the payments (default: 0.005)"
+        "--fraud-share", metavar="X", type=float, default=0.005, help="share of the payments (default: 0.005)"
     )
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="part of every event_id, so that two runs into one topic are not each other's repeats (default: the seed "
+        help="part of every event_id, so that two runs into one topic have different ids (default: the seed "
         "to a file, the time of the start to a topic)",
     )
 
@@ -125,11 +137,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def plan_of(args: argparse.Namespace, to_topic: bool) -> GeneratorPlan:
-    """What the flags ask the generator for. Raises `Failure`."""
-    if args.count is not None and args.count < 1:
-        raise Failure(f"--count {args.count}: at least 1.")
+    """The plan that the flags describe. Raises `Failure`."""
     if args.speed < 0:
-        raise Failure(f"--speed {args.speed:g}: 0 or more.")
+        raise Failure(f"--speed {args.speed:g}: must be 0 or more.")
     text = args.start or (None if to_topic else FILE_START)
     try:
         start_ms = now_ms() if text is None else parse_utc_ms(text, zone_required=False)
@@ -191,7 +201,8 @@ def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, brokers: Brokers, t
 
 
 def _only_frauds_labelled(plan: GeneratorPlan, payments_max: int | None) -> Iterator[LabelledPayments]:
-    """The plan's payments, endless without `payments_max`. A bank hears of frauds; nobody reports a genuine payment."""
+    """The plan's payments, endless without `payments_max`. Only frauds have labels, as nobody reports genuine
+    payments."""
     import numpy as np
 
     from fraudstream.generator.stream import stream

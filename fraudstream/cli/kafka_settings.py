@@ -1,4 +1,4 @@
-"""[kafka]: where Kafka is and how we authenticate."""
+"""[kafka]: the brokers' addresses, and how clients authenticate."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         Text | None, Meta(description="PEM file of the certificate authorities to trust; by default the system's")
     ] = None
     ssl_certfile: Annotated[
-        Text | None, Meta(description="PEM file of the client certificate, where brokers ask for one")
+        Text | None, Meta(description="PEM file of the client certificate, if brokers require one")
     ] = None
     ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, unencrypted")] = None
 
     def brokers(self) -> Brokers:
-        """What clients are made from. Raises `Failure` where settings contradict each other or a file is unreadable."""
+        """The configuration of all Kafka clients. Raises `Failure` where settings contradict each other or a file is
+        unreadable."""
         self._check()
         brokers = Brokers(
             servers=self.bootstrap_servers,

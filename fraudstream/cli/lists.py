@@ -26,8 +26,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "lists",
         help="add values to allow, deny and watch lists, remove them, show them",
         description=(
-            "The entries of the lists that rules/lists.yaml declares. An entry counts for the payments behind it in "
-            "the log. Who made it, when and why is kept."
+            "The entries of the lists that rules/lists.yaml declares. An entry applies to the payments after it in "
+            "the log. Its author, time and note are kept."
         ),
         epilog='example:\n  fraudstream lists add stolen_devices dev-8 --for 90d --note "reported by the customer"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,7 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     add = actions.add_parser(
         "add",
-        help="add values to a list; for a value that is on it already, set another end",
+        help="add values to a list, or change when they expire",
         epilog="example:\n  fraudstream lists add mule_accounts DE02120300000000202051 --until 2027-01-01T00:00:00Z",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,8 +55,10 @@ def add_parser(subparsers: Subparsers) -> None:
         action.add_argument("list", metavar="LIST")
         action.add_argument("values", metavar="VALUE", nargs="+")
     end = add.add_mutually_exclusive_group()
-    end.add_argument("--until", metavar="TIME", type=time_ms, help="it counts for payments that occur before TIME")
-    end.add_argument("--for", dest="for_ms", metavar="TIME", type=duration_ms, help="it counts from now for 12h, 30d")
+    end.add_argument("--until", metavar="TIME", type=time_ms, help="it applies to payments that occur before TIME")
+    end.add_argument(
+        "--for", dest="for_ms", metavar="TIME", type=duration_ms, help="it expires after TIME, such as 12h, 30d"
+    )
     for action in (add, remove):
         author_flags.add_flags(action)
     show.add_argument("list", metavar="LIST", nargs="?")

@@ -1,10 +1,10 @@
 """`fraudstream`: finds the command, reads the settings, runs it; an error ends in one sentence and an exit code.
 
 Exit codes: 0 done, 1 the command failed (one sentence on stderr; `worker` and `cases` have more codes, see
-their help), 2 wrong usage, 130 interrupted with Ctrl-C. An error that we did not foresee keeps its traceback.
+their help), 2 wrong usage, 130 interrupted with Ctrl-C. An unforeseen error prints its traceback.
 
 A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> int`. Only the module of
-the command that was called is imported, so that `fraudstream --help` and the light commands start at once.
+the command that was called is imported, so that `fraudstream --help` and small commands start fast.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_codes.FAILED
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone (`fraudstream ... | head`): nobody is left to write to
+    except BrokenPipeError:  # the reader of stdout has exited (`fraudstream ... | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.FAILED
 

@@ -1,4 +1,4 @@
-"""What long-running commands share: flags for the metrics port and the log, and serving the port."""
+"""Shared by long-running commands: flags for the metrics port and the log, and serving the port."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def add_payment_file(parser: argparse.ArgumentParser) -> None:
     """FILE, `--mapping`, `--sort`."""
     parser.add_argument("file", metavar="FILE", type=Path, help="payments: Parquet or CSV")
     parser.add_argument(
-        "--mapping", metavar="NAME", required=True, help="which columns make a payment: a shipped name or a .yaml file"
+        "--mapping", metavar="NAME", required=True, help="column mapping of the file: a shipped name or a .yaml file"
     )
     parser.add_argument("--sort", action="store_true", help="sort the file by time first (in memory)")
 

@@ -36,7 +36,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--rate", metavar="N", type=float, help="events a second (default: as fast as the broker takes them)"
     )
     parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+        "--label-delay",
+        metavar="TIME",
+        type=duration_ms,
+        default="7d",
+        help="from a payment to its label (default: 7d)",
     )
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "topics.payments", "--topic")
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.operations.paced_publisher import FixedRate, Unpaced, publish_paced
 
     if args.rate is not None and args.rate <= 0:
-        raise Failure(f"--rate {args.rate:g}: more than 0.")
+        raise Failure(f"--rate {args.rate:g}: must be more than 0.")
     file = open_payment_file(args)
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()

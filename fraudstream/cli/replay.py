@@ -1,4 +1,5 @@
-"""`fraudstream replay`: run the engine over a file of payments and write decisions, alerts and how well they did."""
+"""`fraudstream replay`: run the engine over a file of payments and write decisions, alerts and the detection
+quality."""
 
 from __future__ import annotations
 
@@ -44,24 +45,31 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--rules", metavar="DIR", type=Path, help="directory of rules (setting rules.directory)")
     parser.add_argument(
-        "--features", metavar="FILE", type=Path, help="catalogue in place of the rules' own; without --rules: no rules"
+        "--features",
+        metavar="FILE",
+        type=Path,
+        help="feature catalogue in place of the rules' own; without --rules: no rules",
     )
     parser.add_argument("--features-out", metavar="FILE", type=Path, help="write every payment's features, as Parquet")
     parser.add_argument(
         "--lists",
         metavar="FILE",
         type=Path,
-        help='list entries from the beginning: lines of {"list": …, "value": …}, as `lists show --json` prints',
+        help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
     parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d", help="until a label is known (default: 7d)"
+        "--label-delay",
+        metavar="TIME",
+        type=duration_ms,
+        default="7d",
+        help="from a payment to its label (default: 7d)",
     )
     parser.add_argument(
         "--batch-size",
         metavar="N",
         type=positive_count,
         default=BATCH_SIZE,
-        help="events decided at once; changes no result",
+        help="events per engine call; does not change the results",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
@@ -71,8 +79,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
 
-    if args.batch_size < 1:
-        raise Failure(f"--batch-size {args.batch_size}: at least 1.")
     file = open_payment_file(args)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:

@@ -65,7 +65,7 @@ def active(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for row in rows:
         if row["rule_set"] is None:
-            print(f"partition {row['partition']}: none yet, the first worker begins with its own")
+            print(f"partition {row['partition']}: none yet, the first worker begins with the rules of its directory")
         else:
             print(f"partition {row['partition']}: {row['rule_set']}, checkpoint at {row['offset']}")
     if switch is not None:
@@ -88,5 +88,5 @@ def _test(rule_set: RuleSet, directory: Path) -> None:
         first = failed[0]
         raise Failure(
             f"{len(failed)} of {len(results)} cases fail, first {directory / first.case.path}:{first.case.line}: "
-            f"{first.case.name}. `fraudstream rules test` shows all; --skip-tests activates all the same."
+            f"{first.case.name}. `fraudstream rules test` shows all; --skip-tests activates anyway."
         )

@@ -59,7 +59,7 @@ def _add_activate_and_active(actions: Subparsers) -> None:
         help="put the rules in force from one record of each partition on",
         description=(
             "Checks and tests the rules, writes them to the topic of controls and a switch to every partition of the "
-            "log. Workers decide by them from that record on, whatever their own directory holds. Doing it again "
+            "log. Workers decide by them from that record on, whatever their own directory holds. Repeating it "
             "changes nothing; to return to other rules, activate their directory."
         ),
         epilog='example:\n  fraudstream rules activate rules --note "higher limit for transfers"',
@@ -131,7 +131,7 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
         print(json.dumps({"sound": True, "faults": [], "rule_set": rule_set.digest, **found}))
     else:
         rules = ", ".join(f"{count} {status}" for status, count in counts.items())
-        print(f"{directory} is sound: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
+        print(f"{directory} is valid: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
         print(f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists")
     return 0
 

@@ -48,7 +48,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         bool, Meta(description="backfill a new state version from the log, and decide once it is activated")
     ] = False
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
-    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records handled at once")] = 5000
+    batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
         Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
@@ -58,11 +58,11 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Meta(description="unique name of this worker, the same after a restart, so that a restart moves no partitions"),
     ] = None
     session_timeout_s: Annotated[
-        float, Meta(ge=1, le=300, description="a worker that sends no heartbeat for so long loses its partitions")
+        float, Meta(ge=1, le=300, description="a worker that sends no heartbeat for this long loses its partitions")
     ] = 10.0
     checkpoint_interval_s: Annotated[float, Meta(gt=0, le=3600, description="time between checkpoints")] = 5.0
     checkpoint_bytes_max: Annotated[
-        int, Meta(ge=65_536, description="a checkpoint is taken at once when so many bytes of state have changed")
+        int, Meta(ge=65_536, description="a checkpoint is taken at once when this many bytes of state have changed")
     ] = 64 * 1024 * 1024
     checkpoint_mode: Annotated[
         Literal["transaction", "batch"],
@@ -72,7 +72,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         str,
         Meta(
             pattern="^[1-9][0-9]{0,8}(s|m|h|d)$",
-            description="a payment further ahead of its publication is a dead letter: 90s, 15m, 6h, 1d",
+            description="most that occurred_at may be after publication, else a dead letter: 90s, 15m, 6h, 1d",
         ),
     ] = "1d"
 
@@ -123,7 +123,7 @@ class TopicsSettings(msgspec.Struct, frozen=True):
         "labels"
     )
     decisions: Annotated[TopicName, Meta(description="output: a decision for every payment")] = "decisions"
-    alerts: Annotated[TopicName, Meta(description="output: verdicts worth a person's time")] = "alerts"
+    alerts: Annotated[TopicName, Meta(description="output: verdicts for a person to review")] = "alerts"
     cases: Annotated[TopicName, Meta(description="output: cases; the newest record of each is the whole case")] = (
         "cases"
     )

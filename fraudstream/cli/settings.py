@@ -1,4 +1,4 @@
-"""The settings: a TOML file, environment variables over it, flags over both; each with where it came from.
+"""The settings: a TOML file, environment variables over it, flags over both; each with its origin.
 
     [worker]                                   # fraudstream.toml
     checkpoint_interval_s = 2.0
@@ -55,7 +55,7 @@ class Override(NamedTuple):
 def add_setting(parser: argparse.ArgumentParser, setting: str, flag: str | None = None) -> None:
     """Give `parser` a flag of its own for `section.name`: `--name`, unless `flag` says otherwise.
 
-    `main` lays its value over the settings: read it there, not from `args`.
+    `main` applies its value to the settings: read it there, not from `args`.
     """
     section, _, name = setting.partition(".")
     flag = flag or f"--{name.replace('_', '-')}"
@@ -189,7 +189,7 @@ def _description(section: str, name: str) -> str:
 
 
 def is_secret(setting: str) -> bool:
-    """Whether the value may not be shown."""
+    """Whether the value is a secret, which is not shown."""
     section, _, name = setting.partition(".")
     return any((meta.extra or {}).get("secret", False) for meta in _hints(section)[name].__metadata__)
 

@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     export = actions.add_parser(
         "export",
-        help="save the state as it is now; workers may run meanwhile",
+        help="save the current state; workers may keep running",
         epilog="example:\n  fraudstream state export /backup/2026-03-04 --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""`fraudstream topics`: create the topics on a cluster, compare them with what they should be, write their schemas."""
+"""`fraudstream topics`: create the topics on a cluster, compare them with the topics file, write their schemas."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for action in (apply, check):
-        action.add_argument("--file", metavar="FILE", help="topics file (default: the one that came with the program)")
+        action.add_argument("--file", metavar="FILE", help="topics file (default: the one shipped with the program)")
         add_setting(action, "kafka.bootstrap_servers")
         add_setting(action, "rules.directory", "--rules")
         add_setting(action, "topics.partitions")
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
-    """The topics as they should be, by the topics file, the settings and the stages that the rules' features need.
+    """The expected topics, by the topics file, the settings and the stages that the rules' features need.
 
     Raises `Failure` or `TopicsError`.
     """
@@ -116,7 +116,7 @@ def _print_check(differences: Sequence[Difference], topics: Sequence[Topic], as_
     elif differences:
         _print_table(differences)
     else:
-        print(f"{len(topics)} topics are as they should be.")
+        print(f"{len(topics)} topics match the topics file and the settings.")
     return 1 if differences else 0
 
 
@@ -173,7 +173,7 @@ def _schemas(write: str | None, check: str | None, as_json: bool) -> int:
                 f"Write them again: fraudstream topics schemas --write {directory}"
             )
         else:
-            print(f"{len(files)} schemas are as the contracts say.")
+            print(f"{len(files)} schemas match the contracts.")
         return 1 if differing else 0
     print(json.dumps(contract_schemas(), ensure_ascii=False, indent=None if as_json else 2))
     return 0

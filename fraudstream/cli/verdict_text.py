@@ -26,7 +26,7 @@ def heading(words: str) -> Text:
 
 
 def indented(what: Table | Text | str, by: int = INDENT) -> Padding:
-    """Text or a table, `by` columns to the right."""
+    """Text or a table, indented by `by` columns."""
     return Padding(Text(what) if isinstance(what, str) else what, (0, 0, 0, by), expand=False)
 
 

@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="decide payments from Kafka: run as many as there are partitions",
         description=(
             "Joins the group of workers, takes its share of the partitions and decides their payments until SIGTERM or "
-            "Ctrl-C; then it takes a last checkpoint and stops. Waits for the brokers as long as it takes. Exit codes: "
+            "Ctrl-C; then it takes a last checkpoint and stops. Waits for brokers without a time limit. Exit codes: "
             "0 stopped, 1 could not start, 70 failed (start it again: it resumes from its last checkpoint), 78 fails "
             "again until the cause that it names is fixed. With --processes N, a supervisor restarts workers that "
             "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K."
@@ -96,7 +96,7 @@ def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings
 
 
 def stream_settings(settings: Settings) -> StreamSettings:
-    """The worker's part of the settings."""
+    """The settings of the worker."""
     from fraudstream.stream.settings import StreamSettings
 
     worker, topics = settings.worker, settings.topics

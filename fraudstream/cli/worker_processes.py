@@ -39,7 +39,7 @@ from fraudstream.supervision.restarts import stop_together
 from fraudstream.supervision.stop_signals import StopSignals
 
 LEAVE_S_MAX: Final = 5.0  # after the last checkpoint, which has half of the session time-out
-EXIT_S_MAX: Final = 5.0  # for the interpreter, on a busy machine
+EXIT_S_MAX: Final = 5.0  # for the interpreter to exit, on a busy machine
 HEALTH_INTERVAL_S: Final = 10.0
 ANSWER_S_MAX: Final = 5.0
 EXIT_CODE_FAILED: Final = 70

@@ -1,7 +1,7 @@
-"""A control: a change to how payments are judged, made by a person, as a record with the header `type: control`.
+"""A control: a change to how payments are decided, made by a person, as a record with the header `type: control`.
 
 Commands write it to the topic `controls`, which keeps the newest record of each key, and to every partition of the log.
-There it takes effect at its own offset, so the log alone says which rules and which list entries judged a payment.
+There it takes effect at its own offset, so the log alone says which rules and which list entries applied to a payment.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ SOURCE_HEADER: Final = (
     "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
 )
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
-FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded`
+FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
 BACKFILLED_HEADER: Final = ("backfilled", b"")
 VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1

@@ -1,6 +1,6 @@
 """The topic `controls`: rule sets, artefacts, list entries and the last rule-set switch, read and written.
 
-`controls` is compacted. It keeps what a digest stands for, the current list entries and the last switch; the log of
+`controls` is compacted. It keeps the content of each digest, the current list entries and the last switch; the log of
 payments has the order in which switches and entries took effect.
 
     topic    how the topic is reached

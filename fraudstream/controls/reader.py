@@ -1,7 +1,7 @@
-"""The one reader of the topic `controls`: from the beginning to where it ends now, without a group.
+"""The one reader of the topic `controls`: from the beginning to its current end, without a group.
 
 Every read is bounded in time: `StalledError` is raised where brokers answer but send nothing, Kafka's errors where they
-do not answer. Records that are no valid controls are ignored: others may write to the topic after us.
+do not answer. Invalid controls are ignored: others may write to the topic, too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(Stored).decode
 
 
 class Controls(NamedTuple):
-    """What `controls` holds, artefacts apart.
+    """The content of `controls`, without artefacts.
 
     `rule_sets`: the files of each rule set by its digest. `entries`: the newest of each list and value, removed ones
     too. `switch`: the last rule-set switch, if there was one.
@@ -43,7 +43,7 @@ class Controls(NamedTuple):
 
 
 async def read_controls(topic: ControlsTopic) -> Controls:
-    """Everything that `controls` holds now, artefacts apart. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
+    """Everything that `controls` holds now, without artefacts. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
     rule_sets: dict[str, dict[str, str]] = {}
     entries: dict[tuple[str, str], ListEntry] = {}
     switch: RuleSwitch | None = None

@@ -1,4 +1,4 @@
-"""The topic `controls` as one object, for whoever reads and writes it over and over, such as a worker."""
+"""The topic `controls` as one object, for repeated reads and writes, as by a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the topic `controls` is reached."""
+"""The settings with which the topic `controls` is read and written."""
 
 from __future__ import annotations
 

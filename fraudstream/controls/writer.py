@@ -1,12 +1,12 @@
 """Writes controls: to the topic `controls`, and to the logs in which they take effect.
 
-What a switch refers to is durable on `controls` before the switch is written to a log:
+The files that a switch refers to are durable on `controls` before the switch is written to a log:
 
     1. artefacts and files of the rule set ──► controls, acknowledged
     2. the switch, or list entries         ──► controls, acknowledged
     3. the same                            ──► every partition of each log
 
-Each step can be repeated without effect, so whatever failed half-way is simply done again.
+Each step can be repeated without effect, so after a failure all steps are repeated.
 """
 
 from __future__ import annotations

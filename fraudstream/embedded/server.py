@@ -58,7 +58,7 @@ def _start(name: str, command: Command, probe: Probe, port: int, parent_death_mo
     """Start the server and wait until it answers; with another free port if one was taken meanwhile."""
     for _ in range(1 if port else PORT_ATTEMPTS):
         chosen = port or _free_port()
-        # Both servers read settings from environment variables: none of the caller's may reach them.
+        # Both servers read settings from environment variables: they must not see the caller's.
         process = ChildProcess(name, command(chosen), {}, parent_death_mode=parent_death_mode)
         process.start()
         try:

@@ -17,7 +17,7 @@ SENTENCES = {
     NOT_DECIMAL: "not a decimal amount: digits, and at most one point between digits",
     TOO_PRECISE: "too precise: more decimals than the currency has",
     TOO_LARGE: f"larger than {AMOUNT_MINOR_MAX} minor units",
-    NEGATIVE: "negative: an amount has no sign, `direction` says which way it goes",
+    NEGATIVE: "negative: an amount has no sign, `direction` says whether it is a debit or a credit",
 }
 
 _SEPARATOR = "\n"

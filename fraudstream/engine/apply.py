@@ -1,6 +1,7 @@
 """Records of one partition's log to verdicts, without I/O: decode, check keys and sources, apply to the state.
 
-The worker calls `apply`, and so does every re-run of a log. How the log is cut into calls changes nothing.
+The worker calls `apply`, and so does every re-run of a log. The result does not depend on how the log is split into
+calls.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class ForwardResult(NamedTuple):
 
 
 def apply(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> ApplyResult:
-    """Apply records to the state, in order, and judge each payment by the records before it.
+    """Apply records to the state, in order, and decide each payment by the records before it.
 
     Raises `OtherFeatures` where the previous stage ran under another catalogue.
     """
@@ -141,7 +142,7 @@ class _Decoded(NamedTuple):
 
 
 def _decoded(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Decoded:
-    """The events of records, and what is refused of them. In a later stage, advances the state's `sources`."""
+    """The events of records, and the rejections. In a later stage, advances the state's `sources`."""
     if records:
         state.begin(records[0].timestamp)
     return _from_publishers(records) if engine.is_first else _from_previous_stage(engine, state, records)

@@ -6,7 +6,7 @@
         description: gradient-boosted trees on velocities, trained on 2026 Q1
 
 Texts hold the digest only. The bytes are the file `artefacts/DIGEST` of a rules directory, and chunked records of the
-topic `controls`. Whoever compiles the rule set passes them in; they are verified against the digest here.
+topic `controls`. The caller that compiles the rule set passes them in; they are verified against the digest here.
 """
 
 from __future__ import annotations

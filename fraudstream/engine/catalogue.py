@@ -1,4 +1,4 @@
-"""The feature catalogue: which features of an account (a device, a merchant, …) are known when a payment is judged.
+"""The feature catalogue: which features of an account (a device, a merchant, …) are known when a payment is decided.
 
 `parse_catalogue` reads `features.yaml`. A catalogue gives the type of each name in expressions; `plan` compiles it to
 the numbers that the kernel reads. Which aggregates exist, and what each accepts, is in `aggregates.registry`.
@@ -53,7 +53,7 @@ class Entity:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`name` is `entity.feature`, `aggregate` one of the registry. `of`: a field, 'amount' or a label. `same`: a field
-    in which payments must agree with the judged one. `includes`: the judged payment counts. `exact`: False if the
+    in which payments must agree with the current one. `includes`: the current payment counts. `exact`: False if the
     ring need not grow for its window, because panes answer it."""
 
     name: str
@@ -204,7 +204,7 @@ def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
     exact = entries["precision"].choice("precision", ("exact", "pane")) == "exact" if "precision" in entries else True
     if not exact and (aggregate.panes is None or same is not None):
         entries["precision"].fault(
-            f"'{aggregate.name}'{' with same' if same else ''} can't be kept by pane. Take exact."
+            f"'{aggregate.name}'{' with same' if same else ''} can't be kept by pane. Use exact."
         )
     if len(node.faults) > before:
         return []
@@ -222,7 +222,7 @@ def _of(aggregate: Aggregate, entries: Mapping[str, Node], node: Node) -> str | 
         return None
     if "of" not in entries:
         if len(choices) > 1:
-            node.fault(f"'{aggregate.name}' needs to know of what: of: {choices[0]}.")
+            node.fault(f"'{aggregate.name}' needs an operand, such as of: {choices[0]}.")
         return choices[0]
     return entries["of"].choice("of", choices)
 
@@ -277,11 +277,13 @@ def _check_entity(entity: Entity, features: list[Feature], root: Node) -> None:
     """Add a fault for each limit of rows or panes that the entity's features together exceed."""
     filters = {feature.where.source for feature in features if feature.where is not None}
     if len(filters) > FILTERS_MAX:
-        root.fault(f"entity '{entity.name}' has {len(filters)} different filters (where); {FILTERS_MAX} are possible.")
+        root.fault(
+            f"entity '{entity.name}' has {len(filters)} different filters (where); at most {FILTERS_MAX} are allowed."
+        )
     fields = {name for feature in features for name in fields_of(feature)}
     if len(fields) > FIELDS_MAX:
         root.fault(
-            f"entity '{entity.name}' looks at {len(fields)} payment fields (of, same); {FIELDS_MAX} are possible."
+            f"entity '{entity.name}' reads {len(fields)} payment fields (of, same); at most {FIELDS_MAX} are allowed."
         )
     reach = max(
         (feature.window_ms + feature.delay_ms for feature in features if held_by_pane(entity, feature)), default=0

@@ -15,15 +15,15 @@ def catalogue_difference(old: Catalogue, new: Catalogue) -> str | None:
         return f"its entities are {', '.join(new_entities)}, those in force {', '.join(old_entities)}"
     for name, entity in new_entities.items():
         if entity != old_entities[name]:
-            return f"entity '{name}' is declared otherwise"
+            return f"entity '{name}' is declared differently"
     was, now = (_features(catalogue) for catalogue in (old, new))
     for name in sorted(was.keys() | now.keys()):
         if name not in was:
             return f"feature '{name}' is new"
         if name not in now:
-            return f"feature '{name}' is gone"
+            return f"feature '{name}' was removed"
         if was[name] != now[name]:
-            return f"feature '{name}' is declared otherwise"
+            return f"feature '{name}' is declared differently"
     return None
 
 

@@ -32,7 +32,7 @@ _HOUR_MS, _DAY_MS, _THURSDAY = UNITS_MS["h"], UNITS_MS["d"], 3  # the epoch was 
 
 
 class Rejection(NamedTuple):
-    """An event that cannot be judged. `position`: its index in the batch; `path`: where in the event the fault is."""
+    """An event that cannot be decided. `position`: its index in the batch; `path`: where in the event the fault is."""
 
     position: int
     reason: ReasonCode
@@ -74,7 +74,7 @@ class Columns:
         return column
 
     def add(self, name: str, column: Array) -> None:
-        """Let expressions read `column`, shape (n,), under `name`."""
+        """Make `column`, shape (n,), readable by expressions under `name`."""
         self._made[name] = column
 
     def _make(self, name: str) -> Array:
@@ -88,7 +88,7 @@ class Columns:
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
             return _column(self._attributes[short], values)
-        if name == "account_id":  # no expression reads it; features of other entities look at it
+        if name == "account_id":  # no expression reads it, but features of other entities do
             return digest_column([payment.account_id for payment in self.payments])
         return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
 
@@ -210,7 +210,7 @@ def _currencies(payments: Sequence[Payment], faults: _Faults) -> tuple[Int8Array
     exponent = np.array([known[currency][0] for currency in currencies], np.int8)
     currency_code = np.array([known[currency][1] for currency in currencies], np.uint16)
     for i in np.flatnonzero(exponent < 0).tolist():
-        faults.add(i, "currency", f"{currencies[i]!r} is no currency of ISO 4217.", "$.currency")
+        faults.add(i, "currency", f"{currencies[i]!r} is not a currency of ISO 4217.", "$.currency")
     return np.maximum(exponent, 0), currency_code
 
 
@@ -240,7 +240,7 @@ def _check_attributes(payments: Sequence[Payment], attributes: Symbols, faults: 
 
 
 def time_ms(moment: int | datetime) -> int:
-    """ms since the epoch, UTC, rounded down; -1 for a number that is no time at all.
+    """ms since the epoch, UTC, rounded down; -1 for a number that is not a time.
 
     >>> time_ms(datetime(2026, 1, 1, tzinfo=UTC)), time_ms(12), time_ms(10**30)
     (1767225600000, 12, -1)

@@ -34,7 +34,7 @@ def decode_control(position: int, record: LogRecord) -> Control | Rejection:
 def apply_control(
     engines: Mapping[str, Engine], state: PartitionState, position: int, record: LogRecord
 ) -> list[Rejection]:
-    """Let a control take effect on the state; a control that is refused changes nothing. Returns the refusal, if any.
+    """Apply a control to the state; a control that is refused changes nothing. Returns the refusal, if any.
 
     `engines`: by the digest of their rule set, that in force among them. `position`: index of the record.
     """
@@ -52,7 +52,7 @@ def apply_control(
 
 
 def cut_over_to(state: PartitionState, version: int | None) -> None:
-    """Let the state version `version` decide from here on, if a switch names one.
+    """Cut over to the state version `version`, if a switch names one.
 
     If it is the state's own, its backfill ends. If it is a later one, this state stops, unless it is itself still being
     backfilled.
@@ -64,7 +64,7 @@ def cut_over_to(state: PartitionState, version: int | None) -> None:
 
 
 def _switch(engines: Mapping[str, Engine], state: PartitionState, switch: RuleSwitch) -> Rejection | None:
-    """Apply a rule-set switch; why it is refused, if it is."""
+    """Apply a rule-set switch; returns why it is refused, None if it is not."""
     digest, version = switch.rule_set, switch.state_version
     if state.backfilling and version != state.state_version:
         return None  # it is for the version that decides

@@ -98,4 +98,4 @@ def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | La
         return Rejection(position, "invalid", *plain_fault(str(error), what))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
         reason: ReasonCode = "not_json"
-        return Rejection(position, reason, f"No JSON text: {str(error).splitlines()[0].rstrip('.')}.", "$")
+        return Rejection(position, reason, f"Not valid JSON: {str(error).splitlines()[0].rstrip('.')}.", "$")

@@ -13,7 +13,7 @@ import numpy as np
 from fraudstream.engine.arrays import UInt8Array, UInt64Array
 from fraudstream.engine.jit import jit
 
-MISSING = 0  # the digest of no text, and of empty text
+MISSING = 0  # the digest of missing and of empty text
 
 _SEPARATOR = "\0"
 _MASK = (1 << 64) - 1
@@ -22,7 +22,7 @@ _MIX_1, _MIX_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 
 
 def digest_text(text: str) -> int:
-    """The digest of one text: FNV-1a over its UTF-8 bytes, then MurmurHash3's finaliser. Never 0 but for empty text.
+    """The digest of one text: FNV-1a over its UTF-8 bytes, then MurmurHash3's finaliser. 0 for empty text only.
 
     Sources: Fowler, Noll, Vo, RFC 9923 (FNV-1a, 64 bits); Appleby, MurmurHash3 (`fmix64`), public domain.
 

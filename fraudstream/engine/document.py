@@ -100,7 +100,7 @@ class Node:
         return found
 
     def number(self, what: str) -> float:
-        """A finite number; 0.0 and a fault if the node is none."""
+        """A finite number; 0.0 and a fault if the node is not one."""
         text = self.word(what)
         try:
             value = float(text.replace("_", ""))
@@ -112,7 +112,7 @@ class Node:
         return value
 
     def choice(self, what: str, choices: Sequence[str]) -> str:
-        """One of `choices`; the first of them and a fault if the node is none."""
+        """One of `choices`; the first of them and a fault if the node is not one of them."""
         text = self.word(what)
         if text not in choices:
             self.fault(f"{what} can't be '{text[:40]}'.{nearest(text, choices)} Choose from: {', '.join(choices)}.")
@@ -132,7 +132,7 @@ def read_document(text: str, path: str) -> Node:
             tagged = getattr(event, "tag", None) is not None
             if depth > DEPTH_MAX or anchored or tagged:
                 what = (
-                    "anchors, aliases and tags are not read"
+                    "anchors, aliases and tags are not supported"
                     if anchored or tagged
                     else f"nested deeper than {DEPTH_MAX}"
                 )
@@ -142,7 +142,7 @@ def read_document(text: str, path: str) -> Node:
                             text,
                             int(getattr(event.start_mark, "index", 0)),
                             Origin(path),
-                            f"{what}. Write it out plainly.",
+                            f"{what}. Write it out without them.",
                         )
                     ]
                 )
@@ -151,10 +151,10 @@ def read_document(text: str, path: str) -> Node:
         mark = error.problem_mark or error.context_mark
         offset = int(getattr(mark, "index", 0))
         raise DocumentErrors(
-            [fault_at(text, offset, Origin(path), f"no YAML: {error.problem or error.context}.")]
+            [fault_at(text, offset, Origin(path), f"not valid YAML: {error.problem or error.context}.")]
         ) from None
     except yaml.YAMLError as error:
-        raise DocumentErrors([Fault(path, 1, 1, f"no YAML: {str(error).splitlines()[0]}.")]) from None
+        raise DocumentErrors([Fault(path, 1, 1, f"not valid YAML: {str(error).splitlines()[0]}.")]) from None
     if root is None:
         raise DocumentErrors([Fault(path, 1, 1, "the file is empty.")])
     return Node(root, path, text, [])

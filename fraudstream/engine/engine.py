@@ -2,7 +2,7 @@
 
 Stream, replay, rule tests and `explain` run the same code. In one process `judge` updates all entities and decides. In
 a chain of stages each engine updates its own entity: all but the last `forward` the features found so far, and the last
-one judges. Both take the same two steps:
+one decides. Both take the same two steps:
 
     events ──_update──► features of every entity ──_decide──► rules, score, verdicts
                                                  └─forward──► packed features for the next stage
@@ -92,7 +92,7 @@ class _Updated:
 
 
 class Engine:
-    """A rule set prepared for judging. It holds no state; each partition's is in its `PartitionState`.
+    """A rule set prepared to decide payments. It holds no state; each partition's is in its `PartitionState`.
 
     `stage`: the entity that this engine updates, in a chain of stages; None: all entities, in one process. `stages`:
     names of all stages, in order; the last one decides, and its name is part of alert ids. `too_far_ahead_ms`: how far
@@ -139,11 +139,11 @@ class Engine:
         published_at_ms: Sequence[int] | None = None,
         forwarded: ForwardedFeatures | None = None,
     ) -> Verdicts:
-        """Apply events to the state, in order, and judge each payment by the events before it.
+        """Apply events to the state, in order, and decide each payment by the events before it.
 
-        How events are cut into calls changes nothing. `published_at_ms`: when each event's record was published, ms
-        since the epoch, if known. `forwarded`: features of each event from earlier stages; None for the first stage.
-        Invalid events leave the state unchanged; they are in `Verdicts.rejected`.
+        The result does not depend on how events are split into calls. `published_at_ms`: when each event's record was
+        published, ms since the epoch, if known. `forwarded`: features of each event from earlier stages; None for the
+        first stage. Invalid events leave the state unchanged; they are in `Verdicts.rejected`.
         """
         assert self.decides, f"the stage '{self.stage}' does not decide"
         updated = self._update(events, state, published_at_ms, forwarded)
@@ -230,7 +230,7 @@ class Engine:
         """Evaluate rules and score, and record first verdicts.
 
         A repeat fires no rule and gets the first verdict of the payment that it repeats. A repeat whose first verdict
-        is no longer held is judged as a late payment.
+        is no longer held is decided as a late payment.
         """
         batch, columns = updated.batch, updated.batch.columns
         status = updated.status[batch.payment_at]
@@ -288,13 +288,13 @@ class Engine:
         return features, errors
 
     def _add_columns(self, columns: Columns, features: dict[str, Float64Array], state: PartitionState) -> None:
-        """Let expressions read features, derived features (which are added to `features`) and lists."""
+        """Make features, derived features (which are added to `features`) and lists readable by expressions."""
         for name, value in features.items():
             columns.add(name, _column_of(self._symbols[name], value))
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
         for name, declared in self.rule_set.lists.items():
-            # An empty list needs no digests of the values that it is asked for.
+            # An empty list needs no digests of the values that are looked up.
             values = columns.column(declared.of) if state.lists.any_on(name) else np.zeros(columns.n, np.uint64)
             columns.add(f"lists.{name}", state.lists.until_ms(name, values, columns.occurred_at_ms))
 

@@ -46,7 +46,7 @@ def answer_repeats(first: FirstVerdicts, repeat: BoolArray, score_points: Int32A
     """Write the first verdicts of a batch's repeats into `score_points` and `finding`, both shape (n,).
 
     `first`: of each payment, valid where `repeat` (bool, shape (n,)) is set; references are indices of payments. A
-    reference is to a payment that is no repeat itself, so one step resolves it.
+    reference is to a payment that is not a repeat itself, so one step resolves it.
     """
     rows = np.flatnonzero(repeat)
     if not len(rows):

@@ -106,7 +106,7 @@ def update(
 @jit
 def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
     """Read a part of each row's header and slots, so that the cache misses of many rows overlap; without it an update
-    takes a third longer. Returns a sum that the caller stores, lest the compiler drop the reads.
+    takes a third longer. Returns a sum that the caller stores, so that the compiler keeps the reads.
 
     `row`: int64, shape (n,), -1 for events without a row.
     """
@@ -137,7 +137,7 @@ def _apply_label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint6
 
 @jit
 def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
-    """Whether the event differs from the payment in the slot, as far as the slot holds its content."""
+    """Whether the event differs from the content of the payment that the slot holds."""
     differs = slots.t[slot] != events.t[i]
     differs |= slots.amount[slot] != events.amount[i]
     differs |= slots.currency[slot] != events.currency[i]

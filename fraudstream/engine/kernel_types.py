@@ -28,9 +28,9 @@ DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
 # AT_LEAST: from the payments still held; others that belong to the window have left the ring.
 EXACT, PANE, AT_LEAST = range(3)
 
-# Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the judged payment may count.
+# Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the current payment may count.
 # OF: column of `code`, or a label; SAME: column of `code`; -1 if the feature has none. MONEY: 1 if only payments in the
-# judged payment's currency count. CELL_N, CELL_V, CELL_Q: cells of a pane with the count, the value and the sum of
+# current payment's currency count. CELL_N, CELL_V, CELL_Q: cells of a pane with the count, the value and the sum of
 # squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1.
 AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, OVERFLOW_COLUMN = range(11)
 SPEC_COLUMNS = 11
@@ -85,7 +85,7 @@ class Answers(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The payment that is judged."""
+    """The current payment, which is decided."""
 
     t: int  # event time
     amount: int  # minor units

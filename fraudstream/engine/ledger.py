@@ -31,7 +31,7 @@ _ENTRY = np.dtype([("event", "<u8"), ("score", "<i4"), ("verdict", "<i4")])
 
 class FirstVerdicts(NamedTuple):
     """Of the repeats among a batch's payments, shape (n,). `score`: ten-thousandths; `UNKNOWN`; or below 0: that of the
-    batch's payment number -(score + 1), which is not judged yet. `verdict`: number in the state's list of findings."""
+    batch's payment number -(score + 1), which is not decided yet. `verdict`: number in the state's list of findings."""
 
     score: Int32Array
     verdict: Int32Array

@@ -1,4 +1,4 @@
-"""`lists.yaml`: declares the lists that rules may ask, and the payment field that their entries are values of.
+"""`lists.yaml`: declares the lists that rules may read, and the payment field that their entries are values of.
 
     lists:
       stolen_devices:

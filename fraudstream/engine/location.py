@@ -14,7 +14,7 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
     """Great-circle distance in km, to the metre, of two locations in degrees.
 
     The haversine formula: Sinnott, "Virtues of the Haversine", Sky and Telescope 68(2), 1984. Rounded to the metre so
-    that the last bit of a machine's sine can't change a verdict.
+    that the last bit of a platform's sine function can't change a verdict.
 
     >>> distance_km(52.52, 13.405, 48.137, 11.575)  # Berlin, Munich
     504.339

@@ -1,7 +1,7 @@
 """A partition's log, with the controls in it (rule-set switches and list entries), from records to verdicts.
 
 The worker of the stage that decides calls `read_log`, and so does every re-run of its log. A control takes effect
-between the records before it and those after it; how the log is cut into calls changes nothing:
+between the records before it and those after it; the result does not depend on how the log is split into calls:
 
     payments ─┬─ switch ─┬─ payments and labels ─┬─ list entry ─┬─ payments
          span │          │ span: new rules       │              │ span: the value is listed
@@ -51,7 +51,7 @@ def controls_in(records: Sequence[LogRecord]) -> list[int]:
 
 
 def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
-    """The records that are no controls, for a stage before the last: it may have decided once, but does no longer."""
+    """The records that are not controls, for a stage before the last, which may have decided in the past."""
     controls = set(controls_in(records))
     return [record for i, record in enumerate(records) if i not in controls] if controls else records
 
@@ -82,7 +82,7 @@ def read_log(
     records: Sequence[LogRecord],
     controls: Sequence[int] | None = None,
 ) -> list[JudgedSpan]:
-    """Apply `records` to `state`, in order, and judge each payment by the records before it.
+    """Apply `records` to `state`, in order, and decide each payment by the records before it.
 
     `engines`: by the digest of their rule set, that in force among them. A switch to a rule set that is not among them,
     or that reads features the state does not hold, is refused, and the rules in force stay. `controls`: of
@@ -131,7 +131,7 @@ class _Spans:
             self._add(JudgedSpan(result, last - self.covered, decided))
 
     def apply_control(self, position: int) -> None:
-        """Let the control at `position` take effect, or refuse it."""
+        """Apply the control at `position`, or refuse it."""
         if self._state.backfilling:
             self.refused = []  # the version that decides has reported those before
         self.refused += apply_control(self._engines, self._state, position, self._records[position])

@@ -37,7 +37,7 @@ def read_message(node: Node, symbols: Symbols) -> Message:
     for match in _BRACES.finditer(source):
         name = match.group(1)
         if name not in symbols:
-            sentence = f"message names no field or feature '{name}'.{nearest(name, symbols)}"
+            sentence = f"message names an unknown field or feature '{name}'.{nearest(name, symbols)}"
             node.faults.append(fault_at(source, match.start(1), origin, sentence))
         else:
             fields[name] = symbols[name]

@@ -29,7 +29,7 @@ _LIST_KEY = b"\0list\0"
 class Finding(NamedTuple):
     """A verdict without its score. Few different ones occur, so a slot holds only an index into a list of them.
 
-    `rule_set`: digest of the rules that judged. `rules`, `shadow_rules`: names of the rules that fired.
+    `rule_set`: digest of the rules that decided. `rules`, `shadow_rules`: names of the rules that fired.
     """
 
     rule_set: str
@@ -84,11 +84,11 @@ class PartitionState:
         return self.cut_over_to is not None
 
     def miss_the_beginning(self) -> None:
-        """Retention has deleted the beginning of the log: `since_ms` will be the time of the first record applied."""
+        """Retention has deleted the beginning of the log: set `since_ms` at the first record applied."""
         self._beginning_lost = True
 
     def begin(self, published_at_ms: int) -> None:
-        """A record that was published then, ms since the epoch, is about to be applied."""
+        """A record published at this time, ms since the epoch, is about to be applied."""
         if self._beginning_lost and self.since_ms is None:
             self.since_ms = published_at_ms
 

@@ -95,7 +95,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
 
 
 def _fill_spec(row: Int64Array, feature: Feature, fields: Sequence[str]) -> None:
-    """Write what the feature says into its row of `KernelPlan.spec`; -1 stays where it says nothing."""
+    """Write the feature's declaration into its row of `KernelPlan.spec`; -1 stays for what it does not declare."""
     aggregate = REGISTRY[feature.aggregate]
     row[kernel_types.AGGREGATE] = aggregate.id
     row[kernel_types.WINDOW], row[kernel_types.DELAY] = feature.window_ms, feature.delay_ms

@@ -96,7 +96,7 @@ def read_expression(
     expected: Type | tuple[Type, ...],
     lists: ValueLists | None = None,
 ) -> Expression | None:
-    """The expression of a node; None and a fault at its position if it has one. `what`: names the node in faults."""
+    """The expression of a node; None and a fault at its position if it is invalid. `what`: names the node in faults."""
     if not node.is_word:
         node.word(what)
         return None

@@ -133,7 +133,7 @@ def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> PartsScorer:
     parts: list[Part] = []
     nodes = entries["parts"].items("parts") if "parts" in entries else []
     if len(nodes) > PARTS_MAX:
-        root.fault(f"{len(nodes)} parts are more than a person can weigh: at most {PARTS_MAX}.")
+        root.fault(f"{len(nodes)} parts are too many: at most {PARTS_MAX}.")
     for node in nodes[:PARTS_MAX]:
         part = _read_part(node, symbols, lists)
         if part is None:
@@ -178,7 +178,7 @@ def _read_part(node: Node, symbols: Symbols, lists: ValueLists) -> Part | None:
 
 
 def _points(node: Node, what: str) -> int:
-    """A number in (0, 1] with at most four decimals, in ten-thousandths; 0 and a fault if it is none."""
+    """A number in (0, 1] with at most four decimals, in ten-thousandths; 0 and a fault if it is not one."""
     text = node.word(what)
     try:
         points = Decimal(text) * POINTS_MAX

@@ -1,4 +1,4 @@
-"""The seam between the engine and whatever scores payments: a sum of parts today, decision trees later.
+"""The interface between the engine and a scorer: a sum of parts today, decision trees later.
 
 A scorer maps the columns of a batch to integer points. Points decide: a payment with `threshold_points` or more is
 alerted. They are split into contributions, one for each part of the scorer, which add up to the points exactly:
@@ -7,8 +7,8 @@ alerted. They are split into contributions, one for each part of the scorer, whi
                        Scores.contributions (parts, rows)    alerted and explained payments only: may be computed here
                          └──explain──► ScorePart             what an alert shows
 
-Results depend on the columns alone, row by row: how payments are cut into batches changes nothing. A scorer whose
-arithmetic is not exact in floats computes in fixed-point int64 and rounds once, to points.
+Results depend on the columns alone, row by row: they do not depend on how payments are split into batches. A scorer
+whose arithmetic is not exact in floats computes in fixed-point int64 and rounds once, to points.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Scores(Protocol):
 
 
 class Scorer(Protocol):
-    """Scores payments and explains the scores. Immutable, and free of state: the same columns give the same points."""
+    """Scores payments and explains the scores. Immutable and stateless: the same columns give the same points."""
 
     @property
     def threshold_points(self) -> int:

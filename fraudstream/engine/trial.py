@@ -1,4 +1,4 @@
-"""The full explanation of one payment: what its decision and alert say, and what they leave out.
+"""The full explanation of one payment: the content of its decision and alert, and everything that they leave out.
 
 `fraudstream explain` runs a log again and shows it, whether or not the payment was alerted.
 """

@@ -1,4 +1,5 @@
-"""The engine's result for a batch of payments: a decision for each payment, and an alert where a person should look."""
+"""The engine's result for a batch of payments: a decision for each payment, and an alert for each that a person should
+review."""
 
 from __future__ import annotations
 
@@ -31,12 +32,12 @@ class Verdicts:
     """The verdicts on the `n` valid payments of a batch, in the order of the log. Arrays have shape (n,) unless noted.
 
     `plans`: of all entities, those of earlier stages too. `positions`: index of each payment among the events of the
-    batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from the payment first judged; bool.
+    batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from the payment decided first; bool.
     `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
     for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired`: bool,
     shape (n, rules), False for a repeat. `alerted`: bool, False for a repeat. `features`: by name; float64, NaN
     missing. `errors`: by name, how each was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8. `rejected`:
-    events that could not be judged. `labels`: labels in the batch, `labels_unmatched`: those whose payment the state
+    events that could not be decided. `labels`: labels in the batch, `labels_unmatched`: those whose payment the state
     does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 

@@ -138,7 +138,7 @@ def _verdict_on(engine: Engine, state: PartitionState, record: Record) -> Verdic
     if result.verdicts.n == 0:
         raise RerunError(f"the record at offset {record.offset} is a label, not a payment.")
     if result.verdicts.repeat[0]:
-        raise RerunError(f"the record at offset {record.offset} is a repeat: it got the verdict of its first time.")
+        raise RerunError(f"the record at offset {record.offset} is a repeat: it got the verdict of the first one.")
     return result.verdicts
 
 
@@ -166,7 +166,7 @@ async def _entries_before_log(
     except NoTopicError:
         stored = []
     if not stored:
-        return {}  # `after` may be long: do not read it in vain
+        return {}  # `after` may be long: read it only if needed
     later = {entry async for records in after for entry in map(list_entry, records)}
     return {
         **{entry.key: None for entry in stored},

@@ -1,4 +1,4 @@
-"""Questions to a cluster, for callers that do not name the client library: topics, transactions, committed offsets."""
+"""Queries to a cluster, for callers that do not import the client library: topics, transactions, committed offsets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def cluster_client(brokers: Brokers, client_id: str) -> AsyncIterator[Clus
 
 
 async def committed_offsets(brokers: Brokers, group: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-    """The offsets that a group has committed, by partition; without those of which it has committed none.
+    """The offsets that a group has committed, by partition; partitions without a commit are left out.
 
     Does not join the group. Raises `GroupNotReadableError`, and aiokafka's errors.
     """

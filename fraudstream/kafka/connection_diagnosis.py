@@ -28,7 +28,7 @@ async def unreachable(brokers: Brokers) -> str:
 
 
 async def refusal(brokers: Brokers) -> str | None:
-    """Why a broker rejects us for good, as a sentence with what to do.
+    """Why a broker permanently rejects us, as a sentence with what to do.
 
     None if no broker rejects us, or if a retry may succeed: nobody answers, or the broker closed the connection, as one
     that shuts down does.
@@ -69,7 +69,7 @@ async def _connect_to(server: str, brokers: Brokers) -> _Diagnosis | None:
 
 
 def _diagnosis_of(error: Exception, server: str, brokers: Brokers) -> _Diagnosis | None:
-    """The meaning of what `_connect_to` met; None for a server that is not there."""
+    """The meaning of an error in `_connect_to`; None for a server that does not answer."""
     match error:
         case SaslAuthenticationFailed():
             sentence = (

@@ -1,5 +1,5 @@
-"""What Kafka's client raises when brokers are away or a client has lost its right to write, for callers that do not
-name the client library."""
+"""Errors of Kafka's client when brokers do not answer or a client was fenced, for callers that do not import the client
+library."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 from fraudstream.kafka.stall_detector import StalledError
 
 BROKER_ERRORS: Final = (KafkaError, OSError, TimeoutError)  # a request to the brokers failed or timed out
-RESTART: Final = "Started again, it continues from its last checkpoint."
+RESTART: Final = "After a restart it continues from its last checkpoint."
 
 
 def kafka_sentence(error: BaseException) -> str | None:
-    """A sentence for what Kafka may do to a running worker at any time; None for any other error."""
+    """A sentence for an error that Kafka may cause at any time; None for any other error."""
     if isinstance(error, StalledError):
         return f"{error} {RESTART}"
     if isinstance(error, ProducerFenced):

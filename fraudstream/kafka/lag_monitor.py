@@ -1,6 +1,6 @@
-"""Whether the brokers answer, and how many records wait in each partition: asked for apart from fetching.
+"""Whether the brokers answer, and how many records wait in each partition, from requests separate from fetching.
 
-An answer shows that brokers are there, also while nothing is fetched, or while nothing is taken of what was fetched.
+So an outage is detected also while nothing is fetched, or while fetched records wait to be processed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EndsT = TypeVar("EndsT")
 
 
 class MonitoredLog(Protocol[EndsT]):
-    """The partitions whose lag is monitored. `EndsT`: where they end, in whatever form `lag` takes it."""
+    """The partitions whose lag is monitored. `EndsT`: their ends, in the form that `lag` takes."""
 
     async def ends(self, partitions: Collection[int]) -> EndsT:
         """Ask the brokers for the ends of these partitions. Raises one of `BROKER_ERRORS` if none answers."""
@@ -34,7 +34,7 @@ class ObservesLag(Protocol):
         """Whether brokers answered just now."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        """So many records of the partition are not processed yet."""
+        """`lag` records of the partition are not processed yet."""
 
 
 class LagMonitor(Generic[EndsT]):
@@ -43,7 +43,8 @@ class LagMonitor(Generic[EndsT]):
     def __init__(
         self, *, held: Mapping[int, object], log: MonitoredLog[EndsT], outage: OutageLogger, observer: ObservesLag
     ) -> None:
-        """`held`: a live view of the partitions held, by number; another object means that it was assigned anew."""
+        """`held`: a live view of the partitions held, by number; a different object means that it was assigned
+        again."""
         self._held, self._log, self._outage, self._observer = held, log, outage, observer
 
     async def look(self) -> None:

@@ -9,7 +9,7 @@ STALL_LIMIT_S: Final = 60.0
 
 
 class StalledError(TimeoutError):
-    """A partition, or the broker itself, gave a reader nothing for the time limit.
+    """A reader got nothing from a partition, or from the broker itself, within the time limit.
 
     `topic`: the topic that was read. `partition`: None if the request was about the whole topic. `position`: the offset
     that the reader had reached, None if the broker had not even answered where the partition ends. `seconds`: how long

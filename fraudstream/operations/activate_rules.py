@@ -1,4 +1,4 @@
-"""Put a rule set in force from one record of each partition on, and say which rule sets are in force."""
+"""Put a rule set in force from one record of each partition on, and report which rule sets are in force."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fraudstream.stream.settings import StreamSettings
 
 BEHIND_MAX: Final = 10_000  # records of a partition: decided in a fraction of a second; a checkpoint is seconds old
 
-Checkpoints = Mapping[int, CheckpointRecord | None]  # by partition; None where no worker has been
+Checkpoints = Mapping[int, CheckpointRecord | None]  # by partition; None where no worker has written one
 
 
 class ActivatedRules(NamedTuple):
     """`rule_set` (its digest) decides from `offsets` on: {partition of the log: offset of the rule switch}.
 
-    `state_version`: the version that takes over the decisions with this switch; None if it stays the same.
+    `state_version`: the version that decides from this switch on; None if it stays the same.
     """
 
     rule_set: str
@@ -58,11 +58,11 @@ class MissingStateError(OperationError):
 
 
 class StateMismatchError(OperationError):
-    """The rules read other features than the workers' state holds. `rule_set`: digest of the rules in force."""
+    """The rules read features that the workers' state does not hold. `rule_set`: digest of the rules in force."""
 
     def __init__(self, difference: str, rule_set: str, stage: StreamSettings) -> None:
         super().__init__(
-            f"The workers' state is not what these rules read: {difference} (rule set in force: {rule_set}). "
+            f"The workers' state does not fit these rules: {difference} (rule set in force: {rule_set}). "
             f"{_backfill_first(stage)}"
         )
         self.difference = difference
@@ -74,7 +74,7 @@ class RetiredStateVersionError(OperationError):
     """`state_version` has been cut over to `successor` and decides nothing any more."""
 
     def __init__(self, state_version: int, successor: int) -> None:
-        super().__init__(f"State version {state_version} decides no more: set worker.state_version to {successor}.")
+        super().__init__(f"State version {state_version} no longer decides: set worker.state_version to {successor}.")
         self.state_version = state_version
         self.successor = successor
 
@@ -94,7 +94,7 @@ class UnfinishedBackfillError(OperationError):
 
 
 class BackfillBehindError(OperationError):
-    """The backfill of `state_version` is `records_behind` the end of `partition` of `topic`; `BEHIND_MAX` may be."""
+    """The backfill of `state_version` is `records_behind` the end of `partition` of `topic`, more than `BEHIND_MAX`."""
 
     def __init__(self, state_version: int, topic: str, partition: int, records: int) -> None:
         super().__init__(
@@ -121,7 +121,7 @@ async def activate_rules(
     """Write the rules to the topic of controls and a rule switch to every partition of the log that decides.
 
     `stages`: the settings of each stage that these rules need, in order. Rules that need another state version than the
-    one in force cut over to it, once its backfill has caught up. Doing it again changes nothing: after an error, repeat
+    one in force cut over to it, once its backfill has caught up. Repeating it changes nothing: after an error, repeat
     it. The rules' own test cases are for the caller to run first.
 
     Raises `InvalidValueError`, `MissingTopicError`, `MissingStateError`, `StateMismatchError`,
@@ -174,7 +174,7 @@ async def _checkpoints(stage: StreamSettings) -> Checkpoints:
 async def _check_state(
     deciding: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None]
 ) -> None:
-    """The workers' state must be what the new rules read. Raises `StateMismatchError`."""
+    """The workers' state must fit the new rules. Raises `StateMismatchError`."""
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(deciding)).rule_sets
     for digest in sorted(in_force & stored.keys()):
@@ -207,7 +207,7 @@ async def _version_to_cut_over_to(stages: Sequence[StreamSettings], checkpoints:
 
 
 def _backfill_first(stage: StreamSettings) -> str:
-    """What to do when the state that the rules need is not there."""
+    """What to do if the state that the rules need does not exist."""
     return (
         "Backfill the state of the new features first: set worker.state_version to "
         f"{stage.state_version + 1}, and run `fraudstream topics apply` and `fraudstream worker --backfill`."

@@ -1,9 +1,10 @@
 """Act on a case: claim, release, note, close, reopen; publish the action and wait for the case agent's answer.
 
-The case agent alone decides whether an action fits. An accepted action changes the case: the agent publishes the new
-state on the topic of cases, with the ids of the case's newest actions beside it. A rejected action publishes nothing,
-but the agent's consumer group commits an offset behind it. So an action is accepted when its id is seen on the topic of
-cases, and rejected when the group is behind it and the topic of cases, read to its end after that, does not have it.
+The case agent alone decides whether an action is allowed. An accepted action changes the case: the agent publishes the
+new state on the topic of cases, with the ids of the case's newest actions beside it. A rejected action publishes
+nothing, but the agent's consumer group commits an offset after it. So an action is accepted when its id is seen on the
+topic of cases, and rejected when the group has committed an offset after it and the topic of cases, read to its end
+after that, does not have it.
 """
 
 from __future__ import annotations
@@ -162,8 +163,8 @@ class _Answers:
             await asyncio.sleep(POLL_S)
 
     async def _is_handled(self, offset: int) -> bool:
-        """Whether the agent's group is behind the action. An offset from before we published cannot be: it is left over
-        from a topic of this name that was deleted."""
+        """Whether the agent's group has committed an offset after the action. An offset that was there before we
+        published does not count: it belongs to a deleted topic of this name."""
         committed = await self._committed()
         return committed > offset and committed != self._committed_before
 

@@ -1,4 +1,4 @@
-"""Texts that people give, checked before they are published: a record with an invalid one would be a dead letter."""
+"""Checks texts that people enter before they are published: a record with an invalid one would be a dead letter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_identifier(value: str, name: str) -> str:
         raise InvalidValueError(
             name,
             value,
-            f"{name} '{value[:40]!s}': 1 to {IDENTIFIER_CHARACTERS_MAX} characters, none of them a control character.",
+            f"{name} '{value[:40]!s}': must have 1 to {IDENTIFIER_CHARACTERS_MAX} characters, no control characters.",
         )
     return value
 
@@ -24,5 +24,7 @@ def check_identifier(value: str, name: str) -> str:
 def check_note(note: str | None) -> str | None:
     """`note`, if it is short enough. Raises `InvalidValueError`."""
     if note is not None and len(note) > TEXT_CHARACTERS_MAX:
-        raise InvalidValueError("note", note, f"note: at most {TEXT_CHARACTERS_MAX:,} characters, not {len(note):,}.")
+        raise InvalidValueError(
+            "note", note, f"note: must have at most {TEXT_CHARACTERS_MAX:,} characters, not {len(note):,}."
+        )
     return note

@@ -1,4 +1,4 @@
-"""Work on a Kafka cluster that ends within a time limit, and whose Kafka errors become one error with a sentence.
+"""Runs work on a Kafka cluster within a time limit, and turns Kafka's errors into one error with a sentence.
 
 aiokafka waits 40 s for a first answer; a broker that accepts connections and never answers is found within `ANSWER_S`.
 """
@@ -42,10 +42,11 @@ async def on_cluster(
     answer_s: float | None = None,
     within_s: float | None = None,
 ) -> Result:
-    """What `work` returns. A broker is asked for its metadata first, and has `answer_s` (default `ANSWER_S`) to answer.
+    """Run `work` and return its result. A broker is asked for its metadata first, and has `answer_s` (default
+    `ANSWER_S`) to answer.
 
-    `within_s`: time limit of `work`; None where it has its own limits, as whatever reads or writes a whole log does.
-    Raises `ClusterError`, and what else `work` raises.
+    `within_s`: time limit of `work`; None if it has its own limits, as reading or writing a whole log has. Raises
+    `ClusterError`, and what `work` raises.
     """
     try:
         await _first_answer(brokers, ANSWER_S if answer_s is None else answer_s)
@@ -70,7 +71,7 @@ async def cluster_error(brokers: Brokers, error: Exception, operation: str = "RE
 
 
 async def _within(work: Callable[[], Awaitable[Result]], within_s: float | None) -> Result:
-    """What `work` returns. Raises `TimeoutError` after `within_s`.
+    """Run `work` and return its result. Raises `TimeoutError` after `within_s`.
 
     Not by `asyncio.timeout`: that waits until the work is cancelled, and aiokafka may swallow a cancellation.
     """

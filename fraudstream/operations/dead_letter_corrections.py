@@ -1,4 +1,4 @@
-"""Corrections of dead letters: what is sent in place of a letter's record.
+"""Corrections of dead letters: the record that is sent in place of a letter's record.
 
 Each raises `NotReplayableError` for a letter that it cannot correct.
 """
@@ -18,7 +18,9 @@ COMMAND_S_MAX: Final = 60.0
 async def unchanged(stored: StoredLetter) -> CorrectedRecord:
     """The record as it was, where the fault was ours or a clock's. Raises `NotReplayableError`."""
     if stored.cut:
-        raise NotReplayableError(f"only {len(stored.letter.value)} of its {stored.letter.value_bytes} bytes are here.")
+        raise NotReplayableError(
+            f"the letter has only {len(stored.letter.value)} of its {stored.letter.value_bytes} bytes."
+        )
     return CorrectedRecord(stored.letter.key, stored.letter.value)
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: read back, corrected, and replayed, that is sent to the topic they came from.
+"""Dead letters: read, corrected, and replayed, which means sent to the topic they came from.
 
 A replayed record goes to its original topic, under its original key and headers, to its original partition (an
 account's state is in one), with the header `replayed-from` added. Replaying twice is harmless: a payment counts once by
@@ -69,14 +69,14 @@ class StoredLetter(NamedTuple):
 
 
 class CorrectedRecord(NamedTuple):
-    """What is sent in place of a letter's record."""
+    """The record that is sent in place of a letter's record."""
 
     key: bytes | None
     value: bytes
 
 
 class NotReplayableError(OperationError):
-    """This letter cannot be replayed. Ends nothing: the letter is skipped, with this sentence."""
+    """This letter cannot be replayed. The letter is skipped, with this sentence."""
 
 
 class NoDeadLetterError(OperationError):
@@ -117,7 +117,7 @@ class DeadLetterLog:
         """Every letter that is in the topic now, partition by partition, in order.
 
         Letters that arrive meanwhile, such as those of a replay, are not read. Records that are not dead letters are
-        logged and passed over. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
+        logged and skipped. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
         """
         partitions = await self._partitions()
         async with self._reader() as reader:
@@ -218,7 +218,7 @@ async def _send(
 def _check_replayable(letter: DeadLetter) -> None:
     """Raises `NotReplayableError`."""
     if letter.reason == "control":
-        raise NotReplayableError("a control counts for the payments behind it: give its command again.")
+        raise NotReplayableError("a control applies to the payments after it: run its command again.")
     if {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}:  # a stage forwarded it
         raise NotReplayableError(
             f"it was forwarded between stages, in {letter.topic}, which drops repeats: publish its payment again, to "

@@ -101,7 +101,7 @@ class EventPublisher:
             if batch.append(timestamp=None, key=key, value=value, headers=headers) is not None:
                 continue
             self._in_flight.append(await self._producer.send_batch(batch, self._topic, partition=partition))
-            batch = self._producer.create_batch()  # that one was full: `append` says so only by returning None
+            batch = self._producer.create_batch()  # that batch was full: `append` returned None
             if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
                 raise EventTooLargeError(event.event_id, len(value))
         self._in_flight.append(await self._producer.send_batch(batch, self._topic, partition=partition))

@@ -85,7 +85,7 @@ async def edit_list(
     removed: bool = False,
     note: str | None = None,
 ) -> ListEdit:
-    """Put `values` on the list `name`, or take them off it (`removed`), for payments behind this record in the log.
+    """Put `values` on the list `name`, or take them off it (`removed`), for payments after this record in the log.
 
     `deciding`: the settings of the stage that decides. An entry counts for payments that occur before `expires_at_ms`.
     A value that was removed may be removed again: the first time may have failed half-way through the log.
@@ -97,7 +97,7 @@ async def edit_list(
     check_note(note)
     if expires_at_ms is not None and not issued_at_ms < expires_at_ms < EXPIRES_END_MS:
         raise InvalidValueError(
-            "expires_at_ms", expires_at_ms, "The end of an entry must lie after now, and before the year 10000."
+            "expires_at_ms", expires_at_ms, "An entry must expire after the current time, and before the year 10000."
         )
     expires_at_ms = None if removed else expires_at_ms
     entries = tuple(

@@ -54,8 +54,8 @@ class Pace(Protocol):
     """When events leave."""
 
     def due(self, at_ms: Int64Array, sent: int, elapsed_s: float) -> Due:
-        """What may leave `elapsed_s` after the start, when `sent` events have left. `at_ms`: event times of the next
-        ones, ms since the epoch, ascending; int64, shape (n,), n > 0."""
+        """The events that may leave `elapsed_s` after the start, when `sent` events have left. `at_ms`: event times of
+        the next ones, ms since the epoch, ascending; int64, shape (n,), n > 0."""
 
 
 class Unpaced:
@@ -74,14 +74,14 @@ class FixedRate:
         self._step = max(1, round(events_a_second / STEPS_A_SECOND))
 
     def due(self, at_ms: Int64Array, sent: int, elapsed_s: float) -> Due:
-        """One step of events, once those before have had their time."""
+        """One step of events, once the time of those before has passed."""
         wait_s = sent / self._rate - elapsed_s
         return Due(0, wait_s) if wait_s > 0 else Due(self._step, 0.0)
 
 
 class EventTime:
     """Each event when its event time has come: at `start_ms` (ms since the epoch) publishing begins, and `speed`
-    seconds of event time pass in one second on the clock. What lies before `start_ms` leaves at once."""
+    seconds of event time pass in one second on the clock. Events before `start_ms` leave at once."""
 
     def __init__(self, start_ms: int, speed: float = 1.0) -> None:
         self._start_ms, self._speed = start_ms, speed

@@ -1,7 +1,7 @@
 """Export of the state: each partition's rows with the checkpoint that they reach to, read from the changelog.
 
-Workers may run meanwhile. Each partition is saved as of one checkpoint of its own; imported again, its worker resumes
-from that place in the log, as it does after a crash.
+Workers may run meanwhile. Each partition is saved as of one checkpoint of its own; after an import, its worker resumes
+from that position in the log, as it does after a crash.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MixedLayoutsError(OperationError):
     def __init__(self, changelog: str, layouts: list[str]) -> None:
         super().__init__(
             f"The partitions of {changelog} are of several layouts ({', '.join(layouts)}): its workers run under "
-            "different rules/features.yaml. Let all of them run under one first."
+            "different rules/features.yaml. Run all of them with the same one first."
         )
         self.changelog = changelog
         self.layouts = tuple(layouts)

@@ -26,7 +26,8 @@ _SCHEMA = pa.schema([pa.field("key", pa.binary(), nullable=False), pa.field("val
 
 
 class ExportError(OperationError):
-    """A directory that holds no complete export, or that none can be written to. `path`: the file or directory."""
+    """A directory that is not a complete export, or that an export cannot be written to. `path`: the file or
+    directory."""
 
     def __init__(self, path: Path, sentence: str) -> None:
         super().__init__(f"{path}{sentence}")
@@ -152,7 +153,7 @@ def read_manifest(directory: Path) -> Manifest:
     for partition in manifest.partitions:
         file = directory / partition.file
         if not file.is_file() or digest_of(file) != partition.sha256:
-            raise ExportError(file, ": missing, or not as it was exported. Take another copy of the export.")
+            raise ExportError(file, ": missing, or changed since the export. Take another copy of the export.")
     return manifest
 
 

@@ -1,7 +1,7 @@
 """Import of a state export into an empty changelog, so that workers resume from where it was taken.
 
-1. Fence whoever may write the changelog, then check that it is empty.
-2. Mark every partition as being imported: from now on no worker takes it for new. On Apache Kafka all marks are one
+1. Fence all writers of the changelog, then check that it is empty.
+2. Mark every partition as being imported: from now on no worker treats it as new. On Apache Kafka all marks are one
    transaction; on the embedded broker the mark itself fences.
 3. Write the rows, in transactions of bounded size.
 4. Write each partition's checkpoint record.
@@ -31,13 +31,13 @@ from fraudstream.stream.topics.cluster import Cluster, look_once
 
 
 class OtherTopicError(OperationError):
-    """The export was made of another input topic: its offsets mean other payments. `exported` and `found`: (name, id)
-    of the topic."""
+    """The export was made of another input topic: its offsets refer to other payments. `exported` and `found`: (name,
+    id) of the topic."""
 
     def __init__(self, exported: tuple[str, str], found: tuple[str, str]) -> None:
         super().__init__(
             f"The export was made of the topic '{exported[0]}', id {exported[1]}; here is '{found[0]}', id {found[1]}: "
-            "its offsets mean other payments. An export can only be imported for the topic it was made of."
+            "its offsets refer to other payments. An export can only be imported for the topic it was made of."
         )
         self.exported = exported
         self.found = found
@@ -72,7 +72,7 @@ class ChangelogNotEmptyError(OperationError):
     """`partition` of the changelog topic `changelog` already holds records."""
 
     def __init__(self, settings: StreamSettings, partition: int) -> None:
-        single_stage = settings.stage_is_first and settings.next_stage is None  # else the log between belongs to it
+        single_stage = settings.stage_is_first and settings.next_stage is None  # else the log in between belongs to it
         otherwise = ", or raise worker.state_version and run that" if single_stage else ""
         super().__init__(
             f"{settings.changelog_topic}-{partition} is not empty. Stop all workers, then delete the topic and "

@@ -1,8 +1,8 @@
-"""Which partitions a stage owns: assigned, restored, opened, and revoked, in the order in which the group calls.
+"""Which partitions a stage owns: assigned, restored, opened, and revoked, in the order of the group's callbacks.
 
-1. `on_assigned`: close those that left, fence the previous owners of the new ones.
+1. `on_assigned`: close revoked partitions, fence the previous owners of the new ones.
 2. `restore`, for each batch of a changelog, until its end.
-3. `resume`: check that the changelogs are read, open the new partitions, let batches in.
+3. `resume`: check that the changelogs are read, open the new partitions, start processing.
 4. `on_revoked`: the last checkpoints; nothing is processed until the next `on_assigned`.
 """
 
@@ -49,7 +49,7 @@ class Assignment:
         failure: FailureHandler,
         observer: StageObserver,
     ) -> None:
-        """`partitions`: by number, those of the last assignment; changed here, seen by others. `next_partitions`: how
+        """`partitions`: by number, those of the last assignment; only this class changes it. `next_partitions`: how
         many the log of the next stage has, 1 if there is none."""
         self._settings, self._partitions, self._new_state = settings, partitions, new_state
         self._next_partitions, self._changelog, self._writers = next_partitions, changelog, writers
@@ -58,12 +58,12 @@ class Assignment:
         self._generation = 0
 
     async def on_assigned(self, numbers: set[int]) -> None:
-        """These partitions, and no others, are ours now. Raises what fencing raises: then none may be processed."""
+        """Own these partitions and no others. Raises what fencing raises; then no partition may be processed."""
         for number in set(self._partitions) - numbers:
             await self._partitions.pop(number).writer.close()
         new = [await self._new_partition(number) for number in sorted(numbers - set(self._partitions))]
         await asyncio.gather(*(partition.writer.fence(partition.epoch) for partition in new))
-        extents = await self._changelog.extents([partition.number for partition in new])  # after fencing: all counts
+        extents = await self._changelog.extents([partition.number for partition in new])  # ends are final once fenced
         for partition in new:
             partition.changelog_begin, partition.changelog_due = extents[partition.number]
             partition.changelog_read = partition.changelog_begin
@@ -73,7 +73,7 @@ class Assignment:
     def restore(self, number: int, batch: RecordBatch) -> None:
         """Apply a batch of the partition's changelog to its state.
 
-        Of a partition that is not recovering only the ownership is checked. Raises `WorkerFailure` if records are
+        For a partition that is not recovering, only the ownership is checked. Raises `WorkerFailure` if records are
         missing before the batch or another owner's epoch began, `PermanentFailure` for another layout.
         """
         partition = self._partitions.get(number)
@@ -95,10 +95,10 @@ class Assignment:
         partition.changelog_read = max(expected, batch.next)
 
     async def resume(self, numbers: Iterable[int]) -> None:
-        """The changelogs of these partitions are read: open those that are new here and let batches in.
+        """The changelogs of these partitions are read: open the new ones and start processing.
 
-        Stops in between if another rebalance begins; its recovery calls again. Raises `WorkerFailure` if a changelog
-        was not read to its end or a checkpoint is incomplete, and what opening raises.
+        Returns early if another rebalance begins, whose recovery calls this again. Raises `WorkerFailure` if a
+        changelog was not read to its end or a checkpoint is incomplete, and what opening raises.
         """
         generation = self._generation
         for partition in [self._partitions[number] for number in sorted(numbers) if number in self._partitions]:
@@ -111,7 +111,7 @@ class Assignment:
                 partition.check_checkpoint_complete()
                 self._versions.resume(partition)
         undecided = {p.number for p in self._partitions.values() if p.cut_over or p.backfilling}
-        log.info("judging partitions %s", sorted(set(numbers) - undecided))
+        log.info("processing partitions %s", sorted(set(numbers) - undecided))
 
     async def on_revoked(self) -> None:
         """A rebalance began or the worker stops: take a last checkpoint of each partition, in the group's time limit.
@@ -132,7 +132,7 @@ class Assignment:
         }
 
     def changelog_written_to(self, number: int) -> int:
-        """Behind the last changelog record that this worker has read or written; 0 before the first."""
+        """The offset after the last changelog record that this worker has read or written; 0 before the first."""
         partition = self._partitions.get(number)
         return 0 if partition is None or partition.changelog_end is None else partition.changelog_end + 1
 

@@ -1,4 +1,5 @@
-"""`fraudstream.controls` for those who have a stage's settings: which topic, which log, which other state versions."""
+"""`fraudstream.controls` for callers that have a stage's settings: finds the topic, the log, and other versions'
+logs."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ __all__ = [
 
 
 def controls_topic(settings: StreamSettings) -> ControlsTopic:
-    """How a stage reaches the topic `controls`."""
+    """The topic `controls`, as a stage's settings describe it."""
     return ControlsTopic(
         settings.brokers, settings.controls_topic, settings.fetch_wait, settings.checkpoint_mode == "transaction"
     )

@@ -1,4 +1,4 @@
-"""Invalid records on their way to the topic `dead-letters`."""
+"""Sends invalid records to the topic `dead-letters`."""
 
 from __future__ import annotations
 

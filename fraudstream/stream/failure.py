@@ -37,17 +37,17 @@ class WorkerFailure(Exception):
 
 
 class PermanentFailure(WorkerFailure):
-    """The cluster does not fit the worker's settings or its state: starting again changes nothing."""
+    """The cluster does not fit the worker's settings or its state: a restart does not help."""
 
 
 class Freezable(Protocol):
-    """A partition, as far as a failure needs it."""
+    """The part of a partition that a failure needs."""
 
     frozen: bool
 
 
 class ObservesFailure(Protocol):
-    """`StageObserver`, as far as a failure needs it."""
+    """The part of `StageObserver` that a failure needs."""
 
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""
@@ -101,7 +101,7 @@ class StageFailure:
 
 
 def in_words(error: BaseException) -> str | None:
-    """The sentence of a failure that is foreseen; None for any other error, which is logged with its traceback."""
+    """The sentence of an expected failure; None for any other error, which is logged with its traceback."""
     return error.sentence if isinstance(error, WorkerFailure) else kafka_sentence(error)
 
 

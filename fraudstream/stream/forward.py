@@ -1,8 +1,8 @@
 """A stage that another one follows: it adds its entity's features to each payment and label, and forwards both.
 
 The value of a forwarded record is the publisher's bytes, its key that of the next stage's entity. What a partition of
-this stage sends to one of the next arrives there in the order of its log, each record once or several times, none left
-out: so the next stage can drop every record that is not above the highest offset it has seen of the source partition.
+this stage sends to one of the next arrives there in the order of its log, each record at least once: so the next stage
+can drop every record that is not above the highest offset it has seen of the source partition.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Forwarding:
         self._dead_letters, self._observer = dead_letters, observer
 
     async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
-        """Nothing: no rule set is needed here."""
+        """Do nothing: this stage needs no rule set."""
         return ()
 
     def apply(

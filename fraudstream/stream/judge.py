@@ -1,4 +1,4 @@
-"""The stage that decides: it judges payments, and sends decisions, alerts and dead letters."""
+"""The stage that decides payments: it sends decisions, alerts and dead letters."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _answers(
 ) -> Iterator[OutputRecord]:
     """A record for each payment, keyed by its account, with its source and the `further` headers.
 
-    A generator: kept in a list, so many small objects would cost the garbage collector more than all the rest.
+    A generator: with a list of so many small objects, garbage collection would take longer than all other work.
     """
     for position, key, value in zip(positions, keys, values, strict=True):
         yield key, value, [source_header(number, records[position].offset), *further]

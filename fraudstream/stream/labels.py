@@ -2,7 +2,8 @@
 
 They are forwarded unchanged, keyed by account, with the header `type: label`; invalid ones become dead letters where
 labels are applied. Offsets are committed to the group once a batch is forwarded, so labels are forwarded at least once:
-one that comes twice changes nothing. Faust must not commit them: after a rebalance it leaves gaps, and stops at one.
+a repeated label changes nothing. Faust must not commit them: after a rebalance its offsets have gaps, and it stops at a
+gap.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ log = logging.getLogger(__name__)
 
 
 class SeeksLabels(Protocol):
-    """`ports.InputLog`, as far as labels need it."""
+    """The part of `ports.InputLog` that labels need."""
 
     async def seek(self, partition: int, offset: int) -> None:
-        """Fetch on from `offset`."""
+        """Continue fetching at `offset`."""
 
 
 class ObservesLabels(Protocol):
-    """`StageObserver`, as far as labels need it."""
+    """The part of `StageObserver` that labels need."""
 
     def on_labels_forwarded(self, records: int) -> None:
-        """So many records were forwarded."""
+        """`records` records were forwarded."""
 
 
 class _Account(msgspec.Struct):
@@ -66,7 +67,7 @@ class LabelForwarder:
         self._next: dict[int, int] = {}
 
     def resume(self, offsets: Mapping[int, int]) -> None:
-        """These are our partitions now, and the next offset of each."""
+        """Replace the owned partitions; `offsets`: the next offset of each."""
         self._next = dict(offsets)
 
     async def forward(self, number: int, batch: RecordBatch) -> int:
@@ -103,7 +104,7 @@ class LabelForwarder:
         return len(records)
 
     async def _commit(self, number: int, offset: int) -> None:
-        """The next owner continues behind the batch. Where this fails, it forwards the batch again."""
+        """Commit, so that the next owner continues after the batch. If this fails, it forwards the batch again."""
         try:
             async with asyncio.timeout(COMMIT_S_MAX):
                 await self._commits.commit({number: offset})

@@ -1,4 +1,4 @@
-"""What runs beside the processing of a stage: lag, recovery and backfill are reported every few seconds."""
+"""Background reports of a stage: its lag, recovery and backfill, every few seconds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class InputLag:
 
 
 class StageMonitor:
-    """Reports of one stage, until its worker stops."""
+    """Reports on one stage, until its worker stops."""
 
     def __init__(
         self,

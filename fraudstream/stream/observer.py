@@ -1,7 +1,7 @@
 """What a worker reports: metrics implement `Observer`, tests record it, the default ignores it.
 
 All methods are called in the worker's event loop, once a batch or less often, and must return at once; an observer
-never decides anything. Arguments are plain numbers, mappings, numpy arrays and structs of them, so that an
+never influences processing. Arguments are plain numbers, mappings, numpy arrays and structs of them, so that an
 implementation need import nothing of ours.
 """
 
@@ -19,15 +19,15 @@ Milliseconds = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedBatch:
-    """What a span of a batch came to in the stage that decides, after its answers were handed to the producer.
+    """The result of a span of a batch in the stage that decides, after its outputs were passed to the producer.
 
-    `records`: how many it has, controls included. `payments`: those judged. `decisions`: those published, by outcome.
-    `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: payments that came again;
-    `altered`: those of them with other content. `late`: payments older than the state can place. `alerts`: those sent.
-    `alert_rules`: how often each (rule, severity) is in the alerts. `dead_letters`: count by reason. `dropped`: records
-    that the stage before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from
-    `occurred_at` and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the
-    epoch), `rows` and `size` (bytes): of the partition's state, after the batch.
+    `records`: how many it has, controls included. `payments`: those decided. `decisions`: those published, by outcome.
+    `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: repeated payments; `altered`:
+    those of them with other content. `late`: payments too old for the state. `alerts`: those sent. `alert_rules`: how
+    often each (rule, severity) is in the alerts. `dead_letters`: count by reason. `dropped`: records that the stage
+    before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at`
+    and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows`
+    and `size` (bytes): of the partition's state, after the batch.
     """
 
     records: int
@@ -83,27 +83,26 @@ class StageObserver(Protocol):
     keys and values."""
 
     def on_brokers(self, *, answer: bool) -> None:
-        """Whether brokers answered just now: asked every few seconds, from before `on_start` on."""
+        """Whether brokers answered just now; reported every few seconds, starting before `on_start`."""
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """The worker has passed its checks and joins its group."""
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
-        """These are the partitions of the input topic that the worker now owns: all of them, replacing those of the
-        last call."""
+        """All partitions of the input topic that the worker owns now; they replace those of the last call."""
 
     def on_revoked(self) -> None:
         """A rebalance began: nothing is processed until `on_assigned`."""
 
     def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
-        """So many partitions, of all that are assigned, are still being restored; `share` of the records is read, 0 to
+        """`partitions`, of all `of` that are assigned, are still being restored; `share` of the records is read, 0 to
         1."""
 
     def on_recovery(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """The partition's state is restored from `records` changelog records; processing continues at `next_offset`."""
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
-        """Records were judged and their answers handed to the producer."""
+        """Records were decided and their outputs passed to the producer."""
 
     def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:
         """As `on_batch`, in a stage that another one follows."""
@@ -116,7 +115,7 @@ class StageObserver(Protocol):
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
         """The partition is decided here from now on, under the rule set with this digest: its state is restored or
-        backfilled, or its log has switched to that rule set. None: a later stage judges."""
+        backfilled, or its log has switched to that rule set. None: a later stage decides."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one processed and the end of the partition: after each batch, and every few
@@ -126,7 +125,7 @@ class StageObserver(Protocol):
         """The partition's changes and position are durable up to `next_offset`."""
 
     def on_labels_forwarded(self, records: int) -> None:
-        """So many records were forwarded from the labels topic to the payments log."""
+        """`records` records were forwarded from the labels topic to the payments log."""
 
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.settings import StreamSettings
     from fraudstream.stream.state_versions import StateVersions
 
-STAGGER = 8  # checkpoints of so many partitions spread over the checkpoint interval
+STAGGER = 8  # first checkpoints of this many partitions are spread over the checkpoint interval
 
 
 class PartitionOpening:
@@ -39,7 +39,7 @@ class PartitionOpening:
         checkpoints: Checkpoints,
         observer: StageObserver,
     ) -> None:
-        """Collaborators only."""
+        """Takes its collaborators."""
         self._settings, self._input_log, self._rule_sets = settings, input_log, rule_sets
         self._resumption, self._versions, self._checkpoints = resumption, versions, checkpoints
         self._observer = observer
@@ -77,8 +77,8 @@ class PartitionOpening:
         if restorer.records:
             raise PermanentFailure(
                 f"The changelog {self._settings.changelog_topic}-{partition.number} has {restorer.records} records "
-                "but no checkpoint: an import was not finished, or the topic is not ours. Stop all workers, delete "
-                "the topic and run `fraudstream topics apply`; then import again, or let the workers judge the "
+                "but no checkpoint: an import was not finished, or others write to it. Stop all workers, delete "
+                "the topic and run `fraudstream topics apply`; then import again, or let the workers process the "
                 "payments again."
             )
         self._versions.begin(partition)
@@ -113,7 +113,7 @@ class PartitionOpening:
             await rule_sets.resume(partition.state, named_by)
 
     async def _first_checkpoint(self, partition: Partition) -> None:
-        """Before the first payment: the position and, where the log lacks controls, what stands in for them."""
+        """Before the first payment: the position and, where the log lacks controls, their replacements."""
         await self._checkpoints.open(partition)
         rule_sets = self._rule_sets
         if partition.never_applied and rule_sets is not None and rule_sets.lacks_controls(partition.begin):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.ports import ChangelogWriter
 
 PENDING_MAX = 16  # unacknowledged batches; processing waits while there are more
-PENDING_PER_TARGET_MAX = 2  # and where they go to many partitions, so many to each
+PENDING_PER_TARGET_MAX = 2  # or this many for each partition that outputs go to
 BYTES_PER_EVENT = 300  # estimate until the first checkpoint has been measured
 
 
@@ -33,7 +33,7 @@ class Partition:
     all records so far were forwarded by the stage before to be backfilled, not decided. `applied`: events since the
     last checkpoint. `pending`: acknowledgements that the next checkpoint awaits.
 
-    `lock` is held from the moment a batch is applied until all its outputs are handed to the producer, and while a
+    `lock` is held from the moment a batch is applied until all its outputs are passed to the producer, and while a
     checkpoint copies: so a checkpoint never falls between a payment and its decision. `checkpoint_lock` serialises
     checkpoints.
     """
@@ -56,7 +56,7 @@ class Partition:
         self.next_offset = -1
         self.saved_offset = -1
         self.changelog_begin = 0  # where recovery begins to read
-        self.changelog_read = 0  # behind the last record that recovery has read
+        self.changelog_read = 0  # offset after the last record that recovery has read
         self.changelog_due = 0  # how far it has to read: the end when the previous owner was fenced
         self.changelog_end: int | None = None  # the last record up to which only this owner wrote
         self.pending: set[Acknowledgement] = set()
@@ -74,12 +74,12 @@ class Partition:
 
     @property
     def never_applied(self) -> bool:
-        """Nothing was applied to the state yet, and it has no rows."""
+        """No record was applied to the state yet, and it has no rows."""
         return self.next_offset == self.begin and not self.seeded
 
     @property
     def backfilling(self) -> bool:
-        """Nothing of it is decided by this state version yet."""
+        """This state version has not decided any of its records yet."""
         return self.backfilled_only or self.state.backfilling
 
     @property
@@ -96,7 +96,7 @@ class Partition:
         """Raises `WorkerFailure` if a checkpoint was cancelled after its copy: the next one would lack its rows."""
         if self.checkpoint_incomplete:
             raise WorkerFailure(
-                f"partition {self.number}: a checkpoint was broken off after {self.saved_offset}. Start the worker "
+                f"partition {self.number}: a checkpoint was cancelled after {self.saved_offset}. Start the worker "
                 "again: it continues from there."
             )
 
@@ -109,11 +109,11 @@ class Partition:
             )
 
     def check_still_owner(self, records: Iterable[Row]) -> None:
-        """Raises `WorkerFailure` if another owner's epoch begins in `records`: this process was paused beyond its
-        session and never learned of the rebalance. Readers ignore what it would write, so it must not continue."""
+        """Raises `WorkerFailure` if another owner's epoch begins in `records`: this process was paused for longer than
+        its session timeout and missed the rebalance. Readers ignore what it would write, so it must not continue."""
         if any(row.key == EPOCH_KEY and row.value != self.epoch.encode() for row in records):
             raise WorkerFailure(
-                f"Another worker has taken over partition {self.number} meanwhile. Started again, this one continues "
+                f"Another worker has taken over partition {self.number}. After a restart, this one continues "
                 "from the other's last checkpoint."
             )
 

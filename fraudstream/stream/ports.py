@@ -1,4 +1,4 @@
-"""What a stage needs from the outside, as small protocols: Kafka and its clients stay behind them.
+"""What a stage needs from the outside, as small protocols that hide Kafka and its clients.
 
 `fraudstream.stream.faust` implements them on Faust and aiokafka, the unit tests in memory. All methods are called in
 the stage's event loop. A method without `async` must return at once and must not do I/O.
@@ -23,18 +23,18 @@ class InputLog(Protocol):
     """A topic that the stage reads, by partition number. Offsets are those of the topic's records."""
 
     async def seek(self, partition: int, offset: int) -> None:
-        """Fetch on from `offset`. Records fetched from elsewhere are dropped, also those already on their way here.
+        """Continue fetching at `offset`. Records fetched from other offsets are dropped, also those already in transit.
 
-        A partition that is no longer assigned is passed over.
+        A partition that is no longer assigned is ignored.
         """
 
     async def earliest(self, partition: int) -> int:
-        """The offset of the first record that retention has left. Raises if no broker answers."""
+        """The offset of the first record that retention has kept. Raises if no broker answers."""
 
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
-        """The end offset of each partition, as its leader reports it now, and no less than a fetch has shown.
+        """The end offset of each partition, as its leader reports it now, and no less than a fetch has reported.
 
-        Does not wait behind a fetch. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers.
+        Does not wait for a fetch. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers.
         """
 
     def end_now(self, partition: int) -> int:
@@ -53,7 +53,7 @@ class OffsetCommits(Protocol):
 
 
 class Changelog(Protocol):
-    """The stage's changelog topic, as far as assignment and recovery need to know it."""
+    """The parts of the stage's changelog topic that assignment and recovery need."""
 
     async def extents(self, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """First offset and end offset of the committed records of each partition, now."""
@@ -66,7 +66,8 @@ class ChangelogWriter(Protocol):
     """Writes one partition's checkpoints. What any method raises is final: the worker exits."""
 
     async def fence(self, epoch: str) -> None:
-        """From its return on, nothing counts that a previous owner writes. Called once, before recovery reads."""
+        """Once it has returned, records that a previous owner writes do not count. Called once, before recovery
+        reads."""
 
     async def write(self, records: Sequence[Change]) -> int:
         """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
@@ -82,7 +83,7 @@ class ChangelogWriters(Protocol):
     """Makes the writers of the stage's partitions."""
 
     async def writer(self, partition: int) -> ChangelogWriter:
-        """A writer of this partition that has not fenced anybody yet."""
+        """A writer of this partition that has not fenced the previous owner yet."""
 
     async def close(self) -> None:
         """Release what the writers share, after all of them are closed."""
@@ -119,15 +120,15 @@ class FailureHandler(Protocol):
 
 
 class RuleSetSource(Protocol):
-    """The rule sets that the stage can judge by. Methods raise `PermanentFailure` for a rule set that is needed and
-    cannot be had."""
+    """The rule sets that the stage can evaluate. Methods raise `PermanentFailure` if a required rule set is not
+    available."""
 
     @property
     def engines(self) -> Mapping[str, Engine]:
         """Engines by the digest of their rule set: those loaded so far."""
 
     async def load(self, digests: Iterable[str]) -> None:
-        """Load those of `digests` that are not loaded yet, as far as they can be had."""
+        """Load those of `digests` that are available and not loaded yet."""
 
     async def begin(self, state: PartitionState, first_offset: int) -> None:
         """Put the rule set and lists in force into the state of a partition that has no checkpoint."""

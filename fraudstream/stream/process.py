@@ -46,7 +46,7 @@ class SpanProcessor(Protocol[SpanT]):
     """What differs between the stage that decides (`Judging`) and one that forwards (`Forwarding`)."""
 
     async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
-        """Make ready what `apply` needs, before anything is applied; returns what `apply` takes as `controls`."""
+        """Load what `apply` needs, before anything is applied; returns the argument `controls` of `apply`."""
 
     def apply(
         self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
@@ -137,7 +137,7 @@ class BatchProcessor(Generic[SpanT]):
 
 
 def _advance(partition: Partition, batch: RecordBatch, records: Sequence[FetchedRecord], spans: Sequence[Any]) -> None:
-    """Set the position behind what was applied: the whole batch, or up to the switch that cut the partition over."""
+    """Set the position after the records applied: the whole batch, or up to the switch that cut the partition over."""
     applied = sum(span.records for span in spans)
     partition.next_offset = records[applied - 1].offset + 1 if partition.cut_over else batch.next
 

@@ -54,7 +54,7 @@ def recovery_progress(partitions: Iterable[Partition], ends: Mapping[int, int]) 
 
 
 class ObservesRecovery(Protocol):
-    """`StageObserver`, as far as recovery needs it."""
+    """The part of `StageObserver` that recovery needs."""
 
     def on_recovering(self, partitions: int, *, of: int, share: float) -> None:
         """As `RecoveryProgress`."""

@@ -1,7 +1,7 @@
-"""The rule sets that a worker evaluates: that of its own directory, and others as `controls` holds them.
+"""The rule sets that a worker evaluates: the one in its own directory, and others from the topic `controls`.
 
-The directory only says with which rules a partition begins that no worker has decided on yet. From then on the
-partition's log and its checkpoints say which rules are in force, on whatever worker.
+The directory only determines the first rules of a partition that no worker has processed yet. After that, the
+partition's log and its checkpoints determine the rules in force, on every worker.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ControlsAccess(Protocol):
         ...
 
     async def read_controls(self) -> Controls:
-        """Everything that it holds, artefacts apart. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
+        """Everything that it holds, without artefacts. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
         ...
 
     async def read_artefacts(self, digests: Iterable[str]) -> dict[str, bytes]:
@@ -66,7 +66,7 @@ class RuleSets:
     """The engines of the rule sets that were in force while this process ran.
 
     `engines`: by the digest of their rule set, those loaded so far. `own`: of the worker's directory. `backfill`: the
-    worker backfills a state version, so switches of `controls` are not for it.
+    worker backfills a state version, so it does not apply switches from `controls`.
     """
 
     def __init__(self, controls: ControlsAccess, own: Engine, *, stage_is_first: bool, backfill: bool) -> None:
@@ -95,10 +95,10 @@ class RuleSets:
             self.engines[digest] = await self._compiled(digest, stored[digest], artefacts)
 
     async def begin(self, state: PartitionState, first_offset: int) -> None:
-        """Before the first record of a partition that no worker has decided on yet.
+        """Initialize a partition that no worker has processed yet, before its first record.
 
-        As far as its log reaches, the log says which rules and list entries apply. Where its beginning is missing, the
-        newest entries and the last switch of `controls` are applied instead. Raises `PermanentFailure`.
+        The log determines which rules and list entries apply. If its beginning is missing, the newest entries and the
+        last switch on `controls` are applied instead. Raises `PermanentFailure`.
         """
         if self.lacks_controls(first_offset):
             switch = await self._seed_lists(state)
@@ -148,14 +148,14 @@ class RuleSets:
         await self.load([digest])
         if digest not in self.engines:
             raise PermanentFailure(
-                f"The rule set {digest}, which {named_by} names, can't be had from the topic '{self._controls.name}'. "
-                f"Start a worker once with the rules directory it came from (here is {own.digest}), then change rules "
-                "with `fraudstream rules activate`."
+                f"The rule set {digest}, which {named_by} names, is not available from the topic "
+                f"'{self._controls.name}'. Start a worker once with the rules directory it came from (here: "
+                f"{own.digest}), then change rules with `fraudstream rules activate`."
             )
         difference = catalogue_difference(self.engines[digest].rule_set.catalogue, own.catalogue)
         if difference is not None:
             raise PermanentFailure(
-                f"rules/features.yaml is another than that of the rule set in force, {digest}: {difference}. Start "
+                f"rules/features.yaml differs from that of the rule set in force, {digest}: {difference}. Start "
                 "with that one; a changed catalogue needs a new state version, see `fraudstream worker --backfill`."
             )
         if digest not in self._warned:
@@ -190,17 +190,17 @@ class RuleSets:
         return artefacts
 
     async def _compiled(self, digest: str, files: Mapping[str, str], artefacts: Mapping[str, bytes]) -> Engine:
-        """The engine of a stored rule set. Raises `PermanentFailure` if it is not the same to this release."""
+        """The engine of a stored rule set. Raises `PermanentFailure` if this release compiles it to another digest."""
         try:
             rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts)
         except DocumentErrors as errors:
             raise PermanentFailure(
-                f"The rule set {digest} can't be read by this release ({errors}). {_ONE_RELEASE}"
+                f"This release cannot read the rule set {digest} ({errors}). {_ONE_RELEASE}"
             ) from errors
         if rule_set.digest != digest:
             raise PermanentFailure(
-                f"What '{self._controls.name}' holds as rule set {digest} is {rule_set.digest} to this release. "
+                f"This release compiles the rule set {digest} on '{self._controls.name}' to {rule_set.digest}. "
                 f"{_ONE_RELEASE}"
             )
         fits = catalogue_difference(self.own.rule_set.catalogue, rule_set.catalogue) is None
-        return self.own.under(rule_set) if fits else Engine(rule_set)  # to say how it differs
+        return self.own.under(rule_set) if fits else Engine(rule_set)  # to report how it differs

@@ -13,7 +13,7 @@ CheckpointMode = Literal["transaction", "batch"]
 
 FETCH_WAIT_MS = {
     "transaction": 500,  # Apache Kafka answers as soon as there is data, so a long wait costs nothing
-    "batch": 5,  # the embedded broker sleeps for half of it, data or not
+    "batch": 5,  # the embedded broker waits for half of it even if it has data
 }
 
 
@@ -32,7 +32,7 @@ def log_between(group: str, payments_topic: str, stage: str, state_version: int)
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without sound transactions (embedded).
+    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without reliable transactions (embedded).
     `group`: the consumer group, and the first part of the names of changelogs and transactional ids. `stage`: the
     entity whose history is kept; the first stage reads the payments, another the log that the one before forwards to;
     without a `next_stage` it decides. `state_version`: above 1 it is part of all names, so that a state can be
@@ -71,7 +71,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fetch_wait(self) -> int:
-        """How long a broker may hold back an empty answer to a fetch, ms."""
+        """How long a broker may delay an empty answer to a fetch, ms."""
         return FETCH_WAIT_MS[self.checkpoint_mode] if self.fetch_wait_ms is None else self.fetch_wait_ms
 
     @property

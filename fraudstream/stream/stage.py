@@ -1,6 +1,6 @@
-"""A stage of a worker, composed from its ports: it knows neither Faust nor a Kafka client.
+"""A stage of a worker, composed from its ports: it depends neither on Faust nor on a Kafka client.
 
-Each part gets the collaborators that it needs by name. What drives a stage (`fraudstream.stream.faust`, or a test)
+Each part gets the collaborators that it needs by name. The driver of a stage (`fraudstream.stream.faust`, or a test)
 calls `processor` with batches of the input, `labels` with batches of the labels topic, and `assignment` at each
 rebalance.
 """

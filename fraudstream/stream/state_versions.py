@@ -2,11 +2,11 @@
 rule-set switch in the log names it.
 
     log of a partition   ──payments───────────────────── switch to version 2 at X ── payments ──►
-    version 1 (decides)     judges, answers ─────────────┤ last checkpoint, stops
-    version 2 (--backfill)   from the beginning: backfills ┤ judges, answers ────────────────────►
+    version 1 (decides)     decides ─────────────────────┤ last checkpoint, stops
+    version 2 (--backfill)   from the beginning: backfills ┤ decides ────────────────────────────►
 
 With several stages it is the first one's log: what is before the switch is forwarded as backfilled, and the last stage
-answers only the rest; the last stage of version 1 answers everything that was forwarded to it.
+decides only the rest; the last stage of version 1 decides everything that was forwarded to it.
 
 Which version decides a record is a function of the log: none is decided by both, or by neither.
 """
@@ -43,7 +43,7 @@ def check_version(settings: StreamSettings) -> None:
 
 
 class TakesCheckpoints(Protocol):
-    """`Checkpoints`, as far as a cut-over needs it."""
+    """The part of `Checkpoints` that a cut-over needs."""
 
     async def take(self, partition: Partition, freeze: bool = False) -> None:
         """Take a checkpoint; with `freeze` nothing is applied to the partition afterwards."""

@@ -38,10 +38,10 @@ def run_worker(
     observer: Observer | None = None,
     services: Iterable[BackgroundService] = (),
 ) -> None:
-    """Judge payments until SIGTERM or SIGINT. Raises `WorkerFailure` if the worker cannot start.
+    """Process payments until SIGTERM or SIGINT. Raises `WorkerFailure` if the worker cannot start.
 
     `services`: run in the worker's event loop while its stages do. Once the worker runs, a failure ends the process at
-    once, with exit code 70, or 78 where starting again would change nothing.
+    once, with exit code 70, or 78 if a restart does not help.
     """
 
     # A batch is thousands of small objects without cycles: by default they would start the collector ten times.
@@ -111,7 +111,7 @@ def _report_start(stage: StreamSettings, engine: Engine, rule_set: str, observer
 
 
 async def _run(running: Sequence[FaustStage], stop: asyncio.Event, exits: bool) -> None:
-    """All stages until one fails or the worker is asked to stop: what happens to one happens to all."""
+    """Run all stages until one fails or the worker is asked to stop; then all stop."""
     tasks = [task for stage in running for task in _start_tasks(stage)]
     ended = (stop, *(each.stage.failure.ended for each in running))
     waits = [asyncio.create_task(event.wait()) for event in ended]
@@ -123,7 +123,7 @@ async def _run(running: Sequence[FaustStage], stop: asyncio.Event, exits: bool) 
     try:
         async with asyncio.timeout(LEAVE_S_MAX):
             await asyncio.gather(*(each.leave() for each in running))
-    except TimeoutError:  # in the middle of a rebalance Faust may wait for the group; all that matters is saved
+    except TimeoutError:  # during a rebalance Faust may wait for the group; everything is saved already
         log.warning("did not leave the group in time: it removes this worker after its session timeout")
         if exits and failure is None:
             exit_now(None)
@@ -167,7 +167,7 @@ async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, Cluster]) ->
 
 
 async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
-    """Let no batch in, and make durable what was judged, in the time that a revocation has."""
+    """Stop processing, and make the processed batches durable within the time limit of a revocation."""
     stage = running.stage
     if stage.failure.error is None and stage.partitions:
         running.stop_fetching()

@@ -23,7 +23,7 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 class Batch(Protocol):
-    """What is counted of every batch; the structs of `stream.observer` fit, and say what the fields mean."""
+    """The counts of a batch; the structs of `stream.observer` fit, and document the fields."""
 
     @property
     def records(self) -> int:
@@ -35,11 +35,11 @@ class Batch(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Records that the stage before had sent already."""
+        """Records that the previous stage had sent before."""
 
     @property
     def seconds(self) -> float:
-        """What the batch took."""
+        """Duration of the batch."""
 
     @property
     def watermark_ms(self) -> int:
@@ -55,7 +55,7 @@ class Batch(Protocol):
 
 
 class ForwardedBatch(Batch, Protocol):
-    """A batch of a stage that another one follows."""
+    """A batch of a stage that forwards to another one."""
 
     @property
     def forwarded(self) -> int:
@@ -67,7 +67,7 @@ class JudgedBatch(Batch, Protocol):
 
     @property
     def payments(self) -> int:
-        """Payments judged."""
+        """Payments decided."""
 
     @property
     def decisions(self) -> Mapping[str, int]:
@@ -83,7 +83,7 @@ class JudgedBatch(Batch, Protocol):
 
     @property
     def repeats(self) -> int:
-        """Payments that came again."""
+        """Repeated payments."""
 
     @property
     def altered(self) -> int:
@@ -91,7 +91,7 @@ class JudgedBatch(Batch, Protocol):
 
     @property
     def late(self) -> int:
-        """Payments older than the state can place."""
+        """Payments too old for the state."""
 
     @property
     def alerts(self) -> int:
@@ -151,7 +151,7 @@ class WorkerTelemetry:
         return why if len(self._stages) == 1 else f"stage {name}: {why}"
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
-        """Publish what runs, of all stages together."""
+        """Publish the version, rule set and layout of all stages together."""
         self._builds.append({"stage": stage, "layout": layout})
         self.metrics.build.info(
             {
@@ -182,7 +182,7 @@ class StageTelemetry(ProcessTelemetry):
         self._worker = worker
         self._unsaved_since: dict[int, float] = {}
         self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
-        self._undecided: Mapping[int, str] = {}  # why
+        self._undecided: Mapping[int, str] = {}  # the reason
         self._rule_sets: dict[int, str] = {}  # in force
 
     def ready(self) -> str | None:
@@ -238,7 +238,7 @@ class StageTelemetry(ProcessTelemetry):
         self.metrics.records.labels(self.name).inc(records)
 
     def on_lag(self, partition: int, *, lag: int) -> None:
-        """The lag of a backfill is a metric of its own: nobody waits for its decisions."""
+        """The lag of a backfill is a separate metric, as no decisions wait for it."""
         if partition not in self._backfilling:
             super().on_lag(partition, lag=lag)
             return

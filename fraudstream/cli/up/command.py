@@ -1,4 +1,5 @@
-"""The command line of `fraudstream up`, and what surrounds a run: stop signals, temporary files, broker and Redis."""
+"""The command line of `fraudstream up`, and the environment of a run: stop signals, temporary files, broker and
+Redis."""
 
 from __future__ import annotations
 
@@ -140,7 +141,7 @@ async def _run_with_display(system: Run, args: argparse.Namespace) -> None:
 
 
 def _display(args: argparse.Namespace, state: RunState) -> Display:
-    """The display that the flags and the terminal ask for."""
+    """The display, selected by the flags and the terminal."""
     from fraudstream.cli.up.display import JsonLines, Lines, Screen
 
     if args.json:

@@ -21,14 +21,14 @@ from fraudstream.board.screen import screen
 
 TICK_S: Final = 0.25
 SUMMARY_S: Final = 5.0
-ALERT_LINES_MAX: Final = 5  # at a tick: the history has hundreds
+ALERT_LINES_MAX: Final = 5  # per tick, as the history has hundreds
 
 
 class Display(Protocol):
     """Shows the state of a run."""
 
     def tick(self) -> None:
-        """Show what has changed. Raises `BrokenPipeError` when the reader of the output has gone."""
+        """Show what has changed. Raises `BrokenPipeError` when the reader of the output has exited."""
 
     def close(self) -> None:
         """Show the totals at the end of the run."""

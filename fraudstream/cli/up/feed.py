@@ -70,8 +70,8 @@ class GeneratedFeed:
         self.description = f"generated payments, seed {seed}, {accounts:,} accounts"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish the past; once it is judged, each payment when its moment has come. Ends at the present."""
-        state.phase = f"the past: {HISTORY_MS // DAY_MS} days of payments"
+        """Publish the history; once it is decided, publish each payment at its event time. Ends at the current time."""
+        state.phase = f"history: {HISTORY_MS // DAY_MS} days of payments"
         history, live = _split(
             _until_now(in_order(_with_fraud_labels(stream(self.plan), state), LABEL_DELAY_MS)), START_MS
         )
@@ -100,7 +100,7 @@ class FileFeed:
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
-    """The pieces, as far as their event times have come on this machine's clock."""
+    """The pieces up to the current time of this machine's clock."""
     for piece in pieces:
         due = int(piece.at_ms.searchsorted(time.time_ns() // 1_000_000, side="right"))
         yield _part(piece, 0, due)
@@ -128,7 +128,7 @@ def _part(piece: Events, first: int, last: int) -> Events:
 
 
 def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[LabelledPayments]:
-    """The batches with labels of frauds only, as nobody reports genuine payments; `state` learns the truth at once."""
+    """The batches with labels of frauds only, as nobody reports genuine payments; `state` gets the frauds at once."""
     for batch in batches:
         pairs = zip(batch.payments, batch.typologies, strict=True)
         state.on_truth((p.event_id, p.account_id, typology) for p, typology in pairs if typology)
@@ -138,7 +138,7 @@ def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> It
 
 
 def _with_truth(batches: Iterable[LabelledPayments], state: RunState) -> Iterator[LabelledPayments]:
-    """The batches as they are; `state` learns the frauds among them."""
+    """The batches unchanged; `state` gets the frauds among them."""
     for batch in batches:
         if (batch.labels >= 0).any():
             pairs = zip(batch.payments, batch.labels.tolist(), strict=True)

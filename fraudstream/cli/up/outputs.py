@@ -16,7 +16,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.offset_gaps import OffsetGaps
 
-FETCH_WAIT_MS: Final = 5  # the embedded broker sleeps for half of it, data or not
+FETCH_WAIT_MS: Final = 5  # the embedded broker waits for half of it even if it has data
 POLL_MS: Final = 100
 RECORDS_MAX: Final = 5_000
 
@@ -92,7 +92,7 @@ class Outputs:
         self._state.on_decided(count, latencies_ms)
 
     async def _on_dead_letter(self, letter: DeadLetter) -> None:
-        """A dead letter of a payment is its answer, too: it counts once. Other dead letters all count."""
+        """The dead letter of a payment completes it, and counts once. Other dead letters always count."""
         try:
             event_id = self._decode_event(letter.value).event_id
         except msgspec.MsgspecError:

@@ -162,7 +162,7 @@ class Run:
         self.stop()
 
     async def _tick(self, display: Display) -> None:
-        """Update the display until cancelled. A reader that has gone (`BrokenPipeError`) ends the run."""
+        """Update the display until cancelled. A reader that has exited (`BrokenPipeError`) ends the run."""
         while True:
             display.tick()
             await asyncio.sleep(TICK_S)
@@ -187,7 +187,7 @@ class Run:
                 ) from None
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        """Await `work`; an error ends the run. If a server has died, that is the failure, whatever noticed it first."""
+        """Await `work`; an error ends the run. If a server has died, that is reported, whichever error came first."""
         try:
             try:
                 await work

@@ -23,7 +23,7 @@ from fraudstream.engine.digest import digest_column
 
 
 class _Table(NamedTuple):
-    """`code`: rising, shape (n,). `digest`, `texts`: of the same texts, in that order."""
+    """`code`: ascending, shape (n,). `digest`, `texts`: of the same texts, in that order."""
 
     code: UInt32Array
     digest: UInt64Array

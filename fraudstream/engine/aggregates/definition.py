@@ -1,4 +1,4 @@
-"""What the registry says of one aggregate."""
+"""The definition of one aggregate, as the registry holds it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class PaneCells:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One aggregate: what `features.yaml` may say of it, what rows must hold for it, and the function that answers it.
+    """One aggregate: the keys it takes in `features.yaml`, the data rows must hold for it, and the function that
+    computes it.
 
     `id`: its number in `KernelPlan.spec`. It is part of the digest of forwarded features: never change or reuse one.
     `summary`: one sentence for the documentation. `type`: of its values in expressions.
@@ -58,5 +59,5 @@ class Aggregate:
 
     @property
     def is_of_amounts(self) -> bool:
-        """Whether it looks at amounts, and so only at payments in the judged payment's currency."""
+        """Whether it reads amounts, and so counts only payments in the current payment's currency."""
         return self.operand is AMOUNT

@@ -1,4 +1,4 @@
-"""`std`: the population standard deviation of amounts in the judged payment's currency.
+"""`std`: the population standard deviation of amounts in the current payment's currency.
 
 Over the ring alone it is computed in two passes, sqrt(sum((x - mean)**2) / n): no cancellation. With panes, which hold
 sums only, it is sqrt(sum(x**2) / n - mean**2), which cancels: its relative error is about 2**-52 * (mean / std)**2, and
@@ -28,7 +28,7 @@ STD = 5
 
 @jit
 def _add_squares(query: Query, slots: Slots, center: float, squares: float) -> float:
-    """`squares` plus (amount - center)**2 of each payment that counts, oldest first, the judged payment last."""
+    """`squares` plus (amount - center)**2 of each payment that counts, oldest first, the current payment last."""
     for position in range(query.window.low, query.window.high):
         slot = slot_of(query, position)
         if matches(query, slots, slot) and slots.currency[slot] == query.payment.currency:
@@ -42,8 +42,8 @@ def _add_squares(query: Query, slots: Slots, center: float, squares: float) -> f
 
 @jit
 def answer_std(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """Standard deviation in minor units; 0 of one payment; missing of none, or where the payment lacks the `same`
-    field. Beyond the ring: PANE or AT_LEAST."""
+    """Standard deviation in minor units; 0 for one payment; missing if there is none, or where the payment lacks the
+    `same` field. Beyond the ring: PANE or AT_LEAST."""
     if query.lacks_same:
         return np.nan, EXACT
     n, total = sum_amounts(query, slots)
@@ -64,7 +64,7 @@ DEFINITIONS = (
     Aggregate(
         STD,
         "std",
-        "their standard deviation (of the population); missing of none",
+        "their standard deviation (of the population); missing if there is none",
         Type.MONEY,
         answer_std,
         AMOUNT,

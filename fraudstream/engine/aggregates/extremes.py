@@ -1,4 +1,4 @@
-"""`min` and `max` of amounts in the judged payment's currency."""
+"""`min` and `max` of amounts in the current payment's currency."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MIN, MAX = 3, 4
 
 @jit
 def _ring_extreme(query: Query, slots: Slots, largest: bool) -> float:
-    """The smallest (`largest`: the largest) amount of the ring's payments in the window and of the judged payment if
-    it counts, in minor units; NaN of none."""
+    """The smallest (`largest`: the largest) amount of the ring's payments in the window and of the current payment if
+    it counts, in minor units; NaN if there is none."""
     n, extreme = 0, 0
     for position in range(query.window.low, query.window.high):
         slot = slot_of(query, position)
@@ -50,15 +50,15 @@ def _answer_extreme(query: Query, slots: Slots, panes: Panes, largest: bool) -> 
 
 @jit
 def answer_min(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """Smallest amount in minor units; missing of none, or where the payment lacks the `same` field. Beyond the ring:
-    PANE or AT_LEAST."""
+    """Smallest amount in minor units; missing if there is none, or where the payment lacks the `same` field. Beyond the
+    ring: PANE or AT_LEAST."""
     return _answer_extreme(query, slots, panes, False)
 
 
 @jit
 def answer_max(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """Largest amount in minor units; missing of none, or where the payment lacks the `same` field. Beyond the ring:
-    PANE or AT_LEAST."""
+    """Largest amount in minor units; missing if there is none, or where the payment lacks the `same` field. Beyond the
+    ring: PANE or AT_LEAST."""
     return _answer_extreme(query, slots, panes, True)
 
 
@@ -66,7 +66,7 @@ DEFINITIONS = (
     Aggregate(
         MIN,
         "min",
-        "the smallest amount; missing of none",
+        "the smallest amount; missing if there is none",
         Type.MONEY,
         answer_min,
         AMOUNT,
@@ -75,7 +75,7 @@ DEFINITIONS = (
     Aggregate(
         MAX,
         "max",
-        "the largest amount; missing of none",
+        "the largest amount; missing if there is none",
         Type.MONEY,
         answer_max,
         AMOUNT,

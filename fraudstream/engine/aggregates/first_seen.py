@@ -1,4 +1,4 @@
-"""`first_seen`: whether the window holds no earlier payment with the judged payment's value of a field."""
+"""`first_seen`: whether the window holds no earlier payment with the current payment's value of a field."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answer_first_seen(query: Query, slots: Slots, evicted: Evicted) -> tuple[flo
 
 @jit
 def _evicted_answer(query: Query, evicted: Evicted) -> tuple[float, int]:
-    """The answer from the values that left the ring, where none in the ring is the judged payment's."""
+    """The answer from the values that left the ring, where none in the ring is the current payment's."""
     overflow, column, error = query.ring.overflow, query.overflow_column, EXACT
     for n in range(EVICTED_VALUES_MAX):
         newest_ms = evicted.newest_ms[overflow, column, n]

@@ -21,7 +21,8 @@ LAST = 14
 
 @jit
 def answer_last(query: Query, slots: Slots) -> tuple[float, int]:
-    """The code, exact in a float64; missing of none. AT_LEAST: a payment that left the ring may be the last one."""
+    """The code, exact in a float64; missing if there is none. AT_LEAST: a payment that left the ring may be the last
+    one."""
     for position in range(query.window.high - 1, -1, -1):
         slot = slot_of(query, position)
         code = slots.code[slot, query.of]
@@ -36,7 +37,7 @@ DEFINITIONS = (
     Aggregate(
         LAST,
         "last",
-        "the field's value in the last payment that had one; missing of none",
+        "the field's value in the last payment that had one; missing if there is none",
         Type.TEXT,
         answer_last,
         CODE_FIELD,

@@ -1,4 +1,4 @@
-"""`median` of amounts in the judged payment's currency.
+"""`median` of amounts in the current payment's currency.
 
 Of an even number of amounts it is the lower of the two middle ones, so it is always an amount that was paid, in whole
 minor units. Panes hold sums only, so there is no median beyond the ring.
@@ -22,8 +22,8 @@ MEDIAN = 13
 
 @jit
 def answer_median(query: Query, slots: Slots, scratch: Scratch) -> tuple[float, int]:
-    """Median amount in minor units; missing of none, or where the payment lacks the `same` field. Beyond the ring:
-    AT_LEAST, the median of the payments still held. Overwrites `scratch.amount`."""
+    """Median amount in minor units; missing if there is none, or where the payment lacks the `same` field. Beyond the
+    ring: AT_LEAST, the median of the payments still held. Overwrites `scratch.amount`."""
     if query.lacks_same:
         return np.nan, EXACT
     n = 0
@@ -75,7 +75,7 @@ DEFINITIONS = (
     Aggregate(
         MEDIAN,
         "median",
-        "their median, of an even number the lower one; missing of none",
+        "their median, of an even number the lower one; missing if there is none",
         Type.MONEY,
         answer_median,
         AMOUNT,

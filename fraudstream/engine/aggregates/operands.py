@@ -1,4 +1,4 @@
-"""What an aggregate may be computed of: the values of `of` in `features.yaml`."""
+"""The operands of aggregates: the values of `of` in `features.yaml`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What panes hold of a window whose payments have left the ring.
+"""Answers from panes, for a window whose payments have left the ring.
 
 A pane that lies across an end of the window counts as a whole, so the answer covers up to one pane more at each end.
 Call these only where `query.panes_cover`.
@@ -41,7 +41,7 @@ def add_panes(query: Query, panes: Panes, count: float, value: float) -> tuple[b
 
 @jit
 def pane_extreme(query: Query, panes: Panes, extreme: float, largest: bool) -> float:
-    """The smallest (`largest`: the largest) of `extreme` and the overlapping panes' extremes; NaN stands for none."""
+    """The smallest (`largest`: the largest) of `extreme` and the overlapping panes' extremes; NaN means none."""
     for index in range(panes.number.shape[1]):
         if not _overlaps(query, panes.number[query.ring.overflow, index]):
             continue

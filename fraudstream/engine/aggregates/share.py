@@ -19,8 +19,8 @@ SHARE = 7
 
 @jit
 def answer_share(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """From 0 to 1; 0 of no payments; missing where the payment lacks the `same` field. Beyond the ring: AT_LEAST even
-    with panes, because a label that arrives after its payment left the ring is lost to them."""
+    """From 0 to 1; 0 if there are no payments; missing where the payment lacks the `same` field. Beyond the ring:
+    AT_LEAST even with panes, because a label that arrives after its payment left the ring is lost to them."""
     if query.lacks_same:
         return np.nan, EXACT
     n, labelled = 0, 0

@@ -47,7 +47,7 @@ DEFINITIONS = (
     Aggregate(
         SINCE_LAST,
         "since_last",
-        "the time since the last payment; missing of none",
+        "the time since the last payment; missing if there is none",
         Type.DURATION,
         answer_since_last,
         windowed=False,

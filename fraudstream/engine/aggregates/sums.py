@@ -1,4 +1,4 @@
-"""`sum` and `mean` of amounts in the judged payment's currency."""
+"""`sum` and `mean` of amounts in the current payment's currency."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SUM, MEAN = 1, 2
 
 @jit
 def answer_sum(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """Sum of amounts in minor units, 0 of none; missing where the payment lacks the `same` field. Beyond the ring: PANE
-    or AT_LEAST."""
+    """Sum of amounts in minor units, 0 if there is none; missing where the payment lacks the `same` field. Beyond the
+    ring: PANE or AT_LEAST."""
     if query.lacks_same:
         return np.nan, EXACT
     n, total = sum_amounts(query, slots)
@@ -31,8 +31,8 @@ def answer_sum(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
 
 @jit
 def answer_mean(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
-    """Mean amount in minor units, not rounded; missing of none, or where the payment lacks the `same` field. Beyond the
-    ring: PANE or AT_LEAST."""
+    """Mean amount in minor units, not rounded; missing if there is none, or where the payment lacks the `same` field.
+    Beyond the ring: PANE or AT_LEAST."""
     if query.lacks_same:
         return np.nan, EXACT
     n, total = sum_amounts(query, slots)
@@ -47,5 +47,5 @@ _CELLS = PaneCells(CELL_AMOUNTS, (CELL_SUM,))
 
 DEFINITIONS = (
     Aggregate(SUM, "sum", "the sum of the amounts", Type.MONEY, answer_sum, AMOUNT, panes=_CELLS),
-    Aggregate(MEAN, "mean", "their mean; missing of none", Type.MONEY, answer_mean, AMOUNT, panes=_CELLS),
+    Aggregate(MEAN, "mean", "their mean; missing if there is none", Type.MONEY, answer_mean, AMOUNT, panes=_CELLS),
 )

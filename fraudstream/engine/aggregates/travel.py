@@ -19,7 +19,7 @@ DISTANCE, SPEED = 10, 11
 def _last_located(query: Query, slots: Slots) -> tuple[int, int]:
     """The slot of the last payment that passes the filter and has a location, and the error of what follows from it.
 
-    The slot is -1 if there is none, or the judged payment has no location. AT_LEAST: one that left the ring may be the
+    The slot is -1 if there is none, or the current payment has no location. AT_LEAST: one that left the ring may be the
     last one.
     """
     if np.isnan(query.payment.latitude) or np.isnan(query.payment.longitude):
@@ -35,7 +35,7 @@ def _last_located(query: Query, slots: Slots) -> tuple[int, int]:
 
 @jit
 def _km_from(query: Query, slots: Slots, slot: int) -> float:
-    """Distance in km between the location in the slot and that of the judged payment; both are float32 degrees."""
+    """Distance in km between the location in the slot and that of the current payment; both are float32 degrees."""
     return distance_km(
         np.float64(slots.location[slot, 0]),
         np.float64(slots.location[slot, 1]),
@@ -66,7 +66,7 @@ DEFINITIONS = (
     Aggregate(
         DISTANCE,
         "distance",
-        "km from the last payment that had `lat` and `lon`; missing of none",
+        "km from the last payment that had `lat` and `lon`; missing if there is none",
         Type.NUMBER,
         answer_distance,
         windowed=False,
@@ -77,7 +77,7 @@ DEFINITIONS = (
     Aggregate(
         SPEED,
         "speed",
-        "km/h that it would take to come from there; missing of none",
+        "km/h that it would take to come from there; missing if there is none",
         Type.NUMBER,
         answer_speed,
         windowed=False,

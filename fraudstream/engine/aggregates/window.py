@@ -1,4 +1,4 @@
-"""What the answers over a window share: which payments of the ring count.
+"""Shared by the aggregates with a window: which payments of the ring count.
 
 `query` and `slots` are documented at `kernel_types.Query` and `arena.SLOT`.
 """
@@ -29,7 +29,7 @@ def passes(query: Query, slots: Slots, slot: int) -> bool:
 
 @jit
 def matches(query: Query, slots: Slots, slot: int) -> bool:
-    """Whether it passes the filter and agrees with the judged payment in the `same` field, if there is one."""
+    """Whether it passes the filter and agrees with the current payment in the `same` field, if there is one."""
     return bool(
         (slots.mask[slot] & query.filter_bits) == query.filter_bits
         and (query.same < 0 or slots.code[slot, query.same] == query.same_code)
@@ -38,9 +38,9 @@ def matches(query: Query, slots: Slots, slot: int) -> bool:
 
 @jit
 def sum_amounts(query: Query, slots: Slots) -> tuple[int, int]:
-    """Count and sum of the amounts in the window, in minor units of the judged payment's currency; exact integers.
+    """Count and sum of the amounts in the window, in minor units of the current payment's currency; exact integers.
 
-    The judged payment is among them if it counts.
+    The current payment is included if it counts.
     """
     n, total = 0, 0
     for position in range(query.window.low, query.window.high):

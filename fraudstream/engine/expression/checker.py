@@ -43,7 +43,7 @@ _OPPOSITE = {
 class Checker:
     """Checks one expression. `leaves`: its comparisons in the order of the text, once it is checked.
 
-    `lists`: the lists that it may ask; None if it may ask none.
+    `lists`: the lists that it may read; None if it may read none.
     """
 
     def __init__(self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin) -> None:
@@ -67,7 +67,7 @@ class Checker:
                 typed = as_money(typed)
         if typed.type not in expected:
             due = " or ".join(found.value for found in expected)
-            self._context.fail(tree, f"{self._context.described(typed)}, but {due} is due here.")
+            self._context.fail(tree, f"{self._context.described(typed)}, but {due} is expected here.")
         return typed
 
     # --- conditions
@@ -97,7 +97,7 @@ class Checker:
         if syntax.what != "name" or self._context.type_of(syntax) is not Type.BOOL:
             typed = self._quantities.typed(syntax)
             described = self._context.described(typed)
-            self._context.fail(syntax, f"{described}, where true or false is due: compare it with something.")
+            self._context.fail(syntax, f"{described}, where true or false is expected: compare it with something.")
         condition: Condition = BoolColumn(syntax.text)
         holds = Not(condition) if negated else condition
         typed = Typed(Type.BOOL, syntax, condition=condition)
@@ -155,7 +155,7 @@ class Checker:
                 at, f'no list \'{at.text}\': write lists.NAME, or text in parentheses, such as ("app", "web").'
             )
         if self._lists is None:
-            context.fail(at, "only rules and the score may ask lists: state must not depend on them.")
+            context.fail(at, "only rules and the score may read lists: state must not depend on them.")
         if name not in self._lists:
             known = [f"lists.{known}" for known in self._lists]
             context.fail(at, f"no list '{at.text}': declare it in lists.yaml.{nearest(at.text, known)}")
@@ -207,7 +207,7 @@ class Checker:
                 literal.syntax, f"{name} is never '{text}'; it is one of {', '.join(words)}.{nearest(text, words)}"
             )
         if name == "currency" and text not in EXPONENTS:
-            self._context.fail(literal.syntax, f"'{text}' is no currency of ISO 4217.{nearest(text, EXPONENTS)}")
+            self._context.fail(literal.syntax, f"'{text}' is not a currency of ISO 4217.{nearest(text, EXPONENTS)}")
 
     # --- quantities and text
 

@@ -1,4 +1,4 @@
-"""What an expression reads from: the columns of a batch of payments."""
+"""The input of expressions: the columns of a batch of payments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ColumnSource(Protocol):
 
 
 class Truth(NamedTuple):
-    """The answers of a condition, shape (n,). Where it is not known (a value was missing), `true` is False."""
+    """The result of a condition, shape (n,). Where it is not known (a value was missing), `true` is False."""
 
     true: BoolArray
     known: BoolArray

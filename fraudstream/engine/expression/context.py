@@ -23,7 +23,7 @@ class Context:
         name = syntax.text
         found = self._symbols.get(name)
         if found is None and name.startswith("lists."):
-            self.fail(syntax, f"'{name}' is asked with 'in': a field, such as device_id, in {name}.")
+            self.fail(syntax, f"'{name}' is used with 'in': a field, such as device_id, in {name}.")
         if found is None:
             self.fail(syntax, f"no field or feature '{name}'.{nearest(name, self._symbols) or _hint(name)}")
         self.names.add(name)
@@ -47,7 +47,7 @@ class Context:
 
 
 def _hint(name: str) -> str:
-    """What a bare word that is not a known name may have been meant for."""
+    """A hint for a bare word that is not a known name."""
     if name.lower() in ("null", "none", "nil"):
         return " To ask whether there is a value, write 'is missing' or 'is present'."
     return "" if "." in name else " Write text in quotes."

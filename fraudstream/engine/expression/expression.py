@@ -81,7 +81,7 @@ class Comparison:
     """One leaf: `left operator right_text`, as it must hold for the whole to be true (`not (a < b)` shows `a >= b`).
 
     `operator`: < <= > >= == !=, and without `right`: in, not in, is missing, is present, is (true or false).
-    `listed`: the list that it asks, by name; the column `lists.NAME` says until when a value is on it.
+    `listed`: the list that it reads, by name; the column `lists.NAME` holds until when a value is on it.
     """
 
     left: Expression
@@ -109,7 +109,7 @@ def compile_expression(
 ) -> Expression:
     """Parse and check an expression of one of the `expected` types. Raises `ExpressionError`, whatever the text.
 
-    `symbols`: the names it may read. `lists`: the lists it may ask; None if it may ask none. `origin`: where `source`
+    `symbols`: the names it may read. `lists`: the lists it may read; None if it may read none. `origin`: where `source`
     begins in its file.
 
     >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}

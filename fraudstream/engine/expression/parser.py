@@ -123,7 +123,7 @@ class _Parser:
             parts.append(self._node("text", token.text, token.start, token.end))
             if not self._take_operator(","):
                 break
-        end = self._expect(")", f"')' or ',' was due, found {_shown(self._next)}.")
+        end = self._expect(")", f"expected ')' or ',', found {_shown(self._next)}.")
         return self._node(what, what, left.start, end.end, tuple(parts))
 
     def _sum(self) -> Syntax:
@@ -166,11 +166,11 @@ class _Parser:
             self._enter()
             inner = self.condition()
             self._leave()
-            close = self._expect(")", f"')' was due, found {_shown(self._next)}.")
+            close = self._expect(")", f"expected ')', found {_shown(self._next)}.")
             # The same node, stretched over its parentheses: evidence shows them as written.
             return Syntax(inner.what, inner.text, token.start, close.end, inner.parts, inner.value, inner.depth)
         raise ExpressionError(
-            fault_at(self._source, token.start, self._origin, f"a value was due here, found {_shown(token)}.")
+            fault_at(self._source, token.start, self._origin, f"expected a value here, found {_shown(token)}.")
         )
 
     def _call(self, name: Token) -> Syntax:
@@ -184,7 +184,7 @@ class _Parser:
         while self._take_operator(","):
             parts.append(self.condition())
         self._leave()
-        end = self._expect(")", f"')' or ',' was due, found {_shown(self._next)}.")
+        end = self._expect(")", f"expected ')' or ',', found {_shown(self._next)}.")
         least, most = FUNCTIONS[name.text]
         if not least <= len(parts) <= most:
             due = str(least) if least == most else f"{least} to {most}"

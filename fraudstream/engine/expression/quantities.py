@@ -27,13 +27,13 @@ from fraudstream.engine.expression.units import alike, as_money
 
 
 class Quantities:
-    """Types the parts that are no conditions. `any_part`: types a part of any type, as operands and arguments are."""
+    """Types the parts that are not conditions. `any_part`: types a part of any type, as operands and arguments are."""
 
     def __init__(self, context: Context, any_part: Callable[[Syntax], Typed]) -> None:
         self._context, self._any_part = context, any_part
 
     def typed(self, syntax: Syntax) -> Typed:
-        """A part that is no condition, with its type. Raises `ExpressionError`."""
+        """A part that is not a condition, with its type. Raises `ExpressionError`."""
         match syntax.what:
             case "number":
                 value = np.float64(syntax.value)
@@ -116,7 +116,7 @@ class Quantities:
         typed = self._any_part(syntax)
         if typed.quantity is None:
             described = self._context.described(typed)
-            self._context.fail(syntax, f"{described}, where a number, an amount or a duration is due.")
+            self._context.fail(syntax, f"{described}, where a number, an amount or a duration is expected.")
         return typed
 
     def _arithmetic(

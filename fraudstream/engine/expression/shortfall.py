@@ -1,8 +1,8 @@
 """How much a condition lacks to be true: 0 where it is, a share of the threshold where a quantity missed one, else
 infinite.
 
-`and` lacks what its worst part lacks, `or` what its best part lacks. A comparison of text, of true and false, with a
-missing value or with a threshold of zero has no distance: it holds, or lacks infinitely much.
+The shortfall of `and` is that of its worst part, of `or` that of its best part. A comparison of text, of true and
+false, with a missing value or with a threshold of zero has no distance: its shortfall is 0 or infinite.
 
 The robustness of signal temporal logic, relative to the threshold. Source: Donzé and Maler, "Robust Satisfaction of
 Temporal Logic over Real-Valued Signals", FORMATS 2010, LNCS 6246.

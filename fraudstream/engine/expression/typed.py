@@ -42,7 +42,7 @@ class Typed:
 class Leaf(NamedTuple):
     """A comparison as it must hold for the whole expression to be true.
 
-    Under an odd number of `not` the operator is the opposite one. `listed`: the name of the list that it asks, if any.
+    Under an odd number of `not` the operator is the opposite one. `listed`: the name of the list that it reads, if any.
     """
 
     left: Typed

@@ -38,7 +38,7 @@ def alike(context: Context, left: Typed, right: Typed, syntax: Syntax, done: str
         if constant is not None and (meant := _duration_literal(float(constant))):
             hint = f" If milliseconds were meant, write {meant}."
     elif {left.type, right.type} == {Type.NUMBER, Type.MONEY}:
-        hint = " Only a literal number can stand for an amount; to scale an amount, multiply it."
+        hint = " Only a literal number can be used as an amount; to scale an amount, multiply it."
     described = f"{context.described(left)}, {context.described(right)}"
     raise context.error(at.syntax, f"{described}: they can't be {done}.{hint}")
 

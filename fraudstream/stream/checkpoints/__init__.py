@@ -1,1 +1,1 @@
-"""What is durable of a state: its changelog, who may write it, and how it is restored."""
+"""The durable copy of a state: its changelog, who may write it, and how it is restored."""

@@ -1,17 +1,17 @@
-"""The changelog of a partition's state: rows, and the checkpoint record that says how far they reach.
+"""The changelog of a partition's state: rows, and the checkpoint record with their position in the input.
 
 A checkpoint is its rows followed by one record under `CHECKPOINT_KEY`. Where a transaction makes them one unit, rows
 count as they are read. Without transactions rows count only once their checkpoint record has been read, so that after a
 crash between two batches of one checkpoint nothing of it is applied; and both carry the epoch of the owner that wrote
-them, so that rows which an owner left behind without their record, or wrote after it had lost the partition, never
-count. An epoch begins with a record under `EPOCH_KEY`, which the new owner writes before it reads: so it has read all
-that counts.
+them, so that rows of an incomplete checkpoint, and rows that an owner wrote after it had lost the partition, never
+count. An epoch begins with a record under `EPOCH_KEY`, which the new owner writes before it reads, so it reads every
+record that counts.
 
     ...rows(a) checkpoint(a)   rows(a)            | epoch b  rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
        count                   incomplete: ignored| begins   too late: ignored       counts       count
 
-An import (`operations.state_import`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its checkpoint
-record. Without that record there is no checkpoint, so no worker starts from a partial import.
+An import (`operations.state_import`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its
+checkpoint record. Without that record there is no checkpoint, so no worker starts from a partial import.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the state's rows; rows of another
     layout cannot be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each partition of
-    the stage before; empty in the first stage. `begin`: offset of the first record that the state has seen; above 0 the
-    log had lost its beginning. `next_topic`, its identity `next_id` and its `next_partitions`: the log of the next
-    stage, which drops repeats by its source offsets; empty where the stage decides, and in older records.
-    `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
-    `seeded`: the rows hold the list entries of `controls` that stand in for those which the log lacks, if any.
+    the stage before; empty in the first stage. `begin`: offset of the first record that the state has seen; above 0
+    retention had deleted the beginning of the log. `next_topic`, its identity `next_id` and its `next_partitions`: the
+    log of the next stage, which drops repeats by its source offsets; empty where the stage decides, and in older
+    records. `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
+    `seeded`: the rows hold the list entries of `controls` that replace those missing from the log, if any.
     """
 
     next_offset: int
@@ -62,7 +62,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Row(Protocol):
-    """A changelog record, as far as it is needed here; `FetchedRecord` fits."""
+    """The part of a changelog record that is needed here; `FetchedRecord` fits."""
 
     @property
     def key(self) -> bytes | None:
@@ -89,10 +89,10 @@ class Change(NamedTuple):
 
 
 class RestoresRows(Protocol):
-    """The engine's `PartitionState`, as far as recovery needs it."""
+    """The part of the engine's `PartitionState` that recovery needs."""
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take over rows, as key and value. Raises `ValueError` for rows of another layout."""
+        """Restore rows, as keys and values. Raises `ValueError` for rows of another layout."""
 
 
 encode_checkpoint = msgspec.json.Encoder().encode
@@ -147,7 +147,7 @@ class ChangelogRestorer:
             raise PermanentFailure(
                 f"The changelog was written in checkpoint mode '{record.mode}', this worker runs in '{self._mode}'. "
                 f"Set worker.checkpoint_mode to '{record.mode}'; or stop all workers, delete the changelog topic, run "
-                "`fraudstream topics apply` and let the workers read the payments from their beginning."
+                "`fraudstream topics apply` and let the workers process the payments from the first one on."
             )
         if self._mode == "batch":
             if record.epoch.encode() != self._epoch:

@@ -1,7 +1,7 @@
 """The checkpoint protocol: state and position become durable together, partition by partition.
 
 1. At a batch boundary, under the partition's lock and without an await, copy the changed rows and the next offset X.
-   The lock is held from applying a batch until its last output is handed to the producer, so every output up to X is
+   The lock is held from applying a batch until its last output is passed to the producer, so every output up to X is
    among the pending ones.
 2. Await the acknowledgement of every decision, alert and dead letter up to X.
 3. Write the changed rows and one record {X, input topic id, rule set, layout, ...} as one unit (see `fencing`): a
@@ -9,11 +9,11 @@
 4. Commit X to the consumer group as well, for lag dashboards; nothing reads it back, so a failure here is only logged.
 
 An error in 1 to 3 ends the process: what was copied is no longer marked as changed. The next owner continues from the
-last checkpoint, judges the payments since then again, and sends the same answers under the same ids. If a checkpoint is
-cancelled instead, the partition stays `checkpoint_incomplete`, and a further checkpoint is refused.
+last checkpoint, decides the later payments again, and sends the same decisions and alerts under the same ids. If a
+checkpoint is cancelled instead, the partition stays `checkpoint_incomplete`, and a further checkpoint is refused.
 
 An owner's first checkpoint comes before its first payment and holds its position without rows: so the position is known
-even if the owner dies before the next one, and what a previous owner left unfinished is closed (see `changelog`).
+even if the owner dies before the next one, and an incomplete checkpoint of a previous owner is ended (see `changelog`).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from fraudstream.stream.topics.cluster import Cluster
 
 TICK_S = 0.05
-AT_ONCE = 4  # a transaction mostly waits for the broker; each is copied while nothing else runs
+AT_ONCE = 4  # a transaction mostly waits for the broker; each copy is made while nothing else runs
 GROUP_COMMIT_S_MAX = 0.5
 
 log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """Takes the checkpoints of a stage's partitions. Errors of 1 to 3 are raised, or passed to `failure` in `run`."""
+    """Takes the checkpoints of a stage's partitions. Errors in 1 to 3 are raised, or passed to `failure` in `run`."""
 
     def __init__(
         self,
@@ -109,8 +109,8 @@ class Checkpoints:
         await self._write(partition, [], self._record(partition))
 
     async def write_seed(self, partition: Partition) -> None:
-        """After `open`, before the first payment: write the list entries that stand in for controls missing from the
-        log, so that the next owner has the same."""
+        """After `open`, before the first payment: write the list entries that replace controls missing from the log, so
+        that the next owner has the same."""
         partition.seeded = True
         await self._write(partition, _take_changes(partition), self._record(partition))
         partition.checkpoint_incomplete = False
@@ -162,7 +162,7 @@ class Checkpoints:
         try:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
                 await self._commits.commit(offsets)
-        except Exception as error:  # dashboards lag, nothing else
+        except Exception as error:  # only dashboards need them
             log.debug("offsets were not committed to the group (dashboards only): %r", error)
 
     def _due(self, partition: Partition) -> bool:

@@ -4,9 +4,10 @@ Mode `transaction`, for Apache Kafka: a transactional id for each (app, partitio
 previous owner and aborts the transaction that it left open, which is why it comes before recovery reads the changelog.
 One transaction is one checkpoint.
 
-Mode `batch`, for the embedded broker, which has no sound transactions: one record batch is one checkpoint, or several
-batches of which the last holds the checkpoint record. It begins an epoch of its own, and readers ignore what a previous
-owner writes from there on (`changelog`). The previous owner learns of it when it rejoins its group and reads on.
+Mode `batch`, for the embedded broker, which has no reliable transactions: one record batch is one checkpoint, or
+several batches of which the last holds the checkpoint record. It begins an epoch of its own, and readers ignore what a
+previous owner writes from there on (`changelog`). The previous owner detects it when it rejoins its group and reads
+further.
 
 The writers themselves are in `fraudstream.stream.faust.changelog_writers`; their port is `ports.ChangelogWriter`.
 """
@@ -17,6 +18,6 @@ from typing import Final
 
 BATCH_BYTES_MAX: Final = 900_000  # below Kafka's default message.max.bytes of 1,048,588
 WRITE_S_MAX: Final = 30.0  # a checkpoint that takes longer has failed: the worker exits
-TRANSACTION_TIMEOUT_MS: Final = 60_000  # the broker's own limit, should the worker die within a transaction
+TRANSACTION_TIMEOUT_MS: Final = 60_000  # the broker's own limit, in case the worker dies within a transaction
 FENCE_S_MAX: Final = 60.0
 COMPRESSION: Final = "zstd"  # the client's lz4 uses level 9, which takes nine times as long to save as much

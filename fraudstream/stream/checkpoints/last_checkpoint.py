@@ -11,7 +11,7 @@ from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointR
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
 from fraudstream.stream.settings import StreamSettings
 
-TAIL_RECORDS = 200  # a checkpoint ends with its record, so mostly so few have to be read
+TAIL_RECORDS = 200  # a checkpoint ends with its record, so this many are usually enough
 
 
 async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointRecord | None]:

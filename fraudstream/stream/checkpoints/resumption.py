@@ -1,6 +1,6 @@
-"""Whether a partition may continue from its checkpoint: state and position must fit the cluster and the rules of now.
+"""Whether a partition may continue from its checkpoint: state and position must fit the current cluster and rules.
 
-Where they do not, starting again changes nothing, so each is a `PermanentFailure` that says what to do.
+If they do not, a restart does not help, so each failure is a `PermanentFailure` that says what to do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Resumption:
     def check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
         """State and position are only valid for the topics and the layout that they were written for.
 
-        `earliest`: the first offset of the log now.
+        `earliest`: the current first offset of the log.
         """
         name, restart = f"{self._settings.input_topic}-{partition.number}", self._judge_again
         if checkpoint.layout != partition.state.layout:
@@ -38,13 +38,13 @@ class Resumption:
             raise PermanentFailure(
                 f"The topic '{self._settings.input_topic}' is not the one that the state of {name} was built from "
                 f"(topic '{checkpoint.input_topic}', id {checkpoint.input_id}; now {self._cluster.input_id}): it was "
-                f"created again, so its offsets mean other payments. {restart}."
+                f"created again, so its offsets refer to other payments. {restart}."
             )
         self._check_next_topic(name, checkpoint)
         if checkpoint.next_offset < earliest:
             raise PermanentFailure(
                 f"{name}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
-                f"judged. {restart}, which judges those from {earliest} on and forgets what came before."
+                f"processed. {restart}; the new state begins with the payment {earliest}."
             )
 
     def _check_next_topic(self, name: str, checkpoint: CheckpointRecord) -> None:
@@ -59,7 +59,7 @@ class Resumption:
             )
 
     def check_end(self, number: int, checkpoint: CheckpointRecord, end: int) -> None:
-        """The log, which ends at `end`, must still hold everything that the state was built from."""
+        """The log, which ends at `end`, must still have every record that the state was built from."""
         if checkpoint.next_offset > end:
             raise PermanentFailure(
                 f"{self._settings.input_topic}-{number} ends at {end}, but its state was built from records up to "
@@ -78,7 +78,7 @@ class Resumption:
 
     @property
     def _judge_again(self) -> str:
-        """What to do to judge the whole topic again. Names the topics of later stages too: they drop repeats."""
+        """What to do to process the whole topic again. Names the topics of later stages too: they drop repeats."""
         topics = [self._settings.changelog_topic]
         later_stages = self._stages[self._stages.index(self._settings.stage) + 1 :]
         for name in later_stages:
@@ -86,6 +86,6 @@ class Resumption:
             topics += [later.input_topic, later.changelog_topic]
         named = " and ".join(filter(None, (", ".join(f"'{topic}'" for topic in topics[:-1]), f"'{topics[-1]}'")))
         return (
-            f"To judge all payments of the topic again, stop all workers, delete the topic{'s' * (len(topics) > 1)} "
+            f"To process all payments of the topic again, stop all workers, delete the topic{'s' * (len(topics) > 1)} "
             f"{named} and run `fraudstream topics apply`"
         )

@@ -1,4 +1,4 @@
-"""The Faust app of one stage: it passes what Faust calls on to the stage, and answers what the transport asks."""
+"""The Faust app of one stage: it passes Faust's callbacks to the stage, and gives the transport its offsets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StreamApp(faust.App):
     """Made by `build`, which sets the attributes. The other modules of this folder reach the stage through it, because
     Faust gives its transports and stores nothing but the app."""
 
-    logger = logging.getLogger("faust.app.stage")  # else mode writes its notes into our log
+    logger = logging.getLogger("faust.app.stage")  # else mode logs under our logger
     stage: Stage
     settings: StreamSettings
     cluster: Cluster
@@ -45,7 +45,7 @@ class StreamApp(faust.App):
         await self.stage.assignment.on_revoked()
 
     def written_to(self, tp: TP) -> int:
-        """Behind the last record of a changelog that this worker has read or written; 0 before the first."""
+        """The offset after the last record of a changelog that this worker has read or written; 0 before the first."""
         if tp.topic != self.settings.changelog_topic:
             return 0
         return self.stage.assignment.changelog_written_to(tp.partition)

@@ -1,4 +1,4 @@
-"""A stage on Faust, made: which settings of Faust are used and why, and the agents that process what is fetched."""
+"""Builds a stage on Faust: which settings of Faust are used and why, and the agents that process fetched batches."""
 
 from __future__ import annotations
 

@@ -42,13 +42,13 @@ class TransactionWriter:
     async def fence(self, epoch: str) -> None:
         """Fence the previous owner of the transactional id. Raises `WorkerFailure` after `FENCE_S_MAX`."""
         try:
-            async with asyncio.timeout(FENCE_S_MAX):  # aiokafka retries for ever
-                await self._producer.start()  # asks for a producer id under the transactional id
+            async with asyncio.timeout(FENCE_S_MAX):  # aiokafka retries without limit
+                await self._producer.start()  # requests a producer id for the transactional id
         except TimeoutError:
             raise WorkerFailure(
                 f"The brokers did not assign the transactional id '{self._transactional_id}' within "
-                f"{FENCE_S_MAX:.0f} s, so the partition's previous owner may still write. Look at the brokers' "
-                "transaction coordinator (topic __transaction_state); started again, the worker retries."
+                f"{FENCE_S_MAX:.0f} s, so the partition's previous owner may still write. Check the brokers' "
+                "transaction coordinator (topic __transaction_state); after a restart the worker retries."
             ) from None
 
     async def write(self, records: Sequence[Change]) -> int:
@@ -82,7 +82,7 @@ class BatchWriter:
         self._producer = producer
         self._mark = mark
         self._epoch = b""
-        self._next = 0  # behind the last record up to which nobody else wrote
+        self._next = 0  # offset after the last record up to which only this owner wrote
 
     async def fence(self, epoch: str) -> None:
         """Begin the epoch in the changelog: readers ignore what others write from there on."""
@@ -101,7 +101,7 @@ class BatchWriter:
         return self._next - 1
 
     async def close(self) -> None:
-        """Nothing: the producer is shared."""
+        """Do nothing: the producer is shared."""
 
 
 def batch_producer(settings: StreamSettings) -> AIOKafkaProducer:
@@ -119,12 +119,12 @@ class KafkaChangelogWriters:
     """The `ChangelogWriters` of a stage: of the kind that the checkpoint mode names."""
 
     def __init__(self, settings: StreamSettings) -> None:
-        """Connects nothing."""
+        """Does not connect."""
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None  # of mode `batch`
 
     async def writer(self, partition: int) -> ChangelogWriter:
-        """A writer that has not fenced anybody yet. Raises what aiokafka raises."""
+        """A writer that has not fenced the previous owner yet. Raises what aiokafka raises."""
         if self._settings.checkpoint_mode == "transaction":
             return TransactionWriter(self._settings, partition)
         if self._producer is None:
@@ -142,7 +142,7 @@ class KafkaChangelogWriters:
 def _batches(
     producer: AIOKafkaProducer, records: Sequence[Change], headers: list[tuple[str, bytes]]
 ) -> Iterator[BatchBuilder]:
-    """The records in their order, in as few batches as they fit; each is built when it is asked for."""
+    """The records in their order, in as few batches as they fit; each is built when it is needed."""
     batch = producer.create_batch()
     for key, value in records:
         if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # None: the batch is full

@@ -1,4 +1,4 @@
-"""Faust's consumer thread, which also keeps where each batch begins and ends, and where each log ends."""
+"""Faust's consumer thread, which also records where each batch begins and ends, and where each log ends."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.raw_records import use_raw_records
 
-FAUST_LOG = logging.getLogger("faust.transport.batches")  # else mode writes its notes into our log
+FAUST_LOG = logging.getLogger("faust.transport.batches")  # else mode logs under our logger
 HIGHWATER_POLL_S = 0.02
-STALE_S = 0.005  # what was fetched longer ago is worth a second fetch, which may take as long
-FEW_RECORDS = 1_000  # a batch of so many is worth its cost without a second fetch
+STALE_S = 0.005  # records fetched longer ago cause a second fetch, which may take as long
+FEW_RECORDS = 1_000  # a batch of this many needs no second fetch
 GAP_OF_A_MARKER = 1  # offsets that the marker at the end of one transaction takes
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **kwargs: Any) -> Any:
         """Fetch, and set the `bounds` of each batch; returns the records by partition.
 
-        Invariant: `bounds` of a partition begin where those of its last fetch ended, or where it was sought since.
+        Invariant: `bounds` of a partition begin where those of its last fetch ended, or at the offset of a later seek.
         """
         active = set(active_partitions or ())  # Faust changes its own set in another thread
         if not active:
@@ -73,7 +73,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         starts = {tp: self._start(tp, states[tp], begin) for tp, begin in begins.items()}
         if self._offset_gaps is not None:
             records = self._without_gaps(self._offset_gaps, records, starts)
-        positions = {tp: self.position_now(tp) for tp in active}  # now: the checks below await, and a seek may come
+        positions = {
+            tp: self.position_now(tp) for tp in active
+        }  # read first: the checks below await, and a seek may intervene
         self._note_markers(starts, positions, records)
         self.bounds = {}
         for tp, batch in records.items():
@@ -86,7 +88,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _note_markers(
         self, starts: Mapping[TP, int | None], positions: Mapping[TP, int | None], records: Mapping[TP, Any]
     ) -> None:
-        """Remember where the position advanced without a record: the next batch begins before those markers."""
+        """Record where the position advanced without a record: the next batch begins before those markers."""
         self._passed = {}
         for tp, start in starts.items():
             after = positions[tp]
@@ -94,10 +96,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self._passed[tp] = (start, after)
 
     async def _fetch_ahead_and_new(self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any) -> dict[TP, Any]:
-        """What was fetched ahead, and what has come to the broker since.
+        """The records fetched ahead, and those that have reached the broker since.
 
-        aiokafka fetches ahead, but only the first records that come, and no more until those are taken: while
-        processing takes its time, all later ones would wait for another round.
+        aiokafka fetches ahead once, and not again until those records are taken: records that arrive during processing
+        would wait for another round.
         """
         use_raw_records(consumer._fetcher)
         ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
@@ -110,7 +112,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return records
 
     async def _append_new(self, consumer: Any, active: set[TP], records: dict[TP, Any], at_most: int) -> None:
-        """Fetch again, and append to `records`, in place; partitions that were sought meanwhile are removed."""
+        """Fetch again, and append to `records`, in place; partitions with a seek meanwhile are removed."""
         before = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
         new = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most)
         for tp, (state, sought) in before.items():
@@ -124,7 +126,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _without_gaps(
         self, offset_gaps: OffsetGaps, records: Mapping[TP, Any], starts: Mapping[TP, int | None]
     ) -> dict[TP, Any]:
-        """What was fetched, up to the first gap of each partition; partitions that begin with one are left out."""
+        """The records fetched, up to the first gap of each partition; partitions that begin with one are left out."""
         whole = {}
         for tp, batch in records.items():
             start = starts.get(tp)
@@ -133,9 +135,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return whole
 
     def _start(self, tp: TP, state: Any, begin: int | None) -> int | None:
-        """Where a completed fetch began to read: at `begin`, or where the partition was sought since.
+        """Where a completed fetch began to read: at `begin`, or at the offset of a later seek.
 
-        None for a partition that was assigned anew since: it begins at the group's committed offset.
+        None for a partition that was assigned again since: it begins at the group's committed offset.
         """
         now = self._state(tp)
         sought_in, offset = self._sought.get(tp, (None, None))
@@ -157,12 +159,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if first < start and tp.topic in self.app.settings.topics_read:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: the log went back from {start} to {first}: its end was lost, or it "
-                "was created again. Started again, the worker says what to do."
+                "was created again. After a restart the worker says what to do."
             )
         if first - start > GAP_OF_A_MARKER and (earliest := (await consumer.beginning_offsets([tp]))[tp]) > start:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: retention deleted the records {start} to {earliest - 1} before they were "
-                f"read. Give the topic a longer retention; started again, the worker says what to do."
+                f"read. Give the topic a longer retention; after a restart the worker says what to do."
             )
 
     def position_now(self, tp: TopicPartition) -> int | None:
@@ -207,8 +209,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if time.monotonic() > limit:
                 raise WorkerFailure(
                     f"{short[0].topic}-{short[0].partition} ends at {ends[short[0]]}, but this worker's checkpoints go "
-                    f"to {written[short[0]]}: a transaction does not end, or the topic was truncated. Start the worker "
-                    "again: it reads what there is."
+                    f"to {written[short[0]]}: a transaction is still open, or the topic was truncated. Start "
+                    "the worker again: it reads the records that exist."
                 )
             await asyncio.sleep(HIGHWATER_POLL_S)
 
@@ -247,7 +249,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             ends: dict[TP, int] = await self._ensure_consumer().end_offsets(partitions)
             return {tp: max(end, self.end_now(tp)) for tp, end in ends.items()}
 
-        return await self._at_once(ask())  # the queue may wait for an absent broker
+        return await self._at_once(ask())  # the queue may wait for a broker that does not answer
 
     async def commit_to_group(self, offsets: Mapping[TP, int]) -> None:
         """Commit to the group, one commit at a time.
@@ -276,7 +278,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
-        """Fetch on from these offsets; records fetched from elsewhere are dropped."""
+        """Continue fetching at these offsets; records fetched from other offsets are dropped."""
         consumer = self._ensure_consumer()
 
         async def seek() -> None:

@@ -26,7 +26,7 @@ class PrefetchedRecords(OrderedDict[TP, Any]):
 
 
 def use_raw_records(fetcher: Any) -> None:
-    """Let an aiokafka fetcher return the records as it parsed them."""
+    """Make an aiokafka fetcher return the records as it parsed them."""
     if not isinstance(fetcher._records, PrefetchedRecords):
         fetcher._records = PrefetchedRecords(fetcher._records)
 

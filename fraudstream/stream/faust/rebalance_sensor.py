@@ -13,7 +13,7 @@ from fraudstream.stream.observer import Observer
 class RebalanceSensor(faust.Sensor):
     """Added to an app's sensors, it reports when a rebalance begins and how long it took."""
 
-    mundane_level = "debug"  # its start and stop are not worth a log message
+    mundane_level = "debug"  # its start and stop are not logged
 
     def __init__(self, observer: Observer) -> None:
         """`observer`: of the worker."""

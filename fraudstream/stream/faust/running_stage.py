@@ -43,7 +43,7 @@ class FaustStage:
     async def watch(self) -> None:
         """Return when a part of Faust has crashed. Raises what ended the consumer's membership of its group.
 
-        Nothing else would end the worker then.
+        Without this, the worker would keep running.
         """
         while not self._app._crashed.is_set():
             if self._app.started:
@@ -56,10 +56,10 @@ class FaustStage:
     def crash_reason(self) -> BaseException:
         """Why a part of Faust has crashed."""
         reason: BaseException | None = self._app.crash_reason
-        return reason or WorkerFailure("A part of Faust crashed; the log says which.")
+        return reason or WorkerFailure("A part of Faust crashed; see the log.")
 
     def stop_fetching(self) -> None:
-        """Let no further batch in."""
+        """Stop processing further batches."""
         self._app.consumer.stop_flow()
         self._app.flow_control.suspend()
 

@@ -24,7 +24,7 @@ class ArenaStore(Store[Any, Any]):
     """Passes Faust's calls on to the stage's assignment. Errors there end the worker."""
 
     app: StreamApp
-    logger = logging.getLogger("faust.stores.arena")  # else mode writes its notes into our log
+    logger = logging.getLogger("faust.stores.arena")  # else mode logs under our logger
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog record that this worker wrote or has read: it need not be read again."""
@@ -47,7 +47,7 @@ class ArenaStore(Store[Any, Any]):
         for event in batch:
             try:
                 self.app.stage.assignment.restore(event.message.partition, event.message.value)
-            except Exception as error:  # Faust would log it as a warning and call the state recovered
+            except Exception as error:  # Faust would log it as a warning and treat the state as recovered
                 self.app.fail(error)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
@@ -56,7 +56,7 @@ class ArenaStore(Store[Any, Any]):
             await self.app.on_changelogs_read({tp.partition for tp in active_tps})
 
     def reset_state(self) -> None:
-        """Nothing is kept outside the stage's partitions."""
+        """Do nothing: all state is in the stage's partitions."""
 
     async def backup_partition(self, *args: Any, **kwargs: Any) -> None:
         """Not supported: the changelog is the only copy."""

@@ -55,14 +55,14 @@ class BatchConsumer(driver.Consumer):
         super().__post_init__()
         self._untaken: set[TP] = set()  # of the last fetch
         self._all_taken = asyncio.Event()
-        self._delivered: dict[TP, int] = {}  # behind the last batch that an agent got
+        self._delivered: dict[TP, int] = {}  # offset after the last batch that an agent received
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver what is fetched until stopped: all batches of a fetch at once, and fetch again when those of the
-        input are taken, so that what arrives meanwhile waits in one batch instead of behind many.
+        input are taken, so that records that arrive meanwhile form one batch, not many.
 
         Faust delivers one message after the other, with several turns of the event loop for each.
         """
@@ -77,7 +77,7 @@ class BatchConsumer(driver.Consumer):
         """Fetch once, and deliver all batches of it."""
         deliveries, topics_read = [], self.app.settings.topics_read
         async for tp, message in self.getmany(timeout=FETCH_S_MAX):
-            read = None if tp.topic in topics_read else self._read_offset[tp]  # agents know what they have read
+            read = None if tp.topic in topics_read else self._read_offset[tp]  # agents check positions themselves
             if read is None or message.offset >= read:
                 deliveries.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
         self._untaken = {tp for tp, _, _ in deliveries if tp.topic == self.app.settings.input_topic}
@@ -92,7 +92,7 @@ class BatchConsumer(driver.Consumer):
             else:
                 delivery.cancel()  # a rebalance began
             self._read_offset[tp] = offset
-        if self._untaken:  # Faust may drop a batch, so not for ever
+        if self._untaken:  # with a time limit, as Faust may drop a batch
             await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
 
     def taken(self, tp: TP) -> None:
@@ -103,7 +103,7 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """One message for each partition of a fetch. `timeout`: seconds to wait for records."""
-        if self.flow_active and not self._get_active_partitions():  # Faust would look again after a second
+        if self.flow_active and not self._get_active_partitions():  # Faust would check again only after a second
             await self.sleep(IDLE_S)
             return
         try:
@@ -131,7 +131,7 @@ class BatchConsumer(driver.Consumer):
 
     def _ends_without_record(self, records: Mapping[TP, Sequence[FetchedRecord]]) -> list[tuple[TP, int]]:
         """Changelogs read to their end, where the end is a control record: it is never delivered, so recovery would
-        wait for ever."""
+        never end."""
         recovery = cast(TableManager, self.app.tables).recovery
         ended = []
         for tp in recovery.active_tps if recovery.in_recovery else ():
@@ -179,11 +179,12 @@ class BatchConsumer(driver.Consumer):
         return offsets
 
     async def seek_partition(self, tp: TP, offset: int) -> None:
-        """Fetch on from `offset`, unless `tp` is no longer assigned."""
+        """Continue fetching at `offset`, unless `tp` is no longer assigned."""
         await self._thread.seek_all({tp: offset})
 
     async def commit_group_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """Those of the input serve lag dashboards only, those of labels the next owner. Raises what aiokafka raises."""
+        """Commit offsets. Those of the input serve lag dashboards only, those of labels the next owner. Raises what
+        aiokafka raises."""
         await self._thread.commit_to_group(offsets)
 
     @property
@@ -220,7 +221,7 @@ class BatchConsumer(driver.Consumer):
         """Faust compares a monotonic clock with record times here: its errors mean nothing."""
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
+        """Do nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
 
 
 class BatchProducer(driver.Producer):
@@ -234,7 +235,7 @@ class BatchProducer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True} if self.app.settings.checkpoint_mode == "transaction" else {}
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
+        """Do nothing: topics are created and checked before the app starts (see `topics.cluster`)."""
 
 
 class BatchTransport(driver.Transport):

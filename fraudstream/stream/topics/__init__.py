@@ -1,1 +1,1 @@
-"""The topics that a worker needs: declared, created, found as they are, and watched."""
+"""The topics that a worker needs: declared, checked and watched."""

@@ -1,5 +1,5 @@
-"""What a worker checks before it joins the group: that the cluster answers, authorizes it and has its topics, with the
-right partition counts."""
+"""Checks before a worker joins its group: the cluster answers, authorizes it and has its topics, with the right
+partition counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Cluster(NamedTuple):
-    """What a stage needs to know of the cluster.
+    """The facts about the cluster that a stage needs.
 
     `partitions`: partition count of each topic. `input_id`: identity of the input topic, see `topic_identity`.
     `labels_read`: by partition of the labels topic, the offset up to which the previous state version has forwarded
@@ -76,8 +76,8 @@ async def look_once(settings: StreamSettings) -> Cluster:
 
 
 async def look_again(settings: StreamSettings) -> Cluster:
-    """What may change while a worker runs: the topics and their identities; `labels_read` is left empty. Raises
-    the errors of a broker and `PermanentFailure`."""
+    """The facts that may change while a worker runs: the topics and their identities; `labels_read` is left empty.
+    Raises the errors of a broker and `PermanentFailure`."""
     async with _client(settings) as client:
         if settings.checkpoint_mode == "transaction":
             await _check_permissions(settings)

@@ -1,8 +1,8 @@
-"""While a worker runs, its topics must stay the ones that it started with: checked again every few seconds.
+"""Checks every few seconds that the topics of a running worker are still those that it started with.
 
-A topic that was created again has offsets that mean other payments; added partitions separate accounts from their
-state. Fetching shows neither. Brokers with stale metadata may report anything once, so only what two checks in a row
-find wrong is an error.
+The offsets of a topic that was created again refer to other payments; added partitions separate accounts from their
+state. Fetching reports neither. Brokers with stale metadata may answer wrongly once, so only two failed checks in a row
+are an error.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class TopicWatch:
                     raise
                 suspected = True
             except BROKER_ERRORS:
-                pass  # the lag monitor reports brokers that are away
+                pass  # the lag monitor reports brokers that do not answer
 
     def _check(self, now: Cluster) -> None:
         topic, since = self._settings.input_topic, self._cluster
         if now.input_id != since.input_id:
             raise PermanentFailure(
                 f"The topic '{topic}' was created again while the worker ran (id {since.input_id}, now "
-                f"{now.input_id}): its offsets mean other payments than those in the state."
+                f"{now.input_id}): its offsets refer to other payments than those in the state."
             )
         if now.partitions[topic] != since.partitions[topic]:
             raise PermanentFailure(
@@ -63,5 +63,5 @@ class TopicWatch:
         if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
             raise PermanentFailure(
                 f"The topic '{self._settings.next_topic}', to which payments are forwarded, was created again or given "
-                "partitions while the worker ran. Started again, the worker says what to do."
+                "partitions while the worker ran. After a restart the worker says what to do."
             )

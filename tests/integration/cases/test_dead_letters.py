@@ -165,7 +165,7 @@ async def test_a_truncated_record_is_not_replayed(stream_cluster: StreamCluster,
     code, out = await command("replay", "--all")
 
     assert code == 1
-    assert "only 524288 of its 614400 bytes are here" in out
+    assert "the letter has only 524288 of its 614400 bytes" in out
 
 
 async def test_a_record_forwarded_between_stages_is_not_replayed(

@@ -46,7 +46,7 @@ async def test_a_payment_without_an_alert_is_explained(cluster: StreamCluster, e
     await sent_alerts(cluster)
     code, said = await explain(cluster, "--event", "e0", "--account", "a0")
     assert code == 0, said
-    assert "Judged again, the decision is the same as was sent, byte for byte." in said
+    assert "Decided again, the decision is the same as was sent, byte for byte." in said
     assert "verdict: allow" in said
     assert "Rules that fired: none" in said
     found = await explain.json(cluster, "--event", "e0", "--account", "a0")

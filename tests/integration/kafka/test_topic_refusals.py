@@ -78,8 +78,9 @@ async def failure_while_running(cluster: StreamCluster, change: Awaitable[None])
 async def test_a_topic_created_again_while_the_worker_was_down_is_refused(cluster: StreamCluster) -> None:
     await decide_some(cluster)
     await create_again(cluster, payments=100)
-    assert "it was created again, so its offsets mean other payments. To judge all payments" in await refusal_at_start(
-        cluster
+    assert (
+        "it was created again, so its offsets refer to other payments. To process all payments"
+        in await refusal_at_start(cluster)
     )
 
 
@@ -104,7 +105,7 @@ async def test_payments_deleted_before_they_were_decided_are_reported_at_the_sta
     await delete_all_records(cluster)
     said = await refusal_at_start(cluster)
     assert "retention deleted the payments" in said
-    assert "To judge all payments of the topic again, stop all workers, delete the topic" in said
+    assert "To process all payments of the topic again, stop all workers, delete the topic" in said
 
 
 async def test_payments_deleted_before_a_running_worker_reads_them_end_it(cluster: StreamCluster) -> None:

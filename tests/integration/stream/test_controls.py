@@ -217,7 +217,7 @@ async def test_rules_that_need_another_state_are_not_activated(commands: RuleCom
     other = write_rules(commands.new, {"features.yaml": RULES["features.yaml"].replace("window: 30d", "window: 20d")})
     code, _, err = await commands.run("rules", "activate", str(other))
     assert code == 1
-    assert "feature 'account.payments_30d' is declared otherwise" in err
+    assert "feature 'account.payments_30d' is declared differently" in err
     assert "`fraudstream worker --backfill`" in err
 
 
@@ -233,7 +233,7 @@ async def test_an_invalid_control_becomes_a_dead_letter_and_the_old_rules_stay_i
     assert "The rule set 0123456789abcdef is not available" in letters[1].sentence
     assert {decision.rule_set for _, _, decision in decisions} == {engine().rule_set.digest}
     code, _, err = await commands.run("dead-letters", "replay", "--all")
-    assert (code, err.count("skipped: a control counts for the payments behind it: give its command again.")) == (1, 2)
+    assert (code, err.count("skipped: a control applies to the payments after it: run its command again.")) == (1, 2)
 
 
 async def test_a_log_receives_the_current_list_entries_and_the_removals_since(cluster: StreamCluster) -> None:

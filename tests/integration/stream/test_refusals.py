@@ -63,7 +63,7 @@ async def test_state_of_a_topic_that_was_created_again_is_refused(cluster: Strea
     await decide_some(cluster)
     await delete_topics(cluster.brokers, cluster.settings.payments_topic)
     await cluster.create_topics()
-    assert "it was created again, so its offsets mean other payments" in await refusal(cluster)
+    assert "it was created again, so its offsets refer to other payments" in await refusal(cluster)
 
 
 async def test_a_changelog_of_the_other_checkpoint_mode_is_refused(cluster: StreamCluster) -> None:

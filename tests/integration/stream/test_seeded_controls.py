@@ -102,7 +102,10 @@ async def test_a_partition_without_decisions_starts_again_with_its_list_entries(
 
 @pytest.mark.parametrize(
     ("files", "said"),
-    [(OLD, "to this release"), ({**OLD, "score.yaml": "of_later: 1\n"}, "can't be read by this release")],
+    [
+        (OLD, "This release compiles the rule set"),
+        ({**OLD, "score.yaml": "of_later: 1\n"}, "This release cannot read the rule set"),
+    ],
 )
 async def test_rules_that_only_another_release_can_read_are_refused(
     cluster: StreamCluster, files: dict[str, str], said: str

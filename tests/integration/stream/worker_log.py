@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ASSIGNED: Final = "judging partitions"  # followed by the list of partitions
+ASSIGNED: Final = "processing partitions"  # followed by the list of partitions
 BACKFILL_STARTED: Final = "backfilling from offset"  # once a partition
 CUT_OVER: Final = "decides it from now on"  # by the new state version, once a partition
 SUPERSEDED: Final = "stop this worker"  # by the old state version, once a partition

@@ -109,7 +109,7 @@ def test_every_action_on_cases_has_help_with_an_example(action: str, capsys: pyt
 
 def test_a_wait_of_no_time_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cases", "claim", "case-1", "--wait", "0"]) == 1
-    assert "--wait 0: more than 0 seconds" in capsys.readouterr().err
+    assert "--wait 0: must be more than 0" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_exit_code_130_without_a_traceback(
@@ -185,8 +185,19 @@ def test_every_commands_help_has_an_example(name: str, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
-def test_a_count_that_is_not_positive_is_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (["cases", "list"], "--limit"),
+        (["dead-letters", "list"], "--limit"),
+        (["generate"], "--count"),
+        (["replay", "x.csv"], "--batch-size"),
+    ],
+)
+def test_a_count_that_is_not_positive_is_refused_in_one_line(
+    command: list[str], flag: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
-        cli.main(["cases", "list", "--limit", text])
+        cli.main([*command, flag, text])
     assert left.value.code == 2
-    assert f"argument --limit: {text!r} is not a whole number of at least 1" in capsys.readouterr().err
+    assert f"argument {flag}: {text!r} is not a whole number of at least 1" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 def test_sound_rules_are_reported_as_sound(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", str(rules)]) == 0
-    assert "is sound: rule set" in capsys.readouterr().out
+    assert "is valid: rule set" in capsys.readouterr().out
 
 
 def test_check_shows_every_fault_with_a_caret(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:

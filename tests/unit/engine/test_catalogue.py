@@ -98,7 +98,7 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
         ("aggregate: count, window: 91d", "4:41: a window must be from 1m to 90d."),
         ("aggregate: count, window: 1h, delay: 91d", "4:52: a delay must be from 0m to 90d."),
         ("aggregate: count, window: 1h, of: amount", "4:49: 'count' takes no 'of'."),
-        ("aggregate: distinct, window: 1h", "4:14: 'distinct' needs to know of what: of: currency."),
+        ("aggregate: distinct, window: 1h", "4:14: 'distinct' needs an operand, such as of: currency."),
         ("aggregate: sum, of: lat, window: 1h", "4:35: of can't be 'lat'. Choose from: amount."),
         (
             "aggregate: share, of: frauds, window: 1h",
@@ -115,15 +115,15 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
         ),
         (
             "aggregate: count, window: 1h, where: amount",
-            "4:52: 'amount' is an amount of money, where true or false is due: compare it with something.",
+            "4:52: 'amount' is an amount of money, where true or false is expected: compare it with something.",
         ),
         (
             "aggregate: distinct, of: ip, window: 1h, precision: pane",
-            "4:67: 'distinct' can't be kept by pane. Take exact.",
+            "4:67: 'distinct' can't be kept by pane. Use exact.",
         ),
         (
             "aggregate: median, window: 3d, precision: pane",
-            "4:57: 'median' can't be kept by pane. Take exact.",
+            "4:57: 'median' can't be kept by pane. Use exact.",
         ),
         ("aggregate: median, of: lat, window: 3d", "4:38: of can't be 'lat'. Choose from: amount."),
         ("aggregate: last, of: country, window: 3d", "4:53: 'last' takes no window."),
@@ -134,7 +134,7 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
         ("aggregate: median", "4:14: 'median' needs a window, from 1m to 90d: window: 24h."),
         (
             "aggregate: count, same: ip, window: 3d, precision: pane",
-            "4:66: 'count' with same can't be kept by pane. Take exact.",
+            "4:66: 'count' with same can't be kept by pane. Use exact.",
         ),
         (
             "aggregate: count, window: 1h, precision: pane",
@@ -173,14 +173,14 @@ def test_more_fields_than_slots_hold_are_refused() -> None:
     fields = KEYS.split(", ")[:9]
     lines = [f"  account.f{n}: {{aggregate: distinct, of: {field}, window: 1h}}\n" for n, field in enumerate(fields)]
     assert faults(f"{ACCOUNT}features:\n{''.join(lines)}") == [
-        "f.yaml:1:1: entity 'account' looks at 9 payment fields (of, same); 8 are possible."
+        "f.yaml:1:1: entity 'account' reads 9 payment fields (of, same); at most 8 are allowed."
     ]
 
 
 def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
     lines = [f"  account.f{n}: {{aggregate: count, window: 1h, where: amount > {n}}}\n" for n in range(33)]
     assert faults(f"{ACCOUNT}features:\n{''.join(lines)}") == [
-        "f.yaml:1:1: entity 'account' has 33 different filters (where); 32 are possible."
+        "f.yaml:1:1: entity 'account' has 33 different filters (where); at most 32 are allowed."
     ]
     assert len(parse_catalogue(f"{ACCOUNT}features:\n{''.join(lines[:32])}").features) == 32
 

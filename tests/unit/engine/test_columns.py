@@ -57,9 +57,9 @@ YEARS = "occurred_at lies outside the years 1970 to 2199."
             YEARS,
             "$.occurred_at",
         ),
-        ({"currency": "XXX"}, "currency", "'XXX' is no currency of ISO 4217.", "$.currency"),
-        ({"currency": "eur"}, "currency", "'eur' is no currency of ISO 4217.", "$.currency"),
-        ({"currency": "ÉÉÉ"}, "currency", "'ÉÉÉ' is no currency of ISO 4217.", "$.currency"),
+        ({"currency": "XXX"}, "currency", "'XXX' is not a currency of ISO 4217.", "$.currency"),
+        ({"currency": "eur"}, "currency", "'eur' is not a currency of ISO 4217.", "$.currency"),
+        ({"currency": "ÉÉÉ"}, "currency", "'ÉÉÉ' is not a currency of ISO 4217.", "$.currency"),
         (
             {"amount": "1e3"},
             "amount",
@@ -76,7 +76,7 @@ YEARS = "occurred_at lies outside the years 1970 to 2199."
         (
             {"amount": "-1"},
             "amount",
-            "amount '-1' is negative: an amount has no sign, `direction` says which way it goes.",
+            "amount '-1' is negative: an amount has no sign, `direction` says whether it is a debit or a credit.",
             "$.amount",
         ),
         (

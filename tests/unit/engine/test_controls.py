@@ -82,7 +82,7 @@ def test_the_rule_sets_to_load_are_known_before_the_records_are_applied() -> Non
     ("refused", "sentence"),
     [
         (switch(UNKNOWN), "The rule set 0123456789abcdef is not available"),
-        (switch(OTHER.digest), "needs another state version: feature 'account.payments_1h' is declared otherwise"),
+        (switch(OTHER.digest), "needs another state version: feature 'account.payments_1h' is declared differently"),
         (record(b"not json", None, (CONTROL_HEADER,)), "Not a control: "),
         (record(b'{"control":"list_entry","list":"No","value":"x","by":"me","issued_at_ms":0}', None,
                 (CONTROL_HEADER,)), "Not a control: "),

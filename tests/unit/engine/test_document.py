@@ -6,7 +6,7 @@ import pytest
 
 from fraudstream.engine.document import DEPTH_MAX, DOCUMENT_CHARS_MAX, DocumentErrors, read_document
 
-WITHOUT_TRICKS = "anchors, aliases and tags are not read. Write it out plainly."
+WITHOUT_TRICKS = "anchors, aliases and tags are not supported. Write it out without them."
 
 
 def first_line(text: str) -> str:
@@ -21,14 +21,14 @@ def first_line(text: str) -> str:
     [
         ("", "a.yaml:1:1: the file is empty."),
         ("# nothing\n", "a.yaml:1:1: the file is empty."),
-        ("a: [", "a.yaml:1:5: no YAML: expected the node content, but found '<stream end>'."),
-        ("a: b: c", "a.yaml:1:5: no YAML: mapping values are not allowed here."),
-        ("a: 1\nb\tc: [\n", "a.yaml:2:2: no YAML: found character '\\t' that cannot start any token."),
+        ("a: [", "a.yaml:1:5: not valid YAML: expected the node content, but found '<stream end>'."),
+        ("a: b: c", "a.yaml:1:5: not valid YAML: mapping values are not allowed here."),
+        ("a: 1\nb\tc: [\n", "a.yaml:2:2: not valid YAML: found character '\\t' that cannot start any token."),
         ("a: &x 1", f"a.yaml:1:4: {WITHOUT_TRICKS}"),
         ("a: *x", f"a.yaml:1:4: {WITHOUT_TRICKS}"),
         ("a: !!python/object/apply:os.system [ls]", f"a.yaml:1:4: {WITHOUT_TRICKS}"),
         ("a: 1\nb: !x 1", f"a.yaml:2:4: {WITHOUT_TRICKS}"),
-        ("a: 1\n---\nb: 1", "a.yaml:2:1: no YAML: but found another document."),
+        ("a: 1\n---\nb: 1", "a.yaml:2:1: not valid YAML: but found another document."),
     ],
 )
 def test_text_that_is_not_plain_yaml_is_refused_at_its_position(text: str, said: str) -> None:
@@ -37,7 +37,7 @@ def test_text_that_is_not_plain_yaml_is_refused_at_its_position(text: str, said:
 
 @pytest.mark.parametrize("text", ["\0", "a: \x07", "\ud800"])
 def test_characters_that_yaml_forbids_are_refused(text: str) -> None:
-    assert first_line(text).startswith("a.yaml:1:1: no YAML: ")
+    assert first_line(text).startswith("a.yaml:1:1: not valid YAML: ")
 
 
 def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
@@ -51,7 +51,8 @@ def test_depth_is_bounded() -> None:
     read_document("[" * DEPTH_MAX + "]" * DEPTH_MAX, "a.yaml")
     deep = DEPTH_MAX + 1
     assert (
-        first_line("[" * deep + "]" * deep) == f"a.yaml:1:{deep}: nested deeper than {DEPTH_MAX}. Write it out plainly."
+        first_line("[" * deep + "]" * deep)
+        == f"a.yaml:1:{deep}: nested deeper than {DEPTH_MAX}. Write it out without them."
     )
     assert "nested deeper" in first_line("[" * 100_000)
 

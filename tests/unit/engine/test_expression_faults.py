@@ -36,12 +36,12 @@ def error_of(source: str, expected: Type = Type.BOOL) -> ExpressionError:
         ("round_down(amount, 0) == 3", 26, "the step must be more than zero"),
         ("direction == 'debt'", 20, "direction is never 'debt'; it is one of debit, credit. Nearest: 'debit'"),
         ("channel in ('app', 'wep')", 26, "Nearest: 'web'"),
-        ("currency == 'EURO'", 19, "no currency of ISO 4217. Nearest: 'EUR'"),
+        ("currency == 'EURO'", 19, "not a currency of ISO 4217. Nearest: 'EUR'"),
         ("direction < 'debit'", 7, "no meaning for text"),
         ("direction == 5", 20, "they can't be compared"),
         ("card_present > true", 7, "no meaning for true and false"),
-        ("amount", 7, "where true or false is due"),
-        ("hour + card_present > 3", 14, "where a number, an amount or a duration is due"),
+        ("amount", 7, "where true or false is expected"),
+        ("hour + card_present > 3", 14, "where a number, an amount or a duration is expected"),
         ("amount in ('a')", 7, "only text can be looked for in a list"),
         ("channel in (app)", 19, "a list holds text in quotes"),
         ("1 < hour < 3", 16, "comparisons can't be chained"),
@@ -61,10 +61,10 @@ def error_of(source: str, expected: Type = Type.BOOL) -> ExpressionError:
         ("channel == null", 18, "write 'is missing' or 'is present'"),
         ("card_present AND hour < 5", 20, "found 'AND'. Write 'and'."),
         ("account.since_last < 90x", 30, "'x' is not a unit of time"),
-        ("amount > ", 16, "a value was due here, found the end"),
-        ("", 7, "a value was due here, found the end"),
+        ("amount > ", 16, "expected a value here, found the end"),
+        ("", 7, "expected a value here, found the end"),
         ("amount > 1 hour", 18, "should end here or continue with an operator"),
-        ("(amount > 1", 18, "')' was due"),
+        ("(amount > 1", 18, "expected ')'"),
     ],
 )
 def test_a_fault_says_where_and_what_was_meant(source: str, column: int, part: str) -> None:
@@ -82,8 +82,8 @@ def test_a_fault_shows_the_line_with_a_caret() -> None:
 
 
 def test_an_expression_of_another_type_than_due_is_refused() -> None:
-    assert "but a plain number is due" in error_of("amount / 2", Type.NUMBER).sentence
-    assert "but an amount of money is due" in error_of("hour", Type.MONEY).sentence
+    assert "but a plain number is expected" in error_of("amount / 2", Type.NUMBER).sentence
+    assert "but an amount of money is expected" in error_of("hour", Type.MONEY).sentence
 
 
 @pytest.mark.parametrize(

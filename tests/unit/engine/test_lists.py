@@ -56,7 +56,7 @@ def alerts(when: str, until_ms: int | None = None, **fields: str) -> list[Alert]
          "Nearest: 'lists.stolen_devices'."),
         ("merchant_id in lists.stolen_devices", "asks.yaml:6:7: lists.stolen_devices holds values of device_id: write "
          "'device_id in lists.stolen_devices'."),
-        ("lists.stolen_devices == 3", "'lists.stolen_devices' is asked with 'in'"),
+        ("lists.stolen_devices == 3", "'lists.stolen_devices' is used with 'in'"),
         ("device_id in stolen_devices", "no list 'stolen_devices': write lists.NAME, or text in parentheses"),
         ("amount in lists.stolen_devices", "only text can be looked for in a list"),
     ],
@@ -70,7 +70,7 @@ def test_a_wrong_list_condition_is_reported_at_its_position_with_the_nearest_nam
 
 def test_features_may_not_depend_on_a_list() -> None:
     features = FEATURES.replace("where: attributes.trusted", "where: device_id in lists.stolen_devices")
-    with pytest.raises(RuleSetErrors, match="only rules and the score may ask lists"):
+    with pytest.raises(RuleSetErrors, match="only rules and the score may read lists"):
         rules(ASKING, features)
 
 
@@ -114,8 +114,8 @@ def test_an_expired_entry_another_value_and_a_missing_field_are_on_no_list() -> 
 @pytest.mark.parametrize(
     ("features", "difference"),
     [
-        (FEATURES.replace("slots: 16", "slots: 17"), "entity 'account' is declared otherwise"),
-        (FEATURES.replace("window: 1h", "window: 2h"), "feature 'account.payments_1h' is declared otherwise"),
+        (FEATURES.replace("slots: 16", "slots: 17"), "entity 'account' is declared differently"),
+        (FEATURES.replace("window: 1h", "window: 2h"), "feature 'account.payments_1h' is declared differently"),
         (FEATURES + "  account.n: {aggregate: count, window: 1h}\n", "feature 'account.n' is new"),
         (FEATURES.replace("payments_1h", "paid_1h"), "feature 'account.paid_1h' is new"),
         (FEATURES.replace("features:", "  device: {key: device_id}\nfeatures:"),

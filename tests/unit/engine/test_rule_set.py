@@ -118,7 +118,7 @@ def test_a_fault_in_a_condition_stands_in_its_place_however_it_is_written(style:
         ("account.payments_1h >= 5 and amount > 100", "[a]", 7, "must be a single value"),
         ("{amount}", "{amunt}", 8, "Nearest: 'amount'"),
         ("{amount}", "{amount", 8, "an unmatched brace"),
-        ("{amount}", "{amount.__class__}", 8, "no field or feature"),
+        ("{amount}", "{amount.__class__}", 8, "unknown field or feature"),
         ("blind_spots: [four payments]", "blind_spots: four payments", 9, "must be a list"),
         ("severity: high", "severity: high\nseverity: low", 5, "twice"),
     ],

@@ -72,8 +72,8 @@ def test_points_and_their_names_are_kept_for_the_explanation() -> None:
     [
         ("{part: a, weight: 0.3, value: count, from: 2}", "needs 'from' (no points) and 'to'"),
         ("{part: a, weight: 0.3, value: count, from: 2, to: 2}", "'from' and 'to' are equal"),
-        ("{part: a, weight: 0.3, value: count, from: 2, to: 3h}", "but a plain number is due"),
-        ("{part: a, weight: 0.3, value: since, from: 2, to: 3h}", "but a duration is due"),
+        ("{part: a, weight: 0.3, value: count, from: 2, to: 3h}", "but a plain number is expected"),
+        ("{part: a, weight: 0.3, value: since, from: 2, to: 3h}", "but a duration is expected"),
         ("{part: a, weight: 0.3, value: count, from: count, to: 3}", "no field or feature 'count'"),
         ("{part: a, weight: 0.3, value: new, from: 0, to: 1}", "the value is true or false"),
         ("{part: a, weight: 0.3, value: kind}", "but a plain number or"),

@@ -16,11 +16,11 @@ from fraudstream.kafka.stall_detector import StalledError
     [
         (
             StalledError("controls", 0, 7, 60.0),
-            r"controls-0: no record from offset 7 on within 60 s\. .* Started again",
+            r"controls-0: no record from offset 7 on within 60 s\. .* After a restart",
         ),
         (ProducerFenced(), "Another worker has taken over a partition of this one"),
         (KafkaTimeoutError(), "Kafka did not acknowledge this worker's records in time"),
-        (TimeoutError(), r"in time \(no answer\)\. Started again, it continues from its last checkpoint\."),
+        (TimeoutError(), r"in time \(no answer\)\. After a restart it continues from its last checkpoint\."),
         (NotLeaderForPartitionError(), "Kafka did not acknowledge"),
     ],
 )

@@ -15,7 +15,7 @@ class Clock:
     """Stands still until `now` is moved."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = time.monotonic()
+        self.now = float(int(time.monotonic()))  # so that differences of whole seconds are exact
         monkeypatch.setattr("time.monotonic", lambda: self.now)
 
 

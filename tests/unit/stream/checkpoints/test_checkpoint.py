@@ -128,7 +128,7 @@ async def test_after_a_checkpoint_that_was_cancelled_none_is_written_without_its
     worker.changelog.gate.set()
     await worker.process(payment(1, "b"))
 
-    with pytest.raises(WorkerFailure, match="a checkpoint was broken off after 0"):
+    with pytest.raises(WorkerFailure, match="a checkpoint was cancelled after 0"):
         await worker.checkpoint()
     assert worker.changelog.keys() == written
     assert worker.stage.partitions[0].saved_offset == 0

@@ -66,7 +66,7 @@ def test_a_checkpoint_of_another_layout_is_refused() -> None:
 
 
 def test_a_checkpoint_of_a_topic_that_was_created_again_is_refused() -> None:
-    with pytest.raises(PermanentFailure, match="it was created again, so its offsets mean other payments"):
+    with pytest.raises(PermanentFailure, match="it was created again, so its offsets refer to other payments"):
         resumed({"input_id": "another"})
 
 

@@ -173,7 +173,7 @@ async def test_a_partition_that_is_sought_during_a_fetch_continues_there(monkeyp
     await thread.fetch(monkeypatch, [], position=50, sought=50)
     assert thread.begin_now(TP0) == 50
     await thread.fetch(monkeypatch, [30], position=31, sought=60, assigned_anew=True)
-    assert thread.bounds[TP0] == (30, 31), "sought before it was assigned anew"
+    assert thread.bounds[TP0] == (30, 31), "seek before it was assigned again"
 
 
 def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
