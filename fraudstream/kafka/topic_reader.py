@@ -20,9 +20,7 @@ from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.stall_detector import STALL_LIMIT_S, StallDetector, StalledError
 
-FETCH_WAIT_MS: Final = (
-    50  # at most: at the end of a partition every fetch takes so long, and none waits for new records
-)
+FETCH_WAIT_MS: Final = 50  # at most: a fetch at the end of a partition takes so long, and none is for new records
 POLL_MS: Final = 200
 CHUNK_RECORDS: Final = 5_000
 FETCH_BYTES_MAX: Final = 8 << 20  # at least the largest record: a rule set on `controls`
@@ -91,8 +89,8 @@ class TopicReader:
 
     `committed_only`: leave out records of open and aborted transactions. `progress`: called before each fetch.
     `fetch_wait_ms`: how long the broker may wait for data, `FETCH_WAIT_MS` at most. `limit_s`: after so many seconds
-    without an answer or without progress every method raises `StalledError`. `consumer`, `list_partitions`: stand-ins for aiokafka's
-    clients. Every method raises aiokafka's errors, too.
+    without an answer or without progress every method raises `StalledError`. `consumer`, `list_partitions`: stand-ins for
+    aiokafka's clients. Every method raises aiokafka's errors, too.
     """
 
     def __init__(
