@@ -89,8 +89,8 @@ class TopicReader:
 
     `committed_only`: leave out records of open and aborted transactions. `progress`: called before each fetch.
     `fetch_wait_ms`: how long the broker may wait for data, `FETCH_WAIT_MS` at most. `limit_s`: after so many seconds
-    without an answer or without progress every method raises `StalledError`. `consumer`, `list_partitions`: stand-ins for
-    aiokafka's clients. Every method raises aiokafka's errors, too.
+    without an answer or without progress every method raises `StalledError`. `consumer`, `list_partitions`: stand-ins
+    for aiokafka's clients. Every method raises aiokafka's errors, too.
     """
 
     def __init__(
