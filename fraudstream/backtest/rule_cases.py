@@ -88,7 +88,7 @@ def read_all_cases(rule_set: RuleSet, texts: Mapping[str, str]) -> dict[str, lis
     for path in sorted(path for path in texts if path.endswith(TEST_SUFFIX)):
         name = path.removesuffix(TEST_SUFFIX)
         if name not in known:
-            faults.append(Fault(path, 1, 1, f"there is no rule {name}.yaml beside these cases."))
+            faults.append(Fault(path, 1, 1, f"there is no rule {name}.yaml next to these cases."))
             continue
         try:
             cases_of[name] = read_cases(texts[path], path, rule_set)
@@ -188,7 +188,7 @@ class _Reader:
         at, repeat, every = fields.pop("at", ""), fields.pop("repeat", "1"), fields.pop("every", "0s")
         try:
             if not at.startswith("-"):
-                raise ValueError("a payment of the past needs 'at': how long before the case, such as at: -2h.")
+                raise ValueError("a payment before the case needs 'at': how long before it, such as at: -2h.")
             at_ms, every_ms = now - parse_duration(at[1:]), parse_duration(every)
             if not (repeat.isdecimal() and 1 <= int(repeat) <= _REPEAT_MAX):
                 raise ValueError(f"'repeat' must be a whole number from 1 to {_REPEAT_MAX}.")

@@ -77,7 +77,7 @@ def _stamps(array: Any, source: TimeSource) -> Int64Array:
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         stamps = array.cast(pa.timestamp("ms"), safe=False)
     elif not pa.types.is_string(array.type):
-        raise ColumnFault(0, f"a column of {array.type} holds no times; if it counts them, name its `unit`.")
+        raise ColumnFault(0, f"a column of {array.type} holds no times; if it is a count, set its `unit`.")
     elif source.format is not None:
         stamps = pc.strptime(array, format=source.format, unit="ms", error_is_null=True)
     else:

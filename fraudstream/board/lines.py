@@ -49,7 +49,7 @@ def totals_line(totals: Totals) -> str:
 
 
 def found(totals: Totals) -> str:
-    """How many frauds were found, and the precision; empty if the truth is not known."""
+    """How many frauds were found, and the precision; empty if the frauds are not known."""
     if totals.precision is None:
         return ""
     return f"{totals.frauds_found:,} of {totals.frauds:,} frauds found, {totals.precision:.0%} of alerts right"

@@ -23,7 +23,7 @@ SAMPLES_MAX: Final = 20_000
 
 
 class JudgedAlert(NamedTuple):
-    """An alert and the truth about its payment: the typology of a fraud, '' if genuine, None if not known."""
+    """An alert and what its payment is: the typology of a fraud, '' if genuine, None if not known."""
 
     alert: Alert
     truth: str | None

@@ -31,9 +31,9 @@ class CaseRecord(NamedTuple):
 class CaseLog:
     """Reads whole partitions of `topic`.
 
-    `committed_only`: leave out records of open and aborted transactions. `limit_s`: a read without progress for so many
-    seconds raises `StalledError`. `open_reader`: a stand-in for the topic reader. Every method opens a consumer of its
-    own and raises `KafkaError` if the brokers cannot be reached.
+    `committed_only`: leave out records of open and aborted transactions. `limit_s`: a read without progress for that
+    many seconds raises `StalledError`. `open_reader`: replaces the topic reader in tests. Every method opens a consumer
+    of its own and raises `KafkaError` if the brokers cannot be reached.
     """
 
     def __init__(

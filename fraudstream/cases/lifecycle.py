@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from fraudstream.contracts import Case, CaseAction, Label
 
 RefusalCode = Literal[
-    "unknown_case",  # no such case here
+    "unknown_case",  # the partition has no such case
     "wrong_account",  # the case is another account's
     "closed",  # the case is closed
     "not_closed",  # reopen: the case is not closed

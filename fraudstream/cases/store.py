@@ -48,10 +48,10 @@ class Source(NamedTuple):
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept with a case beside its contract. `sources` and `digests` (of the verdict): of each listed alert.
-    `forgotten`: by `Source.log`, the highest offset among the alerts that are no longer listed. `actions`: ids of
-    the newest actions. `origin`: the partition of `payments` that has the account's payments, if its alerts
-    name it."""
+    """What is stored with a case in addition to its contract. `sources` and `digests` (of the verdict): of each listed
+    alert. `forgotten`: by `Source.log`, the highest offset among the alerts that are no longer listed. `actions`: ids
+    of the newest actions. `origin`: the partition of `payments` that has the account's payments, if its alerts name
+    it."""
 
     sources: tuple[Source | None, ...] = ()
     digests: tuple[str, ...] = ()

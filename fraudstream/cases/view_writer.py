@@ -2,7 +2,7 @@
 
 The agent passes the cases that it has written to Kafka; a task of its own writes them to the view. While Redis (or
 Kafka, to rebuild from) does not answer, the writer keeps the newest version of at most `WAITING_MAX` cases; beyond that
-it only remembers that the partition must be rebuilt from the topic.
+it only records that the partition must be rebuilt from the topic.
 
 The view holds a mark for each partition: the offset in `cases` up to which the view is complete. When Redis comes back
 empty or with an older copy, its marks are lower than they were, and the partitions are rebuilt. A mark beyond the end

@@ -95,11 +95,11 @@ def _print_stages(console: Console, explained: Explained) -> None:
             Text("But features that earlier stages forwarded DIFFER from what their logs give:", style="bold")
         )
     for stage in explained.stages:
-        whence = f"features of {stage.stage}"
+        source = f"features of {stage.stage}"
         if stage.records_before is not None:
-            whence += f", from {stage.topic}-{stage.partition} at offset {stage.offset:,}"
-            whence += f" ({stage.records_before:,} records before)"
-        console.print(indented(f"{whence}: {_was_forwarded(stage)}"))
+            source += f", from {stage.topic}-{stage.partition} at offset {stage.offset:,}"
+            source += f" ({stage.records_before:,} records before)"
+        console.print(indented(f"{source}: {_was_forwarded(stage)}"))
         for difference in stage.differences:
             console.print(
                 indented(f"{difference.feature}: forwarded {difference.forwarded}, now {difference.now}", by=4)

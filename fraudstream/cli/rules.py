@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "rules",
         help="check the rules, run their test cases, activate them",
         description=(
-            "Features, lists, rules, score: check every file, run the test cases beside the rules, and activate the "
+            "Features, lists, rules, score: check every file, run the test cases next to the rules, and activate the "
             "rules."
         ),
         epilog='example:\n  fraudstream rules check\n  fraudstream rules activate --note "higher limit for transfers"',
@@ -147,7 +147,7 @@ def _print_cases(cases: RuleCases, directory: Path, as_json: bool) -> int:
         case = result.case
         print(f"{directory / case.path}:{case.line}: {case.name}: expected {result.expected}, found {result.actual}")
     for rule in cases.without_cases:
-        print(f"{directory / rule}.yaml has no cases beside it", file=sys.stderr)
+        print(f"{directory / rule}.yaml has no cases next to it", file=sys.stderr)
     print(f"{len(cases.results) - len(failed)} of {len(cases.results)} cases of {rules} rules passed")
     return 1 if failed else 0
 

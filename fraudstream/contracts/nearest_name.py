@@ -11,7 +11,7 @@ COMPARED_CHARACTERS_MAX: Final = 128  # a longer name is compared by its beginni
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, else the first one with the same last part behind a dot, else None.
+    """The known name most like `name`, else the first one with the same last part after a dot, else None.
 
     >>> nearest_name("dirction", ["direction", "kind"]), nearest_name("x.mean", ["amount", "account.total.mean"])
     ('direction', 'account.total.mean')

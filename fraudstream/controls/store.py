@@ -22,7 +22,7 @@ class ControlsStore:
         return self._topic.name
 
     async def read_controls(self) -> Controls:
-        """Everything that the topic holds now, artefacts apart."""
+        """Everything that the topic holds now, without artefacts."""
         return await reader.read_controls(self._topic)
 
     async def read_artefacts(self, digests: Iterable[str]) -> dict[str, bytes]:

@@ -61,7 +61,7 @@ def jit(function: F) -> F:
 
 
 def _cache_directory(given: str) -> Path:
-    """A directory below NUMBA_CACHE_DIR (`given`), or else beside the sources, named by the digest of the sources."""
+    """A directory below NUMBA_CACHE_DIR (`given`), or else next to the sources, named by the digest of the sources."""
     return Path(given or _HERE / "__pycache__") / f"numba-{_SOURCES}"
 
 

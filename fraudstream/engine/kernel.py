@@ -184,7 +184,7 @@ def _add(
 
 @jit
 def _insert(rows: Rows, slots: Slots, row: int, t: int) -> int:
-    """Make room in a ring that is not full for a payment at time `t`, behind those of that time; returns its slot."""
+    """Make room in a ring that is not full for a payment at time `t`, after those of that time; returns its slot."""
     position = rows.held[row]
     rows.held[row] += 1
     while position > 0 and slots.t[slot_at(rows, row, position - 1)] > t:

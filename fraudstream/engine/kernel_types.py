@@ -140,7 +140,8 @@ class Query(NamedTuple):
 
 
 class Panes(NamedTuple):
-    """The panes of all rows: two columns of `Overflows`, passed apart because most answers need nothing else of it."""
+    """The panes of all rows: two columns of `Overflows`, passed separately because most answers need nothing else of
+    it."""
 
     number: Int64Array  # (overflows, panes): number of the pane held at each index, or NEVER
     cell: Float64Array  # (overflows, panes, cells)

@@ -16,7 +16,7 @@ from fraudstream.engine.jit import jit
 NO_ROW = -1
 
 _SEPARATOR = "\0"
-# Differs from process to process, so that nobody can choose keys that collide.
+# Differs from process to process, so that an attacker cannot choose keys that collide.
 _SEED = np.uint64(hash("fraudstream") & ((1 << 64) - 1))
 _PRIME, _MIX = 0x100000001B3, 0x9E3779B97F4A7C15
 
@@ -57,7 +57,7 @@ class KeyIndex:
         return rows
 
     def _make_room(self, keys: int, length: int) -> None:
-        """Grow until so many more keys of `length` bytes together fit."""
+        """Grow until `keys` more keys, of `length` bytes together, fit."""
         if (self.rows + keys) * 2 > len(self._table):
             table = np.zeros((1 << (3 * (self.rows + keys)).bit_length(), 2), np.int64)
             _refill(self._table, table)

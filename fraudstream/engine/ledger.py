@@ -41,7 +41,7 @@ class Ledger:
     """Holds the first verdicts of the last `size` fresh payments. `size`: a power of two."""
 
     def __init__(self, size: int = LEDGER_MAX) -> None:
-        self.size, self.count = size, 0  # `count`: ever entered
+        self.size, self.count = size, 0  # `count`: of all entries made
         self._entries: NDArray[Any] = np.zeros(min(_ROOM, size), _ENTRY)
         self._before: Int64Array = np.zeros(0, np.int64)
         self._heads: Int64Array = np.zeros(0, np.int64)  # empty: to be made from the entries

@@ -51,7 +51,7 @@ def controls_in(records: Sequence[LogRecord]) -> list[int]:
 
 
 def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
-    """The records that are not controls, for a stage before the last, which may have decided in the past."""
+    """The records that are not controls, for a stage before the last, which may have been the last one earlier."""
     controls = set(controls_in(records))
     return [record for i, record in enumerate(records) if i not in controls] if controls else records
 

@@ -39,7 +39,8 @@ class Finding(NamedTuple):
 
 
 class _Partition(msgspec.Struct, omit_defaults=True):
-    """What is saved of a partition apart from its rows. `verdicts`: how many verdicts the ledger has ever entered."""
+    """What is saved of a partition in addition to its rows. `verdicts`: how many verdicts the ledger has entered in
+    total."""
 
     watermark_ms: int
     since_ms: int | None = None
@@ -54,7 +55,7 @@ class PartitionState:
     `since_ms`: when the first applied record was published, ms since the epoch; None if the state covers its log from
     the beginning. `ledger`: first verdicts; None where the slots of the first entity hold them. `rule_set`: digest of
     the rules in force. `sources`: the highest offset received from each partition of the previous stage, by the
-    partition's number, as text. A checkpoint saves the last two beside the changes.
+    partition's number, as text. A checkpoint saves the last two with the changes.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
     publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;

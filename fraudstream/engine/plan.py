@@ -24,7 +24,7 @@ _LAYOUT_VERSION = 1  # raise it when the meaning of stored rows changes
 @dataclass(frozen=True, slots=True)
 class EntityPlan:
     """`features`: in the order of the rows of `plan.spec`. `fields`: the payment fields whose 32-bit codes slots hold,
-    by column of `code`. `filters`: the `where` behind each bit of a slot's mask. `layout`: digest of everything that
+    by column of `code`. `filters`: the `where` of each bit of a slot's mask. `layout`: digest of everything that
     rows written under this plan depend on, 16 hex digits."""
 
     entity: Entity

@@ -37,7 +37,7 @@ GENUINE, FRAUD = 1, 2  # labels of a slot; 0 unknown
 
 @jit
 def slot_at(rows: Rows, row: int, position: int) -> int:
-    """The slot of the row's payment at `position`, from 0 to `held`; `held` gives the free slot behind the newest."""
+    """The slot of the row's payment at `position`, from 0 to `held`; `held` gives the free slot after the newest."""
     return slot_in(rows.block[row], rows.start[row], rows.room[row], position)
 
 

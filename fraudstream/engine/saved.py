@@ -137,7 +137,7 @@ class _Chunks(NamedTuple):
 def _filled_chunks(arena: Arena, dirty: Int64Array) -> _Chunks:
     """All filled chunks of the rows `dirty`, row by row.
 
-    While a ring has not wrapped, the slots behind its newest payment have never been written.
+    While a ring has not wrapped, the slots after its newest payment have never been written.
     """
     rows = arena.rows
     filled = np.where(rows.start[dirty] == 0, rows.held[dirty], rows.room[dirty]).astype(np.int64)

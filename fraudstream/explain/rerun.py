@@ -48,9 +48,9 @@ class Rerun(msgspec.Struct, frozen=True):
     """The result of a re-run.
 
     `record`: the payment's. `begin`: the first offset that the log still has. `before`: number of records applied
-    before the payment. `lists_unknown`: lists that may have held a value of the payment: their entry changed since, and
-    the older one is gone. `trial`: the verdict and how it came about. `alert_seen_whole`: the alert of a state that had
-    seen the log before retention deleted its beginning; None if `trial` has none.
+    before the payment. `lists_unknown`: lists that may have held a value of the payment: their entry has changed since,
+    and the older one is deleted. `trial`: the verdict and its explanation. `alert_seen_whole`: the alert of a state
+    that had seen the log before retention deleted its beginning; None if `trial` has none.
     """
 
     record: Record
@@ -66,7 +66,7 @@ async def rerun_payment(
 ) -> Rerun:
     """Decide the payment at `position` of `topic` again. `controls`: the topic of controls.
 
-    Raises `RerunError` if the payment is gone or was never decided, `NoTopicError`, `StalledError`.
+    Raises `RerunError` if the payment was deleted or never decided, `NoTopicError`, `StalledError`.
     """
     try:
         located = await locate_record(reader, topic, position)

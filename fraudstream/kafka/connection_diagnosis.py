@@ -30,8 +30,8 @@ async def unreachable(brokers: Brokers) -> str:
 async def refusal(brokers: Brokers) -> str | None:
     """Why a broker permanently rejects us, as a sentence with what to do.
 
-    None if no broker rejects us, or if a retry may succeed: nobody answers, or the broker closed the connection, as one
-    that shuts down does.
+    None if no broker rejects us, or if a retry may succeed: no broker answers, or the broker closed the connection, as
+    one that shuts down does.
     """
     diagnosis = await _diagnose(brokers)
     return diagnosis.sentence if diagnosis is not None and diagnosis.permanent else None

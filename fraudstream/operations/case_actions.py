@@ -1,7 +1,7 @@
 """Act on a case: claim, release, note, close, reopen; publish the action and wait for the case agent's answer.
 
 The case agent alone decides whether an action is allowed. An accepted action changes the case: the agent publishes the
-new state on the topic of cases, with the ids of the case's newest actions beside it. A rejected action publishes
+new state on the topic of cases, with the ids of the case's newest actions in a header. A rejected action publishes
 nothing, but the agent's consumer group commits an offset after it. So an action is accepted when its id is seen on the
 topic of cases, and rejected when the group has committed an offset after it and the topic of cases, read to its end
 after that, does not have it.

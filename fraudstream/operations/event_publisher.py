@@ -55,7 +55,7 @@ class EventPublisher:
         self._encode = msgspec.json.Encoder().encode
 
     async def __aenter__(self) -> EventPublisher:
-        """Connect, and learn the partitions of the topic. Raises `ClusterError`, `MissingTopicError`."""
+        """Connect, and request the partitions of the topic. Raises `ClusterError`, `MissingTopicError`."""
         self._producer = AIOKafkaProducer(
             **self._brokers.options(), acks="all", max_batch_size=BATCH_BYTES_MAX, compression_type="lz4"
         )

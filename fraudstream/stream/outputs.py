@@ -62,7 +62,7 @@ class Output(Generic[BatchT]):
 
 
 class StageOutputs(NamedTuple):
-    """What a stage writes beside its changelog; None where it has no such output.
+    """What a stage writes in addition to its changelog; None where it has no such output.
 
     `forwards`: the log of the next stage. `payments`: the payments log, into which labels are forwarded.
     """
@@ -92,8 +92,8 @@ def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sende
 
 
 class _PartitionSender(Generic[BatchT]):
-    """Sends to one partition, one batch at a time; records that come meanwhile join the next batch, so that processing
-    does not wait for the broker.
+    """Sends to one partition, one batch at a time; records that arrive meanwhile join the next batch, so that
+    processing does not wait for the broker.
 
     After a batch that failed nothing is sent: a reader that drops offsets not higher than the highest seen would never
     take the failed records when they are sent again.

@@ -125,7 +125,7 @@ class Partition:
     async def limit_pending(self) -> None:
         """Drop what is acknowledged, and wait while too much is not. Raises the error of a send that failed.
 
-        What is awaited here stays pending: a checkpoint that comes meanwhile has to await it as well.
+        What is awaited here stays pending: a checkpoint that begins meanwhile has to await it as well.
         """
         self._drop_acknowledged()
         while len(self.pending) > self._pending_max:

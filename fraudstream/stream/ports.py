@@ -72,7 +72,7 @@ class ChangelogWriter(Protocol):
     async def write(self, records: Sequence[Change]) -> int:
         """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
 
-        Returns the offset up to which nobody else has written since `fence`: that of the last record, if so.
+        Returns the offset up to which no other owner has written since `fence`: that of the last record, if so.
         """
 
     async def close(self) -> None:
@@ -144,7 +144,7 @@ class RuleSetSource(Protocol):
 
 
 class BackgroundService(Protocol):
-    """Runs beside the stages of a worker, such as a watchdog of the event loop."""
+    """Runs in a worker alongside its stages, such as a watchdog of the event loop."""
 
     async def start(self) -> None:
         """Start in the running event loop; returns once started."""

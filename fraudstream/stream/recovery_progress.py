@@ -61,7 +61,7 @@ class ObservesRecovery(Protocol):
 
 
 class RecoveryReporter:
-    """Reports the progress of a stage's recovery each time it is asked to, and logs it every `LOG_S`."""
+    """Reports the progress of a stage's recovery at each call, and logs it every `LOG_S`."""
 
     def __init__(
         self, *, partitions: Mapping[int, Partition], changelog: Changelog, observer: ObservesRecovery

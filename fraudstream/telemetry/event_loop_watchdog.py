@@ -1,4 +1,5 @@
-"""Whether the event loop still runs: a task in it sets a time once a second, another thread asks how long ago."""
+"""Whether the event loop still runs: a task in it sets a time once a second, another thread reads how long ago that
+was."""
 
 import asyncio
 import time

@@ -1,6 +1,6 @@
 """The metrics of a worker and of the case agent, with the names that dashboards and alert rules use.
 
-They are made in a registry of their own, never in the library's global one, so that two in one process stay apart.
+They are made in a registry of their own, never in the library's global one, so that two in one process stay separate.
 """
 
 from collections.abc import Iterable
@@ -126,7 +126,7 @@ class WorkerMetrics(ProcessMetrics):
         )
         self.backfill_lag = define.gauge(
             "backfill_lag_records",
-            "Records that a backfilling state version has still to read.",
+            "Records that a backfilling state version still has to read.",
             "stage",
             "partition",
         )

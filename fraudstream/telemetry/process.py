@@ -17,7 +17,7 @@ from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import ProcessMetrics
 
 BLOCKED_MAX_S = 60.0  # a batch takes milliseconds, compiling the kernel at a cold start some seconds
-OUTAGE_MAX_S = 5.0  # brokers are asked every two seconds and have three to answer
+OUTAGE_MAX_S = 5.0  # brokers are polled every two seconds and have three to answer
 STALLED_UNREADY_S = 30.0
 STALLED_UNHEALTHY_S = 120.0
 

@@ -202,7 +202,7 @@ class StageTelemetry(ProcessTelemetry):
         self._worker.on_start(stage=stage, checkpoint_mode=checkpoint_mode, rule_set=rule_set, layout=layout)
 
     def on_assigned(self, partitions: Sequence[int]) -> None:
-        """Forget partitions that are not assigned any more."""
+        """Drop partitions that are no longer assigned."""
         self._unsaved_since = {
             partition: since for partition, since in self._unsaved_since.items() if partition in partitions
         }

@@ -212,7 +212,7 @@ class Checker:
     # --- quantities and text
 
     def _any(self, syntax: Syntax) -> Typed:
-        """A part of any type. Comparisons inside it are no leaves: the comparison around it is one."""
+        """A part of any type. Comparisons inside it are not leaves: the comparison around it is one."""
         known = len(self.leaves)
         if self._is_condition(syntax):
             typed = self._typed_condition(syntax, negated=False)

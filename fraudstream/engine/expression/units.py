@@ -1,4 +1,5 @@
-"""Units of quantities: both sides of an operation must agree, except that a bare number beside money is money."""
+"""Units of quantities: both sides of an operation must agree, except that a bare number combined with money is
+money."""
 
 from __future__ import annotations
 

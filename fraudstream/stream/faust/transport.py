@@ -108,7 +108,7 @@ class BatchConsumer(driver.Consumer):
             return
         try:
             records, active = await self._wait_next_records(timeout)
-        except WorkerFailure as error:  # at once: Faust logs its way through a crash
+        except WorkerFailure as error:  # fail first, as Faust's own crash handling takes long
             self.app.fail(error)
             raise
         if records is None or self.should_stop:

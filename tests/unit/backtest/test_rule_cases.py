@@ -83,7 +83,7 @@ def test_a_rule_without_cases_is_named() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("at: -30m", "at: 30m", "a payment of the past needs 'at'"),
+        ("at: -30m", "at: 30m", "a payment before the case needs 'at'"),
         ("at: -30m", "at: -30x", "not a duration"),
         ("every: 5m", "every: 5h", "after the case's own"),
         ("repeat: 2", "repeat: 9999", "'repeat' must be a whole number"),
