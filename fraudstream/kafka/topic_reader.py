@@ -1,8 +1,7 @@
 """The one reader of topics from a position to an end, without a consumer group.
 
-The high watermark is taken from the answer to a fetch: on the embedded broker `end_offsets` is the base offset of the
-last batch + 1, which is too low when that batch holds several records. The last stable offset, which Apache Kafka alone
-has, is what `end_offsets` reports: no fetch is needed. Every wait has a time limit.
+The end of a partition is taken from the answer to a fetch: on the embedded broker `end_offsets` is the base offset of
+the last batch + 1, which is too low when that batch holds several records. Every wait has a time limit.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from fraudstream.kafka.stall_detector import STALL_LIMIT_S, StallDetector, Stall
 
 FETCH_WAIT_MS: Final = 50  # at most: a fetch at the end of a partition takes so long, and none is for new records
 POLL_MS: Final = 200
+END_POLL_MS: Final = 20  # a fetch without records tells the end too, but does not end a poll
 CHUNK_RECORDS: Final = 5_000
 FETCH_BYTES_MAX: Final = 8 << 20  # at least the largest record: a rule set on `controls`
 CLOSE_S_MAX: Final = 1.0
@@ -68,6 +68,9 @@ class Consumer(Protocol):
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """High watermark of the last fetch; None before the first."""
+
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """Last stable offset of the last fetch; None or -1 before the first."""
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The first offset of each partition."""
@@ -153,20 +156,19 @@ class TopicReader:
         tps = [TopicPartition(topic, partition) for partition in partitions]
         begins = await self._answer(self._consumer.beginning_offsets(tps), topic)
         near_ends = await self._answer(self._consumer.end_offsets(tps), topic)
-        if stable:
-            return {tp.partition: OffsetRange(begins[tp], int(near_ends[tp])) for tp in tps}
         self._consumer.assign(tps)  # also forgets the ends of earlier fetches
         for tp in tps:
             # At the last record the broker answers at once; at the end it waits for data that may not come.
             self._consumer.seek(tp, max(begins[tp], near_ends[tp] - 1))
-        return {tp.partition: OffsetRange(begins[tp], await self._high_watermark(tp)) for tp in tps}
+        return {tp.partition: OffsetRange(begins[tp], await self._end_of_fetch(tp, stable)) for tp in tps}
 
-    async def _high_watermark(self, tp: TopicPartition) -> int:
-        """The end of an assigned partition, from the answer to a fetch."""
+    async def _end_of_fetch(self, tp: TopicPartition, stable: bool) -> int:
+        """The end of an assigned partition, from the answer to a fetch. `stable`: the last stable offset."""
+        end_of = self._consumer.last_stable_offset if stable else self._consumer.highwater
         stall = StallDetector(tp.topic, tp.partition, self._limit_s)
-        while (end := self._consumer.highwater(tp)) is None or end < 0:
+        while (end := end_of(tp)) is None or end < 0:
             stall.check(None)
-            fetching = self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+            fetching = self._consumer.getmany(tp, timeout_ms=END_POLL_MS, max_records=1)
             await self._answer(fetching, tp.topic, tp.partition)
         return int(end)
 

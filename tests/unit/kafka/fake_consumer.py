@@ -32,7 +32,6 @@ class FakeConsumer:
         ends: Mapping[TopicPartition, int] | None = None,
         late: Sequence[Record] = (),
         per_fetch_max: int = 100,
-        exact_ends: bool = False,
     ) -> None:
         self.log = {tp: list(records) for tp, records in log.items()}
         self.highs = {tp: records[-1].offset + 1 if records else 0 for tp, records in self.log.items()} | dict(
@@ -41,7 +40,7 @@ class FakeConsumer:
         self.late, self.per_fetch_max = list(late), per_fetch_max
         self.positions: dict[TopicPartition, int] = {}
         self.known_ends: dict[TopicPartition, int] = {}
-        self.closed, self.exact_ends, self.fetches = False, exact_ends, 0
+        self.closed = False
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -61,12 +60,15 @@ class FakeConsumer:
     def highwater(self, partition: TopicPartition) -> int | None:
         return self.known_ends.get(partition)
 
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        return self.known_ends.get(partition)
+
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self.log[tp][0].offset if self.log[tp] else self.highs[tp] for tp in partitions}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Too low, as on the embedded broker, unless `exact_ends`."""
-        return {tp: self.highs[tp] if self.exact_ends else max(0, self.highs[tp] - 1) for tp in partitions}
+        """Too low, as on the embedded broker."""
+        return {tp: max(0, self.highs[tp] - 1) for tp in partitions}
 
     async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]:
         return {
@@ -78,7 +80,6 @@ class FakeConsumer:
         self, *partitions: TopicPartition, timeout_ms: int, max_records: int
     ) -> dict[TopicPartition, list[Record]]:
         fetched: dict[TopicPartition, list[Record]] = {}
-        self.fetches += 1
         for tp in partitions:
             self.known_ends[tp] = self.highs[tp]
             count = min(max_records, self.per_fetch_max)
