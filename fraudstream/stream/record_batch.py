@@ -5,29 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from fraudstream.engine.apply import LogRecord
 
-class FetchedRecord(Protocol):
-    """A record as it was fetched: what it holds, and its offset. aiokafka's records fit, raw or not."""
+
+class FetchedRecord(LogRecord, Protocol):
+    """A record as it was fetched: what the engine reads of it, and its offset. aiokafka's records fit, raw or not."""
 
     @property
     def offset(self) -> int:
         """Its position in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Ms since the epoch, UTC: when the publisher made it or the broker appended it, as the topic is configured."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The key, None if the record has none."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The value, None for a tombstone."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Name and value of each header, in the order of the record."""
 
 
 class RecordBatch(NamedTuple):
