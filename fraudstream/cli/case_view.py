@@ -87,8 +87,10 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     """Run `work` on the view and return its result. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.view import redis_error_text
+
     async def read() -> Result:
-        view = open_view(settings.redis.url)
+        view = open_view(settings.redis.url_with_password())
         try:
             return await work(view)
         finally:
@@ -97,7 +99,7 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     try:
         return asyncio.run(read())
     except (RedisError, OSError) as error:  # a TimeoutError is an OSError
-        raise Failure(f"the view cannot be read: {str(error).rstrip('.') or 'Redis does not answer'}.") from error
+        raise Failure(f"the view cannot be read: {redis_error_text(error)}.") from error
 
 
 def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:

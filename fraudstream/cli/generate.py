@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
+from fraudstream.contracts.system_error import system_error_text
 from fraudstream.contracts.timestamps import parse_utc_ms, utc
 from fraudstream.generator.plan import GeneratorPlan
 
@@ -178,7 +178,7 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
                 written += payments
                 advance(payments, 0)
     except OSError as error:
-        raise Failure(f"{args.out} can't be written: {os.strerror(error.errno) if error.errno else error}.") from error
+        raise Failure(f"{args.out} can't be written: {system_error_text(error)}.") from error
     return written
 
 

@@ -18,6 +18,7 @@ from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import duration_ms
 from fraudstream.contracts.nearest_name import nearest_or_all
+from fraudstream.contracts.system_error import read_error_text, system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue, Summary
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except PaymentFileError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(f"cannot write the results: {error}.") from error
+        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
     if args.json:
         sys.stdout.write(encode_summary(summary).decode() + "\n")
     else:
@@ -118,7 +119,7 @@ def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet
         try:
             texts[FEATURES] = features.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"{features} cannot be read: {error}.") from error
+            raise Failure(f"{features} cannot be read: {read_error_text(error)}.") from error
     try:
         return compile_rule_set(texts, artefacts=artefacts)
     except DocumentErrors as errors:
@@ -138,7 +139,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise Failure(f"{path}: cannot read the entries of lists: {error.strerror}.") from error
+        raise Failure(f"{path}: cannot read the entries of lists: {system_error_text(error)}.") from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -39,7 +39,7 @@ def artefact_contents(directory: Path, texts: Mapping[str, str]) -> dict[str, by
 def ignored_files(directory: Path) -> list[Path]:
     """YAML files below the directory that are not read, for their suffix, their depth or a name that begins with '.'.
 
-    What lies below an entry that begins with '..' is not mentioned: it holds the files that a ConfigMap volume links to.
+    Entries that begin with '..' are not mentioned: they hold the files that a ConfigMap volume links to.
     """
     there = {*directory.rglob("*.yml"), *directory.rglob("*.yaml")} - set(_paths(directory))
     return sorted(path for path in there if not _has_part_with(path.relative_to(directory), ".."))

@@ -9,17 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
 
 ALL_STAGES: Final = "all"
-
-
-class RedisSettings(msgspec.Struct, frozen=True):
-    """[redis]"""
-
-    url: Annotated[str, Meta(min_length=1, description="Redis that holds the analysts' view of cases")] = (
-        "redis://127.0.0.1:6379/0"
-    )
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
