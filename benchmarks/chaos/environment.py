@@ -111,6 +111,7 @@ class Environment(NamedTuple):
             "redis.url": self.redis_url,
             "rules.directory": str(self.rules),
             "metrics.port": "0",
+            "metrics.cases_port": "0",
             "worker.group": self.group,
             "worker.checkpoint_mode": self.mode,
             "worker.checkpoint_interval_s": str(self.checkpoint_s),

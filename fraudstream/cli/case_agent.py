@@ -54,7 +54,7 @@ def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
 
     set_up_logs(form="json" if as_json else "human")
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, telemetry):
+    with metrics_port.metrics_served(settings, "metrics.cases_port", telemetry):
         return asyncio.run(_serve(agent_settings(settings), telemetry, rebuild_view))
 
 

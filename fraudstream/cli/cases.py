@@ -41,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "redis.url", "--redis-url")
     add_setting(parser, "cases.group")
-    metrics_port.add_flags(parser)
+    metrics_port.add_flags(parser, "metrics.cases_port")
     parser.add_argument(
         "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic of cases"
     )

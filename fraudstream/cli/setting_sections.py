@@ -92,7 +92,10 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     host: Annotated[
         str, Meta(min_length=1, description="address that Prometheus scrapes; by default loopback only")
     ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="port of the metrics; 0: any free one")] = 9464
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port of a worker's metrics; 0: any free one")] = 9464
+    cases_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="port of the case agent's metrics; 0: any free one")
+    ] = 9463
 
 
 class RulesSettings(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
-    metrics_port.add_flags(parser)
+    metrics_port.add_flags(parser, "metrics.port")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ValueError as error:
         raise Failure(f"worker.stage: {error}") from error
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, telemetry):
+    with metrics_port.metrics_served(settings, "metrics.port", telemetry):
         try:
             run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])
         except WorkerFailure as failure:

@@ -239,7 +239,7 @@ def settings_for(settings: Settings, broker: str, redis_url: str, partitions: in
         kafka=KafkaSettings(bootstrap_servers=broker),
         redis=replace(settings.redis, url=redis_url),
         worker=replace(settings.worker, checkpoint_mode="batch", decisions=True, processes=None),
-        metrics=replace(settings.metrics, host="127.0.0.1", port=0),
+        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
     )

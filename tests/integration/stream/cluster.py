@@ -130,6 +130,7 @@ class StreamCluster:
             "kafka.bootstrap_servers": self.broker,
             "rules.directory": str(self.directory),
             "metrics.port": "0",
+            "metrics.cases_port": "0",
             "worker.group": s.group,
             "worker.checkpoint_mode": s.checkpoint_mode,
             "worker.checkpoint_interval_s": str(s.checkpoint_s),
