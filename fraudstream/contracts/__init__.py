@@ -10,7 +10,7 @@ decimals (`EXPONENTS`).
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
-from fraudstream.contracts.case import Case, CaseAlert
+from fraudstream.contracts.case import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
@@ -26,6 +26,7 @@ __all__ = [
     "Case",
     "CaseAction",
     "CaseAlert",
+    "CaseNote",
     "DeadLetter",
     "Decision",
     "Evidence",

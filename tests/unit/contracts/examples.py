@@ -12,6 +12,7 @@ from fraudstream.contracts import (
     Case,
     CaseAction,
     CaseAlert,
+    CaseNote,
     DeadLetter,
     Decision,
     Evidence,
@@ -140,7 +141,12 @@ FULL: Mapping[str, msgspec.Struct] = {
         rules=("takeover/new_device",),
         assignee="r.holm",
         disposition="fraud",
-        note="The customer did not pay this.",
+        closed_by="r.holm",
+        closed_at_ms=1_772_440_200_000,
+        notes=(
+            CaseNote(1_772_440_000_000, "r.holm", "note", "Called the customer."),
+            CaseNote(1_772_440_200_000, "r.holm", "close", "The customer did not pay this."),
+        ),
         schema_version=1,
     ),
     "case-action": CaseAction(

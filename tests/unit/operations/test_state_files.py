@@ -14,8 +14,10 @@ FULL_DISK = Path("/dev/full")
 
 @pytest.mark.skipif(not FULL_DISK.exists(), reason="needs /dev/full")
 def test_an_export_to_a_full_disk_names_the_file_and_says_that_no_space_is_left() -> None:
-    rows = RowFile(FULL_DISK)
+    def export() -> None:
+        RowFile(FULL_DISK).restore((os.urandom(16), os.urandom(64)) for _ in range(60_000))
+
     with pytest.raises(ExportError) as raised:
-        rows.restore((os.urandom(16), os.urandom(64)) for _ in range(60_000))
+        export()
     assert raised.value.sentence == "/dev/full: cannot be written: No space left on device."
     assert raised.value.path == FULL_DISK
