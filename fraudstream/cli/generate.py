@@ -16,7 +16,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
-from fraudstream.contracts.system_error import system_error_text
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.timestamps import parse_utc_ms, utc
 from fraudstream.generator.plan import GeneratorPlan
 

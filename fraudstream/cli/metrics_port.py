@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.contracts.system_error import system_error_text
+from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.telemetry.cases import CasesTelemetry
@@ -22,9 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser, port_setting: PortSetting) -> None:
-    """`--metrics-host`, `--metrics-port` for `port_setting`, `--json`."""
+    """`--metrics-host`, `--metrics-port` for `port_setting`, `--log-level`, `--json`."""
     add_setting(parser, "metrics.host", "--metrics-host")
     add_setting(parser, port_setting, "--metrics-port")
+    add_setting(parser, "log.level", "--log-level")
     parser.add_argument("--json", action="store_true", help="write the log as JSON lines")
 
 

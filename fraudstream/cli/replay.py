@@ -17,8 +17,8 @@ from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_fi
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import duration_ms
+from fraudstream.contracts.error_text import read_error_text, system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
-from fraudstream.contracts.system_error import read_error_text, system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue, Summary

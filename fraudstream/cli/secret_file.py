@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fraudstream.cli.failure import Failure
-from fraudstream.contracts.system_error import read_error_text
+from fraudstream.contracts.error_text import read_error_text
 
 
 def secret_of_file(setting: str, path: str) -> str:

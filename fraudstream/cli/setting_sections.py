@@ -98,6 +98,15 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     ] = 9463
 
 
+class LogSettings(msgspec.Struct, frozen=True):
+    """[log]"""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least severity of log lines: debug, info, warning or error; of libraries at least warning"),
+    ] = "info"
+
+
 class RulesSettings(msgspec.Struct, frozen=True):
     """[rules]"""
 
@@ -144,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     cases: CasesSettings = CasesSettings()
     metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
     rules: RulesSettings = RulesSettings()
     topics: TopicsSettings = TopicsSettings()
     origins: dict[str, str] = {}
@@ -155,6 +165,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "worker": WorkerSettings,
     "cases": CasesSettings,
     "metrics": MetricsSettings,
+    "log": LogSettings,
     "rules": RulesSettings,
     "topics": TopicsSettings,
 }

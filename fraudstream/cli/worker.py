@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.telemetry.logs import set_up_logs
     from fraudstream.telemetry.worker import WorkerTelemetry
 
-    set_up_logs(form="json" if args.json else "human")
+    set_up_logs(settings.log.level, "json" if args.json else "human")
     if settings.worker.processes is not None:
         from fraudstream.cli.worker_processes import run_processes
 

@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fraudstream.contracts.system_error import system_error_text
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.operations.errors import OperationError
 from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
 

@@ -111,7 +111,7 @@ class Assignment:
                 partition.check_checkpoint_complete()
                 self._versions.resume(partition)
         undecided = {p.number for p in self._partitions.values() if p.cut_over or p.backfilling}
-        log.info("processing partitions %s", sorted(set(numbers) - undecided))
+        log.info("processing partitions %s", ", ".join(map(str, sorted(set(numbers) - undecided))) or "none")
 
     async def on_revoked(self) -> None:
         """A rebalance began or the worker stops: take a last checkpoint of each partition, in the group's time limit.

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class Checkpoints:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
                 await self._commits.commit(offsets)
         except Exception as error:  # only dashboards need them
-            log.debug("offsets were not committed to the group (dashboards only): %r", error)
+            log.debug("offsets were not committed to the group (dashboards only): %s", error_text(error))
 
     def _due(self, partition: Partition) -> bool:
         if partition.frozen:

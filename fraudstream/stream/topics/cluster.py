@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.cluster_client import ClusterClient, GroupNotReadableError, cluster_client, committed_offsets
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.failures import BROKER_ERRORS
@@ -112,7 +113,7 @@ async def _labels_read(settings: StreamSettings, topic: str, partitions: int) ->
         try:
             read = await committed_offsets(settings.brokers, group, topic, range(partitions))
         except GroupNotReadableError as error:
-            log.warning("forwarding all labels again, as earlier offsets are not readable: %r", error)
+            log.warning("forwarding all labels again, as earlier offsets are not readable: %s", error_text(error))
             return {}
         if read:
             return read

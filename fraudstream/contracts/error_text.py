@@ -1,4 +1,4 @@
-"""Errors of the operating system in its own words, without numbers and Python's wording."""
+"""Errors in words for people: no error numbers, no Python notation."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def read_error_text(error: OSError | UnicodeDecodeError) -> str:
     'not UTF-8 at byte 3'
     """
     return f"not UTF-8 at byte {error.start}" if isinstance(error, UnicodeDecodeError) else system_error_text(error)
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says of itself; the name of its kind where it says nothing.
+
+    >>> error_text(ValueError("no such partition.")), error_text(TimeoutError())
+    ('no such partition', 'TimeoutError')
+    """
+    if isinstance(error, OSError):
+        return system_error_text(error)
+    return str(error).rstrip(".") or type(error).__name__
