@@ -10,8 +10,6 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
-from fraudstream.contracts.error_text import error_text
-
 CLOSE_S_MAX: Final = 5.0
 
 log = logging.getLogger(__name__)
@@ -34,4 +32,4 @@ async def close(client: Stoppable, within_s: float = CLOSE_S_MAX) -> None:
 
 def _log_failure(stopping: asyncio.Task[None]) -> None:
     if not stopping.cancelled() and (error := stopping.exception()) is not None:
-        log.debug("a Kafka client failed to close: %s", error_text(error))
+        log.debug("a Kafka client failed to close: %s: %s", type(error).__name__, error)

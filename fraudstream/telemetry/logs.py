@@ -4,12 +4,10 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 from aiokafka.errors import KafkaError
-
-from fraudstream.contracts.error_text import error_text
-from fraudstream.contracts.timestamps import utc_text
 
 LogFormat = Literal["human", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -51,7 +49,7 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 def _at(record: logging.LogRecord) -> str:
     """When the record was made, in RFC 3339, UTC, to the millisecond."""
-    return utc_text(record.created * 1000, "milliseconds")
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class RepeatFilter(logging.Filter):
@@ -76,7 +74,8 @@ class RepeatFilter(logging.Filter):
         self._passed[key] = (record.created, 0)
         message = record.getMessage()
         if record.exc_info and isinstance(record.exc_info[1], (KafkaError, OSError, TimeoutError)):
-            message, record.exc_info = f"{message}: {error_text(record.exc_info[1])}", None
+            error = record.exc_info[1]
+            message, record.exc_info = f"{message}: {str(error) or type(error).__name__}", None
         record.msg, record.args = f"{message} (and {more:,} more like it)" if more else message, None
         return True
 
