@@ -15,6 +15,9 @@ ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `pa
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
 BACKFILLED_HEADER: Final = ("backfilled", b"")
+REPLAYED_FROM_HEADER: Final = "replayed-from"  # of a replayed record: "topic:partition:offset" of its dead letter
+REPLAYED_HEADER: Final = "replayed"  # in `dead-letters`, without a value: "partition:offset" of the letter replayed
+REPLAYED_BY_HEADER: Final = "replayed-by"  # beside it: who replayed the letter
 VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1
 
 

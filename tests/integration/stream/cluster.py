@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tests.integration.stream import topic_input, topic_output
 from tests.integration.stream.payments import payment
 from tests.integration.stream.process import ChildProcess
 from tests.integration.stream.rules import RULES, engine, write_rules
-from tests.integration.stream.topic_output import Enough, at_least, decision_of, payments_decided
+from tests.integration.stream.topic_output import Enough, decision_of, payments_decided
 
 PARTITIONS = 4
 
@@ -179,6 +179,10 @@ class StreamCluster:
         return [msgspec.json.decode(record.value, type=Alert) for record in records]
 
     async def dead_letters(self, count: int) -> list[DeadLetter]:
-        """All dead letters, once there are `count`."""
-        records = await self.records(self.settings.dead_letters_topic, at_least(count))
-        return [msgspec.json.decode(record.value, type=DeadLetter) for record in records]
+        """All dead letters, once there are `count`; without the marks of replays."""
+
+        def complete(records: Sequence[ConsumerRecord]) -> bool:
+            return sum(record.value is not None for record in records) >= count
+
+        records = await self.records(self.settings.dead_letters_topic, complete)
+        return [msgspec.json.decode(record.value, type=DeadLetter) for record in records if record.value is not None]
