@@ -19,6 +19,7 @@ import pyarrow.parquet
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
+from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.time_columns import Int64Array
 
 ROWS_PER_BATCH = 32_768
@@ -29,13 +30,14 @@ _PARQUET = (".parquet", ".pq")
 class PaymentFile:
     """A file of payments read by a mapping. `rows`: number of rows, None for CSV.
 
-    The constructor raises `PaymentFileError` if the file can't be read or lacks a mapped column.
+    `report` is told of rows that give no payment. The constructor raises `PaymentFileError` if the file can't be read
+    or lacks a mapped column.
     """
 
-    def __init__(self, path: Path, mapping: Mapping) -> None:
+    def __init__(self, path: Path, mapping: Mapping, report: RowReport | None = None) -> None:
         self.path = path
         self._mapping = mapping
-        self._columns = PaymentColumns(mapping, str(path))
+        self._columns = PaymentColumns(mapping, str(path), report)
         self._is_parquet = path.name.lower().endswith(_PARQUET)
         try:
             found = pa.parquet.read_schema(path).names if self._is_parquet else _csv_header(path)
@@ -62,9 +64,11 @@ class PaymentFile:
         for batch, rows in self._record_batches():
             payments = self._columns.convert(batch, rows)
             times = payments.occurred_at_ms
+            if not len(times):
+                continue
             backwards = np.flatnonzero(np.diff(times, prepend=last_ms) < 0)
             if len(backwards):
-                raise self._unsorted(int(rows[backwards[0]]))
+                raise self._unsorted(int(payments.rows[backwards[0]]))
             last_ms = int(times[-1])
             yield payments
 

@@ -1,0 +1,84 @@
+"""What became of the rows of a file that gave no payment: left out by `where`, or bad and skipped.
+
+Skipped rows are written to a file of JSON lines, each with its place, the reason and its cells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.contracts.dead_letter import ReasonCode
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that gave no payment. `row`: counted from 1 after the header; `cells`: the columns that the mapping reads.
+
+    `reason`: code as in a dead letter, `sentence`: what is wrong with the value in `column`.
+    """
+
+    file: str
+    row: int
+    column: str | None
+    reason: ReasonCode
+    sentence: str
+    cells: dict[str, str | None]
+
+
+class BadRowError(PaymentFileError):
+    """A row that gives no payment, where bad rows stop the file."""
+
+
+class RowReport:
+    """Counts rows without a payment and writes the bad ones to `path`, which appears when `close` is called.
+
+    Without a `path` they are only counted. `excluded`: rows left out by `where`. `notices`: sentences on how the file
+    was read that a person should check.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.excluded = 0
+        self.bad: dict[ReasonCode, int] = {}
+        self.first: BadRow | None = None
+        self.notices: list[str] = []
+        self._file: BinaryIO | None = None
+
+    @property
+    def skipped(self) -> int:
+        """Number of bad rows."""
+        return sum(self.bad.values())
+
+    def skip(self, row: BadRow) -> None:
+        """Count and write a bad row. Raises `OSError`."""
+        self.bad[row.reason] = self.bad.get(row.reason, 0) + 1
+        self.first = self.first or row
+        if self.path is None:
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._draft.open("wb")
+        self._file.write(msgspec.json.encode(row) + b"\n")
+
+    def notice(self, sentence: str) -> None:
+        """Add a notice, once."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+    def close(self) -> None:
+        """Complete the file; without bad rows, remove one of an earlier run. Raises `OSError`."""
+        if self.path is None:
+            return
+        if self._file is None:
+            self.path.unlink(missing_ok=True)
+            return
+        self._file.close()
+        self._draft.replace(self.path)
+
+    @property
+    def _draft(self) -> Path:
+        assert self.path is not None
+        return self.path.with_name(f".{self.path.name}.part")
