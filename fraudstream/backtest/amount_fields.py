@@ -117,7 +117,7 @@ def written_whole(column: Any, decimal: str) -> bool:
     if column.null_count == len(column) or pa.types.is_decimal(column.type):
         return False
     if pa.types.is_string(column.type):
-        return not pc.any(pc.match_substring_regex(column, f"[{re.escape(decimal)}eE]")).as_py()
+        return not pc.any(pc.match_substring_regex(column, rf"{re.escape(decimal)}|\d[eE]")).as_py()
     if pa.types.is_floating(column.type):
         return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
     return bool(pa.types.is_integer(column.type))

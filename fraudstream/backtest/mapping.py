@@ -7,15 +7,16 @@ the path of the fault.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_args, get_type_hints
 
 import msgspec
-import yaml
 
 from fraudstream.backtest.mapping_check import mapping_faults
 from fraudstream.backtest.sources import LabelSource, PaymentSources, RowCondition, Source
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.document import DocumentErrors, read_content
 
 _INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # location of examples/mappings in the wheel
 _CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
@@ -104,13 +105,55 @@ def shipped_mappings() -> dict[str, Path]:
 def parse_mapping(text: str, path: str) -> Mapping:
     """The mapping in a YAML text; `path` names it in errors. Raises `MappingError`."""
     try:
-        content: Any = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
-        raise MappingError(path, f"is not YAML: {' '.join(str(error).split())}.") from error
+        content = read_content(text, path)
+    except DocumentErrors as errors:
+        fault = errors.faults[0]
+        raise MappingError(path, f"line {fault.line}: {fault.sentence}") from errors
     try:
         mapping = msgspec.convert(content, Mapping, strict=False)
     except msgspec.ValidationError as error:
-        raise MappingError(path, f"{error}.") from error
+        raise MappingError(path, _plain_sentence(str(error))) from error
     for sentence in mapping_faults(mapping.sources(), mapping.label, mapping.conditions):
         raise MappingError(path, sentence)
     return msgspec.structs.replace(mapping, name=mapping.name or Path(path).stem)
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
+_TYPE = re.compile(r"Expected `(?P<due>[^`]*)`, got `[^`]*`")
+_ENUM = re.compile(r"Invalid enum value '(?P<word>.*)'")
+_TYPES = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "str": "text",
+    "array": "a list: [a, b]",
+    "object": "a source: {column: name}",
+    "object | array": "a condition or a list of them",
+}
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+
+
+def _plain_sentence(error: str) -> str:
+    """An error of msgspec in the words of a mapping."""
+    said, _, at = error.partition(" - at ")
+    place = at.strip("`").removeprefix("$").removeprefix(".") or "the mapping"
+    if found := _UNKNOWN.fullmatch(said):
+        known = _options_at(place)
+        listed = f" Known: {', '.join(known)}." if known else ""
+        return f"{place} has no option '{found['name']}'.{nearest(found['name'], known)}{listed}"
+    if found := _MISSING.fullmatch(said):
+        return f"{place} lacks '{found['name']}'. Add it."
+    if found := _TYPE.fullmatch(said):
+        return f"{place} must be {_TYPES.get(found['due'], found['due'])}."
+    if found := _ENUM.fullmatch(said):
+        return f"{place} can't be '{found['word']}'."
+    return f"{place}: {said[:1].lower()}{said[1:]}."
+
+
+def _options_at(place: str) -> tuple[str, ...]:
+    """The options of the struct at a place of a mapping, such as `payment.amount`; empty if it is not known."""
+    kinds: tuple[type, ...] = (Mapping,)
+    for name in [] if place == "the mapping" else re.split(r"[.\[]", place):
+        hints = [get_type_hints(kind).get(name) for kind in kinds]
+        kinds = tuple(kind for hint in hints for kind in (get_args(hint) or (hint,)) if isinstance(kind, type))
+    structs = (kind for kind in kinds if issubclass(kind, msgspec.Struct))
+    return next((kind.__struct_encode_fields__ for kind in structs), ())

@@ -5,7 +5,9 @@ Skipped rows are written to a file of JSON lines, each with its place, the reaso
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 import msgspec
@@ -33,14 +35,16 @@ class BadRowError(PaymentFileError):
 
 
 class RowReport:
-    """Counts rows without a payment and writes the bad ones to `path`, which appears when `close` is called.
+    """Counts rows without a payment and writes the bad ones to `path`, which appears when `close` is called, or as a
+    context manager when it exits without an error.
 
     Without a `path` they are only counted. `excluded`: rows left out by `where`. `notices`: sentences on how the file
-    was read that a person should check.
+    was read that a person should check; `on_notice` is called with each at once.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, on_notice: Callable[[str], None] = lambda sentence: None) -> None:
         self.path = path
+        self._on_notice = on_notice
         self.excluded = 0
         self.bad: dict[ReasonCode, int] = {}
         self.first: BadRow | None = None
@@ -67,6 +71,19 @@ class RowReport:
         """Add a notice, once."""
         if sentence not in self.notices:
             self.notices.append(sentence)
+            self._on_notice(sentence)
+
+    def __enter__(self) -> RowReport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        elif self._file is not None:
+            self._file.close()
+            self._draft.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Complete the file; without bad rows, remove one of an earlier run. Raises `OSError`."""

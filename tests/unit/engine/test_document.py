@@ -73,7 +73,7 @@ def test_keys_that_are_unknown_repeated_or_lacking_are_all_reported() -> None:
     root = read_document("a: 1\na: 2\nbb: 3\n", "a.yaml")
     entries = root.entries("the file", ("a", "b", "c"), required=("c",))
     assert [str(fault).splitlines()[0] for fault in root.faults] == [
-        "a.yaml:2:1: the file has the key 'a' twice. Remove one.",
+        "a.yaml:2:1: the file has the key 'a' twice: here and on line 1. Remove one.",
         "a.yaml:3:1: the file has no key 'bb'. Nearest: 'b'. Known: a, b, c.",
         "a.yaml:1:1: the file lacks the key 'c'. Add it.",
     ]
