@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
+from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
@@ -141,7 +142,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A complete mapping.
 
     `sorted_by_time`: whether files of this data set are usually in order of time; it affects only the wording of an
-    error, the order of every file is checked.
+    error, the order of every file is checked. `file`: how the file's bytes become rows and cells.
     """
 
     title: str
@@ -151,6 +152,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sorted_by_time: bool = True
     label: LabelSource | None = None
     name: str = ""
+    file: FileLayout = FileLayout()
 
     @property
     def columns(self) -> tuple[str, ...]:

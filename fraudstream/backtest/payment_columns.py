@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from fraudstream.backtest.amount_columns import amount_texts, negative
 from fraudstream.backtest.file_error import ColumnFault, PaymentFileError
+from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping import (
     ROW,
     AmountSource,
@@ -27,6 +28,8 @@ from fraudstream.backtest.mapping import (
     TimeSource,
     choices_of,
 )
+from fraudstream.backtest.null_words import ambiguity, ambiguous
+from fraudstream.backtest.text_columns import FRACTIONAL, INEXACT, fractional, inexact, texts_of
 from fraudstream.backtest.time_columns import Int64Array, event_times, first_not_number, first_true
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.nearest_name import nearest
@@ -51,19 +54,23 @@ class PaymentBatch(NamedTuple):
 
 
 class PaymentColumns:
-    """Converts record batches of one file to payments. `path` names the file in errors."""
+    """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
+    in the files before it, which count in `{row}`."""
 
-    def __init__(self, mapping: Mapping, path: str) -> None:
+    def __init__(self, mapping: Mapping, path: str, rows_before: int = 0) -> None:
         self._mapping = mapping
         self._path = path
+        self._rows_before = rows_before
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
         """Event times of the batch, ms since the epoch, UTC; int64, shape (n,). Raises `PaymentFileError`."""
-        return _Rows(batch, rows, self._path).times(self._mapping.payment.occurred_at)
+        return _Rows(batch, rows, self._path, self._rows_before, self._mapping.file).times(
+            self._mapping.payment.occurred_at
+        )
 
     def convert(self, batch: Any, rows: Int64Array) -> PaymentBatch:
         """The payments of an Arrow record batch. `rows`: its row numbers. Raises `PaymentFileError`."""
-        reader = _Rows(batch, rows, self._path)
+        reader = _Rows(batch, rows, self._path, self._rows_before, self._mapping.file)
         sources = self._mapping.payment
         times = reader.times(sources.occurred_at)
         currencies = reader.text("currency", sources.currency, required=True)
@@ -96,11 +103,13 @@ class PaymentColumns:
 class _Rows:
     """Reads the columns of one batch as payment fields; raises faults with the row number."""
 
-    def __init__(self, batch: Any, rows: Int64Array, path: str) -> None:
+    def __init__(self, batch: Any, rows: Int64Array, path: str, rows_before: int, layout: FileLayout) -> None:
         self.n = batch.num_rows
         self._batch = batch
         self._rows = rows
         self._path = path
+        self._rows_before = rows_before
+        self._layout = layout
 
     def _fault(self, index: int, column: str | None, sentence: str) -> PaymentFileError:
         return PaymentFileError(self._path, sentence, int(self._rows[index]), column)
@@ -112,15 +121,28 @@ class _Rows:
     def _strings(self, name: str) -> Any:
         """The column as text: whole floats without a decimal point, empty text as null."""
         if name == ROW:
-            return pa.array(self._rows).cast(pa.string())
+            return pa.array(self._rows + self._rows_before).cast(pa.string())
         array = self._column(name)
-        if pa.types.is_floating(array.type):
-            numbers = array.cast(pa.float64())
-            whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
-            if pc.all(whole.fill_null(True)).as_py():
-                array = numbers.cast(pa.int64())
-        texts = array.cast(pa.string())
-        return pc.if_else(pc.equal(texts, ""), None, texts)
+        try:
+            texts = texts_of(array)
+        except ValueError as error:
+            raise self._fault(0, name, str(error)) from error
+        if pc.any(wrong := inexact(array)).as_py():
+            index = first_true(wrong)
+            raise self._fault(index, name, INEXACT.format(value=array[index], type=array.type))
+        return texts
+
+    def _check_id(self, field: str, source: TextSource, texts: Any) -> None:
+        """Refuse values of an id's columns that are numbers with decimals, or may mean that the id is missing."""
+        for name in source.columns:
+            array = self._column(name)
+            if source.column is not None and pc.any(wrong := fractional(array)).as_py():
+                index = first_true(wrong)
+                raise self._fault(index, name, FRACTIONAL.format(value=array[index], field=field))
+            words = self._strings(name) if source.column is None else texts
+            if source.values is None and pc.any(wrong := ambiguous(words, name, self._layout)).as_py():
+                index = first_true(wrong)
+                raise self._fault(index, name, ambiguity(words[index].as_py(), name))
 
     def _template(self, template: str) -> Any:
         parts: list[Any] = []
@@ -142,6 +164,8 @@ class _Rows:
             texts = pc.if_else(pa.array(below), source.sign.negative, source.sign.positive)
         else:
             texts = self._source(source)
+            if not choices_of(field) and field != "currency":
+                self._check_id(field, source, texts)
         if source.values is not None:
             texts = self._mapped(texts, source, name)
         if source.starting_with is not None:
