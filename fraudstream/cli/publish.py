@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
+from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_files
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
@@ -56,14 +56,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.rate is not None and args.rate <= 0:
         raise Failure(f"--rate {args.rate:g}: must be more than 0.")
-    file = open_payment_file(args)
+    files = open_payment_files(args, args.files)
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()
 
     async def publish() -> Published:
-        sequence = in_order(file.batches(args.sort), args.label_delay)
+        sequence = in_order(files.batches(args.sort), args.label_delay)
         pace = Unpaced() if args.rate is None else FixedRate(args.rate)
-        with payments_progress("publish", file.rows, quiet=args.json) as advance:
+        with payments_progress("publish", files.rows, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
+from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_files
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import duration_ms
@@ -79,13 +79,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
 
-    file = open_payment_file(args)
+    files = open_payment_files(args, args.files)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:
-        with payments_progress("replay", file.rows, quiet=args.json) as advance:
+        with payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                file.batches(args.sort),
+                files.batches(args.sort),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,
