@@ -7,23 +7,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudstream.backtest.row_faults import Int64Array, RowFaults, as_mask
+from fraudstream.backtest.row_faults import ColumnError, Int64Array, RowFaults
 from fraudstream.backtest.sources import ROW, Source, template_parts
-
-_EXACT_END = 2.0**53  # floats below it hold every whole number
+from fraudstream.backtest.text_columns import INEXACT, inexact, texts_of
 
 
 class Cells:
-    """The columns of an Arrow record batch. `rows`: its row numbers in the file, int64, shape (n,).
+    """The columns of an Arrow record batch. `rows`: its row numbers in the file, int64, shape (n,). `rows_before`: rows
+    of the files before it, which count in `{row}`.
 
     A number prints the same in every batch: what a value looks like depends on nothing but the value and the type of
     its column.
     """
 
-    def __init__(self, batch: Any, rows: Int64Array) -> None:
+    def __init__(self, batch: Any, rows: Int64Array, rows_before: int = 0) -> None:
         self.n = batch.num_rows
         self.rows = rows
         self._batch = batch
+        self._rows_before = rows_before
 
     def column(self, name: str) -> Any:
         """The column, with text as Arrow strings and empty text as null."""
@@ -40,18 +41,15 @@ class Cells:
         Faults: floats that cannot be text of which all digits are known.
         """
         if name == ROW:
-            return pa.array(self.rows).cast(pa.string())
+            return pa.array(self.rows + self._rows_before).cast(pa.string())
         array = self.column(name)
-        if not pa.types.is_floating(array.type):
-            return array.cast(pa.string())
-        numbers = pc.if_else(pc.is_nan(array), None, array)
-        large = as_mask(pc.greater_equal(pc.abs(numbers), _EXACT_END))
-        faults.column(name).add(
-            large, lambda index: f"{numbers[index]} is a float too large to be exact. Export the column as text."
-        )
-        whole = pc.equal(pc.floor(numbers), numbers)
-        integers = pc.if_else(pc.and_(whole, pc.invert(pa.array(large))), numbers, None).cast(pa.int64())
-        return pc.coalesce(integers.cast(pa.string()), numbers.cast(pa.string()))
+        try:
+            texts = texts_of(array)
+        except ValueError as error:
+            raise ColumnError(name, str(error)) from error
+        kind = array.type
+        faults.column(name).add(inexact(array), lambda index: INEXACT.format(value=array[index], type=kind))
+        return texts
 
     def template(self, template: str, faults: RowFaults) -> Any:
         """The template filled in each row; null where one of its columns is empty."""

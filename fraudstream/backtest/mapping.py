@@ -13,6 +13,7 @@ from typing import Literal, get_args, get_type_hints
 
 import msgspec
 
+from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping_check import mapping_faults
 from fraudstream.backtest.sources import LabelSource, PaymentSources, RowCondition, Source
 from fraudstream.contracts.nearest_name import nearest
@@ -36,7 +37,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `sorted_by_time`: whether files of this data set are usually in order of time; it affects only the wording of an
     error, the order of every file is checked. `where`: conditions that a row must all meet to be read. `on_bad_row`:
-    what to do with a row that gives no payment.
+    what to do with a row that gives no payment. `file`: how the file's bytes become rows and cells.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: RowCondition | tuple[RowCondition, ...] = ()
     on_bad_row: Literal["stop", "skip"] = "stop"
     name: str = ""
+    file: FileLayout = FileLayout()
 
     @property
     def columns(self) -> tuple[str, ...]:

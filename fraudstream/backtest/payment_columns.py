@@ -47,14 +47,14 @@ class PaymentBatch(NamedTuple):
 
 
 class PaymentColumns:
-    """Converts record batches of one file to payments. `path` names the file in errors.
-
-    `report` is told of rows that give no payment.
+    """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
+    in the files before it, which count in `{row}`. `report` is told of rows that give no payment.
     """
 
-    def __init__(self, mapping: Mapping, path: str, report: RowReport | None = None) -> None:
+    def __init__(self, mapping: Mapping, path: str, rows_before: int = 0, report: RowReport | None = None) -> None:
         self._mapping = mapping
         self._path = path
+        self._rows_before = rows_before
         self._report = report or RowReport()
         self._amounts_seen = False
 
@@ -63,7 +63,7 @@ class PaymentColumns:
 
         0 for rows without a time: `convert` says what is wrong with them.
         """
-        cells = Cells(batch, rows)
+        cells = Cells(batch, rows, self._rows_before)
         with _located(self._path):
             return _times(cells, self._mapping.payment.occurred_at, RowFaults(cells.n))
 
@@ -72,9 +72,9 @@ class PaymentColumns:
         skipped. `rows`: its row numbers. Raises `PaymentFileError`, `BadRowError` if bad rows are not to be skipped."""
         with _located(self._path):
             batch, rows = self._chosen(batch, rows)
-            cells, faults = Cells(batch, rows), RowFaults(batch.num_rows)
+            cells, faults = Cells(batch, rows, self._rows_before), RowFaults(batch.num_rows)
             payments, times = self._payments(cells, faults)
-            labels = TextFields(cells, faults).labels(self._mapping.label)
+            labels = TextFields(cells, faults, self._mapping.file).labels(self._mapping.label)
         good = faults.good
         if good.all():
             return PaymentBatch(payments, times, labels, rows)
@@ -85,7 +85,7 @@ class PaymentColumns:
         """The rows of the batch that `where` chooses; the others are counted."""
         if not self._mapping.conditions:
             return batch, rows
-        met = meet_all(Cells(batch, rows), self._mapping.conditions)
+        met = meet_all(Cells(batch, rows, self._rows_before), self._mapping.conditions)
         self._report.excluded += int((~met).sum())
         return batch.filter(pa.array(met)), rows[met]
 
@@ -132,7 +132,7 @@ class _Fields:
 
     def __init__(self, mapping: Mapping, cells: Cells, faults: RowFaults) -> None:
         self._sources = mapping.payment
-        self._texts = TextFields(cells, faults)
+        self._texts = TextFields(cells, faults, mapping.file)
         self.times = _times(cells, self._sources.occurred_at, faults)
         self._currencies = self._texts.text("currency", self._sources.currency, required=True)
         column = _column(self._sources.currency)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudstream.backtest.evaluate import Evaluation, RuleResult
-from fraudstream.backtest.label_order import LabelledPayments, in_batches, in_order
+from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
 from fraudstream.backtest.row_report import RowReport
 from fraudstream.contracts import Label, Payment
@@ -89,7 +89,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 def replay(
     rule_set: RuleSet,
-    batches: Iterable[LabelledPayments],
+    batches: Iterable[LabelledPayments | Events],
     out: Path,
     *,
     label_delay_ms: int,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -17,17 +17,24 @@ from fraudstream.contracts.dead_letter import ReasonCode
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that gave no payment. `row`: counted from 1 after the header; `cells`: the columns that the mapping reads.
+    """A row that gave no payment. `row`: counted from 1 after the header, or a line, as `unit` says. `cells`: the
+    columns that the mapping reads; none where the row could not be split into columns.
 
     `reason`: code as in a dead letter, `sentence`: what is wrong with the value in `column`.
     """
 
     file: str
-    row: int
+    row: int | None
     column: str | None
     reason: ReasonCode
     sentence: str
-    cells: dict[str, str | None]
+    cells: dict[str, str | None] = {}
+    unit: Literal["row", "line"] = "row"
+
+    @property
+    def place(self) -> str:
+        """Where in its file it is."""
+        return f"{self.unit} {self.row}" + (f", column {self.column!r}" if self.column is not None else "")
 
 
 class BadRowError(PaymentFileError):
@@ -67,6 +74,13 @@ class RowReport:
             self._file = self._draft.open("wb")
         self._file.write(msgspec.json.encode(row) + b"\n")
 
+    def handler(self, on_bad_row: Literal["stop", "skip"]) -> Callable[[PaymentFileError], None]:
+        """What a reader calls for a row that it cannot split into columns, or a line that is not a payment."""
+        return _stop if on_bad_row == "stop" else self._skip_unread
+
+    def _skip_unread(self, error: PaymentFileError) -> None:
+        self.skip(BadRow(error.path, error.row, error.column, "invalid", error.sentence, unit=error.unit))
+
     def notice(self, sentence: str) -> None:
         """Add a notice, once."""
         if sentence not in self.notices:
@@ -99,3 +113,7 @@ class RowReport:
     def _draft(self) -> Path:
         assert self.path is not None
         return self.path.with_name(f".{self.path.name}.part")
+
+
+def _stop(error: PaymentFileError) -> None:
+    raise BadRowError(error.path, error.sentence, error.row, error.column, error.unit) from error

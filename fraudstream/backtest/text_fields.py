@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -12,8 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.cells import Cells
+from fraudstream.backtest.file_layout import FileLayout
+from fraudstream.backtest.mapping_check import CHOICES
+from fraudstream.backtest.null_words import ambiguity, ambiguous
 from fraudstream.backtest.row_faults import ColumnError, RowFaults, as_mask
 from fraudstream.backtest.sources import AttributeSource, LabelSource, TextSource
+from fraudstream.backtest.text_columns import FRACTIONAL, fractional
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.nearest_name import nearest
 
@@ -24,10 +29,10 @@ _LABELS = {"fraud": LABEL_FRAUD, "genuine": LABEL_GENUINE, "unlabelled": LABEL_N
 
 
 class TextFields:
-    """Reads text fields from `cells`; rows with a fault get null and a line in `faults`."""
+    """Reads text fields from `cells`; rows with a fault get null and a line in `faults`. `layout`: of the file."""
 
-    def __init__(self, cells: Cells, faults: RowFaults) -> None:
-        self._cells, self._faults = cells, faults
+    def __init__(self, cells: Cells, faults: RowFaults, layout: FileLayout) -> None:
+        self._cells, self._faults, self._layout = cells, faults, layout
 
     def text(self, field: str, source: TextSource, required: bool = False) -> Any:
         """The field as Arrow strings, or as the constant itself. `source` has no `sign`."""
@@ -35,6 +40,8 @@ class TextFields:
             return source.constant
         name = source.columns[0] if source.columns else None
         texts = self._cells.source(source, self._faults)
+        if field not in CHOICES and field not in ("currency", "card_present"):
+            self._check_id(field, source, texts)
         if source.trim:
             texts = pc.utf8_trim_whitespace(texts)
             texts = pc.if_else(pc.equal(texts, ""), None, texts)
@@ -49,6 +56,16 @@ class TextFields:
         if required:
             self.require(field, texts, name)
         return texts
+
+    def _check_id(self, field: str, source: TextSource, texts: Any) -> None:
+        """Refuse values of an id's columns that are numbers with decimals, or may mean that the id is missing."""
+        for name in source.columns:
+            faults, array = self._faults.column(name), self._cells.column(name)
+            words = self._cells.texts(name, RowFaults(self._cells.n)) if source.column is None else texts
+            if source.column is not None:
+                faults.add(fractional(array), partial(_fractional_sentence, array, field))
+            if source.values is None:
+                faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
     def require(self, field: str, values: Any, name: str | None) -> None:
         """Add a fault for each null of the Arrow array `values`."""
@@ -153,6 +170,14 @@ class TextFields:
             ~known, lambda i: f"{texts[i].as_py()!r} is not a label of the mapping; expected {expected}."
         )
         return labels
+
+
+def _fractional_sentence(array: Any, field: str, index: int) -> str:
+    return FRACTIONAL.format(value=array[index], field=field)
+
+
+def _ambiguity_sentence(words: Any, name: str, index: int) -> str:
+    return ambiguity(words[index].as_py(), name)
 
 
 def listed(values: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_file, skipped_rows_text
+from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
@@ -67,14 +67,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.rate is not None and args.rate <= 0:
         raise Failure(f"--rate {args.rate:g}: must be more than 0.")
     report = RowReport(args.bad_rows, lambda sentence: print(sentence, file=sys.stderr))
-    file = open_payment_file(args, report)
+    files = open_payment_files(args, args.files, report)
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()
 
     async def publish() -> Published:
-        sequence = in_order(file.batches(args.sort), args.label_delay)
+        sequence = in_order(files.batches(args.sort), args.label_delay)
         pace = Unpaced() if args.rate is None else FixedRate(args.rate)
-        with payments_progress("publish", file.rows, quiet=args.json) as advance:
+        with payments_progress("publish", files.rows, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_file, skipped_rows_text
+from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import duration_ms
@@ -83,13 +83,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.backtest.row_report import RowReport
 
     report = RowReport(args.out / BAD_ROWS)
-    file = open_payment_file(args, report)
+    files = open_payment_files(args, args.files, report)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:
-        with report, payments_progress("replay", file.rows, quiet=args.json) as advance:
+        with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                file.batches(args.sort),
+                files.batches(args.sort),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,

@@ -89,7 +89,7 @@ def test_a_wrong_file_is_told_where_and_what(old: str, new: str, sentence: str) 
 
 
 def test_what_is_no_yaml_is_told() -> None:
-    assert said_of("a: [").startswith("topics.yaml: while parsing")
+    assert said_of("a: [").startswith("topics.yaml:1: not valid YAML:")
 
 
 def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
