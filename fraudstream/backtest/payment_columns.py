@@ -23,8 +23,9 @@ from fraudstream.backtest.row_conditions import meet_all
 from fraudstream.backtest.row_faults import ColumnError, Int64Array, RowFault, RowFaults
 from fraudstream.backtest.row_report import BadRow, BadRowError, RowReport
 from fraudstream.backtest.sources import AmountSource, Source, TextSource, TimeSource
-from fraudstream.backtest.text_fields import TextFields
+from fraudstream.backtest.text_fields import TextFields, upper_hint
 from fraudstream.backtest.time_columns import event_times
+from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.contract_check import contract_faults
@@ -96,8 +97,10 @@ class PaymentColumns:
         payments = list(map(Payment, *columns))  # half a microsecond each; the list of times ends the map
         good = np.flatnonzero(faults.good).tolist()
         for refused in contract_faults([payments[i] for i in good] if len(good) < cells.n else payments):
-            column = self._column_of(refused.path.removeprefix("$."))
-            faults.add(RowFault(good[refused.position], column, refused.reason, refused.sentence))
+            field = refused.path.removeprefix("$.")
+            hint = upper_hint(payments[good[refused.position]].country, COUNTRIES) if field == "country" else ""
+            fault = refused.sentence + hint
+            faults.add(RowFault(good[refused.position], self._column_of(field), refused.reason, fault))
         if not self._amounts_seen and good:
             self._amounts_seen = True
             self._notice_whole_numbers(fields.money)
@@ -113,8 +116,8 @@ class PaymentColumns:
         if money.written_whole(source):
             column = " and ".join(map(repr, source.columns))
             self._report.notice(
-                f"{self._path}, column {column}: the amounts are whole numbers, read as major units. If they count "
-                "minor units, such as cents, set `scale: minor`; if not, `scale: major`."
+                f"The amounts in {column} are whole numbers, read as major units. If they count minor units, such as "
+                "cents, set `scale: minor` in the mapping; if not, `scale: major`."
             )
 
     def _skip(self, faults: RowFaults, cells: Cells) -> None:

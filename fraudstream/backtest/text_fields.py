@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -77,9 +77,12 @@ class TextFields:
             return
         wrong = pc.and_(pc.invert(pc.is_in(texts, value_set=pa.array(choices))), texts.is_valid())
         reason: ReasonCode = "currency" if field == "currency" else "invalid"
-        self._faults.column(name, reason).add(
-            wrong, lambda i: f"{texts[i].as_py()!r} is not a valid {field}; expected {listed(choices)}."
-        )
+
+        def sentence(index: int) -> str:
+            text = texts[index].as_py()
+            return f"{text!r} is not a valid {field}; expected {listed(choices)}.{upper_hint(text, choices)}"
+
+        self._faults.column(name, reason).add(wrong, sentence)
 
     def _translated(self, texts: Any, source: TextSource, name: str | None) -> Any:
         assert source.values is not None
@@ -178,6 +181,21 @@ def _fractional_sentence(array: Any, field: str, index: int) -> str:
 
 def _ambiguity_sentence(words: Any, name: str, index: int) -> str:
     return ambiguity(words[index].as_py(), name)
+
+
+def upper_hint(text: str | None, choices: Collection[str]) -> str:
+    """The options of a mapping that make `text` one of `choices`; '' if none do.
+
+    >>> upper_hint(" eur", ("EUR",))
+    ' Set `trim: true` and `upper: true` to read it as EUR.'
+    """
+    text = text or ""
+    meant = text.strip().upper()
+    if text in choices or meant not in choices:
+        return ""
+    options = ["`trim: true`"] if text != text.strip() else []
+    options += ["`upper: true`"] if text.strip() != meant else []
+    return f" Set {' and '.join(options)} to read it as {meant}."
 
 
 def listed(values: tuple[str, ...]) -> str:

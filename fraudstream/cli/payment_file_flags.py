@@ -139,7 +139,5 @@ def skipped_rows_text(report: RowReport) -> list[str]:
         first = report.first
         place = f"{first.file}, {first.place}"
         listed = f", listed in {report.path}" if report.path is not None else ""
-        lines.append(
-            f"{report.skipped:,} bad rows skipped{listed}; first {place}: {first.sentence}"
-        )
+        lines.append(f"{report.skipped:,} bad rows skipped{listed}; first {place}: {first.sentence}")
     return lines
