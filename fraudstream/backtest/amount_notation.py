@@ -51,6 +51,11 @@ def _plain_pattern(source: AmountSource) -> str:
     return rf"^[-+]?(?:{_whole_pattern(source)})(?:{re.escape(source.decimal)}\d{{0,9}})?$"
 
 
+def _body_pattern(source: AmountSource) -> str:
+    """An amount without a sign; `.5` too."""
+    return rf"(?:{_whole_pattern(source)})?(?:{re.escape(source.decimal)}\d*)?"
+
+
 def _whole_pattern(source: AmountSource) -> str:
     """Digits, or groups of three; or as in India, of two and a last one of three."""
     if not source.grouping:
@@ -107,11 +112,11 @@ def _with_unusual(
 def _unusual_text(text: str, source: AmountSource) -> str:
     """An amount as a plain decimal. Raises `ValueError` with the end of a sentence."""
     body, negative = _without_sign(text.translate(_MINUS), source)
-    if re.fullmatch(rf"(?:{_whole_pattern(source)})?(?:{re.escape(source.decimal)}\d*)?", body) and body[-1:].isdigit():
+    if re.fullmatch(_body_pattern(source), body, re.ASCII) and body[-1:].isdigit():
         for character in source.grouping:
             body = body.replace(character, "")
         number = Decimal(body.replace(source.decimal, "."))
-    elif source.decimal == "." and re.fullmatch(r"(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,3}", body):
+    elif source.decimal == "." and re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,3}", body):
         number = Decimal(body)
     else:
         raise ValueError(_not_an_amount(body, source))
@@ -136,10 +141,10 @@ def _without_sign(text: str, source: AmountSource) -> tuple[str, bool]:
     if text.startswith("(") and text.endswith(")"):
         text = text[1:-1].strip()
         signs.append("-")
-    if text[:1] in ("-", "+"):
+    while text[:1] in ("-", "+"):
         signs.append(text[0])
         text = text[1:].strip()
-    if text[-1:] in ("-", "+"):
+    while text[-1:] in ("-", "+"):
         signs.append(text[-1])
         text = text[:-1].strip()
     if len(signs) > 1:
@@ -151,8 +156,10 @@ def _not_an_amount(body: str, source: AmountSource) -> str:
     """What to do about text that is not an amount."""
     if _SIDES.search(body):
         return "has a word beside the number. If it is the sign, set `signs: {CR: '-', DR: '+'}`, or the reverse."
+    if re.fullmatch(rf"[0-9]{{20,}}({re.escape(source.decimal)}[0-9]*)?", body):
+        return "is too large for an amount."
     separators = [c for c in dict.fromkeys(body) if c in SEPARATORS and c != source.decimal]
-    if separators and re.fullmatch(rf"[\d{re.escape(SEPARATORS)}]+", body):
+    if separators and re.fullmatch(rf"[0-9{re.escape(SEPARATORS)}]+", body):
         found = separators[0]
         if found in source.grouping:
             hint = f" If {found!r} is the decimal separator, set `decimal: '{found}'`." if found in ",." else ""

@@ -47,7 +47,8 @@ def mapping_faults(
     by_field = dict(sources)
     currency = by_field["currency"].constant
     for field, source in sources:
-        for sentence in (*_origin_faults(source), *_option_faults(field, source, currency)):
+        sentences = list(_origin_faults(source)) or list(_option_faults(field, source, currency))
+        for sentence in sentences:
             yield f"payment.{field}: {sentence}"
     amount = by_field["amount"]
     assert isinstance(amount, AmountSource)

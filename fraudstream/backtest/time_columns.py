@@ -65,30 +65,39 @@ def _looks_like_seconds(at_ms: int, source: TimeSource) -> str:
 
 def _counts(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
     """Timestamps from counts of a unit, null where missing or faulty."""
-    assert source.unit is not None
+    parts = [array]
     if pa.types.is_string(array.type) or pa.types.is_null(array.type):
-        texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
-        number = pc.match_substring_regex(texts, r"^[-+]?(\d{1,18}\.?\d*|\d{19}|\.\d+)([eE][-+]?\d{1,3})?$")
-        faults.add(pc.invert(number), lambda index: f"{array[index].as_py()!r} is not a number of {source.unit}.")
-        array = pc.utf8_ltrim(pc.if_else(number.fill_null(False), texts, None), characters="+")
-        if pc.all(pc.match_substring_regex(array, r"^-?\d{1,18}$").fill_null(True)).as_py():
-            array = array.cast(pa.int64())
-    try:
-        whole = pa.types.is_integer(array.type)
-        numbers = array.cast(pa.int64() if whole else pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ColumnError(faults.column, f"a column of {array.type} holds no number of {source.unit}.") from error
-    wrong = ~(np.abs(numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64)) <= _most(source))
-    faults.add(wrong, lambda index: f"{array[index]} is not a number of {source.unit} between 1970 and 2199.")
-    counted = pc.if_else(pa.array(wrong), None, numbers).fill_null(0).to_numpy(zero_copy_only=False)
-    missing = ~as_mask(numbers.is_valid()) | wrong
-    stamps = pa.array(_milliseconds(counted, source.unit), mask=missing)
+        parts = _numbers_of_texts(array.cast(pa.string()), source, faults)
+    elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
+        raise ColumnError(faults.column, f"a column of {array.type} holds no number of {source.unit}.")
+    stamps = pc.coalesce(*(_counted(part, source, faults) for part in parts))
     if source.since is None:
         return stamps.cast(_MILLISECONDS)
     since = datetime.fromisoformat(source.since)
-    since_ms = parse_utc_ms(source.since, zone_required=False)
-    moved = pc.add(stamps, since_ms).cast(_MILLISECONDS)
+    moved = pc.add(stamps, parse_utc_ms(source.since, zone_required=False)).cast(_MILLISECONDS)
     return moved if since.tzinfo else _in_zone(moved, source, faults, lambda index: str(array[index]))
+
+
+def _numbers_of_texts(texts: Any, source: TimeSource, faults: ColumnFaults) -> list[Any]:
+    """Whole numbers as integers, which are exact to any length, and the others as floats; each null elsewhere."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    number = pc.match_substring_regex(trimmed, r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$")
+    faults.add(pc.invert(number), lambda index: f"{texts[index].as_py()!r} is not a number of {source.unit}.")
+    numbers = pc.utf8_ltrim(pc.if_else(number, trimmed, None), characters="+")
+    whole = pc.match_substring_regex(numbers, r"^-?(\d{1,18}|[1-8]\d{18})$")
+    integers = pc.if_else(whole, numbers, None).cast(pa.int64())
+    return [integers, pc.if_else(whole, None, numbers).cast(pa.float64())]
+
+
+def _counted(numbers: Any, source: TimeSource, faults: ColumnFaults) -> Any:
+    """Milliseconds from counts of a unit: Arrow int64, null where missing or too large."""
+    assert source.unit is not None
+    missing = ~as_mask(numbers.is_valid())
+    numbers = numbers.cast(pa.int64(), safe=False) if pa.types.is_integer(numbers.type) else numbers.cast(pa.float64())
+    counts = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    wrong = ~(np.abs(counts.astype(np.float64)) <= _most(source))
+    faults.add(wrong, lambda index: f"{numbers[index]} is not a number of {source.unit} between 1970 and 2199.")
+    return pa.array(_milliseconds(np.where(wrong, 0, counts), source.unit), mask=missing | wrong)
 
 
 def _most(source: TimeSource) -> float:
