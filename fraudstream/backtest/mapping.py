@@ -111,6 +111,8 @@ def parse_mapping(text: str, path: str) -> Mapping:
     except DocumentErrors as errors:
         fault = errors.faults[0]
         raise MappingError(path, f"line {fault.line}: {fault.sentence}") from errors
+    if not isinstance(content, dict):
+        raise MappingError(path, "must be a mapping of keys to values: title, payment, and others.")
     try:
         mapping = msgspec.convert(content, Mapping, strict=False)
     except msgspec.ValidationError as error:

@@ -73,6 +73,8 @@ class PaymentColumns:
         skipped. `rows`: its row numbers. Raises `PaymentFileError`, `BadRowError` if bad rows are not to be skipped."""
         with _located(self._path):
             batch, rows = self._chosen(batch, rows)
+            if not len(rows):
+                return PaymentBatch([], np.zeros(0, np.int64), np.zeros(0, np.int8), rows)
             cells, faults = Cells(batch, rows, self._rows_before), RowFaults(batch.num_rows)
             payments, times = self._payments(cells, faults)
             labels = TextFields(cells, faults, self._mapping.file).labels(self._mapping.label)
