@@ -42,8 +42,10 @@ class BadRowError(PaymentFileError):
 
 
 class RowReport:
-    """Counts rows without a payment and writes the bad ones to `path`, which appears when `close` is called, or as a
-    context manager when it exits without an error.
+    """Counts rows without a payment and writes the bad ones to `path`, which appears when `close` is called.
+
+    As a context manager it leaves the list of this run, or none: without a bad row it removes that of an earlier run,
+    and after an error it leaves no part of one.
 
     Without a `path` they are only counted. `excluded`: rows left out by `where`. `notices`: sentences on how the file
     was read that a person should check; `on_notice` is called with each at once.
@@ -94,20 +96,18 @@ class RowReport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
+            if self.path is not None and self._file is None:
+                self.path.unlink(missing_ok=True)
             self.close()
         elif self._file is not None:
             self._file.close()
             self._draft.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Complete the file; without bad rows, remove one of an earlier run. Raises `OSError`."""
-        if self.path is None:
-            return
-        if self._file is None:
-            self.path.unlink(missing_ok=True)
-            return
-        self._file.close()
-        self._draft.replace(self.path)
+        """Complete the file, if there was a bad row. Raises `OSError`."""
+        if self.path is not None and self._file is not None:
+            self._file.close()
+            self._draft.replace(self.path)
 
     @property
     def _draft(self) -> Path:

@@ -134,10 +134,14 @@ def skipped_rows_text(report: RowReport) -> list[str]:
     """What to print about the rows that gave no payment, a line each."""
     lines = []
     if report.excluded:
-        lines.append(f"{report.excluded:,} rows left out by `where` of the mapping.")
+        lines.append(f"{_rows(report.excluded)} left out by `where` of the mapping.")
     if report.first is not None:
         first = report.first
         place = f"{first.file}, {first.place}"
         listed = f", listed in {report.path}" if report.path is not None else ""
-        lines.append(f"{report.skipped:,} bad rows skipped{listed}; first {place}: {first.sentence}")
+        lines.append(f"{_rows(report.skipped)} skipped as bad{listed}; first {place}: {first.sentence}")
     return lines
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
