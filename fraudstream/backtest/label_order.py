@@ -49,14 +49,18 @@ class Events(NamedTuple):
     labels: npt.NDArray[np.int8]
 
 
-def in_order(batches: Iterable[LabelledPayments], delay_ms: int) -> Iterator[Events]:
+def in_order(batches: Iterable[LabelledPayments | Events], delay_ms: int) -> Iterator[Events]:
     """Payments and labels as one sequence, in parts of any length; labels due after the last payment come last.
 
-    `delay_ms`: time from a payment to its label.
+    `delay_ms`: time from a payment to its label. Events that are in order already, with labels of their own, are given
+    as they come.
     """
     waiting: list[Label] = []
     due = np.zeros(0, np.int64)
     for batch in batches:
+        if isinstance(batch, Events):
+            yield batch
+            continue
         times = batch.occurred_at_ms
         if not len(times):
             continue
