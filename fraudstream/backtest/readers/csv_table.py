@@ -100,13 +100,14 @@ class CsvTable:
 
     def _rows_of(self, block: bytes, positions: dict[str, int], done: list[int]) -> Iterator[RowBatch]:
         """The rows of a block of whole records. `done`: number of the rows before it; it counts on."""
-        table, invalid = _parsed(block, self._dialect, self._width)
+        unnamed = [self._width - 1] if self._width > len(self.names) else []
+        table, invalid = _parsed(block, self._dialect, self._width, {*positions.values(), *unnamed})
         numbers = np.arange(1, table.num_rows + len(invalid) + 1, dtype=np.int64) + done[0]
-        if self._width > len(self.names):
-            self._check_unnamed(table.column(self._width - 1), numbers)
         numbers = np.delete(numbers, [row.number - 1 for row in invalid])
+        for position in unnamed:
+            self._check_unnamed(table.column(str(position)), numbers)
         batch = pa.record_batch(
-            [_one_array(table.column(position)) for position in positions.values()], names=list(positions)
+            [_one_array(table.column(str(position))) for position in positions.values()], names=list(positions)
         )
         start = 0
         for before, row in enumerate(invalid):
@@ -159,8 +160,9 @@ def cells_of(record: bytes, dialect: Dialect) -> tuple[str, ...]:
     return tuple(table.column(n)[0].as_py() for n in range(table.num_columns))
 
 
-def _parsed(block: bytes, dialect: Dialect, width: int) -> tuple[Any, list[Any]]:
-    """The rows of `width` cells of a block as an Arrow table of text, and the rows of another width."""
+def _parsed(block: bytes, dialect: Dialect, width: int, positions: set[int]) -> tuple[Any, list[Any]]:
+    """The rows of `width` cells of a block as an Arrow table of text, and the rows of another width. The table has the
+    columns at `positions`, by number."""
     invalid: list[Any] = []
 
     def keep(row: Any) -> str:
@@ -173,7 +175,11 @@ def _parsed(block: bytes, dialect: Dialect, width: int) -> tuple[Any, list[Any]]
         read_options=pa.csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False),
         parse_options=_parse_options(dialect, keep),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            include_columns=[names[position] for position in sorted(positions)],
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,  # checked when the text was decoded
         ),
     )
     return table, invalid

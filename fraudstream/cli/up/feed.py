@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import description_of
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
@@ -94,11 +96,14 @@ class FileFeed:
         self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish all of them."""
+        """Publish all of them. Raises `Failure` for a payment that cannot be read."""
         state.phase, in_flight.timed = f"live: {self.description}", True
         sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
-        await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
+        try:
+            await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
+        except PaymentFileError as error:
+            raise Failure(str(error)) from error
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
