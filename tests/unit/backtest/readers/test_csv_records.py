@@ -84,8 +84,7 @@ def test_trailer_rows_and_empty_rows_at_the_end_are_left_out_wherever_pieces_end
 
 @pytest.mark.parametrize("size", [1, 5, 1_000])
 def test_a_quote_that_is_never_closed_is_refused_after_the_records_before_it(size: int) -> None:
-    found = []
+    blocks = record_blocks(pieces(b'1,2\n3,"4\n5,6\n', size), COMMA, trailer_rows=1)
+    assert next(blocks) == b"1,2\n"
     with pytest.raises(UnclosedQuoteError, match="does not end"):
-        for block in record_blocks(pieces(b'1,2\n3,"4\n5,6\n', size), COMMA, trailer_rows=1):
-            found.append(block)
-    assert b"".join(found) == b"1,2\n"
+        next(blocks)

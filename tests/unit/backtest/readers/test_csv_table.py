@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -151,7 +152,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(
 
 
 def test_a_long_file_that_breaks_off_is_refused_with_the_rows_read(tmp_path: Path) -> None:
-    packed = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 10_007) for i in range(1_000_000)))
+    packed = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 10_007) for i in range(300_000)))
     with pytest.raises(PaymentFileError, match=r"can't be read after row \d+: Truncated compressed stream"):
         rows_of(written(tmp_path, packed[:-1_000]))
 
@@ -187,6 +188,5 @@ def test_rows_of_another_width_are_reported_one_by_one_where_the_caller_takes_th
     ],
 )
 def test_a_layout_that_contradicts_itself_is_refused(layout: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         FileLayout(**layout)  # type: ignore[arg-type]
-    assert sentence in str(caught.value)
