@@ -131,7 +131,7 @@ def test_a_missing_id_changes_no_other_whatever_batch_it_is_in(tmp_path: Path, a
         (pa.array([1.0, 1.5]), "row 2, column 'account': is 1.5, a number with decimals, but account_id is an id."),
         (
             pa.array([1.0, 2.0**53]),
-            "row 2, column 'account': is 9007199254740992, and a double column cannot hold",
+            "row 2, column 'account': is 9007199254740992.0, and a double column cannot hold",
         ),
         (pa.array(["a", "NaN"]), "row 2, column 'account': 'NaN' may be a name or mean that the value is missing."),
         (pa.array([[1], [2]]), "column 'account': a column of list<element: int64> has no text."),
