@@ -24,7 +24,7 @@ from fraudstream.backtest.readers.byte_stream import (
     open_bytes,
     utf8_pieces,
 )
-from fraudstream.backtest.readers.csv_records import Dialect, UnclosedQuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, RowBatch, refuse
 
 BLOCK_BYTES = 4 << 20
@@ -42,7 +42,8 @@ class CsvTable:
     def __init__(self, path: Path, head: bytes, layout: FileLayout, on_bad_row: OnBadRow = refuse) -> None:
         self._path, self._layout, self._on_bad_row = path, layout, on_bad_row
         quote = "" if layout.quote == NO_QUOTE else layout.quote
-        self._dialect = Dialect(layout.separator_of(path.name).encode(), quote.encode())
+        escape = layout.escape or ""
+        self._dialect = Dialect(layout.separator_of(path.name).encode(), quote.encode(), escape.encode())
         try:
             self._encoding = encoding_of(head, layout.encoding)
         except ValueError as error:
@@ -136,7 +137,7 @@ class CsvTable:
         path = str(self._path)
         try:
             yield
-        except (UndecodableByteError, UnclosedQuoteError) as error:
+        except (UndecodableByteError, QuoteError) as error:
             raise PaymentFileError(path, str(error), done[0] + 1 or None) from error
         except (OSError, pa.ArrowException) as error:
             after = f" after row {done[0]}" if done[0] > 0 else ""
@@ -189,6 +190,7 @@ def _parse_options(dialect: Dialect, on_invalid_row: Any = None) -> Any:
     return pa.csv.ParseOptions(
         delimiter=dialect.separator.decode(),
         quote_char=dialect.quote.decode() or False,
+        escape_char=dialect.escape.decode() or False,
         newlines_in_values=True,
         invalid_row_handler=on_invalid_row,
     )

@@ -230,6 +230,11 @@ def test_files_without_a_row_are_refused(tmp_path: Path, suffix: str) -> None:
         ("Bank\n\nat,account,amount,device\n", "Line 3 names them, separated by comma: set `file: {header_row: 3}`"),
         ("sep=;\nat;account;amount;device\n", "`file: {separator: semicolon, header_row: 2}` in the mapping, or --sep"),
         ("at\taccount\tamount\tdevice\n", "set `file: {separator: tab}` in the mapping, or --separator tab."),
+        (
+            '"at";"account";"amount";"device"\n',
+            "Line 1 names them, separated by semicolon: set `file: {separator: semi",
+        ),
+        ('at;account;amount;device\n"1";"2";"3";"4"\n', "Line 1 names them, separated by semicolon: set `file: {sep"),
         ("x,y\n", "It has x, y."),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudstream.backtest.readers.csv_records import Dialect, UnclosedQuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
 
 COMMA = Dialect(b",", b'"')
 CELLS = st.text(st.sampled_from('ab,"\n\r ;'), max_size=6)
@@ -47,7 +47,8 @@ def test_records_are_those_of_the_csv_module_wherever_pieces_end(
 @given(st.text(st.sampled_from('a,"\n'), max_size=24))
 def test_a_quote_within_a_cell_is_a_character_like_others(text: str) -> None:
     def ends_by_hand() -> list[int]:
-        found, quoted, begins, at = [], False, True, 0
+        found: list[int] = []
+        quoted, begins, at = False, True, 0
         while at < len(text):
             character = text[at]
             if quoted:
@@ -55,6 +56,8 @@ def test_a_quote_within_a_cell_is_a_character_like_others(text: str) -> None:
                     at += 1
                 elif character == '"':
                     quoted = False
+                    if text[at + 1 : at + 2] not in ("", ",", "\n"):
+                        return found  # text after the closing quote: the record is refused
                 begins = False
             elif character == '"' and begins:
                 quoted, begins = True, False
@@ -68,6 +71,28 @@ def test_a_quote_within_a_cell_is_a_character_like_others(text: str) -> None:
     blank = [end for end in ends_by_hand() if end == 1 or text[end - 2 : end] == "\n\n"]
     expected = [end for end in ends_by_hand() if end not in blank or end - 1 not in (0, *ends_by_hand())]
     assert record_ends(text.encode(), COMMA).ends.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b'1,2\n3,"4"5\n6,7\n', "has a quoted cell with text after its closing quote."),
+        (b'1,2\n3,"4\\"5"\n6,7\n', "has a quoted cell with text after its closing quote."),
+        (b'1,2\n3, "4"\n6,7\n', "has blanks between a separator and an opening quote."),
+    ],
+)
+def test_a_quote_that_makes_a_record_unclear_is_refused_after_the_records_before_it(text: bytes, sentence: str) -> None:
+    blocks = record_blocks(pieces(text, 5), COMMA, trailer_rows=1)
+    assert next(blocks) == b"1,2\n"
+    with pytest.raises(QuoteError, match=sentence):
+        next(blocks)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_an_escaped_character_belongs_to_its_cell(size: int) -> None:
+    dialect = Dialect(b",", b'"', b"\\")
+    text = b'1,"a\\"\nb"\n2,c\\\nd\n3,"e\\\\"\n4,\\N\n'
+    assert records(text, size, dialect) == [b'1,"a\\"\nb"', b"2,c\\\nd", b'3,"e\\\\"', b"4,\\N"]
 
 
 def test_without_a_quote_character_every_line_is_a_record() -> None:
@@ -86,5 +111,5 @@ def test_trailer_rows_and_empty_rows_at_the_end_are_left_out_wherever_pieces_end
 def test_a_quote_that_is_never_closed_is_refused_after_the_records_before_it(size: int) -> None:
     blocks = record_blocks(pieces(b'1,2\n3,"4\n5,6\n', size), COMMA, trailer_rows=1)
     assert next(blocks) == b"1,2\n"
-    with pytest.raises(UnclosedQuoteError, match="does not end"):
+    with pytest.raises(QuoteError, match="does not end"):
         next(blocks)

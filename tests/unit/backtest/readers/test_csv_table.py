@@ -152,9 +152,9 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(
 
 
 def test_a_long_file_that_breaks_off_is_refused_with_the_rows_read(tmp_path: Path) -> None:
-    packed = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 10_007) for i in range(300_000)))
+    packed = gzip.compress(b"a,b\n" + b"1,2\n" * 3_000_000)
     with pytest.raises(PaymentFileError, match=r"can't be read after row \d+: Truncated compressed stream"):
-        rows_of(written(tmp_path, packed[:-1_000]))
+        rows_of(written(tmp_path, packed[:-20]))
 
 
 def test_a_byte_that_is_no_text_is_refused_with_its_row_in_a_later_block(tmp_path: Path) -> None:
