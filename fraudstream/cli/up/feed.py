@@ -96,7 +96,7 @@ class FileFeed:
         self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish all of them."""
+        """Publish all of them. Raises `Failure` for a payment that cannot be read."""
         state.phase, in_flight.timed = f"live: {self.description}", True
         sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
