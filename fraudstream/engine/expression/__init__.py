@@ -2,21 +2,37 @@
 
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.columns import Array, ColumnSource, Truth, Values
+from fraudstream.engine.expression.domains import (
+    ATTRIBUTE_CHARS_MAX,
+    PAYMENT_DOMAINS,
+    Bounds,
+    Domain,
+    Domains,
+    Texts,
+    fault_of_text,
+    text_domain,
+)
 from fraudstream.engine.expression.expression import Comparison, Expression, compile_expression
 from fraudstream.engine.expression.fault import ExpressionError, Fault, fault_at
 from fraudstream.engine.expression.types import PAYMENT_FIELDS, WORDS_OF, Origin, Symbols, Type, ValueList, ValueLists
 
 __all__ = [
+    "ATTRIBUTE_CHARS_MAX",
+    "PAYMENT_DOMAINS",
     "PAYMENT_FIELDS",
     "WORDS_OF",
     "Array",
+    "Bounds",
     "ColumnSource",
     "Comparison",
+    "Domain",
+    "Domains",
     "Expression",
     "ExpressionError",
     "Fault",
     "Origin",
     "Symbols",
+    "Texts",
     "Truth",
     "Type",
     "ValueList",
@@ -24,5 +40,7 @@ __all__ = [
     "Values",
     "compile_expression",
     "fault_at",
+    "fault_of_text",
     "nearest",
+    "text_domain",
 ]

@@ -1,14 +1,14 @@
-"""Syntax to typed nodes: names are known, units agree, and words of a code list are spelt right.
+"""Syntax to typed nodes: names are known, units agree, and every comparison holds for some payment.
 
 Here: conditions, and the comparisons in them. `quantities` types the other parts, `units` compares their units,
-`context` knows the names and raises errors.
+`possibility` refuses what is never true, `context` knows the names and raises errors.
 """
 
 from __future__ import annotations
 
-from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.context import Context
+from fraudstream.engine.expression.domains import Domains
 from fraudstream.engine.expression.nodes import (
     QUANTITY_COMPARISONS,
     Agreement,
@@ -28,27 +28,27 @@ from fraudstream.engine.expression.nodes import (
     TextMissing,
 )
 from fraudstream.engine.expression.parser import Syntax
+from fraudstream.engine.expression.possibility import OPPOSITE, Possibility
 from fraudstream.engine.expression.quantities import Quantities
 from fraudstream.engine.expression.typed import Leaf, Typed
-from fraudstream.engine.expression.types import WORDS_OF, Origin, Symbols, Type, ValueLists
+from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 from fraudstream.engine.expression.units import alike, as_money
 
 _CONDITIONS = frozenset({"and", "or", "not", "bool", "in", "not in", "is missing", "is present"})
-_OPPOSITE = {
-    "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
-    "in": "not in", "not in": "in", "is missing": "is present", "is present": "is missing",
-}  # fmt: skip
 
 
 class Checker:
     """Checks one expression. `leaves`: its comparisons in the order of the text, once it is checked.
 
-    `lists`: the lists that it may read; None if it may read none.
+    `lists`: the lists that it may read; None if it may read none. `domains`: the values that names can have.
     """
 
-    def __init__(self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin) -> None:
+    def __init__(
+        self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin, domains: Domains
+    ) -> None:
         self.leaves: list[Leaf] = []
         self._context = Context(source, symbols, origin)
+        self._possibility = Possibility(self._context, domains)
         self._quantities = Quantities(self._context, self._any)
         self._lists = lists
 
@@ -61,6 +61,7 @@ class Checker:
         """The whole expression, which must be of one of the types `expected`. Raises `ExpressionError`."""
         if expected == (Type.BOOL,) or self._is_condition(tree):
             typed = self._typed_condition(tree, negated=False)
+            self._possibility.check_conjunctions(tree, self.leaves)
         else:
             typed = self._quantities.typed(tree)
             if Type.MONEY in expected and Type.NUMBER not in expected:
@@ -101,12 +102,13 @@ class Checker:
         condition: Condition = BoolColumn(syntax.text)
         holds = Not(condition) if negated else condition
         typed = Typed(Type.BOOL, syntax, condition=condition)
-        self.leaves.append(Leaf(typed, "is", None, "false" if negated else "true", holds))
+        self.leaves.append(Leaf(syntax, typed, "is", None, "false" if negated else "true", holds))
         return condition
 
     def _comparison(self, syntax: Syntax, negated: bool) -> Condition:
         left, right = (self._any(part) for part in syntax.parts)
         condition: Condition
+        texts: tuple[str, ...] = ()
         if left.condition is not None and right.condition is not None:
             if syntax.what not in ("==", "!="):
                 self._context.fail(syntax, f"'{syntax.what}' has no meaning for true and false.")
@@ -115,17 +117,21 @@ class Checker:
         elif left.words is not None and right.words is not None:
             if syntax.what not in ("==", "!="):
                 self._context.fail(syntax, f"'{syntax.what}' has no meaning for text: only '==', '!=' and 'in' do.")
-            self._check_word(left, right)
-            self._check_word(right, left)
+            self._possibility.check_words(left, right)
+            self._possibility.check_words(right, left)
             if isinstance(left.words, TextLiteral):
                 left, right = right, left
+            if isinstance(right.words, TextLiteral):
+                texts = (right.words.text,)
             condition = OneOf(left.as_words, (right.as_words,))
             condition = condition if syntax.what == "==" else Not(condition)
         else:
             left, right = alike(self._context, left, right, syntax, "compared")
+            self._possibility.check_quantities(left, syntax.what, right, syntax, negated=negated)
             when_true, when_false = QUANTITY_COMPARISONS[syntax.what]
             condition = QuantityComparison(when_true, when_false, left.as_quantity, right.as_quantity)
-        self._leaf(left, syntax.what, right, self._context.text(right.syntax), condition, negated=negated)
+        right_text = self._context.text(right.syntax)
+        self._leaf(syntax, left, right, right_text, condition, negated=negated, texts=texts)
         return condition
 
     def _membership(self, syntax: Syntax, negated: bool) -> Condition:
@@ -138,12 +144,13 @@ class Checker:
         choices = []
         for part in syntax.parts[1:]:
             choice = self._any(part)
-            self._check_word(left, choice)
+            self._possibility.check_words(left, choice)
             choices.append(choice.as_words)
         condition: Condition = OneOf(left.words, tuple(choices))
         condition = condition if syntax.what == "in" else Not(condition)
         text = f"({', '.join(self._context.text(part) for part in syntax.parts[1:])})"
-        self._leaf(left, syntax.what, None, text, condition, negated=negated)
+        texts = tuple(part.text for part in syntax.parts[1:])
+        self._leaf(syntax, left, None, text, condition, negated=negated, texts=texts)
         return condition
 
     def _listed(self, syntax: Syntax, left: Typed, negated: bool) -> Condition:
@@ -164,7 +171,7 @@ class Checker:
             context.fail(syntax.parts[0], f"{at.text} holds values of {of}: write '{of} {syntax.what} {at.text}'.")
         condition: Condition = OnList(left.words, at.text)
         condition = condition if syntax.what == "in" else Not(condition)
-        self._leaf(left, syntax.what, None, at.text, condition, negated=negated, listed=name)
+        self._leaf(syntax, left, None, at.text, condition, negated=negated, listed=name)
         return condition
 
     def _absence(self, syntax: Syntax, negated: bool) -> Condition:
@@ -178,36 +185,24 @@ class Checker:
             assert part.condition is not None
             condition = ConditionMissing(part.condition)
         condition = condition if syntax.what == "is missing" else Not(condition)
-        self._leaf(part, syntax.what, None, "", condition, negated=negated)
+        self._leaf(syntax, part, None, "", condition, negated=negated)
         return condition
 
     def _leaf(
         self,
+        syntax: Syntax,
         left: Typed,
-        what: str,
         right: Typed | None,
         right_text: str,
         condition: Condition,
         *,
         negated: bool,
         listed: str | None = None,
+        texts: tuple[str, ...] = (),
     ) -> None:
-        if negated:
-            self.leaves.append(Leaf(left, _OPPOSITE[what], right, right_text, Not(condition), listed))
-        else:
-            self.leaves.append(Leaf(left, what, right, right_text, condition, listed))
-
-    def _check_word(self, field: Typed, literal: Typed) -> None:
-        if not isinstance(field.words, TextColumn) or not isinstance(literal.words, TextLiteral):
-            return
-        name, text = field.words.name, literal.words.text
-        words = WORDS_OF.get(name)
-        if words is not None and text not in words:
-            self._context.fail(
-                literal.syntax, f"{name} is never '{text}'; it is one of {', '.join(words)}.{nearest(text, words)}"
-            )
-        if name == "currency" and text not in EXPONENTS:
-            self._context.fail(literal.syntax, f"'{text}' is not a currency of ISO 4217.{nearest(text, EXPONENTS)}")
+        what = OPPOSITE[syntax.what] if negated else syntax.what
+        holds = Not(condition) if negated else condition
+        self.leaves.append(Leaf(syntax, left, what, right, right_text, holds, listed, texts))
 
     # --- quantities and text
 

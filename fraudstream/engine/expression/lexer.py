@@ -11,7 +11,8 @@ from fraudstream.engine.expression.fault import ExpressionError, fault_at
 from fraudstream.engine.expression.types import Origin
 
 SOURCE_CHARS_MAX = 4_000
-_LITERAL_CHARS_MAX = 128
+_NAME_CHARS_MAX = 128
+_TEXT_CHARS_MAX = 1_024  # of an attribute; what shorter fields can hold is the checker's matter
 _NUMBER_CHARS_MAX = 20
 
 MS_PER_UNIT = {unit: ms for unit, ms in UNITS_MS.items() if unit != "ms"}  # no rule needs milliseconds
@@ -102,10 +103,9 @@ def _token(match: re.Match[str], source: str, origin: Origin) -> Token:
             raise ExpressionError(fault_at(source, start + len(number), origin, sentence))
         return Token(Kind.DURATION, match.group(), start, end, value * MS_PER_UNIT[unit])
     if text is not None or name is not None:
-        if end - start > _LITERAL_CHARS_MAX:
-            raise ExpressionError(
-                fault_at(source, start, origin, f"this is longer than {_LITERAL_CHARS_MAX} characters.")
-            )
+        length, most = (end - start, _NAME_CHARS_MAX) if text is None else (len(text) - 2, _TEXT_CHARS_MAX)
+        if length > most:
+            raise ExpressionError(fault_at(source, start, origin, f"this is longer than {most:,} characters."))
         if text is not None:
             if len(text) == 2:
                 raise ExpressionError(

@@ -67,10 +67,11 @@ PAYMENT_FIELDS: Symbols = MappingProxyType(
         "card_present": Type.BOOL,
         "hour": Type.NUMBER,  # 0 to 23, UTC
         "weekday": Type.NUMBER,  # Monday = 0, UTC
+        "account_id": Type.TEXT,  # the last: keys of features are numbered in this order
     }
 )
 
-# Text fields that hold one of a few words: an expression that compares them with another word is refused.
+# Text fields that hold one of a few words.
 WORDS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"direction": get_args(Direction), "kind": get_args(Kind), "channel": get_args(Channel)}
 )
