@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from fraudstream.contracts.country import COUNTRIES, country_meant
 from fraudstream.contracts.currency import AMOUNT_MINOR_MAX, EXPONENTS
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.contracts.payment import Payment
@@ -118,6 +119,8 @@ def _values(field: str) -> frozenset[str] | None:
         return frozenset(WORDS_OF[field])
     if field == "currency":
         return frozenset(EXPONENTS)
+    if field == "country":
+        return COUNTRIES
     if field == "mcc":
         return frozenset(f"{number:04d}" for number in range(10_000))
     return None
@@ -127,6 +130,8 @@ def _what_it_is(domain: Texts) -> str:
     match domain.field:
         case "currency":
             return ": it is a currency of ISO 4217, in capital letters."
+        case "country":
+            return ": it is a country of ISO 3166-1 alpha-2, two capital letters."
         case "mcc":
             return ": it is a merchant category of four digits."
         case field:
@@ -137,7 +142,8 @@ def _nearest_value(text: str, domain: Texts) -> str:
     values = domain.values or frozenset()
     if domain.field == "mcc":
         return f" Nearest: '{text:0>4}'." if text.isascii() and text.isdecimal() and len(text) < 4 else ""
-    for value in (text.strip().upper(), text.strip().lower()):
+    meant = country_meant(text) if domain.field == "country" else None
+    for value in (meant, text.strip().upper(), text.strip().lower()):
         if value in values:
             return f" Nearest: '{value}'."
     return nearest(text.upper() if domain.field not in WORDS_OF else text.lower(), values)

@@ -1,4 +1,4 @@
-"""A comparison that no payment meets is refused, on whichever side its literal is; one that some payment meets is not."""
+"""A comparison that no payment meets is refused, on whichever side its literal is; any other one is allowed."""
 
 import pytest
 
@@ -17,6 +17,7 @@ def sentence_of(source: str) -> str:
 
 
 CURRENCY = "it is a currency of ISO 4217, in capital letters."
+COUNTRY = "it is a country of ISO 3166-1 alpha-2, two capital letters."
 MCC = "it is a merchant category of four digits."
 CHANNEL = "it is one of app, web, branch, atm, pos, phone, partner."
 
@@ -30,6 +31,11 @@ CHANNEL = "it is one of app, web, branch, atm, pos, phone, partner."
         ("mcc in ('5411', '54')", f"mcc is never '54': {MCC} Nearest: '0054'."),
         ("mcc not in ('54110', '5411')", f"mcc is never '54110': {MCC}"),
         ("channel == 'APP'", f"channel is never 'APP'; {CHANNEL} Nearest: 'app'."),
+        ("country == 'DEU'", f"country is never 'DEU': {COUNTRY} Nearest: 'DE'."),
+        ("country == 'AUT'", f"country is never 'AUT': {COUNTRY} Nearest: 'AT'."),
+        ("country in ('DE', 'fr')", f"country is never 'fr': {COUNTRY} Nearest: 'FR'."),
+        ("country not in ('UK', 'DE')", f"country is never 'UK': {COUNTRY} Nearest: 'GB'."),
+        ("country == currency", "country holds a country, currency a currency: they are never equal."),
         ("channel == direction", "channel holds a channel, direction a direction: they are never equal."),
         ("currency == mcc", "currency holds a currency, mcc a mcc: they are never equal."),
     ],
