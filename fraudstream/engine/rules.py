@@ -119,7 +119,7 @@ def read_expression(
     try:
         return compile_expression(source, symbols, expected, origin, lists, domains)
     except ExpressionError as error:
-        node.faults.append(error.fault)
+        node.faults.extend(error.faults)
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.domains import Domains
+from fraudstream.engine.expression.fault import ExpressionError
 from fraudstream.engine.expression.nodes import (
     QUANTITY_COMPARISONS,
     Agreement,
@@ -59,6 +60,12 @@ class Checker:
 
     def check(self, tree: Syntax, expected: tuple[Type, ...]) -> Typed:
         """The whole expression, which must be of one of the types `expected`. Raises `ExpressionError`."""
+        typed = self._checked(tree, expected)
+        if self._context.noted:
+            raise ExpressionError(*self._context.noted)
+        return typed
+
+    def _checked(self, tree: Syntax, expected: tuple[Type, ...]) -> Typed:
         if expected == (Type.BOOL,) or self._is_condition(tree):
             typed = self._typed_condition(tree, negated=False)
             self._possibility.check_conjunctions(tree, self.leaves)
@@ -118,7 +125,6 @@ class Checker:
             if syntax.what not in ("==", "!="):
                 self._context.fail(syntax, f"'{syntax.what}' has no meaning for text: only '==', '!=' and 'in' do.")
             self._possibility.check_words(left, right)
-            self._possibility.check_words(right, left)
             if isinstance(left.words, TextLiteral):
                 left, right = right, left
             if isinstance(right.words, TextLiteral):

@@ -28,31 +28,37 @@ OPPOSITE: Final[Mapping[str, str]] = {
 
 
 class Possibility:
-    """Checks the comparisons of one expression. `domains`: the values that names can have. Raises `ExpressionError`."""
+    """Checks the comparisons of one expression. `domains`: the values that names can have.
+
+    Each method notes its faults in the context, so that one check shows all of them.
+    """
 
     def __init__(self, context: Context, domains: Domains) -> None:
         self._context, self._domains = context, domains
 
-    def check_words(self, field: Typed, other: Typed) -> None:
-        """`other`, compared with the text `field`, must be a text that it can hold, or one that can hold its texts."""
-        if not isinstance(field.words, TextColumn):
+    def check_words(self, left: Typed, right: Typed) -> None:
+        """Two texts that are compared: each literal must be one that the other side can hold."""
+        self._check_literal(left, right)
+        self._check_literal(right, left)
+        one, other = self._texts_of(left), self._texts_of(right)
+        if one is None or other is None or not (one.values and other.values) or one.values & other.values:
             return
-        domain = self._domains.get(field.words.name)
-        if not isinstance(domain, Texts):
+        names = self._context.text(left.syntax), self._context.text(right.syntax)
+        both = f"{names[0]} holds a {one.field}, {names[1]} a {other.field}"
+        self._context.note(right.syntax, f"{both}: they are never equal.")
+
+    def _check_literal(self, field: Typed, literal: Typed) -> None:
+        domain = self._texts_of(field)
+        if domain is None or not isinstance(literal.words, TextLiteral):
             return
-        if isinstance(other.words, TextLiteral):
-            if (sentence := fault_of_text(field.words.name, domain, other.words.text)) is not None:
-                self._context.fail(other.syntax, sentence)
-        elif isinstance(other.words, TextColumn):
-            of_other = self._domains.get(other.words.name)
-            if (
-                isinstance(of_other, Texts)
-                and domain.values
-                and of_other.values
-                and not domain.values & of_other.values
-            ):
-                both = f"{field.words.name} holds a {domain.field}, {other.words.name} a {of_other.field}"
-                self._context.fail(other.syntax, f"{both}: they are never equal.")
+        sentence = fault_of_text(self._context.text(field.syntax), domain, literal.words.text)
+        if sentence is not None:
+            self._context.note(literal.syntax, sentence)
+
+    def _texts_of(self, typed: Typed) -> Texts | None:
+        """The texts that a name can hold; None for anything else."""
+        domain = self._domains.get(typed.words.name) if isinstance(typed.words, TextColumn) else None
+        return domain if isinstance(domain, Texts) else None
 
     def check_quantities(self, left: Typed, what: str, right: Typed, syntax: Syntax, *, negated: bool) -> None:
         """The comparison must hold for some payment, as written and as it must hold under `not`."""
@@ -62,16 +68,16 @@ class Possibility:
         sides = [_described(self._context, *side) for side in zip((left, right), bounds, strict=True)]
         why = " and ".join(side for side in sides if side)
         if not possible(what, *bounds):
-            self._context.fail(syntax, f"'{self._context.text(syntax)}' is never true: {why}.")
+            self._context.note(syntax, f"'{self._context.text(syntax)}' is never true: {why}.")
         if negated and not possible(OPPOSITE[what], *bounds):
-            self._context.fail(syntax, f"'{self._context.text(syntax)}' is always true, so 'not' of it is not: {why}.")
+            self._context.note(syntax, f"'{self._context.text(syntax)}' is always true, so 'not' of it is not: {why}.")
 
     def check_conjunctions(self, tree: Syntax, leaves: Iterable[Leaf]) -> None:
         """Comparisons joined by `and` must be able to hold together."""
         found = contradiction(tree, leaves)
         if found is not None:
             first, second = (self._context.text(leaf.syntax) for leaf in found)
-            self._context.fail(
+            self._context.note(
                 found[1].syntax, f"'{second}' and '{first}' are never true together. Was 'or' meant, or another value?"
             )
 

@@ -44,6 +44,17 @@ def test_a_text_that_a_field_never_has_is_refused_with_the_nearest_one(source: s
     assert sentence_of(source) == sentence
 
 
+def test_every_such_comparison_of_an_expression_is_shown_at_once() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        compiled('country == "DEU" or country == "de" or mcc == "541"')
+    shown = [(fault.column, fault.sentence.partition(":")[0]) for fault in caught.value.faults]
+    assert shown == [
+        (18, "country is never 'DEU'"),
+        (38, "country is never 'de'"),
+        (53, "mcc is never '541'"),
+    ]
+
+
 @pytest.mark.parametrize(("field", "most"), [("device_id", 128), ("account_id", 128), ("counterparty_bank", 35)])
 def test_a_text_longer_than_its_field_is_refused(field: str, most: int) -> None:
     compiled(f"{field} == '{'x' * most}'")
