@@ -31,8 +31,9 @@ from fraudstream.contracts.timestamps import parse_utc_ms
 from fraudstream.engine.contract_check import contract_faults
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.expression import Fault, Type
+from fraudstream.engine.expression import Fault, Type, ValueList
 from fraudstream.engine.faulty_field import plain_fault
+from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
 
 SHOWS = ("firing", "near_miss", "false_positive")
@@ -147,7 +148,7 @@ def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
 class _Reader:
     def __init__(self, rule_set: RuleSet, defaults: Mapping[str, str], lists: Node | None) -> None:
         self._attributes = rule_set.catalogue.attributes
-        self._lists = tuple(rule_set.lists)
+        self._lists = rule_set.lists
         self._defaults = defaults
         self._listed = self._entries(lists) if lists is not None else ()
 
@@ -187,10 +188,19 @@ class _Reader:
     def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
         """List name and value of each entry."""
         return tuple(
-            (name, item.word("an entry"))
-            for name, values in node.entries("lists", self._lists).items()
+            (name, self._entry(self._lists[name], item))
+            for name, values in node.entries("lists", tuple(self._lists)).items()
             for item in values.items(f"list '{name}'")
         )
+
+    def _entry(self, declared: ValueList, item: Node) -> str:
+        """The value of an entry; a fault where no payment can have it."""
+        value = item.word("an entry")
+        try:
+            return entry_value(declared, value)
+        except ValueError as error:
+            item.fault(str(error))
+            return value
 
     def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:
         fields = _words(node)

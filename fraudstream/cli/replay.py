@@ -134,6 +134,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
     import msgspec
 
     from fraudstream.backtest.replay import ListedValue
+    from fraudstream.engine.list_declarations import entry_value
 
     try:
         lines = path.read_bytes().splitlines()
@@ -149,6 +150,10 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
             raise Failure(
                 f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
             )
+        try:
+            entry_value(rule_set.lists[entry.list], entry.value)
+        except ValueError as error:
+            raise Failure(f"{path}:{number}: not an entry of the list '{entry.list}': {error}") from error
         found.append(entry)
     return found
 

@@ -1,7 +1,7 @@
 """The expression language of rules, filters and score parts: typed, bounded, compiled once to vectorised numpy."""
 
 from fraudstream.contracts.nearest_name import nearest
-from fraudstream.engine.expression.columns import Array, ColumnSource, Truth, Values
+from fraudstream.engine.expression.columns import Array, ColumnSource, DistinctTexts, Truth, Values, distinct_texts
 from fraudstream.engine.expression.domains import (
     ATTRIBUTE_CHARS_MAX,
     PAYMENT_DOMAINS,
@@ -14,10 +14,20 @@ from fraudstream.engine.expression.domains import (
 )
 from fraudstream.engine.expression.expression import Comparison, Expression, compile_expression
 from fraudstream.engine.expression.fault import ExpressionError, Fault, fault_at
-from fraudstream.engine.expression.types import PAYMENT_FIELDS, WORDS_OF, Origin, Symbols, Type, ValueList, ValueLists
+from fraudstream.engine.expression.types import (
+    NETWORKS,
+    PAYMENT_FIELDS,
+    WORDS_OF,
+    Origin,
+    Symbols,
+    Type,
+    ValueList,
+    ValueLists,
+)
 
 __all__ = [
     "ATTRIBUTE_CHARS_MAX",
+    "NETWORKS",
     "PAYMENT_DOMAINS",
     "PAYMENT_FIELDS",
     "WORDS_OF",
@@ -25,6 +35,7 @@ __all__ = [
     "Bounds",
     "ColumnSource",
     "Comparison",
+    "DistinctTexts",
     "Domain",
     "Domains",
     "Expression",
@@ -39,6 +50,7 @@ __all__ = [
     "ValueLists",
     "Values",
     "compile_expression",
+    "distinct_texts",
     "fault_at",
     "fault_of_text",
     "nearest",

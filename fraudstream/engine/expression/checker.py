@@ -6,10 +6,10 @@ Here: conditions, and the comparisons in them. `quantities` types the other part
 
 from __future__ import annotations
 
-from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.domains import Domains
 from fraudstream.engine.expression.fault import ExpressionError
+from fraudstream.engine.expression.functions import TEXT_TESTS
 from fraudstream.engine.expression.nodes import (
     QUANTITY_COMPARISONS,
     Agreement,
@@ -20,22 +20,23 @@ from fraudstream.engine.expression.nodes import (
     ConditionMissing,
     Known,
     Not,
-    OneOf,
-    OnList,
     QuantityComparison,
     QuantityMissing,
-    TextColumn,
     TextLiteral,
     TextMissing,
 )
 from fraudstream.engine.expression.parser import Syntax
-from fraudstream.engine.expression.possibility import OPPOSITE, Possibility
+from fraudstream.engine.expression.possibility import Possibility, opposite
 from fraudstream.engine.expression.quantities import Quantities
+from fraudstream.engine.expression.text_conditions import Checked, TextConditions
+from fraudstream.engine.expression.text_nodes import digested
 from fraudstream.engine.expression.typed import Leaf, Typed
 from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 from fraudstream.engine.expression.units import alike, as_money
 
-_CONDITIONS = frozenset({"and", "or", "not", "bool", "in", "not in", "is missing", "is present"})
+_CONDITIONS = frozenset(
+    {"and", "or", "not", "bool", "in", "not in", "in_network", "not in_network", "is missing", "is present"}
+)
 
 
 class Checker:
@@ -51,7 +52,7 @@ class Checker:
         self._context = Context(source, symbols, origin)
         self._possibility = Possibility(self._context, domains)
         self._quantities = Quantities(self._context, self._any)
-        self._lists = lists
+        self._text_conditions = TextConditions(self._context, self._possibility, self._any, lists)
 
     @property
     def names(self) -> set[str]:
@@ -91,7 +92,11 @@ class Checker:
             case "not":
                 return Not(self._condition(syntax.parts[0], negated=not negated))
             case "in" | "not in":
-                return self._membership(syntax, negated)
+                return self._on_text(syntax, self._text_conditions.membership(syntax), negated)
+            case "in_network" | "not in_network":
+                return self._on_text(syntax, self._text_conditions.in_network(syntax), negated)
+            case "call" if syntax.text in TEXT_TESTS:
+                return self._on_text(syntax, self._text_conditions.test(syntax), negated)
             case "is missing" | "is present":
                 return self._absence(syntax, negated)
             case what if what in QUANTITY_COMPARISONS:
@@ -122,15 +127,11 @@ class Checker:
             condition = Agreement(left.condition, right.condition)
             condition = condition if syntax.what == "==" else Not(condition)
         elif left.words is not None and right.words is not None:
-            if syntax.what not in ("==", "!="):
-                self._context.fail(syntax, f"'{syntax.what}' has no meaning for text: only '==', '!=' and 'in' do.")
-            self._possibility.check_words(left, right)
+            condition = self._text_conditions.equality(syntax, left, right)
             if isinstance(left.words, TextLiteral):
                 left, right = right, left
             if isinstance(right.words, TextLiteral):
                 texts = (right.words.text,)
-            condition = OneOf(left.as_words, (right.as_words,))
-            condition = condition if syntax.what == "==" else Not(condition)
         else:
             left, right = alike(self._context, left, right, syntax, "compared")
             self._possibility.check_quantities(left, syntax.what, right, syntax, negated=negated)
@@ -140,44 +141,10 @@ class Checker:
         self._leaf(syntax, left, right, right_text, condition, negated=negated, texts=texts)
         return condition
 
-    def _membership(self, syntax: Syntax, negated: bool) -> Condition:
-        left = self._any(syntax.parts[0])
-        if left.words is None:
-            described = self._context.described(left)
-            self._context.fail(syntax.parts[0], f"{described}: only text can be looked for in a list.")
-        if syntax.parts[1].what == "list":
-            return self._listed(syntax, left, negated)
-        choices = []
-        for part in syntax.parts[1:]:
-            choice = self._any(part)
-            self._possibility.check_words(left, choice)
-            choices.append(choice.as_words)
-        condition: Condition = OneOf(left.words, tuple(choices))
-        condition = condition if syntax.what == "in" else Not(condition)
-        text = f"({', '.join(self._context.text(part) for part in syntax.parts[1:])})"
-        texts = tuple(part.text for part in syntax.parts[1:])
-        self._leaf(syntax, left, None, text, condition, negated=negated, texts=texts)
-        return condition
-
-    def _listed(self, syntax: Syntax, left: Typed, negated: bool) -> Condition:
-        """Membership of a list that lists.yaml declares."""
-        context, at = self._context, syntax.parts[1]
-        prefix, _, name = at.text.partition(".")
-        if prefix != "lists":
-            context.fail(
-                at, f'no list \'{at.text}\': write lists.NAME, or text in parentheses, such as ("app", "web").'
-            )
-        if self._lists is None:
-            context.fail(at, "only rules and the score may read lists: state must not depend on them.")
-        if name not in self._lists:
-            known = [f"lists.{known}" for known in self._lists]
-            context.fail(at, f"no list '{at.text}': declare it in lists.yaml.{nearest(at.text, known)}")
-        of = self._lists[name].of
-        if not isinstance(left.words, TextColumn) or left.words.name != of:
-            context.fail(syntax.parts[0], f"{at.text} holds values of {of}: write '{of} {syntax.what} {at.text}'.")
-        condition: Condition = OnList(left.words, at.text)
-        condition = condition if syntax.what == "in" else Not(condition)
-        self._leaf(syntax, left, None, at.text, condition, negated=negated, listed=name)
+    def _on_text(self, syntax: Syntax, checked: Checked, negated: bool) -> Condition:
+        """A condition on text, which becomes a leaf."""
+        condition, left, right_text, listed, texts = checked
+        self._leaf(syntax, left, None, right_text, condition, negated=negated, listed=listed, texts=texts)
         return condition
 
     def _absence(self, syntax: Syntax, negated: bool) -> Condition:
@@ -186,7 +153,7 @@ class Checker:
         if part.quantity is not None:
             condition = QuantityMissing(part.quantity)
         elif part.words is not None:
-            condition = TextMissing(part.words)
+            condition = TextMissing(digested(part.words))
         else:
             assert part.condition is not None
             condition = ConditionMissing(part.condition)
@@ -206,7 +173,8 @@ class Checker:
         listed: str | None = None,
         texts: tuple[str, ...] = (),
     ) -> None:
-        what = OPPOSITE[syntax.what] if negated else syntax.what
+        asked = syntax.text if syntax.what == "call" else syntax.what
+        what = opposite(asked) if negated else asked
         holds = Not(condition) if negated else condition
         self.leaves.append(Leaf(syntax, left, what, right, right_text, holds, listed, texts))
 
@@ -225,4 +193,6 @@ class Checker:
     def _is_condition(self, syntax: Syntax) -> bool:
         if syntax.what == "name":
             return self._context.type_of(syntax) is Type.BOOL
+        if syntax.what == "call":
+            return syntax.text in TEXT_TESTS
         return syntax.what in _CONDITIONS or syntax.what in QUANTITY_COMPARISONS

@@ -36,12 +36,18 @@ UNBOUNDED: Final = Bounds(-float("inf"), float("inf"))
 class Texts:
     """The texts that a name can hold. `field`: the payment field by whose contract; `chars_max`: characters of each.
 
-    `values`: all of them; None where any text of that length is one.
+    `values`: all of them; None where any text of that length is one. `small`: in small letters.
     """
 
     field: str
     chars_max: int
     values: frozenset[str] | None = None
+    small: bool = False
+
+    def lowered(self) -> Texts:
+        """The same texts in small letters; a letter may become several."""
+        values = None if self.values is None else frozenset(value.lower() for value in self.values)
+        return Texts(self.field, 3 * self.chars_max, values, small=True)
 
 
 Domain = Bounds | Texts
@@ -56,6 +62,8 @@ def fault_of_text(name: str, domain: Texts, text: str) -> str | None:
     >>> fault_of_text("mcc", text_domain("mcc"), "541")
     "mcc is never '541': it is a merchant category of four digits. Nearest: '0541'."
     """
+    if domain.small and text != text.lower():
+        return f"{name} is never '{text}': lower() gives small letters. Write '{text.lower()}'."
     if domain.values is None:
         if len(text) <= domain.chars_max:
             return None

@@ -15,6 +15,7 @@ from fraudstream.engine.expression.domains import PAYMENT_DOMAINS, Bounds, Domai
 from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import parse
 from fraudstream.engine.expression.shortfall import shortfall
+from fraudstream.engine.expression.text_nodes import digested
 from fraudstream.engine.expression.typed import Leaf, Typed, names_in
 from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 
@@ -59,8 +60,14 @@ class Expression:
     def digests(self, columns: ColumnSource) -> UInt64Array:
         """Digests of a TEXT expression: uint64, shape (n,), 0 = missing."""
         assert self._typed.words is not None, f"{self.source} is {self.type.value}"
-        digests: UInt64Array = _spread(self._typed.words.digests(columns), columns.n)
+        digests: UInt64Array = _spread(digested(self._typed.words).digests(columns), columns.n)
         return digests
+
+    def texts(self, columns: ColumnSource) -> list[str | None]:
+        """The texts of a TEXT expression: n of them, None where missing."""
+        found = self._typed.as_words.texts(columns)
+        texts = [*found.texts, None]  # code -1 is the last
+        return [texts[code] for code in _spread(found.code, columns.n).tolist()]
 
     @property
     def text_field(self) -> str | None:

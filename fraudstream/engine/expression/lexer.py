@@ -16,7 +16,7 @@ _TEXT_CHARS_MAX = 1_024  # of an attribute; what shorter fields can hold is the 
 _NUMBER_CHARS_MAX = 20
 
 MS_PER_UNIT = {unit: ms for unit, ms in UNITS_MS.items() if unit != "ms"}  # no rule needs milliseconds
-_WORD_OPERATORS = frozenset({"and", "or", "not", "in", "is", "missing", "present", "true", "false"})
+_WORD_OPERATORS = frozenset({"and", "or", "not", "in", "in_network", "is", "missing", "present", "true", "false"})
 _MEANT = {
     "=": "'=' compares nothing: write '=='.",
     "!": "'!' is not an operator: write 'not'.",
@@ -46,7 +46,7 @@ class Kind(Enum):
     DURATION = "duration"
     TEXT = "text"
     NAME = "name"
-    WORD = "word"  # and, or, not, in, is, missing, present, true, false
+    WORD = "word"  # and, or, not, in, in_network, is, missing, present, true, false
     OPERATOR = "operator"
     END = "end"
 

@@ -16,15 +16,27 @@ from fraudstream.engine.expression.bounds import bounds_of, possible
 from fraudstream.engine.expression.conjunction import contradiction
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.domains import Bounds, Domains, Texts, fault_of_text
-from fraudstream.engine.expression.nodes import TextColumn, TextLiteral
+from fraudstream.engine.expression.nodes import TextLiteral
 from fraudstream.engine.expression.parser import Syntax
+from fraudstream.engine.expression.text_nodes import Lowered, Matches, TextPredicate, source_of
 from fraudstream.engine.expression.typed import Leaf, Typed, names_in
 from fraudstream.engine.expression.types import Type
 
 OPPOSITE: Final[Mapping[str, str]] = {
     "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
-    "in": "not in", "not in": "in", "is missing": "is present", "is present": "is missing",
+    "is missing": "is present", "is present": "is missing",
 }  # fmt: skip
+
+
+def opposite(operator: str) -> str:
+    """The operator that holds where the other does not: of a comparison, or of a test of text.
+
+    >>> opposite("<"), opposite("starts_with"), opposite("not in")
+    ('>=', 'not starts_with', 'in')
+    """
+    if operator in OPPOSITE:
+        return OPPOSITE[operator]
+    return operator.removeprefix("not ") if operator.startswith("not ") else f"not {operator}"
 
 
 class Possibility:
@@ -56,9 +68,23 @@ class Possibility:
             self._context.note(literal.syntax, sentence)
 
     def _texts_of(self, typed: Typed) -> Texts | None:
-        """The texts that a name can hold; None for anything else."""
-        domain = self._domains.get(typed.words.name) if isinstance(typed.words, TextColumn) else None
-        return domain if isinstance(domain, Texts) else None
+        """The texts that a name, or the small letters of one, can have; None for anything else."""
+        name = source_of(typed.words)
+        domain = None if name is None else self._domains.get(name)
+        if not isinstance(domain, Texts) or not isinstance(typed.words, Lowered):
+            return domain if isinstance(domain, Texts) else None
+        return domain.lowered()
+
+    def check_test(self, left: Typed, test: TextPredicate, literal: Syntax, syntax: Syntax) -> None:
+        """A test of text must hold for a text that the part can have."""
+        domain = self._texts_of(left)
+        written = f"'{self._context.text(syntax)}' is never true"
+        if isinstance(left.words, Lowered) and not isinstance(test, Matches) and literal.text != literal.text.lower():
+            self._context.note(literal, f"{written}: lower() gives small letters. Write '{literal.text.lower()}'.")
+        elif domain is not None and domain.values is not None and not test.holds(sorted(domain.values)).any():
+            self._context.note(literal, f"{written}: it is so of no {domain.field}.")
+        elif domain is not None and not isinstance(test, Matches) and len(literal.text) > domain.chars_max:
+            self._context.note(literal, f"{written}: {domain.field} has at most {domain.chars_max} characters.")
 
     def check_quantities(self, left: Typed, what: str, right: Typed, syntax: Syntax, *, negated: bool) -> None:
         """The comparison must hold for some payment, as written and as it must hold under `not`."""
