@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
 
 
-def activate(args: argparse.Namespace, settings: Settings) -> int:
+def activate(args: argparse.Namespace, settings: Settings, directory: Path) -> int:
     """Check and test the rules of a directory, and put them in force. Raises `Failure`, `OperationError`."""
     from fraudstream.cli.worker import stage_settings
     from fraudstream.operations.activate_rules import activate_rules
 
-    directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
     if not args.skip_tests:
         _test(rule_set, directory)
@@ -43,14 +42,14 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def active(args: argparse.Namespace, settings: Settings) -> int:
+def active(args: argparse.Namespace, settings: Settings, directory: Path) -> int:
     """Print which rules are in force, by the workers' last checkpoints. Raises `Failure`, `OperationError`."""
     import msgspec
 
     from fraudstream.cli.worker import stage_settings
     from fraudstream.operations.activate_rules import rules_in_force
 
-    *_, deciding = stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
+    *_, deciding = stage_settings(settings, load_rule_set(directory))
     checkpoints, switch = run_on_cluster(deciding.brokers, lambda: rules_in_force(deciding), SHORT_S_MAX)
     rows = [
         {

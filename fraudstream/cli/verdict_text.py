@@ -13,6 +13,7 @@ from fraudstream.contracts import Evidence, FeatureValue, ScorePart
 from fraudstream.contracts.timestamps import utc_text
 
 INDENT = 2
+MARKS = {True: "yes", False: "no", None: "?"}  # of a comparison that holds, does not, or is unknown
 
 
 def console() -> Console:
