@@ -225,7 +225,7 @@ class _Reader:
         try:
             return entry_value(declared, value)
         except ValueError as error:
-            item.fault(str(error))
+            item.fault(f"would match no payment: {error}")
             return value
 
     def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:

@@ -153,7 +153,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
         try:
             entry_value(rule_set.lists[entry.list], entry.value)
         except ValueError as error:
-            raise Failure(f"{path}:{number}: not an entry of the list '{entry.list}': {error}") from error
+            raise Failure(f"{path}:{number}: '{entry.value[:40]}' would match no payment: {error}") from error
         found.append(entry)
     return found
 

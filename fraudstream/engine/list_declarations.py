@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from fraudstream.engine.contract_check import value_fault
 from fraudstream.engine.document import Node
 from fraudstream.engine.expression import (
     NETWORKS,
@@ -20,8 +21,6 @@ from fraudstream.engine.expression import (
     WORDS_OF,
     Type,
     ValueList,
-    fault_of_text,
-    text_domain,
 )
 from fraudstream.engine.networks import network_text
 
@@ -63,7 +62,7 @@ def entry_value(declared: ValueList, value: str) -> str:
     """
     if declared.holds_networks:
         return network_text(value)
-    sentence = fault_of_text(declared.field, text_domain(declared.field), value)
+    sentence = value_fault(declared.field, value)
     if sentence is not None:
         raise ValueError(sentence)
     return value

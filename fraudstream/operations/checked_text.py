@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from fraudstream.contracts.control_characters import has_control_character
+from fraudstream.engine.expression import ValueList
+from fraudstream.engine.list_declarations import entry_value
 from fraudstream.operations.errors import InvalidValueError
 
 IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
@@ -20,6 +22,15 @@ def check_identifier(value: str, name: str) -> str:
             f"{name} '{value[:40]!s}': must have 1 to {IDENTIFIER_CHARACTERS_MAX} characters, no control characters.",
         )
     return value
+
+
+def check_entry(value: str, declared: ValueList) -> str:
+    """`value` in the form in which an entry of that list has it. Raises `InvalidValueError` if no payment has it."""
+    try:
+        return entry_value(declared, value)
+    except ValueError as error:
+        sentence = f"VALUE '{value[:40]}' would match no payment: {error}"
+        raise InvalidValueError("VALUE", value, sentence) from error
 
 
 def check_note(note: str | None) -> str | None:

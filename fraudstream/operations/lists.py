@@ -9,10 +9,9 @@ from fraudstream.contracts import ListEntry
 from fraudstream.contracts.nearest_name import nearest, nearest_or_all
 from fraudstream.engine.document import read_document
 from fraudstream.engine.expression import ValueList
-from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.list_declarations import read_lists as read_list_declarations
 from fraudstream.engine.rule_set import LISTS
-from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.checked_text import check_entry, check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 from fraudstream.stream.control_log import (
     Controls,
@@ -139,11 +138,11 @@ def _entry_value(declared: ValueList, value: str, removed: bool) -> str:
     """The value in its one form. Raises `InvalidValueError` for one that no payment has, unless it is `removed`: older
     releases took any value."""
     try:
-        return entry_value(declared, value)
-    except ValueError as error:
+        return check_entry(value, declared)
+    except InvalidValueError:
         if removed:
             return value
-        raise InvalidValueError("VALUE", value, str(error)) from error
+        raise
 
 
 def _declared(controls: Controls, topic: str) -> dict[str, ValueList]:

@@ -175,3 +175,6 @@ def test_lists_given_as_a_file_count_until_they_expire(tmp_path: Path, capsys: p
     listed.write_text('{"list": "skimmd", "value": "t"}\n')
     assert main(["replay", str(file), *flags]) == 1
     assert f"{listed}:1: lists.yaml has no list 'skimmd'. Nearest: 'skimmed'." in capsys.readouterr().err
+    listed.write_text(json.dumps({"list": "skimmed", "value": "t\t"}) + "\n")
+    assert main(["replay", str(file), *flags]) == 1
+    assert f"{listed}:1: 't\t' would match no payment: An identifier holds" in capsys.readouterr().err

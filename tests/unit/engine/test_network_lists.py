@@ -151,9 +151,9 @@ def test_an_entry_is_kept_in_its_one_form(of: str, value: str, kept: str) -> Non
     [
         ("ip_network", "10.1.2.3/8", "'10.1.2.3/8' has bits set beyond its prefix: write '10.0.0.0/8', or"),
         ("ip_network", "proxy", "'proxy' is not a network in CIDR form"),
-        ("country", "DEU", "country is never 'DEU'"),
-        ("mcc", "541", "Nearest: '0541'"),
-        ("counterparty_bank", "b" * 36, "it has at most 35"),
+        ("country", "DEU", "country must have at most 2 characters"),
+        ("mcc", "541", "mcc must have at least 4 characters"),
+        ("counterparty_bank", "b" * 36, "counterparty_bank must have at most 35 characters"),
     ],
 )
 def test_an_entry_that_no_payment_has_is_refused(of: str, value: str, sentence: str) -> None:
