@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from fraudstream.contracts.country_alpha3 import ALPHA_2
+
 # Source: ISO 3166-1:2020 as maintained by the ISO 3166 Maintenance Agency to 2025, the 249 codes officially assigned.
 _ASSIGNED = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
@@ -24,6 +26,16 @@ COUNTRIES: Final = frozenset((_ASSIGNED + " " + _USER_ASSIGNED).split())
 _ASSIGNED_FOR = {"UK": "GB", "EL": "GR", "FX": "FR", "SF": "FI", "BU": "MM", "TP": "TL", "ZR": "CD", "DD": "DE"}
 
 
+def country_meant(text: str) -> str | None:
+    """The code of the country that another spelling of it means: small letters, alpha-3, a code that is gone.
+
+    >>> country_meant("de"), country_meant("DEU"), country_meant("UK"), country_meant("ZZ")
+    ('DE', 'DE', 'GB', None)
+    """
+    upper = text.strip().upper()
+    return _ASSIGNED_FOR.get(upper) or ALPHA_2.get(upper) or (upper if upper in COUNTRIES else None)
+
+
 def country_fault(text: str) -> str | None:
     """Why `text` is not the code of a country, as the end of a sentence; None if it is one.
 
@@ -36,7 +48,6 @@ def country_fault(text: str) -> str | None:
     """
     if text in COUNTRIES:
         return None
-    upper = text.strip().upper()
-    meant = _ASSIGNED_FOR.get(upper, upper if upper in COUNTRIES else None)
+    meant = country_meant(text)
     advice = f"write '{meant}'" if meant else "leave the field out where the country is unknown"
     return f"is not a country of ISO 3166-1 alpha-2: {advice}"

@@ -24,7 +24,8 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import digest_column
-from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
+from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
+from fraudstream.engine.text_columns import distinct_texts_of
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
 SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as milliseconds: January 1970 to 1973
@@ -70,6 +71,7 @@ class Columns:
         self.event: UInt64Array = digest_column([payment.event_id for payment in payments])
         self._attributes = attributes
         self._made: dict[str, Array] = dict(balances)
+        self._distinct: dict[str, DistinctTexts] = {}
 
     def column(self, name: str) -> Array:
         """A column by the name of a field, an attribute or an added column; as `expression.ColumnSource`."""
@@ -77,6 +79,13 @@ class Columns:
         if column is None:
             column = self._made[name] = self._make(name)
         return column
+
+    def distinct_texts(self, name: str) -> DistinctTexts:
+        """As `expression.ColumnSource`."""
+        found = self._distinct.get(name)
+        if found is None:
+            found = self._distinct[name] = distinct_texts_of(self, self.payments, name)
+        return found
 
     def add(self, name: str, column: Array) -> None:
         """Make `column`, shape (n,), readable by expressions under `name`."""
@@ -93,8 +102,6 @@ class Columns:
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
             return _column(self._attributes[short], values)
-        if name == "account_id":  # no expression reads it, but features of other entities do
-            return digest_column([payment.account_id for payment in self.payments])
         return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
 
 
@@ -113,6 +120,11 @@ class Excerpt:
         if column is None:
             column = self._taken[name] = self._columns.column(name)[self._rows]
         return column
+
+    def distinct_texts(self, name: str) -> DistinctTexts:
+        """As `expression.ColumnSource`."""
+        found = self._columns.distinct_texts(name)
+        return found._replace(code=found.code[self._rows])
 
     def excerpt(self, rows: Int64Array) -> Excerpt:
         """Some rows of these. `rows`: indices into this excerpt; int64."""

@@ -26,10 +26,11 @@ from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32A
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
-from fraudstream.engine.expression import Array, Type
+from fraudstream.engine.expression import Array, Type, ValueList
 from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
+from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
 from fraudstream.engine.plan import plan_entity
 from fraudstream.engine.rule_set import RuleSet
@@ -294,9 +295,7 @@ class Engine:
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
         for name, declared in self.rule_set.lists.items():
-            # An empty list needs no digests of the values that are looked up.
-            values = columns.column(declared.of) if state.lists.any_on(name) else np.zeros(columns.n, np.uint64)
-            columns.add(f"lists.{name}", state.lists.until_ms(name, values, columns.occurred_at_ms))
+            columns.add(f"lists.{name}", _listed_until_ms(name, declared, columns, state.lists))
 
     def _fired(self, columns: Columns, repeat: BoolArray) -> BoolArray:
         """The rules whose condition is true for each payment: bool, shape (payments, rules); none for a repeat."""
@@ -362,6 +361,15 @@ class Engine:
         else:
             features[derived.name] = derived.expression.values(columns)
             columns.add(derived.name, features[derived.name])
+
+
+def _listed_until_ms(name: str, declared: ValueList, columns: Columns, lists: Lists) -> Int64Array:
+    """Until when each payment's value is on a list, as `Lists.until_ms`: int64, shape (n,)."""
+    if not lists.any_on(name):
+        return np.zeros(columns.n, np.int64)  # nothing to look up
+    if declared.holds_networks:
+        return lists.until_ms_of_networks(name, columns.distinct_texts(declared.field), columns.occurred_at_ms)
+    return lists.until_ms(name, columns.column(declared.field), columns.occurred_at_ms)
 
 
 def _column_of(type_: Type, value: Float64Array) -> Array:

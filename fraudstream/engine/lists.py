@@ -10,6 +10,8 @@ import numpy as np
 
 from fraudstream.engine.arrays import Int64Array, UInt64Array
 from fraudstream.engine.digest import digest_text
+from fraudstream.engine.expression import DistinctTexts
+from fraudstream.engine.networks import NetworkTable, parse_address, table_of
 
 ABSENT = 0
 FOR_EVER = np.iinfo(np.int64).max
@@ -22,6 +24,8 @@ class Lists:
         self._until: dict[str, dict[int, int]] = {}  # by list: digest of a value to the time that it stays
         self._sorted: dict[str, tuple[UInt64Array, Int64Array]] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
+        self._texts: dict[str, dict[str, int]] = {}  # as `_until`, by the values themselves
+        self._networks: dict[str, NetworkTable] = {}
 
     def put(self, name: str, value: str, until_ms: int | None) -> None:
         """Put `value` on the list for payments that occur before `until_ms`; None: for all."""
@@ -52,6 +56,19 @@ class Lists:
         found = np.where(known[at] == digests, until[at], ABSENT)
         return np.where(found > occurred_at_ms, found, ABSENT)
 
+    def until_ms_of_networks(self, name: str, addresses: DistinctTexts, occurred_at_ms: Int64Array) -> Int64Array:
+        """Until when a network that holds each address is on the list; as `until_ms`: int64, shape (n,).
+
+        `addresses`: n texts; one that is no address is in no network.
+        """
+        if not self.any_on(name):
+            return np.zeros(len(occurred_at_ms), np.int64)
+        networks = self._networks_on(name)
+        parsed = [parse_address(text) for text in addresses.texts]
+        of_text = np.array([ABSENT if found is None else networks.until_ms(found) for found in parsed], np.int64)
+        until = addresses.taken(of_text, ABSENT)
+        return np.where(until > occurred_at_ms, until, ABSENT)
+
     def changes(self) -> list[tuple[bytes, bytes]]:
         """The entries set since the last call, as records that `restore` reads back."""
         unsaved, self._unsaved = self._unsaved, {}
@@ -70,7 +87,20 @@ class Lists:
         else:
             of_list[digest] = until
         self._sorted.pop(name, None)
+        self._networks.pop(name, None)
+        texts = self._texts.setdefault(name, {})
+        if until == ABSENT:
+            texts.pop(value, None)
+        else:
+            texts[value] = until
         self._unsaved[name, value] = until
+
+    def _networks_on(self, name: str) -> NetworkTable:
+        """The networks on a list. Entries from a time when the list held something else are none."""
+        table = self._networks.get(name)
+        if table is None:
+            table = self._networks[name] = table_of(self._texts[name])
+        return table
 
     def _arrays(self, name: str) -> tuple[UInt64Array, Int64Array]:
         """Of a list with entries: the digests, ascending, and until when each is on it; uint64 and int64."""

@@ -44,6 +44,13 @@ def text_at(columns: ColumnSource, row: int, payment: Payment, name: str) -> str
     return text_of_digest(int(columns.column(name)[row])) or MISSING
 
 
+def value_at(columns: ColumnSource, row: int, payment: Payment, name: str, type_: Type) -> str:
+    """The value of a field, an attribute or a feature for `payment`, which is at `row` of `columns`, as text."""
+    if type_ is Type.TEXT:
+        return text_at(columns, row, payment, name)
+    return plain(float(columns.column(name)[row]), type_, payment.currency)
+
+
 def payment_text(payment: Payment, name: str) -> str:
     """A TEXT field of a payment, or an attribute (`attributes.name`); `MISSING` if the payment has none."""
     if name.startswith("attributes."):

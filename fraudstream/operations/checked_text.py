@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from fraudstream.contracts.control_characters import has_control_character
-from fraudstream.engine.contract_check import value_fault
+from fraudstream.engine.expression import ValueList
+from fraudstream.engine.list_declarations import entry_value
 from fraudstream.operations.errors import InvalidValueError
 
 IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
@@ -23,12 +24,13 @@ def check_identifier(value: str, name: str) -> str:
     return value
 
 
-def check_possible(value: str, field: str) -> str:
-    """`value`, if a payment can have it in `field`, the field of a list. Raises `InvalidValueError`."""
-    sentence = value_fault(field, value)
-    if sentence is not None:
-        raise InvalidValueError("VALUE", value, f"VALUE '{value[:40]}' would match no payment: {sentence}")
-    return value
+def check_entry(value: str, declared: ValueList) -> str:
+    """`value` in the form in which an entry of that list has it. Raises `InvalidValueError` if no payment has it."""
+    try:
+        return entry_value(declared, value)
+    except ValueError as error:
+        sentence = f"VALUE '{value[:40]}' would match no payment: {error}"
+        raise InvalidValueError("VALUE", value, sentence) from error
 
 
 def check_note(note: str | None) -> str | None:

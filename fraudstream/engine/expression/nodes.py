@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fraudstream.engine.expression.columns import ColumnSource
+from fraudstream.engine.expression.columns import ColumnSource, DistinctTexts
 
 # A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
 Answer = Any
@@ -46,7 +46,15 @@ class Condition(Protocol):
 
 
 class Words(Protocol):
-    """Text, represented by its digest."""
+    """Text."""
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """The texts themselves."""
+        ...
+
+
+class Digested(Words, Protocol):
+    """Text that columns hold as digests, which are cheaper to compare than the texts."""
 
     def digests(self, columns: ColumnSource) -> Answer:
         """uint64, shape (n,) or a scalar; 0 is missing."""
@@ -162,8 +170,12 @@ class TextLiteral:
     digest: np.uint64
 
     def digests(self, columns: ColumnSource) -> Answer:
-        """As `Words.digests`."""
+        """As `Digested.digests`."""
         return self.digest
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """As `Words.texts`."""
+        return DistinctTexts((self.text,), np.int32(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +185,12 @@ class TextColumn:
     name: str
 
     def digests(self, columns: ColumnSource) -> Answer:
-        """As `Words.digests`."""
+        """As `Digested.digests`."""
         return columns.column(self.name)
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """As `Words.texts`."""
+        return columns.distinct_texts(self.name)
 
 
 # --- conditions
@@ -246,8 +262,8 @@ class QuantityComparison:
 class OneOf:
     """The text is one of `choices`; with one choice this is `==`."""
 
-    left: Words
-    choices: tuple[Words, ...]
+    left: Digested
+    choices: tuple[Digested, ...]
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""
@@ -278,7 +294,7 @@ class OneOf:
 class OnList:
     """The text is on a list when its payment occurs. `list_column`: until when it is, 0 where it is not."""
 
-    left: Words
+    left: Digested
     list_column: str
 
     def true(self, columns: ColumnSource) -> Answer:
@@ -390,7 +406,7 @@ class QuantityMissing:
 class TextMissing:
     """`is missing` of text."""
 
-    part: Words
+    part: Digested
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""

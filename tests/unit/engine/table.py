@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fraudstream.engine.digest import digest_text
-from fraudstream.engine.expression import Array, Symbols, Type, Values
+from fraudstream.engine.expression import Array, DistinctTexts, Symbols, Type, Values, distinct_texts
 
 Row = Mapping[str, Any]
 
@@ -36,3 +36,6 @@ class Table:
                 return np.array([0 if value is None else digest_text(value) for value in values], np.uint64)
             case _:
                 return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    def distinct_texts(self, name: str) -> DistinctTexts:
+        return distinct_texts([row.get(name) for row in self._rows])
