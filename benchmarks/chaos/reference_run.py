@@ -24,7 +24,7 @@ from fraudstream.engine.apply import ApplyResult, ForwardResult, apply_and_forwa
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log, without_controls
-from fraudstream.stream.placement import partitions_for
+from fraudstream.engine.partitioners import partitions_for
 
 RECORDS_AT_ONCE = 20_000
 

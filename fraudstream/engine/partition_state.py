@@ -18,6 +18,7 @@ from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
+from fraudstream.engine.placement import Placement
 from fraudstream.engine.plan import EntityPlan
 
 _PARTITION_KEY = b"\0partition"
@@ -55,7 +56,8 @@ class PartitionState:
     `since_ms`: when the first applied record was published, ms since the epoch; None if the state covers its log from
     the beginning. `ledger`: first verdicts; None where the slots of the first entity hold them. `rule_set`: digest of
     the rules in force. `sources`: the highest offset received from each partition of the previous stage, by the
-    partition's number, as text. A checkpoint saves the last two with the changes.
+    partition's number, as text; in the first stage that of copies from another partition of its log. A checkpoint saves
+    the last two with the changes. `placement`: where records of its log belong; None if that is not checked.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
     publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;
@@ -71,6 +73,7 @@ class PartitionState:
         self.backfilling = False
         self.cut_over_to: int | None = None
         self.sources: dict[str, int] = {}
+        self.placement: Placement | None = None
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER
         self.since_ms: int | None = None

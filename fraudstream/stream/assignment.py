@@ -39,6 +39,7 @@ class Assignment:
         settings: StreamSettings,
         partitions: dict[int, Partition],
         new_state: Callable[[], PartitionState],
+        input_partitions: int,
         next_partitions: int,
         changelog: Changelog,
         writers: ChangelogWriters,
@@ -49,10 +50,11 @@ class Assignment:
         failure: FailureHandler,
         observer: StageObserver,
     ) -> None:
-        """`partitions`: by number, those of the last assignment; only this class changes it. `next_partitions`: how
-        many the log of the next stage has, 1 if there is none."""
+        """`partitions`: by number, those of the last assignment; only this class changes it. `input_partitions`: how
+        many the input has; `next_partitions`: the log of the next stage, 1 if there is none."""
         self._settings, self._partitions, self._new_state = settings, partitions, new_state
-        self._next_partitions, self._changelog, self._writers = next_partitions, changelog, writers
+        self._input_partitions, self._next_partitions = input_partitions, next_partitions
+        self._changelog, self._writers = changelog, writers
         self._opening, self._versions, self._checkpoints = opening, versions, checkpoints
         self._resumption, self._failure, self._observer = resumption, failure, observer
         self._generation = 0
@@ -144,6 +146,7 @@ class Assignment:
     async def _new_partition(self, number: int) -> Partition:
         state = self._new_state()
         state.state_version = self._settings.state_version
+        state.placement = self._settings.placement(number, self._input_partitions)
         writer = await self._writers.writer(number)
         partition = Partition(number, state, writer, self._settings.checkpoint_mode, self._next_partitions)
         partition.backfilled_only = self._settings.backfill and not self._settings.stage_is_first

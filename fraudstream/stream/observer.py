@@ -117,6 +117,9 @@ class StageObserver(Protocol):
         """The partition is decided here from now on, under the rule set with this digest: its state is restored or
         backfilled, or its log has switched to that rule set. None: a later stage decides."""
 
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        """`records` records of the partition belong to other partitions; `policy`: what happens to them."""
+
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one processed and the end of the partition: after each batch, and every few
         seconds."""
@@ -175,6 +178,9 @@ class Unobserved:
         """Ignored."""
 
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        """Ignored."""
+
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
         """Ignored."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:

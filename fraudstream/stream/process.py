@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
 from fraudstream.engine.forwarded_features import OtherFeatures
+from fraudstream.engine.placement import Misplaced
 from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import InputLog
@@ -31,12 +33,28 @@ REFETCHES_MAX = 100  # batches in a row that begin beyond the position: more is 
 log = logging.getLogger(__name__)
 
 
+class SpanResult(Protocol):
+    """The part of the engine's results that is needed here."""
+
+    @property
+    def misplaced(self) -> tuple[Misplaced, ...]:
+        """The records that belong to other partitions."""
+
+
 class Span(Protocol):
     """Records of a batch that were applied together; the engine's `JudgedSpan` and `ForwardedSpan` fit."""
 
     @property
     def records(self) -> int:
         """How many, controls included."""
+
+    @property
+    def result(self) -> SpanResult:
+        """What applying them produced."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether this state version decides them."""
 
 
 SpanT = TypeVar("SpanT", bound=Span)
@@ -70,12 +88,14 @@ class BatchProcessor(Generic[SpanT]):
         input_topic: str,
         partitions: Mapping[int, Partition],
         spans: SpanProcessor[SpanT],
+        misplaced: MisplacedRecords,
         versions: StateVersions,
         input_log: InputLog,
         observer: StageObserver,
     ) -> None:
         """`partitions`: a live view of those that the stage holds."""
-        self._input_topic, self._partitions, self._spans = input_topic, partitions, spans
+        self._input_topic, self._partitions = input_topic, partitions
+        self._spans, self._misplaced = spans, misplaced
         self._versions, self._input_log, self._observer = versions, input_log, observer
         self._refetches = 0
 
@@ -126,6 +146,8 @@ class BatchProcessor(Generic[SpanT]):
         _advance(partition, batch, records, spans)  # before any await: what is applied is never applied again
         for span in spans:
             self._spans.send(partition, records, span, started_s)
+            if span.result.misplaced:
+                self._misplaced.handle(partition, records, span.result.misplaced, span.decided)
             started_s = time.perf_counter()
         if backfilling_before and not state.backfilling:
             self._versions.start_deciding(partition)

@@ -17,6 +17,7 @@ from fraudstream.stream.failure import StageFailure
 from fraudstream.stream.forward import Forwarding
 from fraudstream.stream.judge import Judging
 from fraudstream.stream.labels import LabelForwarder
+from fraudstream.stream.misplaced import MisplacedRecords
 from fraudstream.stream.monitor import StageMonitor
 from fraudstream.stream.opening import PartitionOpening
 from fraudstream.stream.outputs import StageOutputs, stage_outputs
@@ -111,6 +112,12 @@ def new_stage(
             input_topic=settings.input_topic,
             partitions=partitions,
             spans=_span_processor(settings, engine, outputs, rule_sets, observer),
+            misplaced=MisplacedRecords(
+                topic=settings.input_topic,
+                state_version=settings.state_version,
+                payments=outputs.payments,
+                observer=observer,
+            ),
             versions=versions,
             input_log=ports.input_log,
             observer=observer,
@@ -155,6 +162,7 @@ def _assignment(
         settings=settings,
         partitions=partitions,
         new_state=engine.new_state,
+        input_partitions=cluster.partitions[settings.input_topic],
         next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
         changelog=ports.changelog,
         writers=ports.writers,

@@ -14,11 +14,11 @@ from typing import Any
 
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.partitioners import partitions_for
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
 from fraudstream.stream.observer import Observer, StageObserver, Unobserved
-from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.ports import BackgroundService
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of

@@ -91,6 +91,9 @@ class WorkerMetrics(ProcessMetrics):
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")
         self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
 
+        self.misplaced = define.counter(
+            "misplaced_records", "Records whose key belongs to another partition.", "partition", "policy"
+        )
         self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
         self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
 

@@ -306,6 +306,10 @@ class StageTelemetry(ProcessTelemetry):
         self.metrics.checkpoint_records.labels(self.name).inc(records)
         self._unsaved_since.pop(partition, None)
 
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        """Count misplaced records."""
+        self.metrics.misplaced.labels(partition, policy).inc(records)
+
     def on_labels_forwarded(self, records: int) -> None:
         """Count forwarded labels."""
         self.metrics.labels_forwarded.inc(records)

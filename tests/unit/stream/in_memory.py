@@ -298,6 +298,7 @@ class Recorder(Unobserved):
         self.lags: list[tuple[int, int]] = []
         self.answers: list[bool] = []
         self.labels = 0
+        self.misplaced: list[tuple[int, int, str]] = []
         self.failures: list[str] = []
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
@@ -329,6 +330,9 @@ class Recorder(Unobserved):
 
     def on_brokers(self, *, answer: bool) -> None:
         self.answers.append(answer)
+
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        self.misplaced.append((partition, records, policy))
 
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
