@@ -1,8 +1,9 @@
 """Dead letters: read, corrected, and replayed, which means sent to the topic they came from.
 
 A replayed record goes to its original topic, under its original key and headers, to its original partition (an
-account's state is in one), with the header `replayed-from` added. Replaying twice is harmless: a payment counts once by
-its event_id. A record that still cannot be decided becomes a new dead letter.
+account's state is in one; for the reason `partition`, to that of its key), with the header `replayed-from` added.
+Replaying twice is harmless: a payment counts once by its event_id. A record that still cannot be decided becomes a new
+dead letter.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts import DeadLetter
-from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
+from fraudstream.contracts.headers import FEATURES_HEADER, REPARTITIONED_HEADER, SOURCE_HEADER, VERSION_HEADER
+from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.operations.errors import InvalidValueError, OperationError
+from fraudstream.operations.record_partitioner import record_partitioner
 
 REPLAYED_FROM: Final = "replayed-from"  # header: "topic:partition:offset" of the dead letter
+# Those of a copy of a misplaced record, which would be dropped as a repeat of that copy.
+_NOT_KEPT: Final = (REPLAYED_FROM, REPARTITIONED_HEADER, VERSION_HEADER)
 LETTERS_AT_ONCE: Final = 500
 
 log = logging.getLogger(__name__)
@@ -172,12 +177,16 @@ class DeadLetterLog:
 
 
 async def replay(
-    brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], correction: Correction
+    brokers: Brokers,
+    topic: str,
+    letters: AsyncIterator[StoredLetter],
+    correction: Correction,
+    partitioner: Partitioner | Literal["any"] = "murmur2",
 ) -> ReplayResult:
     """Correct and send `letters` of `topic`, and wait until they are durable. Letters that cannot be replayed are
-    skipped, and named in the result. Raises what aiokafka raises."""
+    skipped, and named in the result. `partitioner`: declared for all publishers. Raises what aiokafka raises."""
     replayed, skipped, sent = 0, list[SkippedLetter](), list[Awaitable[Any]]()
-    producer = AIOKafkaProducer(**brokers.options(), acks="all")
+    producer = AIOKafkaProducer(**brokers.options(), acks="all", partitioner=record_partitioner(partitioner))
     try:
         await producer.start()
         async for stored in letters:
@@ -204,12 +213,13 @@ async def _send(
     """Send a record to where its letter came from; awaiting the result waits until it is durable."""
     letter = stored.letter
     known = letter.partition in await producer.partitions_for(letter.topic)
-    headers = [header for header in letter.headers if header[0] != REPLAYED_FROM]
+    stays = known and corrected.key == letter.key and letter.reason != "partition"
+    headers = [header for header in letter.headers if header[0] not in _NOT_KEPT]
     sent: Awaitable[Any] = await producer.send(
         letter.topic,
         corrected.value,
         key=corrected.key,
-        partition=letter.partition if known and corrected.key == letter.key else None,
+        partition=letter.partition if stays else None,
         headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.position}".encode())],
     )
     return sent

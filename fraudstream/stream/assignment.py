@@ -70,6 +70,8 @@ class Assignment:
             partition.changelog_begin, partition.changelog_due = extents[partition.number]
             partition.changelog_read = partition.changelog_begin
             self._partitions[partition.number] = partition
+            if (placement := partition.state.placement) is not None:  # so that its counter begins at 0
+                self._observer.on_misplaced(partition.number, records=0, policy=placement.policy)
         self._observer.on_assigned(sorted(numbers))
 
     def restore(self, number: int, batch: RecordBatch) -> None:

@@ -17,6 +17,8 @@ from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts.headers import REPARTITIONED_HEADER
 from fraudstream.engine.partitioners import Partitioner, partitions_for
+from fraudstream.operations.dead_letter_corrections import unchanged
+from fraudstream.operations.dead_letters import DeadLetterLog, replay
 from fraudstream.stream.observer import JudgedBatch, Unobserved
 from tests.brokers import on_both_brokers
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
@@ -33,7 +35,8 @@ class RecordedMisplaced(Unobserved):
         self.records: dict[str, int] = defaultdict(int)
 
     def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
-        self.records[policy] += records
+        if records:
+            self.records[policy] += records
 
 
 class RecordedLabels(Unobserved):
@@ -110,6 +113,18 @@ async def test_reject_names_the_setting_of_the_clients(cluster: StreamCluster) -
         await cluster.decisions(len(ACCOUNTS) - len(MISPLACED))
     assert {letter.reason for letter in letters} == {"partition"}
     assert all("partitioner=murmur2_random" in letter.sentence for letter in letters)
+
+
+@on_both_brokers
+async def test_rejected_records_are_replayed_to_the_partition_of_their_key(cluster: StreamCluster) -> None:
+    with_settings(cluster, misplaced="reject")
+    await publish_mixed(cluster, [0])
+    letters = DeadLetterLog(cluster.brokers, cluster.settings.dead_letters_topic)
+    async with cluster.worker():
+        await cluster.dead_letters(len(MISPLACED))
+        result = await replay(cluster.brokers, letters.topic, letters.letters(), unchanged)
+        await cluster.decisions(len(ACCOUNTS))
+    assert (result.replayed, result.skipped) == (len(MISPLACED), [])
 
 
 @on_both_brokers

@@ -332,7 +332,8 @@ class Recorder(Unobserved):
         self.answers.append(answer)
 
     def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
-        self.misplaced.append((partition, records, policy))
+        if records:
+            self.misplaced.append((partition, records, policy))
 
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
