@@ -113,6 +113,15 @@ class StageObserver(Protocol):
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """`records` were applied to a state that is backfilling; the rest as in `JudgedBatch`."""
 
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        """The partition is assigned here and not processed, and why; other partitions are."""
+
+    def on_resumed(self, partition: int) -> None:
+        """The partition is not stopped any longer."""
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        """The partition continues without `records` records, which retention deleted unprocessed."""
+
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
         """The partition is decided here from now on, under the rule set with this digest: its state is restored or
         backfilled, or its log has switched to that rule set. None: a later stage decides."""
@@ -129,6 +138,9 @@ class StageObserver(Protocol):
 
     def on_labels_forwarded(self, records: int) -> None:
         """`records` records were forwarded from the labels topic to the payments log."""
+
+    def on_labels_missing(self, records: int) -> None:
+        """Retention deleted `records` records of the labels topic before they were forwarded."""
 
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""
@@ -177,6 +189,15 @@ class Unobserved:
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """Ignored."""
 
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        """Ignored."""
+
+    def on_resumed(self, partition: int) -> None:
+        """Ignored."""
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        """Ignored."""
+
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
         """Ignored."""
 
@@ -190,6 +211,9 @@ class Unobserved:
         """Ignored."""
 
     def on_labels_forwarded(self, records: int) -> None:
+        """Ignored."""
+
+    def on_labels_missing(self, records: int) -> None:
         """Ignored."""
 
     def on_failure(self, sentence: str) -> None:

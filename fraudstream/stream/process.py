@@ -79,6 +79,16 @@ class SpanProcessor(Protocol[SpanT]):
         the span began. Adds what was applied and what is pending to the partition."""
 
 
+class StopsPartitions(Protocol):
+    """Stops partitions that cannot go on; `PartitionStops` is one."""
+
+    async def stop_if_records_missing(self, partition: Partition) -> bool:
+        """Stop the partition if its log begins above its position; returns whether it does."""
+
+    def stop_faulty(self, partition: Partition, fault: PermanentFailure) -> None:
+        """Stop the partition because of `fault`."""
+
+
 class BatchProcessor(Generic[SpanT]):
     """Processes the batches of a stage's input, one at a time in each partition."""
 
@@ -90,21 +100,23 @@ class BatchProcessor(Generic[SpanT]):
         spans: SpanProcessor[SpanT],
         misplaced: MisplacedRecords,
         versions: StateVersions,
+        stops: StopsPartitions,
         input_log: InputLog,
         observer: StageObserver,
     ) -> None:
         """`partitions`: a live view of those that the stage holds."""
         self._input_topic, self._partitions = input_topic, partitions
         self._spans, self._misplaced = spans, misplaced
-        self._versions, self._input_log, self._observer = versions, input_log, observer
+        self._versions, self._stops, self._input_log, self._observer = versions, stops, input_log, observer
         self._refetches = 0
 
     async def process(self, number: int, batch: RecordBatch) -> None:
         """Apply `batch` to partition `number` and start to send its outputs; wait while too many are not acknowledged.
 
         A batch is dropped if the partition was revoked or is frozen, or if it was applied before. One that begins
-        beyond the position is not applied; fetching goes back instead. Raises `PermanentFailure`, what the engine
-        raises, and the error of an output that was not acknowledged.
+        beyond the position is not applied: fetching goes back, or the partition is stopped if the records before it are
+        deleted. A batch that cannot be applied stops the partition, too. Raises what the engine raises, and the error
+        of an output that was not acknowledged.
         """
         partition = self._partitions.get(number)
         if partition is None:
@@ -112,11 +124,18 @@ class BatchProcessor(Generic[SpanT]):
         async with partition.lock:
             if partition.frozen or batch.next <= partition.next_offset:
                 return
-            if batch.first > partition.next_offset:
+            follows = batch.first <= partition.next_offset
+            if follows:
+                self._refetches = 0
+                try:
+                    await self._apply(partition, batch)
+                except PermanentFailure as fault:  # of the log: its rules, or the stage before; nothing of it is saved
+                    self._stops.stop_faulty(partition, fault)
+                    return
+        if not follows:
+            if not await self._stops.stop_if_records_missing(partition):
                 await self._seek_back(partition, batch)
-                return
-            self._refetches = 0
-            await self._apply(partition, batch)
+            return
         if partition.cut_over:
             await self._versions.cut_over(partition)
             return

@@ -133,6 +133,15 @@ class WorkerMetrics(ProcessMetrics):
             "stage",
             "partition",
         )
+        self.stopped = define.gauge(
+            "stopped_partitions", "Partitions assigned here and not processed, as /readyz says why.", "stage"
+        )
+        self.missing = define.counter(
+            "missing_records", "Records that retention deleted unprocessed, after their loss was accepted.", "stage"
+        )
+        self.labels_missing = define.counter(
+            "labels_missing", "Records of the labels topic that retention deleted before they were forwarded."
+        )
         self.cut_over = define.gauge("cut_over_partitions", "Partitions that a newer state version decides.", "stage")
         self.rule_sets = define.gauge(
             "rule_set_partitions", "Partitions decided here, by the rule set in force.", "stage", "rule_set"
