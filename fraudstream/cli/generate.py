@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from fraudstream.backtest.label_order import LabelledPayments
     from fraudstream.cli.main import Subparsers
-    from fraudstream.kafka import Brokers
     from fraudstream.operations.paced_publisher import Published
 
 FILE_COUNT = 100_000
@@ -124,7 +123,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     started = time.perf_counter()
     if args.out is None:
         target = args.topic or settings.topics.payments
-        payments = _to_topic(args, plan, settings.kafka.brokers(), target)
+        payments = _to_topic(args, plan, settings, target)
     else:
         target = str(args.out)
         payments = _to_file(args, plan)
@@ -182,17 +181,19 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
     return written
 
 
-def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, brokers: Brokers, topic: str) -> int:
+def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings, topic: str) -> int:
     """The number of payments published, once `--count` of them are. Raises `OperationError`."""
     from fraudstream.backtest.label_order import in_order
     from fraudstream.operations.event_publisher import EventPublisher
     from fraudstream.operations.paced_publisher import EventTime, Unpaced, publish_paced
 
+    brokers = settings.kafka.brokers()
+
     async def publish() -> Published:
         sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
-            async with EventPublisher(brokers, topic) as publisher:
+            async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )

@@ -40,7 +40,7 @@ def metrics_served(
     with ExitStack() as stack:
         try:
             url = stack.enter_context(
-                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host=host, port=port)
+                http.serving(telemetry.registry, telemetry.healthy, telemetry.ready, host, port, telemetry.notes)
             )
         except OSError as error:
             raise Failure(

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         sequence = in_order(files.batches(args.sort), args.label_delay)
         pace = Unpaced() if args.rate is None else FixedRate(args.rate)
         with payments_progress("publish", files.rows, quiet=args.json) as advance:
-            async with EventPublisher(brokers, topic) as publisher:
+            async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )

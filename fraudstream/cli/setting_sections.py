@@ -79,6 +79,29 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         return parse_duration(self.too_far_ahead)
 
 
+class PublishersSettings(msgspec.Struct, frozen=True):
+    """[publishers]"""
+
+    partitioner: Annotated[
+        Literal["murmur2", "consistent_random", "fnv1a_random", "any"],
+        Meta(
+            description=(
+                "where publishers put a key: murmur2 (Java, librdkafka's murmur2_random), consistent_random "
+                "(librdkafka's default), fnv1a_random (Sarama's default); any: not checked"
+            )
+        ),
+    ] = "murmur2"
+    misplaced: Annotated[
+        Literal["repartition", "reject", "count"],
+        Meta(
+            description=(
+                "records elsewhere: repartition copies them to their key's partition, which decides them; reject makes "
+                "them dead letters; count decides them where they are, with a part of their account's history"
+            )
+        ),
+    ] = "repartition"
+
+
 class CasesSettings(msgspec.Struct, frozen=True):
     """[cases]"""
 
@@ -155,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
+    publishers: PublishersSettings = PublishersSettings()
     cases: CasesSettings = CasesSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -167,6 +191,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "kafka": KafkaSettings,
     "redis": RedisSettings,
     "worker": WorkerSettings,
+    "publishers": PublishersSettings,
     "cases": CasesSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

@@ -121,4 +121,6 @@ def stream_settings(settings: Settings) -> StreamSettings:
         session_timeout_s=worker.session_timeout_s,
         heartbeat_s=worker.session_timeout_s / 5,
         group_instance_id=worker.group_instance_id,
+        partitioner=settings.publishers.partitioner,
+        misplaced=settings.publishers.misplaced,
     )

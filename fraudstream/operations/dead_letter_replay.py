@@ -1,30 +1,38 @@
 """Replays dead letters: corrects their records and sends them to the topic they came from.
 
 A replayed record goes to its original topic, under its original key and headers, to its original partition (an
-account's state is in one), with the header `replayed-from` added. Replaying twice is harmless: a payment counts once by
-its event_id. A record that still cannot be decided becomes a new dead letter.
+account's state is in one; for the reason `partition`, to that of its key), with the header `replayed-from` added.
+Replaying twice is harmless: a payment counts once by its event_id. A record that still cannot be decided becomes a new
+dead letter.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import (
     FEATURES_HEADER,
+    REPARTITIONED_HEADER,
     REPLAYED_BY_HEADER,
     REPLAYED_FROM_HEADER,
     REPLAYED_HEADER,
     SOURCE_HEADER,
+    VERSION_HEADER,
 )
+from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.operations.dead_letters import LETTERS_AT_ONCE, LetterPosition, StoredLetter
 from fraudstream.operations.errors import OperationError
+from fraudstream.operations.record_partitioner import record_partitioner
+
+# Those of a copy of a misplaced record, which would be dropped as a repeat of that copy.
+_NOT_KEPT: Final = (REPLAYED_FROM_HEADER, REPARTITIONED_HEADER, VERSION_HEADER)
 
 
 class CorrectedRecord(NamedTuple):
@@ -56,15 +64,21 @@ Correction = Callable[[StoredLetter], Awaitable[CorrectedRecord]]  # raises `Not
 
 
 async def replay(
-    brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], correction: Correction, *, by: str
+    brokers: Brokers,
+    topic: str,
+    letters: AsyncIterator[StoredLetter],
+    correction: Correction,
+    *,
+    by: str,
+    partitioner: Partitioner | Literal["any"] = "murmur2",
 ) -> ReplayResult:
     """Correct and send `letters` of `topic`, wait until they are durable, and mark them as replayed.
 
-    `by`: who replays, for the marks. Letters that cannot be replayed are skipped, and named in the result. Raises what
-    aiokafka raises.
+    `by`: who replays, for the marks. `partitioner`: declared for all publishers. Letters that cannot be replayed are
+    skipped, and named in the result. Raises what aiokafka raises.
     """
     replayed, skipped, sent = 0, list[SkippedLetter](), list[asyncio.Task[None]]()
-    producer = AIOKafkaProducer(**brokers.options(), acks="all")
+    producer = AIOKafkaProducer(**brokers.options(), acks="all", partitioner=record_partitioner(partitioner))
     try:
         await producer.start()
         async for stored in letters:
@@ -92,12 +106,13 @@ async def _send(
     """Send a record to where its letter came from; awaiting the result waits until it is durable."""
     letter = stored.letter
     known = letter.partition in await producer.partitions_for(letter.topic)
-    headers = [header for header in letter.headers if header[0] != REPLAYED_FROM_HEADER]
+    stays = known and corrected.key == letter.key and letter.reason != "partition"
+    headers = [header for header in letter.headers if header[0] not in _NOT_KEPT]
     sent: Awaitable[Any] = await producer.send(
         letter.topic,
         corrected.value,
         key=corrected.key,
-        partition=letter.partition if known and corrected.key == letter.key else None,
+        partition=letter.partition if stays else None,
         headers=[*headers, (REPLAYED_FROM_HEADER, f"{topic}:{stored.position}".encode())],
     )
     return sent

@@ -14,11 +14,11 @@ from typing import Any
 
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.partitioners import partitions_for
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
 from fraudstream.stream.observer import Observer, StageObserver, Unobserved
-from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.ports import BackgroundService
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
@@ -71,7 +71,7 @@ async def serve(
     `exits`: then the process exits."""
     observer = observer if observer is not None else Unobserved()
     check_version(settings)
-    _warm_up(engine)
+    _warm_up(engine, settings)
     stages = list(stages_of(settings, engine))
     observers = [observer.of_stage(stage.stage) for stage, _ in stages]
     clusters: list[Cluster] = []
@@ -149,7 +149,7 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     async def monitor() -> None:
         await stage.monitor.run(lambda: running.connected)
 
-    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run)
+    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run)
     return [asyncio.create_task(failing(run), name=stage.settings.stage) for run in runs]
 
 
@@ -175,9 +175,11 @@ async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
             await stage.assignment.on_revoked()
 
 
-def _warm_up(engine: Engine) -> None:
+def _warm_up(engine: Engine, settings: StreamSettings) -> None:
     """Compile the kernel before the worker joins its group: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
     whole.judge([payment], whole.new_state())
     partitions_for([b"0"], 1)
+    if settings.partitioner != "any":
+        partitions_for([b"0"], 1, settings.partitioner)

@@ -110,8 +110,8 @@ class Checkpoints:
         await self._write(partition, [], self._record(partition))
 
     async def write_seed(self, partition: Partition) -> None:
-        """After `open`, before the first payment: write the list entries that replace controls missing from the log, so
-        that the next owner has the same."""
+        """After `open`, before the first payment or the first one after a gap: write the list entries that replace
+        controls missing from the log, so that the next owner has the same."""
         partition.seeded = True
         await self._write(partition, _take_changes(partition), self._record(partition))
         partition.checkpoint_incomplete = False
@@ -131,6 +131,7 @@ class Checkpoints:
             backfilling=state.backfilling,
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
+            resumed_at=partition.resumed_at,
             sources=dict(state.sources),
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,

@@ -131,10 +131,10 @@ async def _check_transactions(settings: StreamSettings, client: ClusterClient) -
 
 def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
     """The topics that the stage needs, each with the operations on it. Labels are forwarded from their topic to that of
-    the payments."""
+    the payments, and misplaced payments copied within it."""
     labels, decides = settings.labels_topic, settings.next_topic is None
     return {
-        settings.input_topic: ("READ",) if labels is None else ("READ", "WRITE"),
+        settings.input_topic: ("READ",) if labels is None and not settings.repartitions else ("READ", "WRITE"),
         **({labels: ("READ",)} if labels is not None else {}),
         **({settings.next_topic: ("WRITE",)} if settings.next_topic is not None else {}),
         **({settings.decisions_topic: ("WRITE",)} if settings.writes_decisions else {}),
