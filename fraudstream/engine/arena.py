@@ -66,6 +66,7 @@ SLOT = np.dtype(
         ("t", "<i8"),  # event time, ms
         ("amount", "<i8"),  # minor units
         ("event", "<u8"),  # digest of event_id
+        ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
         ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed
@@ -102,6 +103,7 @@ class Slots(Protocol):
     t: Int64Array
     amount: Int64Array
     event: UInt64Array
+    labelled_ms: Int64Array
     location: Float32Array
     code: UInt32Array
     mask: UInt32Array

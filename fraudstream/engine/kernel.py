@@ -15,8 +15,6 @@ their fields are documented in `kernel_types` and `arena`; `row` is an index in 
 
 from __future__ import annotations
 
-import numpy as np
-
 from fraudstream.engine.answering import answer_features
 from fraudstream.engine.arena import (
     FIELDS_MAX,
@@ -84,7 +82,7 @@ def update(
         if row < 0:
             continue
         if events.kind[i] == LABEL:
-            answers.status[i] = _apply_label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
+            answers.status[i] = _apply_label(events, rows, slots, tops, row, i)
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
@@ -122,14 +120,23 @@ def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
 
 
 @jit
-def _apply_label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: int, label: np.int8) -> int:
-    """Write a label to its payment's slot. `event`: digest of the payment's event_id; `t`: its event time, or NEVER if
-    the label does not say. Returns FRESH, or UNMATCHED if the ring does not hold the payment."""
-    slot = find(rows, slots, row, event) if t == NEVER else find_at(rows, slots, row, event, t)
+def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int, i: int) -> int:
+    """Write label `i` to its payment's slot, unless the slot has a label of a later `labelled_at`; of equal times the
+    log's last one counts. Returns FRESH, or UNMATCHED if the ring does not hold the payment.
+
+    The label's time of the payment is a hint that shortens the search: a wrong one does not lose the label.
+    """
+    t, event = events.t[i], events.event[i]
+    slot = -1 if t == NEVER else find_at(rows, slots, row, event, t)
+    if slot < 0:
+        slot = find(rows, slots, row, event)
     if slot < 0:
         return UNMATCHED
-    if slots.label[slot] != label:
-        slots.label[slot] = label
+    if events.labelled_ms[i] < slots.labelled_ms[slot]:
+        return FRESH
+    if slots.label[slot] != events.label[i] or slots.labelled_ms[slot] != events.labelled_ms[i]:
+        slots.label[slot] = events.label[i]
+        slots.labelled_ms[slot] = events.labelled_ms[i]
         slots.dirty[slot] = True
         mark(rows, tops, row, HEADER_DIRTY)
     return FRESH
@@ -230,6 +237,7 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.mask[slot] = events.mask[i]
     slots.currency[slot] = events.currency[i]
     slots.label[slot] = 0
+    slots.labelled_ms[slot] = 0
     slots.score[slot] = 0
     slots.verdict[slot] = 0
     for field in range(FIELDS_MAX):

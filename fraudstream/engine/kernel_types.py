@@ -59,7 +59,7 @@ class KernelPlan(NamedTuple):
 class Events(NamedTuple):
     """A batch of payments and labels as one entity sees it, in the order of the log; first axis: n events.
 
-    Of a label only `kind`, `row`, `t`, `event` and `label` count.
+    Of a label only `kind`, `row`, `t`, `event`, `label` and `labelled_ms` count.
     """
 
     kind: Int8Array  # (n,): PAYMENT, LABEL, ASK
@@ -72,6 +72,7 @@ class Events(NamedTuple):
     code: UInt32Array  # (n, FIELDS_MAX): 32-bit codes of the entity's fields, 0 missing
     location: Float32Array  # (n, 2): latitude and longitude in degrees, NaN missing
     label: Int8Array  # (n,): 1 genuine, 2 fraud
+    labelled_ms: Int64Array  # (n,): `labelled_at` of a label, ms
 
 
 class Answers(NamedTuple):

@@ -65,7 +65,10 @@ def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
 
 
 def time_ms(payment: Payment) -> int:
-    moment = payment.occurred_at
+    return moment_ms(payment.occurred_at)
+
+
+def moment_ms(moment: int | datetime) -> int:
     return (
         moment if isinstance(moment, int) else (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     )
@@ -120,7 +123,9 @@ def _label(payment: Payment, choice: int) -> Label:
         event_id=payment.event_id,
         account_id=payment.account_id,
         label=("fraud", "fraud", "genuine")[digits.below(3)],
-        labelled_at=time_ms(payment) + DAY_MS,
-        payment_occurred_at=payment.occurred_at if digits.below(2) else None,
+        labelled_at=time_ms(payment) + (0, 1, HOUR_MS, DAY_MS)[digits.below(4)],
+        payment_occurred_at=(None, payment.occurred_at, payment.occurred_at, time_ms(payment) // 1_000 * 1_000)[
+            digits.below(4)
+        ],
         device_id=payment.device_id if digits.below(2) else None,
     )
