@@ -51,8 +51,10 @@ from fraudstream.engine.ring import (
     copy_slot,
     find,
     find_at,
+    left_at_floor,
     mark,
     overflow_of,
+    raise_floor,
     resize,
     slot_at,
 )
@@ -160,12 +162,12 @@ def _add(
     """Add payment `i` to its row: to the ring, or to the overflow if it is older than what a full ring holds. Returns
     its status, FRESH or LATE.
 
-    Invariant: the ring holds every payment of the row that occurred after `floor_ms`, ordered by event time and, for
-    equal times, by the order of the log.
+    Invariant: the ring holds every payment of the row that occurred after `floor_ms`, and of those at `floor_ms` the
+    log's last ones, ordered by event time and, for equal times, by the order of the log.
     """
     t = events.t[i]
-    late = t <= rows.floor_ms[row]
-    if late and plan.guards:
+    late = t < rows.floor_ms[row]
+    if plan.guards and (late or left_at_floor(overflows, rows.overflow[row], rows.floor_ms[row], t, events.event[i])):
         return LATE
     mark(rows, tops, row, HEADER_DIRTY)
     rows.first_ms[row] = min(rows.first_ms[row], t)
@@ -223,8 +225,9 @@ def _grow(plan: KernelPlan, rows: Rows, slots: Slots, tops: Tops, row: int) -> N
 @jit
 def _evict(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, slot: int) -> None:
     """Record the payment in the slot in the row's overflow and raise the floor; the caller frees the slot."""
-    add_to_overflow(plan, overflows, overflow_of(rows, tops, row), slots, slot)
-    rows.floor_ms[row] = max(rows.floor_ms[row], slots.t[slot])
+    overflow = overflow_of(rows, tops, row)
+    add_to_overflow(plan, overflows, overflow, slots, slot)
+    raise_floor(rows, overflows, row, overflow, slots.t[slot], slots.event[slot])
     mark(rows, tops, row, OVERFLOW_DIRTY)
 
 

@@ -19,8 +19,9 @@ from fraudstream.engine.arrays import (
 )
 
 PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answered, but not added to the state
-# Status of an event. FRESH: added to the state. LATE: older than what the ring holds. REPEAT: the payment was there
-# before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring does not hold.
+# Status of an event. FRESH: added to the state. LATE: from before `floor_ms`, or a copy of a payment that left at it.
+# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring
+# does not hold.
 FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
 REPEATS = (REPEAT, ALTERED)
 DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
@@ -104,7 +105,6 @@ class Ring(NamedTuple):
     first_ms: int  # event time of the first payment, or -NEVER
     floor_ms: int  # event time of the newest payment that left the ring, or NEVER
     overflow: int  # row of `Overflows`, or -1
-    guards: bool  # as `KernelPlan.guards`
 
 
 class Window(NamedTuple):

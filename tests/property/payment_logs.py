@@ -40,10 +40,13 @@ _repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0
 _labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
 _events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels)
 _drawn = st.lists(_events, max_size=20) | st.lists(_events, min_size=20, max_size=60)
+# Many payments of one account at one moment, and some a millisecond on either side of it.
+_at_once = st.tuples(st.just(_PAY), st.integers(0, 4), st.sampled_from((0, 0, 0, 0, 0, 0, 1, -1)), _choice)
+_crowd = st.lists(st.one_of(_at_once, _at_once, _at_once, _repeats, _labels), min_size=10, max_size=60)
 
 
 def logs() -> st.SearchStrategy[Log]:
-    return _drawn.map(log_of)
+    return (_drawn | _crowd).map(log_of)
 
 
 def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:

@@ -131,7 +131,7 @@ def test_a_late_payment_is_judged_flagged_and_not_remembered() -> None:
     state = engine.new_state()
     engine.judge(log, state)
     before = dict(state.changes())
-    verdicts = engine.judge([pay("late", NOON + H)], state)
+    verdicts = engine.judge([pay("late", NOON + H - 1)], state)
     assert verdicts.late.tolist() == [True]
     assert verdicts.decisions()[0].late
     assert verdicts.errors["account.n"].tolist() == [AT_LEAST]
