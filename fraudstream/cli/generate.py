@@ -190,7 +190,8 @@ def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings,
     brokers = settings.kafka.brokers()
 
     async def publish() -> Published:
-        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay)
+        now_ms = time.time_ns() // 1_000_000
+        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay, labelled_until_ms=now_ms)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:

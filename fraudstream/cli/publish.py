@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     started = time.perf_counter()
 
     async def publish() -> Published:
-        sequence = in_order(files.batches(args.sort), args.label_delay)
+        sequence = in_order(files.batches(args.sort), args.label_delay, labelled_until_ms=time.time_ns() // 1_000_000)
         pace = Unpaced() if args.rate is None else FixedRate(args.rate)
         with payments_progress("publish", files.rows, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:

@@ -29,6 +29,7 @@ from fraudstream.engine.columns import Columns, Rejection, read_columns
 from fraudstream.engine.expression import Array, Type, ValueList
 from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
+from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
@@ -225,6 +226,9 @@ class Engine:
         published = None if published_at_ms is None else np.asarray(published_at_ms, np.int64)[at]
         columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
         rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
+        if labels:
+            labels, refused = check_labels(labels, published_at_ms, self.too_far_ahead_ms)
+            rejected = sorted(rejected + refused)
         return Batch(columns, at[kept], labels), rejected
 
     def _decide(self, updated: _Updated, state: PartitionState) -> Verdicts:

@@ -98,7 +98,8 @@ class FileFeed:
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
         """Publish all of them. Raises `Failure` for a payment that cannot be read."""
         state.phase, in_flight.timed = f"live: {self.description}", True
-        sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS)
+        now_ms = time.time_ns() // 1_000_000
+        sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS, now_ms)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
         try:
             await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
