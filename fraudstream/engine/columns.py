@@ -20,7 +20,7 @@ from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
-from fraudstream.engine.digest import digest_column
+from fraudstream.engine.digest import DigestKey, digest_column
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
@@ -46,7 +46,8 @@ class Columns:
     `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `amount_minor`: minor units; int64. `currency_code`:
     never 0; uint16. `event`: digests of event ids; uint64. `minor_per_major`: minor units in one major unit; float64.
     Other columns are built when they are first asked for. `exponent`: decimals of each currency; int8. `balances`: by
-    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types.
+    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types. `digest_key`: of
+    all digests.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class Columns:
         exponent: Int8Array,
         balances: Mapping[str, Float64Array],
         attributes: Symbols,
+        digest_key: DigestKey,
     ) -> None:
         self.payments, self.n = payments, len(payments)
         self.occurred_at_ms, self.amount_minor, self.currency_code = occurred_at_ms, amount_minor, currency_code
         self.minor_per_major: Float64Array = np.power(10.0, np.arange(5))[exponent]
-        self.event: UInt64Array = digest_column([payment.event_id for payment in payments])
+        self.digest_key = digest_key
+        self.event: UInt64Array = digest_column([payment.event_id for payment in payments], digest_key)
         self._attributes = attributes
         self._made: dict[str, Array] = dict(balances)
 
@@ -72,6 +75,10 @@ class Columns:
         if column is None:
             column = self._made[name] = self._make(name)
         return column
+
+    def texts(self, name: str) -> list[str | None]:
+        """The values of a text field as the payments have them."""
+        return list(map(attrgetter(name), self.payments))
 
     def add(self, name: str, column: Array) -> None:
         """Make `column`, shape (n,), readable by expressions under `name`."""
@@ -87,10 +94,17 @@ class Columns:
         if name.startswith("attributes."):
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
-            return _column(self._attributes[short], values)
+            return self._column(self._attributes[short], values)
         if name == "account_id":  # no expression reads it, but features of other entities do
-            return digest_column([payment.account_id for payment in self.payments])
-        return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+            return digest_column([payment.account_id for payment in self.payments], self.digest_key)
+        return self._column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+
+    def _column(self, type_: Type, values: list[Any]) -> Array:
+        if type_ is Type.TEXT:
+            return digest_column(values, self.digest_key)
+        if type_ is Type.BOOL:
+            return np.array([-1 if value is None else value for value in values], np.int8)
+        return np.array(values, np.float64)  # None becomes NaN
 
 
 class Excerpt:
@@ -100,6 +114,7 @@ class Excerpt:
         self._columns, self._rows = columns, rows
         self.n = len(rows)
         self.minor_per_major: Float64Array = columns.minor_per_major[rows]
+        self.digest_key: DigestKey = columns.digest_key
         self._taken: dict[str, Array] = {}
 
     def column(self, name: str) -> Array:
@@ -112,14 +127,6 @@ class Excerpt:
     def excerpt(self, rows: Int64Array) -> Excerpt:
         """Some rows of these. `rows`: indices into this excerpt; int64."""
         return Excerpt(self, rows)
-
-
-def _column(type_: Type, values: list[Any]) -> Array:
-    if type_ is Type.TEXT:
-        return digest_column(values)
-    if type_ is Type.BOOL:
-        return np.array([-1 if value is None else value for value in values], np.int8)
-    return np.array(values, np.float64)  # None becomes NaN
 
 
 class _Faults:
@@ -145,13 +152,18 @@ class _Faults:
 
 
 def read_columns(
-    payments: Sequence[Payment], published_at_ms: Int64Array | None, too_far_ahead_ms: int, attributes: Symbols
+    payments: Sequence[Payment],
+    published_at_ms: Int64Array | None,
+    too_far_ahead_ms: int,
+    attributes: Symbols,
+    digest_key: DigestKey,
 ) -> tuple[Columns, Int64Array, list[Rejection]]:
     """Columns of the valid payments, their indices in `payments` (int64), and the rejections of the others.
 
     `published_at_ms`: when each record was published, ms since the epoch; int64, shape (n,). A payment is rejected if
     it claims to have occurred more than `too_far_ahead_ms` after that, or if its time seems to be in seconds. None, as
     for payments of a file: neither is checked. `attributes`: the declared attributes with their types.
+    `digest_key`: of the columns' digests.
     """
     n, faults = len(payments), _Faults()
     occurred_at_ms = _times([payment.occurred_at for payment in payments])
@@ -166,7 +178,9 @@ def read_columns(
         _check_attributes(payments, attributes, faults)
     rejections = faults.found
     if not rejections:
-        columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
+        columns = Columns(
+            payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes, digest_key
+        )
         return columns, np.arange(n), []
     kept = faults.kept(n)
     columns = Columns(
@@ -177,6 +191,7 @@ def read_columns(
         exponent[kept],
         {name: balance[kept] for name, balance in balances.items()},
         attributes,
+        digest_key,
     )
     return columns, kept, rejections
 

@@ -35,6 +35,7 @@ COMPILED = (
     "location",
     "kernel_types",
     "ring",
+    "siphash",
 )
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}

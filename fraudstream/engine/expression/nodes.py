@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fraudstream.engine.digest import digest_text
 from fraudstream.engine.expression.columns import ColumnSource
 
 # A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
@@ -156,14 +157,13 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class TextLiteral:
-    """Text in quotes; `digest`: of `digest_text`."""
+    """Text in quotes."""
 
     text: str
-    digest: np.uint64
 
     def digests(self, columns: ColumnSource) -> Answer:
         """As `Words.digests`."""
-        return self.digest
+        return np.uint64(digest_text(self.text, columns.digest_key))
 
 
 @dataclass(frozen=True, slots=True)
