@@ -97,7 +97,8 @@ def _hash(
         end = start
         while end < length and data[end] != separator:
             end += 1
-        ends[i], codes[i] = end, np.int64(hash_between(words, start, end, low, high))
+        ends[i] = end
+        codes[i] = np.int64(hash_between(words, start, end, low, high)) if end > start else 0
         touched += table[codes[i] & mask, 1]
     for i in range(len(ends) - 1):
         touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]
