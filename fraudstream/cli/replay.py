@@ -15,7 +15,7 @@ from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
 from fraudstream.cli.progress import payments_progress
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
 from fraudstream.contracts.nearest_name import nearest_or_all
 
@@ -57,6 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     parser.add_argument(
         "--label-delay",
         metavar="TIME",
@@ -78,7 +79,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Replay the file. Raises `Failure`."""
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
+    from fraudstream.engine.identifier_key import key_of
 
+    key = key_of(settings.identifiers.given())
     file = open_payment_file(args)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:
@@ -91,6 +94,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 batch_size=args.batch_size,
                 features_out=args.features_out,
                 listed=_listed(args.lists, rule_set) if args.lists else (),
+                digest_key=key,
                 progress=advance,
             )
     except PaymentFileError as error:

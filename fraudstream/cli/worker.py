@@ -52,6 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     metrics_port.add_flags(parser)
 
 
@@ -120,4 +121,5 @@ def stream_settings(settings: Settings) -> StreamSettings:
         session_timeout_s=worker.session_timeout_s,
         heartbeat_s=worker.session_timeout_s / 5,
         group_instance_id=worker.group_instance_id,
+        identifier_secret=settings.identifiers.given(),
     )

@@ -12,7 +12,7 @@ decimals (`EXPONENTS`).
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.case import Case, CaseAlert
 from fraudstream.contracts.case_action import CaseAction
-from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
@@ -37,6 +37,7 @@ __all__ = [
     "RuleSwitch",
     "ScorePart",
     "StoredArtefact",
+    "StoredIdentifierSecret",
     "StoredRuleSet",
     "amount_text",
     "control_character_path",

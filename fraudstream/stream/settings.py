@@ -42,6 +42,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `batch_records_max`: records of a batch at most, which bounds latency and the time a revocation takes. A checkpoint
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
+    `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
     """
 
@@ -68,6 +69,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 2.0
     topic_check_s: float = 10.0
     group_instance_id: str | None = None
+    identifier_secret: bytes | None = None
 
     @property
     def fetch_wait(self) -> int:

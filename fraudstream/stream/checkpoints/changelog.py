@@ -41,6 +41,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     log of the next stage, which drops repeats by its source offsets; empty where the stage decides, and in older
     records. `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
     `seeded`: the rows hold the list entries of `controls` that replace those missing from the log, if any.
+    `key_fingerprint`: of the digest key of the rows, which are of no use under another.
     """
 
     next_offset: int
@@ -54,6 +55,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     backfilling: bool = False
     cut_over_to: int | None = None
     seeded: bool = False
+    key_fingerprint: str = ""
     sources: dict[str, int] = {}
     next_topic: str = ""
     next_id: str = ""

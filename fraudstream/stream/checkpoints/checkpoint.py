@@ -130,6 +130,7 @@ class Checkpoints:
             backfilling=state.backfilling,
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
+            key_fingerprint=state.key_fingerprint,
             sources=dict(state.sources),
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,
