@@ -22,6 +22,7 @@ from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.control import ListName, TimeMs
 from fraudstream.contracts.fields import Identifier
 from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.partition_state import PartitionState
@@ -97,22 +98,24 @@ def replay(
     features_out: Path | None = None,
     listed: Iterable[ListedValue] = (),
     report: RowReport | None = None,
+    digest_key: DigestKey = PUBLIC_KEY,
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
     """Evaluate every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
 
     `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
     result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `report`: of
-    the rows of the file that gave no payment, if `batches` come from one. `progress` is called after each batch with
+    the rows of the file that gave no payment, if `batches` come from one. `digest_key`: of the deployment that the
+    payments are from. `progress` is called after each batch with
     its numbers of payments and alerts. Raises whatever `batches` raises.
     """
-    engine = Engine(rule_set)
+    engine = Engine(rule_set, digest_key=digest_key)
     state = engine.new_state()
     for entry in listed:
         state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     engine_s, started = 0.0, time.perf_counter()
-    with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:
+    with ReplayOutput(out, feature_types(rule_set.catalogue), features_out, digest_key) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)

@@ -22,6 +22,7 @@ from fraudstream.backtest.readers.text_lines import LineBatch, line_batches
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.columns import Rejection, read_columns, time_ms
 from fraudstream.engine.decode import decode
+from fraudstream.engine.digest import PUBLIC_KEY
 
 _BEFORE_ALL_MS = -(1 << 62)
 
@@ -87,7 +88,7 @@ class TopicFiles:
         events = decode(lines.lines, [_is_label(line) for line in lines.lines])
         payments = [(at, event) for at, event in enumerate(events) if type(event) is Payment]
         refused = {event.position: event for event in events if isinstance(event, Rejection)}
-        _, _, faults = read_columns([payment for _, payment in payments], None, 0, {})
+        _, _, faults = read_columns([payment for _, payment in payments], None, 0, {}, PUBLIC_KEY)
         refused |= {payments[fault.position][0]: fault for fault in faults}
         for at in sorted(refused):
             self._on_bad_row(PaymentFileError(str(path), refused[at].sentence, lines.numbers[at], unit="line"))

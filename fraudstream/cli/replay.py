@@ -15,7 +15,7 @@ from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
 from fraudstream.contracts.error_text import read_error_text, system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
@@ -60,6 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     parser.add_argument(
         "--label-delay",
         metavar="TIME",
@@ -82,8 +83,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
     from fraudstream.backtest.row_report import RowReport
+    from fraudstream.engine.identifier_key import key_of
 
     report = RowReport(args.out / BAD_ROWS)
+    key = key_of(settings.identifiers.given())
     files = open_payment_files(args, args.files, report)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:
@@ -97,6 +100,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 features_out=args.features_out,
                 listed=_listed(args.lists, rule_set) if args.lists else (),
                 report=report,
+                digest_key=key,
                 progress=advance,
             )
     except PaymentFileError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
 
@@ -102,6 +104,36 @@ class PublishersSettings(msgspec.Struct, frozen=True):
     ] = "repartition"
 
 
+class IdentifierSettings(msgspec.Struct, frozen=True):
+    """[identifiers]"""
+
+    secret: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="secret under which identifiers are kept in the state: 32 hex digits", extra=SECRET),
+    ] = None
+    secret_file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="file that holds the secret; without one, the first worker makes it and `controls` keeps it"),
+    ] = None
+
+    def given(self) -> bytes | None:
+        """The secret, 16 bytes; None if no setting gives it. Raises `Failure`."""
+        from fraudstream.engine.identifier_key import parse_secret
+
+        if self.secret is not None and self.secret_file is not None:
+            raise Failure("identifiers.secret and identifiers.secret_file are both set: leave one out.")
+        origin = "identifiers.secret" if self.secret_file is None else f"identifiers.secret_file {self.secret_file}"
+        text = self.secret
+        try:
+            if self.secret_file is not None:
+                text = Path(self.secret_file).read_bytes().decode(errors="replace")
+            return None if text is None else parse_secret(text)
+        except OSError as error:
+            raise Failure(f"{origin}: cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise Failure(f"{origin}: {error}") from error
+
+
 class CasesSettings(msgspec.Struct, frozen=True):
     """[cases]"""
 
@@ -179,6 +211,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     publishers: PublishersSettings = PublishersSettings()
+    identifiers: IdentifierSettings = IdentifierSettings()
     cases: CasesSettings = CasesSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -192,6 +225,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "redis": RedisSettings,
     "worker": WorkerSettings,
     "publishers": PublishersSettings,
+    "identifiers": IdentifierSettings,
     "cases": CasesSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

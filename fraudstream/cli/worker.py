@@ -52,6 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     metrics_port.add_flags(parser, "metrics.port")
 
 
@@ -123,4 +124,5 @@ def stream_settings(settings: Settings) -> StreamSettings:
         group_instance_id=worker.group_instance_id,
         partitioner=settings.publishers.partitioner,
         misplaced=settings.publishers.misplaced,
+        identifier_secret=settings.identifiers.given(),
     )

@@ -44,7 +44,7 @@ class Batch:
             self.payment_at, self.label_at = index[: columns.n], index[columns.n :]
         self.payment_of: Int64Array = np.full(self.n, -1, np.int64)
         self.payment_of[self.payment_at] = np.arange(columns.n)
-        self._label_event: UInt64Array = digest_column([label.event_id for label in self.labels])
+        self._label_event: UInt64Array = digest_column([label.event_id for label in self.labels], columns.digest_key)
         self._label_value: Int8Array = np.array([LABELS[label.label] for label in self.labels], np.int8)
         moments = [label.payment_occurred_at for label in self.labels]
         self._labelled_ms: Int64Array = np.array([time_ms(label.labelled_at) for label in self.labels], np.int64)

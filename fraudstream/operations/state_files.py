@@ -48,7 +48,8 @@ class ExportedPartition(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What was exported, and when. `layout`: of the state; `input_topic` and `input_id`: the log it was built from.
+    """What was exported, and when. `layout`: of the state; `input_topic` and `input_id`: the log it was built from;
+    `key_fingerprint`: of the identifier secret it was built under.
 
     `exported_at`: RFC 3339, UTC.
     """
@@ -64,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True):
     layout: str
     rule_sets: tuple[str, ...]
     partitions: tuple[ExportedPartition, ...]
+    key_fingerprint: str = ""
 
     @property
     def rows(self) -> int:

@@ -45,6 +45,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
+    `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
 
     `partitioner`: of the publishers of payments; `any`: they place records as they like. `misplaced`: what happens to
@@ -77,6 +78,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     group_instance_id: str | None = None
     partitioner: Partitioner | Literal["any"] = "murmur2"
     misplaced: MisplacedPolicy = "repartition"
+    identifier_secret: bytes | None = None
 
     @property
     def fetch_wait(self) -> int:

@@ -30,6 +30,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.aggregates.registry import REGISTRY
+from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
@@ -146,7 +147,7 @@ def _equal(feature: Feature, value: float, true: Answer) -> bool:
     if true is None:
         return math.isnan(value)
     if feature.aggregate == "last":
-        return text_of_code(value) == true
+        return text_of_code(value, PUBLIC_KEY) == true
     assert not isinstance(true, str), f"{feature.name} is no text"
     if feature.aggregate in ("mean", "std", "share"):
         return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)

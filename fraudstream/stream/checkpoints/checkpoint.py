@@ -132,6 +132,7 @@ class Checkpoints:
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
             resumed_at=partition.resumed_at,
+            key_fingerprint=state.key_fingerprint,
             sources=dict(state.sources),
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,

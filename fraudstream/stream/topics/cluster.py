@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from fraudstream.stream.settings import StreamSettings
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 2.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +50,18 @@ class Cluster(NamedTuple):
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
     """Retry until a broker answers, then check the topics. Raises `PermanentFailure` for errors that a retry cannot
     fix."""
+    return await until_answered(settings, observer, lambda: look_once(settings))
+
+
+async def until_answered(settings: StreamSettings, observer: StageObserver, ask: Callable[[], Awaitable[T]]) -> T:
+    """The result of `ask`, which is repeated until a broker answers. Raises `PermanentFailure` for errors that a retry
+    cannot fix, and the other errors of `ask`."""
     outage, retry_s = OutageLogger(settings.brokers, log, consequence=": retrying", at_once=True), RETRY_S_MIN
     while True:
         try:
-            cluster = await look_once(settings)
+            answer = await ask()
             observer.on_brokers(answer=True)
-            return cluster
+            return answer
         except BROKER_ERRORS as error:
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise PermanentFailure(sentence) from error
@@ -138,7 +146,8 @@ def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
         **({labels: ("READ",)} if labels is not None else {}),
         **({settings.next_topic: ("WRITE",)} if settings.next_topic is not None else {}),
         **({settings.decisions_topic: ("WRITE",)} if settings.writes_decisions else {}),
-        **({settings.alerts_topic: ("WRITE",), settings.controls_topic: ("READ", "WRITE")} if decides else {}),
+        **({settings.alerts_topic: ("WRITE",)} if decides else {}),
+        **({settings.controls_topic: ("READ", "WRITE")} if decides or settings.identifier_secret is None else {}),
         settings.dead_letters_topic: ("WRITE",),
         settings.changelog_topic: ("READ", "WRITE"),
     }

@@ -13,6 +13,7 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, DeadLetter, Decision
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.identifier_key import PUBLIC_SECRET
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.observer import Observer
@@ -66,6 +67,7 @@ class StreamCluster:
             # 6 s is the least that Kafka allows. On the embedded broker every member that joins waits for it.
             session_timeout_s=6.0 if kafka else 4.0,
             heartbeat_s=0.5,
+            identifier_secret=PUBLIC_SECRET,
         )
         write_rules(directory, rules)
 
@@ -141,6 +143,7 @@ class StreamCluster:
             "topics.alerts": s.alerts_topic,
             "topics.dead_letters": s.dead_letters_topic,
             "topics.controls": s.controls_topic,
+            **({} if s.identifier_secret is None else {"identifiers.secret": s.identifier_secret.hex()}),
         }
         return [
             word for setting, value in (flags | dict(other or {})).items() for word in ("--set", f"{setting}={value}")

@@ -13,6 +13,7 @@ from fraudstream.backtest.topic_file import TopicFiles
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.columns import Rejection, read_columns
 from fraudstream.engine.decode import decode
+from fraudstream.engine.digest import PUBLIC_KEY
 
 SECOND = 1_772_625_600
 
@@ -74,7 +75,7 @@ def test_a_line_that_the_topic_refuses_is_refused_in_the_same_words(tmp_path: Pa
     assert str(caught.value).startswith(f"{path}, line 3: ")
     (event,) = decode([line.encode()], ["labelled_at" in line])
     if isinstance(event, Payment):
-        _, _, (event,) = read_columns([event], None, 0, {})
+        _, _, (event,) = read_columns([event], None, 0, {}, PUBLIC_KEY)
     assert isinstance(event, Rejection)
     assert caught.value.sentence == event.sentence
 

@@ -24,6 +24,7 @@ from fraudstream.contracts import (
     RuleSwitch,
     ScorePart,
     StoredArtefact,
+    StoredIdentifierSecret,
     StoredRuleSet,
     UnjudgedDecision,
 )
@@ -207,4 +208,5 @@ FULL: Mapping[str, msgspec.Struct] = {
     "artefact": StoredArtefact(
         artefact="0123456789abcdef" * 4, index=1, count=2, content=b"\x00\xff", schema_version=1
     ),
+    "identifier-secret": StoredIdentifierSecret(secret="0123456789abcdef" * 2, schema_version=1),
 }
