@@ -19,7 +19,7 @@ def test_an_identifier_that_no_topic_takes_is_refused(value: str) -> None:
     ("value", "field", "sentence"),
     [
         ("de", "country", "VALUE 'de' would match no payment: country 'de' is not a country of ISO 3166-1 alpha-2"),
-        ("541", "mcc", "VALUE '541' would match no payment: mcc must have at least 4 characters."),
+        ("541", "mcc", "VALUE '541' would match no payment: mcc must have at least 4 characters: it is four digits"),
         ("fax", "channel", "channel can't be 'fax'"),
         ("a\tb", "device_id", "holds a control character"),
     ],
