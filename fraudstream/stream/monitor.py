@@ -79,13 +79,13 @@ class StageMonitor:
             self._versions.log_backfill_progress()
             if connected():
                 await self._lag_monitor.look()
-                self._transactions.look(self._stable_ends())
+                self.look_at_transactions()
 
-    def _stable_ends(self) -> list[StableEnd]:
-        """The two ends of each partition that is read."""
+    def look_at_transactions(self) -> None:
+        """Report the partitions whose records wait for an open transaction, by what the last fetches have shown."""
         log = self._input_log
-        return [
+        self._transactions.look(
             StableEnd(self._topic, number, log.end_now(number), log.high_watermark_now(number))
             for number, partition in self._partitions.items()
             if not partition.recovering and partition.stopped is None and not partition.cut_over
-        ]
+        )
