@@ -19,19 +19,29 @@ The cases of the rule `<name>.yaml` are in `<name>.test.yaml`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, get_args
 
 import msgspec
+import numpy as np
 
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import parse_utc_ms
+from fraudstream.engine.columns import Excerpt
+from fraudstream.engine.contract_check import contract_faults
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.expression import Fault, Type
+from fraudstream.engine.evidence import Tested, tested
+from fraudstream.engine.expression import Fault, Type, ValueList
+from fraudstream.engine.faulty_field import plain_fault
+from fraudstream.engine.list_declarations import entry_value
+from fraudstream.engine.plain_text import value_at
 from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
+from fraudstream.engine.rules import Rule
+from fraudstream.engine.verdict import Verdicts
 
 SHOWS = ("firing", "near_miss", "false_positive")
 EXPECTATIONS = ("fires", "silent")
@@ -57,12 +67,19 @@ class Case(NamedTuple):
 
 
 class CaseResult(NamedTuple):
-    """The result of a case; it has passed if `expected` equals `actual`."""
+    """The result of a case; it has passed if `expected` equals `actual`.
+
+    `tested`: the rule's comparisons on the case's payment; `values`: of each field and feature in its condition, by
+    name; `fired`: the rules that fired. All three are empty if the case has passed, or if a payment of it is rejected.
+    """
 
     rule: str
     case: Case
     expected: str
     actual: str
+    tested: tuple[Tested, ...] = ()
+    values: Mapping[str, str] = MappingProxyType({})
+    fired: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -125,7 +142,19 @@ def _result(engine: Engine, number: int, case: Case) -> CaseResult:
     actual = "fires" if verdicts.fired[-1, number] else "silent"
     if case.outcome is not None:
         actual = f"{actual}, {verdicts.decisions()[-1].outcome}"
-    return CaseResult(rule.name, case, expected, actual)
+    result = CaseResult(rule.name, case, expected, actual)
+    return result if result.passed else _with_values(result, verdicts, rule)
+
+
+def _with_values(result: CaseResult, verdicts: Verdicts, rule: Rule) -> CaseResult:
+    """The result with what the rule saw of the last payment."""
+    columns, payment = Excerpt(verdicts.columns, np.array([verdicts.n - 1])), verdicts.payments[-1]
+    types, rule_set = verdicts.rule_set.catalogue.symbols, verdicts.rule_set
+    [comparisons] = tested(rule.when.comparisons, columns, [payment], rule_set.lists)
+    names = sorted(rule.when.names)
+    values = {name: value_at(columns, 0, payment, name, types[name]) for name in names}
+    fired = tuple(other.name for other, fires in zip(rule_set.rules, verdicts.fired[-1], strict=True) if fires)
+    return result._replace(tested=comparisons, values=values, fired=fired)
 
 
 def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
@@ -145,7 +174,7 @@ def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
 class _Reader:
     def __init__(self, rule_set: RuleSet, defaults: Mapping[str, str], lists: Node | None) -> None:
         self._attributes = rule_set.catalogue.attributes
-        self._lists = tuple(rule_set.lists)
+        self._lists = rule_set.lists
         self._defaults = defaults
         self._listed = self._entries(lists) if lists is not None else ()
 
@@ -164,6 +193,7 @@ class _Reader:
             return None
         before.append((now, _words(entries["payment"]), entries["payment"]))
         events = [self._payment(i, at, fields, place) for i, (at, fields, place) in enumerate(before)]
+        self._check(events, [place for _, _, place in before])
         return Case(
             path=node.path,
             line=node.origin.line,
@@ -175,13 +205,28 @@ class _Reader:
             listed=self._listed + (self._entries(entries["lists"]) if "lists" in entries else ()),
         )
 
+    def _check(self, events: Sequence[Payment | None], places: Sequence[Node]) -> None:
+        """A fault at the place of each event that a topic would refuse; None: it has its fault already."""
+        at = [i for i, event in enumerate(events) if event is not None]
+        for refused in contract_faults([event for event in events if event is not None], self._attributes):
+            places[at[refused.position]].fault(f"not a valid payment: {refused.sentence}")
+
     def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
         """List name and value of each entry."""
         return tuple(
-            (name, item.word("an entry"))
-            for name, values in node.entries("lists", self._lists).items()
+            (name, self._entry(self._lists[name], item))
+            for name, values in node.entries("lists", tuple(self._lists)).items()
             for item in values.items(f"list '{name}'")
         )
+
+    def _entry(self, declared: ValueList, item: Node) -> str:
+        """The value of an entry; a fault where no payment can have it."""
+        value = item.word("an entry")
+        try:
+            return entry_value(declared, value)
+        except ValueError as error:
+            item.fault(f"would match no payment: {error}")
+            return value
 
     def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:
         fields = _words(node)
@@ -215,7 +260,10 @@ class _Reader:
                 raise ValueError(f"a payment has no field '{unknown[0]}'.")
             raw = {"account_id": "account", **plain, "event_id": f"event-{i}", "occurred_at": at}
             return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
-        except (ValueError, msgspec.ValidationError) as error:
+        except msgspec.ValidationError as error:
+            place.fault(f"not a valid payment: {plain_fault(str(error), 'payment').sentence}")
+            return None
+        except ValueError as error:
             place.fault(f"not a valid payment: {error}")
             return None
 

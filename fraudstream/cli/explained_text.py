@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from fraudstream.explain.chain import StageChecked
     from fraudstream.explain.explained import Explained
 
-_MARKS = {True: "yes", False: "no", None: "?"}
-
 
 def print_explained(explained: Explained) -> None:
     """Print the verdict, the agreement with what was sent, rules, score and features."""
@@ -122,7 +120,7 @@ def _print_rules(console: Console, title: str, rules: Sequence[RuleTrial], messa
         console.print(indented(f"{rule.rule} ({', '.join(note for note in notes if note)}): {rule.title}"))
         if rule.rule in messages:
             console.print(indented(messages[rule.rule], by=4))
-        rows = [(_MARKS[tested.holds], tested.evidence) for tested in rule.tested]
+        rows = [(verdict_text.MARKS[tested.holds], tested.evidence) for tested in rule.tested]
         console.print(indented(verdict_text.comparisons(rows), by=4))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.timestamps import parse_utc_ms, utc
 from fraudstream.generator.plan import GeneratorPlan
 
@@ -177,7 +177,7 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
                 written += payments
                 advance(payments, 0)
     except OSError as error:
-        raise Failure(f"{args.out} can't be written: {os.strerror(error.errno) if error.errno else error}.") from error
+        raise Failure(f"{args.out} can't be written: {system_error_text(error)}.") from error
     return written
 
 
@@ -190,7 +190,8 @@ def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings,
     brokers = settings.kafka.brokers()
 
     async def publish() -> Published:
-        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay)
+        now_ms = time.time_ns() // 1_000_000
+        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay, labelled_until_ms=now_ms)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:

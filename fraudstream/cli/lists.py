@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fraudstream.cli import author_flags, cluster_command
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.rule_files import load_rule_set
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms, time_ms
 from fraudstream.contracts.timestamps import utc_text
 
@@ -63,6 +63,7 @@ def add_parser(subparsers: Subparsers) -> None:
         author_flags.add_flags(action)
     show.add_argument("list", metavar="LIST", nargs="?")
     for action in (add, remove, show):
+        add_setting(action, "rules.directory", "--rules")
         cluster_command.add_flags(action)
 
 

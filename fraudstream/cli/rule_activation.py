@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fraudstream.cli import author_flags
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
@@ -17,14 +17,15 @@ from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
+    from fraudstream.operations.deciding_versions import DecidingVersion
+    from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 
 
-def activate(args: argparse.Namespace, settings: Settings) -> int:
+def activate(args: argparse.Namespace, settings: Settings, directory: Path) -> int:
     """Check and test the rules of a directory, and put them in force. Raises `Failure`, `OperationError`."""
     from fraudstream.cli.worker import stage_settings
     from fraudstream.operations.activate_rules import activate_rules
 
-    directory = args.directory or Path(settings.rules.directory)
     rule_set = load_rule_set(directory)
     if not args.skip_tests:
         _test(rule_set, directory)
@@ -43,35 +44,61 @@ def activate(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def active(args: argparse.Namespace, settings: Settings) -> int:
+def active(args: argparse.Namespace, settings: Settings, directory: Path) -> int:
     """Print which rules are in force, by the workers' last checkpoints. Raises `Failure`, `OperationError`."""
     import msgspec
 
     from fraudstream.cli.worker import stage_settings
     from fraudstream.operations.activate_rules import rules_in_force
 
-    *_, deciding = stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
-    checkpoints, switch = run_on_cluster(deciding.brokers, lambda: rules_in_force(deciding), SHORT_S_MAX)
-    rows = [
-        {
-            "partition": partition,
-            "rule_set": None if checkpoint is None else checkpoint.rule_set,
-            "offset": None if checkpoint is None else checkpoint.next_offset,
-        }
-        for partition, checkpoint in checkpoints.items()
-    ]
+    stages = stage_settings(settings, load_rule_set(directory))
+    found = run_on_cluster(stages[-1].brokers, lambda: rules_in_force(stages), SHORT_S_MAX)
     if args.json:
-        print(json.dumps({"partitions": rows, "last_switch": None if switch is None else msgspec.to_builtins(switch)}))
+        switch = None if found.last_switch is None else msgspec.to_builtins(found.last_switch)
+        rows = [_row(partition, checkpoint) for partition, checkpoint in found.checkpoints.items()]
+        versions = [_version_row(partition, version) for partition, version in found.versions.items()]
+        print(json.dumps({"partitions": rows, "state_versions": versions, "last_switch": switch}))
         return 0
-    for row in rows:
-        if row["rule_set"] is None:
-            print(f"partition {row['partition']}: none yet, the first worker begins with the rules of its directory")
+    for partition, checkpoint in found.checkpoints.items():
+        if checkpoint is None:
+            print(f"partition {partition}: none yet, the first worker begins with the rules of its directory")
         else:
-            print(f"partition {row['partition']}: {row['rule_set']}, checkpoint at {row['offset']}")
-    if switch is not None:
-        note = f": {switch.note}" if switch.note else ""
-        print(f"last switch: {switch.rule_set} by {switch.by} at {utc_text(switch.issued_at_ms)}{note}")
+            print(f"partition {partition}: {checkpoint.rule_set}, checkpoint at {checkpoint.next_offset}")
+    if any(version.state_version != 1 or version.backfilling for version in found.versions.values()):
+        for partition, version in found.versions.items():
+            print(f"{stages[0].input_topic}-{partition}: {_decided_by(version)}")
+    if (last := found.last_switch) is not None:
+        note = f": {last.note}" if last.note else ""
+        print(f"last switch: {last.rule_set} by {last.by} at {utc_text(last.issued_at_ms)}{note}")
     return 0
+
+
+def _row(partition: int, checkpoint: CheckpointRecord | None) -> dict[str, Any]:
+    if checkpoint is None:
+        return {"partition": partition, "rule_set": None, "offset": None}
+    return {"partition": partition, "rule_set": checkpoint.rule_set, "offset": checkpoint.next_offset}
+
+
+def _version_row(partition: int, version: DecidingVersion) -> dict[str, Any]:
+    return {
+        "partition": partition,
+        "state_version": version.state_version,
+        "from_offset": version.from_offset,
+        "reached": version.reached,
+        "backfilling": version.backfilling,
+    }
+
+
+def _decided_by(version: DecidingVersion) -> str:
+    """Which state version decides a partition, in words."""
+    said = f"decided by state version {version.state_version}"
+    if version.from_offset is not None:
+        said += f" from offset {version.from_offset} on"
+    if not version.reached:
+        said += ", whose workers have not read as far yet"
+    if version.backfilling is not None:
+        said += f"; version {version.backfilling} is being backfilled"
+    return said
 
 
 def _test(rule_set: RuleSet, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""`fraudstream rules`: check the rules, run their test cases on the engine of the stream, activate them."""
+"""`fraudstream rules`: write rules, check them, run their test cases on the engine of the stream, activate them."""
 
 from __future__ import annotations
 
@@ -6,45 +6,59 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fraudstream.cli import author_flags, cluster_command
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.rule_cases import CaseResult, RuleCases
     from fraudstream.cli.main import Subparsers
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import RuleSet
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `rules check|test|activate|active`."""
+    """Add `rules new|check|test|activate|active|reference`."""
     parser = subparsers.add_parser(
         "rules",
-        help="check the rules, run their test cases, activate them",
+        help="write rules, check them, run their test cases, activate them",
         description=(
-            "Features, lists, rules, score: check every file, run the test cases next to the rules, and activate the "
-            "rules."
+            "Features, lists, rules, score: write a rule, check every file, run the test cases next to the rules, and "
+            "activate the rules."
         ),
         epilog='example:\n  fraudstream rules check\n  fraudstream rules activate --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    _add_new(actions)
     _add_check_and_test(actions)
     _add_activate_and_active(actions)
+    actions.add_parser("reference", help="print every key of features.yaml, every aggregate, function and field")
+
+
+def _add_new(actions: Subparsers) -> None:
+    new = actions.add_parser(
+        "new",
+        help="write a first rule and its test cases, to be edited",
+        description="Writes TYPOLOGY/NAME.yaml and TYPOLOGY/NAME.test.yaml: a shadow rule that passes its own cases.",
+        epilog="example:\n  fraudstream rules new account_takeover/large_at_night",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    new.add_argument("name", metavar="TYPOLOGY/NAME", help="small letters, digits and '_'")
+    add_setting(new, "rules.directory", "--rules")
 
 
 def _add_check_and_test(actions: Subparsers) -> None:
     check = actions.add_parser(
         "check",
         help="list every fault, with its line and column; exit code 1 if there is one",
-        epilog="example:\n  fraudstream rules check rules",
+        epilog="example:\n  fraudstream rules check --rules /etc/fraudstream/rules",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     test = actions.add_parser(
         "test",
-        help="run the test cases, list those that fail; exit code 1 if one does",
+        help="run the test cases, list those that fail with the values they saw; exit code 1 if one does",
         epilog="example:\n  fraudstream rules test --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -62,7 +76,7 @@ def _add_activate_and_active(actions: Subparsers) -> None:
             "log. Workers decide by them from that record on, whatever their own directory holds. Repeating it "
             "changes nothing; to return to other rules, activate their directory."
         ),
-        epilog='example:\n  fraudstream rules activate rules --note "higher limit for transfers"',
+        epilog='example:\n  fraudstream rules activate --rules rules --note "higher limit for transfers"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_directory(activate)
@@ -70,32 +84,51 @@ def _add_activate_and_active(actions: Subparsers) -> None:
     author_flags.add_flags(activate)
     active = actions.add_parser(
         "active",
-        help="which rules are in force, by the workers' last checkpoints",
+        help="which rules are in force, and which state version decides, by the workers' last checkpoints",
         epilog="example:\n  fraudstream rules active --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_setting(active, "rules.directory", "--rules")
     for action in (activate, active):
         cluster_command.add_flags(action)
 
 
 def _add_directory(action: argparse.ArgumentParser) -> None:
-    action.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: setting rules.directory")
+    """`--rules DIR`, as all commands have it; DIR alone is taken too."""
+    add_setting(action, "rules.directory", "--rules")
+    action.add_argument("directory", metavar="DIR", nargs="?", help="the same as --rules DIR")
+
+
+def directory_of(args: argparse.Namespace, settings: Settings) -> Path:
+    """The directory of rules that the command is for. Raises `Failure` if it is named twice."""
+    alone, by_flag = getattr(args, "directory", None), getattr(args, "rules.directory", None)
+    if alone is not None and by_flag is not None:
+        raise Failure(f"two directories of rules are named, {alone} and {by_flag}: name one, with --rules.")
+    return Path(settings.rules.directory if alone is None else alone)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Check, test or activate. Raises `Failure`, `OperationError`."""
+    """Run one action. Raises `Failure`, `OperationError`."""
+    directory = directory_of(args, settings)
     if args.action in ("activate", "active"):
         from fraudstream.cli import rule_activation
 
         command = rule_activation.activate if args.action == "activate" else rule_activation.active
-        return command(args, settings)
+        return command(args, settings, directory)
+    if args.action in ("new", "reference"):
+        from fraudstream.cli import rule_authoring
 
+        return rule_authoring.new(args, directory) if args.action == "new" else rule_authoring.reference()
+    return _check_or_test(args, directory)
+
+
+def _check_or_test(args: argparse.Namespace, directory: Path) -> int:
     from fraudstream.backtest.rule_cases import read_all_cases, run_rule_cases
+    from fraudstream.cli.rule_cases_text import print_cases
     from fraudstream.cli.rule_files import artefact_contents, ignored_files, rule_texts
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import compile_rule_set
 
-    directory = args.directory or Path(settings.rules.directory)
     for path in ignored_files(directory):
         print(f"{path} is not read: rename it to .yaml, one directory deep at most", file=sys.stderr)
     texts = rule_texts(directory)
@@ -104,7 +137,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.action == "check":
             read_all_cases(rule_set, texts)
             return _print_rule_set(rule_set, directory, args.json)
-        return _print_cases(run_rule_cases(rule_set, texts), directory, args.json)
+        return print_cases(run_rule_cases(rule_set, texts), directory, as_json=args.json)
     except DocumentErrors as errors:
         return _print_faults(errors, directory, args.json)
 
@@ -134,31 +167,3 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
         print(f"{directory} is valid: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
         print(f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists")
     return 0
-
-
-def _print_cases(cases: RuleCases, directory: Path, as_json: bool) -> int:
-    failed = [result for result in cases.results if not result.passed]
-    rules = len({result.rule for result in cases.results})
-    if as_json:
-        found = {"cases": len(cases.results), "rules": rules, "failed": [_case(result, directory) for result in failed]}
-        print(json.dumps({"passed": not failed, **found, "without_cases": cases.without_cases}))
-        return 1 if failed else 0
-    for result in failed:
-        case = result.case
-        print(f"{directory / case.path}:{case.line}: {case.name}: expected {result.expected}, found {result.actual}")
-    for rule in cases.without_cases:
-        print(f"{directory / rule}.yaml has no cases next to it", file=sys.stderr)
-    print(f"{len(cases.results) - len(failed)} of {len(cases.results)} cases of {rules} rules passed")
-    return 1 if failed else 0
-
-
-def _case(result: CaseResult, directory: Path) -> dict[str, Any]:
-    return {
-        "rule": result.rule,
-        "path": str(directory / result.case.path),
-        "line": result.case.line,
-        "case": result.case.name,
-        "shows": result.case.shows,
-        "expected": result.expected,
-        "actual": result.actual,
-    }

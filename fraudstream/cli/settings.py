@@ -40,6 +40,7 @@ __all__ = [
     "overrides_of",
 ]
 
+_METAVARS = {"DIRECTORY": "DIR"}
 FILE_DEFAULT = "fraudstream.toml"
 ENVIRONMENT_PREFIX = "FRAUDSTREAM_"
 
@@ -63,7 +64,8 @@ def add_setting(parser: argparse.ArgumentParser, setting: str, flag: str | None 
     if _type(section, name) is bool:
         parser.add_argument(flag, dest=setting, action=argparse.BooleanOptionalAction, default=None, help=help_text)
     else:
-        parser.add_argument(flag, dest=setting, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=help_text)
+        word = name.rsplit("_", 1)[-1].upper()
+        parser.add_argument(flag, dest=setting, default=None, metavar=_METAVARS.get(word, word), help=help_text)
 
 
 def overrides_of(assignments: Sequence[str], args: argparse.Namespace) -> list[Override]:

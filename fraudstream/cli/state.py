@@ -59,6 +59,7 @@ def add_parser(subparsers: Subparsers) -> None:
         for setting in FLAGS:
             add_setting(action, setting)
         add_setting(action, "rules.directory", "--rules")
+        add_setting(action, "identifiers.secret_file", "--identifier-secret")
         action.add_argument("--json", action="store_true", help="print JSON")
 
 

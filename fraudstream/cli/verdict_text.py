@@ -13,6 +13,7 @@ from fraudstream.contracts import Evidence, FeatureValue, ScorePart
 from fraudstream.contracts.timestamps import utc_text
 
 INDENT = 2
+MARKS = {True: "yes", False: "no", None: "?"}  # of a comparison that holds, does not, or is unknown
 
 
 def console() -> Console:
@@ -37,9 +38,8 @@ def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
         asked = f"{evidence.left} {evidence.operator} {evidence.right}".rstrip()
         found = evidence.value
         if evidence.threshold not in (evidence.right, evidence.value):
-            against = (
-                f"({evidence.threshold})" if evidence.operator in ("in", "not in") else f"against {evidence.threshold}"
-            )
+            in_list = evidence.operator.endswith(("in", "in_network"))
+            against = f"({evidence.threshold})" if in_list else f"against {evidence.threshold}"
             found = f"{evidence.value} {against}"
         cells.append((mark, asked, found, margin(evidence.margin)))
     return _table(cells)

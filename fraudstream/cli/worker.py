@@ -52,7 +52,8 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
-    metrics_port.add_flags(parser)
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
+    metrics_port.add_flags(parser, "metrics.port")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.telemetry.logs import set_up_logs
     from fraudstream.telemetry.worker import WorkerTelemetry
 
-    set_up_logs(form="json" if args.json else "human")
+    set_up_logs(settings.log.level, "json" if args.json else "human")
     if settings.worker.processes is not None:
         from fraudstream.cli.worker_processes import run_processes
 
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ValueError as error:
         raise Failure(f"worker.stage: {error}") from error
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, telemetry):
+    with metrics_port.metrics_served(settings, "metrics.port", telemetry):
         try:
             run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])
         except WorkerFailure as failure:
@@ -113,6 +114,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         dead_letters_topic=topics.dead_letters,
         controls_topic=topics.controls,
         decisions=worker.decisions,
+        answer_unjudged=worker.answer_unjudged,
         batch_records_max=worker.batch_records_max,
         fetch_wait_ms=worker.fetch_wait_ms,
         checkpoint_s=worker.checkpoint_interval_s,
@@ -122,4 +124,5 @@ def stream_settings(settings: Settings) -> StreamSettings:
         group_instance_id=worker.group_instance_id,
         partitioner=settings.publishers.partitioner,
         misplaced=settings.publishers.misplaced,
+        identifier_secret=settings.identifiers.given(),
     )

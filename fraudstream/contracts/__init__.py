@@ -4,28 +4,31 @@ Schema evolution: a new field has a default, a field never changes its type or m
 Old readers therefore accept new events and new readers accept old ones. `tests/unit/contracts/stored/` holds an event
 of every released version to prove it.
 
-The decoder validates everything that the field types express. Two checks would be too slow there and are the
-caller's: control characters in identifiers (`control_character_path`), and the currency code and its number of
-decimals (`EXPONENTS`).
+The decoder validates everything that the field types express. Some checks would be too slow there and are the
+caller's: control characters in identifiers (`control_character_path`), and the codes of currency with its decimals
+(`EXPONENTS`), country (`COUNTRIES`) and merchant category. `engine.contract_check` makes all of them.
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
-from fraudstream.contracts.case import Case, CaseAlert
+from fraudstream.contracts.case import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_action import CaseAction
-from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
-from fraudstream.contracts.decision import Decision
+from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 
 __all__ = [
+    "COUNTRIES",
     "EXPONENTS",
     "Alert",
     "Case",
     "CaseAction",
     "CaseAlert",
+    "CaseNote",
     "DeadLetter",
     "Decision",
     "Evidence",
@@ -37,7 +40,9 @@ __all__ = [
     "RuleSwitch",
     "ScorePart",
     "StoredArtefact",
+    "StoredIdentifierSecret",
     "StoredRuleSet",
+    "UnjudgedDecision",
     "amount_text",
     "control_character_path",
 ]

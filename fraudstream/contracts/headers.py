@@ -11,12 +11,17 @@ CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = (
     "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
 )
+# Of a decision `unjudged`: the topic that `source` refers to, as any stage may send it.
+SOURCE_TOPIC_HEADER: Final = "source-topic"
 # "partition:offset" of the record in the same topic that this one is a copy of, in the partition where its key belongs.
 REPARTITIONED_HEADER: Final = "repartitioned"
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
 BACKFILLED_HEADER: Final = ("backfilled", b"")
+REPLAYED_FROM_HEADER: Final = "replayed-from"  # of a replayed record: "topic:partition:offset" of its dead letter
+REPLAYED_HEADER: Final = "replayed"  # in `dead-letters`, without a value: "partition:offset" of the letter replayed
+REPLAYED_BY_HEADER: Final = "replayed-by"  # beside it: who replayed the letter
 VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1
 
 

@@ -175,7 +175,7 @@ def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[D
     try:
         expression = compile_expression(node.source[0], symbols, types, node.source[1])
     except ExpressionError as error:
-        node.faults.append(error.fault)
+        node.faults.extend(error.faults)
         return []
     return [Derived(name, expression.type, expression)]
 
@@ -269,7 +269,7 @@ def _where(aggregate: Aggregate, entries: Mapping[str, Node], symbols: Symbols) 
     try:
         return compile_expression(node.word("where"), symbols, Type.BOOL, node.origin)
     except ExpressionError as error:
-        node.faults.append(error.fault)
+        node.faults.extend(error.faults)
         return None
 
 

@@ -1,11 +1,13 @@
 """Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
 
-`read_columns` checks times, currencies, amounts, balances and declared attributes, in this order; a payment is rejected
-for the first fault found. Every check looks at whole columns, and at single payments only where a column has a fault.
+`read_columns` checks times, currencies, countries, merchant categories, amounts, balances and declared attributes; a
+payment is rejected for the first fault found. Every check looks at whole columns, and at single payments only where a
+column has a fault.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,19 +16,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fraudstream.contracts.country import COUNTRIES, country_fault
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
-from fraudstream.engine.digest import digest_column
-from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
+from fraudstream.engine.digest import DigestKey, digest_column
+from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
+from fraudstream.engine.text_columns import distinct_texts_of
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
 SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as milliseconds: January 1970 to 1973
 
 _SECONDS = "occurred_at looks like seconds since the epoch; give milliseconds, or a date and time with its zone."
+_COUNTRY_OR_NONE: frozenset[str | None] = COUNTRIES | {None}
+_MCC = re.compile("[0-9]{4}")
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _HOUR_MS, _DAY_MS, _THURSDAY = UNITS_MS["h"], UNITS_MS["d"], 3  # the epoch was a Thursday
 
@@ -46,7 +52,8 @@ class Columns:
     `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `amount_minor`: minor units; int64. `currency_code`:
     never 0; uint16. `event`: digests of event ids; uint64. `minor_per_major`: minor units in one major unit; float64.
     Other columns are built when they are first asked for. `exponent`: decimals of each currency; int8. `balances`: by
-    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types.
+    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types. `digest_key`: of
+    all digests.
     """
 
     def __init__(
@@ -58,13 +65,16 @@ class Columns:
         exponent: Int8Array,
         balances: Mapping[str, Float64Array],
         attributes: Symbols,
+        digest_key: DigestKey,
     ) -> None:
         self.payments, self.n = payments, len(payments)
         self.occurred_at_ms, self.amount_minor, self.currency_code = occurred_at_ms, amount_minor, currency_code
         self.minor_per_major: Float64Array = np.power(10.0, np.arange(5))[exponent]
-        self.event: UInt64Array = digest_column([payment.event_id for payment in payments])
+        self.digest_key = digest_key
+        self.event: UInt64Array = digest_column([payment.event_id for payment in payments], digest_key)
         self._attributes = attributes
         self._made: dict[str, Array] = dict(balances)
+        self._distinct: dict[str, DistinctTexts] = {}
 
     def column(self, name: str) -> Array:
         """A column by the name of a field, an attribute or an added column; as `expression.ColumnSource`."""
@@ -72,6 +82,17 @@ class Columns:
         if column is None:
             column = self._made[name] = self._make(name)
         return column
+
+    def distinct_texts(self, name: str) -> DistinctTexts:
+        """As `expression.ColumnSource`."""
+        found = self._distinct.get(name)
+        if found is None:
+            found = self._distinct[name] = distinct_texts_of(self, self.payments, name)
+        return found
+
+    def texts(self, name: str) -> list[str | None]:
+        """The values of a text field as the payments have them."""
+        return list(map(attrgetter(name), self.payments))
 
     def add(self, name: str, column: Array) -> None:
         """Make `column`, shape (n,), readable by expressions under `name`."""
@@ -87,10 +108,15 @@ class Columns:
         if name.startswith("attributes."):
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
-            return _column(self._attributes[short], values)
-        if name == "account_id":  # no expression reads it, but features of other entities do
-            return digest_column([payment.account_id for payment in self.payments])
-        return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+            return self._column(self._attributes[short], values)
+        return self._column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+
+    def _column(self, type_: Type, values: list[Any]) -> Array:
+        if type_ is Type.TEXT:
+            return digest_column(values, self.digest_key)
+        if type_ is Type.BOOL:
+            return np.array([-1 if value is None else value for value in values], np.int8)
+        return np.array(values, np.float64)  # None becomes NaN
 
 
 class Excerpt:
@@ -100,6 +126,7 @@ class Excerpt:
         self._columns, self._rows = columns, rows
         self.n = len(rows)
         self.minor_per_major: Float64Array = columns.minor_per_major[rows]
+        self.digest_key: DigestKey = columns.digest_key
         self._taken: dict[str, Array] = {}
 
     def column(self, name: str) -> Array:
@@ -109,17 +136,14 @@ class Excerpt:
             column = self._taken[name] = self._columns.column(name)[self._rows]
         return column
 
+    def distinct_texts(self, name: str) -> DistinctTexts:
+        """As `expression.ColumnSource`."""
+        found = self._columns.distinct_texts(name)
+        return found._replace(code=found.code[self._rows])
+
     def excerpt(self, rows: Int64Array) -> Excerpt:
         """Some rows of these. `rows`: indices into this excerpt; int64."""
         return Excerpt(self, rows)
-
-
-def _column(type_: Type, values: list[Any]) -> Array:
-    if type_ is Type.TEXT:
-        return digest_column(values)
-    if type_ is Type.BOOL:
-        return np.array([-1 if value is None else value for value in values], np.int8)
-    return np.array(values, np.float64)  # None becomes NaN
 
 
 class _Faults:
@@ -145,18 +169,23 @@ class _Faults:
 
 
 def read_columns(
-    payments: Sequence[Payment], published_at_ms: Int64Array | None, too_far_ahead_ms: int, attributes: Symbols
+    payments: Sequence[Payment],
+    published_at_ms: Int64Array | None,
+    too_far_ahead_ms: int,
+    attributes: Symbols,
+    digest_key: DigestKey,
 ) -> tuple[Columns, Int64Array, list[Rejection]]:
     """Columns of the valid payments, their indices in `payments` (int64), and the rejections of the others.
 
     `published_at_ms`: when each record was published, ms since the epoch; int64, shape (n,). A payment is rejected if
-    it claims to have occurred more than `too_far_ahead_ms` after that, or if its time seems to be in seconds. None, as
-    for payments of a file: neither is checked. `attributes`: the declared attributes with their types.
+    it claims to have occurred more than `too_far_ahead_ms` after that; None, as for payments of a file: this is not
+    checked. `attributes`: the declared attributes with their types. `digest_key`: of the columns' digests.
     """
     n, faults = len(payments), _Faults()
     occurred_at_ms = _times([payment.occurred_at for payment in payments])
     _check_times(payments, occurred_at_ms, published_at_ms, too_far_ahead_ms, faults)
     exponent, currency_code = _currencies(payments, faults)
+    _check_codes(payments, faults)
     amount_minor, amount_faults = amounts.parse_amounts([payment.amount for payment in payments], exponent)
     for i in np.flatnonzero(amount_faults).tolist():
         sentence = f"amount '{payments[i].amount}' is {amounts.SENTENCES[int(amount_faults[i])]}."
@@ -166,7 +195,9 @@ def read_columns(
         _check_attributes(payments, attributes, faults)
     rejections = faults.found
     if not rejections:
-        columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
+        columns = Columns(
+            payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes, digest_key
+        )
         return columns, np.arange(n), []
     kept = faults.kept(n)
     columns = Columns(
@@ -177,6 +208,7 @@ def read_columns(
         exponent[kept],
         {name: balance[kept] for name, balance in balances.items()},
         attributes,
+        digest_key,
     )
     return columns, kept, rejections
 
@@ -188,14 +220,14 @@ def _check_times(
     too_far_ahead_ms: int,
     faults: _Faults,
 ) -> None:
-    """Reject times outside the supported years, and against `published_at_ms` as `read_columns` says."""
+    """Reject times outside the supported years, in seconds, and against `published_at_ms` as `read_columns` says."""
     for i in np.flatnonzero((occurred_at_ms < OCCURRED_AT_MIN_MS) | (occurred_at_ms >= OCCURRED_AT_END_MS)).tolist():
         faults.add(i, "occurred_at", "occurred_at lies outside the years 1970 to 2199.", "$.occurred_at")
-    if published_at_ms is None:
-        return
     for i in np.flatnonzero((occurred_at_ms >= SECONDS_MIN) & (occurred_at_ms < SECONDS_END)).tolist():
         if not isinstance(payments[i].occurred_at, datetime):
             faults.add(i, "occurred_at", _SECONDS, "$.occurred_at")
+    if published_at_ms is None:
+        return
     for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
         ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
         most = duration_text(too_far_ahead_ms)
@@ -212,6 +244,20 @@ def _currencies(payments: Sequence[Payment], faults: _Faults) -> tuple[Int8Array
     for i in np.flatnonzero(exponent < 0).tolist():
         faults.add(i, "currency", f"{currencies[i]!r} is not a currency of ISO 4217.", "$.currency")
     return np.maximum(exponent, 0), currency_code
+
+
+def _check_codes(payments: Sequence[Payment], faults: _Faults) -> None:
+    """Reject countries that are not in ISO 3166-1, and merchant category codes that are not four digits."""
+    if not {payment.country for payment in payments} <= _COUNTRY_OR_NONE:
+        for i, payment in enumerate(payments):
+            if payment.country is not None and (fault := country_fault(payment.country)) is not None:
+                faults.add(i, "invalid", f"country {payment.country!r} {fault}.", "$.country")
+    wrong = {mcc for mcc in {payment.mcc for payment in payments} if mcc is not None and not _MCC.fullmatch(mcc)}
+    if wrong:
+        for i, payment in enumerate(payments):
+            if payment.mcc in wrong:
+                sentence = f"mcc {payment.mcc!r} is not a merchant category code of ISO 18245: it has four digits."
+                faults.add(i, "invalid", sentence, "$.mcc")
 
 
 def _balance(name: str, payments: Sequence[Payment], exponent: Int8Array, faults: _Faults) -> Float64Array:

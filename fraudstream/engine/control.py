@@ -12,6 +12,7 @@ from fraudstream.engine.apply import LogRecord
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.partition_state import PartitionState
 
 _decode = msgspec.json.Decoder(Control).decode
@@ -44,8 +45,15 @@ def apply_control(
     if isinstance(control, RuleSwitch):
         refusal = _switch(engines, state, control)
         return [] if refusal is None else [refusal._replace(position=position)]
+    declared = engines[state.rule_set].rule_set.lists.get(control.list)
     if control.removed:
         state.lists.remove(control.list, control.value)
+        return []
+    try:
+        if declared is not None:
+            entry_value(declared, control.value)
+    except ValueError as error:
+        return [Rejection(position, "control", f"Not an entry of the list '{control.list}': {error}", "$.value")]
     else:
         state.lists.put(control.list, control.value, control.expires_at_ms)
     return []

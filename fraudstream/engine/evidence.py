@@ -13,7 +13,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
 from fraudstream.engine.lists import ABSENT, FOR_EVER
-from fraudstream.engine.plain_text import plain, text_at
+from fraudstream.engine.plain_text import MISSING, plain, text_at
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
@@ -77,6 +77,8 @@ def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[P
         return [expression.text_literal] * len(payments)
     if expression.text_field is not None:
         return [text_at(columns, row, payment, expression.text_field) for row, payment in enumerate(payments)]
+    if expression.type is Type.TEXT:
+        return [text or MISSING for text in expression.texts(columns)]
     if expression.type is Type.BOOL:
         true, known = expression.truth(columns)
         values = np.where(known, true.astype(np.float64), np.nan)

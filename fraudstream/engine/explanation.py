@@ -16,7 +16,7 @@ from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.evidence import evidence_of
 from fraudstream.engine.expression import Type
 from fraudstream.engine.kernel_types import AT_LEAST, PANE
-from fraudstream.engine.plain_text import MISSING, plain, text_at
+from fraudstream.engine.plain_text import MISSING, plain, text_at, value_at
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.warming import warming
@@ -135,6 +135,4 @@ class _MessageValues:
         self._columns, self._row, self._payment = columns, row, payment
 
     def __call__(self, name: str, type_: Type) -> str:
-        if type_ is Type.TEXT:
-            return text_at(self._columns, self._row, self._payment, name)
-        return plain(float(self._columns.column(name)[self._row]), type_, self._payment.currency)
+        return value_at(self._columns, self._row, self._payment, name, type_)

@@ -36,6 +36,7 @@ COMPILED = (
     "kernel_types",
     "partitioners",
     "ring",
+    "siphash",
 )
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}

@@ -1,8 +1,8 @@
-"""`lists.yaml`: declares the lists that rules may read, and the payment field that their entries are values of.
+"""`lists.yaml`: declares the lists that rules may read, and what their entries are.
 
     lists:
       stolen_devices:
-        of: device_id            # a text field of the payment
+        of: device_id            # a text field of the payment, or ip_network: networks that `ip` may be in
         kind: deny               # deny, watch or allow: its purpose; rules decide what follows from it
         description: devices reported stolen by their owners
 
@@ -13,13 +13,22 @@ from __future__ import annotations
 
 import re
 
+from fraudstream.engine.contract_check import value_fault
 from fraudstream.engine.document import Node
-from fraudstream.engine.expression import PAYMENT_FIELDS, WORDS_OF, Type, ValueList
+from fraudstream.engine.expression import (
+    NETWORKS,
+    PAYMENT_FIELDS,
+    WORDS_OF,
+    Type,
+    ValueList,
+)
+from fraudstream.engine.networks import network_text
 
 KINDS = ("deny", "watch", "allow")
 LISTS_MAX = 100
-FIELDS = tuple(
-    name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT and name not in WORDS_OF and name != "currency"
+FIELDS = (
+    *(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT and name not in {*WORDS_OF, "currency"}),
+    NETWORKS,
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -41,3 +50,19 @@ def read_lists(root: Node) -> dict[str, ValueList]:
             kind = entries["kind"].choice("kind", KINDS)
             found[name] = ValueList(of, kind, " ".join(entries["description"].word("description").split()))
     return found
+
+
+def entry_value(declared: ValueList, value: str) -> str:
+    """The value of an entry in its one form, in which it is put on the list and taken off it.
+
+    Raises `ValueError` with a sentence if no payment can have the value, so that the entry would never count.
+
+    >>> entry_value(ValueList("ip_network", "deny", ""), "2001:DB8::/32")
+    '2001:db8::/32'
+    """
+    if declared.holds_networks:
+        return network_text(value)
+    sentence = value_fault(declared.field, value)
+    if sentence is not None:
+        raise ValueError(sentence)
+    return value

@@ -55,9 +55,10 @@ class PartitionState:
     given so far. `watermark_ms`: the newest event time seen, ms since the epoch; `NEVER` before the first payment.
     `since_ms`: when the first applied record was published, ms since the epoch, or the first one after a gap in the
     log; None if the state covers its log from the beginning. `ledger`: first verdicts; None where the slots of the
-    first entity hold them. `rule_set`: digest of the rules in force. `sources`: the highest offset received from each
-    partition of the previous stage, by the partition's number, as text; in the first stage, that of copies from another
-    partition of its log. A checkpoint saves the last two with the changes. `placement`: where records of its log
+    first entity hold them. `rule_set`: digest of the rules in force. `key_fingerprint`: of the digest key that the rows
+    are written under. `sources`: the highest offset received from each partition of the previous stage, by the
+    partition's number, as text; in the first stage, that of copies from another partition of its log. A checkpoint
+    saves the last three with the changes. `placement`: where records of its log
     belong; None if that is not checked.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
@@ -65,10 +66,13 @@ class PartitionState:
     this one reads no further.
     """
 
-    def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, plans: Sequence[EntityPlan], rule_set: str, key_fingerprint: str, ledger: Ledger | None = None
+    ) -> None:
         self.entities = tuple(EntityState(plan) for plan in plans)
         self.ledger = ledger
         self.rule_set = rule_set
+        self.key_fingerprint = key_fingerprint
         self.lists = Lists()
         self.state_version = 1
         self.backfilling = False

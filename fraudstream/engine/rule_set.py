@@ -15,7 +15,8 @@ from typing import Any
 from fraudstream.engine.artefacts import ARTEFACTS, Artefact, digests, read_artefacts
 from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.expression import Expression, Fault, Symbols, Type, ValueLists
+from fraudstream.engine.expression import Domains, Expression, Fault, Symbols, Type, ValueLists
+from fraudstream.engine.feature_domains import domains_of
 from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
@@ -71,9 +72,10 @@ def compile_rule_set(
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
-        rules = [rule for path, root in roots.items() for rule in _rule(root, path, catalogue.symbols, lists)]
+        symbols, domains = catalogue.symbols, domains_of(catalogue)
+        rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
-            scorer = read_score(roots[SCORE], catalogue.symbols, lists)
+            scorer = read_score(roots[SCORE], symbols, lists, domains)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
     if faults:
@@ -126,7 +128,7 @@ def _catalogue(texts: Mapping[str, str], faults: list[Fault]) -> Catalogue | Non
         return None
 
 
-def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists) -> list[Rule]:
+def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: Domains) -> list[Rule]:
     """The rule of a file; none where the file is not a rule's or has a fault, which is added to the document's."""
     if path in (SCORE, LISTS, ARTEFACTS):
         return []
@@ -134,7 +136,7 @@ def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists) -> list[Ru
     if match is None:
         root.fault("a rule's file is <typology>/<name>.yaml, in small letters, digits and '_'. Move it.")
         return []
-    rule = read_rule(root, match["name"], symbols, lists)
+    rule = read_rule(root, match["name"], symbols, lists, domains)
     return [] if rule is None else [rule]
 
 

@@ -9,7 +9,16 @@ from uuid import UUID
 
 from fraudstream.contracts.fields import Outcome, Severity
 from fraudstream.engine.document import Node
-from fraudstream.engine.expression import Expression, ExpressionError, Symbols, Type, ValueLists, compile_expression
+from fraudstream.engine.expression import (
+    PAYMENT_DOMAINS,
+    Domains,
+    Expression,
+    ExpressionError,
+    Symbols,
+    Type,
+    ValueLists,
+    compile_expression,
+)
 from fraudstream.engine.message import Message, read_message
 
 RULE_CHARS_MAX = 1 << 16
@@ -53,11 +62,16 @@ class Rule:
         return self.when.names | frozenset(self.message.fields)
 
 
-def read_rule(root: Node, name: str, symbols: Symbols, lists: ValueLists) -> Rule | None:
-    """The rule of a document; None if it has faults, which are added to the document's. `name`: 'typology/name'."""
+def read_rule(
+    root: Node, name: str, symbols: Symbols, lists: ValueLists, domains: Domains = PAYMENT_DOMAINS
+) -> Rule | None:
+    """The rule of a document; None if it has faults, which are added to the document's. `name`: 'typology/name'.
+    `domains`: the values that names can have."""
     faults_before = len(root.faults)
     entries = root.entries("a rule", _KEYS, _REQUIRED)
-    when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists) if "when" in entries else None
+    when = None
+    if "when" in entries:
+        when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists, domains)
     if when is not None and not when.names:
         entries["when"].fault("this reads no field or feature: the rule would fire always or never.")
     status = entries["status"].choice("status", _STATUSES) if "status" in entries else "shadow"
@@ -95,6 +109,7 @@ def read_expression(
     symbols: Symbols,
     expected: Type | tuple[Type, ...],
     lists: ValueLists | None = None,
+    domains: Domains = PAYMENT_DOMAINS,
 ) -> Expression | None:
     """The expression of a node; None and a fault at its position if it is invalid. `what`: names the node in faults."""
     if not node.is_word:
@@ -102,9 +117,9 @@ def read_expression(
         return None
     source, origin = node.source
     try:
-        return compile_expression(source, symbols, expected, origin, lists)
+        return compile_expression(source, symbols, expected, origin, lists, domains)
     except ExpressionError as error:
-        node.faults.append(error.fault)
+        node.faults.extend(error.faults)
         return None
 
 

@@ -18,7 +18,15 @@ from fraudstream.engine.arrays import Int32Array, Int64Array
 from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.document import Node
 from fraudstream.engine.evidence import texts_of
-from fraudstream.engine.expression import ColumnSource, Expression, Symbols, Type, ValueLists
+from fraudstream.engine.expression import (
+    PAYMENT_DOMAINS,
+    ColumnSource,
+    Domains,
+    Expression,
+    Symbols,
+    Type,
+    ValueLists,
+)
 from fraudstream.engine.rules import read_expression
 from fraudstream.engine.scorer import POINTS_MAX
 
@@ -126,8 +134,8 @@ class PartsScorer:
 NO_SCORE = PartsScorer(POINTS_MAX, ())  # its score is 0 for every payment
 
 
-def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> PartsScorer:
-    """The parts score of `score.yaml`. Faults are added to the document's."""
+def read_score(root: Node, symbols: Symbols, lists: ValueLists, domains: Domains = PAYMENT_DOMAINS) -> PartsScorer:
+    """The parts score of `score.yaml`; faults are added to the document's. `domains`: what values names can have."""
     entries = root.entries("the score", ("threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
     parts: list[Part] = []
@@ -135,7 +143,7 @@ def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> PartsScorer:
     if len(nodes) > PARTS_MAX:
         root.fault(f"{len(nodes)} parts are too many: at most {PARTS_MAX}.")
     for node in nodes[:PARTS_MAX]:
-        part = _read_part(node, symbols, lists)
+        part = _read_part(node, symbols, lists, domains)
         if part is None:
             continue
         if any(part.name == other.name for other in parts):
@@ -147,7 +155,7 @@ def read_score(root: Node, symbols: Symbols, lists: ValueLists) -> PartsScorer:
     return PartsScorer(threshold, tuple(parts))
 
 
-def _read_part(node: Node, symbols: Symbols, lists: ValueLists) -> Part | None:
+def _read_part(node: Node, symbols: Symbols, lists: ValueLists, domains: Domains) -> Part | None:
     entries = node.entries("a part", _PART_KEYS, ("part", "weight", "value"))
     if not {"part", "weight", "value"} <= entries.keys():
         return None
@@ -155,8 +163,10 @@ def _read_part(node: Node, symbols: Symbols, lists: ValueLists) -> Part | None:
     if not name.isidentifier() or len(name) > 64:
         entries["part"].fault("a part's name is one word of letters, digits and '_', at most 64 characters.")
     points_max = _points(entries["weight"], "weight")
-    when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists) if "when" in entries else None
-    value = read_expression(entries["value"], "value", symbols, (*_QUANTITIES, Type.BOOL), lists)
+    when = None
+    if "when" in entries:
+        when = read_expression(entries["when"], "when", symbols, Type.BOOL, lists, domains)
+    value = read_expression(entries["value"], "value", symbols, (*_QUANTITIES, Type.BOOL), lists, domains)
     if value is None:
         return None
     normal = read_expression(entries["normal"], "normal", symbols, tuple(Type)) if "normal" in entries else None

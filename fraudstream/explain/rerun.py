@@ -27,7 +27,9 @@ from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.apply import apply
 from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.expression import ValueList
 from fraudstream.engine.log import list_entry, read_log
+from fraudstream.engine.networks import networks_around, parse_address
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.trial import Trial, alert_seen_whole, trial_of
 from fraudstream.engine.verdict import Verdicts
@@ -152,8 +154,20 @@ def _lists_by_entry_key(engine: Engine, record: Record) -> dict[bytes, str]:
     [payment] = decode([record.value])
     if not isinstance(payment, Payment):
         return {}
-    values = ((name, getattr(payment, declared.of)) for name, declared in engine.rule_set.lists.items())
-    return {list_entry_key(name, value): name for name, value in values if value is not None}
+    return {
+        list_entry_key(name, entry): name
+        for name, declared in engine.rule_set.lists.items()
+        for entry in _entries_for(declared, payment)
+    }
+
+
+def _entries_for(declared: ValueList, payment: Payment) -> list[str]:
+    """The values of entries that put the payment on a list."""
+    value: str | None = getattr(payment, declared.field)
+    if value is None or not declared.holds_networks:
+        return [] if value is None else [value]
+    address = parse_address(value)
+    return [] if address is None else networks_around(address)
 
 
 async def _entries_before_log(

@@ -14,6 +14,7 @@ from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.rule_set import FEATURES, RuleSet
 from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.deciding_versions import DecidingVersion, deciding_versions
 from fraudstream.operations.errors import MissingTopicError, OperationError
 from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints, records_behind
@@ -38,9 +39,13 @@ class ActivatedRules(NamedTuple):
 
 
 class RulesInForce(NamedTuple):
-    """`checkpoints`: the last one of each partition, with its rule set; `last_switch`: None before the first one."""
+    """Of the stage that decides: `checkpoints`, the last one of each partition, with its rule set.
+
+    `versions`: which state version decides each partition of the payments. `last_switch`: None before the first one.
+    """
 
     checkpoints: Checkpoints
+    versions: Mapping[int, DecidingVersion]
     last_switch: RuleSwitch | None
 
 
@@ -152,13 +157,20 @@ async def activate_rules(
         raise RuleSetTooLargeError(deciding.controls_topic, str(error)) from error
 
 
-async def rules_in_force(deciding: StreamSettings) -> RulesInForce:
-    """Which rules decide, by the workers' last checkpoints, and the last rule switch.
+async def rules_in_force(stages: Sequence[StreamSettings]) -> RulesInForce:
+    """Which rules and which state versions decide, by the workers' last checkpoints, and the last rule switch.
 
-    `deciding`: the settings of the stage that decides. Raises `MissingTopicError`, and what aiokafka raises.
+    `stages`: the settings of each stage, in order. Where all payments have one stage, a partition that was cut over has
+    the checkpoint of the version that decides it. Raises `MissingTopicError`, and what aiokafka raises.
     """
+    first, deciding = stages[0], stages[-1]
     try:
-        return RulesInForce(await last_checkpoints(deciding), (await read_controls(deciding)).switch)
+        versions = await deciding_versions(first)
+        if first is deciding:
+            checkpoints: Checkpoints = {number: found.checkpoint for number, found in versions.items()}
+        else:
+            checkpoints = await last_checkpoints(deciding)
+        return RulesInForce(checkpoints, versions, (await read_controls(deciding)).switch)
     except NoTopicError as error:
         raise MissingTopicError(deciding.brokers.servers, error.topic) from error
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from fraudstream.contracts.control_characters import has_control_character
+from fraudstream.engine.expression import ValueList
+from fraudstream.engine.list_declarations import entry_value
 from fraudstream.operations.errors import InvalidValueError
 
 IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
@@ -12,13 +15,22 @@ TEXT_CHARACTERS_MAX: Final = 4_096  # of contracts.fields.Text
 
 def check_identifier(value: str, name: str) -> str:
     """`value`, if the contracts take it as an identifier. Raises `InvalidValueError`, which calls it `name`."""
-    if not 1 <= len(value) <= IDENTIFIER_CHARACTERS_MAX or any(character < " " for character in value):
+    if not 1 <= len(value) <= IDENTIFIER_CHARACTERS_MAX or has_control_character(value):
         raise InvalidValueError(
             name,
             value,
             f"{name} '{value[:40]!s}': must have 1 to {IDENTIFIER_CHARACTERS_MAX} characters, no control characters.",
         )
     return value
+
+
+def check_entry(value: str, declared: ValueList) -> str:
+    """`value` in the form in which an entry of that list has it. Raises `InvalidValueError` if no payment has it."""
+    try:
+        return entry_value(declared, value)
+    except ValueError as error:
+        sentence = f"VALUE '{value[:40]}' would match no payment: {error}"
+        raise InvalidValueError("VALUE", value, sentence) from error
 
 
 def check_note(note: str | None) -> str | None:

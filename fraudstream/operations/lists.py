@@ -11,7 +11,7 @@ from fraudstream.engine.document import read_document
 from fraudstream.engine.expression import ValueList
 from fraudstream.engine.list_declarations import read_lists as read_list_declarations
 from fraudstream.engine.rule_set import LISTS
-from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.checked_text import check_entry, check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 from fraudstream.stream.control_log import (
     Controls,
@@ -100,15 +100,15 @@ async def edit_list(
             "expires_at_ms", expires_at_ms, "An entry must expire after the current time, and before the year 10000."
         )
     expires_at_ms = None if removed else expires_at_ms
-    entries = tuple(
-        ListEntry(name, check_identifier(value, "VALUE"), by, issued_at_ms, expires_at_ms, removed, note)
-        for value in values
-    )
+    for value in values:
+        check_identifier(value, "VALUE")
     try:
         controls = await read_controls(deciding)
         declared = _declared(controls, deciding.controls_topic)
         if name not in declared:
             raise UnknownListError(name, declared)
+        kept = [_entry_value(declared[name], value, removed) for value in values]
+        entries = tuple(ListEntry(name, value, by, issued_at_ms, expires_at_ms, removed, note) for value in kept)
         if removed:
             _check_listed(entries, controls)
         logs = [deciding_topic(deciding), *await logs_of_other_versions(deciding)]
@@ -132,6 +132,17 @@ async def read_lists(deciding: StreamSettings, name: str | None = None) -> Lists
         raise UnknownListError(name, declared)
     entries = (entry for _, entry in sorted(controls.entries.items()))
     return Lists(declared, tuple(entry for entry in entries if not entry.removed and name in (None, entry.list)))
+
+
+def _entry_value(declared: ValueList, value: str, removed: bool) -> str:
+    """The value in its one form. Raises `InvalidValueError` for one that no payment has, unless it is `removed`: older
+    releases took any value."""
+    try:
+        return check_entry(value, declared)
+    except InvalidValueError:
+        if removed:
+            return value
+        raise
 
 
 def _declared(controls: Controls, topic: str) -> dict[str, ValueList]:

@@ -130,7 +130,7 @@ class Assignment:
         self._stopped.check_some_sound()
         self._revoked = False
         undecided = {p.number for p in self._partitions.values() if p.cut_over or p.backfilling or p.stopped}
-        log.info("processing partitions %s", sorted(set(numbers) - undecided))
+        log.info("processing partitions %s", ", ".join(map(str, sorted(set(numbers) - undecided))) or "none")
 
     async def _start(self, partition: Partition, was_open: bool = False) -> None:
         """Open the partition, if it is new, and let it be processed; it is stopped if that cannot be done. The caller

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
 from fraudstream.stream.outputs import Output, OutputRecord
 
@@ -131,7 +132,9 @@ class LabelForwarder:
             async with asyncio.timeout(COMMIT_S_MAX):
                 await self._commits.commit({number: offset})
         except Exception as error:
-            log.warning("%s-%d: offsets of forwarded labels were not committed: %r", self._topic, number, error)
+            log.warning(
+                "%s-%d: offsets of forwarded labels were not committed: %s", self._topic, number, error_text(error)
+            )
 
 
 def _key(key: bytes | None, value: bytes | None) -> bytes | None:

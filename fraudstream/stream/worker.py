@@ -10,7 +10,7 @@ import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
@@ -18,6 +18,7 @@ from fraudstream.engine.partitioners import partitions_for
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
+from fraudstream.stream.identifiers import digest_key
 from fraudstream.stream.observer import Observer, StageObserver, Unobserved
 from fraudstream.stream.ports import BackgroundService
 from fraudstream.stream.settings import StreamSettings
@@ -28,6 +29,8 @@ from fraudstream.stream.topics.watch import TopicWatch
 
 LEAVE_S_MAX = 5.0
 GC_THRESHOLD = 100_000
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,10 @@ async def serve(
         if cluster is None:
             return
         clusters.append(cluster)
+    key = await _unless(stop, digest_key(stages[0][0], observers[0]))
+    if key is None:
+        return
+    stages = list(stages_of(settings, engine.keyed(key)))
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
         running: list[FaustStage] = []
         for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
@@ -102,11 +109,12 @@ def _report_start(stage: StreamSettings, engine: Engine, rule_set: str, observer
         layout=engine.new_state().layout,
     )
     log.info(
-        "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
+        "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s, identifier secret %s",
         stage.stage,
         stage.app_id,
         stage.checkpoint_mode,
         rule_set,
+        engine.digest_key.fingerprint,
     )
 
 
@@ -153,8 +161,8 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(failing(run), name=stage.settings.stage) for run in runs]
 
 
-async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, Cluster]) -> Cluster | None:
-    """The cluster as the brokers report it; None if the worker is asked to stop before they answer."""
+async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, T]) -> T | None:
+    """What the brokers report; None if the worker is asked to stop before they answer."""
     look, stopped = asyncio.create_task(looking), asyncio.create_task(stop.wait())
     await asyncio.wait((look, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

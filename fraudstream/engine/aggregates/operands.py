@@ -7,8 +7,8 @@ from typing import NamedTuple, get_args
 from fraudstream.contracts.fields import LabelName
 from fraudstream.engine.expression import PAYMENT_FIELDS, Type
 
-# The text fields of a payment, and its account: what `distinct`, `first_seen`, `same` and an entity's key may name.
-KEYS = (*(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT), "account_id")
+# The text fields of a payment, the account last: what `distinct`, `first_seen`, `same` and an entity's key may name.
+KEYS = tuple(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT)
 
 # The fields that hold a short standard code, so that a value can be shown from its 32-bit code (`code_tables`).
 CODE_FIELDS = ("channel", "country", "currency", "direction", "kind", "mcc")

@@ -1,14 +1,15 @@
-"""Syntax to typed nodes: names are known, units agree, and words of a code list are spelt right.
+"""Syntax to typed nodes: names are known, units agree, and every comparison holds for some payment.
 
 Here: conditions, and the comparisons in them. `quantities` types the other parts, `units` compares their units,
-`context` knows the names and raises errors.
+`possibility` refuses what is never true, `context` knows the names and raises errors.
 """
 
 from __future__ import annotations
 
-from fraudstream.contracts.currency import EXPONENTS
-from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.context import Context
+from fraudstream.engine.expression.domains import Domains
+from fraudstream.engine.expression.fault import ExpressionError
+from fraudstream.engine.expression.functions import TEXT_TESTS
 from fraudstream.engine.expression.nodes import (
     QUANTITY_COMPARISONS,
     Agreement,
@@ -19,38 +20,39 @@ from fraudstream.engine.expression.nodes import (
     ConditionMissing,
     Known,
     Not,
-    OneOf,
-    OnList,
     QuantityComparison,
     QuantityMissing,
-    TextColumn,
     TextLiteral,
     TextMissing,
 )
 from fraudstream.engine.expression.parser import Syntax
+from fraudstream.engine.expression.possibility import Possibility, opposite
 from fraudstream.engine.expression.quantities import Quantities
+from fraudstream.engine.expression.text_conditions import Checked, TextConditions
+from fraudstream.engine.expression.text_nodes import digested
 from fraudstream.engine.expression.typed import Leaf, Typed
-from fraudstream.engine.expression.types import WORDS_OF, Origin, Symbols, Type, ValueLists
+from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 from fraudstream.engine.expression.units import alike, as_money
 
-_CONDITIONS = frozenset({"and", "or", "not", "bool", "in", "not in", "is missing", "is present"})
-_OPPOSITE = {
-    "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
-    "in": "not in", "not in": "in", "is missing": "is present", "is present": "is missing",
-}  # fmt: skip
+_CONDITIONS = frozenset(
+    {"and", "or", "not", "bool", "in", "not in", "in_network", "not in_network", "is missing", "is present"}
+)
 
 
 class Checker:
     """Checks one expression. `leaves`: its comparisons in the order of the text, once it is checked.
 
-    `lists`: the lists that it may read; None if it may read none.
+    `lists`: the lists that it may read; None if it may read none. `domains`: the values that names can have.
     """
 
-    def __init__(self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin) -> None:
+    def __init__(
+        self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin, domains: Domains
+    ) -> None:
         self.leaves: list[Leaf] = []
         self._context = Context(source, symbols, origin)
+        self._possibility = Possibility(self._context, domains)
         self._quantities = Quantities(self._context, self._any)
-        self._lists = lists
+        self._text_conditions = TextConditions(self._context, self._possibility, self._any, lists)
 
     @property
     def names(self) -> set[str]:
@@ -59,8 +61,15 @@ class Checker:
 
     def check(self, tree: Syntax, expected: tuple[Type, ...]) -> Typed:
         """The whole expression, which must be of one of the types `expected`. Raises `ExpressionError`."""
+        typed = self._checked(tree, expected)
+        if self._context.noted:
+            raise ExpressionError(*self._context.noted)
+        return typed
+
+    def _checked(self, tree: Syntax, expected: tuple[Type, ...]) -> Typed:
         if expected == (Type.BOOL,) or self._is_condition(tree):
             typed = self._typed_condition(tree, negated=False)
+            self._possibility.check_conjunctions(tree, self.leaves)
         else:
             typed = self._quantities.typed(tree)
             if Type.MONEY in expected and Type.NUMBER not in expected:
@@ -83,7 +92,11 @@ class Checker:
             case "not":
                 return Not(self._condition(syntax.parts[0], negated=not negated))
             case "in" | "not in":
-                return self._membership(syntax, negated)
+                return self._on_text(syntax, self._text_conditions.membership(syntax), negated)
+            case "in_network" | "not in_network":
+                return self._on_text(syntax, self._text_conditions.in_network(syntax), negated)
+            case "call" if syntax.text in TEXT_TESTS:
+                return self._on_text(syntax, self._text_conditions.test(syntax), negated)
             case "is missing" | "is present":
                 return self._absence(syntax, negated)
             case what if what in QUANTITY_COMPARISONS:
@@ -101,70 +114,37 @@ class Checker:
         condition: Condition = BoolColumn(syntax.text)
         holds = Not(condition) if negated else condition
         typed = Typed(Type.BOOL, syntax, condition=condition)
-        self.leaves.append(Leaf(typed, "is", None, "false" if negated else "true", holds))
+        self.leaves.append(Leaf(syntax, typed, "is", None, "false" if negated else "true", holds))
         return condition
 
     def _comparison(self, syntax: Syntax, negated: bool) -> Condition:
         left, right = (self._any(part) for part in syntax.parts)
         condition: Condition
+        texts: tuple[str, ...] = ()
         if left.condition is not None and right.condition is not None:
             if syntax.what not in ("==", "!="):
                 self._context.fail(syntax, f"'{syntax.what}' has no meaning for true and false.")
             condition = Agreement(left.condition, right.condition)
             condition = condition if syntax.what == "==" else Not(condition)
         elif left.words is not None and right.words is not None:
-            if syntax.what not in ("==", "!="):
-                self._context.fail(syntax, f"'{syntax.what}' has no meaning for text: only '==', '!=' and 'in' do.")
-            self._check_word(left, right)
-            self._check_word(right, left)
+            condition = self._text_conditions.equality(syntax, left, right)
             if isinstance(left.words, TextLiteral):
                 left, right = right, left
-            condition = OneOf(left.as_words, (right.as_words,))
-            condition = condition if syntax.what == "==" else Not(condition)
+            if isinstance(right.words, TextLiteral):
+                texts = (right.words.text,)
         else:
             left, right = alike(self._context, left, right, syntax, "compared")
+            self._possibility.check_quantities(left, syntax.what, right, syntax, negated=negated)
             when_true, when_false = QUANTITY_COMPARISONS[syntax.what]
             condition = QuantityComparison(when_true, when_false, left.as_quantity, right.as_quantity)
-        self._leaf(left, syntax.what, right, self._context.text(right.syntax), condition, negated=negated)
+        right_text = self._context.text(right.syntax)
+        self._leaf(syntax, left, right, right_text, condition, negated=negated, texts=texts)
         return condition
 
-    def _membership(self, syntax: Syntax, negated: bool) -> Condition:
-        left = self._any(syntax.parts[0])
-        if left.words is None:
-            described = self._context.described(left)
-            self._context.fail(syntax.parts[0], f"{described}: only text can be looked for in a list.")
-        if syntax.parts[1].what == "list":
-            return self._listed(syntax, left, negated)
-        choices = []
-        for part in syntax.parts[1:]:
-            choice = self._any(part)
-            self._check_word(left, choice)
-            choices.append(choice.as_words)
-        condition: Condition = OneOf(left.words, tuple(choices))
-        condition = condition if syntax.what == "in" else Not(condition)
-        text = f"({', '.join(self._context.text(part) for part in syntax.parts[1:])})"
-        self._leaf(left, syntax.what, None, text, condition, negated=negated)
-        return condition
-
-    def _listed(self, syntax: Syntax, left: Typed, negated: bool) -> Condition:
-        """Membership of a list that lists.yaml declares."""
-        context, at = self._context, syntax.parts[1]
-        prefix, _, name = at.text.partition(".")
-        if prefix != "lists":
-            context.fail(
-                at, f'no list \'{at.text}\': write lists.NAME, or text in parentheses, such as ("app", "web").'
-            )
-        if self._lists is None:
-            context.fail(at, "only rules and the score may read lists: state must not depend on them.")
-        if name not in self._lists:
-            known = [f"lists.{known}" for known in self._lists]
-            context.fail(at, f"no list '{at.text}': declare it in lists.yaml.{nearest(at.text, known)}")
-        of = self._lists[name].of
-        if not isinstance(left.words, TextColumn) or left.words.name != of:
-            context.fail(syntax.parts[0], f"{at.text} holds values of {of}: write '{of} {syntax.what} {at.text}'.")
-        condition: Condition = OnList(left.words, at.text)
-        condition = condition if syntax.what == "in" else Not(condition)
-        self._leaf(left, syntax.what, None, at.text, condition, negated=negated, listed=name)
+    def _on_text(self, syntax: Syntax, checked: Checked, negated: bool) -> Condition:
+        """A condition on text, which becomes a leaf."""
+        condition, left, right_text, listed, texts = checked
+        self._leaf(syntax, left, None, right_text, condition, negated=negated, listed=listed, texts=texts)
         return condition
 
     def _absence(self, syntax: Syntax, negated: bool) -> Condition:
@@ -173,41 +153,30 @@ class Checker:
         if part.quantity is not None:
             condition = QuantityMissing(part.quantity)
         elif part.words is not None:
-            condition = TextMissing(part.words)
+            condition = TextMissing(digested(part.words))
         else:
             assert part.condition is not None
             condition = ConditionMissing(part.condition)
         condition = condition if syntax.what == "is missing" else Not(condition)
-        self._leaf(part, syntax.what, None, "", condition, negated=negated)
+        self._leaf(syntax, part, None, "", condition, negated=negated)
         return condition
 
     def _leaf(
         self,
+        syntax: Syntax,
         left: Typed,
-        what: str,
         right: Typed | None,
         right_text: str,
         condition: Condition,
         *,
         negated: bool,
         listed: str | None = None,
+        texts: tuple[str, ...] = (),
     ) -> None:
-        if negated:
-            self.leaves.append(Leaf(left, _OPPOSITE[what], right, right_text, Not(condition), listed))
-        else:
-            self.leaves.append(Leaf(left, what, right, right_text, condition, listed))
-
-    def _check_word(self, field: Typed, literal: Typed) -> None:
-        if not isinstance(field.words, TextColumn) or not isinstance(literal.words, TextLiteral):
-            return
-        name, text = field.words.name, literal.words.text
-        words = WORDS_OF.get(name)
-        if words is not None and text not in words:
-            self._context.fail(
-                literal.syntax, f"{name} is never '{text}'; it is one of {', '.join(words)}.{nearest(text, words)}"
-            )
-        if name == "currency" and text not in EXPONENTS:
-            self._context.fail(literal.syntax, f"'{text}' is not a currency of ISO 4217.{nearest(text, EXPONENTS)}")
+        asked = syntax.text if syntax.what == "call" else syntax.what
+        what = opposite(asked) if negated else asked
+        holds = Not(condition) if negated else condition
+        self.leaves.append(Leaf(syntax, left, what, right, right_text, holds, listed, texts))
 
     # --- quantities and text
 
@@ -224,4 +193,6 @@ class Checker:
     def _is_condition(self, syntax: Syntax) -> bool:
         if syntax.what == "name":
             return self._context.type_of(syntax) is Type.BOOL
+        if syntax.what == "call":
+            return syntax.text in TEXT_TESTS
         return syntax.what in _CONDITIONS or syntax.what in QUANTITY_COMPARISONS

@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import NoReturn
 
 from fraudstream.contracts.nearest_name import nearest
-from fraudstream.engine.expression.fault import ExpressionError, fault_at
+from fraudstream.engine.expression.fault import ExpressionError, Fault, fault_at
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.typed import Typed
 from fraudstream.engine.expression.types import Origin, Symbols, Type
 
 
 class Context:
-    """One expression under check. `names`: the symbols that it reads, filled on the way."""
+    """One expression under check. `names`: the symbols that it reads, filled on the way.
+
+    `noted`: the faults that did not end the check, in the order in which they were found.
+    """
 
     def __init__(self, source: str, symbols: Symbols, origin: Origin) -> None:
         self.names: set[str] = set()
+        self.noted: list[Fault] = []
         self._source, self._symbols, self._origin = source, symbols, origin
 
     def type_of(self, syntax: Syntax) -> Type:
@@ -40,6 +44,10 @@ class Context:
     def fail(self, syntax: Syntax, sentence: str) -> NoReturn:
         """Raise the error for a part."""
         raise self.error(syntax, sentence)
+
+    def note(self, syntax: Syntax, sentence: str) -> None:
+        """Add a fault of a part to `noted`, and go on: the rest of the expression can be checked."""
+        self.noted.append(self.error(syntax, sentence).fault)
 
     def error(self, syntax: Syntax, sentence: str) -> ExpressionError:
         """The error for a part, at its beginning in the file."""

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from fraudstream.engine.arrays import BoolArray, UInt64Array
+from fraudstream.engine.expression.bounds import bounds_of
 from fraudstream.engine.expression.checker import Checker
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
+from fraudstream.engine.expression.domains import PAYMENT_DOMAINS, Bounds, Domains
 from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import parse
 from fraudstream.engine.expression.shortfall import shortfall
-from fraudstream.engine.expression.typed import Leaf, Typed
+from fraudstream.engine.expression.text_nodes import digested
+from fraudstream.engine.expression.typed import Leaf, Typed, names_in
 from fraudstream.engine.expression.types import Origin, Symbols, Type, ValueLists
 
 
@@ -57,8 +60,14 @@ class Expression:
     def digests(self, columns: ColumnSource) -> UInt64Array:
         """Digests of a TEXT expression: uint64, shape (n,), 0 = missing."""
         assert self._typed.words is not None, f"{self.source} is {self.type.value}"
-        digests: UInt64Array = _spread(self._typed.words.digests(columns), columns.n)
+        digests: UInt64Array = _spread(digested(self._typed.words).digests(columns), columns.n)
         return digests
+
+    def texts(self, columns: ColumnSource) -> list[str | None]:
+        """The texts of a TEXT expression: n of them, None where missing."""
+        found = self._typed.as_words.texts(columns)
+        texts = [*found.texts, None]  # code -1 is the last
+        return [texts[code] for code in _spread(found.code, columns.n).tolist()]
 
     @property
     def text_field(self) -> str | None:
@@ -69,6 +78,11 @@ class Expression:
     def text_literal(self) -> str | None:
         """The text of a TEXT expression that is a literal."""
         return self._typed.words.text if isinstance(self._typed.words, TextLiteral) else None
+
+    def bounds(self, domains: Domains) -> Bounds:
+        """The least and the most value of a NUMBER, MONEY (minor units) or DURATION (ms) expression."""
+        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
+        return bounds_of(self._typed.quantity, domains)
 
     @property
     def _condition(self) -> Condition:
@@ -106,11 +120,12 @@ def compile_expression(
     expected: Type | tuple[Type, ...],
     origin: Origin,
     lists: ValueLists | None = None,
+    domains: Domains = PAYMENT_DOMAINS,
 ) -> Expression:
     """Parse and check an expression of one of the `expected` types. Raises `ExpressionError`, whatever the text.
 
     `symbols`: the names it may read. `lists`: the lists it may read; None if it may read none. `origin`: where `source`
-    begins in its file.
+    begins in its file. `domains`: the values that names can have; a comparison that holds for none of them is refused.
 
     >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}
     >>> rule = compile_expression("amount > 100 and not kind == 'fee'", symbols, Type.BOOL, Origin("a.yaml", 9, 7))
@@ -118,7 +133,7 @@ def compile_expression(
     ['amount > 100', "kind != 'fee'"]
     """
     tree = parse(source, origin)
-    checker = Checker(source, symbols, lists, origin)
+    checker = Checker(source, symbols, lists, origin, domains)
     typed = checker.check(tree, expected if isinstance(expected, tuple) else (expected,))
     return Expression(
         source=" ".join(source.split()),
@@ -136,17 +151,7 @@ def _comparison(leaf: Leaf, source: str) -> Comparison:
 
 def _part(typed: Typed, source: str) -> Expression:
     text = " ".join(source[typed.syntax.start : typed.syntax.end].split())
-    return Expression(text, typed.type, _names(typed), (), typed)
-
-
-def _names(typed: Typed) -> frozenset[str]:
-    pending, names = [typed.syntax], set()
-    while pending:
-        syntax = pending.pop()
-        pending.extend(syntax.parts)
-        if syntax.what == "name":
-            names.add(syntax.text)
-    return frozenset(names)
+    return Expression(text, typed.type, names_in(typed.syntax), (), typed)
 
 
 def _true(condition: Condition, columns: ColumnSource) -> BoolArray:

@@ -27,11 +27,12 @@ class Fault(NamedTuple):
 
 
 class ExpressionError(ValueError):
-    """An expression that can't be compiled. The facts are attributes too; `fault` has them all together."""
+    """An expression that can't be compiled. The facts of the first fault are attributes too; `faults`: all of them."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, *others: Fault) -> None:
         super().__init__(str(fault))
         self.fault = fault
+        self.faults = (fault, *others)
         self.path = fault.path
         self.line = fault.line
         self.column = fault.column

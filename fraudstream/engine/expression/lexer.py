@@ -11,11 +11,12 @@ from fraudstream.engine.expression.fault import ExpressionError, fault_at
 from fraudstream.engine.expression.types import Origin
 
 SOURCE_CHARS_MAX = 4_000
-_LITERAL_CHARS_MAX = 128
+_NAME_CHARS_MAX = 128
+_TEXT_CHARS_MAX = 1_024  # of an attribute; what shorter fields can hold is the checker's matter
 _NUMBER_CHARS_MAX = 20
 
 MS_PER_UNIT = {unit: ms for unit, ms in UNITS_MS.items() if unit != "ms"}  # no rule needs milliseconds
-_WORD_OPERATORS = frozenset({"and", "or", "not", "in", "is", "missing", "present", "true", "false"})
+_WORD_OPERATORS = frozenset({"and", "or", "not", "in", "in_network", "is", "missing", "present", "true", "false"})
 _MEANT = {
     "=": "'=' compares nothing: write '=='.",
     "!": "'!' is not an operator: write 'not'.",
@@ -45,7 +46,7 @@ class Kind(Enum):
     DURATION = "duration"
     TEXT = "text"
     NAME = "name"
-    WORD = "word"  # and, or, not, in, is, missing, present, true, false
+    WORD = "word"  # and, or, not, in, in_network, is, missing, present, true, false
     OPERATOR = "operator"
     END = "end"
 
@@ -102,10 +103,9 @@ def _token(match: re.Match[str], source: str, origin: Origin) -> Token:
             raise ExpressionError(fault_at(source, start + len(number), origin, sentence))
         return Token(Kind.DURATION, match.group(), start, end, value * MS_PER_UNIT[unit])
     if text is not None or name is not None:
-        if end - start > _LITERAL_CHARS_MAX:
-            raise ExpressionError(
-                fault_at(source, start, origin, f"this is longer than {_LITERAL_CHARS_MAX} characters.")
-            )
+        length, most = (end - start, _NAME_CHARS_MAX) if text is None else (len(text) - 2, _TEXT_CHARS_MAX)
+        if length > most:
+            raise ExpressionError(fault_at(source, start, origin, f"this is longer than {most:,} characters."))
         if text is not None:
             if len(text) == 2:
                 raise ExpressionError(

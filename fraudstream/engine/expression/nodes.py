@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fraudstream.engine.expression.columns import ColumnSource
+from fraudstream.engine.digest import digest_text
+from fraudstream.engine.expression.columns import ColumnSource, DistinctTexts
 
 # A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
 Answer = Any
@@ -46,7 +47,15 @@ class Condition(Protocol):
 
 
 class Words(Protocol):
-    """Text, represented by its digest."""
+    """Text."""
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """The texts themselves."""
+        ...
+
+
+class Digested(Words, Protocol):
+    """Text that columns hold as digests, which are cheaper to compare than the texts."""
 
     def digests(self, columns: ColumnSource) -> Answer:
         """uint64, shape (n,) or a scalar; 0 is missing."""
@@ -156,14 +165,17 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class TextLiteral:
-    """Text in quotes; `digest`: of `digest_text`."""
+    """Text in quotes."""
 
     text: str
-    digest: np.uint64
 
     def digests(self, columns: ColumnSource) -> Answer:
         """As `Words.digests`."""
-        return self.digest
+        return np.uint64(digest_text(self.text, columns.digest_key))
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """As `Words.texts`."""
+        return DistinctTexts((self.text,), np.int32(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +185,12 @@ class TextColumn:
     name: str
 
     def digests(self, columns: ColumnSource) -> Answer:
-        """As `Words.digests`."""
+        """As `Digested.digests`."""
         return columns.column(self.name)
+
+    def texts(self, columns: ColumnSource) -> DistinctTexts:
+        """As `Words.texts`."""
+        return columns.distinct_texts(self.name)
 
 
 # --- conditions
@@ -246,8 +262,8 @@ class QuantityComparison:
 class OneOf:
     """The text is one of `choices`; with one choice this is `==`."""
 
-    left: Words
-    choices: tuple[Words, ...]
+    left: Digested
+    choices: tuple[Digested, ...]
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""
@@ -278,7 +294,7 @@ class OneOf:
 class OnList:
     """The text is on a list when its payment occurs. `list_column`: until when it is, 0 where it is not."""
 
-    left: Words
+    left: Digested
     list_column: str
 
     def true(self, columns: ColumnSource) -> Answer:
@@ -390,7 +406,7 @@ class QuantityMissing:
 class TextMissing:
     """`is missing` of text."""
 
-    part: Words
+    part: Digested
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""

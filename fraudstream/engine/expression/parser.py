@@ -5,6 +5,7 @@
     negation   = "not" negation | comparison
     comparison = sum [ ("==" | "!=" | "<" | "<=" | ">" | ">=") sum
                      | [ "not" ] "in" ( "(" text { "," text } ")" | "lists." name )
+                     | [ "not" ] "in_network" ( text | "(" text { "," text } ")" | "lists." name )
                      | "is" ( "missing" | "present" ) ]
     sum        = product { ("+" | "-") product }
     product    = operand { ("*" | "/") operand }
@@ -17,23 +18,19 @@ A dotted name is one name, looked up in a table: there is no attribute access. O
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.fault import ExpressionError, fault_at
+from fraudstream.engine.expression.functions import FUNCTIONS
 from fraudstream.engine.expression.lexer import Kind, Token, tokens_of
 from fraudstream.engine.expression.types import Origin
 
 DEPTH_MAX = 24
 NODES_MAX = 250
 
-FUNCTIONS: dict[str, tuple[int, int]] = {
-    "min": (2, 8),
-    "max": (2, 8),
-    "abs": (1, 1),
-    "round_down": (2, 2),
-}  # least and most arguments
+_MEMBERSHIPS = ("in", "in_network")
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
@@ -48,6 +45,10 @@ class Syntax:
     parts: tuple[Syntax, ...] = ()
     value: float = 0.0
     depth: int = 1
+
+    def starting_at(self, start: int) -> Syntax:
+        """The same part with another beginning, to point at a place in it."""
+        return replace(self, start=start)
 
 
 def parse(source: str, origin: Origin) -> Syntax:
@@ -99,11 +100,13 @@ class _Parser:
                 self._fail(word, "'is' must be followed by 'missing' or 'present'; to compare, write '=='.")
             return self._node(f"is {word.text}", word.text, left.start, word.end, (left,))
         if self._take_word("not"):
-            if not self._take_word("in"):
-                self._fail(self._next, "'not' must be followed by 'in' here.")
-            return self._membership(left, "not in")
-        if self._take_word("in"):
-            return self._membership(left, "in")
+            for membership in _MEMBERSHIPS:
+                if self._take_word(membership):
+                    return self._membership(left, f"not {membership}")
+            self._fail(self._next, "'not' must be followed by 'in' or 'in_network' here.")
+        for membership in _MEMBERSHIPS:
+            if self._take_word(membership):
+                return self._membership(left, membership)
         return left
 
     def _membership(self, left: Syntax, what: str) -> Syntax:
@@ -113,6 +116,12 @@ class _Parser:
             listed = self._node("list", name.text, name.start, name.end)
             return self._node(what, what, left.start, name.end, (left, listed))
         sentence = f'\'{what}\' is followed by a list, such as ("app", "web") or lists.stolen_devices.'
+        if what.endswith("in_network"):
+            if name.kind is Kind.TEXT:
+                self._at += 1
+                network = self._node("text", name.text, name.start, name.end)
+                return self._node(what, what, left.start, name.end, (left, network))
+            sentence = f"'{what}' is followed by a network, such as \"10.0.0.0/8\", several in parentheses, or a list."
         self._expect("(", sentence)
         parts = [left]
         while True:
@@ -185,7 +194,7 @@ class _Parser:
             parts.append(self.condition())
         self._leave()
         end = self._expect(")", f"expected ')' or ',', found {_shown(self._next)}.")
-        least, most = FUNCTIONS[name.text]
+        _, _, least, most, _ = FUNCTIONS[name.text]
         if not least <= len(parts) <= most:
             due = str(least) if least == most else f"{least} to {most}"
             self._fail(name, f"{name.text}() takes {due} values, found {len(parts)}.")

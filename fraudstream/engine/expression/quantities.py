@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fraudstream.engine.digest import digest_text
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.nodes import (
     Arithmetic,
@@ -21,6 +20,7 @@ from fraudstream.engine.expression.nodes import (
     TextLiteral,
 )
 from fraudstream.engine.expression.parser import Syntax
+from fraudstream.engine.expression.text_nodes import Lowered
 from fraudstream.engine.expression.typed import Typed, folded
 from fraudstream.engine.expression.types import Type
 from fraudstream.engine.expression.units import alike, as_money
@@ -41,8 +41,7 @@ class Quantities:
             case "duration":
                 return Typed(Type.DURATION, syntax, quantity=Constant(np.float64(syntax.value)))
             case "text":
-                digest = np.uint64(digest_text(syntax.text))
-                return Typed(Type.TEXT, syntax, words=TextLiteral(syntax.text, digest))
+                return Typed(Type.TEXT, syntax, words=TextLiteral(syntax.text))
             case "name":
                 found = self._context.type_of(syntax)
                 if found is Type.TEXT:
@@ -93,7 +92,12 @@ class Quantities:
         return Typed(result, syntax, quantity=Quotient(left.as_quantity, right.as_quantity))
 
     def _call(self, syntax: Syntax) -> Typed:
-        """abs, min, max and round_down."""
+        """abs, min, max, round_down and lower."""
+        if syntax.text == "lower":
+            part = self._any_part(syntax.parts[0])
+            if part.words is None:
+                self._context.fail(syntax.parts[0], f"{self._context.described(part)}: lower() takes text.")
+            return Typed(Type.TEXT, syntax, words=Lowered(part.words))
         parts = [self._number_like(part) for part in syntax.parts]
         if syntax.text == "abs":
             return Typed(parts[0].type, syntax, quantity=Magnitude(parts[0].as_quantity))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 from fraudstream.contracts.fields import Channel, Direction, Kind
 
@@ -32,13 +32,29 @@ class Origin(NamedTuple):
     column: int = 1
 
 
+NETWORKS: Final = "ip_network"
+
+
 @dataclass(frozen=True, slots=True)
 class ValueList:
-    """A list that `lists.yaml` declares: values of the payment field `of`; `kind`: allow, deny or watch."""
+    """A list that `lists.yaml` declares: values of the payment field `of`, or networks that `ip` is in (`NETWORKS`).
+
+    `kind`: allow, deny or watch.
+    """
 
     of: str
     kind: str
     description: str
+
+    @property
+    def holds_networks(self) -> bool:
+        """Whether its entries are networks in CIDR form."""
+        return self.of == NETWORKS
+
+    @property
+    def field(self) -> str:
+        """The payment field that is looked up in it."""
+        return "ip" if self.holds_networks else self.of
 
 
 ValueLists = Mapping[str, ValueList]
@@ -67,10 +83,11 @@ PAYMENT_FIELDS: Symbols = MappingProxyType(
         "card_present": Type.BOOL,
         "hour": Type.NUMBER,  # 0 to 23, UTC
         "weekday": Type.NUMBER,  # Monday = 0, UTC
+        "account_id": Type.TEXT,  # the last: keys of features are numbered in this order
     }
 )
 
-# Text fields that hold one of a few words: an expression that compares them with another word is refused.
+# Text fields that hold one of a few words.
 WORDS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"direction": get_args(Direction), "kind": get_args(Kind), "channel": get_args(Channel)}
 )

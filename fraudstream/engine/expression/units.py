@@ -38,6 +38,8 @@ def alike(context: Context, left: Typed, right: Typed, syntax: Syntax, done: str
         hint = " Write the unit, as in 90s, 15m, 24h, 30d."
         if constant is not None and (meant := _duration_literal(float(constant))):
             hint = f" If milliseconds were meant, write {meant}."
+    elif Type.TEXT in (left.type, right.type) and at.syntax.what == "number":
+        hint = f" Write text in quotes: '{at.syntax.text}'."
     elif {left.type, right.type} == {Type.NUMBER, Type.MONEY}:
         hint = " Only a literal number can be used as an amount; to scale an amount, multiply it."
     described = f"{context.described(left)}, {context.described(right)}"

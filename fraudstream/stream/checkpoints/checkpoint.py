@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Checkpoints:
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
             resumed_at=partition.resumed_at,
+            key_fingerprint=state.key_fingerprint,
             sources=dict(state.sources),
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,
@@ -164,7 +166,7 @@ class Checkpoints:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
                 await self._commits.commit(offsets)
         except Exception as error:  # only dashboards need them
-            log.debug("offsets were not committed to the group (dashboards only): %r", error)
+            log.debug("offsets were not committed to the group (dashboards only): %s", error_text(error))
 
     def _due(self, partition: Partition) -> bool:
         if partition.frozen:

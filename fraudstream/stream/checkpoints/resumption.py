@@ -32,6 +32,13 @@ class Resumption:
         name, restart = f"{self._settings.input_topic}-{partition.number}", self._judge_again
         if checkpoint.layout != partition.state.layout:
             raise self.other_layout(partition.number, f"layout {checkpoint.layout}, now {partition.state.layout}")
+        if checkpoint.key_fingerprint != partition.state.key_fingerprint:
+            raise PermanentFailure(
+                f"The state of {name} was built under the identifier secret {checkpoint.key_fingerprint}, this worker "
+                f"has {partition.state.key_fingerprint}. Give it the former: set identifiers.secret_file, or, if the "
+                f"topic '{self._settings.controls_topic}' kept it and was created again, take it from a state export. "
+                f"For another secret, backfill a state as for another rules/features.yaml. {restart}."
+            )
         if (checkpoint.input_topic, checkpoint.input_id) != (self._settings.input_topic, self._cluster.input_id):
             raise PermanentFailure(
                 f"The topic '{self._settings.input_topic}' is not the one that the state of {name} was built from "

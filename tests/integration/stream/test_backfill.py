@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
+from fraudstream.cli.main import main
 from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
 from fraudstream.contracts.headers import LABEL_HEADER, SOURCE_HEADER
 from fraudstream.engine.engine import Engine
@@ -103,6 +104,8 @@ async def test_a_new_catalogue_is_cut_over_and_each_payment_has_one_verdict(
         for worker in workers:
             worker.kill()
 
+    for version in ("1", "2"):
+        assert await cut_over_from(cluster, version, capsys) == switched
     published_decisions = await decisions_of(cluster, len(decisions))
     if not killed:
         assert len(published_decisions) == published + 40, "a payment was decided twice"
@@ -111,6 +114,16 @@ async def test_a_new_catalogue_is_cut_over_and_each_payment_has_one_verdict(
     assert set(published_decisions) == set(due)
     by_old_rules = sum(each.offset < switched[each.partition] for each in due)
     assert 0 < by_old_rules < published, "no payment came after the switch: the test shows nothing"
+
+
+async def cut_over_from(cluster: StreamCluster, version: str, capsys: pytest.CaptureFixture[str]) -> dict[int, int]:
+    """From which offset version 2 decides each partition, as `rules active` says under the setting of a version."""
+    flags = cluster.flags({"worker.state_version": version})
+    capsys.readouterr()
+    assert await asyncio.to_thread(main, ["rules", "active", "--json", *flags]) == 0
+    rows = msgspec.json.decode(capsys.readouterr().out)["state_versions"]
+    assert {(row["state_version"], row["reached"], row["backfilling"]) for row in rows} == {(2, True, None)}
+    return {row["partition"]: row["from_offset"] for row in rows}
 
 
 async def expected(cluster: StreamCluster, switched: dict[int, int], payments: int) -> list[PublishedDecision]:

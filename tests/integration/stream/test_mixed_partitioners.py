@@ -18,7 +18,8 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.contracts.headers import REPARTITIONED_HEADER
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.operations.dead_letter_corrections import unchanged
-from fraudstream.operations.dead_letters import DeadLetterLog, replay
+from fraudstream.operations.dead_letter_replay import replay
+from fraudstream.operations.dead_letters import DeadLetterLog
 from fraudstream.stream.observer import JudgedBatch, Unobserved
 from tests.brokers import on_both_brokers
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
@@ -122,7 +123,7 @@ async def test_rejected_records_are_replayed_to_the_partition_of_their_key(clust
     letters = DeadLetterLog(cluster.brokers, cluster.settings.dead_letters_topic)
     async with cluster.worker():
         await cluster.dead_letters(len(MISPLACED))
-        result = await replay(cluster.brokers, letters.topic, letters.letters(), unchanged)
+        result = await replay(cluster.brokers, letters.topic, letters.letters(), unchanged, by="ann")
         await cluster.decisions(len(ACCOUNTS))
     assert (result.replayed, result.skipped) == (len(MISPLACED), [])
 

@@ -12,6 +12,7 @@ from fraudstream.contracts import (
     Case,
     CaseAction,
     CaseAlert,
+    CaseNote,
     DeadLetter,
     Decision,
     Evidence,
@@ -23,7 +24,9 @@ from fraudstream.contracts import (
     RuleSwitch,
     ScorePart,
     StoredArtefact,
+    StoredIdentifierSecret,
     StoredRuleSet,
+    UnjudgedDecision,
 )
 
 PAYMENT = Payment(
@@ -85,6 +88,14 @@ FULL: Mapping[str, msgspec.Struct] = {
         altered=True,
         schema_version=1,
     ),
+    "unjudged-decision": UnjudgedDecision(
+        reason="invalid",
+        sentence="amount must be text, not a number: put it in quotes.",
+        event_id="evt-1",
+        account_id="acc-17",
+        occurred_at_ms=1_772_366_400_250,
+        schema_version=1,
+    ),
     "alert": Alert(
         alert_id="a1b2",
         verdict_digest="c3d4",
@@ -140,7 +151,12 @@ FULL: Mapping[str, msgspec.Struct] = {
         rules=("takeover/new_device",),
         assignee="r.holm",
         disposition="fraud",
-        note="The customer did not pay this.",
+        closed_by="r.holm",
+        closed_at_ms=1_772_440_200_000,
+        notes=(
+            CaseNote(1_772_440_000_000, "r.holm", "note", "Called the customer."),
+            CaseNote(1_772_440_200_000, "r.holm", "close", "The customer did not pay this."),
+        ),
         schema_version=1,
     ),
     "case-action": CaseAction(
@@ -192,4 +208,5 @@ FULL: Mapping[str, msgspec.Struct] = {
     "artefact": StoredArtefact(
         artefact="0123456789abcdef" * 4, index=1, count=2, content=b"\x00\xff", schema_version=1
     ),
+    "identifier-secret": StoredIdentifierSecret(secret="0123456789abcdef" * 2, schema_version=1),
 }

@@ -36,7 +36,7 @@ def error_of(source: str, expected: Type = Type.BOOL) -> ExpressionError:
         ("round_down(amount, 0) == 3", 26, "the step must be more than zero"),
         ("direction == 'debt'", 20, "direction is never 'debt'; it is one of debit, credit. Nearest: 'debit'"),
         ("channel in ('app', 'wep')", 26, "Nearest: 'web'"),
-        ("currency == 'EURO'", 19, "not a currency of ISO 4217. Nearest: 'EUR'"),
+        ("currency == 'EURO'", 19, "it is a currency of ISO 4217, in capital letters. Nearest: 'EUR'"),
         ("direction < 'debit'", 7, "no meaning for text"),
         ("direction == 5", 20, "they can't be compared"),
         ("card_present > true", 7, "no meaning for true and false"),
@@ -65,6 +65,7 @@ def error_of(source: str, expected: Type = Type.BOOL) -> ExpressionError:
         ("", 7, "expected a value here, found the end"),
         ("amount > 1 hour", 18, "should end here or continue with an operator"),
         ("(amount > 1", 18, "expected ')'"),
+        ("mcc == 5411", 14, "Write text in quotes: '5411'."),
     ],
 )
 def test_a_fault_says_where_and_what_was_meant(source: str, column: int, part: str) -> None:
@@ -99,7 +100,7 @@ def test_an_expression_of_another_type_than_due_is_refused() -> None:
         ("min(" * 200 + "1", "nested deeper"),
         ("9" * 400 + " > 1", "more than 20 digits"),
         ("a" * 3_000 + " > 1", "longer than 128 characters"),
-        ("'" + "x" * 3_000 + "' == channel", "longer than 128 characters"),
+        ("'" + "x" * 3_000 + "' == channel", "longer than 1,024 characters"),
         ("channel == 'a\x00b'", "can't be printed"),
         ("channel == '\ud800'", "can't be printed"),
         ("__import__('os') == 1", "no function '__import__'"),

@@ -68,14 +68,16 @@ async def test_a_crash_repeats_copies_and_the_due_partition_drops_the_repeated()
     assert last.observer.judged[-1].dropped == 1
 
 
-async def test_reject_sends_it_to_the_dead_letters() -> None:
+async def test_reject_sends_it_to_the_dead_letters_and_answers_it_unjudged() -> None:
     worker = Worker(misplaced="reject")
     await worker.assign(WRONG)
     await worker.process(payment(0, ACCOUNT), partition=WRONG)
     await worker.settle()
     [letter] = worker.sender.sent("dead-letters")
     assert b'"reason":"partition"' in letter.value
-    assert (copies(worker), worker.sender.sent("decisions")) == ([], [])
+    [decision] = worker.sender.sent("decisions")
+    assert b'"outcome":"unjudged","reason":"partition"' in decision.value
+    assert copies(worker) == []
 
 
 @pytest.mark.parametrize("settings", [{"misplaced": "count"}, {"partitioner": "any"}], ids=str)

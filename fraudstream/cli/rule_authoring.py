@@ -1,0 +1,42 @@
+"""`fraudstream rules new` and `rules reference`: what an author of rules starts from."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.rule_files import load_rule_set
+
+
+def new(args: argparse.Namespace, directory: Path) -> int:
+    """Write a new rule and its cases into the directory. Raises `Failure`, `OperationError`."""
+    from fraudstream.operations.new_rule import new_rule
+
+    rule_set = load_rule_set(directory)
+    features = [feature.name for feature in rule_set.catalogue.features]
+    files = {directory / path: text for path, text in new_rule(args.name, str(uuid4()), features).items()}
+    for path in files:
+        if path.exists():
+            raise Failure(f"{path} is there already. Choose another name, or remove it.")
+    try:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{error.filename} cannot be written: {error.strerror}.") from error
+    for path in files:
+        print(path)
+    where = "" if directory == Path("rules") else f" --rules {directory}"
+    print(f"Edit them, then: fraudstream rules check{where} && fraudstream rules test{where}")
+    return 0
+
+
+def reference() -> int:
+    """Print the reference of features.yaml, the functions and the fields."""
+    from fraudstream.engine.reference import reference as text
+
+    sys.stdout.write(text())
+    return 0
