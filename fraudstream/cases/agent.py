@@ -46,6 +46,7 @@ from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.lag_monitor import LagMonitor
 from fraudstream.kafka.offset_gaps import OffsetGaps
+from fraudstream.kafka.open_transactions import OpenTransactions
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial
 
@@ -128,9 +129,11 @@ class CaseAgent(Service):
             fail=self.crash,
         )
         processors = self._assignment.processors
+        self._logs = logs = CaseLogs(settings, consumer, processors)
+        self._transactions = OpenTransactions(self._observer)
         self._lag_monitor = LagMonitor(
             held=processors,
-            log=CaseLogs(settings, consumer, processors),
+            log=logs,
             outage=OutageLogger(settings.brokers, log),
             observer=self._observer,
         )
@@ -183,6 +186,8 @@ class CaseAgent(Service):
         while not self.should_stop:
             await self.sleep(LAG_INTERVAL_S)
             await self._lag_monitor.look()
+            if self._settings.fenced:
+                self._transactions.look(self._logs.stable_ends())
 
     async def _handle_all(self) -> None:
         """Recover what is assigned, fetch, handle, commit, until the agent stops."""

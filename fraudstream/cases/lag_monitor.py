@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
+from fraudstream.kafka.open_transactions import StableEnd
 
 Ends = Mapping[TopicPartition, int]
 
@@ -22,6 +23,16 @@ class CaseLogs:
         """`processors`: a live view of the recovered partitions, by number."""
         self._settings, self._consumer, self._processors = settings, consumer, processors
 
+    def stable_ends(self) -> list[StableEnd]:
+        """The two ends of each partition that is read, as the last fetch reported them."""
+        return [
+            StableEnd(tp.topic, tp.partition, stable, high)
+            for tp in self._consumer.assignment()
+            if tp.partition in self._processors
+            and (stable := self._consumer.last_stable_offset(tp)) is not None
+            and (high := self._consumer.highwater(tp)) is not None
+        ]
+
     async def ends(self, partitions: Collection[int]) -> Ends:
         """The end offsets of these partitions in both topics. Raises what aiokafka raises."""
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._settings.input_topics]
@@ -32,9 +43,15 @@ class CaseLogs:
         """Records of both topics that are not handled yet."""
         lag = 0
         for tp, offset in input_offsets(self._settings, partition, self._processors[partition].position).items():
-            fetched = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
+            fetched = self._fetched_end(tp) if tp in self._consumer.assignment() else None
             lag += max(0, ends.get(tp, 0) - offset, (fetched or 0) - offset)
         return lag
+
+    def _fetched_end(self, tp: TopicPartition) -> int | None:
+        """The end of the records that can be read now, as the last fetch reported it; None before the first."""
+        stable = self._consumer.last_stable_offset(tp) if self._settings.fenced else None
+        end: int | None = stable if stable is not None and stable >= 0 else self._consumer.highwater(tp)
+        return end
 
 
 def input_offsets(settings: AgentSettings, partition: int, position: Position) -> dict[TopicPartition, int]:

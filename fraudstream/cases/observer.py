@@ -5,8 +5,11 @@ All methods are called in the agent's event loop and must return at once. An obs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fraudstream.kafka.open_transactions import OpenTransaction
 
 
 class Observer(Protocol):
@@ -59,6 +62,10 @@ class Observer(Protocol):
 
     def on_view(self, *, behind: int, lost: bool) -> None:
         """`behind`: cases waiting to be written to the view. `lost`: Redis does not answer."""
+
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
+        """All partitions whose records wait for an open transaction of a publisher, by number; they replace those of
+        the last call. Reported every few seconds."""
 
     def on_failure(self, sentence: str) -> None:
         """The agent is about to end with a non-zero exit code."""
@@ -113,6 +120,9 @@ class Unobserved:
         """Ignored."""
 
     def on_view(self, *, behind: int, lost: bool) -> None:
+        """Ignored."""
+
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
         """Ignored."""
 
     def on_failure(self, sentence: str) -> None:

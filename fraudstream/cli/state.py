@@ -31,7 +31,8 @@ def add_parser(subparsers: Subparsers) -> None:
         description=(
             "A backup of the workers' state: each partition with its position in the payments log. Imported into an "
             "empty changelog, workers resume from there: they decide the payments since again, under the same ids. "
-            "Where there are several stages, each has a directory below DIR."
+            "Where there are several stages, each has a directory below DIR. A partition whose next records retention "
+            "has deleted keeps its state, and waits until their loss is accepted."
         ),
         epilog="example:\n  fraudstream state export /backup/2026-03-04",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -25,6 +25,20 @@ class StalledError(TimeoutError):
         )
 
 
+class OpenTransactionError(StalledError):
+    """The reader waits for a transaction that a publisher has not ended: the records from the last stable offset
+    `position` to before `high_watermark` are not readable yet."""
+
+    def __init__(self, topic: str, partition: int, position: int, high_watermark: int, seconds: float) -> None:
+        super().__init__(topic, partition, position, seconds)
+        self.high_watermark = high_watermark
+        self.args = (
+            f"{topic}-{partition}: an open transaction of a publisher has held back the records {position} to "
+            f"{high_watermark - 1} for {seconds:g} s. Wait until it ends, or find it with `kafka-transactions.sh "
+            "find-hanging` and abort it.",
+        )
+
+
 class StallDetector:
     """Measures how long the reader of one partition has made no progress. The clock starts with the constructor."""
 

@@ -17,7 +17,7 @@ from fraudstream.kafka.brokers import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.stall_detector import STALL_LIMIT_S, StallDetector, StalledError
+from fraudstream.kafka.stall_detector import STALL_LIMIT_S, OpenTransactionError, StallDetector, StalledError
 
 FETCH_WAIT_MS: Final = 50  # at most: a fetch at the end of a partition takes so long, and none is for new records
 POLL_MS: Final = 200
@@ -201,7 +201,10 @@ class TopicReader:
         gaps = OffsetGaps(self._consumer) if contiguous and not self._committed_only else None
         stall = StallDetector(topic, partition, self._limit_s)
         while (position := await self._answer(self._consumer.position(tp), topic, partition)) < end:
-            stall.check(position)
+            try:
+                stall.check(position)
+            except StalledError as stalled:
+                raise self._open_transaction(tp, position) or stalled from None
             if self._progress is not None:
                 self._progress(f"{topic}-{partition}", position - begin, end - begin)
             fetching = self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=chunk_records)
@@ -210,6 +213,13 @@ class TopicReader:
                 fetched = gaps.contiguous(tp, position, fetched)
             if records := [record for record in fetched if record.offset < end]:
                 yield records
+
+    def _open_transaction(self, tp: TopicPartition, position: int) -> OpenTransactionError | None:
+        """The error of a read that an open transaction holds back; None if none does, as far as fetches have shown."""
+        stable, high = self._consumer.last_stable_offset(tp), self._consumer.highwater(tp)
+        if not self._committed_only or stable is None or high is None or not 0 <= stable <= position < high:
+            return None
+        return OpenTransactionError(tp.topic, tp.partition, position, high, self._limit_s)
 
     async def whole(
         self, topic: str, partition: int, *, chunk_records: int = CHUNK_RECORDS, contiguous: bool = False

@@ -1,4 +1,4 @@
-"""Background reports of a stage: its lag, recovery and backfill, every few seconds."""
+"""Background reports of a stage: its lag, recovery, backfill and open transactions, every few seconds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from fraudstream.kafka.lag_monitor import LagMonitor
+from fraudstream.kafka.open_transactions import OpenTransactions, StableEnd
 from fraudstream.kafka.outage_logger import OutageLogger
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class StageMonitor:
         self,
         *,
         brokers: Brokers,
+        input_topic: str,
         partitions: Mapping[int, Partition],
         input_log: InputLog,
         recovery: RecoveryReporter,
@@ -58,6 +60,8 @@ class StageMonitor:
     ) -> None:
         """`partitions`: a live view of those that the stage holds."""
         self._recovery, self._versions = recovery, versions
+        self._topic, self._partitions, self._input_log = input_topic, partitions, input_log
+        self._transactions = OpenTransactions(observer)
         self._lag_monitor = LagMonitor(
             held=partitions,
             log=InputLag(input_log, partitions),
@@ -75,3 +79,13 @@ class StageMonitor:
             self._versions.log_backfill_progress()
             if connected():
                 await self._lag_monitor.look()
+                self.look_at_transactions()
+
+    def look_at_transactions(self) -> None:
+        """Report the partitions whose records wait for an open transaction, by what the last fetches have shown."""
+        log = self._input_log
+        self._transactions.look(
+            StableEnd(self._topic, number, log.end_now(number), log.high_watermark_now(number))
+            for number, partition in self._partitions.items()
+            if not partition.recovering and partition.stopped is None and not partition.cut_over
+        )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from fraudstream.kafka.open_transactions import OpenTransaction
 
 Milliseconds = npt.NDArray[np.float64]
 
@@ -143,6 +146,10 @@ class StageObserver(Protocol):
     def on_labels_missing(self, records: int) -> None:
         """Retention deleted `records` records of the labels topic before they were forwarded."""
 
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
+        """All partitions whose records wait for an open transaction of a publisher, by number; they replace those of
+        the last call. Reported every few seconds."""
+
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""
 
@@ -215,6 +222,9 @@ class Unobserved:
         """Ignored."""
 
     def on_labels_missing(self, records: int) -> None:
+        """Ignored."""
+
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
         """Ignored."""
 
     def on_failure(self, sentence: str) -> None:

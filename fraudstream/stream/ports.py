@@ -35,13 +35,18 @@ class InputLog(Protocol):
         """When that record was published, ms since the epoch; None if the brokers do not tell."""
 
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
-        """The end offset of each partition, as its leader reports it now, and no less than a fetch has reported.
+        """The end offset of each partition, as its leader reports it now, and no less than a fetch has reported: the
+        last stable offset, where there are transactions.
 
         Does not wait for a fetch. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers.
         """
 
     def end_now(self, partition: int) -> int:
-        """The partition's end offset as the last fetch reported it, 0 before the first."""
+        """The partition's end offset as the last fetch reported it, 0 before the first: the last stable offset, where
+        there are transactions."""
+
+    def high_watermark_now(self, partition: int) -> int:
+        """The offset after the last record, stable or not, from the same fetch; 0 before the first."""
 
     def records_behind(self, partition: int, end: int, next_offset: int) -> int:
         """How many records lie between `next_offset` and `end`; 0 if only transaction markers do."""

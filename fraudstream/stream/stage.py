@@ -161,6 +161,7 @@ def new_stage(
         checkpoints=checkpoints,
         monitor=StageMonitor(
             brokers=settings.brokers,
+            input_topic=settings.input_topic,
             partitions=partitions,
             input_log=ports.input_log,
             recovery=RecoveryReporter(partitions=partitions, changelog=ports.changelog, observer=observer),

@@ -59,6 +59,18 @@ class ProcessMetrics:
         self.stalled = define.gauge(
             "stalled_seconds", "Time since the partition last advanced while records waited in it.", *parts, "partition"
         )
+        self.unstable = define.gauge(
+            "unstable_records",
+            "Records from the last stable offset on: of open transactions of publishers, and behind them.",
+            *parts,
+            "partition",
+        )
+        self.open_transaction = define.gauge(
+            "open_transaction_seconds",
+            "Time that the partition has waited for an open transaction.",
+            *parts,
+            "partition",
+        )
         self.broker_outage = define.gauge(
             "broker_outage_seconds", "Time since a broker last answered; 0 while they answer.", *parts
         )

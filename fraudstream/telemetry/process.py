@@ -1,7 +1,8 @@
 """Health and readiness of a process, from the events that its observer receives.
 
 A process is unhealthy if a restart can help: after a failure, with a blocked event loop, or with a partition that does
-not advance although brokers answer. It is not ready whenever payments wait, also during an outage of the brokers.
+not advance although brokers answer. It is not ready whenever payments wait, also during an outage of the brokers, or
+for an open transaction of a publisher.
 
 `healthy` and `ready` are called in the thread of the HTTP server, all other methods in the event loop: collections are
 replaced, never changed, so that a reader sees one version or the other.
@@ -9,7 +10,7 @@ replaced, never changed, so that a reader sees one version or the other.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
@@ -30,6 +31,18 @@ class Recovering(NamedTuple):
     share: float
 
 
+class OpenTransaction(Protocol):
+    """An open transaction of a publisher, for which a partition waits. As text, a sentence that says so."""
+
+    @property
+    def records(self) -> int:
+        """How many records are not stable."""
+
+    @property
+    def since_s(self) -> float:
+        """Since when, as `time.monotonic`."""
+
+
 class ProcessTelemetry:
     """Start `watchdog` in the event loop, and serve `healthy` and `ready` (see `http`).
 
@@ -46,7 +59,7 @@ class ProcessTelemetry:
     ) -> None:
         self.watchdog, self._by = watchdog, by
         self._process = metrics
-        self._by_partition = (*by_partition, metrics.lag, metrics.stalled)
+        self._by_partition = (*by_partition, metrics.lag, metrics.stalled, metrics.unstable, metrics.open_transaction)
         self._failure: str | None = None
         self._assigned: frozenset[int] | None = None
         self._rebalancing = False
@@ -54,6 +67,7 @@ class ProcessTelemetry:
         self._recovering: Recovering | None = None
         self._answered_at_s = time.monotonic()
         self._outage = False
+        self._transactions: Mapping[int, OpenTransaction] = {}
         self._moved_at: Mapping[int, float] = {}  # by partition: when it last advanced, or had no records waiting
         self._own(metrics.broker_outage).set_function(self._outage_s)
         self._own(metrics.recovered_ratio).set(1.0)
@@ -82,7 +96,7 @@ class ProcessTelemetry:
         if missing := self._assigned - self._recovered:
             partitions, of, share = self._recovering or Recovering(len(missing), len(self._assigned), 0.0)
             return f"recovering {partitions or len(missing)} of {of} partitions, {int(share * 100)} %"
-        return self._stalled(STALLED_UNREADY_S)
+        return self._stalled(STALLED_UNREADY_S) or self._open_transaction()
 
     def notes(self) -> str | None:
         """What a person should know of a process that is ready; None if nothing."""
@@ -125,6 +139,23 @@ class ProcessTelemetry:
         self._process.lag.labels(*self._by, partition).set(lag)
         moved_at = time.monotonic() if lag == 0 else self._moved_at.get(partition, time.monotonic())
         self._mark_moved(partition, moved_at)
+
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
+        """All partitions that wait for an open transaction now. The process is healthy: a restart does not help."""
+        for gauge in (self._process.unstable, self._process.open_transaction):
+            for partition in self._transactions.keys() - waiting.keys():
+                gauge.remove(*self._by, str(partition))
+        self._transactions = dict(waiting)
+        for partition, transaction in waiting.items():
+            self._process.unstable.labels(*self._by, partition).set(transaction.records)
+            gauge = self._process.open_transaction.labels(*self._by, partition)
+            gauge.set(time.monotonic() - transaction.since_s)
+
+    def _open_transaction(self) -> str | None:
+        """A sentence about a transaction that has been open for long, if there is one."""
+        now = time.monotonic()
+        oldest = min(self._transactions.values(), key=lambda transaction: transaction.since_s, default=None)
+        return str(oldest) if oldest is not None and now - oldest.since_s > STALLED_UNREADY_S else None
 
     def _own(self, gauge: Gauge) -> Gauge:
         return gauge.labels(*self._by) if self._by else gauge

@@ -71,7 +71,11 @@ def _summary(values: Mapping[str, float]) -> str:
         return f"{values.get(name, 0):,.0f}"
 
     if "payments_total" in values:
-        misplaced = f", {count('misplaced_records_total')} misplaced" if values.get("misplaced_records_total") else ""
         decided = f"{count('payments_total')} decided, {count('state_rows')} accounts, lag {count('lag_records')}"
-        return decided + misplaced
+        faults = {
+            "misplaced": "misplaced_records_total",
+            "held back by a transaction": "unstable_records",
+            "partitions stopped": "stopped_partitions",
+        }
+        return ", ".join([decided, *(f"{count(name)} {what}" for what, name in faults.items() if values.get(name))])
     return f"{count('case_alerts_total')} alerts grouped, lag {count('lag_records')}"

@@ -48,6 +48,10 @@ class ConsumedTopic:
         """See `InputLog.end_now`."""
         return consumer_of(self._app).end_now(TP(self._topic, partition))
 
+    def high_watermark_now(self, partition: int) -> int:
+        """See `InputLog.high_watermark_now`."""
+        return consumer_of(self._app).high_watermark_now(TP(self._topic, partition))
+
     def records_behind(self, partition: int, end: int, next_offset: int) -> int:
         """See `InputLog.records_behind`."""
         return consumer_of(self._app).behind(TP(self._topic, partition), end, next_offset)

@@ -199,7 +199,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return int(state.position) if state is not None and state.has_valid_position else None
 
     def end_now(self, tp: TopicPartition) -> int:
-        """The partition's end offset as the last fetch reported it, 0 before the first."""
+        """The end of the partition's stable records as the last fetch reported it, 0 before the first."""
+        state = self._state(tp)
+        if state is None:
+            return 0
+        stable = state.lso if self.app.settings.checkpoint_mode == "transaction" else None
+        return int(stable) if stable is not None and stable >= 0 else (state.highwater or 0)
+
+    def high_watermark_now(self, tp: TopicPartition) -> int:
+        """The end of the partition's records, stable or not, from the same fetch."""
         state = self._state(tp)
         return (state.highwater or 0) if state is not None else 0
 

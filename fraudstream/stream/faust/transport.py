@@ -205,8 +205,12 @@ class BatchConsumer(driver.Consumer):
         return await self._thread.ends(partitions)
 
     def end_now(self, tp: TP) -> int:
-        """The partition's end offset as the last fetch reported it, 0 before the first."""
+        """The end of the partition's stable records as the last fetch reported it, 0 before the first."""
         return self._thread.end_now(tp)
+
+    def high_watermark_now(self, tp: TP) -> int:
+        """The end of the partition's records, stable or not, from the same fetch."""
+        return self._thread.high_watermark_now(tp)
 
     def behind(self, tp: TP, end: int, next_offset: int) -> int:
         """Records between `next_offset` and `end`; 0 if only markers are, which are read but never delivered."""

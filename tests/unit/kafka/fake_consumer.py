@@ -40,6 +40,7 @@ class FakeConsumer:
         self.late, self.per_fetch_max = list(late), per_fetch_max
         self.positions: dict[TopicPartition, int] = {}
         self.known_ends: dict[TopicPartition, int] = {}
+        self.stable: int | None = None  # last stable offset, where a transaction is open
         self.closed = False
 
     async def start(self) -> None:
@@ -61,7 +62,7 @@ class FakeConsumer:
         return self.known_ends.get(partition)
 
     def last_stable_offset(self, partition: TopicPartition) -> int | None:
-        return self.known_ends.get(partition)
+        return self.known_ends.get(partition) if self.stable is None else self.stable
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self.log[tp][0].offset if self.log[tp] else self.highs[tp] for tp in partitions}
@@ -84,7 +85,8 @@ class FakeConsumer:
             self.known_ends[tp] = self.highs[tp]
             count = min(max_records, self.per_fetch_max)
             found = [found for found in self.log[tp] if found.offset >= self.positions[tp]][:count]
-            self.positions[tp] = found[-1].offset + 1 if found else self.highs[tp]
+            end = self.highs[tp] if self.stable is None else self.stable
+            self.positions[tp] = found[-1].offset + 1 if found else end
             fetched[tp] = found
         for arrived in self.late:
             tp = TopicPartition(arrived.topic, arrived.partition)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.stall_detector import StalledError
+from fraudstream.kafka.stall_detector import OpenTransactionError, StalledError
 from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 from tests.unit.kafka.fake_consumer import (
     FakeConsumer,
@@ -124,3 +124,21 @@ async def test_fetches_without_progress_end_a_read_and_name_the_position() -> No
         with pytest.raises(StalledError, match="payments-0: no record from offset 1 on") as stalled:
             await offsets_of(opened.forward(TOPIC, 0, 1, 2))
     assert (stalled.value.partition, stalled.value.position) == (0, 1)
+
+
+async def test_a_read_that_an_open_transaction_holds_back_says_so() -> None:
+    consumer = FakeConsumer(log(0, 1), ends={TP: 7})
+    consumer.stable = 2
+    async with reader(consumer, committed_only=True) as opened:
+        _, end = await opened.extent(TOPIC, 0, high_watermark=True)
+        with pytest.raises(
+            OpenTransactionError, match="open transaction of a publisher has held back the records 2 to 6"
+        ):
+            await offsets_of(opened.forward(TOPIC, 0, 0, end))
+
+
+async def test_a_read_to_the_last_stable_offset_does_not_wait_for_a_transaction() -> None:
+    consumer = FakeConsumer(log(0, 1), ends={TP: 7})
+    consumer.stable = 2
+    async with reader(consumer, committed_only=True) as opened:
+        assert await offsets_of(opened.whole(TOPIC, 0)) == [[0, 1]]

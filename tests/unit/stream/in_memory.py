@@ -17,6 +17,7 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.open_transactions import OpenTransaction
 from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
@@ -132,6 +133,7 @@ class InMemoryLog:
         self.committed: dict[int, int] = {}
         self.first: dict[int, int] = defaultdict(int)
         self.end: dict[int, int] = defaultdict(lambda: 1_000_000)
+        self.high_watermark: dict[int, int] = {}  # where it is beyond the end
         self.commit_error: Exception | None = None
 
     async def seek(self, partition: int, offset: int) -> None:
@@ -148,6 +150,9 @@ class InMemoryLog:
 
     def end_now(self, partition: int) -> int:
         return self.end[partition]
+
+    def high_watermark_now(self, partition: int) -> int:
+        return self.high_watermark.get(partition, self.end[partition])
 
     def records_behind(self, partition: int, end: int, next_offset: int) -> int:
         return max(0, end - next_offset)
@@ -326,6 +331,7 @@ class Recorder(Unobserved):
         self.stopped: list[tuple[int, str]] = []
         self.resumed: list[int] = []
         self.missing: list[tuple[int, int]] = []
+        self.transactions: list[dict[int, str]] = []
         self.labels_missing: list[int] = []
         self.misplaced: list[tuple[int, int, str]] = []
         self.failures: list[str] = []
@@ -359,6 +365,9 @@ class Recorder(Unobserved):
 
     def on_brokers(self, *, answer: bool) -> None:
         self.answers.append(answer)
+
+    def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
+        self.transactions.append({number: str(transaction) for number, transaction in waiting.items()})
 
     def on_stopped(self, partition: int, *, sentence: str) -> None:
         self.stopped.append((partition, sentence))

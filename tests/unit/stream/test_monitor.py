@@ -66,3 +66,18 @@ async def test_a_partition_that_leaves_while_the_brokers_are_asked_is_not_report
 
     await monitor(worker, Slow()).look()
     assert [number for number, _ in worker.observer.lags] == [1]
+
+
+async def test_partitions_that_wait_for_an_open_transaction_are_reported() -> None:
+    worker = Worker()
+    await worker.assign(0, 1)
+    worker.input.end |= {0: 43, 1: 4}
+    worker.input.high_watermark |= {0: 47, 1: 4}
+    worker.stage.monitor.look_at_transactions()
+    [waiting] = worker.observer.transactions
+    assert list(waiting) == [0]
+    assert waiting[0].startswith("partition 0 of payments waits for an open transaction of a publisher since ")
+    assert waiting[0].endswith("last stable offset 43, high watermark 47")
+    worker.input.high_watermark[0] = 43
+    worker.stage.monitor.look_at_transactions()
+    assert worker.observer.transactions[-1] == {}

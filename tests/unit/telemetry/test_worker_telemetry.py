@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fraudstream.kafka.open_transactions import OpenTransaction, StableEnd
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Observer, StageObserver
 from fraudstream.telemetry.worker import WorkerTelemetry
 
@@ -378,3 +379,49 @@ def test_a_worker_whose_partitions_were_cut_over_is_not_ready_and_says_to_stop_i
     assert worker.value("lag_records", partition="1") is None
     worker.observer.on_assigned([0])
     assert worker.telemetry.ready() is None
+
+
+def test_a_stopped_partition_leaves_the_worker_healthy_and_ready_for_others(worker: Worker) -> None:
+    worker.starts()
+    worker.observer.on_assigned([0, 1])
+    worker.recovers(0)
+    worker.observer.on_lag(0, lag=0)
+    worker.observer.on_stopped(1, sentence="payments-1: retention deleted the records 5 to 9.")
+    assert (worker.telemetry.healthy(), worker.telemetry.ready()) == (None, None)
+    assert worker.telemetry.notes() == "partition 1 is stopped: payments-1: retention deleted the records 5 to 9."
+    assert worker.value("stopped_partitions") == 1
+    worker.observer.on_resumed(1)
+    worker.observer.on_records_missing(1, records=5)
+    assert worker.telemetry.notes() is None
+    assert (worker.value("stopped_partitions"), worker.value("missing_records_total")) == (0, 5)
+
+
+def test_a_worker_with_nothing_but_stopped_partitions_is_not_ready_but_healthy(worker: Worker) -> None:
+    worker.starts()
+    worker.observer.on_assigned([1])
+    worker.observer.on_stopped(1, sentence="payments-1: gone.")
+    assert worker.telemetry.healthy() is None
+    assert worker.telemetry.ready() == "partition 1 is stopped: payments-1: gone."
+    worker.observer.on_assigned([])
+    assert (worker.telemetry.ready(), worker.value("stopped_partitions")) == (None, 0)
+
+
+def test_an_open_transaction_is_named_and_no_reason_to_restart(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    worker.starts()
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.observer.on_lag(0, lag=0)
+    waiting = OpenTransaction(StableEnd("payments", 0, 43, 47), clock.now, 0)
+    worker.observer.on_open_transactions({0: waiting})
+    assert worker.telemetry.ready() is None, "transactions are open for a moment all the time"
+    clock.now += 200
+    worker.observer.on_lag(0, lag=0)
+    worker.observer.on_open_transactions({0: waiting})
+    assert worker.telemetry.healthy() is None
+    assert worker.telemetry.ready() == str(waiting)
+    labels = {"partition": "0"}
+    assert (worker.value("unstable_records", **labels), worker.value("open_transaction_seconds", **labels)) == (4, 200)
+    worker.observer.on_open_transactions({})
+    assert worker.telemetry.ready() is None
+    assert worker.value("unstable_records", **labels) is None
