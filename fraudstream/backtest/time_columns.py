@@ -164,10 +164,10 @@ def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
     stamps = pc.strptime(texts, format=format_, unit="ms", error_is_null=True)
     # Arrow takes 30 February for 2 March. Times at the start of a month that could be such a date are read again.
     late = pc.and_(pc.is_in(pc.month(stamps), value_set=_SPILLS_OVER), pc.less_equal(pc.day(stamps), 3))
-    again = as_mask(late)
-    if again.any():
-        wrong = [bool(again[i]) and _one_by_one(text, format_) is None for i, text in enumerate(texts.to_pylist())]
-        stamps = pc.if_else(pa.array(wrong), None, stamps)
+    wrong = as_mask(late)
+    again = np.flatnonzero(wrong)
+    wrong[again] = [_one_by_one(text, format_) is None for text in texts.take(pa.array(again)).to_pylist()]
+    stamps = pc.if_else(pa.array(wrong), None, stamps)
     return stamps, pa.nulls(len(texts), _MILLISECONDS)
 
 
