@@ -30,6 +30,7 @@ class PaymentFileError(ValueError):
         self.row = row
         self.column = column
         self.unit = unit
+        self.unit = unit
 
 
 class ColumnFault(ValueError):

@@ -17,21 +17,23 @@ from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
 from fraudstream.backtest.readers.csv_records import QuoteError
 from fraudstream.backtest.readers.formats import open_table
 from fraudstream.backtest.readers.layout_hint import layout_hint
-from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table, refuse
+from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
+from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
 
 class PaymentFile:
-    """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `on_bad_row`:
-    is called for each row that has no cells for its columns.
+    """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report` is
+    told of rows that give no payment.
 
     Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """
 
-    def __init__(self, path: Path, mapping: Mapping, on_bad_row: OnBadRow = refuse) -> None:
+    def __init__(self, path: Path, mapping: Mapping, report: RowReport | None = None) -> None:
         self.path = path
         self.mapping = mapping
-        self._table = self._opened(on_bad_row)
+        self.report = report or RowReport()
+        self._table = self._opened(self.report.handler(mapping.on_bad_row))
         self.rows: int | None = self._table.row_count
         self._positions = {name: index for index, name in enumerate(mapping.columns)}
         if self._table.names is not None:
@@ -58,7 +60,7 @@ class PaymentFile:
 
     def columns(self, rows_before: int) -> PaymentColumns:
         """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one."""
-        return PaymentColumns(self.mapping, str(self.path), rows_before)
+        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report)
 
     def row_batches(self) -> Iterator[RowBatch]:
         """The mapped columns of all rows. Raises `PaymentFileError`."""
@@ -83,13 +85,13 @@ class PaymentFiles:
     def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
         """The payments of all files in order of event time. `sort`: sort them first.
 
-        Raises `PaymentFileError` for the first invalid row, for the first out of order if `sort` is False, and if no
-        file has a row.
+        Raises `PaymentFileError` for the first invalid row, unless those are skipped, for the first out of order if
+        `sort` is False, and if no file has a row.
         """
         found = False
         for batch in sorted_by_time(self._files) if sort else in_time_order(self._files):
             found = True
             yield batch
-        if not found:
+        if not found and not any(file.report.excluded or file.report.skipped for file in self._files):
             names = ", ".join(str(path) for path in self.paths)
             raise PaymentFileError(names, "holds no payments: there are no rows after the header.")

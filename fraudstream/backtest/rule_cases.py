@@ -19,7 +19,7 @@ The cases of the rule `<name>.yaml` are in `<name>.test.yaml`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, get_args
 
 import msgspec
@@ -28,9 +28,11 @@ from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import parse_utc_ms
+from fraudstream.engine.contract_check import contract_faults
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Fault, Type
+from fraudstream.engine.faulty_field import plain_fault
 from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
 
 SHOWS = ("firing", "near_miss", "false_positive")
@@ -164,6 +166,7 @@ class _Reader:
             return None
         before.append((now, _words(entries["payment"]), entries["payment"]))
         events = [self._payment(i, at, fields, place) for i, (at, fields, place) in enumerate(before)]
+        self._check(events, [place for _, _, place in before])
         return Case(
             path=node.path,
             line=node.origin.line,
@@ -174,6 +177,12 @@ class _Reader:
             events=tuple(event for event in events if event is not None),
             listed=self._listed + (self._entries(entries["lists"]) if "lists" in entries else ()),
         )
+
+    def _check(self, events: Sequence[Payment | None], places: Sequence[Node]) -> None:
+        """A fault at the place of each event that a topic would refuse; None: it has its fault already."""
+        at = [i for i, event in enumerate(events) if event is not None]
+        for refused in contract_faults([event for event in events if event is not None], self._attributes):
+            places[at[refused.position]].fault(f"not a valid payment: {refused.sentence}")
 
     def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
         """List name and value of each entry."""
@@ -215,7 +224,10 @@ class _Reader:
                 raise ValueError(f"a payment has no field '{unknown[0]}'.")
             raw = {"account_id": "account", **plain, "event_id": f"event-{i}", "occurred_at": at}
             return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
-        except (ValueError, msgspec.ValidationError) as error:
+        except msgspec.ValidationError as error:
+            place.fault(f"not a valid payment: {plain_fault(str(error), 'payment').sentence}")
+            return None
+        except ValueError as error:
             place.fault(f"not a valid payment: {error}")
             return None
 

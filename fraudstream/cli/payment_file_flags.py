@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from fraudstream.cli.failure import Failure
 
 if TYPE_CHECKING:
+    from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.file_layout import FileLayout
     from fraudstream.backtest.payment_file import PaymentFiles
+    from fraudstream.backtest.readers.table import OnBadRow
+    from fraudstream.backtest.row_report import RowReport
     from fraudstream.backtest.topic_file import TopicFiles
 
 FORMATS = "Parquet, CSV or JSON lines; plain or compressed"
@@ -26,12 +29,17 @@ def add_payment_file(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """`--mapping`, `--sort`, and the layout, which overrides the mapping's section `file`."""
+    """`--mapping`, `--on-bad-row`, `--sort`, and the layout, which overrides the mapping's section `file`."""
     parser.add_argument(
         "--mapping",
         metavar="NAME",
         help="column mapping of the files: a shipped name or a .yaml file; not needed for JSON lines in the form of "
         "the payments topic",
+    )
+    parser.add_argument(
+        "--on-bad-row",
+        choices=("stop", "skip"),
+        help="what to do with a row that gives no valid payment (default: as the mapping says, else stop)",
     )
     parser.add_argument("--sort", action="store_true", help="sort the payments by time first (in memory)")
     layout = parser.add_argument_group("layout of the files", "Each overrides the mapping's section `file`.")
@@ -45,8 +53,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     layout.add_argument("--trailer-rows", metavar="N", type=int, help="rows to skip at the end, such as a total")
 
 
-def open_payment_files(args: argparse.Namespace, paths: Sequence[Path]) -> PaymentFiles | TopicFiles:
-    """The files at `paths`, as the flags say. Raises `Failure` for a bad file, mapping or flag."""
+def open_payment_files(args: argparse.Namespace, paths: Sequence[Path], report: RowReport) -> PaymentFiles | TopicFiles:
+    """The files at `paths`, as the flags say; `report` is told of rows without a payment. Raises `Failure` for a bad
+    file, mapping or flag."""
     import msgspec
 
     from fraudstream.backtest.file_error import PaymentFileError
@@ -58,15 +67,19 @@ def open_payment_files(args: argparse.Namespace, paths: Sequence[Path]) -> Payme
     try:
         files = input_files(paths)
         if args.mapping is None:
-            return _topic_files(files, _overridden(FileLayout(), args))
+            handler = report.handler(args.on_bad_row or "stop")
+            return _topic_files(files, _overridden(FileLayout(), args), handler)
         mapping = load_mapping(args.mapping)
-        mapping = msgspec.structs.replace(mapping, file=_overridden(mapping.file, args))
-        return PaymentFiles([PaymentFile(path, mapping) for path in files])
-    except (MappingError, PaymentFileError) as error:
+        layout, on_bad_row = _overridden(mapping.file, args), args.on_bad_row or mapping.on_bad_row
+        mapping = msgspec.structs.replace(mapping, file=layout, on_bad_row=on_bad_row)
+        return PaymentFiles([PaymentFile(path, mapping, report) for path in files])
+    except MappingError as error:
         raise Failure(str(error)) from error
+    except PaymentFileError as error:
+        raise file_failure(error) from error
 
 
-def _topic_files(files: list[Path], layout: FileLayout) -> TopicFiles:
+def _topic_files(files: list[Path], layout: FileLayout, on_bad_row: OnBadRow) -> TopicFiles:
     from fraudstream.backtest.readers.formats import detect
     from fraudstream.backtest.topic_file import TopicFiles
 
@@ -76,7 +89,7 @@ def _topic_files(files: list[Path], layout: FileLayout) -> TopicFiles:
                 f"{path}: needs --mapping NAME, which says what its columns mean. Only JSON lines in the form of the "
                 "payments topic are read without one."
             )
-    return TopicFiles(files, layout.encoding)
+    return TopicFiles(files, layout.encoding, on_bad_row)
 
 
 def _overridden(layout: FileLayout, args: argparse.Namespace) -> FileLayout:
@@ -107,3 +120,28 @@ def description_of(paths: Iterable[Path]) -> str:
     first, *others = paths
     more = f" and {len(others)} more file{'s' if len(others) > 1 else ''}" if others else ""
     return f"{first}{more}"
+
+
+def file_failure(error: PaymentFileError) -> Failure:
+    """A fault of the file as a failure of the command, which says how to skip a bad row."""
+    from fraudstream.backtest.row_report import BadRowError
+
+    skip = "\nTo leave such rows out and list them: --on-bad-row skip." if isinstance(error, BadRowError) else ""
+    return Failure(f"{error}{skip}")
+
+
+def skipped_rows_text(report: RowReport) -> list[str]:
+    """What to print about the rows that gave no payment, a line each."""
+    lines = []
+    if report.excluded:
+        lines.append(f"{_rows(report.excluded)} left out by `where` of the mapping.")
+    if report.first is not None:
+        first = report.first
+        place = f"{first.file}, {first.place}"
+        listed = f", listed in {report.path}" if report.path is not None else ""
+        lines.append(f"{_rows(report.skipped)} skipped as bad{listed}; first {place}: {first.sentence}")
+    return lines
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

@@ -4,9 +4,9 @@ Schema evolution: a new field has a default, a field never changes its type or m
 Old readers therefore accept new events and new readers accept old ones. `tests/unit/contracts/stored/` holds an event
 of every released version to prove it.
 
-The decoder validates everything that the field types express. Two checks would be too slow there and are the
-caller's: control characters in identifiers (`control_character_path`), and the currency code and its number of
-decimals (`EXPONENTS`).
+The decoder validates everything that the field types express. Some checks would be too slow there and are the
+caller's: control characters in identifiers (`control_character_path`), and the codes of currency with its decimals
+(`EXPONENTS`), country (`COUNTRIES`) and merchant category. `engine.contract_check` makes all of them.
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
@@ -14,6 +14,7 @@ from fraudstream.contracts.case import Case, CaseAlert
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
 from fraudstream.contracts.decision import Decision
@@ -21,6 +22,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 
 __all__ = [
+    "COUNTRIES",
     "EXPONENTS",
     "Alert",
     "Case",

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta
 
+from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS
 
 __all__ = [
@@ -39,7 +40,7 @@ Identifier = Annotated[
         min_length=1,
         max_length=128,
         description="Opaque, 1 to 128 characters, no control characters.",
-        extra_json_schema={"pattern": r"^[^\u0000-\u001F]*$"},
+        extra_json_schema={"pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"},
     ),
 ]
 Text = Annotated[str, Meta(max_length=4096)]
@@ -70,8 +71,24 @@ CurrencyCode = Annotated[
         extra_json_schema={"enum": sorted(EXPONENTS)},
     ),
 ]
-CountryCode = Annotated[str, Meta(min_length=2, max_length=2, description="ISO 3166-1 alpha-2 code, upper case.")]
-MccCode = Annotated[str, Meta(min_length=4, max_length=4, description="ISO 18245 merchant category code.")]
+CountryCode = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=2,
+        description="ISO 3166-1 alpha-2 code, upper case, or XK for Kosovo.",
+        extra_json_schema={"enum": sorted(COUNTRIES)},
+    ),
+]
+MccCode = Annotated[
+    str,
+    Meta(
+        min_length=4,
+        max_length=4,
+        description="ISO 18245 merchant category code: four digits.",
+        extra_json_schema={"pattern": "^[0-9]{4}$"},
+    ),
+]
 Bic = Annotated[str, Meta(min_length=1, max_length=35, description="BIC or national bank code.")]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]

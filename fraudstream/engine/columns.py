@@ -1,11 +1,13 @@
 """Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
 
-`read_columns` checks times, currencies, amounts, balances and declared attributes, in this order; a payment is rejected
-for the first fault found. Every check looks at whole columns, and at single payments only where a column has a fault.
+`read_columns` checks times, currencies, countries, merchant categories, amounts, balances and declared attributes; a
+payment is rejected for the first fault found. Every check looks at whole columns, and at single payments only where a
+column has a fault.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fraudstream.contracts.country import COUNTRIES, country_fault
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.duration import UNITS_MS, duration_text
@@ -27,6 +30,8 @@ OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
 SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as milliseconds: January 1970 to 1973
 
 _SECONDS = "occurred_at looks like seconds since the epoch; give milliseconds, or a date and time with its zone."
+_COUNTRY_OR_NONE: frozenset[str | None] = COUNTRIES | {None}
+_MCC = re.compile("[0-9]{4}")
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _HOUR_MS, _DAY_MS, _THURSDAY = UNITS_MS["h"], UNITS_MS["d"], 3  # the epoch was a Thursday
 
@@ -150,13 +155,14 @@ def read_columns(
     """Columns of the valid payments, their indices in `payments` (int64), and the rejections of the others.
 
     `published_at_ms`: when each record was published, ms since the epoch; int64, shape (n,). A payment is rejected if
-    it claims to have occurred more than `too_far_ahead_ms` after that, or if its time seems to be in seconds. None, as
-    for payments of a file: neither is checked. `attributes`: the declared attributes with their types.
+    it claims to have occurred more than `too_far_ahead_ms` after that; None, as for payments of a file: this is not
+    checked. `attributes`: the declared attributes with their types.
     """
     n, faults = len(payments), _Faults()
     occurred_at_ms = _times([payment.occurred_at for payment in payments])
     _check_times(payments, occurred_at_ms, published_at_ms, too_far_ahead_ms, faults)
     exponent, currency_code = _currencies(payments, faults)
+    _check_codes(payments, faults)
     amount_minor, amount_faults = amounts.parse_amounts([payment.amount for payment in payments], exponent)
     for i in np.flatnonzero(amount_faults).tolist():
         sentence = f"amount '{payments[i].amount}' is {amounts.SENTENCES[int(amount_faults[i])]}."
@@ -188,14 +194,14 @@ def _check_times(
     too_far_ahead_ms: int,
     faults: _Faults,
 ) -> None:
-    """Reject times outside the supported years, and against `published_at_ms` as `read_columns` says."""
+    """Reject times outside the supported years, in seconds, and against `published_at_ms` as `read_columns` says."""
     for i in np.flatnonzero((occurred_at_ms < OCCURRED_AT_MIN_MS) | (occurred_at_ms >= OCCURRED_AT_END_MS)).tolist():
         faults.add(i, "occurred_at", "occurred_at lies outside the years 1970 to 2199.", "$.occurred_at")
-    if published_at_ms is None:
-        return
     for i in np.flatnonzero((occurred_at_ms >= SECONDS_MIN) & (occurred_at_ms < SECONDS_END)).tolist():
         if not isinstance(payments[i].occurred_at, datetime):
             faults.add(i, "occurred_at", _SECONDS, "$.occurred_at")
+    if published_at_ms is None:
+        return
     for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
         ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
         most = duration_text(too_far_ahead_ms)
@@ -212,6 +218,20 @@ def _currencies(payments: Sequence[Payment], faults: _Faults) -> tuple[Int8Array
     for i in np.flatnonzero(exponent < 0).tolist():
         faults.add(i, "currency", f"{currencies[i]!r} is not a currency of ISO 4217.", "$.currency")
     return np.maximum(exponent, 0), currency_code
+
+
+def _check_codes(payments: Sequence[Payment], faults: _Faults) -> None:
+    """Reject countries that are not in ISO 3166-1, and merchant category codes that are not four digits."""
+    if not {payment.country for payment in payments} <= _COUNTRY_OR_NONE:
+        for i, payment in enumerate(payments):
+            if payment.country is not None and (fault := country_fault(payment.country)) is not None:
+                faults.add(i, "invalid", f"country {payment.country!r} {fault}.", "$.country")
+    wrong = {mcc for mcc in {payment.mcc for payment in payments} if mcc is not None and not _MCC.fullmatch(mcc)}
+    if wrong:
+        for i, payment in enumerate(payments):
+            if payment.mcc in wrong:
+                sentence = f"mcc {payment.mcc!r} is not a merchant category code of ISO 18245: it has four digits."
+                faults.add(i, "invalid", sentence, "$.mcc")
 
 
 def _balance(name: str, payments: Sequence[Payment], exponent: Int8Array, faults: _Faults) -> Float64Array:

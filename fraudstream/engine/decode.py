@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
-from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.control_characters import control_character_path, may_have_control_character
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
@@ -16,8 +15,6 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.faulty_field import plain_fault
 
 VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes
-
-_ESCAPED_CONTROL = re.compile(rb"\\(?:u00[01]|[bfnrt])")  # the only ways to write a control character in JSON
 
 _payment = msgspec.json.Decoder(Payment)
 _label = msgspec.json.Decoder(Label)
@@ -44,7 +41,7 @@ def _checked(
 ) -> list[Payment | Label | Rejection]:
     """`events`, each with a control character in an identifier replaced by a rejection."""
     for position, (value, event) in enumerate(zip(values, events, strict=True)):
-        if value and not isinstance(event, Rejection) and _ESCAPED_CONTROL.search(value):
+        if value and not isinstance(event, Rejection) and may_have_control_character(value):
             path = control_character_path(event)
             if path is not None:
                 events[position] = Rejection(
@@ -81,7 +78,7 @@ def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Reject
         return None
     if len(payments) != len(values):
         return None
-    return _checked(values, list(payments)) if b"\\" in joined else list(payments)
+    return _checked(values, list(payments)) if may_have_control_character(joined) else list(payments)
 
 
 def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | Label | Rejection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fraudstream.contracts.control_characters import has_control_character
 from fraudstream.operations.errors import InvalidValueError
 
 IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
@@ -12,7 +13,7 @@ TEXT_CHARACTERS_MAX: Final = 4_096  # of contracts.fields.Text
 
 def check_identifier(value: str, name: str) -> str:
     """`value`, if the contracts take it as an identifier. Raises `InvalidValueError`, which calls it `name`."""
-    if not 1 <= len(value) <= IDENTIFIER_CHARACTERS_MAX or any(character < " " for character in value):
+    if not 1 <= len(value) <= IDENTIFIER_CHARACTERS_MAX or has_control_character(value):
         raise InvalidValueError(
             name,
             value,

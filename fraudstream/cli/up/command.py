@@ -166,13 +166,15 @@ def _workers(args: argparse.Namespace) -> int:
 
 def _feed(args: argparse.Namespace) -> GeneratedFeed | FileFeed:
     """Where the payments come from. Raises `Failure` for flags that contradict each other."""
+    from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.payment_file_flags import open_payment_files
     from fraudstream.cli.up.feed import RATE, FileFeed, GeneratedFeed
 
     if args.payments is None and args.mapping is not None:
         raise Failure("--mapping NAME is given without --payments FILE, whose columns it names.")
     if args.payments is not None:
-        return FileFeed(open_payment_files(args, args.payments), args.sort, args.rate)
+        report = RowReport(Path("bad_rows.jsonl"))
+        return FileFeed(open_payment_files(args, args.payments, report), report, args.sort, args.rate)
     try:
         return GeneratedFeed(args.seed, args.accounts, args.rate or RATE)
     except msgspec.ValidationError as error:

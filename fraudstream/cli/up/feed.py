@@ -18,8 +18,7 @@ import msgspec
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
-from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import description_of
+from fraudstream.cli.payment_file_flags import description_of, file_failure
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.duration import UNITS_MS
@@ -31,6 +30,7 @@ from fraudstream.operations.paced_publisher import EventTime, FixedRate, Unpaced
 
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFiles
+    from fraudstream.backtest.row_report import RowReport
     from fraudstream.backtest.topic_file import TopicFiles
 
 DAY_MS: Final = UNITS_MS["d"]
@@ -89,21 +89,23 @@ class GeneratedFeed:
 
 class FileFeed:
     """The payments of files in order, `rate` a second or as fast as they are decided, and their labels when they are
-    due."""
+    due. `report`: of the rows without a payment."""
 
-    def __init__(self, files: PaymentFiles | TopicFiles, sort: bool, rate: float | None) -> None:
-        self._files, self._sort, self._rate = files, sort, rate
+    def __init__(self, files: PaymentFiles | TopicFiles, report: RowReport, sort: bool, rate: float | None) -> None:
+        self._files, self._report, self._sort, self._rate = files, report, sort, rate
         self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish all of them. Raises `Failure` for a payment that cannot be read."""
+        """Publish all of them."""
         state.phase, in_flight.timed = f"live: {self.description}", True
         sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
         try:
             await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
         except PaymentFileError as error:
-            raise Failure(str(error)) from error
+            raise file_failure(error) from error
+        finally:
+            self._report.close()
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:

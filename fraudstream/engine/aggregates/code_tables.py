@@ -2,8 +2,8 @@
 
 Slots hold a 32-bit code of a text, not the text. The fields in `operands.CODE_FIELDS` have few possible texts, so one
 table gives the text of a code: ISO 4217 currencies; the words of channel, direction and kind; every country of two
-ASCII letters or digits and every merchant category of four digits. Contracts do not check the last two further: another
-text has a code too, but no entry here, and is then treated as missing.
+ASCII letters or digits, as states hold countries from times when the contract took any, and every merchant category of
+four digits. Another text has a code too, but no entry here, and is then treated as missing.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_a_missing_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("{column: account}", "{colum: account}", "Object contains unknown field `colum`"),
+        ("{column: account}", "{colum: account}", "payment.account_id has no option 'colum'. Nearest: 'column'."),
         ("{column: account}", "{}", "payment.account_id: needs one of column, constant and template, has none."),
         ("out: debit", "out: debits", "payment.direction: 'debits' is not a valid value. Nearest: 'debit'."),
         ("{column: currency}", "{constant: EURO}", "payment.currency: 'EURO' is not a valid value. Nearest: 'EUR'."),

@@ -93,7 +93,7 @@ def test_an_overdrawn_account_has_a_negative_balance() -> None:
     assert payment.balance_after == "-250.00"
 
 
-@pytest.mark.parametrize("control", ["\x00", "\n", "\r", "\t", "\x1b", "\x1f"])
+@pytest.mark.parametrize("control", ["\x00", "\n", "\r", "\t", "\x1b", "\x1f", "\x7f", "\x85", "\x9b"])
 @pytest.mark.parametrize("field", ["event_id", "account_id", "merchant_id", "counterparty_bank", "ip", "mcc"])
 def test_a_control_character_in_an_identifier_is_detected(field: str, control: str) -> None:
     payment = msgspec.structs.replace(PAYMENT, **{field: f"a{control}b"})

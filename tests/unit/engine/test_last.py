@@ -94,10 +94,8 @@ def test_a_last_value_that_may_have_left_the_ring_is_marked() -> None:
     assert verdicts.errors["account.last_country"].tolist() == [EXACT] * 5 + [AT_LEAST]
 
 
-def test_a_country_that_is_no_code_counts_as_missing() -> None:
-    log = [pay(0, "Ü1"), pay(1, "Ü1"), pay(2, "DE")]
-    assert alerted(engine(), log) == []
-    assert alerted(engine("account.last_country is missing"), log) == ["e0", "e1", "e2"]
+def test_a_text_that_is_no_standard_one_has_a_code_without_a_text() -> None:
+    assert text_of_code(float(codes_of(digest_column(["Ü1"]))[0])) is None
 
 
 def test_every_standard_text_is_found_by_its_code() -> None:

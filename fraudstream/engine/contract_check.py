@@ -1,0 +1,72 @@
+"""The contract of payments, checked for structs that come from a file or a program: as a topic checks their JSON.
+
+A file, a topic and a program that carry the same payment therefore get the same refusal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.columns import Rejection, read_columns
+from fraudstream.engine.decode import decode
+from fraudstream.engine.expression import Type
+from fraudstream.engine.faulty_field import plain_fault
+
+_VALID: Final[Mapping[str, object]] = {
+    "event_id": "event",
+    "occurred_at": 1_772_625_600_000,
+    "account_id": "account",
+    "amount": "1",
+    "currency": "EUR",
+    "direction": "debit",
+}
+_encoder = msgspec.json.Encoder()
+
+
+def contract_faults(payments: Sequence[Payment], attributes: Mapping[str, Type] | None = None) -> list[Rejection]:
+    """Why each invalid one of `payments` would be refused if its JSON were published; in order of `position`.
+
+    `position`: its index in `payments`. `attributes`: the types that a catalogue declares for attributes, if they are
+    to be checked too. What only a topic has is not checked: the record key, and the time of publication.
+    """
+    refused: list[Rejection] = []
+    positions: list[int] = []
+    valid: list[Payment] = []
+    for position, event in enumerate(decode(_as_json(payments))):
+        if isinstance(event, Payment):
+            positions.append(position)
+            valid.append(event)
+        elif isinstance(event, Rejection):
+            refused.append(event)
+    _, _, by_columns = read_columns(valid, None, 0, attributes or {})
+    refused += [rejection._replace(position=positions[rejection.position]) for rejection in by_columns]
+    return sorted(refused, key=lambda rejection: rejection.position)
+
+
+def value_fault(field: str, value: object) -> str | None:
+    """Why no payment can have `value` in its field `field`, in a sentence; None if one can.
+
+    >>> value_fault("country", "de")
+    "country 'de' is not a country of ISO 3166-1 alpha-2: write 'DE'."
+    >>> value_fault("mcc", "5411") is None
+    True
+    """
+    try:
+        payment = msgspec.convert({**_VALID, field: value}, Payment)
+    except msgspec.ValidationError as error:
+        return plain_fault(str(error), "payment").sentence
+    faults = contract_faults([payment])
+    return faults[0].sentence if faults else None
+
+
+def _as_json(payments: Sequence[Payment]) -> list[bytes]:
+    """The JSON text of each payment, whatever its fields hold."""
+    try:
+        return _encoder.encode_lines(payments).splitlines()
+    except (OverflowError, UnicodeEncodeError):  # an integer above 64 bits, or half of a surrogate pair
+        return [json.dumps(msgspec.to_builtins(payment)).encode() for payment in payments]
