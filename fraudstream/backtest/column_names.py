@@ -67,6 +67,15 @@ def _ambiguous(name: str, at: list[int], names: Sequence[str]) -> str:
 
 
 def _missing(missing: list[str], plain: list[str], mapping: str) -> str:
+    if not any(plain):
+        wanted = ", ".join(map(repr, missing))
+        return (
+            f"has {len(plain)} columns without names, but the mapping {mapping!r} reads {wanted}. "
+            "Name them in the mapping (`file: {columns: [first, second, …]}`), or by position ('#1')."
+        )
     shown = ", ".join(plain[:_NAMES_SHOWN]) + (", …" if len(plain) > _NAMES_SHOWN else "")
     hint = nearest(missing[0], plain) if len(missing) == 1 else ""
+    folded = {name.casefold(): name for name in plain}
+    if (other := folded.get(missing[0].casefold())) is not None:
+        hint = f" It has {other!r}: capital and small letters differ."
     return f"has no column {', '.join(map(repr, missing))}, which the mapping {mapping!r} reads.{hint} It has {shown}."

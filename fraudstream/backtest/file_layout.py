@@ -20,6 +20,8 @@ class FileLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     `separator`: one character between cells, or its name (comma, semicolon, tab, pipe, space); by default tab for files
     named .tsv or .tab, else comma. `encoding`: of the text, by default UTF-8, or UTF-16 if the file begins with its
     byte order mark. `quote`: the character around cells that contain separators or line breaks, or `none`.
+    `escape`: the character before a quote, separator or line break that belongs to a cell, such as a backslash; without
+    it a quote within a quoted cell is doubled.
     `header_row`: number of the line with the column names, counted from 1; lines before it are skipped; 0: there are
     none. `columns`: names for the columns of a file without a header. `trailer_rows`: rows to skip at the end, such as
     a total. `null_values`: words that mean that a value is missing, for all columns or by column; empty cells always
@@ -31,6 +33,7 @@ class FileLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     separator: str | None = None
     encoding: str | None = None
     quote: str = '"'
+    escape: str | None = None
     header_row: Annotated[int, msgspec.Meta(ge=0)] | None = None
     columns: tuple[str, ...] = ()
     trailer_rows: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
@@ -42,6 +45,8 @@ class FileLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             _check_character("separator", _separator_character(self.separator))
         if self.quote != NO_QUOTE:
             _check_character("quote", self.quote)
+        if self.escape is not None:
+            _check_character("escape", self.escape)
         if self.quote == self.separator:
             raise ValueError(f"separator and quote are both {self.quote!r}")
         if self.encoding is not None:

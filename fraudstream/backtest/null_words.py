@@ -34,8 +34,13 @@ def ambiguous(texts: Any, column: str, layout: FileLayout) -> Any:
 
 
 def ambiguity(text: str, column: str) -> str:
-    """The sentence for an ambiguous `text` of `column`."""
+    """The sentence for an ambiguous `text` of `column`.
+
+    >>> ambiguity("NA", "Account").partition(": ")[2]
+    "`file: {null_values: {Account: ['NA']}}` if it is missing, `{Account: []}` if it is a name."
+    """
+    name = column if column.replace("_", "").replace(" ", "").isalnum() else f"'{column}'"
     return (
         f"{text!r} may be a name or mean that the value is missing. Say which in the mapping: "
-        f"`file: {{null_values: {{{column}: [{text}]}}}}` if it is missing, `{{{column}: []}}` if it is a name."
+        f"`file: {{null_values: {{{name}: ['{text}']}}}}` if it is missing, `{{{name}: []}}` if it is a name."
     )

@@ -14,9 +14,10 @@ from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.null_words import without_null_words
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
+from fraudstream.backtest.readers.csv_records import QuoteError
 from fraudstream.backtest.readers.formats import open_table
 from fraudstream.backtest.readers.layout_hint import layout_hint
-from fraudstream.backtest.readers.table import RowBatch
+from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
 from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
@@ -32,15 +33,23 @@ class PaymentFile:
         self.path = path
         self.mapping = mapping
         self.report = report or RowReport()
-        self._table = open_table(path, mapping.file, self.report.handler(mapping.on_bad_row))
+        self._table = self._opened(self.report.handler(mapping.on_bad_row))
         self.rows: int | None = self._table.row_count
         self._positions = {name: index for index, name in enumerate(mapping.columns)}
         if self._table.names is not None:
             found = find_columns(mapping.columns, self._table.names, mapping.name)
             if found.fault is not None:
-                hint = layout_hint(path, mapping.columns, mapping.file)
-                raise PaymentFileError(str(path), found.fault + hint)
+                raise PaymentFileError(str(path), found.fault + layout_hint(path, mapping.columns, mapping.file))
             self._positions = found.positions
+
+    def _opened(self, on_bad_row: OnBadRow) -> Table:
+        try:
+            return open_table(self.path, self.mapping.file, on_bad_row)
+        except PaymentFileError as error:
+            if not isinstance(error.__cause__, QuoteError):
+                raise
+            hint = layout_hint(self.path, self.mapping.columns, self.mapping.file)
+            raise PaymentFileError(error.path, error.sentence + hint, error.row) from error
 
     def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
         """The payments in order of event time. `sort`: sort the file first.

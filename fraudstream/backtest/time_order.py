@@ -42,8 +42,8 @@ class MappedFile(Protocol):
 def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
     """The payments of all files. Raises `PaymentFileError` for the first row that is earlier than the one before."""
     last_ms, rows_before = _BEFORE_ALL_MS, 0
-    for file in files:
-        columns, last_row = file.columns(rows_before), 0
+    for number, file in enumerate(files):
+        columns, last_row, begun = file.columns(rows_before), 0, False
         for batch, rows in file.row_batches():
             payments = columns.convert(batch, rows)
             last_row = int(rows[-1])
@@ -52,8 +52,9 @@ def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
                 continue
             backwards = np.flatnonzero(np.diff(times, prepend=last_ms) < 0)
             if len(backwards):
-                raise _unsorted(file, int(payments.rows[backwards[0]]), len(files))
-            last_ms = int(times[-1])
+                before = None if begun or backwards[0] else files[number - 1].path
+                raise _unsorted(file, int(payments.rows[backwards[0]]), before)
+            last_ms, begun = int(times[-1]), True
             yield payments
         rows_before += last_row
 
@@ -135,13 +136,13 @@ def _merged(parts: list[tuple[Int64Array, PaymentBatch]]) -> PaymentBatch:
     )
 
 
-def _unsorted(file: MappedFile, row: int, files: int) -> PaymentFileError:
+def _unsorted(file: MappedFile, row: int, before: Path | None) -> PaymentFileError:
+    """`before`: the file whose last row is later than this first one; None if a row of `file` itself is."""
     usual = "" if file.mapping.sorted_by_time else " Files of this data set are not sorted."
-    what = "the file is" if files == 1 else "the files are"
-    before = " (or the last of the file before)" if files > 1 else ""
+    what = "the row before it: the file is" if before is None else f"the last row of {before}: the files are"
     return PaymentFileError(
         str(file.path),
-        f"is earlier than the row before it{before}: {what} not in order of time.{usual} Run again with --sort.",
+        f"is earlier than {what} not in order of time.{usual} Run again with --sort.",
         row,
         file.mapping.payment.occurred_at.columns[0],
     )

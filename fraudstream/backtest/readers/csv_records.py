@@ -17,33 +17,47 @@ RECORD_BYTES_MAX = 64 << 20
 Int64Array = npt.NDArray[np.int64]
 
 _LF, _CR = b"\n\r"
+_IN_THE_MAPPING = "in the mapping's section `file`"
+_BLANKS_BEFORE = (
+    "has blanks between a separator and an opening quote. Remove them, or set `quote: none` "
+    f"{_IN_THE_MAPPING} if quotes are ordinary characters."
+)
+_TEXT_AFTER = (
+    "has a quoted cell with text after its closing quote. Double the quotes within cells; or set `escape` "
+    f"{_IN_THE_MAPPING} if a character such as \\ stands before them, or `quote: none` if quotes are "
+    "ordinary characters."
+)
 
 
 class Dialect(NamedTuple):
-    """How a record is written. `separator`, `quote`: one ASCII character; `quote` is empty if there is none."""
+    """How a record is written. `separator`, `quote`, `escape`: one ASCII character; the last two are empty if there is
+    none."""
 
     separator: bytes
     quote: bytes
+    escape: bytes = b""
 
 
-class UnclosedQuoteError(ValueError):
-    """A quoted cell without an end. Every record before it has been given."""
+class QuoteError(ValueError):
+    """A quote where none can be, or a quoted cell without an end. Every record before it has been given."""
 
 
 class RecordEnds(NamedTuple):
     """Where the records of a text end. `ends`: index after the line end of each non-blank record, ascending; int64.
 
-    `open_quote`: index of a quote that is not closed; None if there is none.
+    `open_quote`: index of a quote that is not closed; None if there is none. `misplaced`: what is wrong with the first
+    quote that makes its record unclear, as a sentence; no record from there on is in `ends`.
     """
 
     ends: Int64Array
     open_quote: int | None
+    misplaced: str | None = None
 
 
 def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int = 0) -> Iterator[bytes]:
     """The text in blocks of whole records, without the last `trailer_rows` records and empty records at the end.
 
-    Memory is bounded by the longest record. Raises `UnclosedQuoteError`, and what `pieces` raises after all whole
+    Memory is bounded by the longest record. Raises `QuoteError`, and what `pieces` raises after all whole
     records before it.
     """
     rest, target = b"", 0
@@ -60,7 +74,7 @@ def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int =
         if piece is None and failure is None and rest and rest[-1] not in (_LF, _CR):
             rest += b"\n"
         found = record_ends(rest, dialect)
-        ended = failure is not None or (piece is None and found.open_quote is not None)
+        ended = failure is not None or found.misplaced is not None or (piece is None and found.open_quote is not None)
         cut = _last_end(rest, found.ends, dialect, 0 if ended else trailer_rows)
         if cut:
             yield rest[:cut]
@@ -68,12 +82,14 @@ def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int =
         target = 2 * len(rest)  # a long record is scanned again only when it has doubled
         if failure is not None:
             raise failure
+        if found.misplaced is not None:
+            raise QuoteError(found.misplaced)
         too_long = found.open_quote is not None and len(rest) > RECORD_BYTES_MAX
         if too_long or (piece is None and found.open_quote is not None):
             within = f" within {RECORD_BYTES_MAX >> 20} MiB" if too_long else ""
-            raise UnclosedQuoteError(
-                f"has a quoted cell that does not end{within}. Close the quote, or set `quote: none` in the mapping's "
-                "section `file` if quotes are ordinary characters."
+            raise QuoteError(
+                f"has a quoted cell that does not end{within}. Close the quote, or set `quote: none` "
+                f"{_IN_THE_MAPPING} if quotes are ordinary characters."
             )
         if piece is None:
             return
@@ -87,16 +103,18 @@ def record_ends(text: bytes, dialect: Dialect) -> RecordEnds:
     """
     codes = np.frombuffer(text, np.uint8)
     breaks = np.flatnonzero((codes == _LF) | (codes == _CR)).astype(np.int64)
-    open_quote = None
-    if dialect.quote and dialect.quote in text:
+    open_quote = misplaced = None
+    if dialect.escape and dialect.escape in text:
+        breaks, open_quote, misplaced = _walked(text, dialect)
+    elif dialect.quote and dialect.quote in text:
         quotes = np.flatnonzero(codes == dialect.quote[0])
         if _only_at_edges(codes, quotes, dialect):
             breaks = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
             open_quote = int(quotes[-1]) if len(quotes) % 2 else None
         else:
-            breaks, open_quote = _walked(text, dialect)
+            breaks, open_quote, misplaced = _walked(text, dialect)
     ends = breaks + 1
-    return RecordEnds(ends[np.diff(ends, prepend=0) > 1], open_quote)
+    return RecordEnds(ends[np.diff(ends, prepend=0) > 1], open_quote, misplaced)
 
 
 def _only_at_edges(codes: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], dialect: Dialect) -> bool:
@@ -108,27 +126,43 @@ def _only_at_edges(codes: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], d
     return bool(edge[codes[before]].all() and edge[codes[after]].all())
 
 
-def _walked(text: bytes, dialect: Dialect) -> tuple[Int64Array, int | None]:
-    """Line breaks outside quoted cells, and the quote that is not closed; for texts with quotes within cells."""
+def _walked(text: bytes, dialect: Dialect) -> tuple[Int64Array, int | None, str | None]:
+    """Line breaks outside quoted cells, the quote that is not closed, and the fault of a quote, as `RecordEnds` has
+    them; for texts with quotes within cells, or escapes."""
     cell_begins = (None, _LF, _CR, dialect.separator[0])
-    quote = dialect.quote[0]
+    token = re.compile(b"[\r\n" + b"".join(map(re.escape, (dialect.quote, dialect.escape))) + b"]")
     breaks: list[int] = []
     opened: int | None = None
-    skip = -1
-    for match in re.finditer(rb"[\r\n" + re.escape(dialect.quote) + rb"]", text):
-        at = match.start()
-        if text[at] != quote:
+    at = 0
+    while (match := token.search(text, at)) is not None:
+        begin, found = match.start(), match[0]
+        at = begin + 1
+        if found == dialect.escape:
+            at = begin + 2  # the next character belongs to the cell, whatever it is
+        elif found != dialect.quote:
             if opened is None:
-                breaks.append(at)
+                breaks.append(begin)
         elif opened is None:
-            if (text[at - 1] if at else None) in cell_begins:
-                opened = at
-        elif at != skip:
-            if text[at + 1 : at + 2] == dialect.quote:
-                skip = at + 1  # doubled: a quote within the cell
-            else:
-                opened = None
-    return np.array(breaks, np.int64), opened
+            before = text[begin - 1] if begin else None
+            if before in cell_begins:
+                opened = begin
+            elif _after_blanks(text, begin, cell_begins):
+                return np.array(breaks, np.int64), None, _BLANKS_BEFORE
+        elif text[at : at + 1] == dialect.quote:
+            at += 1  # doubled: a quote within the cell
+        else:
+            opened = None
+            if at < len(text) and text[at] not in cell_begins:
+                return np.array(breaks, np.int64), None, _TEXT_AFTER
+    return np.array(breaks, np.int64), opened, None
+
+
+def _after_blanks(text: bytes, at: int, cell_begins: tuple[int | None, ...]) -> bool:
+    """Whether only blanks are between the beginning of the cell and `at`."""
+    before = at - 1
+    while before >= 0 and text[before] in b" \t" and text[before] not in cell_begins:
+        before -= 1
+    return before < at - 1 and (text[before] if before >= 0 else None) in cell_begins
 
 
 def _last_end(text: bytes, ends: Int64Array, dialect: Dialect, trailer_rows: int) -> int:

@@ -24,7 +24,7 @@ from fraudstream.backtest.readers.byte_stream import (
     open_bytes,
     utf8_pieces,
 )
-from fraudstream.backtest.readers.csv_records import Dialect, UnclosedQuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, RowBatch, refuse
 
 BLOCK_BYTES = 4 << 20
@@ -42,7 +42,8 @@ class CsvTable:
     def __init__(self, path: Path, head: bytes, layout: FileLayout, on_bad_row: OnBadRow = refuse) -> None:
         self._path, self._layout, self._on_bad_row = path, layout, on_bad_row
         quote = "" if layout.quote == NO_QUOTE else layout.quote
-        self._dialect = Dialect(layout.separator_of(path.name).encode(), quote.encode())
+        escape = layout.escape or ""
+        self._dialect = Dialect(layout.separator_of(path.name).encode(), quote.encode(), escape.encode())
         try:
             self._encoding = encoding_of(head, layout.encoding)
         except ValueError as error:
@@ -100,13 +101,14 @@ class CsvTable:
 
     def _rows_of(self, block: bytes, positions: dict[str, int], done: list[int]) -> Iterator[RowBatch]:
         """The rows of a block of whole records. `done`: number of the rows before it; it counts on."""
-        table, invalid = _parsed(block, self._dialect, self._width)
+        unnamed = [self._width - 1] if self._width > len(self.names) else []
+        table, invalid = _parsed(block, self._dialect, self._width, {*positions.values(), *unnamed})
         numbers = np.arange(1, table.num_rows + len(invalid) + 1, dtype=np.int64) + done[0]
-        if self._width > len(self.names):
-            self._check_unnamed(table.column(self._width - 1), numbers)
         numbers = np.delete(numbers, [row.number - 1 for row in invalid])
+        for position in unnamed:
+            self._check_unnamed(table.column(str(position)), numbers)
         batch = pa.record_batch(
-            [_one_array(table.column(position)) for position in positions.values()], names=list(positions)
+            [_one_array(table.column(str(position))) for position in positions.values()], names=list(positions)
         )
         start = 0
         for before, row in enumerate(invalid):
@@ -135,7 +137,7 @@ class CsvTable:
         path = str(self._path)
         try:
             yield
-        except (UndecodableByteError, UnclosedQuoteError) as error:
+        except (UndecodableByteError, QuoteError) as error:
             raise PaymentFileError(path, str(error), done[0] + 1 or None) from error
         except (OSError, pa.ArrowException) as error:
             after = f" after row {done[0]}" if done[0] > 0 else ""
@@ -159,8 +161,9 @@ def cells_of(record: bytes, dialect: Dialect) -> tuple[str, ...]:
     return tuple(table.column(n)[0].as_py() for n in range(table.num_columns))
 
 
-def _parsed(block: bytes, dialect: Dialect, width: int) -> tuple[Any, list[Any]]:
-    """The rows of `width` cells of a block as an Arrow table of text, and the rows of another width."""
+def _parsed(block: bytes, dialect: Dialect, width: int, positions: set[int]) -> tuple[Any, list[Any]]:
+    """The rows of `width` cells of a block as an Arrow table of text, and the rows of another width. The table has the
+    columns at `positions`, by number."""
     invalid: list[Any] = []
 
     def keep(row: Any) -> str:
@@ -173,7 +176,11 @@ def _parsed(block: bytes, dialect: Dialect, width: int) -> tuple[Any, list[Any]]
         read_options=pa.csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False),
         parse_options=_parse_options(dialect, keep),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            include_columns=[names[position] for position in sorted(positions)],
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,  # checked when the text was decoded
         ),
     )
     return table, invalid
@@ -183,6 +190,7 @@ def _parse_options(dialect: Dialect, on_invalid_row: Any = None) -> Any:
     return pa.csv.ParseOptions(
         delimiter=dialect.separator.decode(),
         quote_char=dialect.quote.decode() or False,
+        escape_char=dialect.escape.decode() or False,
         newlines_in_values=True,
         invalid_row_handler=on_invalid_row,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -41,6 +42,7 @@ _OTHER_FORMATS = {
     b"Obj\x01": "an Avro file; write it as Parquet",
     b"SQLite format 3": "an SQLite database; export the table as CSV",
     b"%PDF": "a PDF document",
+    b"\x1f\x8b": "compressed twice; unpack it once",
     b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
     b"\xfd7zXZ": "compressed by xz; unpack it, or use gzip or zstd",
 }
@@ -74,6 +76,8 @@ def detect(path: Path, encoding: str | None = None) -> Detected:
     for magic, description in _OTHER_FORMATS.items():
         if head.startswith(magic):
             raise PaymentFileError(str(path), f"is {description}. Parquet, CSV and JSON lines can be read.")
+    if head[257:262] == b"ustar":
+        raise PaymentFileError(str(path), "is a tar archive; unpack it.")
     named = ENDINGS.get(ending_of(path.name))
     if named == "parquet":
         raise PaymentFileError(str(path), "is not a Parquet file, although its name says so.")
@@ -115,9 +119,12 @@ def _text_format(path: Path, head: bytes, named: Format | None, encoding: str | 
             "holds bytes of value 0: it is not text. Parquet, CSV and JSON lines can be read. If it is UTF-16 without "
             "a byte order mark, set `encoding: utf-16-le` in the mapping's section `file`, or --encoding.",
         )
-    begin = head[mark_bytes:].decode(name, "replace").lstrip()[:1]
+    text = head[mark_bytes:].decode(name, "replace")
+    begin = text.lstrip()[:1]
     if begin == "[" and named != "csv":
         raise PaymentFileError(
             str(path), "is a JSON array; write one object a line (JSON lines), for example with `jq -c '.[]'`."
         )
+    if named == "csv" and re.match(r'\s*\{\s*"', text):
+        return "json lines"  # no header of a CSV file begins like an object
     return named or ("json lines" if begin == "{" else "csv")

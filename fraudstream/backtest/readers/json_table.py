@@ -19,6 +19,8 @@ from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, OnBadRow, RowBatch, refuse
 from fraudstream.backtest.readers.text_lines import line_batches
 
+_EXACT_DIGITS = 16  # whole numbers of a float are shown in full up to here
+
 
 class JsonTable:
     """A file of JSON objects, one a line; a row's number is that of its line. `on_bad_row`: is called for each line
@@ -74,7 +76,7 @@ def _object(line: bytes) -> dict[str, Any]:
             line, parse_int=str, parse_float=_number, parse_constant=_constant, object_pairs_hook=_once_each
         )
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"is not valid JSON: {error}.") from error
+        raise ValueError(f"is not valid JSON: {error}. Each line holds one object.") from error
     if not isinstance(content, dict):
         raise ValueError("is not a JSON object.")
     return content
@@ -109,13 +111,19 @@ def _text(value: Any, name: str) -> str | None:
     if isinstance(value, dict | list):
         kind = "an object; give the path of a value in it" if isinstance(value, dict) else "an array"
         raise ValueError(f"{name!r} is {kind}.")
-    return None if value is None else str(value)
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name!r} holds half of a surrogate pair, which is no character.") from None
+    return value  # type: ignore[no-any-return]  # numbers are text already
 
 
 def _number(text: str) -> str:
     """A number with a decimal point as text: whole ones without it, as in other formats."""
     value = Decimal(text)
-    return str(int(value)) if abs(value) < 2**53 and value == value.to_integral_value() else text
+    small = value.is_finite() and value.adjusted() < _EXACT_DIGITS
+    return str(int(value)) if small and value == value.to_integral_value() else text
 
 
 def _constant(text: str) -> str | None:
