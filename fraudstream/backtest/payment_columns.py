@@ -101,7 +101,7 @@ class PaymentColumns:
         self._hold_to_contract(payments, faults)
         if not self._amounts_seen:
             self._amounts_seen = True
-            self._notice_whole_numbers(fields.money)
+            self._notice_amounts(fields.money)
         return payments, fields.times
 
     def _hold_to_contract(self, payments: list[Payment], faults: RowFaults) -> None:
@@ -119,8 +119,14 @@ class PaymentColumns:
         source = dict(self._mapping.sources()).get(field)
         return None if source is None else _column(source)
 
-    def _notice_whole_numbers(self, money: AmountFields) -> None:
-        source = self._mapping.payment.amount
+    def _notice_amounts(self, money: AmountFields) -> None:
+        """Tell what a person should check about the amounts, which is valid but may be meant otherwise."""
+        source, direction = self._mapping.payment.amount, self._mapping.payment.direction
+        if direction is not None and direction.constant is not None and money.loses_sign(source):
+            self._report.notice(
+                f"The amounts in {source.column!r} have both signs, and all are read as {direction.constant}. To take "
+                "the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
+            )
         if money.written_whole(source):
             column = " and ".join(map(repr, source.columns))
             self._report.notice(
