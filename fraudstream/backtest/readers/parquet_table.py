@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, RowBatch
 
 
 class ParquetTable:
     """A Parquet file. Raises `PaymentFileError` if it is not one, or is damaged."""
+
+    unit: RowUnit = "row"
 
     def __init__(self, path: Path) -> None:
         self._path = path
