@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+RowUnit = Literal["row", "line"]
+
 
 class PaymentFileError(ValueError):
     """A file that cannot be read as payments. `row` and `column`: location of the fault, None if unknown.
@@ -17,7 +19,7 @@ class PaymentFileError(ValueError):
         sentence: str,
         row: int | None = None,
         column: str | None = None,
-        unit: Literal["row", "line"] = "row",
+        unit: RowUnit = "row",
     ) -> None:
         location = (
             path

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fraudstream.backtest.amount_fields import AmountFields
 from fraudstream.backtest.cells import Cells
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.row_conditions import meet_all
@@ -50,14 +50,23 @@ class PaymentBatch(NamedTuple):
 
 class PaymentColumns:
     """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
-    in the files before it, which count in `{row}`. `report` is told of rows that give no payment.
+    in the files before it, which count in `{row}`. `report` is told of rows that give no payment. `unit`: what
+    row numbers count.
     """
 
-    def __init__(self, mapping: Mapping, path: str, rows_before: int = 0, report: RowReport | None = None) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        path: str,
+        rows_before: int = 0,
+        report: RowReport | None = None,
+        unit: RowUnit = "row",
+    ) -> None:
         self._mapping = mapping
         self._path = path
         self._rows_before = rows_before
         self._report = report or RowReport()
+        self._unit = unit
         self._amounts_seen = False
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
@@ -139,8 +148,8 @@ class PaymentColumns:
         for fault in faults.found:
             row = int(cells.rows[fault.at])
             if self._mapping.on_bad_row == "stop":
-                raise BadRowError(self._path, fault.sentence, row, fault.column)
-            bad = BadRow(self._path, row, fault.column, fault.reason, fault.sentence, cells.row(fault.at))
+                raise BadRowError(self._path, fault.sentence, row, fault.column, self._unit)
+            bad = BadRow(self._path, row, fault.column, fault.reason, fault.sentence, cells.row(fault.at), self._unit)
             self._report.skip(bad)
 
 

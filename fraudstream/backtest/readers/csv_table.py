@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.file_layout import NO_QUOTE, FileLayout
 from fraudstream.backtest.readers.byte_stream import (
     HEAD_BYTES,
@@ -37,6 +37,7 @@ class CsvTable:
     Raises `PaymentFileError` if its first rows cannot be read.
     """
 
+    unit: RowUnit = "row"
     row_count = None
 
     def __init__(self, path: Path, head: bytes, layout: FileLayout, on_bad_row: OnBadRow = refuse) -> None:

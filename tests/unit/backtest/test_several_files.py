@@ -194,6 +194,7 @@ def test_a_dotted_name_is_a_path_into_nested_objects(tmp_path: Path) -> None:
         ('{"account":1,"account":2}', ", line 2: has the key 'account' twice."),
         ('{"account":{"id":1}}', ", line 2: 'account' is an object; give the path of a value in it."),
         ('{"account":[1]}', ", line 2: 'account' is an array."),
+        ('{"account":"a","amount":"1"}', ", line 2, column 'at': is empty, but occurred_at is required."),
     ],
 )
 def test_a_line_that_is_no_row_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
