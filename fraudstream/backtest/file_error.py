@@ -32,13 +32,3 @@ class PaymentFileError(ValueError):
         self.row = row
         self.column = column
         self.unit = unit
-        self.unit = unit
-
-
-class ColumnFault(ValueError):
-    """An invalid value at `index` of a column; the caller converts it to a `PaymentFileError` with file and row."""
-
-    def __init__(self, index: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.index = index
-        self.sentence = sentence
