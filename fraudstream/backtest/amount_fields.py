@@ -78,9 +78,14 @@ class AmountFields:
         below = negative(self._numbers(source))
         return bool(pc.any(below).as_py() and not pc.all(below).as_py())
 
+    @property
+    def decimals(self) -> dict[str, int]:
+        """The number of decimals of each currency of the rows."""
+        return {currency: EXPONENTS[currency] for currency, _ in self._groups}
+
     def written_whole(self, source: AmountSource) -> bool:
         """Whether the amounts are whole numbers in a currency that has decimals, and no `scale` is declared."""
-        if source.scale is not None or not source.columns or not any(EXPONENTS[code] for code, _ in self._groups):
+        if source.scale is not None or not source.columns or not any(self.decimals.values()):
             return False
         columns = [self._cells.column(name) for name in source.columns] if source.template is None else []
         return bool(columns) and all(written_whole(column, source.decimal_separator) for column in columns)

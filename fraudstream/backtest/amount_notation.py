@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.row_faults import BoolArray, ColumnFaults, as_mask
+from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import SEPARATORS, AmountSource
 
 SCALE = 9  # decimals kept while reading; no currency has more
@@ -74,9 +75,9 @@ def _point_only(texts: Any, source: AmountSource) -> Any:
 
 
 def _ambiguous(texts: Any, bare: Any, source: AmountSource) -> BoolArray:
-    """Which amounts may mean two things: zero-padded whole numbers without a `scale`, and a sign or an exponent that is
-    stripped."""
-    wrong = np.zeros(len(texts), np.bool_)
+    """Which amounts may mean two things: numbers that a spreadsheet has shortened, zero-padded whole numbers without a
+    `scale`, and a sign or an exponent that is stripped."""
+    wrong = as_mask(shortened(bare)).copy()
     if source.scale is None:
         wrong |= as_mask(pc.match_substring_regex(bare, r"^[-+]?0\d+$"))
     if {"E"} <= {*source.strip.upper()}:
@@ -87,6 +88,8 @@ def _ambiguous(texts: Any, bare: Any, source: AmountSource) -> BoolArray:
 
 
 def _ambiguous_sentence(text: str, source: AmountSource) -> str:
+    if "E+" in text:
+        return shortened_sentence(text)
     if _SIDES.search(text):
         return f"{text!r} says debit or credit, which strip removes. Set `signs: {{CR: '-', DR: '+'}}` or the reverse."
     if re.search(r"\d[eE][-+]?\d", text):

@@ -33,6 +33,8 @@ from fraudstream.engine.contract_check import contract_faults
 __all__ = ["PaymentBatch", "PaymentColumns"]
 
 _CHECKED_AT_ONCE = 1_024  # the JSON of so many payments stays in the processor's cache
+_MINOR_UNITS = "the amounts are whole numbers, of currencies with different numbers of decimals"
+_SET_SCALE = "If they count minor units, such as cents, set `scale: minor` in the mapping; if not, `scale: major`."
 _REQUIRED = ("event_id", "account_id", "currency", "direction")
 
 
@@ -137,11 +139,12 @@ class PaymentColumns:
                 "the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
             )
         if money.written_whole(source):
+            decimals = money.decimals
+            if len(set(decimals.values())) > 1:
+                listed = ", ".join(f"{currency} has {count}" for currency, count in sorted(decimals.items()))
+                raise PaymentFileError(self._path, f"{_MINOR_UNITS} ({listed}). {_SET_SCALE}", None, _column(source))
             column = " and ".join(map(repr, source.columns))
-            self._report.notice(
-                f"The amounts in {column} are whole numbers, read as major units. If they count minor units, such as "
-                "cents, set `scale: minor` in the mapping; if not, `scale: major`."
-            )
+            self._report.notice(f"The amounts in {column} are whole numbers, read as major units. {_SET_SCALE}")
 
     def _skip(self, faults: RowFaults, cells: Cells) -> None:
         """Report bad rows, or raise the first of them."""

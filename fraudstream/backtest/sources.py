@@ -126,6 +126,8 @@ class AmountSource(Source, frozen=True):
         separators = {*(self.thousands or ""), *(c for c in self.strip if c in SEPARATORS)}
         if separators & {" ", "\u00a0", "\u202f"}:  # a blank in one file is often a no-break space in the next
             separators |= {" ", "\u00a0", "\u202f"}
+        if separators & {"'", "\u2019"}:
+            separators |= {"'", "\u2019"}
         return "".join(sorted(separators))
 
 

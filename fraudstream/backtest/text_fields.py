@@ -17,6 +17,7 @@ from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.null_words import ambiguity, ambiguous
 from fraudstream.backtest.row_faults import ColumnError, RowFaults, as_mask
+from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import AttributeSource, LabelSource, TextSource
 from fraudstream.backtest.text_columns import FRACTIONAL, fractional
 from fraudstream.contracts.dead_letter import ReasonCode
@@ -58,12 +59,14 @@ class TextFields:
         return texts
 
     def _check_id(self, field: str, source: TextSource, texts: Any) -> None:
-        """Refuse values of an id's columns that are numbers with decimals, or may mean that the id is missing."""
+        """Refuse values of an id's columns that are numbers with decimals or lost digits, or may mean that it is
+        missing."""
         for name in source.columns:
             faults, array = self._faults.column(name), self._cells.column(name)
             words = self._cells.texts(name, RowFaults(self._cells.n)) if source.column is None else texts
             if source.column is not None and not pa.types.is_string(array.type):
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
+            faults.add(shortened(words), partial(_shortened_sentence, words))
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
@@ -177,6 +180,10 @@ class TextFields:
 
 def _fractional_sentence(array: Any, field: str, index: int) -> str:
     return FRACTIONAL.format(value=array[index], field=field)
+
+
+def _shortened_sentence(words: Any, index: int) -> str:
+    return shortened_sentence(words[index].as_py())
 
 
 def _ambiguity_sentence(words: Any, name: str, index: int) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.row_faults import ColumnError, ColumnFaults, as_mask
+from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import TimeSource
 from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.timestamps import parse_utc_ms, utc_text
@@ -85,7 +86,9 @@ def _numbers_of_texts(texts: Any, source: TimeSource, faults: ColumnFaults) -> l
     trimmed = pc.utf8_trim_whitespace(texts)
     number = pc.match_substring_regex(trimmed, r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$")
     faults.add(pc.invert(number), lambda index: f"{texts[index].as_py()!r} is not a number of {source.unit}.")
-    numbers = pc.utf8_ltrim(pc.if_else(number, trimmed, None), characters="+")
+    lost = shortened(trimmed)
+    faults.add(lost, lambda index: shortened_sentence(texts[index].as_py()))
+    numbers = pc.utf8_ltrim(pc.if_else(pc.and_not(number, lost), trimmed, None), characters="+")
     whole = pc.match_substring_regex(numbers, r"^-?(\d{1,18}|[1-8]\d{18})$")
     integers = pc.if_else(whole, numbers, None).cast(pa.int64())
     return [integers, pc.if_else(whole, None, numbers).cast(pa.float64())]
@@ -135,8 +138,13 @@ def _stamps(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
     local, aware = _formatted_times(texts, source.format) if source.format is not None else _iso_times(texts)
     due = f"a time like {source.format!r}" if source.format else "a time in ISO 8601"
     wrong = pc.and_(pc.and_(local.is_null(), aware.is_null()), array.is_valid())
-    faults.add(wrong, lambda index: f"{array[index].as_py()!r} is not {due}.")
+    faults.add(wrong, lambda index: _not_a_time(array[index].as_py(), due))
     return pc.coalesce(aware, _in_zone(local, source, faults, lambda index: repr(array[index].as_py())))
+
+
+def _not_a_time(text: str, due: str) -> str:
+    count = " If it is a count, set its `unit`." if re.fullmatch(r"\s*\d+(\.\d*)?\s*", text) else ""
+    return f"{text!r} is not {due}.{count}"
 
 
 def _in_zone(local: Any, source: TimeSource, faults: ColumnFaults, text: Callable[[int], str]) -> Any:

@@ -92,7 +92,7 @@ class FileFeed:
     due. `report`: of the rows without a payment."""
 
     def __init__(self, files: PaymentFiles | TopicFiles, report: RowReport, sort: bool, rate: float | None) -> None:
-        self._files, self._report, self._sort, self._rate = files, report, sort, rate
+        self._files, self.report, self._sort, self._rate = files, report, sort, rate
         self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
@@ -105,7 +105,7 @@ class FileFeed:
         except PaymentFileError as error:
             raise file_failure(error) from error
         finally:
-            self._report.close()
+            self.report.close()
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import MappingError
 from fraudstream.backtest.row_report import RowReport
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
@@ -209,3 +210,15 @@ def test_amounts_that_lose_two_signs_are_noticed(values: list[str], direction: d
     assert [notice.startswith("The amounts in 'amount' have both signs") for notice in report.notices] == [
         True
     ] * noticed
+
+
+def test_whole_amounts_of_currencies_with_other_decimals_are_refused_without_a_scale() -> None:
+    with pytest.raises(PaymentFileError) as caught:
+        read({"amount": ["1250"] * 3, "currency": CURRENCIES}, report=RowReport(), on_bad_row="skip")
+    assert str(caught.value) == (
+        "payments.csv, column 'amount': the amounts are whole numbers, of currencies with different numbers of decimals"
+        " (EUR has 2, JPY has 0, KWD has 3). If they count minor units, such as cents, set `scale: minor` in the "
+        "mapping; if not, `scale: major`."
+    )
+    assert amounts_of(["1250"] * 3, CURRENCIES, scale="major") == ["1250.00", "1250", "1250.000"]
+    assert amounts_of(["1250.5", "1250", "1250"], CURRENCIES) == ["1250.50", "1250", "1250.000"]

@@ -236,7 +236,7 @@ def test_a_value_of_the_mapping_that_no_payment_can_have_is_refused(field: str, 
 
 
 def test_text_is_trimmed_and_put_into_upper_case_where_the_mapping_says_so() -> None:
-    columns = {"currency": [" eur", "JPY "], "country": ["de ", "  "], "amount": ["1", "1"]}
+    columns = {"currency": [" eur", "JPY "], "country": ["de ", "  "], "amount": ["1.00", "1"]}
     source = {"trim": True, "upper": True}
     batch = read(columns, {"currency": {"column": "currency", **source}, "country": {"column": "country", **source}})
     assert [(payment.currency, payment.country) for payment in batch.payments] == [("EUR", "DE"), ("JPY", None)]
@@ -272,3 +272,17 @@ def test_a_mapping_that_can_be_read_in_two_ways_is_refused_with_its_lines(
     with pytest.raises(MappingError) as caught:
         load_mapping(str(path))
     assert str(caught.value).startswith(f"{path}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "text"),
+    [
+        ("account_id", "account", "4.11111E+15"),
+        ("amount", "amount", "1.23457E+06"),
+        ("occurred_at", "at", "1.77263E+12"),
+    ],
+)
+def test_numbers_that_a_spreadsheet_has_shortened_are_refused(field: str, column: str, text: str) -> None:
+    source = {"column": column, "unit": "milliseconds"} if field == "occurred_at" else {"column": column}
+    said = fault_of({column: [text]}, {field: source})
+    assert f"{text!r} is a number that a spreadsheet has shortened: its digits are lost." in said
