@@ -99,15 +99,13 @@ class AmountFields:
         return values.is_null(nan_is_null=True)
 
     def _numbers(self, source: AmountSource) -> Any:
-        """The amounts as numbers, as of `amounts_of_column`; each column is read once."""
-        name = source.column or ""
-        if name in self._read:
-            return self._read[name]
-        column = source.columns[0] if source.columns else None
-        numbers = amounts_of_column(self._values(source), source, self._faults.column(column, "amount"))
-        if source.column is not None:
-            self._read[name] = numbers
-        return numbers
+        """The amounts as numbers, as of `amounts_of_column`; each source is read once."""
+        key = repr(source)
+        if key not in self._read:
+            column = source.columns[0] if source.columns else None
+            faults = self._faults.column(column, "amount")
+            self._read[key] = amounts_of_column(self._values(source), source, faults)
+        return self._read[key]
 
     def _texts(
         self, numbers: Any, source: AmountSource, faults: ColumnFaults, signed: bool = False

@@ -198,6 +198,8 @@ class _Fields:
             texts = self._currencies
         elif source.sign is not None:
             texts = self.money.by_sign(source.column or "", source.sign)
+            if field in _REQUIRED:
+                self._texts.require(field, texts, column)
         else:
             texts = self._texts.text(field, source, required=field in _REQUIRED)
         if field in CHOICES:

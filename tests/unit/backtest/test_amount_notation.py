@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.backtest.mapping import MappingError
+from tests.property.profile import EXAMPLES
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
 SIGN = {"positive": "debit", "negative": "credit"}
@@ -102,6 +103,7 @@ def test_words_for_debit_and_credit_are_signs_where_the_mapping_says_so() -> Non
     assert signed(["5.00 CR", "7.00DR", "CR 9"], signs={"CR": "-", "DR": "+"}) == ["-5.00", "7.00", "-9.00"]
 
 
+@EXAMPLES
 @given(
     minor=st.integers(-(10**12), 10**12),
     currency=st.sampled_from([("JPY", 0), ("EUR", 2), ("KWD", 3)]),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.backtest.mapping import MappingError
+from tests.property.profile import EXAMPLES
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
 NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z
@@ -69,6 +70,7 @@ def test_a_day_that_the_calendar_lacks_is_refused(text: str, format_: str | None
     assert f"{text!r} is not a time" in fault_of({"at": [text]}, {"occurred_at": source})
 
 
+@EXAMPLES
 @given(st.datetimes(datetime(1980, 1, 1), datetime(2190, 1, 1)))
 def test_a_written_time_is_read_as_it_was(moment: datetime) -> None:
     expected = (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -95,6 +97,7 @@ def test_counts_from_the_epoch_are_rounded_down_to_the_millisecond(values: Any, 
     assert times_of(values, unit=unit) == [NOON + 250]
 
 
+@EXAMPLES
 @given(st.integers(10**11, 7_258_118_399_999))
 def test_every_millisecond_survives_any_unit(at_ms: int) -> None:
     assert times_of([f"{at_ms // 1000}.{at_ms % 1000:03}"], unit="seconds") == [at_ms]
@@ -165,6 +168,7 @@ def test_a_local_time_that_does_not_exist_is_refused(fold: dict[str, int]) -> No
     assert "'2026-03-29 02:30:00' does not exist in Europe/Berlin: the clocks were put forward past it." in said
 
 
+@EXAMPLES
 @given(
     st.datetimes(datetime(1980, 1, 1), datetime(2037, 1, 1)).map(lambda moment: moment.replace(microsecond=0)),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]),
