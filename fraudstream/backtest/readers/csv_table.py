@@ -24,7 +24,7 @@ from fraudstream.backtest.readers.byte_stream import (
     open_bytes,
     utf8_pieces,
 )
-from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, RecordError, record_blocks, record_ends
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, RowBatch, refuse
 
 BLOCK_BYTES = 4 << 20
@@ -138,7 +138,7 @@ class CsvTable:
         path = str(self._path)
         try:
             yield
-        except (UndecodableByteError, QuoteError) as error:
+        except (UndecodableByteError, RecordError) as error:
             raise PaymentFileError(path, str(error), done[0] + 1 or None) from error
         except (OSError, pa.ArrowException) as error:
             after = f" after row {done[0]}" if done[0] > 0 else ""
