@@ -34,6 +34,8 @@ def texts_of(array: Any) -> Any:
             texts = array.cast(pa.string())
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise ValueError(f"a column of {kind} has no text.") from error
+        if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+            texts = _without_zeros(texts)
     return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
@@ -62,6 +64,12 @@ INEXACT = (
     "the file was written. Write the column again as text or int64."
 )
 FRACTIONAL = "is {value}, a number with decimals, but {field} is an id. Map another column, or write this one as text."
+
+
+def _without_zeros(texts: Any) -> Any:
+    """Times without zeros at the end of their fraction, which depends on the unit of the column."""
+    texts = pc.replace_substring_regex(texts, r"(\.\d*[1-9])0+(\D|$)", r"\1\2")
+    return pc.replace_substring_regex(texts, r"\.0+(\D|$)", r"\1")
 
 
 def _joined(whole: Any, integers: Any, others: Any) -> Any:
