@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.contender import create_topics, worker
 from benchmarks.throughput import WORKER_TOPICS, worker_settings
-from fraudstream.contracts import DeadLetter, Decision
+from fraudstream.contracts import DeadLetter
 from fraudstream.embedded.broker import embedded_broker
 
 TOPIC = "shipped"
@@ -39,6 +39,11 @@ _BASE: dict[str, Any] = {
     "kind": "purchase",
     "channel": "app",
 }
+
+
+class _Decision(msgspec.Struct):
+    outcome: str
+    event_id: str | None = None
 
 
 def _with(**fields: Any) -> Callable[[dict[str, Any], random.Random], bytes]:
@@ -162,14 +167,16 @@ async def _measure(broker: str, count: int, seed: int) -> dict[str, Any]:
         max_partition_fetch_bytes=4 * REQUEST_BYTES_MAX,
     )
     await consumer.start()
-    read_letter, read_decision = msgspec.json.Decoder(DeadLetter).decode, msgspec.json.Decoder(Decision).decode
+    read_letter, read_decision = msgspec.json.Decoder(DeadLetter).decode, msgspec.json.Decoder(_Decision).decode
     idle_since = time.monotonic()
     while (answers := len(letters) + decided.total()) < count and time.monotonic() - idle_since < IDLE_S_MAX:
         for records in (await consumer.getmany(timeout_ms=200)).values():
             idle_since = time.monotonic()
             for record in records:
                 if record.topic == "decisions":
-                    decided[read_decision(record.value).event_id] += 1
+                    decision = read_decision(record.value)
+                    if decision.outcome != "unjudged":  # its dead letter is counted
+                        decided[str(decision.event_id)] += 1
                 else:
                     letter = read_letter(record.value)
                     letters[letter.partition, letter.offset] += 1

@@ -15,6 +15,7 @@ from benchmarks.chaos.topic_reader import Records, read_partition
 from fraudstream.cases.record import source_of
 from fraudstream.cases.view import PREFIX
 from fraudstream.contracts import Case
+from fraudstream.contracts.headers import SOURCE_TOPIC_HEADER
 
 
 class StageTopics(NamedTuple):
@@ -102,19 +103,35 @@ def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
     return found
 
 
+def decisions_by_stage(observed: Sequence[Observed]) -> list[Records]:
+    """Decisions by the stage that sent them: the last one, if they do not name the log of another stage."""
+    stage_of = _stage_of_log(observed)
+    found: list[Records] = [[] for _ in observed[0].stages]
+    for partition in observed:
+        for record in partition.decisions:
+            log = dict(record.headers).get(SOURCE_TOPIC_HEADER, b"").decode(errors="replace")
+            found[stage_of.get(log, len(found) - 1)].append(record)
+    return found
+
+
 def letters_by_stage(observed: Sequence[Observed]) -> list[Records]:
     """Dead letters by the stage whose log they come from; those that name no known log go to the first stage."""
-    stage_of = {
-        topics.log[0].topic: place
-        for partition in observed
-        for place, topics in enumerate(partition.stages)
-        if topics.log
-    }
+    stage_of = _stage_of_log(observed)
     found: list[Records] = [[] for _ in observed[0].stages]
     for partition in observed:
         for record in partition.dead_letters:
             found[stage_of.get(_log_of(record.value), 0)].append(record)
     return found
+
+
+def _stage_of_log(observed: Sequence[Observed]) -> dict[str, int]:
+    """The stage that reads each log, by the name of the topic."""
+    return {
+        topics.log[0].topic: place
+        for partition in observed
+        for place, topics in enumerate(partition.stages)
+        if topics.log
+    }
 
 
 class _Letter(msgspec.Struct):

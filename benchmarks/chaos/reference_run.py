@@ -19,12 +19,19 @@ from fraudstream.cases.record import held_of, source_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.dead_letter import dead_letter
-from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, origin_header, source_header
+from fraudstream.contracts.headers import (
+    FEATURES_HEADER,
+    LABEL_HEADER,
+    SOURCE_TOPIC_HEADER,
+    origin_header,
+    source_header,
+)
 from fraudstream.engine.apply import ApplyResult, ForwardResult, apply_and_forward
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log, without_controls
 from fraudstream.stream.placement import partitions_for
+from fraudstream.stream.unjudged import expects_answer, unjudged
 
 RECORDS_AT_ONCE = 20_000
 
@@ -50,6 +57,7 @@ class ReferenceRun:
 
     `engines`: of the stage, for the initial rule set, then for those it may switch to. `partitions`: number per topic.
 
+    `decisions`: those on records that the stage refused included; `payments`: how many it decided.
     `forwarded`: events for the next stage. `sources`: highest offset seen of each partition of the previous stage.
     `labels`: number of valid labels; `controls`: number of controls. `by_rule_set`: decisions by rule set digest.
     `rule_set`: digest in force at the end.
@@ -61,6 +69,7 @@ class ReferenceRun:
         self.forwarded: Answers = {}
         self.dead_letters: Answers = {}
         self.by_rule_set: Counter[str] = Counter()
+        self.payments = 0
         self.labels = 0
         self.controls = len(controls_in(log))
         self._aligned, self._partitions = engines[0].is_first, partitions
@@ -73,6 +82,7 @@ class ReferenceRun:
             else:
                 records = without_controls(records)
                 self._forward(records, apply_and_forward(engines[0], state, records))
+        self.decisions = dict(sorted(self.decisions.items()))
         self.rows = rows_of(state)
         self.findings = list(state.findings)
         self.watermark_ms = state.watermark_ms
@@ -82,6 +92,7 @@ class ReferenceRun:
     def _decide(self, records: Sequence[ConsumerRecord], result: ApplyResult) -> None:
         verdicts = result.verdicts
         self.labels += verdicts.labels
+        self.payments += verdicts.n
         payments = [records[position] for position in result.positions]
         accounts = [payment.account_id.encode() for payment in verdicts.payments]
         decisions = verdicts.decisions()
@@ -112,6 +123,11 @@ class ReferenceRun:
             for record, r in zip(at, refused, strict=True)
         ]
         self._answer(self.dead_letters, at, [letter.key for letter in letters], [_encode(letter) for letter in letters])
+        expecting = [(record, r) for record, r in zip(at, refused, strict=True) if expects_answer(record)]
+        if expecting:
+            answered = [record for record, _ in expecting]
+            keys, values = zip(*(unjudged(record, r, self._aligned) for record, r in expecting), strict=True)
+            self._answer(self.decisions, answered, keys, values, [(SOURCE_TOPIC_HEADER, records[0].topic.encode())])
 
     def _answer(
         self,

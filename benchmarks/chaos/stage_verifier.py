@@ -1,8 +1,9 @@
 """Verifies one stage: its output records, and the state rows and position that the next owner restores.
 
 Each partition of the log is run through the stage's engine once, as reference. A deciding stage outputs decisions and
-alerts, other stages forward events; both may write dead letters. Outputs of a stage that is keyed differently from its
-input go to the partition of the key, so outputs for one input partition are collected from the whole topic:
+alerts, other stages forward events; all write dead letters of the records they refuse, and decisions on them. Outputs
+of a stage that is keyed differently from its input go to the partition of the key, so outputs for one input partition
+are collected from the whole topic:
 
     log-0 ──┬──► topic-0   outputs for one input partition, in one output partition: first ones in order of the log
     log-1 ──┴──► topic-1

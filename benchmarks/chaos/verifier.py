@@ -24,7 +24,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.chaos.findings import Findings, Wrong
-from benchmarks.chaos.observed import Observed, letters_by_stage
+from benchmarks.chaos.observed import Observed, decisions_by_stage, letters_by_stage
 from benchmarks.chaos.reference_run import grouped
 from benchmarks.chaos.stage_verifier import Answering, Stage, verify_stage
 from fraudstream.contracts import Alert, Case
@@ -88,7 +88,7 @@ def verify(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[O
     alerts = [(_alert(record.value), record.value) for partition in observed for record in partition.alerts]
     decided = expected[-1]
     return Verification(
-        payments=sum(len(due.decisions) for due in decided),
+        payments=sum(due.payments for due in decided),
         labels=sum(due.labels for due in decided),
         controls=sum(due.controls for due in decided),
         dead_letters=sum(len(due.dead_letters) for due in chain(*expected)),
@@ -108,16 +108,18 @@ def verify(engines: Sequence[Engine], mode: CheckpointMode, observed: Sequence[O
 def _stages(names: Sequence[str], observed: Sequence[Observed]) -> list[Stage]:
     """The input log and output topics of each stage."""
     logs = ["payments", *(f"by-{name}" for name in names[1:])]
-    letters = letters_by_stage(observed)
+    letters, decisions = letters_by_stage(observed), decisions_by_stage(observed)
     found = []
     for place, log in enumerate(logs):
-        answering = [Answering("dead_letters", "dead-letters", letters[place])]
+        answering = [
+            Answering("dead_letters", "dead-letters", letters[place]),
+            Answering("decisions", "decisions", decisions[place]),
+        ]
         if place + 1 < len(logs):
             forwarded = [record for partition in observed for record in partition.stages[place + 1].log]
             answering.append(Answering("forwarded", logs[place + 1], without_controls(forwarded)))
         else:
-            for topic in ("decisions", "alerts"):
-                answering.append(Answering(topic, topic, list(chain(*map(attrgetter(topic), observed)))))
+            answering.append(Answering("alerts", "alerts", list(chain(*map(attrgetter("alerts"), observed)))))
         found.append(Stage(log, [partition.stages[place] for partition in observed], answering))
     return found
 

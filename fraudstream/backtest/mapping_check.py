@@ -103,6 +103,8 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
         yield "since needs a unit."
     if source.unit is not None and source.format is not None:
         yield "has both unit and format; give one of them."
+    if source.format is not None:
+        yield from _format_faults(source.format)
     zoned = False
     if source.since is not None:
         try:
@@ -121,14 +123,25 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
         yield f"zone {source.zone!r} is not known here. Give a name of the IANA time zone database: Europe/Berlin."
 
 
+def _format_faults(format_: str) -> Iterator[str]:
+    directives = re.findall(r"%(-?.?)", format_)
+    if "Z" in directives:
+        yield "format has %Z, but names of zones are ambiguous. Give offsets with %z, or times without and a `zone`."
+    if unknown := sorted({*directives} - {*"aAbBdDeFfHhIjmMnpRSTtUuVwWyYGzZ%"}):
+        yield f"format has %{unknown[0]}, which is not known. %d reads 3 and 03; %f reads fractions of a second."
+    if "I" in directives and "p" not in directives:
+        yield "format has %I, hours to 12, without %p, which says morning or afternoon. Add %p, or use %H."
+
+
 def _amount_faults(field: str, source: AmountSource, currency: str | None) -> Iterator[str]:
     if source.thousands is not None and (len(source.thousands) != 1 or source.thousands not in SEPARATORS):
         yield f"thousands is {source.thousands!r}; it must be one of a comma, a point, a blank, an apostrophe or '_'."
-    if source.decimal in source.grouping:
-        other = "," if source.decimal == "." else "."
+    point = source.decimal_separator
+    if point in source.grouping:
+        other = "," if point == "." else "."
         yield (
-            f"{source.decimal!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
-            f"`thousands: '{source.decimal}'` for amounts like 1{source.decimal}234{other}56."
+            f"{point!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
+            f"`thousands: '{point}'` for amounts like 1{point}234{other}56."
         )
     if wrong := sorted({*source.strip} & {*"+-()0123456789\u2212"}):
         yield f"strip has {', '.join(map(repr, wrong))}, which change the amount. Signs are understood without it."

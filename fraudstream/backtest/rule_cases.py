@@ -28,7 +28,7 @@ from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import parse_utc_ms
-from fraudstream.engine.contract_check import contract_faults
+from fraudstream.engine.contract_check import contract_faults, value_fault
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Fault, Type
@@ -147,7 +147,7 @@ def read_cases(text: str, path: str, rule_set: RuleSet) -> list[Case]:
 class _Reader:
     def __init__(self, rule_set: RuleSet, defaults: Mapping[str, str], lists: Node | None) -> None:
         self._attributes = rule_set.catalogue.attributes
-        self._lists = tuple(rule_set.lists)
+        self._lists = rule_set.lists
         self._defaults = defaults
         self._listed = self._entries(lists) if lists is not None else ()
 
@@ -186,11 +186,14 @@ class _Reader:
 
     def _entries(self, node: Node) -> tuple[tuple[str, str], ...]:
         """List name and value of each entry."""
-        return tuple(
-            (name, item.word("an entry"))
-            for name, values in node.entries("lists", self._lists).items()
-            for item in values.items(f"list '{name}'")
-        )
+        found = []
+        for name, values in node.entries("lists", tuple(self._lists)).items():
+            for item in values.items(f"list '{name}'"):
+                value = item.word("an entry")
+                if (sentence := value_fault(self._lists[name].of, value)) is not None:
+                    item.fault(f"would match no payment: {sentence}")
+                found.append((name, value))
+        return tuple(found)
 
     def _repeated(self, node: Node, now: int) -> Iterator[tuple[int, dict[str, str], Node]]:
         fields = _words(node)

@@ -86,15 +86,16 @@ class AmountSource(Source, frozen=True):
     """Source of an amount.
 
     `debit_column` and `credit_column`: in place of a column, two of which a row fills one; they give the direction too.
-    `decimal`: the decimal separator. `thousands`: the separator of groups of three digits. `scale`: what a whole number
-    counts: `major` units, `minor` units of the payment's currency, or a fixed number of decimals. `strip`: characters
-    to remove ('$€'). `signs`: words beside the number and the sign that each means ('CR': '-'). `absolute`: drop the
-    sign. `round`: round half to even to the currency's decimals; without it more decimals are a fault.
+    `decimal`: the decimal separator, by default a point. `thousands`: the separator of groups of three digits. `scale`:
+    what a whole number counts: `major` units, `minor` units of the payment's currency, or a fixed number of decimals.
+    `strip`: characters to remove ('$€'). `signs`: words beside the number and the sign that each means ('CR': '-').
+    `absolute`: drop the sign. `round`: round half to even to the currency's decimals; without it more decimals are a
+    fault.
     """
 
     debit_column: str | None = None
     credit_column: str | None = None
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] | None = None
     thousands: str | None = None
     scale: Literal["major", "minor", "0", "1", "2", "3", "4"] | None = None
     strip: str = ""
@@ -108,6 +109,11 @@ class AmountSource(Source, frozen=True):
         if self.debit_column is not None and self.credit_column is not None:
             return (self.debit_column, self.credit_column)
         return super().columns
+
+    @property
+    def decimal_separator(self) -> str:
+        """The decimal separator: `decimal`, by default a point."""
+        return self.decimal or "."
 
     @property
     def gives_direction(self) -> bool:

@@ -62,7 +62,7 @@ class TextFields:
         for name in source.columns:
             faults, array = self._faults.column(name), self._cells.column(name)
             words = self._cells.texts(name, RowFaults(self._cells.n)) if source.column is None else texts
-            if source.column is not None:
+            if source.column is not None and not pa.types.is_string(array.type):
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))

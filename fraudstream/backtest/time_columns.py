@@ -36,6 +36,8 @@ _EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 
 _COUNT_MAX = 9.2e18
 _MILLISECONDS = pa.timestamp("ms")
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
+_DIGITS = re.compile(r"\d{9,}")  # Python would take one of them for the separator of date and time
+_SHORT_FORMS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b"}
 _SPILLS_OVER = pa.array([3, 5, 7, 10, 12], pa.int64())  # months after those that lack a 29th, 30th or 31st
 
 
@@ -159,15 +161,17 @@ _FOLD = "Set `fold: 0` for the first of the two moments, `fold: 1` for the secon
 
 def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
     """Local times and times with an offset, as timestamps; null where a text is not of the form."""
+    for short, long in (*_SHORT_FORMS.items(), ("%n", " "), ("%t", " ")):
+        format_ = format_.replace(short, long)
     if "%f" in format_ or "%z" in format_:
         return _split([_one_by_one(text, format_) for text in texts.to_pylist()])
     stamps = pc.strptime(texts, format=format_, unit="ms", error_is_null=True)
     # Arrow takes 30 February for 2 March. Times at the start of a month that could be such a date are read again.
     late = pc.and_(pc.is_in(pc.month(stamps), value_set=_SPILLS_OVER), pc.less_equal(pc.day(stamps), 3))
-    again = as_mask(late)
-    if again.any():
-        wrong = [bool(again[i]) and _one_by_one(text, format_) is None for i, text in enumerate(texts.to_pylist())]
-        stamps = pc.if_else(pa.array(wrong), None, stamps)
+    wrong = as_mask(late)
+    again = np.flatnonzero(wrong)
+    wrong[again] = [_one_by_one(text, format_) is None for text in texts.take(pa.array(again)).to_pylist()]
+    stamps = pc.if_else(pa.array(wrong), None, stamps)
     return stamps, pa.nulls(len(texts), _MILLISECONDS)
 
 
@@ -193,8 +197,10 @@ def _iso_times(texts: Any) -> tuple[Any, Any]:
 
 
 def _iso_time(text: str | None) -> datetime | None:
+    if text is None or _DIGITS.fullmatch(text):
+        return None
     try:
-        return None if text is None else datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
 

@@ -25,6 +25,7 @@ from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
 
@@ -151,6 +152,9 @@ class CaseProcessor:
             return None
         except msgspec.DecodeError as error:
             self._reject(record, "not_json", str(error), "$")
+            return None
+        if (at := control_character_path(event)) is not None:
+            self._reject(record, "invalid", "an identifier holds a control character, such as a line break", at)
             return None
         if record.key != event.account_id.encode():
             self._reject(record, "key", f"the record's key is not its account_id {event.account_id}", "$.account_id")

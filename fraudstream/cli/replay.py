@@ -139,6 +139,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
     import msgspec
 
     from fraudstream.backtest.replay import ListedValue
+    from fraudstream.engine.contract_check import value_fault
 
     try:
         lines = path.read_bytes().splitlines()
@@ -154,6 +155,8 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
             raise Failure(
                 f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
             )
+        if (sentence := value_fault(rule_set.lists[entry.list].of, entry.value)) is not None:
+            raise Failure(f"{path}:{number}: '{entry.value[:40]}' would match no payment: {sentence}")
         found.append(entry)
     return found
 

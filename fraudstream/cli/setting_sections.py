@@ -48,6 +48,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         bool, Meta(description="backfill a new state version from the log, and decide once it is activated")
     ] = False
     decisions: Annotated[bool, Meta(description="publish a decision for every payment")] = True
+    answer_unjudged: Annotated[
+        bool,
+        Meta(description="publish a decision `unjudged` for a record that cannot be judged, beside its dead letter"),
+    ] = True
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,

@@ -113,6 +113,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         dead_letters_topic=topics.dead_letters,
         controls_topic=topics.controls,
         decisions=worker.decisions,
+        answer_unjudged=worker.answer_unjudged,
         batch_records_max=worker.batch_records_max,
         fetch_wait_ms=worker.fetch_wait_ms,
         checkpoint_s=worker.checkpoint_interval_s,

@@ -17,7 +17,7 @@ from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
-from fraudstream.contracts.decision import Decision
+from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 
@@ -40,6 +40,7 @@ __all__ = [
     "ScorePart",
     "StoredArtefact",
     "StoredRuleSet",
+    "UnjudgedDecision",
     "amount_text",
     "control_character_path",
 ]

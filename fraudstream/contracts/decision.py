@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.fields import Identifier, Outcome
 
 
@@ -29,4 +30,19 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     repeat: bool = False
     late: bool = False
     altered: bool = False
+    schema_version: int = 1
+
+
+class UnjudgedDecision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="outcome", tag="unjudged"):
+    """The answer to a record of the payments topic that could not be judged, so that nobody waits for a decision on it.
+
+    It is keyed by the record's key. `reason` and `sentence` are those of the record's dead letter. `event_id`,
+    `account_id` and `occurred_at_ms` are there if they could be read from the record and are valid themselves.
+    """
+
+    reason: ReasonCode
+    sentence: str
+    event_id: Identifier | None = None
+    account_id: Identifier | None = None
+    occurred_at_ms: int | None = None
     schema_version: int = 1

@@ -11,6 +11,8 @@ CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = (
     "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
 )
+# Of a decision `unjudged`: the topic that `source` refers to, as any stage may send it.
+SOURCE_TOPIC_HEADER: Final = "source-topic"
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.

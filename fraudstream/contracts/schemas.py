@@ -17,7 +17,7 @@ from fraudstream.contracts.case import Case
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
 from fraudstream.contracts.dead_letter import DeadLetter
-from fraudstream.contracts.decision import Decision
+from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 
@@ -25,6 +25,7 @@ CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
     "payment": Payment,
     "label": Label,
     "decision": Decision,
+    "unjudged-decision": UnjudgedDecision,
     "alert": Alert,
     "case": Case,
     "case-action": CaseAction,

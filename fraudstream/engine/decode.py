@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from fraudstream.contracts.control_characters import control_character_path, may_have_control_character
-from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.faulty_field import plain_fault
+from fraudstream.engine.envelopes import format_fault
+from fraudstream.engine.faulty_field import Fault, plain_fault
 
 VALUE_BYTES_MAX = 1 << 20  # a payment takes some hundred bytes
 
@@ -92,7 +92,8 @@ def _decode_one(position: int, value: bytes | None, label: bool) -> Payment | La
     try:
         return _label.decode(value) if label else _payment.decode(value)
     except msgspec.ValidationError as error:
-        return Rejection(position, "invalid", *plain_fault(str(error), what))
+        return Rejection(position, "invalid", *(format_fault(value, what, str(error)) or plain_fault(str(error), what)))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        reason: ReasonCode = "not_json"
-        return Rejection(position, reason, f"Not valid JSON: {str(error).splitlines()[0].rstrip('.')}.", "$")
+        said = str(error).splitlines()[0].rstrip(".")
+        found = format_fault(value, what, said)
+        return Rejection(position, "not_json", *(found or Fault(f"Not valid JSON: {said}.", "$")))

@@ -22,6 +22,11 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "channel": get_args(Channel),
     "label": get_args(LabelName),
 }
+_CODES: Mapping[str, str] = {
+    "country": "a code of ISO 3166-1 alpha-2, such as DE",
+    "currency": "a code of ISO 4217, such as EUR",
+    "mcc": "four digits with leading zeros, such as 0742",
+}
 _TYPES = {
     "str": "text",
     "int": "a whole number",
@@ -65,7 +70,8 @@ def _sentence(said: str, field: str, what: str) -> str:
         quotes = ": put it in quotes" if due == ["text"] and found["came"] in ("int", "float", "bool") else ""
         return f"{field} must be {', '.join(due)}, not {_TYPES.get(found['came'], found['came'])}{quotes}"
     if found := _LENGTH.fullmatch(said):
-        return f"{field} must have {_most(found['sign'])} {found['bound']} characters"
+        code = f": it is {_CODES[field]}" if field in _CODES else ""
+        return f"{field} must have {_most(found['sign'])} {found['bound']} characters{code}"
     if found := _BOUND.fullmatch(said):
         return f"{field} must be {_most(found['sign'])} {found['bound'].removesuffix('.0')}"
     if found := _ENUM.fullmatch(said):

@@ -15,8 +15,14 @@ from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReade
 
 CHUNK_RECORDS = 10_000  # per step of a backward search
 
+
+class _Outcome(msgspec.Struct):
+    outcome: str
+
+
 _alert = msgspec.json.Decoder(Alert)
 _decision = msgspec.json.Decoder(Decision)
+_outcome = msgspec.json.Decoder(_Outcome)
 
 
 class LogPosition(NamedTuple):
@@ -71,8 +77,10 @@ async def find_decision(
     """The newest decision on the account's event that is not a repeat, searched as in `find_alert`."""
 
     def matches(value: bytes) -> Decision | None:
-        decision = _decision.decode(value) if needle in value else None
-        if decision is None or decision.repeat or (decision.event_id, decision.account_id) != (event_id, account_id):
+        if needle not in value or _outcome.decode(value).outcome == "unjudged":
+            return None
+        decision = _decision.decode(value)
+        if decision.repeat or (decision.event_id, decision.account_id) != (event_id, account_id):
             return None
         return decision
 

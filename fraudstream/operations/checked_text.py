@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fraudstream.contracts.control_characters import has_control_character
+from fraudstream.engine.contract_check import value_fault
 from fraudstream.operations.errors import InvalidValueError
 
 IDENTIFIER_CHARACTERS_MAX: Final = 128  # of contracts.fields.Identifier
@@ -19,6 +20,14 @@ def check_identifier(value: str, name: str) -> str:
             value,
             f"{name} '{value[:40]!s}': must have 1 to {IDENTIFIER_CHARACTERS_MAX} characters, no control characters.",
         )
+    return value
+
+
+def check_possible(value: str, field: str) -> str:
+    """`value`, if a payment can have it in `field`, the field of a list. Raises `InvalidValueError`."""
+    sentence = value_fault(field, value)
+    if sentence is not None:
+        raise InvalidValueError("VALUE", value, f"VALUE '{value[:40]}' would match no payment: {sentence}")
     return value
 
 

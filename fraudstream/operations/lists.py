@@ -11,7 +11,7 @@ from fraudstream.engine.document import read_document
 from fraudstream.engine.expression import ValueList
 from fraudstream.engine.list_declarations import read_lists as read_list_declarations
 from fraudstream.engine.rule_set import LISTS
-from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.checked_text import check_identifier, check_note, check_possible
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 from fraudstream.stream.control_log import (
     Controls,
@@ -111,6 +111,9 @@ async def edit_list(
             raise UnknownListError(name, declared)
         if removed:
             _check_listed(entries, controls)
+        else:
+            for value in values:
+                check_possible(value, declared[name].of)
         logs = [deciding_topic(deciding), *await logs_of_other_versions(deciding)]
         return ListEdit(entries, await put_in_force(deciding, [], entries, logs))
     except NoTopicError as error:

@@ -17,8 +17,10 @@ from fraudstream.engine.log import ForwardedSpan, forward_log
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import ForwardedBatch, StageObserver
 from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
+from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
+    from fraudstream.engine.columns import Rejection
     from fraudstream.engine.engine import Engine
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.stream.partition import Partition
@@ -35,12 +37,16 @@ class Forwarding:
         settings: StreamSettings,
         engine: Engine,
         output: Output[Any],
+        decisions: Output[Any] | None,
         dead_letters: DeadLetterSender,
+        unjudged: UnjudgedAnswers | None,
         observer: StageObserver,
     ) -> None:
-        """`output`: the log of the next stage."""
+        """`output`: the log of the next stage. `decisions`: None if no decisions are to be published. `unjudged`: None
+        if refused records are not to be answered."""
         self._settings, self._engine, self._output = settings, engine, output
-        self._dead_letters, self._observer = dead_letters, observer
+        self._decisions, self._dead_letters, self._unjudged = decisions, dead_letters, unjudged
+        self._observer = observer
 
     async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
         """Do nothing: this stage needs no rule set."""
@@ -55,18 +61,20 @@ class Forwarding:
     def send(
         self, partition: Partition, records: Sequence[FetchedRecord], span: ForwardedSpan, started_s: float
     ) -> None:
-        """Forward the span's events, send dead letters of what it refused, and report it to the observer."""
+        """Forward the span's events, send dead letters and decisions on what it refused, and report it."""
         result = span.result
         partition.applied += result.events
         partition.pending |= self._forward(partition.number, records, span)
         # The stages of the state version that decides report what is refused while this one is backfilled.
         refused = result.refused if span.decided else []
         self._dead_letters.send(partition, records, refused)
+        answered = self._answer_refused(partition, records, refused)
         self._observer.on_forwarded(
             partition.number,
             ForwardedBatch(
                 records=span.records,
                 forwarded=len(result.positions),
+                decisions={UNJUDGED: answered} if answered else {},
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=result.dropped,
                 seconds=time.perf_counter() - started_s,
@@ -75,6 +83,17 @@ class Forwarding:
                 size=partition.state.memory_bytes,
             ),
         )
+
+    def _answer_refused(
+        self, partition: Partition, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+    ) -> int:
+        """Start to send the decisions on refused records; returns how many there are."""
+        if not refused or self._unjudged is None or self._decisions is None:
+            return 0
+        answers = [answer for _, answer in self._unjudged.answers(partition.number, records, refused)]
+        if answers:
+            partition.pending |= self._decisions.send(partition.number, answers, int(time.time() * 1000))
+        return len(answers)
 
     def _forward(self, number: int, records: Sequence[FetchedRecord], span: ForwardedSpan) -> set[Acknowledgement]:
         """Start to send the span's events, which were read from partition `number`."""

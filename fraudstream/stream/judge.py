@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from itertools import compress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,8 +19,10 @@ from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import JudgedBatch, StageObserver
 from fraudstream.stream.outputs import Output, OutputRecord
+from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
+    from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.partition import Partition
@@ -40,11 +44,14 @@ class Judging:
         decisions: Output[Any] | None,
         alerts: Output[Any],
         dead_letters: DeadLetterSender,
+        unjudged: UnjudgedAnswers | None,
         observer: StageObserver,
     ) -> None:
-        """`decisions`: None if no decisions are to be published."""
+        """`decisions`: None if no decisions are to be published. `unjudged`: None if refused records are not to be
+        answered."""
         self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
+        self._unjudged = unjudged
         version = settings.state_version
         self._version_headers = [version_header(version)] if version > 1 else []
 
@@ -80,7 +87,8 @@ class Judging:
     ) -> None:
         verdicts, positions, refused, _, dropped, arrived_at_ms = span.result
         alerts = verdicts.alerts()
-        self._send_decisions(partition, records, verdicts, positions)
+        unjudged = self._answers_to_refused(partition.number, records, refused)
+        self._send_decisions(partition, records, verdicts, positions, unjudged)
         self._send_alerts(partition, records, verdicts, positions, alerts)
         self._dead_letters.send(partition, records, refused)
         now_ms = time.time() * 1000
@@ -89,7 +97,7 @@ class Judging:
             JudgedBatch(
                 records=span.records,
                 payments=verdicts.n,
-                decisions=_by_outcome(verdicts) if self._decisions is not None else {},
+                decisions=_by_outcome(verdicts, len(unjudged)) if self._decisions is not None else {},
                 labels=verdicts.labels,
                 labels_unmatched=verdicts.labels_unmatched,
                 repeats=int(np.count_nonzero(verdicts.repeat)),
@@ -108,14 +116,31 @@ class Judging:
             ),
         )
 
+    def _answers_to_refused(
+        self, number: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+    ) -> list[tuple[int, OutputRecord]]:
+        """Position and answer of each refused record that is to be answered."""
+        if not refused or self._unjudged is None or self._decisions is None:
+            return []
+        return list(self._unjudged.answers(number, records, refused))
+
     def _send_decisions(
-        self, partition: Partition, records: Sequence[FetchedRecord], verdicts: Verdicts, positions: list[int]
+        self,
+        partition: Partition,
+        records: Sequence[FetchedRecord],
+        verdicts: Verdicts,
+        positions: list[int],
+        unjudged: list[tuple[int, OutputRecord]],
     ) -> None:
-        if self._decisions is None or not verdicts.n:
+        """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
+        if self._decisions is None or not (verdicts.n or unjudged):
             return
         values = _encoder.encode_lines(verdicts.decisions()).splitlines()
         keys = [payment.account_id.encode() for payment in verdicts.payments]
         answers = _answers(partition.number, records, positions, keys, values, self._version_headers)
+        if unjudged:
+            judged = zip(positions, answers, strict=True)
+            answers = (answer for _, answer in merge(judged, unjudged, key=itemgetter(0)))
         partition.pending |= self._decisions.send(partition.number, answers, int(time.time() * 1000))
 
     def _send_alerts(
@@ -153,8 +178,8 @@ def _answers(
         yield key, value, [source_header(number, records[position].offset), *further]
 
 
-def _by_outcome(verdicts: Verdicts) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:
+    counts: Counter[str] = Counter({UNJUDGED: unjudged} if unjudged else {})
     for number, count in zip(*np.unique(verdicts.finding, return_counts=True), strict=True):
         counts[verdicts.findings[number].outcome] += int(count)
     return counts

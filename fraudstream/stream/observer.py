@@ -52,11 +52,12 @@ class JudgedBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardedBatch:
-    """The same in a stage that another one follows. `forwarded`: payments and labels sent to it; the other fields are
-    those of `JudgedBatch`."""
+    """The same in a stage that another one follows. `forwarded`: payments and labels sent to it; `decisions`: those on
+    records that it refused; the other fields are those of `JudgedBatch`."""
 
     records: int
     forwarded: int
+    decisions: Mapping[str, int]
     dead_letters: Mapping[str, int]
     dropped: int
     seconds: float

@@ -84,7 +84,7 @@ def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sende
     decides = settings.next_topic is None
     return StageOutputs(
         dead_letters=output(settings.dead_letters_topic),
-        decisions=output(settings.decisions_topic) if decides and settings.decisions else None,
+        decisions=output(settings.decisions_topic) if settings.writes_decisions else None,
         alerts=output(settings.alerts_topic) if decides else None,
         forwards=output(settings.next_topic) if settings.next_topic is not None else None,
         payments=output(settings.payments_topic) if settings.labels_topic is not None else None,

@@ -42,6 +42,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `batch_records_max`: records of a batch at most, which bounds latency and the time a revocation takes. A checkpoint
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
+    `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
     """
 
@@ -60,6 +61,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_topic: str = "dead-letters"
     controls_topic: str = "controls"
     decisions: bool = True
+    answer_unjudged: bool = True
     batch_records_max: int = 5000
     fetch_wait_ms: int | None = None
     checkpoint_s: float = 5.0
@@ -93,6 +95,16 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def next_topic(self) -> str | None:
         """The log of the next stage, None if the stage decides."""
         return None if self.next_stage is None else self._log_of_stage(self.next_stage)
+
+    @property
+    def answers_unjudged(self) -> bool:
+        """Whether the stage answers the records that it refuses."""
+        return self.decisions and self.answer_unjudged
+
+    @property
+    def writes_decisions(self) -> bool:
+        """Whether the stage writes to the decisions topic: the last one, and all that refuse records."""
+        return self.decisions and (self.next_stage is None or self.answer_unjudged)
 
     def _log_of_stage(self, stage: str) -> str:
         return log_between(self.group, self.payments_topic, stage, self.state_version)

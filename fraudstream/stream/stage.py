@@ -23,6 +23,7 @@ from fraudstream.stream.outputs import StageOutputs, stage_outputs
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
 from fraudstream.stream.state_versions import StateVersions
+from fraudstream.stream.unjudged import UnjudgedAnswers
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -175,6 +176,7 @@ def _span_processor(
     observer: StageObserver,
 ) -> SpanProcessor[Any]:
     dead_letters = DeadLetterSender(outputs.dead_letters, settings.input_topic)
+    unjudged = UnjudgedAnswers(settings) if settings.answers_unjudged else None
     if rule_sets is not None:
         assert outputs.alerts is not None, f"the stage '{settings.stage}' decides, but has no topic for alerts"
         return Judging(
@@ -183,11 +185,18 @@ def _span_processor(
             decisions=outputs.decisions,
             alerts=outputs.alerts,
             dead_letters=dead_letters,
+            unjudged=unjudged,
             observer=observer,
         )
     assert outputs.forwards is not None, f"the stage '{settings.stage}' neither decides nor has a next one"
     return Forwarding(
-        settings=settings, engine=engine, output=outputs.forwards, dead_letters=dead_letters, observer=observer
+        settings=settings,
+        engine=engine,
+        output=outputs.forwards,
+        decisions=outputs.decisions,
+        dead_letters=dead_letters,
+        unjudged=unjudged,
+        observer=observer,
     )
 
 

@@ -81,7 +81,9 @@ class WorkerMetrics(ProcessMetrics):
         # Records and verdicts.
         self.records = define.counter("records", "Records read from the stage's topic.", "stage")
         self.payments = define.counter("payments", "Payments decided, repeats included.")
-        self.decisions = define.counter("decisions", "Decisions published.", "outcome")
+        self.decisions = define.counter(
+            "decisions", "Decisions published; unjudged: on records that could not be judged.", "outcome"
+        )
         self.alerts = define.counter("alerts", "Alerts published.")
         self.rules = define.counter("alert_rules", "Rules in alerts.", "rule", "severity")
         self.late = define.counter("late_payments", "Payments older than the history that their account's state holds.")

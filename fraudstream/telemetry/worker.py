@@ -30,6 +30,10 @@ class Batch(Protocol):
         """Records, controls included."""
 
     @property
+    def decisions(self) -> Mapping[str, int]:
+        """Decisions published, by outcome."""
+
+    @property
     def dead_letters(self) -> Mapping[str, int]:
         """Count by reason."""
 
@@ -68,10 +72,6 @@ class JudgedBatch(Batch, Protocol):
     @property
     def payments(self) -> int:
         """Payments decided."""
-
-    @property
-    def decisions(self) -> Mapping[str, int]:
-        """Decisions published, by outcome."""
 
     @property
     def labels(self) -> int:
@@ -266,8 +266,6 @@ class StageTelemetry(ProcessTelemetry):
         """Count a batch of the stage that decides."""
         metrics = self.metrics
         metrics.payments.inc(batch.payments)
-        for outcome, count in batch.decisions.items():
-            metrics.decisions.labels(outcome).inc(count)
         metrics.labels.inc(batch.labels)
         metrics.labels_unmatched.inc(batch.labels_unmatched)
         metrics.repeats.inc(batch.repeats)
@@ -287,6 +285,8 @@ class StageTelemetry(ProcessTelemetry):
 
     def _count_batch(self, partition: int, batch: Batch) -> None:
         metrics, stage = self.metrics, self.name
+        for outcome, count in batch.decisions.items():
+            metrics.decisions.labels(outcome).inc(count)
         for reason, count in batch.dead_letters.items():
             metrics.dead_letters.labels(reason).inc(count)
         metrics.resent.labels(stage).inc(batch.dropped)

@@ -57,6 +57,7 @@ def sound_chain(engine: Engine, stage: str = "account", tamper: Tamper = list) -
     logs = _published()
     topics: list[list[StageTopics]] = [[] for _ in logs]
     letters: list[Answer] = []
+    answered: list[list[Answer]] = []
     decided: list[ReferenceRun] = []
     for name in engine.stages:
         logs = _numbered(tamper(logs) if name == stage else logs, name)
@@ -65,8 +66,9 @@ def sound_chain(engine: Engine, stage: str = "account", tamper: Tamper = list) -
         for stage_topics, log in zip(topics, logs, strict=True):
             stage_topics.append(StageTopics(log, changelog_of(engines, log)))
         letters += _all(due.dead_letters for due in decided)
+        answered += [list(due.decisions.values()) for due in decided]
         logs = _by_partition([list(due.forwarded.values()) for due in decided])
-    decisions = _by_partition([list(due.decisions.values()) for due in decided])
+    decisions = _by_partition(answered)
     alerts = _by_partition([list(due.alerts.values()) for due in decided])
     return [
         Observed(

@@ -100,10 +100,9 @@ def in_force_at_the_end(digest: str, changelog: Sequence[ConsumerRecord]) -> Rec
 
 def counted_twice(engines: Engines, log: Sequence[ConsumerRecord]) -> Records:
     """The changelog of a worker that counts the newest payment twice."""
-    decisions = ReferenceRun(engines, log).decisions
-    newest = max(
-        decisions, key=lambda offset: msgspec.json.decode(decisions[offset].value, type=Decision).occurred_at_ms
-    )
+    decisions = {at: answer.value for at, answer in ReferenceRun(engines, log).decisions.items()}
+    judged = [at for at, value in decisions.items() if b'"unjudged"' not in value]
+    newest = max(judged, key=lambda at: msgspec.json.decode(decisions[at], type=Decision).occurred_at_ms)
     again = replace(log[newest], value=log[newest].value.replace(b'"event_id":"', b'"event_id":"again-'))
     return changelog_of(engines, [*log, again], next_offset=len(log))
 

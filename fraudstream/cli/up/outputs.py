@@ -22,9 +22,16 @@ RECORDS_MAX: Final = 5_000
 
 
 class _Event(msgspec.Struct):
-    """The part of a decision or a payment that is needed here."""
+    """The part of a payment that is needed here."""
 
     event_id: str
+
+
+class _Decision(msgspec.Struct):
+    """The part of a decision that is needed here. `event_id`: None if a record that was not judged had none."""
+
+    outcome: str
+    event_id: str | None = None
 
 
 class Outputs:
@@ -41,6 +48,7 @@ class Outputs:
         self._partitions = partitions
         self._state, self._in_flight = state, in_flight
         self._alert_ids: set[str] = set()
+        self._decode_decision = msgspec.json.Decoder(_Decision).decode
         self._decode_event = msgspec.json.Decoder(_Event).decode
         self._decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
         self._decode_alert = msgspec.json.Decoder(Alert).decode
@@ -87,15 +95,17 @@ class Outputs:
                 self._state.on_case(self._decode_case(value))
 
     async def _on_decisions(self, values: Sequence[bytes]) -> None:
-        decode = self._decode_event
-        count, latencies_ms = await self._in_flight.decided([decode(value).event_id for value in values])
+        """A record that was not judged is completed by its dead letter."""
+        decisions = map(self._decode_decision, values)
+        judged = [d.event_id for d in decisions if d.event_id is not None and d.outcome != "unjudged"]
+        count, latencies_ms = await self._in_flight.decided(judged)
         self._state.on_decided(count, latencies_ms)
 
     async def _on_dead_letter(self, letter: DeadLetter) -> None:
         """The dead letter of a payment completes it, and counts once. Other dead letters always count."""
         try:
             event_id = self._decode_event(letter.value).event_id
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self._state.dead_letters += 1
         else:
             count, _ = await self._in_flight.decided([event_id])

@@ -136,7 +136,7 @@ def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
         settings.input_topic: ("READ",) if labels is None else ("READ", "WRITE"),
         **({labels: ("READ",)} if labels is not None else {}),
         **({settings.next_topic: ("WRITE",)} if settings.next_topic is not None else {}),
-        **({settings.decisions_topic: ("WRITE",)} if settings.decisions and decides else {}),
+        **({settings.decisions_topic: ("WRITE",)} if settings.writes_decisions else {}),
         **({settings.alerts_topic: ("WRITE",), settings.controls_topic: ("READ", "WRITE")} if decides else {}),
         settings.dead_letters_topic: ("WRITE",),
         settings.changelog_topic: ("READ", "WRITE"),

@@ -16,6 +16,7 @@ from fraudstream.contracts.headers import FEATURES_HEADER, source_header
 from fraudstream.operations.dead_letters import REPLAYED_FROM
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import payment
+from tests.integration.stream.topic_output import judged
 
 TRACE = ("trace", b"\x00\xff")
 NO_CURRENCY = payment(1, "a1", currency="EUO")
@@ -76,10 +77,10 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(
             code, out = await command("replay", "--position", letter["position"], "--edit", str(corrected))
             assert (code, out) == (0, "1 replayed, 0 skipped\n")
         decisions = await stream_cluster.records(
-            stream_cluster.settings.decisions_topic, lambda records: len(records) == 3
+            stream_cluster.settings.decisions_topic, lambda records: len(judged(records)) == 3
         )
 
-    decoded = [msgspec.json.decode(record.value) for record in decisions]
+    decoded = [msgspec.json.decode(record.value) for record in judged(decisions)]
     assert [(decision["event_id"], decision.get("repeat", False)) for decision in decoded] == [
         ("e0", False),
         ("e1", False),

@@ -24,7 +24,7 @@ from tests.integration.stream import topic_input, topic_output
 from tests.integration.stream.payments import payment
 from tests.integration.stream.process import ChildProcess
 from tests.integration.stream.rules import RULES, engine, write_rules
-from tests.integration.stream.topic_output import Enough, at_least, decision_of, payments_decided
+from tests.integration.stream.topic_output import Enough, at_least, decision_of, judged, payments_decided
 
 PARTITIONS = 4
 
@@ -170,7 +170,7 @@ class StreamCluster:
     async def decisions(self, payments: int) -> list[Decision]:
         """All decisions, once `payments` different payments are decided."""
         records = await self.records(self.settings.decisions_topic, payments_decided(payments))
-        return [decision_of(record) for record in records]
+        return [decision_of(record) for record in judged(records)]
 
     async def alerts(self, payments: int) -> list[Alert]:
         """All alerts, once there are alerts on `payments` different payments."""

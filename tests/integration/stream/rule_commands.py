@@ -18,7 +18,7 @@ from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import NEW, OLD
 from tests.integration.stream.process import WAIT_S
 from tests.integration.stream.rules import write_rules
-from tests.integration.stream.topic_output import decision_of, payments_decided
+from tests.integration.stream.topic_output import decision_of, judged, payments_decided
 
 ExitAndOutput = tuple[int, str, str]  # exit code, stdout, stderr
 
@@ -51,7 +51,7 @@ class RuleCommands:
         """Once so many payments are decided: every decision, with the partition and the offset of its payment."""
         records = await self.cluster.records(self.cluster.settings.decisions_topic, payments_decided(payments))
         found = []
-        for record in records:
+        for record in judged(records):
             source = source_of(dict(record.headers)[SOURCE_HEADER])
             assert source is not None
             found.append((int(source[0]), source[1], decision_of(record)))

@@ -26,7 +26,7 @@ from tests.integration.stream.payments import payment
 from tests.integration.stream.rule_commands import activate_when_backfilled
 from tests.integration.stream.rules import RULES
 from tests.integration.stream.topic_input import publish_steadily
-from tests.integration.stream.topic_output import at_least, decision_of, payments_decided
+from tests.integration.stream.topic_output import at_least, decision_of, judged, payments_decided
 from tests.integration.stream.worker_log import ASSIGNED, BACKFILL_STARTED, CUT_OVER, SUPERSEDED
 
 STAGES = ("account", "device", "merchant")
@@ -205,7 +205,7 @@ async def assert_explained(change: VersionChange, capsys: pytest.CaptureFixture[
 async def decisions_of(cluster: StreamCluster, payments: int) -> list[tuple[Decision, bytes]]:
     """All decisions and their bytes, once `payments` different payments are decided."""
     found = await cluster.records(cluster.settings.decisions_topic, payments_decided(payments))
-    return [(decision_of(record), record.value) for record in found]
+    return [(decision_of(record), record.value) for record in judged(found)]
 
 
 async def assert_decided_by_due_version(

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from fraudstream.contracts import UnjudgedDecision
 from fraudstream.contracts.headers import SOURCE_HEADER
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import payment
@@ -89,6 +90,20 @@ async def test_malformed_records_become_dead_letters_with_their_bytes_and_the_re
         assert letter.sentence.endswith("."), letter.sentence
     assert by_position == {}
     assert {letter.reason for letter in letters} >= {"not_json", "invalid", "amount", "currency", "too_large", "key"}
+
+
+async def test_a_malformed_record_is_answered_at_its_position_with_its_key_and_event_id(cluster: StreamCluster) -> None:
+    async with cluster.worker():
+        positions = await cluster.publish_records([(b"a1", value) for value in MALFORMED.values()])
+        found = await cluster.records(cluster.settings.decisions_topic, lambda records: len(records) == len(MALFORMED))
+    answers = [msgspec.json.decode(record.value, type=UnjudgedDecision) for record in found]
+    event_ids = {name: answer.event_id for name, answer in zip(MALFORMED, answers, strict=True)}
+    assert [dict(record.headers)[SOURCE_HEADER] for record in found] == [b"%d:%d" % at for at in positions]
+    assert {record.key for record in found} == {b"a1"}
+    assert {name for name, event_id in event_ids.items() if event_id is None} == {
+        *("bad_utf8", "null_bytes", "empty", "deep", "two_in_one"),
+    }
+    assert set(event_ids.values()) - {None} == {"e1"}
 
 
 @pytest.mark.parametrize("size", [400 * 1024, 700 * 1024])

@@ -58,9 +58,13 @@ def at_least(count: int) -> Enough:
 
 
 def payments_decided(payments: int) -> Enough:
-    """Decisions (or alerts) on so many different payments are enough."""
-    decode = msgspec.json.Decoder(_Answer).decode
-    return lambda found: len({decode(record.value).event_id for record in found}) >= payments
+    """Decisions (or alerts) on so many different payments are enough; those on records not judged do not count."""
+    return lambda found: len({_answer(record.value).event_id for record in judged(found)}) >= payments
+
+
+def judged(found: Records) -> Records:
+    """The records of `decisions` on payments that were judged."""
+    return [record for record in found if _answer(record.value).outcome != "unjudged"]
 
 
 def decision_of(record: ConsumerRecord) -> Decision:
@@ -71,4 +75,8 @@ def decision_of(record: ConsumerRecord) -> Decision:
 class _Answer(msgspec.Struct):
     """What decisions and alerts have in common."""
 
-    event_id: str
+    outcome: str
+    event_id: str | None = None
+
+
+_answer = msgspec.json.Decoder(_Answer).decode

@@ -73,6 +73,14 @@ def test_separators_are_those_that_the_mapping_names(
         ({}, "$5", "such as a currency sign, can go into `strip`"),
         ({}, "5.00 CR", "If it is the sign, set `signs: {CR: '-', DR: '+'}`"),
         ({"strip": "CR "}, "5.00 CR", "says debit or credit, which strip removes"),
+        ({"strip": "EUR"}, "1.2E3", "has an exponent, which strip removes"),
+        (
+            {},
+            "1.250",
+            "has three decimals, and EUR has 2. If '.' separates thousands, set `decimal: ','` and `thousands:",
+        ),
+        ({}, "1.234", "if it separates decimals, set `decimal: '.'`"),
+        ({"decimal": "."}, "1.234", "1.234 has more decimals than the 2 of EUR"),
         ({}, "1.2.3", "is not a decimal amount"),
         ({}, "1_000", "set `thousands: '_'`"),
         ({}, "٣", "is not a decimal amount"),
@@ -86,7 +94,7 @@ def test_an_amount_that_may_mean_two_things_or_nothing_is_refused(
     options: dict[str, Any], text: str, sentence: str
 ) -> None:
     said = fault_of({"amount": ["1", text]}, {"amount": {"column": "amount", **options}})
-    assert said.startswith(f"payments.csv, row 2, column 'amount': {text!r} ")
+    assert said.startswith("payments.csv, row 2, column 'amount': ")
     assert sentence in said
 
 
@@ -133,3 +141,11 @@ def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(
     with pytest.raises(MappingError) as caught:
         mapping_of({"amount": {"column": "amount", **source}})
     assert sentence in str(caught.value)
+
+
+def test_three_decimals_are_read_where_they_can_be_nothing_else() -> None:
+    assert signed(["1.250"], "KWD") == ["1.250"]
+    assert signed(["1.250", "0.500"], decimal=".") == ["1.25", "0.50"]
+    assert signed(["0.500", "1250.000"]) == ["0.50", "1250.00"]
+    assert signed(["1.255"], round=True) == ["1.26"]
+    assert "set `decimal: ','` and `thousands: '.'`" in fault_of({"amount": ["1.000"], "currency": ["JPY"]})

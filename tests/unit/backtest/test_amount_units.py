@@ -184,3 +184,28 @@ def test_integers_at_the_edge_of_their_type_are_exact_or_refused() -> None:
     most = 10**15
     assert amounts_of(pa.array([most], pa.int64()), ["EUR"], scale="minor") == ["10000000000000.00"]
     assert "exceeds the maximum amount" in fault_of({"amount": pa.array([2**64 - 1], pa.uint64())})
+
+
+@pytest.mark.parametrize("values", [["-12.50", "3", None], [-12.5, 3.0, None], [Decimal("-12.50"), Decimal(3), None]])
+def test_a_balance_keeps_its_sign_unless_it_is_to_be_dropped(values: Any) -> None:
+    columns = {"balance": values, "amount": ["1"] * 3}
+    kept = read(columns, {"balance_before": {"column": "balance"}})
+    assert [payment.balance_before for payment in kept.payments] == ["-12.50", "3.00", None]
+    dropped = read(columns, {"balance_before": {"column": "balance", "absolute": True}})
+    assert [payment.balance_before for payment in dropped.payments] == ["12.50", "3.00", None]
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "noticed"),
+    [
+        (["-1.00", "2.00"], {"constant": "debit"}, True),
+        (["-1.00", "-2.00"], {"constant": "debit"}, False),
+        (["-1.00", "2.00"], {"column": "amount", "sign": {"positive": "debit", "negative": "credit"}}, False),
+    ],
+)
+def test_amounts_that_lose_two_signs_are_noticed(values: list[str], direction: dict[str, Any], noticed: bool) -> None:
+    report = RowReport()
+    read({"amount": values}, {"amount": {"column": "amount", "absolute": True}, "direction": direction}, report)
+    assert [notice.startswith("The amounts in 'amount' have both signs") for notice in report.notices] == [
+        True
+    ] * noticed

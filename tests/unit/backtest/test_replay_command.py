@@ -175,6 +175,9 @@ def test_lists_given_as_a_file_count_until_they_expire(tmp_path: Path, capsys: p
     listed.write_text('{"list": "skimmd", "value": "t"}\n')
     assert main(["replay", str(file), *flags]) == 1
     assert f"{listed}:1: lists.yaml has no list 'skimmd'. Nearest: 'skimmed'." in capsys.readouterr().err
+    listed.write_text(json.dumps({"list": "skimmed", "value": "t\t"}) + "\n")
+    assert main(["replay", str(file), *flags]) == 1
+    assert f"{listed}:1: 't\t' would match no payment: An identifier holds" in capsys.readouterr().err
 
 
 BAD_ROWS = ("1,2025-01-01 10:00:00,a,t,10.00,1", "2,2025-01-01 11:00:00,,t,20.00,0", "3,2025-01-02 10:00:00,b,t,five,0")

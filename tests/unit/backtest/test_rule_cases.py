@@ -110,3 +110,10 @@ def test_a_fault_in_a_case_is_reported_with_its_line(old: str, new: str, sentenc
 def test_cases_without_their_rule_are_a_fault() -> None:
     with pytest.raises(DocumentErrors, match=r"there is no rule burst/few\.yaml"):
         run_rule_cases(RULE_SET, {**TEXTS, "burst/few.test.yaml": CASE})
+
+
+def test_a_listed_value_that_no_payment_can_have_is_a_fault() -> None:
+    texts = {**TEXTS, "lists.yaml": "lists:\n  homes: {of: country, kind: watch, description: homes}\n"}
+    cases = DEFAULTS + CASE.replace("history:", "lists: {homes: [DE, de]}, history:")
+    with pytest.raises(DocumentErrors, match="would match no payment: country 'de' is not a country"):
+        run_rule_cases(compile_rule_set(texts), {**texts, "burst/many.test.yaml": cases})

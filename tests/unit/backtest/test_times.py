@@ -51,13 +51,18 @@ def test_fractions_of_a_second_are_kept_to_the_millisecond(text: str, format_: s
         ("  04.03.2026 12:00 ", "%d.%m.%Y %H:%M"),
         ("20260304120000", "%Y%m%d%H%M%S"),
         ("04 Mar 2026 12:00", "%d %b %Y %H:%M"),
+        ("2026-03-04 12:00:00", "%F %T"),
+        ("03/04/26 12:00", "%D %R"),
+        ("04Mar2026:12:00:00", "%d%b%Y:%H:%M:%S"),
     ],
 )
 def test_a_form_of_its_own_is_read(text: str, format_: str) -> None:
     assert times_of([text], format=format_) == [NOON]
 
 
-@pytest.mark.parametrize("text", ["2026-02-30 12:00", "2026-02-29 12:00", "2026-04-31 12:00", "2026-03-04 24:01", "x"])
+@pytest.mark.parametrize(
+    "text", ["2026-02-30 12:00", "2026-02-29 12:00", "2026-04-31 12:00", "2026-03-04 24:01", "2026030412000", "x"]
+)
 @pytest.mark.parametrize("format_", ["%Y-%m-%d %H:%M", None])
 def test_a_day_that_the_calendar_lacks_is_refused(text: str, format_: str | None) -> None:
     source = {"column": "at", "format": format_} if format_ else {"column": "at"}
@@ -203,7 +208,11 @@ def test_a_column_that_holds_no_times_is_a_sentence(values: Any) -> None:
         ({"fold": 1}, "fold needs a zone"),
         ({"zone": "Europe/Berlin", "fold": 2}, "payment.occurred_at.fold can't be '2'"),
         ({"unit": "second"}, "payment.occurred_at.unit can't be 'second'"),
-        ({"unit": "seconds", "format": "%s"}, "has both unit and format"),
+        ({"unit": "seconds", "format": "%Y"}, "has both unit and format"),
+        ({"format": "%Y-%m-%d %H:%M %Z"}, "format has %Z, but names of zones are ambiguous"),
+        ({"format": "%-d.%m.%Y"}, "format has %-d, which is not known"),
+        ({"format": "%s"}, "format has %s, which is not known"),
+        ({"format": "%d.%m.%Y %I:%M"}, "without %p, which says morning or afternoon"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(

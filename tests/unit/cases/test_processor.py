@@ -12,7 +12,7 @@ from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import CaseRecord, Position, case_record, held_of
 from fraudstream.cases.store import CaseStore
-from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts import Alert, CaseAction, DeadLetter
 from fraudstream.contracts.headers import origin_header, source_header
 from tests.unit.cases.events import action, alert
 
@@ -92,3 +92,17 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
     processor.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
     await processor.emit()
     assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]
+
+
+async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dead_letter() -> None:
+    emission = Emission()
+    settings = SimpleNamespace(cases_topic="cases", dead_letters_topic="dead-letters")
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        0, CaseStore(), Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
+    )
+    processor.action(record_of(action("note", "case-1", actor="ann\x9b2J", action_id="a1", note="two\nlines"), 0))
+    await processor.emit()
+    (sent,) = emission.sent
+    letter = msgspec.json.decode(sent.value, type=DeadLetter)
+    assert (sent.topic, letter.reason, letter.path) == ("dead-letters", "invalid", "$.actor")

@@ -24,6 +24,7 @@ from fraudstream.contracts import (
     ScorePart,
     StoredArtefact,
     StoredRuleSet,
+    UnjudgedDecision,
 )
 
 PAYMENT = Payment(
@@ -83,6 +84,14 @@ FULL: Mapping[str, msgspec.Struct] = {
         repeat=True,
         late=True,
         altered=True,
+        schema_version=1,
+    ),
+    "unjudged-decision": UnjudgedDecision(
+        reason="invalid",
+        sentence="amount must be text, not a number: put it in quotes.",
+        event_id="evt-1",
+        account_id="acc-17",
+        occurred_at_ms=1_772_366_400_250,
         schema_version=1,
     ),
     "alert": Alert(

@@ -322,13 +322,22 @@ def test_a_worker_of_several_stages_is_ready_once_all_are_and_labels_them(worker
     device.on_forwarded(
         0,
         ForwardedBatch(
-            records=9, forwarded=5, dead_letters={}, dropped=4, seconds=0.1, watermark_ms=1, rows=3, size=10
+            records=9,
+            forwarded=5,
+            decisions={"unjudged": 1},
+            dead_letters={"invalid": 1},
+            dropped=4,
+            seconds=0.1,
+            watermark_ms=1,
+            rows=3,
+            size=10,
         ),
     )
     assert worker.value("assigned_partitions", stage="device") == 2
     assert worker.value("assigned_partitions", stage="account") == 0
     assert worker.value("records_total", stage="device") == 9
     assert worker.value("forwarded_total", stage="device") == 5
+    assert worker.value("decisions_total", outcome="unjudged") == 1
     assert worker.value("resent_records_total", stage="device") == 4
     assert worker.value("batch_seconds_count", stage="device") == 1
     (info,) = (family for family in worker.registry.collect() if family.name == "fraudstream_build")

@@ -1,0 +1,79 @@
+"""Answers to records that cannot be judged: a decision with the outcome `unjudged` beside the dead letter.
+
+A payment system that waits for the decision on such a record gets one. Labels and controls expect no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fraudstream.contracts.decision import UnjudgedDecision
+from fraudstream.contracts.headers import (
+    CONTROL_HEADER,
+    LABEL_HEADER,
+    SOURCE_TOPIC_HEADER,
+    source_header,
+    version_header,
+)
+from fraudstream.engine.columns import Rejection
+from fraudstream.engine.partial_event import read_partially
+
+if TYPE_CHECKING:
+    from fraudstream.engine.apply import LogRecord
+    from fraudstream.stream.outputs import OutputRecord
+    from fraudstream.stream.record_batch import FetchedRecord
+    from fraudstream.stream.settings import StreamSettings
+
+UNJUDGED = "unjudged"  # the outcome, in metrics
+
+_encode = msgspec.json.Encoder().encode
+
+
+class UnjudgedAnswers:
+    """Makes the answers of one stage."""
+
+    def __init__(self, settings: StreamSettings) -> None:
+        self._keyed_by_account = settings.stage_is_first
+        self._further = [(SOURCE_TOPIC_HEADER, settings.input_topic.encode())]
+        if settings.state_version > 1:
+            self._further.append(version_header(settings.state_version))
+
+    def answers(
+        self, partition: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+    ) -> Iterator[tuple[int, OutputRecord]]:
+        """Index and answer of each refused record that is neither a label nor a control, in the order of `refused`.
+
+        `partition`: of the stage's input. A rejection's `position` is an index into `records`.
+        """
+        for rejection in refused:
+            record = records[rejection.position]
+            if expects_answer(record):
+                key, value = unjudged(record, rejection, self._keyed_by_account)
+                yield rejection.position, (key, value, [source_header(partition, record.offset), *self._further])
+
+
+def expects_answer(record: LogRecord) -> bool:
+    """Whether the record is meant to be a payment."""
+    return LABEL_HEADER not in record.headers and CONTROL_HEADER not in record.headers
+
+
+def unjudged(record: LogRecord, rejection: Rejection, keyed_by_account: bool) -> tuple[bytes | None, bytes]:
+    """Key and value of the answer to a refused record.
+
+    The key is the record's own, or the account that could be read if it has none. `keyed_by_account`: whether the
+    records of this log are: the keys of a later stage's log are of another entity, and mean nothing to publishers.
+    """
+    event = read_partially(record.value)
+    account = None if event.account_id is None else event.account_id.encode()
+    own, other = (record.key, account) if keyed_by_account else (account, record.key)
+    decision = UnjudgedDecision(
+        reason=rejection.reason,
+        sentence=rejection.sentence,
+        event_id=event.event_id,
+        account_id=event.account_id,
+        occurred_at_ms=event.occurred_at_ms,
+    )
+    return own if own is not None else other, _encode(decision)
