@@ -53,6 +53,8 @@ def written(tmp_path: Path, content: bytes | str, name: str = "payments.csv", en
         ("a,b,\n1,é,\n2,,\n", {}),
         ("a,b,\n1,é\n2,\n", {}),
         ("a,b\n1,é,\n2,,\n", {}),
+        ("a,b,, ,\n1,é\n2,\n", {}),
+        ("a,b\n1,é,,,\n2,,,,\n", {}),
         ("a,b\n1,é\n2,\n,\n , \n,\n", {}),
         ("'a','b'\n'1','é'\n2,''\n", {"quote": "'"}),
         ('Statement of "X\n\n€;€\na,b\n1,é\n2,\n', {"header_row": 4}),
