@@ -14,7 +14,7 @@ from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.null_words import without_null_words
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
-from fraudstream.backtest.readers.csv_records import QuoteError
+from fraudstream.backtest.readers.csv_records import RecordError
 from fraudstream.backtest.readers.formats import open_table
 from fraudstream.backtest.readers.layout_hint import layout_hint
 from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
@@ -47,7 +47,7 @@ class PaymentFile:
         try:
             return open_table(self.path, self.mapping.file, on_bad_row)
         except PaymentFileError as error:
-            if not isinstance(error.__cause__, QuoteError):
+            if not isinstance(error.__cause__, RecordError):
                 raise
             hint = layout_hint(self.path, self.mapping.columns, self.mapping.file)
             raise PaymentFileError(error.path, error.sentence + hint, error.row) from error

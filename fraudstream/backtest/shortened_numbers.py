@@ -1,7 +1,7 @@
-"""Numbers that a spreadsheet has shortened when it saved a file: 4111111111111111 becomes `4.11111E+15`.
+"""Amounts and times that a spreadsheet has shortened when it saved a file: 1234567.89 becomes `1.23457E+06`.
 
-The digits are lost, so many ids become one and amounts and times are wrong. No program but a spreadsheet writes numbers
-of this size so.
+No program but a spreadsheet writes numbers of this size so. `text_columns.reformatted` says it for ids, which more
+programs damage.
 """
 
 from __future__ import annotations

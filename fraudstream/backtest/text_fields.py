@@ -17,9 +17,8 @@ from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.null_words import ambiguity, ambiguous
 from fraudstream.backtest.row_faults import ColumnError, RowFaults, as_mask
-from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import AttributeSource, LabelSource, TextSource
-from fraudstream.backtest.text_columns import FRACTIONAL, fractional
+from fraudstream.backtest.text_columns import FRACTIONAL, REFORMATTED, fractional, reformatted
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.nearest_name import nearest
 
@@ -66,7 +65,8 @@ class TextFields:
             words = self._cells.texts(name, RowFaults(self._cells.n)) if source.column is None else texts
             if source.column is not None and not pa.types.is_string(array.type):
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
-            faults.add(shortened(words), partial(_shortened_sentence, words))
+            if source.column is not None and source.values is None:
+                faults.add(reformatted(texts), partial(_reformatted_sentence, texts, name))
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
@@ -182,8 +182,8 @@ def _fractional_sentence(array: Any, field: str, index: int) -> str:
     return FRACTIONAL.format(value=array[index], field=field)
 
 
-def _shortened_sentence(words: Any, index: int) -> str:
-    return shortened_sentence(words[index].as_py())
+def _reformatted_sentence(texts: Any, name: str, index: int) -> str:
+    return REFORMATTED.format(value=texts[index].as_py(), column=name)
 
 
 def _ambiguity_sentence(words: Any, name: str, index: int) -> str:

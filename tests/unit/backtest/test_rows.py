@@ -277,7 +277,6 @@ def test_a_mapping_that_can_be_read_in_two_ways_is_refused_with_its_lines(
 @pytest.mark.parametrize(
     ("field", "column", "text"),
     [
-        ("account_id", "account", "4.11111E+15"),
         ("amount", "amount", "1.23457E+06"),
         ("occurred_at", "at", "1.77263E+12"),
     ],
