@@ -13,9 +13,10 @@ from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.topic_reader import Records, read_partition
 from fraudstream.cases.record import source_of
+from fraudstream.cases.store import Source
 from fraudstream.cases.view import PREFIX
 from fraudstream.contracts import Case
-from fraudstream.contracts.headers import SOURCE_TOPIC_HEADER
+from fraudstream.contracts.headers import RECORD_HEADER, record_of
 
 
 class StageTopics(NamedTuple):
@@ -98,9 +99,17 @@ def by_source(records: Iterable[ConsumerRecord]) -> dict[int | None, Records]:
     """
     found: dict[int | None, Records] = {}
     for record in records:
-        source = source_of(record.headers)
+        source = answered_by(record)
         found.setdefault(None if source is None else source.partition, []).append(record)
     return found
+
+
+def answered_by(record: ConsumerRecord) -> Source | None:
+    """Position of the input record that an output record answers; None if its headers name none."""
+    if (source := source_of(record.headers)) is not None:
+        return source
+    answered = record_of(dict(record.headers).get(RECORD_HEADER))
+    return None if answered is None else Source(*answered[1:])
 
 
 def decisions_by_stage(observed: Sequence[Observed]) -> list[Records]:
@@ -109,8 +118,8 @@ def decisions_by_stage(observed: Sequence[Observed]) -> list[Records]:
     found: list[Records] = [[] for _ in observed[0].stages]
     for partition in observed:
         for record in partition.decisions:
-            log = dict(record.headers).get(SOURCE_TOPIC_HEADER, b"").decode(errors="replace")
-            found[stage_of.get(log, len(found) - 1)].append(record)
+            answered = record_of(dict(record.headers).get(RECORD_HEADER))
+            found[stage_of.get(answered[0] if answered else "", len(found) - 1)].append(record)
     return found
 
 

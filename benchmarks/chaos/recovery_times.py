@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from benchmarks.chaos.observed import Observed
 from fraudstream.cases.record import source_of
 from fraudstream.cases.store import Source
-from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_TOPIC_HEADER
+from fraudstream.contracts.headers import FEATURES_HEADER
 from fraudstream.engine.engine import Engine
 
 LATE_MS: Final = 1_000  # a decision that takes longer counts as delayed
@@ -31,8 +31,6 @@ def outages(observed: Sequence[Observed], engine: Engine | None = None) -> list[
     """
     decided: dict[Source, int] = {}
     for record in (record for partition in observed for record in partition.decisions):
-        if SOURCE_TOPIC_HEADER in dict(record.headers):  # on a record that was not judged, perhaps of another log
-            continue
         if (source := source_of(record.headers)) is not None:
             decided[source] = min(record.timestamp, decided.get(source, record.timestamp))
     late: list[Outage] = []

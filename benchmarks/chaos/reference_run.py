@@ -22,7 +22,6 @@ from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import (
     FEATURES_HEADER,
     LABEL_HEADER,
-    SOURCE_TOPIC_HEADER,
     origin_header,
     source_header,
 )
@@ -31,7 +30,7 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log, without_controls
 from fraudstream.stream.placement import partitions_for
-from fraudstream.stream.unjudged import expects_answer, unjudged
+from fraudstream.stream.unjudged import expects_answer, unjudged, unjudged_headers
 
 RECORDS_AT_ONCE = 20_000
 
@@ -72,7 +71,7 @@ class ReferenceRun:
         self.payments = 0
         self.labels = 0
         self.controls = len(controls_in(log))
-        self._aligned, self._partitions = engines[0].is_first, partitions
+        self._aligned, self._decides, self._partitions = engines[0].is_first, engines[0].decides, partitions
         state, by_digest = engines[0].new_state(), {engine.rule_set.digest: engine for engine in engines}
         for first in range(0, len(log), RECORDS_AT_ONCE):
             records = log[first : first + RECORDS_AT_ONCE]
@@ -127,7 +126,10 @@ class ReferenceRun:
         if expecting:
             answered = [record for record, _ in expecting]
             keys, values = zip(*(unjudged(record, r, self._aligned) for record, r in expecting), strict=True)
-            self._answer(self.decisions, answered, keys, values, [(SOURCE_TOPIC_HEADER, records[0].topic.encode())])
+            self._answer(self.decisions, answered, keys, values)
+            for record in answered:
+                headers = unjudged_headers(record.topic, record.partition, record.offset, self._decides)
+                self.decisions[record.offset] = self.decisions[record.offset]._replace(headers=tuple(headers))
 
     def _answer(
         self,

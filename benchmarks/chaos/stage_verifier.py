@@ -17,10 +17,9 @@ from typing import Literal, NamedTuple
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.findings import Findings
-from benchmarks.chaos.observed import StageTopics, by_source
+from benchmarks.chaos.observed import StageTopics, answered_by, by_source
 from benchmarks.chaos.reference_run import Answers, ReferenceRun
 from benchmarks.chaos.state_rows import rows_of
-from fraudstream.cases.record import source_of
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.settings import CheckpointMode
@@ -65,7 +64,7 @@ def _answers(found: Findings, topic: str, log: str, expected: Answers, records: 
     highest: dict[int, int] = {}
     for record in records:
         place = f"{topic}-{record.partition} at {record.offset}"
-        source = source_of(record.headers)
+        source = answered_by(record)
         if source is None or source.offset not in expected:
             found.find("invented", f"{place} answers {source}, to which there is no such answer")
             continue

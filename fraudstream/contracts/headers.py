@@ -11,8 +11,7 @@ CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = (
     "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
 )
-# Of a decision `unjudged`: the topic that `source` refers to, as any stage may send it.
-SOURCE_TOPIC_HEADER: Final = "source-topic"
+RECORD_HEADER: Final = "record"  # of a decision `unjudged`: "topic:partition:offset" of the record that it answers
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
@@ -23,6 +22,27 @@ VERSION_HEADER: Final = "state-version"  # of an output record: the state versio
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     """Header of an output record that names the partition and offset of its input record."""
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
+
+
+def record_header(topic: str, partition: int, offset: int) -> tuple[str, bytes]:
+    """Header of a decision `unjudged` that names the record which it answers.
+
+    Only the last stage adds `source` as well: offsets of two logs are not comparable, and a reader that drops repeats
+    by the highest `source` would lose decisions.
+    """
+    return (RECORD_HEADER, f"{topic}:{partition}:{offset}".encode())
+
+
+def record_of(value: bytes | None) -> tuple[str, int, int] | None:
+    """Topic, partition and offset in the value of a `record` header; None if absent or malformed.
+
+    >>> record_of(record_header("payments", 3, 17)[1]), record_of(b"3:17"), record_of(None)
+    (('payments', 3, 17), None, None)
+    """
+    topic, *numbers = (value or b"").decode(errors="replace").rsplit(":", 2)
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        return None
+    return (topic, int(numbers[0]), int(numbers[1]))
 
 
 def version_header(state_version: int) -> tuple[str, bytes]:

@@ -14,7 +14,7 @@ from fraudstream.contracts.decision import UnjudgedDecision
 from fraudstream.contracts.headers import (
     CONTROL_HEADER,
     LABEL_HEADER,
-    SOURCE_TOPIC_HEADER,
+    record_header,
     source_header,
     version_header,
 )
@@ -36,10 +36,8 @@ class UnjudgedAnswers:
     """Makes the answers of one stage."""
 
     def __init__(self, settings: StreamSettings) -> None:
-        self._keyed_by_account = settings.stage_is_first
-        self._further = [(SOURCE_TOPIC_HEADER, settings.input_topic.encode())]
-        if settings.state_version > 1:
-            self._further.append(version_header(settings.state_version))
+        self._topic, self._keyed_by_account = settings.input_topic, settings.stage_is_first
+        self._decides, self._version = settings.next_stage is None, settings.state_version
 
     def answers(
         self, partition: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
@@ -52,12 +50,23 @@ class UnjudgedAnswers:
             record = records[rejection.position]
             if expects_answer(record):
                 key, value = unjudged(record, rejection, self._keyed_by_account)
-                yield rejection.position, (key, value, [source_header(partition, record.offset), *self._further])
+                yield rejection.position, (key, value, self._headers(partition, record.offset))
+
+    def _headers(self, partition: int, offset: int) -> list[tuple[str, bytes]]:
+        headers = unjudged_headers(self._topic, partition, offset, self._decides)
+        return [*headers, version_header(self._version)] if self._version > 1 else headers
 
 
 def expects_answer(record: LogRecord) -> bool:
     """Whether the record is meant to be a payment."""
     return LABEL_HEADER not in record.headers and CONTROL_HEADER not in record.headers
+
+
+def unjudged_headers(topic: str, partition: int, offset: int, decides: bool) -> list[tuple[str, bytes]]:
+    """The headers of an answer to a record of `topic`. `decides`: whether the stage does, that is, whether the other
+    decisions have the offsets of this log as their source."""
+    source = [source_header(partition, offset)] if decides else []
+    return [*source, record_header(topic, partition, offset)]
 
 
 def unjudged(record: LogRecord, rejection: Rejection, keyed_by_account: bool) -> tuple[bytes | None, bytes]:

@@ -40,7 +40,8 @@ async def test_a_record_that_cannot_be_judged_is_answered_with_the_reason_of_its
     (answer,), (sent,) = worker.sender.sent("decisions"), worker.sender.sent("dead-letters")
     letter = msgspec.json.decode(sent.value, type=DeadLetter)
     assert answer.key == b"a"
-    assert answer.headers == [source_header(0, 0), ("source-topic", b"payments")]
+    source = [source_header(0, 0)] if engine is None else []
+    assert answer.headers == [*source, ("record", b"payments:0:0")]
     assert unjudged(answer) == UnjudgedDecision("invalid", SENTENCE, "e1", "a", 1000)
     assert (letter.reason, letter.sentence) == ("invalid", SENTENCE)
     assert msgspec.json.decode(answer.value)["outcome"] == "unjudged"
@@ -109,7 +110,7 @@ def test_a_later_stage_answers_under_the_account_as_its_log_has_other_keys() -> 
     assert (first, answer[0], second, keyless[0]) == (0, b"a", 1, b"device-1")
     assert answer[2] == [
         ("source", b"3:7"),
-        ("source-topic", b"fraudstream-payments-by-device-v2"),
+        ("record", b"fraudstream-payments-by-device-v2:3:7"),
         ("state-version", b"2"),
     ]
 
