@@ -66,6 +66,11 @@ class TextSource(Source, frozen=True):
     trim: bool = False
     upper: bool = False
 
+    @property
+    def changes_text(self) -> bool:
+        """Whether an option makes another text of the value."""
+        return bool(self.trim or self.upper or self.pad or self.values is not None or self.starting_with is not None)
+
 
 class TimeSource(Source, frozen=True):
     """Source of an event time: a timestamp column, text in ISO 8601 or `format` (strptime), or a count of `unit`.

@@ -25,6 +25,7 @@ from fraudstream.contracts.nearest_name import nearest
 LABEL_FRAUD, LABEL_GENUINE, LABEL_NONE = 1, 0, -1
 
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$|^(?i)\s*(nan|[-+]?inf)\s*$"
+_NOT_IDS = (*CHOICES, "currency", "card_present", "lat", "lon")
 _LABELS = {"fraud": LABEL_FRAUD, "genuine": LABEL_GENUINE, "unlabelled": LABEL_NONE}
 
 
@@ -40,7 +41,7 @@ class TextFields:
             return source.constant
         name = source.columns[0] if source.columns else None
         texts = self._cells.source(source, self._faults)
-        if field not in CHOICES and field not in ("currency", "card_present"):
+        if field not in _NOT_IDS:
             self._check_id(field, source, texts)
         if source.trim:
             texts = pc.utf8_trim_whitespace(texts)
@@ -106,7 +107,10 @@ class TextFields:
     def numbers(self, field: str, source: TextSource | AttributeSource) -> list[float | None]:
         """The field as numbers, None where missing or not finite."""
         name = source.columns[0] if source.columns else None
-        array = self._cells.typed_source(source, self._faults)
+        if isinstance(source, TextSource) and source.changes_text:
+            array = self.text(field, source)
+        else:
+            array = self._cells.typed_source(source, self._faults)
         if pa.types.is_string(array.type) or pa.types.is_null(array.type):
             texts = array.cast(pa.string())
             wrong = as_mask(pc.invert(pc.match_substring_regex(texts, _NUMBER)))

@@ -120,6 +120,7 @@ def test_an_amount_may_be_a_constant() -> None:
         ({"debit_column": "Debit"}, "debit_column and credit_column need each other"),
         ({"debit_column": "D", "credit_column": "C", "column": "x"}, "leave no place for column"),
         ({"debit_column": "D", "credit_column": "C"}, "payment.direction: the debit and credit columns"),
+        ({"debit_column": "debit_cents", "credit_column": "C"}, "column 'debit_cents' seems to count cents"),
     ],
 )
 def test_a_faulty_source_of_an_amount_is_refused_before_the_file_is_read(source: dict[str, Any], sentence: str) -> None:

@@ -224,6 +224,9 @@ def test_a_file_is_refused_what_a_topic_is(field: str, value: Any) -> None:
         ("merchant_id", {"constant": "a\tb"}),
         ("lat", {"constant": "ninety"}),
         ("lat", {"constant": "91"}),
+        ("lat", {"column": "amount", "sign": {"positive": "1", "negative": "2"}}),
+        ("occurred_at", {"constant": "noon"}),
+        ("occurred_at", {"constant": "1960-01-01"}),
         ("card_present", {"constant": "yes"}),
         ("direction", {"constant": "DEBIT"}),
         ("device_id", {"constant": "x", "pad": 4}),
@@ -285,3 +288,12 @@ def test_numbers_that_a_spreadsheet_has_shortened_are_refused(field: str, column
     source = {"column": column, "unit": "milliseconds"} if field == "occurred_at" else {"column": column}
     said = fault_of({column: [text]}, {field: source})
     assert f"{text!r} is a number that a spreadsheet has shortened: its digits are lost." in said
+
+
+def test_a_coordinate_is_translated_as_any_text() -> None:
+    columns = {"lat": ["0", " 50.5 ", None], "lon": [0.0, 4.25, None]}
+    source = {"values": {"0": ""}, "trim": True}
+    with pytest.raises(BadRowError, match=r"row 2, column 'lat': '50\.5' is not among the mapping's values"):
+        read(columns, {"lat": {"column": "lat", **source}})
+    batch = read(columns, {"lat": {"column": "lat", "trim": True}, "lon": {"column": "lon"}})
+    assert [(payment.lat, payment.lon) for payment in batch.payments] == [(0.0, 0.0), (50.5, 4.25), (None, None)]
