@@ -50,10 +50,13 @@ def negative(amounts: Any) -> Any:
     return pc.less(amounts, pa.scalar(0).cast(amounts.type))
 
 
-def minor_units(amounts: Any, source: AmountSource, exponent: int, currency: str, faults: ColumnFaults) -> Any:
-    """The amounts of one currency in its minor units: Arrow int64, without sign; null where missing or faulty.
+def minor_units(
+    amounts: Any, source: AmountSource, exponent: int, currency: str, faults: ColumnFaults, signed: bool = False
+) -> Any:
+    """The amounts of one currency in its minor units: Arrow int64; null where missing or faulty.
 
-    `amounts`: as of `amounts_of_column`. `exponent`: decimals of `currency`.
+    `amounts`: as of `amounts_of_column`. `exponent`: decimals of `currency`. `signed`: whether negative ones, as of
+    balances, are valid and keep their sign.
     """
     decimals, shown = _decimals_of(source, exponent), amounts
     if source.scale not in (None, "major"):
@@ -65,10 +68,10 @@ def minor_units(amounts: Any, source: AmountSource, exponent: int, currency: str
     else:
         minor = _from_decimals(amounts, source, exponent, decimals, currency, faults)
     values = minor.fill_null(0).to_numpy(zero_copy_only=False)
-    below = (values < 0) & (not source.absolute)
+    below = (values < 0) & (not source.absolute and not signed)
     faults.add(below, lambda index: f"{_text(shown[index].as_py())} is negative. {_NEGATIVE}")
-    values = np.abs(values)
-    above = values > AMOUNT_MINOR_MAX
+    values = np.abs(values) if source.absolute else values
+    above = np.abs(values) > AMOUNT_MINOR_MAX
     faults.add(
         above, lambda i: f"{_text(shown[i].as_py())} exceeds the maximum amount of {AMOUNT_MINOR_MAX} minor units."
     )
@@ -76,10 +79,10 @@ def minor_units(amounts: Any, source: AmountSource, exponent: int, currency: str
 
 
 def decimal_texts(minor: Any, exponent: int) -> Any:
-    """Minor units as Arrow strings such as '12.50', null where null. `minor`: Arrow int64, not negative."""
+    """Minor units as Arrow strings such as '12.50', null where null. `minor`: Arrow int64."""
     values = minor.fill_null(0).to_numpy(zero_copy_only=False)
-    words = np.zeros((len(values), 2), np.int64)  # little-endian 128 bits; never negative, so the upper half is 0
-    words[:, 0] = values
+    words = np.empty((len(values), 2), np.int64)  # little-endian 128 bits
+    words[:, 0], words[:, 1] = values, values >> 63
     decimals = pa.Array.from_buffers(pa.decimal128(20, exponent), len(values), [None, pa.py_buffer(words)])
     return pc.if_else(minor.is_valid(), decimals.cast(pa.string()), None)
 

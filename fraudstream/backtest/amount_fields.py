@@ -42,7 +42,7 @@ class AmountFields:
         numbers = self._numbers(source)
         if required:
             faults.add(self._empty(source), lambda index: f"is empty, but {field} is required.")
-        return _listed(self._texts(numbers, source, faults))
+        return _listed(self._texts(numbers, source, faults, signed=field != "amount"))
 
     def debits_and_credits(self, source: AmountSource) -> tuple[list[str | None], list[str | None]]:
         """Amounts as decimal strings and directions, from a debit and a credit column of which a row fills one."""
@@ -71,12 +71,24 @@ class AmountFields:
         source = msgspec.structs.replace(known, column=column, debit_column=None, credit_column=None)
         return pc.if_else(negative(self._numbers(source)), sign.negative, sign.positive)
 
+    def loses_sign(self, source: AmountSource) -> bool:
+        """Whether amounts of both signs are read without their sign."""
+        if not source.absolute or source.column is None:
+            return False
+        below = negative(self._numbers(source))
+        return bool(pc.any(below).as_py() and not pc.all(below).as_py())
+
+    @property
+    def decimals(self) -> dict[str, int]:
+        """The number of decimals of each currency of the rows."""
+        return {currency: EXPONENTS[currency] for currency, _ in self._groups}
+
     def written_whole(self, source: AmountSource) -> bool:
         """Whether the amounts are whole numbers in a currency that has decimals, and no `scale` is declared."""
-        if source.scale is not None or not source.columns or not any(EXPONENTS[code] for code, _ in self._groups):
+        if source.scale is not None or not source.columns or not any(self.decimals.values()):
             return False
         columns = [self._cells.column(name) for name in source.columns] if source.template is None else []
-        return bool(columns) and all(written_whole(column, source.decimal) for column in columns)
+        return bool(columns) and all(written_whole(column, source.decimal_separator) for column in columns)
 
     def _values(self, source: AmountSource) -> Any:
         return self._cells.typed_source(source, self._faults)
@@ -87,27 +99,29 @@ class AmountFields:
         return values.is_null(nan_is_null=True)
 
     def _numbers(self, source: AmountSource) -> Any:
-        """The amounts as numbers, as of `amounts_of_column`; each column is read once."""
-        name = source.column or ""
-        if name in self._read:
-            return self._read[name]
-        column = source.columns[0] if source.columns else None
-        numbers = amounts_of_column(self._values(source), source, self._faults.column(column, "amount"))
-        if source.column is not None:
-            self._read[name] = numbers
-        return numbers
+        """The amounts as numbers, as of `amounts_of_column`; each source is read once."""
+        key = repr(source)
+        if key not in self._read:
+            column = source.columns[0] if source.columns else None
+            faults = self._faults.column(column, "amount")
+            self._read[key] = amounts_of_column(self._values(source), source, faults)
+        return self._read[key]
 
-    def _texts(self, numbers: Any, source: AmountSource, faults: ColumnFaults) -> npt.NDArray[np.object_]:
-        """Decimal strings, None where missing or faulty; shape (n,)."""
+    def _texts(
+        self, numbers: Any, source: AmountSource, faults: ColumnFaults, signed: bool = False
+    ) -> npt.NDArray[np.object_]:
+        """Decimal strings, None where missing or faulty; shape (n,). `signed`: whether they may be negative."""
         texts = np.full(self._cells.n, None, object)
-        written = self._values(source) if source.template is not None else None
+        written = self._values(source)
         for currency, rows in self._groups:
             chosen, exponent = pa.array(rows), EXPONENTS[currency]
             part = numbers if len(rows) == self._cells.n else numbers.take(chosen)
             group_faults = faults.within(rows)
-            if written is not None:
+            if source.template is not None:
                 _check_decimals(written.take(chosen), source, exponent, currency, group_faults)
-            minor = minor_units(part, source, exponent, currency, group_faults)
+            elif pa.types.is_string(written.type):
+                part = _without_ambiguous(part, written.take(chosen), source, currency, group_faults)
+            minor = minor_units(part, source, exponent, currency, group_faults, signed)
             texts[rows] = decimal_texts(minor, exponent).to_pylist()
         return texts
 
@@ -125,7 +139,7 @@ def written_whole(column: Any, decimal: str) -> bool:
 
 def _check_decimals(texts: Any, source: AmountSource, exponent: int, currency: str, faults: ColumnFaults) -> None:
     """Amounts put together from columns must have all decimals: 5 cents after a point would be read as 50."""
-    point = re.escape(source.decimal)
+    point = re.escape(source.decimal_separator)
     wrong = pc.match_substring_regex(texts, rf"{point}\d*$")
     exact = pc.match_substring_regex(texts, rf"{point}\d{{{exponent}}}$")
     faults.add(
@@ -135,6 +149,22 @@ def _check_decimals(texts: Any, source: AmountSource, exponent: int, currency: s
             f"pad the column in the template, as {{cents:0{exponent}}} does."
         ),
     )
+
+
+def _without_ambiguous(numbers: Any, texts: Any, source: AmountSource, currency: str, faults: ColumnFaults) -> Any:
+    """The amounts without those like 1.250, of a currency with other than three decimals: 1250 in many countries."""
+    if source.decimal is not None or source.grouping or source.round or EXPONENTS[currency] == 3:
+        return numbers
+    wrong = pc.match_substring_regex(texts, r"^[^\d.,]*[1-9]\d{0,2}\.\d{3}[^\d.,]*$")
+    decimals = EXPONENTS[currency]
+    faults.add(
+        wrong,
+        lambda i: (
+            f"{texts[i].as_py()!r} has three decimals, and {currency} has {decimals}. If '.' separates thousands, set "
+            "`decimal: ','` and `thousands: '.'`; if it separates decimals, set `decimal: '.'`."
+        ),
+    )
+    return pc.if_else(wrong.fill_null(False), None, numbers)
 
 
 def _listed(texts: npt.NDArray[np.object_]) -> list[str | None]:

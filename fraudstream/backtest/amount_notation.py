@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.row_faults import BoolArray, ColumnFaults, as_mask
+from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import SEPARATORS, AmountSource
 
 SCALE = 9  # decimals kept while reading; no currency has more
@@ -48,12 +49,12 @@ def _without_symbols(texts: Any, source: AmountSource) -> Any:
 
 
 def _plain_pattern(source: AmountSource) -> str:
-    return rf"^[-+]?(?:{_whole_pattern(source)})(?:{re.escape(source.decimal)}\d{{0,9}})?$"
+    return rf"^[-+]?(?:{_whole_pattern(source)})(?:{re.escape(source.decimal_separator)}\d{{0,9}})?$"
 
 
 def _body_pattern(source: AmountSource) -> str:
     """An amount without a sign; `.5` too."""
-    return rf"(?:{_whole_pattern(source)})?(?:{re.escape(source.decimal)}\d*)?"
+    return rf"(?:{_whole_pattern(source)})?(?:{re.escape(source.decimal_separator)}\d*)?"
 
 
 def _whole_pattern(source: AmountSource) -> str:
@@ -68,24 +69,31 @@ def _point_only(texts: Any, source: AmountSource) -> Any:
     """Plain texts without separators of thousands and plus signs, with a decimal point."""
     for character in source.grouping:
         texts = pc.replace_substring(texts, character, "")
-    if source.decimal != ".":
-        texts = pc.replace_substring(texts, source.decimal, ".")
+    if source.decimal_separator != ".":
+        texts = pc.replace_substring(texts, source.decimal_separator, ".")
     return pc.utf8_ltrim(pc.utf8_rtrim(texts, characters="."), characters="+")
 
 
 def _ambiguous(texts: Any, bare: Any, source: AmountSource) -> BoolArray:
-    """Which amounts may mean two things: zero-padded whole numbers without a `scale`, and a sign that is stripped."""
-    wrong = np.zeros(len(texts), np.bool_)
+    """Which amounts may mean two things: numbers that a spreadsheet has shortened, zero-padded whole numbers without a
+    `scale`, and a sign or an exponent that is stripped."""
+    wrong = as_mask(shortened(bare)).copy()
     if source.scale is None:
         wrong |= as_mask(pc.match_substring_regex(bare, r"^[-+]?0\d+$"))
+    if {"E"} <= {*source.strip.upper()}:
+        wrong |= as_mask(pc.match_substring_regex(texts, r"\d[eE][-+]?\d"))
     if {"C", "R"} <= {*source.strip.upper()} or {"D", "R"} <= {*source.strip.upper()}:
         wrong |= as_mask(pc.match_substring_regex(texts, r"(?i)(^|[^A-Z])(CR|DR)\s*$"))
     return wrong
 
 
 def _ambiguous_sentence(text: str, source: AmountSource) -> str:
+    if "E+" in text:
+        return shortened_sentence(text)
     if _SIDES.search(text):
         return f"{text!r} says debit or credit, which strip removes. Set `signs: {{CR: '-', DR: '+'}}` or the reverse."
+    if re.search(r"\d[eE][-+]?\d", text):
+        return f"{text!r} has an exponent, which strip removes. Strip fewer characters."
     return (
         f"{text!r} is padded with zeros and has no decimal separator, as amounts in minor units are. "
         "Set `scale: minor`, the number of its decimals (`scale: 2`), or `scale: major`."
@@ -115,8 +123,8 @@ def _unusual_text(text: str, source: AmountSource) -> str:
     if re.fullmatch(_body_pattern(source), body, re.ASCII) and body[-1:].isdigit():
         for character in source.grouping:
             body = body.replace(character, "")
-        number = Decimal(body.replace(source.decimal, "."))
-    elif source.decimal == "." and re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,3}", body):
+        number = Decimal(body.replace(source.decimal_separator, "."))
+    elif source.decimal_separator == "." and re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,3}", body):
         number = Decimal(body)
     else:
         raise ValueError(_not_an_amount(body, source))
@@ -156,9 +164,9 @@ def _not_an_amount(body: str, source: AmountSource) -> str:
     """What to do about text that is not an amount."""
     if _SIDES.search(body):
         return "has a word beside the number. If it is the sign, set `signs: {CR: '-', DR: '+'}`, or the reverse."
-    if re.fullmatch(rf"[0-9]{{20,}}({re.escape(source.decimal)}[0-9]*)?", body):
+    if re.fullmatch(rf"[0-9]{{20,}}({re.escape(source.decimal_separator)}[0-9]*)?", body):
         return "is too large for an amount."
-    separators = [c for c in dict.fromkeys(body) if c in SEPARATORS and c != source.decimal]
+    separators = [c for c in dict.fromkeys(body) if c in SEPARATORS and c != source.decimal_separator]
     if separators and re.fullmatch(rf"[0-9{re.escape(SEPARATORS)}]+", body):
         found = separators[0]
         if found in source.grouping:

@@ -48,7 +48,8 @@ class Cells:
         except ValueError as error:
             raise ColumnError(name, str(error)) from error
         kind = array.type
-        faults.column(name).add(inexact(array), lambda index: INEXACT.format(value=array[index], type=kind))
+        if pa.types.is_floating(kind):
+            faults.column(name).add(inexact(array), lambda index: INEXACT.format(value=array[index], type=kind))
         return texts
 
     def template(self, template: str, faults: RowFaults) -> Any:

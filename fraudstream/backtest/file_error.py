@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+RowUnit = Literal["row", "line"]
+
 
 class PaymentFileError(ValueError):
     """A file that cannot be read as payments. `row` and `column`: location of the fault, None if unknown.
@@ -17,7 +19,7 @@ class PaymentFileError(ValueError):
         sentence: str,
         row: int | None = None,
         column: str | None = None,
-        unit: Literal["row", "line"] = "row",
+        unit: RowUnit = "row",
     ) -> None:
         location = (
             path
@@ -30,13 +32,3 @@ class PaymentFileError(ValueError):
         self.row = row
         self.column = column
         self.unit = unit
-        self.unit = unit
-
-
-class ColumnFault(ValueError):
-    """An invalid value at `index` of a column; the caller converts it to a `PaymentFileError` with file and row."""
-
-    def __init__(self, index: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.index = index
-        self.sentence = sentence

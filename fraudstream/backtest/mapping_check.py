@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +26,7 @@ from fraudstream.backtest.sources import (
     TimeSource,
     template_parts,
 )
+from fraudstream.backtest.time_columns import event_times
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
@@ -37,6 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 _WORDS = {**CHOICES, "card_present": ("true", "false"), "currency": tuple(EXPONENTS)}
 _MINOR_UNITS = {"minor", "cent", "cents", "pence", "centimes", "centavos", "paise", "kopecks", "fils"}
+_WITHOUT_SIGN = ("currency", "card_present", "lat", "lon")
 _TESTS = ("equals", "not_equals", "one_of", "not_in", "starting_with", "matches")
 
 
@@ -103,12 +106,18 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
         yield "since needs a unit."
     if source.unit is not None and source.format is not None:
         yield "has both unit and format; give one of them."
+    if source.format is not None:
+        yield from _format_faults(source.format)
     zoned = False
     if source.since is not None:
         try:
             zoned = datetime.fromisoformat(source.since).tzinfo is not None
         except ValueError:
             yield f"since is {source.since!r}, which is not a time in ISO 8601."
+    if source.constant is not None and source.unit is None and source.format is None:
+        faults = RowFaults(1)
+        event_times(pa.array([source.constant]), msgspec.structs.replace(source, zone=None), faults.column(None))
+        yield from (fault.sentence for fault in faults.found)
     if source.fold is not None and source.zone is None:
         yield "fold needs a zone."
     if source.zone is None:
@@ -121,22 +130,34 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
         yield f"zone {source.zone!r} is not known here. Give a name of the IANA time zone database: Europe/Berlin."
 
 
+def _format_faults(format_: str) -> Iterator[str]:
+    directives = re.findall(r"%(-?.?)", format_)
+    if "Z" in directives:
+        yield "format has %Z, but names of zones are ambiguous. Give offsets with %z, or times without and a `zone`."
+    if unknown := sorted({*directives} - {*"aAbBdDeFfHhIjmMnpRSTtUuVwWyYGzZ%"}):
+        yield f"format has %{unknown[0]}, which is not known. %d reads 3 and 03; %f reads fractions of a second."
+    if "I" in directives and "p" not in directives:
+        yield "format has %I, hours to 12, without %p, which says morning or afternoon. Add %p, or use %H."
+
+
 def _amount_faults(field: str, source: AmountSource, currency: str | None) -> Iterator[str]:
     if source.thousands is not None and (len(source.thousands) != 1 or source.thousands not in SEPARATORS):
         yield f"thousands is {source.thousands!r}; it must be one of a comma, a point, a blank, an apostrophe or '_'."
-    if source.decimal in source.grouping:
-        other = "," if source.decimal == "." else "."
+    point = source.decimal_separator
+    if point in source.grouping:
+        other = "," if point == "." else "."
         yield (
-            f"{source.decimal!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
-            f"`thousands: '{source.decimal}'` for amounts like 1{source.decimal}234{other}56."
+            f"{point!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
+            f"`thousands: '{point}'` for amounts like 1{point}234{other}56."
         )
     if wrong := sorted({*source.strip} & {*"+-()0123456789\u2212"}):
         yield f"strip has {', '.join(map(repr, wrong))}, which change the amount. Signs are understood without it."
     for sign_word in source.signs or {}:
         if not sign_word or {*sign_word} & {*source.strip, *"0123456789.,"}:
             yield f"signs has {sign_word!r}, which must be a word of characters that strip does not remove."
-    if source.scale is None and source.column is not None and (word := _minor_word(source.column)) is not None:
-        yield f"column {source.column!r} seems to count {word}. Set `scale: minor`, or `scale: major` if it does not."
+    for column in source.columns if source.scale is None and source.template is None else ():
+        if (word := _minor_word(column)) is not None:
+            yield f"column {column!r} seems to count {word}. Set `scale: minor`, or `scale: major` if it does not."
     if source.template is not None and _touching(source.template):
         yield (
             f"template {source.template!r} joins columns without a character between, so two numbers would become one. "
@@ -162,6 +183,8 @@ def _text_faults(field: str, source: TextSource) -> Iterator[str]:
         yield "otherwise needs values."
     if source.sign is not None and source.column is None:
         yield "sign needs a column."
+    if source.sign is not None and field in _WITHOUT_SIGN:
+        yield "sign has no effect here. Use values."
     options = [name for name in ("values", "starting_with", "sign") if getattr(source, name) is not None]
     options += [name for name in ("pad", "trim", "upper") if getattr(source, name)]
     if source.constant is not None and options:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fraudstream.backtest.amount_fields import AmountFields
 from fraudstream.backtest.cells import Cells
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.row_conditions import meet_all
@@ -32,6 +32,9 @@ from fraudstream.engine.contract_check import contract_faults
 
 __all__ = ["PaymentBatch", "PaymentColumns"]
 
+_CHECKED_AT_ONCE = 1_024  # the JSON of so many payments stays in the processor's cache
+_MINOR_UNITS = "the amounts are whole numbers, of currencies with different numbers of decimals"
+_SET_SCALE = "If they count minor units, such as cents, set `scale: minor` in the mapping; if not, `scale: major`."
 _REQUIRED = ("event_id", "account_id", "currency", "direction")
 
 
@@ -49,14 +52,23 @@ class PaymentBatch(NamedTuple):
 
 class PaymentColumns:
     """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
-    in the files before it, which count in `{row}`. `report` is told of rows that give no payment.
+    in the files before it, which count in `{row}`. `report` is told of rows that give no payment. `unit`: what
+    row numbers count.
     """
 
-    def __init__(self, mapping: Mapping, path: str, rows_before: int = 0, report: RowReport | None = None) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        path: str,
+        rows_before: int = 0,
+        report: RowReport | None = None,
+        unit: RowUnit = "row",
+    ) -> None:
         self._mapping = mapping
         self._path = path
         self._rows_before = rows_before
         self._report = report or RowReport()
+        self._unit = unit
         self._amounts_seen = False
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
@@ -97,38 +109,50 @@ class PaymentColumns:
         fields = _Fields(self._mapping, cells, faults)
         columns = [fields.column(name) for name in Payment.__struct_fields__]
         payments = list(map(Payment, *columns))  # half a microsecond each; the list of times ends the map
-        good = np.flatnonzero(faults.good).tolist()
-        for refused in contract_faults([payments[i] for i in good] if len(good) < cells.n else payments):
-            field = refused.path.removeprefix("$.")
-            hint = upper_hint(payments[good[refused.position]].country, COUNTRIES) if field == "country" else ""
-            fault = refused.sentence + hint
-            faults.add(RowFault(good[refused.position], self._column_of(field), refused.reason, fault))
-        if not self._amounts_seen and good:
+        self._hold_to_contract(payments, faults)
+        if not self._amounts_seen:
             self._amounts_seen = True
-            self._notice_whole_numbers(fields.money)
+            self._notice_amounts(fields.money)
         return payments, fields.times
+
+    def _hold_to_contract(self, payments: list[Payment], faults: RowFaults) -> None:
+        """Add what a topic would refuse, of the rows that have no fault yet."""
+        good = np.flatnonzero(faults.good).tolist()
+        for start in range(0, len(good), _CHECKED_AT_ONCE):
+            rows = good[start : start + _CHECKED_AT_ONCE]
+            for refused in contract_faults([payments[row] for row in rows]):
+                row, field = rows[refused.position], refused.path.removeprefix("$.")
+                hint = upper_hint(payments[row].country, COUNTRIES) if field == "country" else ""
+                faults.add(RowFault(row, self._column_of(field), refused.reason, refused.sentence + hint))
 
     def _column_of(self, field: str) -> str | None:
         """The column that a field of a payment is read from; None for a constant."""
         source = dict(self._mapping.sources()).get(field)
         return None if source is None else _column(source)
 
-    def _notice_whole_numbers(self, money: AmountFields) -> None:
-        source = self._mapping.payment.amount
-        if money.written_whole(source):
-            column = " and ".join(map(repr, source.columns))
+    def _notice_amounts(self, money: AmountFields) -> None:
+        """Tell what a person should check about the amounts, which is valid but may be meant otherwise."""
+        source, direction = self._mapping.payment.amount, self._mapping.payment.direction
+        if direction is not None and direction.constant is not None and money.loses_sign(source):
             self._report.notice(
-                f"The amounts in {column} are whole numbers, read as major units. If they count minor units, such as "
-                "cents, set `scale: minor` in the mapping; if not, `scale: major`."
+                f"The amounts in {source.column!r} have both signs, and all are read as {direction.constant}. To take "
+                "the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
             )
+        if money.written_whole(source):
+            decimals = money.decimals
+            if len(set(decimals.values())) > 1:
+                listed = ", ".join(f"{currency} has {count}" for currency, count in sorted(decimals.items()))
+                raise PaymentFileError(self._path, f"{_MINOR_UNITS} ({listed}). {_SET_SCALE}", None, _column(source))
+            column = " and ".join(map(repr, source.columns))
+            self._report.notice(f"The amounts in {column} are whole numbers, read as major units. {_SET_SCALE}")
 
     def _skip(self, faults: RowFaults, cells: Cells) -> None:
         """Report bad rows, or raise the first of them."""
         for fault in faults.found:
             row = int(cells.rows[fault.at])
             if self._mapping.on_bad_row == "stop":
-                raise BadRowError(self._path, fault.sentence, row, fault.column)
-            bad = BadRow(self._path, row, fault.column, fault.reason, fault.sentence, cells.row(fault.at))
+                raise BadRowError(self._path, fault.sentence, row, fault.column, self._unit)
+            bad = BadRow(self._path, row, fault.column, fault.reason, fault.sentence, cells.row(fault.at), self._unit)
             self._report.skip(bad)
 
 
@@ -174,6 +198,8 @@ class _Fields:
             texts = self._currencies
         elif source.sign is not None:
             texts = self.money.by_sign(source.column or "", source.sign)
+            if field in _REQUIRED:
+                self._texts.require(field, texts, column)
         else:
             texts = self._texts.text(field, source, required=field in _REQUIRED)
         if field in CHOICES:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fraudstream.backtest.column_names import find_columns
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.null_words import without_null_words
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
-from fraudstream.backtest.readers.csv_records import QuoteError
+from fraudstream.backtest.readers.csv_records import RecordError
 from fraudstream.backtest.readers.formats import open_table
 from fraudstream.backtest.readers.layout_hint import layout_hint
 from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
@@ -24,7 +24,7 @@ from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
 class PaymentFile:
     """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report` is
-    told of rows that give no payment.
+    told of rows that give no payment. `unit`: what row numbers count.
 
     Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """
@@ -35,6 +35,7 @@ class PaymentFile:
         self.report = report or RowReport()
         self._table = self._opened(self.report.handler(mapping.on_bad_row))
         self.rows: int | None = self._table.row_count
+        self.unit: RowUnit = self._table.unit
         self._positions = {name: index for index, name in enumerate(mapping.columns)}
         if self._table.names is not None:
             found = find_columns(mapping.columns, self._table.names, mapping.name)
@@ -46,7 +47,7 @@ class PaymentFile:
         try:
             return open_table(self.path, self.mapping.file, on_bad_row)
         except PaymentFileError as error:
-            if not isinstance(error.__cause__, QuoteError):
+            if not isinstance(error.__cause__, RecordError):
                 raise
             hint = layout_hint(self.path, self.mapping.columns, self.mapping.file)
             raise PaymentFileError(error.path, error.sentence + hint, error.row) from error
@@ -60,7 +61,7 @@ class PaymentFile:
 
     def columns(self, rows_before: int) -> PaymentColumns:
         """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one."""
-        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report)
+        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report, self.unit)
 
     def row_batches(self) -> Iterator[RowBatch]:
         """The mapped columns of all rows. Raises `PaymentFileError`."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.contracts.dead_letter import ReasonCode
 
 
@@ -29,7 +29,7 @@ class BadRow(msgspec.Struct, frozen=True):
     reason: ReasonCode
     sentence: str
     cells: dict[str, str | None] = {}
-    unit: Literal["row", "line"] = "row"
+    unit: RowUnit = "row"
 
     @property
     def place(self) -> str:

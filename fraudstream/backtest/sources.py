@@ -66,6 +66,11 @@ class TextSource(Source, frozen=True):
     trim: bool = False
     upper: bool = False
 
+    @property
+    def changes_text(self) -> bool:
+        """Whether an option makes another text of the value."""
+        return bool(self.trim or self.upper or self.pad or self.values is not None or self.starting_with is not None)
+
 
 class TimeSource(Source, frozen=True):
     """Source of an event time: a timestamp column, text in ISO 8601 or `format` (strptime), or a count of `unit`.
@@ -86,15 +91,16 @@ class AmountSource(Source, frozen=True):
     """Source of an amount.
 
     `debit_column` and `credit_column`: in place of a column, two of which a row fills one; they give the direction too.
-    `decimal`: the decimal separator. `thousands`: the separator of groups of three digits. `scale`: what a whole number
-    counts: `major` units, `minor` units of the payment's currency, or a fixed number of decimals. `strip`: characters
-    to remove ('$€'). `signs`: words beside the number and the sign that each means ('CR': '-'). `absolute`: drop the
-    sign. `round`: round half to even to the currency's decimals; without it more decimals are a fault.
+    `decimal`: the decimal separator, by default a point. `thousands`: the separator of groups of three digits. `scale`:
+    what a whole number counts: `major` units, `minor` units of the payment's currency, or a fixed number of decimals.
+    `strip`: characters to remove ('$€'). `signs`: words beside the number and the sign that each means ('CR': '-').
+    `absolute`: drop the sign. `round`: round half to even to the currency's decimals; without it more decimals are a
+    fault.
     """
 
     debit_column: str | None = None
     credit_column: str | None = None
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] | None = None
     thousands: str | None = None
     scale: Literal["major", "minor", "0", "1", "2", "3", "4"] | None = None
     strip: str = ""
@@ -110,6 +116,11 @@ class AmountSource(Source, frozen=True):
         return super().columns
 
     @property
+    def decimal_separator(self) -> str:
+        """The decimal separator: `decimal`, by default a point."""
+        return self.decimal or "."
+
+    @property
     def gives_direction(self) -> bool:
         """Whether the amount is read from a debit column and a credit column."""
         return self.debit_column is not None
@@ -120,6 +131,8 @@ class AmountSource(Source, frozen=True):
         separators = {*(self.thousands or ""), *(c for c in self.strip if c in SEPARATORS)}
         if separators & {" ", "\u00a0", "\u202f"}:  # a blank in one file is often a no-break space in the next
             separators |= {" ", "\u00a0", "\u202f"}
+        if separators & {"'", "\u2019"}:
+            separators |= {"'", "\u2019"}
         return "".join(sorted(separators))
 
 

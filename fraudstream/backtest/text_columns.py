@@ -15,7 +15,7 @@ _EXACT_BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}  # whole nu
 
 
 def texts_of(array: Any) -> Any:
-    """An Arrow array as strings; null where it is null, NaN or empty text.
+    """An Arrow array as strings; null where it is null, NaN or text of blanks only.
 
     Whole numbers have no decimal point. Raises `ValueError`, with a sentence, for a type without a text.
     """
@@ -34,7 +34,9 @@ def texts_of(array: Any) -> Any:
             texts = array.cast(pa.string())
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise ValueError(f"a column of {kind} has no text.") from error
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+        if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+            texts = _without_zeros(texts)
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
 
 
 def inexact(array: Any) -> Any:
@@ -57,11 +59,27 @@ def fractional(array: Any) -> Any:
     return pa.array([False] * len(array))
 
 
+def reformatted(texts: Any) -> Any:
+    """Which Arrow strings look like an id that a spreadsheet or a data frame has written as a number: `4.11E+15`,
+    which has lost digits, or `4111.0`; Arrow booleans."""
+    return pc.match_substring_regex(texts, r"^[-+]?\d+(\.\d+)?[eE]\+\d+$|^[-+]?\d+\.0+$").fill_null(False)
+
+
 INEXACT = (
     "is {value}, and a {type} column cannot hold a number of this size exactly, so the id may have been changed when "
     "the file was written. Write the column again as text or int64."
 )
+REFORMATTED = (
+    "{value!r} looks like an id that a program has written as a number, perhaps without its last digits. Write the "
+    'column again as text; or, if this is the id, map it by `template: "{{{column}}}"`.'
+)
 FRACTIONAL = "is {value}, a number with decimals, but {field} is an id. Map another column, or write this one as text."
+
+
+def _without_zeros(texts: Any) -> Any:
+    """Times without zeros at the end of their fraction, which depends on the unit of the column."""
+    texts = pc.replace_substring_regex(texts, r"(\.\d*[1-9])0+(\D|$)", r"\1\2")
+    return pc.replace_substring_regex(texts, r"\.0+(\D|$)", r"\1")
 
 
 def _joined(whole: Any, integers: Any, others: Any) -> Any:

@@ -18,13 +18,14 @@ from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.null_words import ambiguity, ambiguous
 from fraudstream.backtest.row_faults import ColumnError, RowFaults, as_mask
 from fraudstream.backtest.sources import AttributeSource, LabelSource, TextSource
-from fraudstream.backtest.text_columns import FRACTIONAL, fractional
+from fraudstream.backtest.text_columns import FRACTIONAL, REFORMATTED, fractional, reformatted
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.nearest_name import nearest
 
 LABEL_FRAUD, LABEL_GENUINE, LABEL_NONE = 1, 0, -1
 
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$|^(?i)\s*(nan|[-+]?inf)\s*$"
+_NOT_IDS = (*CHOICES, "currency", "card_present", "lat", "lon")
 _LABELS = {"fraud": LABEL_FRAUD, "genuine": LABEL_GENUINE, "unlabelled": LABEL_NONE}
 
 
@@ -40,7 +41,7 @@ class TextFields:
             return source.constant
         name = source.columns[0] if source.columns else None
         texts = self._cells.source(source, self._faults)
-        if field not in CHOICES and field not in ("currency", "card_present"):
+        if field not in _NOT_IDS:
             self._check_id(field, source, texts)
         if source.trim:
             texts = pc.utf8_trim_whitespace(texts)
@@ -58,12 +59,15 @@ class TextFields:
         return texts
 
     def _check_id(self, field: str, source: TextSource, texts: Any) -> None:
-        """Refuse values of an id's columns that are numbers with decimals, or may mean that the id is missing."""
+        """Refuse values of an id's columns that are numbers with decimals or lost digits, or may mean that it is
+        missing."""
         for name in source.columns:
             faults, array = self._faults.column(name), self._cells.column(name)
             words = self._cells.texts(name, RowFaults(self._cells.n)) if source.column is None else texts
-            if source.column is not None:
+            if source.column is not None and not pa.types.is_string(array.type):
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
+            if source.column is not None and source.values is None:
+                faults.add(reformatted(texts), partial(_reformatted_sentence, texts, name))
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
@@ -103,7 +107,10 @@ class TextFields:
     def numbers(self, field: str, source: TextSource | AttributeSource) -> list[float | None]:
         """The field as numbers, None where missing or not finite."""
         name = source.columns[0] if source.columns else None
-        array = self._cells.typed_source(source, self._faults)
+        if isinstance(source, TextSource) and source.changes_text:
+            array = self.text(field, source)
+        else:
+            array = self._cells.typed_source(source, self._faults)
         if pa.types.is_string(array.type) or pa.types.is_null(array.type):
             texts = array.cast(pa.string())
             wrong = as_mask(pc.invert(pc.match_substring_regex(texts, _NUMBER)))
@@ -177,6 +184,10 @@ class TextFields:
 
 def _fractional_sentence(array: Any, field: str, index: int) -> str:
     return FRACTIONAL.format(value=array[index], field=field)
+
+
+def _reformatted_sentence(texts: Any, name: str, index: int) -> str:
+    return REFORMATTED.format(value=texts[index].as_py(), column=name)
 
 
 def _ambiguity_sentence(words: Any, name: str, index: int) -> str:

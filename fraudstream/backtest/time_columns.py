@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.row_faults import ColumnError, ColumnFaults, as_mask
+from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import TimeSource
 from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.timestamps import parse_utc_ms, utc_text
@@ -36,6 +37,8 @@ _EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 
 _COUNT_MAX = 9.2e18
 _MILLISECONDS = pa.timestamp("ms")
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
+_DIGITS = re.compile(r"\d{9,}")  # Python would take one of them for the separator of date and time
+_SHORT_FORMS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b"}
 _SPILLS_OVER = pa.array([3, 5, 7, 10, 12], pa.int64())  # months after those that lack a 29th, 30th or 31st
 
 
@@ -83,7 +86,9 @@ def _numbers_of_texts(texts: Any, source: TimeSource, faults: ColumnFaults) -> l
     trimmed = pc.utf8_trim_whitespace(texts)
     number = pc.match_substring_regex(trimmed, r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$")
     faults.add(pc.invert(number), lambda index: f"{texts[index].as_py()!r} is not a number of {source.unit}.")
-    numbers = pc.utf8_ltrim(pc.if_else(number, trimmed, None), characters="+")
+    lost = shortened(trimmed)
+    faults.add(lost, lambda index: shortened_sentence(texts[index].as_py()))
+    numbers = pc.utf8_ltrim(pc.if_else(pc.and_not(number, lost), trimmed, None), characters="+")
     whole = pc.match_substring_regex(numbers, r"^-?(\d{1,18}|[1-8]\d{18})$")
     integers = pc.if_else(whole, numbers, None).cast(pa.int64())
     return [integers, pc.if_else(whole, None, numbers).cast(pa.float64())]
@@ -133,8 +138,13 @@ def _stamps(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
     local, aware = _formatted_times(texts, source.format) if source.format is not None else _iso_times(texts)
     due = f"a time like {source.format!r}" if source.format else "a time in ISO 8601"
     wrong = pc.and_(pc.and_(local.is_null(), aware.is_null()), array.is_valid())
-    faults.add(wrong, lambda index: f"{array[index].as_py()!r} is not {due}.")
+    faults.add(wrong, lambda index: _not_a_time(array[index].as_py(), due))
     return pc.coalesce(aware, _in_zone(local, source, faults, lambda index: repr(array[index].as_py())))
+
+
+def _not_a_time(text: str, due: str) -> str:
+    count = " If it is a count, set its `unit`." if re.fullmatch(r"\s*\d+(\.\d*)?\s*", text) else ""
+    return f"{text!r} is not {due}.{count}"
 
 
 def _in_zone(local: Any, source: TimeSource, faults: ColumnFaults, text: Callable[[int], str]) -> Any:
@@ -159,15 +169,17 @@ _FOLD = "Set `fold: 0` for the first of the two moments, `fold: 1` for the secon
 
 def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
     """Local times and times with an offset, as timestamps; null where a text is not of the form."""
+    for short, long in (*_SHORT_FORMS.items(), ("%n", " "), ("%t", " ")):
+        format_ = format_.replace(short, long)
     if "%f" in format_ or "%z" in format_:
         return _split([_one_by_one(text, format_) for text in texts.to_pylist()])
     stamps = pc.strptime(texts, format=format_, unit="ms", error_is_null=True)
     # Arrow takes 30 February for 2 March. Times at the start of a month that could be such a date are read again.
     late = pc.and_(pc.is_in(pc.month(stamps), value_set=_SPILLS_OVER), pc.less_equal(pc.day(stamps), 3))
-    again = as_mask(late)
-    if again.any():
-        wrong = [bool(again[i]) and _one_by_one(text, format_) is None for i, text in enumerate(texts.to_pylist())]
-        stamps = pc.if_else(pa.array(wrong), None, stamps)
+    wrong = as_mask(late)
+    again = np.flatnonzero(wrong)
+    wrong[again] = [_one_by_one(text, format_) is None for text in texts.take(pa.array(again)).to_pylist()]
+    stamps = pc.if_else(pa.array(wrong), None, stamps)
     return stamps, pa.nulls(len(texts), _MILLISECONDS)
 
 
@@ -193,8 +205,10 @@ def _iso_times(texts: Any) -> tuple[Any, Any]:
 
 
 def _iso_time(text: str | None) -> datetime | None:
+    if text is None or _DIGITS.fullmatch(text):
+        return None
     try:
-        return None if text is None else datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
 

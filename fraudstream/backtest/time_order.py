@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, RowBatch
@@ -32,6 +32,10 @@ class MappedFile(Protocol):
     def mapping(self) -> Mapping:
         """Its mapping."""
 
+    @property
+    def unit(self) -> RowUnit:
+        """What its row numbers count."""
+
     def columns(self, rows_before: int) -> PaymentColumns:
         """What converts its columns. `rows_before`: number of rows in the files before this one."""
 
@@ -42,8 +46,9 @@ class MappedFile(Protocol):
 def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
     """The payments of all files. Raises `PaymentFileError` for the first row that is earlier than the one before."""
     last_ms, rows_before = _BEFORE_ALL_MS, 0
-    for number, file in enumerate(files):
-        columns, last_row, begun = file.columns(rows_before), 0, False
+    last_file: MappedFile | None = None
+    for file in files:
+        columns, last_row = file.columns(rows_before), 0
         for batch, rows in file.row_batches():
             payments = columns.convert(batch, rows)
             last_row = int(rows[-1])
@@ -52,9 +57,9 @@ def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
                 continue
             backwards = np.flatnonzero(np.diff(times, prepend=last_ms) < 0)
             if len(backwards):
-                before = None if begun or backwards[0] else files[number - 1].path
+                before = last_file if backwards[0] == 0 and last_file is not file else None
                 raise _unsorted(file, int(payments.rows[backwards[0]]), before)
-            last_ms, begun = int(times[-1]), True
+            last_ms, last_file = int(times[-1]), file
             yield payments
         rows_before += last_row
 
@@ -136,13 +141,18 @@ def _merged(parts: list[tuple[Int64Array, PaymentBatch]]) -> PaymentBatch:
     )
 
 
-def _unsorted(file: MappedFile, row: int, before: Path | None) -> PaymentFileError:
+def _unsorted(file: MappedFile, row: int, before: MappedFile | None) -> PaymentFileError:
     """`before`: the file whose last row is later than this first one; None if a row of `file` itself is."""
     usual = "" if file.mapping.sorted_by_time else " Files of this data set are not sorted."
-    what = "the row before it: the file is" if before is None else f"the last row of {before}: the files are"
+    what = (
+        f"the {file.unit} before it: the file is"
+        if before is None
+        else f"the last {file.unit} of {before.path}: the files are"
+    )
     return PaymentFileError(
         str(file.path),
         f"is earlier than {what} not in order of time.{usual} Run again with --sort.",
         row,
         file.mapping.payment.occurred_at.columns[0],
+        file.unit,
     )

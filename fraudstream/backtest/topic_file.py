@@ -2,7 +2,7 @@
 
 Each line is a payment or a label, decoded and refused exactly as a record of the topic. Payments are judged in the
 order of the lines, which has to be that of time unless sorting is requested. A label is a line with `labelled_at`; it
-takes effect where it stands, or at `labelled_at` when sorting.
+takes effect where it stands, or at `labelled_at` when sorting. All labels count in the evaluation of a replay.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 
 _BEFORE_ALL_MS = -(1 << 62)
+_Timed = tuple[list[Payment | Label], Int64Array]  # events, and when each comes, ms since the epoch
 
 
 class TopicFiles:
@@ -43,14 +44,28 @@ class TopicFiles:
         Raises `PaymentFileError` for the first line that is refused, the first payment that is earlier than the one
         before if `sort` is False, and if there is no payment.
         """
-        found = False
-        for part in self._sorted() if sort else self._in_order():
-            found = found or any(type(event) is Payment for event in part.events)
-            yield part
+        found, truth = False, self._truth()
+        for events, at_ms in self._sorted() if sort else self._in_order():
+            found = found or any(type(event) is Payment for event in events)
+            labels = [truth.get(event.event_id, -1) if type(event) is Payment else -1 for event in events]
+            yield Events(events, at_ms, np.array(labels, np.int8))
         if not found:
             raise PaymentFileError(", ".join(map(str, self.paths)), "holds no payments.")
 
-    def _in_order(self) -> Iterator[Events]:
+    def _truth(self) -> dict[str, int]:
+        """What the labels of all files say of payments, by event id: 1 fraud, 0 genuine. The newest label counts."""
+        found: dict[str, tuple[int, int]] = {}
+        for path in self.paths:
+            for lines in line_batches(path, self._encoding):
+                values = [line for line in lines.lines if _is_label(line)]
+                for label in decode(values, [True] * len(values)):
+                    if isinstance(label, Label):
+                        truth = (time_ms(label.labelled_at), int(label.label == "fraud"))
+                        if truth[0] >= found.get(label.event_id, truth)[0]:
+                            found[label.event_id] = truth
+        return {event_id: fraud for event_id, (_, fraud) in found.items()}
+
+    def _in_order(self) -> Iterator[_Timed]:
         last_ms = _BEFORE_ALL_MS
         for part in self._parts():
             times = np.where(part.is_payment, part.at_ms, _BEFORE_ALL_MS)
@@ -65,9 +80,9 @@ class TopicFiles:
                     unit="line",
                 )
             last_ms = int(latest[-1])
-            yield _events(part.events, latest[1:])
+            yield part.events, latest[1:]
 
-    def _sorted(self) -> Iterator[Events]:
+    def _sorted(self) -> Iterator[_Timed]:
         parts = list(self._parts())
         if not parts:
             return
@@ -76,7 +91,7 @@ class TopicFiles:
         order = np.argsort(at_ms, kind="stable").astype(np.int64)
         for start in range(0, len(order), ROWS_PER_BATCH):
             chosen = order[start : start + ROWS_PER_BATCH]
-            yield _events([events[index] for index in chosen.tolist()], at_ms[chosen])
+            yield [events[index] for index in chosen.tolist()], at_ms[chosen]
 
     def _parts(self) -> Iterator[_Part]:
         for path in self.paths:
@@ -135,7 +150,3 @@ def _is_label(line: bytes) -> bool:
 
 def _moment(event: Payment | Label) -> int | datetime:
     return event.occurred_at if isinstance(event, Payment) else event.labelled_at
-
-
-def _events(events: list[Payment | Label], at_ms: Int64Array) -> Events:
-    return Events(events, at_ms, np.full(len(events), -1, np.int8))

@@ -143,5 +143,10 @@ def skipped_rows_text(report: RowReport) -> list[str]:
     return lines
 
 
+def no_payment_code(payments: int, report: RowReport) -> int:
+    """The exit code of a command that has read `payments`: 1 if every row was bad."""
+    return 1 if report.skipped and not payments else 0
+
+
 def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"

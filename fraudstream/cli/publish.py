@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
+from fraudstream.cli.payment_file_flags import (
+    add_payment_file,
+    file_failure,
+    no_payment_code,
+    open_payment_files,
+    skipped_rows_text,
+)
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
@@ -94,4 +100,4 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"{payments:,} payments and {labels:,} labels published to {topic} in {seconds:.1f} s.")
         for line in skipped_rows_text(report):
             print(line)
-    return 0
+    return no_payment_code(payments, report)

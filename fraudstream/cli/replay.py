@@ -13,7 +13,13 @@ from rich.table import Table
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
+from fraudstream.cli.payment_file_flags import (
+    add_payment_file,
+    file_failure,
+    no_payment_code,
+    open_payment_files,
+    skipped_rows_text,
+)
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
@@ -111,7 +117,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.write(encode_summary(summary).decode() + "\n")
     else:
         _print(summary, report, args.out)
-    return 0
+    return no_payment_code(summary.payments, report)
 
 
 def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet:

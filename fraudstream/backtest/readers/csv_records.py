@@ -38,8 +38,9 @@ class Dialect(NamedTuple):
     escape: bytes = b""
 
 
-class QuoteError(ValueError):
-    """A quote where none can be, or a quoted cell without an end. Every record before it has been given."""
+class RecordError(ValueError):
+    """A record whose end is unclear: for a quote where none can be, or none within bounds. Every record before it has
+    been given."""
 
 
 class RecordEnds(NamedTuple):
@@ -57,7 +58,7 @@ class RecordEnds(NamedTuple):
 def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int = 0) -> Iterator[bytes]:
     """The text in blocks of whole records, without the last `trailer_rows` records and empty records at the end.
 
-    Memory is bounded by the longest record. Raises `QuoteError`, and what `pieces` raises after all whole
+    Memory is bounded by the longest record. Raises `RecordError`, and what `pieces` raises after all whole
     records before it.
     """
     rest, target = b"", 0
@@ -83,14 +84,16 @@ def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int =
         if failure is not None:
             raise failure
         if found.misplaced is not None:
-            raise QuoteError(found.misplaced)
-        too_long = found.open_quote is not None and len(rest) > RECORD_BYTES_MAX
-        if too_long or (piece is None and found.open_quote is not None):
+            raise RecordError(found.misplaced)
+        too_long = len(rest) > RECORD_BYTES_MAX
+        if found.open_quote is not None and (too_long or piece is None):
             within = f" within {RECORD_BYTES_MAX >> 20} MiB" if too_long else ""
-            raise QuoteError(
+            raise RecordError(
                 f"has a quoted cell that does not end{within}. Close the quote, or set `quote: none` "
                 f"{_IN_THE_MAPPING} if quotes are ordinary characters."
             )
+        if too_long and not len(found.ends):
+            raise RecordError(f"does not end within {RECORD_BYTES_MAX >> 20} MiB: is it text with line ends?")
         if piece is None:
             return
 

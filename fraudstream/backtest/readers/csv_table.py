@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.file_layout import NO_QUOTE, FileLayout
 from fraudstream.backtest.readers.byte_stream import (
     HEAD_BYTES,
@@ -24,7 +24,7 @@ from fraudstream.backtest.readers.byte_stream import (
     open_bytes,
     utf8_pieces,
 )
-from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, RecordError, record_blocks, record_ends
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, RowBatch, refuse
 
 BLOCK_BYTES = 4 << 20
@@ -37,6 +37,7 @@ class CsvTable:
     Raises `PaymentFileError` if its first rows cannot be read.
     """
 
+    unit: RowUnit = "row"
     row_count = None
 
     def __init__(self, path: Path, head: bytes, layout: FileLayout, on_bad_row: OnBadRow = refuse) -> None:
@@ -68,10 +69,10 @@ class CsvTable:
                     yield from self._rows_of(block, positions, done)
 
     def _cells_a_row(self, first: tuple[str, ...]) -> int:
-        """How many cells a row has. `first`: those of the first row. A separator may end each row, or the header."""
+        """How many cells a row has. `first`: those of the first row. Separators may end each row, or the header."""
         expected, found = len(self.names), len(first)
-        after_row = found == expected + 1 and not first[-1]
-        after_header = found == expected - 1 and not self.names[-1].strip()
+        after_row = found > expected and not any(first[expected:])
+        after_header = found < expected and not any(name.strip() for name in self.names[found:])
         return found if after_row or after_header else expected
 
     def _text(self, piece_bytes: int) -> Iterator[bytes]:
@@ -101,7 +102,7 @@ class CsvTable:
 
     def _rows_of(self, block: bytes, positions: dict[str, int], done: list[int]) -> Iterator[RowBatch]:
         """The rows of a block of whole records. `done`: number of the rows before it; it counts on."""
-        unnamed = [self._width - 1] if self._width > len(self.names) else []
+        unnamed = range(len(self.names), self._width)
         table, invalid = _parsed(block, self._dialect, self._width, {*positions.values(), *unnamed})
         numbers = np.arange(1, table.num_rows + len(invalid) + 1, dtype=np.int64) + done[0]
         numbers = np.delete(numbers, [row.number - 1 for row in invalid])
@@ -137,7 +138,7 @@ class CsvTable:
         path = str(self._path)
         try:
             yield
-        except (UndecodableByteError, QuoteError) as error:
+        except (UndecodableByteError, RecordError) as error:
             raise PaymentFileError(path, str(error), done[0] + 1 or None) from error
         except (OSError, pa.ArrowException) as error:
             after = f" after row {done[0]}" if done[0] > 0 else ""

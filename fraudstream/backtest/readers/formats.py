@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -33,6 +34,7 @@ ENDINGS: dict[str, Format] = {
     ".ndjson": "json lines",
     ".json": "json lines",
 }
+_ZEROS_IN_TEXT = 0.2  # share of bytes of value 0 from which a file is binary, or UTF-16 without a byte order mark
 _PARQUET_MAGIC = b"PAR1"
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV",
@@ -113,10 +115,10 @@ def _text_format(path: Path, head: bytes, named: Format | None, encoding: str | 
         name, mark_bytes = encoding_of(head, encoding)
     except ValueError as error:
         raise PaymentFileError(str(path), str(error)) from error
-    if b"\0" in head and not name.startswith(("utf-16", "utf-32")):
+    if b"\0" in head and not name.startswith(("utf-16", "utf-32")) and not _is_text(head, name):
         raise PaymentFileError(
             str(path),
-            "holds bytes of value 0: it is not text. Parquet, CSV and JSON lines can be read. If it is UTF-16 without "
+            "is not text: it holds bytes of value 0. Parquet, CSV and JSON lines can be read. If it is UTF-16 without "
             "a byte order mark, set `encoding: utf-16-le` in the mapping's section `file`, or --encoding.",
         )
     text = head[mark_bytes:].decode(name, "replace")
@@ -128,3 +130,12 @@ def _text_format(path: Path, head: bytes, named: Format | None, encoding: str | 
     if named == "csv" and re.match(r'\s*\{\s*"', text):
         return "json lines"  # no header of a CSV file begins like an object
     return named or ("json lines" if begin == "{" else "csv")
+
+
+def _is_text(head: bytes, encoding: str) -> bool:
+    """Whether bytes with some of value 0 are text all the same: those are few, in cells that the contract refuses."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return head.count(b"\0") < _ZEROS_IN_TEXT * len(head)

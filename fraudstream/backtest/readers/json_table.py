@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, OnBadRow, RowBatch, refuse
 from fraudstream.backtest.readers.text_lines import line_batches
@@ -26,6 +26,7 @@ class JsonTable:
     """A file of JSON objects, one a line; a row's number is that of its line. `on_bad_row`: is called for each line
     that is no object."""
 
+    unit: RowUnit = "line"
     names = None
     row_count = None
 

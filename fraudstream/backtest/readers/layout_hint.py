@@ -12,6 +12,7 @@ from fraudstream.backtest.readers.csv_records import Dialect
 from fraudstream.backtest.readers.csv_table import cells_of
 
 _LINES_TRIED = 100
+_SEPARATORS_TRIED = (",", ";", "\t", "|", "^", "~")
 _WORDS = {character: word for word, character in SEPARATOR_WORDS.items()} | {"\t": "tab"}
 
 
@@ -27,7 +28,7 @@ def layout_hint(path: Path, wanted: Iterable[str], layout: FileLayout) -> str:
     now = layout.separator_of(path.name)
     lines = text.splitlines()[:_LINES_TRIED]
     for number, line in enumerate(lines, 1):
-        for separator in dict.fromkeys([now, ",", ";", "\t", "|"]):
+        for separator in dict.fromkeys([now, *_SEPARATORS_TRIED]):
             cells = _cells(line, separator)
             if cells and find_columns(names, cells, "").fault is None:
                 return _hint(number, separator, layout, now)
@@ -41,12 +42,16 @@ def _cells(line: str, separator: str) -> tuple[str, ...]:
 def _hint(number: int, separator: str, layout: FileLayout, now: str) -> str:
     settings = []
     if separator != now:
-        settings.append((f"separator: {_WORDS[separator]}", f"--separator {_WORDS[separator]}"))
+        settings.append((f"separator: {_word(separator)}", f"--separator {_word(separator)}"))
     if number != (layout.header_row or 1):
         settings.append((f"header_row: {number}", f"--header-row {number}"))
     if not settings:
         return ""
     options = ", ".join(option for option, _ in settings)
     flags = " ".join(flag for _, flag in settings)
-    found = f" Line {number} names them, separated by {_WORDS[separator]}:"
+    found = f" Line {number} names them, separated by {_word(separator)}:"
     return f"{found} set `file: {{{options}}}` in the mapping, or {flags}."
+
+
+def _word(separator: str) -> str:
+    return _WORDS.get(separator, f"'{separator}'")

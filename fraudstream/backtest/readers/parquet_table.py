@@ -1,4 +1,7 @@
-"""Reads Parquet files. Columns keep the types of the file's schema, which are the same for every row."""
+"""Reads Parquet files. Columns keep the types of the file's schema, which are the same for every row.
+
+The fields of a struct are columns under a dotted path, such as `card.id`.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,41 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, RowBatch
+
+_Path = tuple[int, ...]  # index of a column of the schema, then of the fields within it
 
 
 class ParquetTable:
     """A Parquet file. Raises `PaymentFileError` if it is not one, or is damaged."""
 
+    unit: RowUnit = "row"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
             metadata = pa.parquet.read_metadata(path)
-            self._schema = metadata.schema.to_arrow_schema()
+            schema = metadata.schema.to_arrow_schema()
         except (OSError, pa.ArrowException) as error:
             raise PaymentFileError(str(path), f"can't be read as Parquet; is it complete? {error}") from error
         self.row_count: int | None = metadata.num_rows
-        self.names: tuple[str, ...] = tuple(self._schema.names)
+        self._top = tuple(schema.names)
+        columns = [found for index in range(len(schema.names)) for found in _leaves(schema.field(index), (index,))]
+        self.names: tuple[str, ...] = tuple(name for name, _ in columns)
+        self._paths: tuple[_Path, ...] = tuple(path for _, path in columns)
 
     def batches(self, positions: dict[str, int]) -> Iterator[RowBatch]:
         """As `Table.batches`; text in any form is `string`, dictionaries are decoded."""
-        chosen = list(dict.fromkeys(self.names[position] for position in positions.values()))
+        chosen = list(dict.fromkeys(self._top[self._paths[position][0]] for position in positions.values()))
         done = 0
         try:
             with pa.parquet.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(ROWS_PER_BATCH, columns=chosen):
-                    columns = [_plain(self._column(batch, position)) for position in positions.values()]
+                    columns = [_plain(self._column(batch, self._paths[at])) for at in positions.values()]
                     rows = np.arange(done + 1, done + 1 + batch.num_rows, dtype=np.int64)
                     done += batch.num_rows
                     if batch.num_rows:
@@ -43,11 +54,22 @@ class ParquetTable:
             after = f" after row {done}" if done else ""
             raise PaymentFileError(str(self._path), f"can't be read{after}: {error}") from error
 
-    def _column(self, batch: Any, position: int) -> Any:
-        """The column at `position` of the file; `batch` has all columns of its name, in the order of the file."""
-        name = self.names[position]
+    def _column(self, batch: Any, path: _Path) -> Any:
+        """The column at `path`; `batch` has all columns of the same name, in the order of the file."""
+        name = self._top[path[0]]
         same = [index for index, found in enumerate(batch.schema.names) if found == name]
-        return batch.column(same[self.names[:position].count(name)])
+        column = batch.column(same[self._top[: path[0]].count(name)])
+        return pc.struct_field(column, list(path[1:])) if len(path) > 1 else column
+
+
+def _leaves(field: Any, path: _Path, prefix: str = "") -> Iterator[tuple[str, _Path]]:
+    """Name and path of a field, or of all fields within a struct."""
+    name = prefix + field.name
+    if not pa.types.is_struct(field.type):
+        yield name, path
+        return
+    for index in range(field.type.num_fields):
+        yield from _leaves(field.type.field(index), (*path, index), f"{name}.")
 
 
 def _plain(column: Any) -> Any:

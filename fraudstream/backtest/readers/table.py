@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 
 ROWS_PER_BATCH = 32_768
 Int64Array = npt.NDArray[np.int64]
@@ -24,8 +24,15 @@ class RowBatch(NamedTuple):
 
 
 class Table(Protocol):
-    """A file with columns. `names`: of its columns, in order; None if each row names its own. `row_count`: None if
-    unknown before it is read."""
+    """A file with columns.
+
+    `unit`: what its row numbers count. `names`: of its columns, in order; None if each row names its own. `row_count`:
+    None if unknown before it is read.
+    """
+
+    @property
+    def unit(self) -> RowUnit:
+        """What row numbers count."""
 
     @property
     def names(self) -> tuple[str, ...] | None:

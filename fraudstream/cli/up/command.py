@@ -19,7 +19,7 @@ import msgspec
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import FORMATS, add_reading
+from fraudstream.cli.payment_file_flags import FORMATS, add_reading, skipped_rows_text
 from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def _exit_at_once(scratch: Path) -> NoReturn:
 def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: StopSignals) -> int:
     from fraudstream.cli.command_process import kernel_process
     from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.cli.up.feed import FileFeed
     from fraudstream.cli.up.run import Run, RunOptions
     from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
 
@@ -128,6 +129,9 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
         stack.callback(system.kill)
         signals.stop = system.stop
         asyncio.run(_run_with_display(system, args))
+    if isinstance(options.feed, FileFeed):
+        for line in (*skipped_rows_text(options.feed.report), *options.feed.report.notices):
+            print(line, file=sys.stderr)
     if system.failure is not None:
         raise system.failure
     return 0

@@ -92,11 +92,11 @@ class FileFeed:
     due. `report`: of the rows without a payment."""
 
     def __init__(self, files: PaymentFiles | TopicFiles, report: RowReport, sort: bool, rate: float | None) -> None:
-        self._files, self._report, self._sort, self._rate = files, report, sort, rate
+        self._files, self.report, self._sort, self._rate = files, report, sort, rate
         self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish all of them. Raises `Failure` for a payment that cannot be read."""
+        """Publish all of them."""
         state.phase, in_flight.timed = f"live: {self.description}", True
         now_ms = time.time_ns() // 1_000_000
         sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS, now_ms)
@@ -106,7 +106,7 @@ class FileFeed:
         except PaymentFileError as error:
             raise file_failure(error) from error
         finally:
-            self._report.close()
+            self.report.close()
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:

@@ -84,6 +84,25 @@ def test_a_published_file_is_in_the_topic_in_the_order_of_replay(
     assert all(record.key.decode() == event_of(record).account_id for part in records for record in part)
 
 
+def test_json_lines_of_the_topics_form_are_published_as_they_are(
+    broker: str, unique_name: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic, file, labels = unique_name("payments"), tmp_path / "p.jsonl", tmp_path / "p.labels.jsonl"
+    asyncio.run(create(broker, topic))
+    assert main(["generate", "--out", str(file), "--count", "300", "--accounts", "100", "--label-delay", "1h"]) == 0
+    capsys.readouterr()
+    flags = ["--bootstrap-servers", broker, "--topic", topic, "--json"]
+    assert main(["publish", str(file), str(labels), "--sort", *flags]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert (counts["payments"], counts["labels"]) == (300, 300)
+
+    published = [event_of(record) for part in asyncio.run(read(broker, topic, 600)) for record in part]
+    decode = msgspec.json.decode
+    expected: list[Payment | Label] = [decode(line, type=Payment) for line in file.read_bytes().splitlines()]
+    expected += [decode(line, type=Label) for line in labels.read_bytes().splitlines()]
+    assert sorted(published, key=repr) == sorted(expected, key=repr)
+
+
 def test_generated_payments_are_published_at_their_time(
     broker: str, unique_name: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

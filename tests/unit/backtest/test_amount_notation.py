@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.backtest.mapping import MappingError
+from tests.property.profile import EXAMPLES
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
 SIGN = {"positive": "debit", "negative": "credit"}
@@ -47,7 +48,7 @@ def test_an_amount_with_two_signs_is_refused(text: str) -> None:
         ({"thousands": ","}, ["1,234.56", "12.50", "1234567.80", "-1,234,567.80"], None),
         ({"strip": "$,"}, ["$1,234.56", "$12.50", "1234567.80", "$-1,234,567.80"], None),
         ({"decimal": ",", "thousands": " "}, ["1 234,56", "12,5", "1\u00a0234\u202f567,80", "-1 234 567,8"], None),
-        ({"thousands": "'"}, ["1'234.56", "12.50", "1'234'567.8", "-1'234'567.8"], None),
+        ({"thousands": "'"}, ["1'234.56", "12.50", "1\u2019234\u2019567.8", "-1'234'567.8"], None),
         ({"thousands": ","}, ["1,23,456.00"], ["123456.00"]),  # as in India
         ({"decimal": ",", "strip": "€"}, ["12,50 €", "€ 12,50"], ["12.50", "12.50"]),
     ],
@@ -73,6 +74,14 @@ def test_separators_are_those_that_the_mapping_names(
         ({}, "$5", "such as a currency sign, can go into `strip`"),
         ({}, "5.00 CR", "If it is the sign, set `signs: {CR: '-', DR: '+'}`"),
         ({"strip": "CR "}, "5.00 CR", "says debit or credit, which strip removes"),
+        ({"strip": "EUR"}, "1.2E3", "has an exponent, which strip removes"),
+        (
+            {},
+            "1.250",
+            "has three decimals, and EUR has 2. If '.' separates thousands, set `decimal: ','` and `thousands:",
+        ),
+        ({}, "1.234", "if it separates decimals, set `decimal: '.'`"),
+        ({"decimal": "."}, "1.234", "1.234 has more decimals than the 2 of EUR"),
         ({}, "1.2.3", "is not a decimal amount"),
         ({}, "1_000", "set `thousands: '_'`"),
         ({}, "٣", "is not a decimal amount"),
@@ -86,7 +95,7 @@ def test_an_amount_that_may_mean_two_things_or_nothing_is_refused(
     options: dict[str, Any], text: str, sentence: str
 ) -> None:
     said = fault_of({"amount": ["1", text]}, {"amount": {"column": "amount", **options}})
-    assert said.startswith(f"payments.csv, row 2, column 'amount': {text!r} ")
+    assert said.startswith("payments.csv, row 2, column 'amount': ")
     assert sentence in said
 
 
@@ -94,6 +103,7 @@ def test_words_for_debit_and_credit_are_signs_where_the_mapping_says_so() -> Non
     assert signed(["5.00 CR", "7.00DR", "CR 9"], signs={"CR": "-", "DR": "+"}) == ["-5.00", "7.00", "-9.00"]
 
 
+@EXAMPLES
 @given(
     minor=st.integers(-(10**12), 10**12),
     currency=st.sampled_from([("JPY", 0), ("EUR", 2), ("KWD", 3)]),
@@ -133,3 +143,11 @@ def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(
     with pytest.raises(MappingError) as caught:
         mapping_of({"amount": {"column": "amount", **source}})
     assert sentence in str(caught.value)
+
+
+def test_three_decimals_are_read_where_they_can_be_nothing_else() -> None:
+    assert signed(["1.250"], "KWD") == ["1.250"]
+    assert signed(["1.250", "0.500"], decimal=".") == ["1.25", "0.50"]
+    assert signed(["0.500", "1250.000"]) == ["0.50", "1250.00"]
+    assert signed(["1.255"], round=True) == ["1.26"]
+    assert "set `decimal: ','` and `thousands: '.'`" in fault_of({"amount": ["1.000"], "currency": ["JPY"]})

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import MappingError
 from fraudstream.backtest.row_report import RowReport
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
@@ -119,6 +120,7 @@ def test_an_amount_may_be_a_constant() -> None:
         ({"debit_column": "Debit"}, "debit_column and credit_column need each other"),
         ({"debit_column": "D", "credit_column": "C", "column": "x"}, "leave no place for column"),
         ({"debit_column": "D", "credit_column": "C"}, "payment.direction: the debit and credit columns"),
+        ({"debit_column": "debit_cents", "credit_column": "C"}, "column 'debit_cents' seems to count cents"),
     ],
 )
 def test_a_faulty_source_of_an_amount_is_refused_before_the_file_is_read(source: dict[str, Any], sentence: str) -> None:
@@ -184,3 +186,40 @@ def test_integers_at_the_edge_of_their_type_are_exact_or_refused() -> None:
     most = 10**15
     assert amounts_of(pa.array([most], pa.int64()), ["EUR"], scale="minor") == ["10000000000000.00"]
     assert "exceeds the maximum amount" in fault_of({"amount": pa.array([2**64 - 1], pa.uint64())})
+
+
+@pytest.mark.parametrize("values", [["-12.50", "3", None], [-12.5, 3.0, None], [Decimal("-12.50"), Decimal(3), None]])
+def test_a_balance_keeps_its_sign_unless_it_is_to_be_dropped(values: Any) -> None:
+    columns = {"balance": values, "amount": ["1"] * 3}
+    kept = read(columns, {"balance_before": {"column": "balance"}})
+    assert [payment.balance_before for payment in kept.payments] == ["-12.50", "3.00", None]
+    dropped = read(columns, {"balance_before": {"column": "balance", "absolute": True}})
+    assert [payment.balance_before for payment in dropped.payments] == ["12.50", "3.00", None]
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "noticed"),
+    [
+        (["-1.00", "2.00"], {"constant": "debit"}, True),
+        (["-1.00", "-2.00"], {"constant": "debit"}, False),
+        (["-1.00", "2.00"], {"column": "amount", "sign": {"positive": "debit", "negative": "credit"}}, False),
+    ],
+)
+def test_amounts_that_lose_two_signs_are_noticed(values: list[str], direction: dict[str, Any], noticed: bool) -> None:
+    report = RowReport()
+    read({"amount": values}, {"amount": {"column": "amount", "absolute": True}, "direction": direction}, report)
+    assert [notice.startswith("The amounts in 'amount' have both signs") for notice in report.notices] == [
+        True
+    ] * noticed
+
+
+def test_whole_amounts_of_currencies_with_other_decimals_are_refused_without_a_scale() -> None:
+    with pytest.raises(PaymentFileError) as caught:
+        read({"amount": ["1250"] * 3, "currency": CURRENCIES}, report=RowReport(), on_bad_row="skip")
+    assert str(caught.value) == (
+        "payments.csv, column 'amount': the amounts are whole numbers, of currencies with different numbers of decimals"
+        " (EUR has 2, JPY has 0, KWD has 3). If they count minor units, such as cents, set `scale: minor` in the "
+        "mapping; if not, `scale: major`."
+    )
+    assert amounts_of(["1250"] * 3, CURRENCIES, scale="major") == ["1250.00", "1250", "1250.000"]
+    assert amounts_of(["1250.5", "1250", "1250"], CURRENCIES) == ["1250.50", "1250", "1250.000"]

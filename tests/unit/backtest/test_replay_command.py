@@ -207,6 +207,7 @@ def test_skipped_rows_are_listed_beside_the_results(
     assert (summary["payments"], summary["rows_skipped"]) == (1, {"amount": 1, "invalid": 1})
     rows = [json.loads(line)["row"] for line in (out / "bad_rows.jsonl").read_text().splitlines()]
     assert rows == [2, 3]
+    assert main(["replay", str(payments(tmp_path, BAD_ROWS[1])), *flags, "--json"]) == 1  # no payment at all
     assert main(["replay", str(payments(tmp_path, BAD_ROWS[0])), *flags, "--json"]) == 0
     assert not (out / "bad_rows.jsonl").exists()
 

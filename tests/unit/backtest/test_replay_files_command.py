@@ -43,7 +43,19 @@ def test_generated_json_lines_give_the_decisions_of_the_parquet_file(tmp_path: P
     assert main(["replay", str(packed), labels, "--sort", "--out", str(plain)]) == 0
     assert (plain / "alerts.jsonl").read_bytes() == (mapped / "alerts.jsonl").read_bytes() != b""
     counts = [json.loads((out / "summary.json").read_text()) for out in (mapped, plain)]
-    for name in ("payments", "labels", "labels_unmatched", "alerts", "outcomes", "rejected", "late"):
+    for name in (
+        "payments",
+        "labels",
+        "labels_unmatched",
+        "alerts",
+        "outcomes",
+        "rejected",
+        "late",
+        "frauds",
+        "genuine",
+        "auc",
+        "rules",
+    ):
         assert counts[0][name] == counts[1][name], name
 
 

@@ -224,6 +224,9 @@ def test_a_file_is_refused_what_a_topic_is(field: str, value: Any) -> None:
         ("merchant_id", {"constant": "a\tb"}),
         ("lat", {"constant": "ninety"}),
         ("lat", {"constant": "91"}),
+        ("lat", {"column": "amount", "sign": {"positive": "1", "negative": "2"}}),
+        ("occurred_at", {"constant": "noon"}),
+        ("occurred_at", {"constant": "1960-01-01"}),
         ("card_present", {"constant": "yes"}),
         ("direction", {"constant": "DEBIT"}),
         ("device_id", {"constant": "x", "pad": 4}),
@@ -236,7 +239,7 @@ def test_a_value_of_the_mapping_that_no_payment_can_have_is_refused(field: str, 
 
 
 def test_text_is_trimmed_and_put_into_upper_case_where_the_mapping_says_so() -> None:
-    columns = {"currency": [" eur", "JPY "], "country": ["de ", "  "], "amount": ["1", "1"]}
+    columns = {"currency": [" eur", "JPY "], "country": ["de ", "  "], "amount": ["1.00", "1"]}
     source = {"trim": True, "upper": True}
     batch = read(columns, {"currency": {"column": "currency", **source}, "country": {"column": "country", **source}})
     assert [(payment.currency, payment.country) for payment in batch.payments] == [("EUR", "DE"), ("JPY", None)]
@@ -272,3 +275,25 @@ def test_a_mapping_that_can_be_read_in_two_ways_is_refused_with_its_lines(
     with pytest.raises(MappingError) as caught:
         load_mapping(str(path))
     assert str(caught.value).startswith(f"{path}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "text"),
+    [
+        ("amount", "amount", "1.23457E+06"),
+        ("occurred_at", "at", "1.77263E+12"),
+    ],
+)
+def test_numbers_that_a_spreadsheet_has_shortened_are_refused(field: str, column: str, text: str) -> None:
+    source = {"column": column, "unit": "milliseconds"} if field == "occurred_at" else {"column": column}
+    said = fault_of({column: [text]}, {field: source})
+    assert f"{text!r} is a number that a spreadsheet has shortened: its digits are lost." in said
+
+
+def test_a_coordinate_is_translated_as_any_text() -> None:
+    columns = {"lat": ["0", " 50.5 ", None], "lon": [0.0, 4.25, None]}
+    source = {"values": {"0": ""}, "trim": True}
+    with pytest.raises(BadRowError, match=r"row 2, column 'lat': '50\.5' is not among the mapping's values"):
+        read(columns, {"lat": {"column": "lat", **source}})
+    batch = read(columns, {"lat": {"column": "lat", "trim": True}, "lon": {"column": "lon"}})
+    assert [(payment.lat, payment.lon) for payment in batch.payments] == [(0.0, 0.0), (50.5, 4.25), (None, None)]

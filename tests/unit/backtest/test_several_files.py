@@ -144,6 +144,33 @@ def test_a_column_that_is_no_id_is_refused(tmp_path: Path, account: pa.Array, se
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["4.11111E+15", "4e+15", "4111111111111111.0", "-1.00"])
+def test_an_id_that_a_program_has_written_as_a_number_is_refused_until_the_mapping_says(
+    tmp_path: Path, text: str
+) -> None:
+    path = csv_file(tmp_path / "p.csv", [0], account=text)
+    with pytest.raises(PaymentFileError) as caught:
+        payments_of(path)
+    assert f"row 1, column 'account': {text!r} looks like an id that a program has written as a number" in str(
+        caught.value
+    )
+    mapping = parse_mapping(TEXT.replace("{column: account}", '{template: "{account}"}'), "test.yaml")
+    assert [payment.account_id for payment in payments_of(path, mapping=mapping)] == [text]
+
+
+@pytest.mark.parametrize("text", ["1.5.0", "1E15", "0.1", "1e+", "v1.0", "+1", "007"])
+def test_an_id_that_only_resembles_a_number_is_text(tmp_path: Path, text: str) -> None:
+    path = csv_file(tmp_path / "p.csv", [0], account=text)
+    assert [payment.account_id for payment in payments_of(path)] == [text]
+
+
+def test_a_cell_of_blanks_is_empty(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "p.csv", [0], device="  ")
+    assert payments_of(path)[0].device_id is None
+    with pytest.raises(PaymentFileError, match="column 'account': is empty, but account_id is required"):
+        payments_of(csv_file(tmp_path / "q.csv", [0], account="\u00a0 "))
+
+
 @pytest.mark.parametrize("word", ["NaN", "nan", "NULL", "null", "None", "NA", "N/A", "#N/A", "<NA>", "\\N", "-"])
 def test_a_word_that_may_mean_missing_is_refused_until_the_mapping_says(tmp_path: Path, word: str) -> None:
     path = csv_file(tmp_path / "p.csv", [0], device=word)
@@ -194,6 +221,7 @@ def test_a_dotted_name_is_a_path_into_nested_objects(tmp_path: Path) -> None:
         ('{"account":1,"account":2}', ", line 2: has the key 'account' twice."),
         ('{"account":{"id":1}}', ", line 2: 'account' is an object; give the path of a value in it."),
         ('{"account":[1]}', ", line 2: 'account' is an array."),
+        ('{"account":"a","amount":"1"}', ", line 2, column 'at': is empty, but occurred_at is required."),
     ],
 )
 def test_a_line_that_is_no_row_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
@@ -235,6 +263,7 @@ def test_files_without_a_row_are_refused(tmp_path: Path, suffix: str) -> None:
             "Line 1 names them, separated by semicolon: set `file: {separator: semi",
         ),
         ('at;account;amount;device\n"1";"2";"3";"4"\n', "Line 1 names them, separated by semicolon: set `file: {sep"),
+        ("at^account^amount^device\n", "set `file: {separator: '^'}` in the mapping, or --separator '^'."),
         ("x,y\n", "It has x, y."),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +35,13 @@ def test_an_id_has_the_same_text_in_every_type(kind: pa.DataType) -> None:
 def test_the_text_of_a_number_does_not_depend_on_its_neighbours(values: list[float | None]) -> None:
     together = texts_of(pa.array(values, pa.float64())).to_pylist()
     assert together == [texts_of(pa.array([value], pa.float64()))[0].as_py() for value in values]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize(("milliseconds", "text"), [(0, "12:00:00Z"), (120, "12:00:00.12Z"), (5, "12:00:00.005Z")])
+def test_a_time_has_the_same_text_in_every_unit(unit: str, milliseconds: int, text: str) -> None:
+    moments = pa.array([datetime(2026, 3, 4, 12, 0, 0, milliseconds * 1000, UTC)], pa.timestamp(unit, "UTC"))
+    assert texts_of(moments).to_pylist() == [f"2026-03-04 {text}"]
 
 
 def test_missing_values_are_null_in_every_type() -> None:

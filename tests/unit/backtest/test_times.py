@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.backtest.mapping import MappingError
+from tests.property.profile import EXAMPLES
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
 NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z
@@ -51,19 +52,25 @@ def test_fractions_of_a_second_are_kept_to_the_millisecond(text: str, format_: s
         ("  04.03.2026 12:00 ", "%d.%m.%Y %H:%M"),
         ("20260304120000", "%Y%m%d%H%M%S"),
         ("04 Mar 2026 12:00", "%d %b %Y %H:%M"),
+        ("2026-03-04 12:00:00", "%F %T"),
+        ("03/04/26 12:00", "%D %R"),
+        ("04Mar2026:12:00:00", "%d%b%Y:%H:%M:%S"),
     ],
 )
 def test_a_form_of_its_own_is_read(text: str, format_: str) -> None:
     assert times_of([text], format=format_) == [NOON]
 
 
-@pytest.mark.parametrize("text", ["2026-02-30 12:00", "2026-02-29 12:00", "2026-04-31 12:00", "2026-03-04 24:01", "x"])
+@pytest.mark.parametrize(
+    "text", ["2026-02-30 12:00", "2026-02-29 12:00", "2026-04-31 12:00", "2026-03-04 24:01", "2026030412000", "x"]
+)
 @pytest.mark.parametrize("format_", ["%Y-%m-%d %H:%M", None])
 def test_a_day_that_the_calendar_lacks_is_refused(text: str, format_: str | None) -> None:
     source = {"column": "at", "format": format_} if format_ else {"column": "at"}
     assert f"{text!r} is not a time" in fault_of({"at": [text]}, {"occurred_at": source})
 
 
+@EXAMPLES
 @given(st.datetimes(datetime(1980, 1, 1), datetime(2190, 1, 1)))
 def test_a_written_time_is_read_as_it_was(moment: datetime) -> None:
     expected = (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -90,6 +97,7 @@ def test_counts_from_the_epoch_are_rounded_down_to_the_millisecond(values: Any, 
     assert times_of(values, unit=unit) == [NOON + 250]
 
 
+@EXAMPLES
 @given(st.integers(10**11, 7_258_118_399_999))
 def test_every_millisecond_survives_any_unit(at_ms: int) -> None:
     assert times_of([f"{at_ms // 1000}.{at_ms % 1000:03}"], unit="seconds") == [at_ms]
@@ -160,6 +168,7 @@ def test_a_local_time_that_does_not_exist_is_refused(fold: dict[str, int]) -> No
     assert "'2026-03-29 02:30:00' does not exist in Europe/Berlin: the clocks were put forward past it." in said
 
 
+@EXAMPLES
 @given(
     st.datetimes(datetime(1980, 1, 1), datetime(2037, 1, 1)).map(lambda moment: moment.replace(microsecond=0)),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]),
@@ -203,7 +212,11 @@ def test_a_column_that_holds_no_times_is_a_sentence(values: Any) -> None:
         ({"fold": 1}, "fold needs a zone"),
         ({"zone": "Europe/Berlin", "fold": 2}, "payment.occurred_at.fold can't be '2'"),
         ({"unit": "second"}, "payment.occurred_at.unit can't be 'second'"),
-        ({"unit": "seconds", "format": "%s"}, "has both unit and format"),
+        ({"unit": "seconds", "format": "%Y"}, "has both unit and format"),
+        ({"format": "%Y-%m-%d %H:%M %Z"}, "format has %Z, but names of zones are ambiguous"),
+        ({"format": "%-d.%m.%Y"}, "format has %-d, which is not known"),
+        ({"format": "%s"}, "format has %s, which is not known"),
+        ({"format": "%d.%m.%Y %I:%M"}, "without %p, which says morning or afternoon"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(

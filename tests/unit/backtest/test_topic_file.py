@@ -101,6 +101,13 @@ def test_a_label_keeps_its_place_between_payments_whatever_its_time(tmp_path: Pa
     assert [int(at) - SECOND * 1000 for part in parts for at in part.at_ms] == [1000, 1000, 2000]
 
 
+def test_the_newest_label_of_a_payment_counts_in_the_evaluation(tmp_path: Path) -> None:
+    genuine = label(1, 7).replace("fraud", "genuine")
+    path = written(tmp_path, payment(1), payment(2), payment(3), genuine, label(1, 5), label(2, 6))
+    (part,) = TopicFiles([path]).batches()
+    assert part.labels.tolist() == [0, 1, -1, -1, -1, -1]
+
+
 @pytest.mark.parametrize("padding", [-2, -1, 0, 1, 2])
 def test_lines_are_whole_wherever_a_block_of_the_file_ends(tmp_path: Path, padding: int) -> None:
     block = 4 << 20

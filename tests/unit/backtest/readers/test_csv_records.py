@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudstream.backtest.readers.csv_records import Dialect, QuoteError, record_blocks, record_ends
+from fraudstream.backtest.readers.csv_records import Dialect, RecordError, record_blocks, record_ends
 
 COMMA = Dialect(b",", b'"')
 CELLS = st.text(st.sampled_from('ab,"\n\r ;'), max_size=6)
@@ -84,7 +84,7 @@ def test_a_quote_within_a_cell_is_a_character_like_others(text: str) -> None:
 def test_a_quote_that_makes_a_record_unclear_is_refused_after_the_records_before_it(text: bytes, sentence: str) -> None:
     blocks = record_blocks(pieces(text, 5), COMMA, trailer_rows=1)
     assert next(blocks) == b"1,2\n"
-    with pytest.raises(QuoteError, match=sentence):
+    with pytest.raises(RecordError, match=sentence):
         next(blocks)
 
 
@@ -111,5 +111,20 @@ def test_trailer_rows_and_empty_rows_at_the_end_are_left_out_wherever_pieces_end
 def test_a_quote_that_is_never_closed_is_refused_after_the_records_before_it(size: int) -> None:
     blocks = record_blocks(pieces(b'1,2\n3,"4\n5,6\n', size), COMMA, trailer_rows=1)
     assert next(blocks) == b"1,2\n"
-    with pytest.raises(QuoteError, match="does not end"):
+    with pytest.raises(RecordError, match="does not end"):
+        next(blocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"1,2\n" + b"x" * (3 << 20), "does not end within 1 MiB: is it text with line ends"),
+        (b'1,2\n"' + b"x\n" * (3 << 19), "has a quoted cell that does not end within 1 MiB"),
+    ],
+)
+def test_a_record_is_bounded(text: bytes, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fraudstream.backtest.readers.csv_records.RECORD_BYTES_MAX", 1 << 20)
+    blocks = record_blocks(pieces(text, 1 << 16), COMMA)
+    assert next(blocks) == b"1,2\n"
+    with pytest.raises(RecordError, match=sentence):
         next(blocks)

@@ -53,6 +53,8 @@ def written(tmp_path: Path, content: bytes | str, name: str = "payments.csv", en
         ("a,b,\n1,é,\n2,,\n", {}),
         ("a,b,\n1,é\n2,\n", {}),
         ("a,b\n1,é,\n2,,\n", {}),
+        ("a,b,, ,\n1,é\n2,\n", {}),
+        ("a,b\n1,é,,,\n2,,,,\n", {}),
         ("a,b\n1,é\n2,\n,\n , \n,\n", {}),
         ("'a','b'\n'1','é'\n2,''\n", {"quote": "'"}),
         ('Statement of "X\n\n€;€\na,b\n1,é\n2,\n', {"header_row": 4}),
@@ -133,8 +135,9 @@ def test_ids_are_the_text_of_the_file_in_every_batch(tmp_path: Path, count: int)
         (b"a,\xe9\n1,2\n", {}, ": byte 3 of the text is 0xE9, which is not utf-8."),
         (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, ", row 1: byte 7 of the text is 0x81, which is not cp1252."),
         (b"\xff\xfea\0", {"encoding": "cp1252"}, ": begins with the byte order mark of utf-16-le, but encoding is cp1"),
-        (b"a,b\n1,\0\n", {}, ": holds bytes of value 0: it is not text."),
-        (b"\x7fELF\0\0", {}, ": holds bytes of value 0: it is not text."),
+        ("a,b\n1,é\n".encode("utf-16-le"), {}, ": is not text: it holds bytes of value 0."),
+        (b"\x7fELF\0\0", {}, ": is not text: it holds bytes of value 0."),
+        (b"\x7fELF\0" + b"\xff" * 99, {}, ": is not text: it holds bytes of value 0."),
         (b"PK\x03\x04rest", {}, ": is a zip archive or an Excel workbook;"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 99)[:-9], {}, ": can't be read: Truncated compressed stream"),
         (gzip.compress(b""), {}, ": is empty."),
@@ -149,6 +152,10 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(
     with pytest.raises(PaymentFileError) as caught:
         rows_of(path, FileLayout(**layout))  # type: ignore[arg-type]
     assert str(caught.value).startswith(f"{path}{sentence}")
+
+
+def test_a_zero_byte_in_a_cell_does_not_make_a_file_binary(tmp_path: Path) -> None:
+    assert rows_of(written(tmp_path, "a,b\n1,x\0y\n2,z\n")) == [(1, ("1", "x\0y")), (2, ("2", "z"))]
 
 
 def test_a_long_file_that_breaks_off_is_refused_with_the_rows_read(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""Parquet columns are found by their place, whatever their names, and read with the type of the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.readers.parquet_table import ParquetTable
+
+
+def written(tmp_path: Path, columns: list[Any], names: list[str]) -> Path:
+    path = tmp_path / "p.parquet"
+    pa.parquet.write_table(pa.table(columns, names=names), path)
+    return path
+
+
+def read(path: Path, *positions: int) -> list[list[Any]]:
+    table = ParquetTable(path)
+    (batch,) = table.batches({f"c{position}": position for position in positions})
+    return [column.to_pylist() for column in batch.columns.columns]
+
+
+def test_columns_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None:
+    path = written(tmp_path, [[1], [2], [3], [4]], ["Account", "Bank", "Account", "a.b"])
+    assert ParquetTable(path).names == ("Account", "Bank", "Account", "a.b")
+    assert read(path, 3, 2, 0) == [[4], [3], [1]]
+    assert read(path, 2) == [[3]]
+
+
+def test_the_fields_of_a_struct_are_columns(tmp_path: Path) -> None:
+    card = pa.array([{"id": "x", "bank": {"bic": "B"}}, None, {"id": None, "bank": None}])
+    path = written(tmp_path, [[1, 2, 3], card], ["n", "card"])
+    assert ParquetTable(path).names == ("n", "card.id", "card.bank.bic")
+    assert read(path, 2, 0, 1) == [["B", None, None], [1, 2, 3], ["x", None, None]]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()])
+def test_text_in_every_form_is_text(tmp_path: Path, kind: pa.DataType) -> None:
+    values = pa.array(["é", None]).cast(kind)
+    assert read(written(tmp_path, [values], ["a"]), 0) == [["é", None]]
+    assert read(written(tmp_path, [pa.array(["é", None]).dictionary_encode()], ["a"]), 0) == [["é", None]]
+
+
+def test_a_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, [[str(n) for n in range(100_000)]], ["a"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(PaymentFileError, match="can't be read as Parquet; is it complete"):
+        ParquetTable(path)
+    path.write_bytes(whole[:1_000] + b"\xff" * 5_000 + whole[6_000:])
+    with pytest.raises(PaymentFileError, match="can't be read"):
+        list(ParquetTable(path).batches({"a": 0}))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PaymentFileError, match="can't be read"):
+        read(written(tmp_path, [pa.array([b"\xff"])], ["a"]), 0)
