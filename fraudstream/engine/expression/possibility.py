@@ -75,6 +75,12 @@ class Possibility:
             return domain if isinstance(domain, Texts) else None
         return domain.lowered()
 
+    def check_address(self, left: Typed) -> None:
+        """A text that is looked for in networks must be one that can be an address."""
+        domain = self._texts_of(left)
+        if domain is not None and domain.values is not None:
+            self._context.note(left.syntax, f"{self._context.text(left.syntax)} is never an address.")
+
     def check_test(self, left: Typed, test: TextPredicate, literal: Syntax, syntax: Syntax) -> None:
         """A test of text must hold for a text that the part can have."""
         domain = self._texts_of(left)

@@ -137,6 +137,7 @@ def test_membership_of_networks_is_that_of_the_standard_library(rows: list[Row],
          "count as IPv4: write '10.0.0.0/8'."),
         ("ip in_network 10", 15, "'in_network' is followed by a network, such as \"10.0.0.0/8\", several in "
          "parentheses, or a list."),
+        ('country in_network "10.0.0.0/8"', 1, "country is never an address."),
         ('hour in_network "10.0.0.0/8"', 1, "only the text of an address can be in a network."),
         ('matches(device_id, "a(b")', 21, "not a regular expression of RE2, missing ): 'a(b'."),
         ('matches(device_id, "x[z-a]")', 23, "not a regular expression of RE2, invalid character class range: 'z-a'."),
