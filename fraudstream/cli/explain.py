@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import reading_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
+from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.explain.explained import Explained
+    from fraudstream.explain.explained import Explained, NotDecided
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -35,13 +37,22 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=(
             "example:\n"
             "  fraudstream explain 1b0c9fd1e6f4a2d47a0c5b7e7f3f9d21 --since 2d\n"
-            "  fraudstream explain --event p-81723 --account acct-7"
+            "  fraudstream explain --event p-81723 --account acct-7\n"
+            "  fraudstream explain --event p-81723 --account acct-7 --rule new_payee/large_transfer"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("alert_id", metavar="ALERT_ID", nargs="?", help="alert_id of a decision, a case or an alert")
-    parser.add_argument("--event", metavar="EVENT_ID", help="a payment instead of an alert; with --account")
+    parser.add_argument(
+        "--event", metavar="EVENT_ID", help="a payment instead of an alert, with all its records; with --account"
+    )
     parser.add_argument("--account", metavar="ACCOUNT_ID", help="the account of that payment")
+    parser.add_argument(
+        "--rule",
+        metavar="NAME",
+        action="append",
+        help="only this rule and the values that it saw, whether it fired or not; may be repeated",
+    )
     parser.add_argument(
         "--since",
         metavar="TIME",
@@ -58,6 +69,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Explain one payment. Raises `Failure`, `OperationError`."""
     import msgspec
 
+    from fraudstream.explain.explained import NotDecided
     from fraudstream.explain.rerun import RerunError
     from fraudstream.kafka.topic_reader import NoTopicError
 
@@ -70,16 +82,48 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(error.sentence) from error
     except NoTopicError as error:
         raise Failure(f"{brokers}: {str(error).rstrip('.')}.") from error
+    if isinstance(explained, NotDecided):
+        return _print_not_decided(explained, settings.topics.dead_letters, args.json)
+    if args.rule:
+        explained = _of_rules(explained, args.rule)
     if args.json:
         print(msgspec.json.encode(explained).decode())
     else:
-        from fraudstream.cli.explained_text import print_explained
+        from fraudstream.cli.explained_text import print_explained, print_rules
 
-        print_explained(explained)
+        if args.rule:
+            print_rules(explained)
+        else:
+            print_explained(explained, settings.topics.dead_letters)
     return 0 if explained.agrees is not False else 1
 
 
-async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
+def _of_rules(explained: Explained, names: Sequence[str]) -> Explained:
+    """The explanation with these rules alone. Raises `Failure` for a name that the rule set does not evaluate."""
+    from msgspec.structs import replace
+
+    by_name = {rule.rule: rule for rule in explained.trial.rules}
+    for name in names:
+        if name not in by_name:
+            raise Failure(f"rule set {explained.rule_set} evaluates no rule '{name}'. {nearest_or_all(name, by_name)}")
+    return replace(explained, trial=replace(explained.trial, rules=tuple(by_name[name] for name in names)))
+
+
+def _print_not_decided(found: NotDecided, dead_letters: str, as_json: bool) -> int:
+    import msgspec
+
+    from fraudstream.cli.explained_text import print_records
+
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+        return 1
+    print(f"{found.event_id} of {found.account_id} was not decided: it could not be read as a payment.")
+    print_records(found.records, dead_letters)
+    print(f"Its bytes: fraudstream dead-letters show {found.records[-1].letter}")
+    return 1
+
+
+async def _explained(args: argparse.Namespace, settings: Settings) -> Explained | NotDecided:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.controls.secret import read_secret
     from fraudstream.controls.topic import ControlsTopic
@@ -106,6 +150,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     alerts=topics.alerts,
                     decisions=topics.decisions,
                     controls=controls,
+                    dead_letters=topics.dead_letters,
                     between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
     from fraudstream.engine.near_miss import RuleTrial
     from fraudstream.explain.chain import StageChecked
+    from fraudstream.explain.event_records import EventRecord
     from fraudstream.explain.explained import Explained
 
 
-def print_explained(explained: Explained) -> None:
-    """Print the verdict, the agreement with what was sent, rules, score and features."""
+def print_explained(explained: Explained, dead_letters: str) -> None:
+    """Print the verdict, the agreement with what was sent, rules, score and features. `dead_letters`: their topic."""
     console = verdict_text.console()
     _print_verdict(console, explained)
+    if len(explained.records) > 1:
+        print_records(explained.records, dead_letters)
     rules = explained.trial.rules
     messages = {} if explained.trial.alert is None else {hit.rule: hit.message for hit in explained.trial.alert.rules}
     fired, near = ([rule for rule in rules if rule.closeness == closeness] for closeness in ("fired", "near"))
@@ -33,6 +36,37 @@ def print_explained(explained: Explained) -> None:
     console.print(indented(", ".join(others) or "none"))
     _print_score(console, explained)
     _print_features(console, explained)
+
+
+def print_rules(explained: Explained) -> None:
+    """Print the verdict, and the rules of `explained` with every value that they saw, whether they fired or not."""
+    console = verdict_text.console()
+    _print_verdict(console, explained)
+    trial = explained.trial
+    hits = () if trial.alert is None else trial.alert.rules
+    for rule in trial.rules:
+        said = {"fired": "fired", "near": "nearly fired", "other": "did not fire"}[rule.closeness]
+        _print_rules(console, f"Rule that {said}", [rule], {hit.rule: hit.message for hit in hits})
+    named = {evidence for rule in trial.rules for evidence in rule.names}
+    shown = [value for value in trial.features if value.feature in named]
+    if shown:
+        console.print(heading("Features that it reads" if len(trial.rules) == 1 else "Features that they read"))
+        console.print(indented(verdict_text.features(shown)))
+
+
+def print_records(records: Sequence[EventRecord], dead_letters: str) -> None:
+    """Print every record of an event, a line each, and a dead letter's sentence below. `dead_letters`: the topic."""
+    console = verdict_text.console()
+    console.print(heading(f"Records of this payment: {len(records)}"))
+    for record in records:
+        where = f"partition {record.partition}, offset {record.offset:,}"
+        if record.what == "dead letter":
+            letter = f"dead letter {record.letter} of {dead_letters}"
+            console.print(indented(f"{record.topic}, {where}: {letter}, reason {record.reason}"))
+            console.print(indented(record.sentence or "", by=4))
+        else:
+            said = {"first": "decided first", "repeat": "a repeat", "altered": "a repeat of other content"}[record.what]
+            console.print(indented(f"{where}: {said}, {record.outcome}"))
 
 
 def _print_verdict(console: Console, explained: Explained) -> None:

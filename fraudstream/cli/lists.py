@@ -99,7 +99,7 @@ def _edit(args: argparse.Namespace, deciding: StreamSettings) -> int:
     else:
         change = "removed from" if removed else "added to"
         until = "" if expires_at_ms is None else f" until {utc_text(expires_at_ms)}"
-        print(f"{', '.join(args.values)}: {change} {args.list}{until}, by {by}")
+        print(f"{', '.join(entry.value for entry in edit.entries)}: {change} {args.list}{until}, by {by}")
         print("from offset " + ", ".join(f"{offset} of partition {number}" for number, offset in edit.offsets.items()))
     return 0
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.cli.rule_files import feature_names
 
 
 def new(args: argparse.Namespace, directory: Path) -> int:
     """Write a new rule and its cases into the directory. Raises `Failure`, `OperationError`."""
     from fraudstream.operations.new_rule import new_rule
 
-    rule_set = load_rule_set(directory)
-    features = [feature.name for feature in rule_set.catalogue.features]
+    features = feature_names(directory)
     files = {directory / path: text for path, text in new_rule(args.name, str(uuid4()), features).items()}
     for path in files:
         if path.exists():

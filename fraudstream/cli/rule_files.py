@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fraudstream.cli.failure import Failure
 from fraudstream.engine.artefacts import ARTEFACT_BYTES_MAX, ARTEFACTS_DIRECTORY, artefacts_named
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.rule_set import FEATURES, RuleSet, compile_rule_set
 
@@ -56,13 +56,26 @@ def load_rule_set(directory: Path) -> RuleSet:
 
 def stages_of_directory(directory: Path) -> list[str]:
     """The stages that the features of a directory need, in order. Raises `Failure`."""
-    texts = rule_texts(directory)
-    if FEATURES not in texts:
-        raise Failure(f"{directory} contains no {FEATURES}, which defines the stages and so the topics.")
     try:
-        return [entity.name for entity in parse_catalogue(texts[FEATURES], FEATURES).stages]
+        return [entity.name for entity in _catalogue(directory).stages]
     except DocumentErrors as errors:
         raise Failure(fault_list(errors, directory)) from errors
+
+
+def feature_names(directory: Path) -> list[str]:
+    """The features of a directory by name, in its order, whatever faults its rules have. Raises `Failure`."""
+    try:
+        return [feature.name for feature in _catalogue(directory).features]
+    except DocumentErrors as errors:
+        raise Failure(fault_list(errors, directory)) from errors
+
+
+def _catalogue(directory: Path) -> Catalogue:
+    """Raises `Failure`, `DocumentErrors`."""
+    texts = rule_texts(directory)
+    if FEATURES not in texts:
+        raise Failure(f"{directory} contains no {FEATURES}, which declares what the rules read, and so the topics.")
+    return parse_catalogue(texts[FEATURES], FEATURES)
 
 
 def fault_list(errors: DocumentErrors, directory: Path) -> str:

@@ -17,7 +17,9 @@ from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import (
+    PAYMENT_DOMAINS,
     PAYMENT_FIELDS,
+    Domains,
     Expression,
     ExpressionError,
     Symbols,
@@ -105,8 +107,9 @@ class Catalogue:
         return {**self.payment_symbols, **features, **{derived.name: derived.type for derived in self.derived}}
 
 
-def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
-    """Read `features.yaml`. Raises `DocumentErrors` with every fault in it."""
+def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = False) -> Catalogue:
+    """Read `features.yaml`. Raises `DocumentErrors` with every fault in it. `accepted`: as in `compile_rule_set`."""
+    domains = None if accepted else PAYMENT_DOMAINS
     root = read_document(text, path)
     top = root.entries(
         "the catalogue", ("version", "attributes", "entities", "features"), required=("version", "entities")
@@ -126,9 +129,11 @@ def parse_catalogue(text: str, path: str = "features.yaml") -> Catalogue:
     if "features" in top:
         for name, node in top["features"].entries("features").items():
             if "derive" in (entries := node.entries(f"feature '{name}'")):
-                derived += _derived(_named(name, node), entries, draft.payment_symbols)
+                if len(entries) > 1 and not accepted:
+                    node.fault(f"feature '{name}' is derived: it has no other key than 'derive'.")
+                derived += _derived(_named(name, node), entries, draft.payment_symbols, domains)
             else:
-                features += _feature(name, node, draft)
+                features += _feature(name, node, draft, domains)
         for entity in entities:
             _check_entity(entity, [feature for feature in features if feature.entity == entity.name], root)
     if root.faults:
@@ -168,19 +173,19 @@ def _entities(node: Node) -> tuple[Entity, ...]:
     return tuple(found)
 
 
-def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols) -> list[Derived]:
+def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols, domains: Domains | None) -> list[Derived]:
     """The derived feature of an entry, or nothing if its expression has a fault."""
     node = entries["derive"]
     types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
     try:
-        expression = compile_expression(node.source[0], symbols, types, node.source[1])
+        expression = compile_expression(node.source[0], symbols, types, node.source[1], None, domains)
     except ExpressionError as error:
         node.faults.extend(error.faults)
         return []
     return [Derived(name, expression.type, expression)]
 
 
-def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
+def _feature(name: str, node: Node, draft: Catalogue, domains: Domains | None) -> list[Feature]:
     """The feature of an entry, or nothing if it has faults."""
     entries = node.entries(f"feature '{name}'", _FEATURE_KEYS, required=("aggregate",))
     entity, _, short = name.partition(".")
@@ -199,7 +204,7 @@ def _feature(name: str, node: Node, draft: Catalogue) -> list[Feature]:
     of = _of(aggregate, entries, node)
     same = _same(aggregate, entries)
     window_ms, delay_ms = _window(aggregate, entries, node), _delay(aggregate, entries)
-    where = _where(aggregate, entries, draft.payment_symbols)
+    where = _where(aggregate, entries, draft.payment_symbols, domains)
     includes = entries["includes"].choice("includes", ("true", "false")) == "true" if "includes" in entries else True
     exact = entries["precision"].choice("precision", ("exact", "pane")) == "exact" if "precision" in entries else True
     if not exact and (aggregate.panes is None or same is not None):
@@ -258,7 +263,9 @@ def _delay(aggregate: Aggregate, entries: Mapping[str, Node]) -> int:
     return _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
 
 
-def _where(aggregate: Aggregate, entries: Mapping[str, Node], symbols: Symbols) -> Expression | None:
+def _where(
+    aggregate: Aggregate, entries: Mapping[str, Node], symbols: Symbols, domains: Domains | None
+) -> Expression | None:
     """The filter, if any."""
     if "where" not in entries:
         return None
@@ -267,7 +274,7 @@ def _where(aggregate: Aggregate, entries: Mapping[str, Node], symbols: Symbols) 
         node.fault(f"'{aggregate.name}' takes no 'where'.")
         return None
     try:
-        return compile_expression(node.word("where"), symbols, Type.BOOL, node.origin)
+        return compile_expression(node.word("where"), symbols, Type.BOOL, node.origin, None, domains)
     except ExpressionError as error:
         node.faults.extend(error.faults)
         return None

@@ -164,9 +164,11 @@ def read_document(text: str, path: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         offset = int(getattr(mark, "index", 0))
-        raise DocumentErrors(
-            [fault_at(text, offset, Origin(path), f"not valid YAML: {error.problem or error.context}.")]
-        ) from None
+        hint = " An expression with a comma between braces needs quotes around it: where: '…'." * (
+            error.problem is not None and error.problem.startswith("expected ','")
+        )
+        sentence = f"not valid YAML: {error.problem or error.context}.{hint}"
+        raise DocumentErrors([fault_at(text, offset, Origin(path), sentence)]) from None
     except yaml.YAMLError as error:
         raise DocumentErrors([Fault(path, 1, 1, f"not valid YAML: {str(error).splitlines()[0]}.")]) from None
     if root is None:

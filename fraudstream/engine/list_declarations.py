@@ -62,6 +62,8 @@ def entry_value(declared: ValueList, value: str) -> str:
     """
     if declared.holds_networks:
         return network_text(value)
+    if declared.field == "ip" and "/" in value:
+        raise ValueError("ip is never a network. For networks declare the list with 'of: ip_network'.")
     sentence = value_fault(declared.field, value)
     if sentence is not None:
         raise ValueError(sentence)

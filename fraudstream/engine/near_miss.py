@@ -35,7 +35,7 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result of one rule for one payment.
 
     `tested`: all its comparisons. `shortfall`: the share of the threshold by which it was missed; None if the rule
-    fired, or if a comparison without a distance does not hold.
+    fired, or if a comparison without a distance does not hold. `names`: the fields and features that it compares.
     """
 
     rule: str
@@ -46,6 +46,7 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     tested: tuple[Tested, ...]
     shortfall: float | None = None
     shadow: bool = False
+    names: tuple[str, ...] = ()
 
 
 def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fired: BoolArray) -> list[RuleTrial]:
@@ -65,6 +66,7 @@ def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fire
                 tested=comparisons,
                 shortfall=None if rule_fired or math.isinf(lacks) else round(lacks, 4),
                 shadow=rule.status == "shadow",
+                names=tuple(sorted(rule.when.names)),
             )
         )
     return trials

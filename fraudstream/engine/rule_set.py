@@ -54,25 +54,30 @@ class RuleSet:
 
 
 def compile_rule_set(
-    texts: Mapping[str, str], catalogue: Catalogue | None = None, artefacts: Mapping[str, bytes] | None = None
+    texts: Mapping[str, str],
+    catalogue: Catalogue | None = None,
+    artefacts: Mapping[str, bytes] | None = None,
+    *,
+    accepted: bool = False,
 ) -> RuleSet:
     """Compile the files of a rules directory. Raises `RuleSetErrors`.
 
     `texts`: {path below the directory: text}; test cases and files that are not YAML are ignored. `catalogue`: used in
     place of `features.yaml`. `artefacts`: bytes by digest of what `artefacts.yaml` names, see `artefacts_named`.
-    Without `score.yaml` every score is 0.
+    Without `score.yaml` every score is 0. `accepted`: the rule set was in force before, so that a comparison that no
+    payment meets, which an older release let pass, is no fault.
     """
     faults: list[Fault] = []
     paths = [path for path in sorted(texts) if _is_compiled(path)]
     roots = _roots(texts, paths, faults)
     if catalogue is None:
-        catalogue = _catalogue(texts, faults)
+        catalogue = _catalogue(texts, faults, accepted)
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
     binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots else {}
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
-        symbols, domains = catalogue.symbols, domains_of(catalogue)
+        symbols, domains = catalogue.symbols, None if accepted else domains_of(catalogue)
         rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
             scorer = read_score(roots[SCORE], symbols, lists, domains)
@@ -117,18 +122,18 @@ def _read(text: str, path: str) -> Node:
     return read_document(text, path)
 
 
-def _catalogue(texts: Mapping[str, str], faults: list[Fault]) -> Catalogue | None:
+def _catalogue(texts: Mapping[str, str], faults: list[Fault], accepted: bool) -> Catalogue | None:
     if FEATURES not in texts:
         faults.append(Fault(FEATURES, 1, 1, "there is no such file: the features that rules read are declared in it."))
         return None
     try:
-        return parse_catalogue(texts[FEATURES], FEATURES)
+        return parse_catalogue(texts[FEATURES], FEATURES, accepted=accepted)
     except DocumentErrors as errors:
         faults.extend(errors.faults)
         return None
 
 
-def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: Domains) -> list[Rule]:
+def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: Domains | None) -> list[Rule]:
     """The rule of a file; none where the file is not a rule's or has a fault, which is added to the document's."""
     if path in (SCORE, LISTS, ARTEFACTS):
         return []

@@ -63,7 +63,7 @@ class Rule:
 
 
 def read_rule(
-    root: Node, name: str, symbols: Symbols, lists: ValueLists, domains: Domains = PAYMENT_DOMAINS
+    root: Node, name: str, symbols: Symbols, lists: ValueLists, domains: Domains | None = PAYMENT_DOMAINS
 ) -> Rule | None:
     """The rule of a document; None if it has faults, which are added to the document's. `name`: 'typology/name'.
     `domains`: the values that names can have."""
@@ -109,7 +109,7 @@ def read_expression(
     symbols: Symbols,
     expected: Type | tuple[Type, ...],
     lists: ValueLists | None = None,
-    domains: Domains = PAYMENT_DOMAINS,
+    domains: Domains | None = PAYMENT_DOMAINS,
 ) -> Expression | None:
     """The expression of a node; None and a fault at its position if it is invalid. `what`: names the node in faults."""
     if not node.is_word:

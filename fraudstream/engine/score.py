@@ -134,7 +134,9 @@ class PartsScorer:
 NO_SCORE = PartsScorer(POINTS_MAX, ())  # its score is 0 for every payment
 
 
-def read_score(root: Node, symbols: Symbols, lists: ValueLists, domains: Domains = PAYMENT_DOMAINS) -> PartsScorer:
+def read_score(
+    root: Node, symbols: Symbols, lists: ValueLists, domains: Domains | None = PAYMENT_DOMAINS
+) -> PartsScorer:
     """The parts score of `score.yaml`; faults are added to the document's. `domains`: what values names can have."""
     entries = root.entries("the score", ("threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
@@ -155,7 +157,7 @@ def read_score(root: Node, symbols: Symbols, lists: ValueLists, domains: Domains
     return PartsScorer(threshold, tuple(parts))
 
 
-def _read_part(node: Node, symbols: Symbols, lists: ValueLists, domains: Domains) -> Part | None:
+def _read_part(node: Node, symbols: Symbols, lists: ValueLists, domains: Domains | None) -> Part | None:
     entries = node.entries("a part", _PART_KEYS, ("part", "weight", "value"))
     if not {"part", "weight", "value"} <= entries.keys():
         return None

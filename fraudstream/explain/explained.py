@@ -19,6 +19,7 @@ from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.trial import Trial
 from fraudstream.explain.chain import StageChecked, check_stages
 from fraudstream.explain.difference import Difference, differences
+from fraudstream.explain.event_records import EventRecord, find_event_records
 from fraudstream.explain.rerun import Rerun, RerunError, rerun_payment
 from fraudstream.explain.sent import LogPosition, Sent, find_alert, find_decision, likely_first
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
@@ -37,6 +38,7 @@ class Explained(msgspec.Struct, frozen=True):
     `sent`: the alert or decision that was found, None if there is none; `sent_as`: "alert" or "decision".
     `differences`: between that and the result of the re-run. `stages`: the stages before the one that decides, in
     order. `agrees`: there are no differences, neither here nor in a stage; None if nothing was sent to compare with.
+    `records`: all records of the event, if the payment was named by it.
     """
 
     topic: str
@@ -53,6 +55,16 @@ class Explained(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...]
     stages: tuple[StageChecked, ...]
     trial: Trial
+    records: tuple[EventRecord, ...] = ()
+
+
+class NotDecided(msgspec.Struct, frozen=True):
+    """A payment of which there are only dead letters: `records`."""
+
+    event_id: str
+    account_id: str
+    records: tuple[EventRecord, ...]
+    decided: bool = False
 
 
 class Topics(msgspec.Struct, frozen=True):
@@ -62,6 +74,7 @@ class Topics(msgspec.Struct, frozen=True):
     payments: str
     alerts: str
     decisions: str
+    dead_letters: str
     controls: ControlsTopic
     between: Callable[[str, int], str]
     state_version: int
@@ -92,8 +105,21 @@ class Explainer:
             )
         return await self._explain(sent.position, sent)
 
-    async def event(self, event_id: str, account_id: str, since_ms: int | None) -> Explained:
-        """Explain any payment, alerted or not. The decisions topic is searched as in `alert`."""
+    async def event(self, event_id: str, account_id: str, since_ms: int | None) -> Explained | NotDecided:
+        """Explain any payment, alerted or not, and list its records. The decisions topic is searched as in `alert`."""
+        topics = self._topics
+        records = await find_event_records(
+            self._reader, topics.decisions, topics.dead_letters, event_id, account_id, since_ms
+        )
+        try:
+            explained = await self._event(event_id, account_id, since_ms)
+        except RerunError:
+            if records and all(record.what == "dead letter" for record in records):
+                return NotDecided(event_id, account_id, records)
+            raise
+        return msgspec.structs.replace(explained, records=records)
+
+    async def _event(self, event_id: str, account_id: str, since_ms: int | None) -> Explained:
         decided: Sent | None
         try:
             decided = await find_decision(self._reader, self._topics.decisions, event_id, account_id, since_ms)
@@ -146,7 +172,7 @@ class Explainer:
                 "as they were then."
             )
         try:
-            return compile_rule_set(files, artefacts=artefacts)
+            return compile_rule_set(files, artefacts=artefacts, accepted=True)
         except RuleSetErrors as errors:
             raise RerunError(f"rule set {digest} cannot be used by this release: {errors.faults[0]}") from errors
 

@@ -77,10 +77,8 @@ async def find_decision(
     """The newest decision on the account's event that is not a repeat, searched as in `find_alert`."""
 
     def matches(value: bytes) -> Decision | None:
-        if needle not in value or _outcome.decode(value).outcome == "unjudged":
-            return None
-        decision = _decision.decode(value)
-        if decision.repeat or (decision.event_id, decision.account_id) != (event_id, account_id):
+        decision = decision_in(value) if needle in value else None
+        if decision is None or decision.repeat or (decision.event_id, decision.account_id) != (event_id, account_id):
             return None
         return decision
 
@@ -89,6 +87,11 @@ async def find_decision(
     return await _newest(reader, topic, [likely], since_ms, matches) or await _newest(
         reader, topic, others, since_ms, matches
     )
+
+
+def decision_in(value: bytes) -> Decision | None:
+    """The decision that a record of the decisions topic holds; None for the answer to one that was not judged."""
+    return None if _outcome.decode(value).outcome == "unjudged" else _decision.decode(value)
 
 
 def likely_first(partitions: Sequence[int], key: str) -> list[int]:
@@ -120,6 +123,12 @@ async def _newest(
             if low <= begin:
                 del spans[partition]
     return None
+
+
+async def offsets_since(reader: TopicReader, topic: str, partition: int, since_ms: int | None) -> OffsetRange:
+    """The offsets of a partition, of records that are not older than `since_ms`; None: of all."""
+    span = await reader.extent(topic, partition)
+    return span if since_ms is None else await _since(reader, topic, partition, span, since_ms)
 
 
 async def _since(reader: TopicReader, topic: str, partition: int, span: OffsetRange, since_ms: int) -> OffsetRange:

@@ -190,7 +190,7 @@ async def _check_state(
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(deciding)).rule_sets
     for digest in sorted(in_force & stored.keys()):
-        difference = catalogue_difference(parse_catalogue(stored[digest][FEATURES]), rule_set.catalogue)
+        difference = catalogue_difference(parse_catalogue(stored[digest][FEATURES], accepted=True), rule_set.catalogue)
         if difference is not None:
             raise StateMismatchError(difference, digest, deciding)
 

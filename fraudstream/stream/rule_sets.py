@@ -208,7 +208,7 @@ class RuleSets:
     async def _compiled(self, digest: str, files: Mapping[str, str], artefacts: Mapping[str, bytes]) -> Engine:
         """The engine of a stored rule set. Raises `PermanentFailure` if this release compiles it to another digest."""
         try:
-            rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts)
+            rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts, accepted=True)
         except DocumentErrors as errors:
             raise PermanentFailure(
                 f"This release cannot read the rule set {digest} ({errors}). {_ONE_RELEASE}"

@@ -42,11 +42,12 @@ _CONDITIONS = frozenset(
 class Checker:
     """Checks one expression. `leaves`: its comparisons in the order of the text, once it is checked.
 
-    `lists`: the lists that it may read; None if it may read none. `domains`: the values that names can have.
+    `lists`: the lists that it may read; None if it may read none. `domains`: the values that names can have;
+    None: comparisons that no payment meets are left as they are.
     """
 
     def __init__(
-        self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin, domains: Domains
+        self, source: str, symbols: Symbols, lists: ValueLists | None, origin: Origin, domains: Domains | None
     ) -> None:
         self.leaves: list[Leaf] = []
         self._context = Context(source, symbols, origin)

@@ -64,6 +64,8 @@ def fault_of_text(name: str, domain: Texts, text: str) -> str | None:
     """
     if domain.small and text != text.lower():
         return f"{name} is never '{text}': lower() gives small letters. Write '{text.lower()}'."
+    if domain.field == "ip" and "/" in text:
+        return f"{name} is never a network. Write '{name} in_network \"{text}\"'."
     if domain.values is None:
         if len(text) <= domain.chars_max:
             return None

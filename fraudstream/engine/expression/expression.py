@@ -120,12 +120,13 @@ def compile_expression(
     expected: Type | tuple[Type, ...],
     origin: Origin,
     lists: ValueLists | None = None,
-    domains: Domains = PAYMENT_DOMAINS,
+    domains: Domains | None = PAYMENT_DOMAINS,
 ) -> Expression:
     """Parse and check an expression of one of the `expected` types. Raises `ExpressionError`, whatever the text.
 
     `symbols`: the names it may read. `lists`: the lists it may read; None if it may read none. `origin`: where `source`
-    begins in its file. `domains`: the values that names can have; a comparison that holds for none of them is refused.
+    begins in its file. `domains`: the values that names can have; a comparison that holds for none of them is refused,
+    unless `domains` is None.
 
     >>> symbols = {"amount": Type.MONEY, "kind": Type.TEXT}
     >>> rule = compile_expression("amount > 100 and not kind == 'fee'", symbols, Type.BOOL, Origin("a.yaml", 9, 7))

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.expression.fault import ExpressionError, fault_at
-from fraudstream.engine.expression.functions import FUNCTIONS
+from fraudstream.engine.expression.functions import FUNCTIONS, TEXT_TESTS
 from fraudstream.engine.expression.lexer import Kind, Token, tokens_of
 from fraudstream.engine.expression.types import Origin
 
@@ -116,6 +116,8 @@ class _Parser:
             listed = self._node("list", name.text, name.start, name.end)
             return self._node(what, what, left.start, name.end, (left, listed))
         sentence = f'\'{what}\' is followed by a list, such as ("app", "web") or lists.stolen_devices.'
+        if name.kind is Kind.TEXT and "/" in name.text:
+            sentence += " For a network write 'in_network'."
         if what.endswith("in_network"):
             if name.kind is Kind.TEXT:
                 self._at += 1
@@ -204,6 +206,8 @@ class _Parser:
         if self._next.kind is not Kind.END:
             word = self._next.text.lower()
             hint = f" Write '{word}'." if word in ("and", "or", "in", "is") else ""
+            if word in TEXT_TESTS:
+                hint = f' Write {word}(x, "…").'
             sentence = f"the expression should end here or continue with an operator; found {_shown(self._next)}.{hint}"
             self._fail(self._next, sentence)
 

@@ -40,13 +40,13 @@ def opposite(operator: str) -> str:
 
 
 class Possibility:
-    """Checks the comparisons of one expression. `domains`: the values that names can have.
+    """Checks the comparisons of one expression. `domains`: the values that names can have; None: nothing is checked.
 
     Each method notes its faults in the context, so that one check shows all of them.
     """
 
-    def __init__(self, context: Context, domains: Domains) -> None:
-        self._context, self._domains = context, domains
+    def __init__(self, context: Context, domains: Domains | None) -> None:
+        self._context, self._checked, self._domains = context, domains is not None, domains or {}
 
     def check_words(self, left: Typed, right: Typed) -> None:
         """Two texts that are compared: each literal must be one that the other side can hold."""
@@ -75,10 +75,18 @@ class Possibility:
             return domain if isinstance(domain, Texts) else None
         return domain.lowered()
 
+    def check_address(self, left: Typed) -> None:
+        """A text that is looked for in networks must be one that can be an address."""
+        domain = self._texts_of(left)
+        if domain is not None and domain.values is not None:
+            self._context.note(left.syntax, f"{self._context.text(left.syntax)} is never an address.")
+
     def check_test(self, left: Typed, test: TextPredicate, literal: Syntax, syntax: Syntax) -> None:
         """A test of text must hold for a text that the part can have."""
         domain = self._texts_of(left)
         written = f"'{self._context.text(syntax)}' is never true"
+        if not self._checked:
+            return
         if isinstance(left.words, Lowered) and not isinstance(test, Matches) and literal.text != literal.text.lower():
             self._context.note(literal, f"{written}: lower() gives small letters. Write '{literal.text.lower()}'.")
         elif domain is not None and domain.values is not None and not test.holds(sorted(domain.values)).any():
@@ -88,7 +96,7 @@ class Possibility:
 
     def check_quantities(self, left: Typed, what: str, right: Typed, syntax: Syntax, *, negated: bool) -> None:
         """The comparison must hold for some payment, as written and as it must hold under `not`."""
-        if not names_in(syntax):
+        if not self._checked or not names_in(syntax):
             return  # a comparison of literals is meant: it switches something on or off
         bounds = bounds_of(left.as_quantity, self._domains), bounds_of(right.as_quantity, self._domains)
         sides = [_described(self._context, *side) for side in zip((left, right), bounds, strict=True)]
@@ -100,7 +108,7 @@ class Possibility:
 
     def check_conjunctions(self, tree: Syntax, leaves: Iterable[Leaf]) -> None:
         """Comparisons joined by `and` must be able to hold together."""
-        found = contradiction(tree, leaves)
+        found = contradiction(tree, leaves) if self._checked else None
         if found is not None:
             first, second = (self._context.text(leaf.syntax) for leaf in found)
             self._context.note(

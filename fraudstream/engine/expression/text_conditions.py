@@ -78,6 +78,7 @@ class TextConditions:
         left = self._text(syntax.parts[0], "only the text of an address can be in a network")
         if syntax.parts[1].what == "list":
             return self._listed(syntax, left)
+        self._possibility.check_address(left)
         networks: dict[Network, int] = {}
         for part in syntax.parts[1:]:
             try:

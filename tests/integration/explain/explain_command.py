@@ -31,6 +31,7 @@ class ExplainCommand:
             "topics.alerts": s.alerts_topic,
             "topics.decisions": s.decisions_topic,
             "topics.controls": s.controls_topic,
+            "topics.dead_letters": s.dead_letters_topic,
         }
         flags = [flag for name, value in settings.items() for flag in ("--set", f"{name}={value}")]
         self._capsys.readouterr()

@@ -12,6 +12,7 @@ from tests.brokers import on_both_brokers, on_kafka
 from tests.integration.explain.explain_command import ExplainCommand
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.rules import RULES, write_rules
+from tests.integration.stream.topic_output import at_least
 from tests.integration.topic_admin import delete_records
 
 PAYMENTS = 60
@@ -150,3 +151,55 @@ async def test_a_log_without_its_beginning_is_reported_with_the_consequences(
     code, said = await explain(cluster, last.alert_id)
     assert code == 1
     assert f"retention has deleted the payment at {offset}" in said
+
+
+@on_both_brokers
+async def test_a_dead_lettered_payment_is_traced_to_its_dead_letter(
+    cluster: StreamCluster, explain: ExplainCommand
+) -> None:
+    broken = b'{"event_id": "bad-1", "account_id": "a0", "amount": 12.5}'
+    async with cluster.worker():
+        [(partition, offset)] = await cluster.publish_records([(b"a0", broken)])
+        [letter] = await cluster.dead_letters(1)
+    code, said = await explain(cluster, "--event", "bad-1", "--account", "a0")
+    assert code == 1
+    assert "bad-1 of a0 was not decided: it could not be read as a payment." in said
+    shown = " ".join(said.split())
+    assert f"partition {partition}, offset {offset}: dead letter" in shown
+    assert f"reason {letter.reason} {' '.join(letter.sentence.split())}" in shown
+    assert "fraudstream dead-letters show " in said
+    found = await explain.json(cluster, "--event", "bad-1", "--account", "a0")
+    assert (found["decided"], [record["what"] for record in found["records"]]) == (False, ["dead letter"])
+
+
+async def test_every_record_of_an_event_is_listed(cluster: StreamCluster, explain: ExplainCommand) -> None:
+    payment = {"event_id": "x", "account_id": "a0", "occurred_at": 1_750_000_000_000, "amount": "5.00"}
+    payment |= {"currency": "EUR", "direction": "debit"}
+    values = [payment, payment, {**payment, "amount": "6.00"}, {**payment, "currency": "eur"}]
+    async with cluster.worker():
+        placed = await cluster.publish_records([(b"a0", msgspec.json.encode(value)) for value in values])
+        await cluster.records(cluster.settings.decisions_topic, at_least(len(values)))
+        await cluster.dead_letters(1)
+    found = await explain.json(cluster, "--event", "x", "--account", "a0")
+    listed = [(record["what"], (record["partition"], record["offset"])) for record in found["records"]]
+    assert listed == list(zip(["first", "repeat", "altered", "dead letter"], placed, strict=True))
+    code, said = await explain(cluster, "--event", "x", "--account", "a0")
+    assert code == 0, said
+    assert "Records of this payment: 4" in said
+    assert "a repeat of other content, allow" in said
+
+
+async def test_any_rule_shows_the_values_that_it_saw(cluster: StreamCluster, explain: ExplainCommand) -> None:
+    alert = (await sent_alerts(cluster))[0]
+    for args, said_of_it in (
+        ([alert.alert_id], "Rule that fired"),
+        (["--event", "e0", "--account", "a0"], "Rule that did not fire"),
+    ):
+        code, said = await explain(cluster, *args, "--rule", "test/counted")
+        assert code == 0, said
+        assert said_of_it in said
+        assert "account.payments_30d >= 2" in said
+        assert "account.payments_30d  " in said.split("Features that it reads")[1]
+    code, said = await explain(cluster, alert.alert_id, "--rule", "test/count")
+    assert code == 1
+    assert "evaluates no rule 'test/count'. Nearest: 'test/counted'." in said

@@ -10,7 +10,7 @@ from fraudstream.stream.control_log import keep, put_in_force
 from tests.brokers import SelectedBroker, on_kafka
 from tests.integration.explain.explain_command import ExplainCommand
 from tests.integration.stream.cluster import StreamCluster
-from tests.integration.stream.list_rules import ENTRY, OLD, TWO_STAGES
+from tests.integration.stream.list_rules import ENTRY, NETWORKS_IN_TWO_STAGES, OLD, TWO_STAGES
 from tests.integration.stream.payments import payment
 from tests.integration.topic_admin import delete_records
 
@@ -91,6 +91,18 @@ async def test_a_list_entry_older_than_the_chain_is_in_force_again(
         await chain.publish_records([listed_payment(1)])
         [alert] = await chain.alerts(1)
         await put_in_force(chain.stages[-1], [], [REMOVAL])
+    await expect_listed(chain, explain, alert.alert_id)
+
+
+async def test_a_listed_network_older_than_the_chain_is_in_force_again(
+    selected_broker: SelectedBroker, unique_name: UniqueName, tmp_path: Path, explain: ExplainCommand
+) -> None:
+    chain = await created(selected_broker, unique_name, tmp_path, NETWORKS_IN_TWO_STAGES)
+    entry = ListEntry(list="proxies", value="10.0.0.0/8", by="r.holm", issued_at_ms=0)
+    await keep(chain.settings, [entry])
+    async with chain.worker():
+        await chain.publish_records([(b"a", payment(1, "a", device_id="dev-8", ip="10.1.2.3"))])
+        [alert] = await chain.alerts(1)
     await expect_listed(chain, explain, alert.alert_id)
 
 

@@ -19,3 +19,10 @@ features:
   device.payments_1h: {aggregate: count, window: 1h}
 """
 TWO_STAGES = {**OLD, "features.yaml": OLD["features.yaml"].replace("features:\n", _DEVICE_FEATURES)}
+
+# As OLD and TWO_STAGES, with a list of networks in place of the devices.
+_ASKS_NETWORKS = {
+    "lists.yaml": "lists:\n  proxies: {of: ip_network, kind: watch, description: anonymous}\n",
+    "test/counted.yaml": RULES["test/counted.yaml"].replace("account.payments_30d >= 2", "ip in_network lists.proxies"),
+}
+NETWORKS, NETWORKS_IN_TWO_STAGES = {**OLD, **_ASKS_NETWORKS}, {**TWO_STAGES, **_ASKS_NETWORKS}

@@ -21,7 +21,7 @@ from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.telemetry.worker import WorkerTelemetry
 from tests.brokers import on_both_brokers, on_kafka
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
-from tests.integration.stream.list_rules import NEW, NEW_DIGEST, OLD, OLD_DIGEST
+from tests.integration.stream.list_rules import NETWORKS, NEW, NEW_DIGEST, OLD, OLD_DIGEST
 from tests.integration.stream.payments import payment
 from tests.integration.stream.process import WAIT_S
 from tests.integration.stream.rule_commands import RuleCommands
@@ -206,6 +206,25 @@ async def test_an_unknown_list_is_refused_with_the_nearest_name(commands: RuleCo
     assert (code, "no list 'stolen_device'. Nearest: 'stolen_devices'." in err) == (1, True)
     code, _, err = await commands.run("lists", "remove", "stolen_devices", "dev-8")
     assert (code, "'dev-8' is not on stolen_devices." in err) == (1, True)
+
+
+async def test_networks_are_put_on_a_list_in_one_form_and_refused_with_the_right_one(commands: RuleCommands) -> None:
+    networks = write_rules(commands.cluster.directory / "beside" / "networks", NETWORKS)
+    async with commands.cluster.worker():
+        await commands.run_json("rules", "activate", "--skip-tests", str(networks))
+        code, _, err = await commands.run("lists", "add", "proxies", "10.1.2.3/8")
+        assert (code, "'10.1.2.3/8' has bits set beyond its prefix: write '10.0.0.0/8'" in err) == (1, True)
+        added = await commands.run_json("lists", "add", "proxies", "10.0.0.0/8", "2001:DB8::/32")
+        assert [entry["value"] for entry in added["entries"]] == ["10.0.0.0/8", "2001:db8::/32"]
+        ips = ["10.9.8.7", "11.0.0.1", "2001:db8::5", "not an address"]
+        records = [(b"a", payment(number, "a", ip=ip)) for number, ip in enumerate(ips)]
+        await commands.cluster.publish_records(records)
+        decided = {decision.event_id: decision.outcome for _, _, decision in await commands.decisions(len(ips))}
+        assert decided == {"e0": "review", "e1": "allow", "e2": "review", "e3": "allow"}
+        await commands.run_json("lists", "remove", "proxies", "2001:DB8::/32")
+    shown = (await commands.run("lists", "show"))[1]
+    assert "10.0.0.0/8, by r.holm" in shown
+    assert "2001:db8::/32" not in shown
 
 
 async def test_rules_that_need_another_state_are_not_activated(commands: RuleCommands) -> None:

@@ -75,6 +75,10 @@ def feature(entry: str, name: str = "account.x") -> str:
             "field.",
         ),
         (
+            "version: 1\nentities: {a: {key: account_id}}\nfeatures: {late: {derive: hour > 22, window: 1h}}",
+            "f.yaml:3:18: feature 'late' is derived: it has no other key than 'derive'.",
+        ),
+        (
             "version: 1\nentities: {a: {key: account_id}}\nfeature: {}",
             "f.yaml:3:1: the catalogue has no key 'feature'. Nearest: 'features'. Known: version, attributes, "
             "entities, features.",

@@ -23,6 +23,11 @@ def first_line(text: str) -> str:
         ("# nothing\n", "a.yaml:1:1: the file is empty."),
         ("a: [", "a.yaml:1:5: not valid YAML: expected the node content, but found '<stream end>'."),
         ("a: b: c", "a.yaml:1:5: not valid YAML: mapping values are not allowed here."),
+        (
+            'a: {where: contains(ip, "x")}',
+            "a.yaml:1:28: not valid YAML: expected ',' or '}', but got '<scalar>'. An expression with a comma between "
+            "braces needs quotes around it: where: '…'.",
+        ),
         ("a: 1\nb\tc: [\n", "a.yaml:2:2: not valid YAML: found character '\\t' that cannot start any token."),
         ("a: &x 1", f"a.yaml:1:4: {WITHOUT_TRICKS}"),
         ("a: *x", f"a.yaml:1:4: {WITHOUT_TRICKS}"),

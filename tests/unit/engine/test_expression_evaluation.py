@@ -217,6 +217,7 @@ def test_any_text_compiles_or_is_an_expression_error(source: str) -> None:
 
 FRAGMENTS = ["x", "amount", "flag", "word", "'a'", "1", "2h", "(", ")", ",", "and", "or", "not", "in", "is", "missing"]
 FRAGMENTS += ["+", "-", "*", "/", "<", "==", "min(", "abs(", "round_down(", "true", "\n", "="]
+FRAGMENTS += ["lower(", "starts_with(", "matches(", "in_network", "'10.0.0.0/8'", "'(a'"]
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60))
@@ -225,7 +226,7 @@ def test_any_heap_of_words_compiles_or_is_an_expression_error(words: list[str]) 
         expression = compile_expression(" ".join(words), SYMBOLS, Type.BOOL, ORIGIN)
     except ExpressionError:
         return
-    expression.truth(Table([{"x": 1.0, "amount": None}], SYMBOLS))
+    expression.truth(Table([{"x": 1.0, "amount": None}, {"word": "a"}], SYMBOLS))
 
 
 def true(source: str, row: Row) -> bool:

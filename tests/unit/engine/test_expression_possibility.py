@@ -170,6 +170,15 @@ def test_an_attribute_may_be_a_text_longer_than_an_identifier() -> None:
     assert compile_rule_set({"features.yaml": FEATURES, "probe/long.yaml": long}).rules
 
 
+def test_a_rule_set_that_was_in_force_before_is_read_as_it_is() -> None:
+    features = FEATURES + "  account.never: {aggregate: count, window: 1h, where: mcc == '541'}\n"
+    never = "country == 'DEU' or hour > 22 and hour < 6 or lat > 200 or account.last_channel == 'apps'"
+    texts = {"features.yaml": features, "probe/never.yaml": RULE + never}
+    with pytest.raises(RuleSetErrors):
+        compile_rule_set(texts)
+    assert compile_rule_set(texts, accepted=True).rules[0].when.source == never
+
+
 def test_filters_and_guards_of_the_score_are_held_to_the_same_values() -> None:
     features = FEATURES + "  account.never: {aggregate: count, window: 1h, where: mcc == '541'}\n"
     score = "threshold: 0.5\nparts: [{part: p, weight: 1, value: account.last_channel == 'apps'}]"

@@ -151,6 +151,7 @@ def test_an_entry_is_kept_in_its_one_form(of: str, value: str, kept: str) -> Non
     [
         ("ip_network", "10.1.2.3/8", "'10.1.2.3/8' has bits set beyond its prefix: write '10.0.0.0/8', or"),
         ("ip_network", "proxy", "'proxy' is not a network in CIDR form"),
+        ("ip", "10.0.0.0/8", "For networks declare the list with 'of: ip_network'."),
         ("country", "DEU", "country must have at most 2 characters"),
         ("mcc", "541", "mcc must have at least 4 characters"),
         ("counterparty_bank", "b" * 36, "counterparty_bank must have at most 35 characters"),

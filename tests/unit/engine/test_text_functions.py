@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraudstream.contracts import Payment
+from fraudstream.engine import evidence
+from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import PAYMENT_FIELDS, ExpressionError, Origin, Type, compile_expression
+from fraudstream.engine.rule_set import compile_rule_set
 from tests.unit.engine.table import Row, Table
 
 SYMBOLS = {"x": Type.TEXT, "y": Type.TEXT, "ip": Type.TEXT, "hour": Type.NUMBER}
@@ -137,6 +141,10 @@ def test_membership_of_networks_is_that_of_the_standard_library(rows: list[Row],
          "count as IPv4: write '10.0.0.0/8'."),
         ("ip in_network 10", 15, "'in_network' is followed by a network, such as \"10.0.0.0/8\", several in "
          "parentheses, or a list."),
+        ('ip == "10.0.0.0/8"', 7, "ip is never a network. Write 'ip in_network \"10.0.0.0/8\"'."),
+        ('ip in "10.0.0.0/8"', 7, "For a network write 'in_network'."),
+        ('device_id contains "x"', 11, "found 'contains'. Write contains(x, \"…\")."),
+        ('country in_network "10.0.0.0/8"', 1, "country is never an address."),
         ('hour in_network "10.0.0.0/8"', 1, "only the text of an address can be in a network."),
         ('matches(device_id, "a(b")', 21, "not a regular expression of RE2, missing ): 'a(b'."),
         ('matches(device_id, "x[z-a]")', 23, "not a regular expression of RE2, invalid character class range: 'z-a'."),
@@ -182,3 +190,31 @@ def test_evidence_shows_tests_as_they_must_hold() -> None:
         ("ip", "not in_network", "'10.0.0.0/8'"),
         ("x", "not matches", "'^b'"),
     ]
+
+
+def test_evidence_shows_the_text_that_was_compared() -> None:
+    expression = compile_expression("lower(x) == 'abc'", SYMBOLS, Type.BOOL, Origin("a.yaml"))
+    [comparison] = expression.comparisons
+    payments = [Payment(f"e{i}", 0, "a", "1.00", "EUR", "debit") for i in range(2)]
+    [[shown], [missing]] = evidence.tested([comparison], Table([{"x": "ABC"}, {"x": None}], SYMBOLS), payments, {})
+    assert (shown.holds, shown.evidence.value, shown.evidence.threshold) == (True, "abc", "abc")
+    assert (missing.holds, missing.evidence.value) == (None, "missing")
+
+
+def test_filters_look_into_texts_too() -> None:
+    features = """
+version: 1
+entities: {account: {key: account_id}}
+features:
+  account.shops: {aggregate: count, window: 1h, where: 'starts_with(lower(merchant_id), "shop-")'}
+  account.internal: {aggregate: count, window: 1h, where: ip in_network "10.0.0.0/8"}
+"""
+    engine = Engine(compile_rule_set({"features.yaml": features}))
+    fields = [("Shop-1", "10.0.0.1"), ("other", None), ("SHOP-2", "11.0.0.1"), (None, "10.0.0.2")]
+    payments = [
+        Payment(f"e{i}", i, "a", "1.00", "EUR", "debit", merchant_id=merchant, ip=ip)
+        for i, (merchant, ip) in enumerate(fields)
+    ]
+    verdicts = engine.judge(payments, engine.new_state())
+    assert verdicts.features["account.shops"].tolist() == [1, 1, 2, 2]
+    assert verdicts.features["account.internal"].tolist() == [1, 1, 1, 2]
