@@ -1,7 +1,8 @@
 """Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
 
-`read_columns` checks times, currencies, amounts, balances and declared attributes, in this order; a payment is rejected
-for the first fault found. Every check looks at whole columns, and at single payments only where a column has a fault.
+`read_columns` checks times, currencies, amounts, balances, declared attributes and relations, in this order; a payment
+is rejected for the first fault found. Every check looks at whole columns, and at single payments only where a column
+has a fault.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, Symbols, Type
+from fraudstream.engine.relation_columns import check_relations
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
 SECONDS_MIN, SECONDS_END = 10**8, 10**11  # read as seconds: 1973 to 5138; as milliseconds: January 1970 to 1973
@@ -164,6 +166,7 @@ def read_columns(
     balances = {name: _balance(name, payments, exponent, faults) for name in ("balance_before", "balance_after")}
     if attributes:
         _check_attributes(payments, attributes, faults)
+    check_relations(payments, faults.add)
     rejections = faults.found
     if not rejections:
         columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
