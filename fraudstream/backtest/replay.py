@@ -52,10 +52,11 @@ class Summary(msgspec.Struct, frozen=True):
     """Contents of `summary.json`.
 
     `us_a_payment`: microseconds per payment in the engine alone; `payments_per_s`: of the whole replay, file access
-    included. `rejected`: counts by reason; `rejections`: the first of them. `rows_excluded`: rows that `where` of the
-    mapping left out; `rows_skipped`: bad rows, counted by reason; `notices`: what a person should check about the file.
-    `state_rows`: number of accounts and other entities in the state; `memory_bytes`: RAM of the state. `auc` and
-    `average_precision`: quality of the score, None without a score or without labels of both kinds.
+    included. `unmatched`: reversals and captures whose payment a state does not hold. `rejected`: counts by reason;
+    `rejections`: the first of them. `rows_excluded`: rows that `where` of the mapping left out; `rows_skipped`: bad
+    rows, counted by reason; `notices`: what a person should check about the file. `state_rows`: number of accounts and
+    other entities in the state; `memory_bytes`: RAM of the state. `auc` and `average_precision`: quality of the score,
+    None without a score or without labels of both kinds.
     """
 
     payments: int
@@ -65,6 +66,7 @@ class Summary(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     repeats: int
     late: int
+    unmatched: int
     rejected: dict[str, int]
     rejections: list[RejectedPayment]
     rows_excluded: int
@@ -143,13 +145,14 @@ class _Tally:
         self._outcomes: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._rejections: list[RejectedPayment] = []
-        self._payments = self._labels = self._unmatched = self._alerts = self._repeats = self._late = 0
+        self._payments = self._labels = self._labels_unmatched = 0
+        self._alerts = self._repeats = self._late = self._unmatched = 0
         self._first_ms: int | None = None
         self._last_ms: int | None = None
 
     def note_rejections(self, events: Sequence[Payment | Label], verdicts: Verdicts) -> None:
         self._labels += verdicts.labels
-        self._unmatched += verdicts.labels_unmatched
+        self._labels_unmatched += verdicts.labels_unmatched
         for rejection in verdicts.rejected:
             self._rejected[rejection.reason] += 1
             if len(self._rejections) < REJECTIONS_REPORTED:
@@ -166,6 +169,7 @@ class _Tally:
         self._alerts += alerts
         self._repeats += int(verdicts.repeat.sum())
         self._late += int(verdicts.late.sum())
+        self._unmatched += int(np.count_nonzero(verdicts.unmatched))
         if self._first_ms is None:
             self._first_ms = int(verdicts.occurred_at_ms[0])
         self._last_ms = int(verdicts.occurred_at_ms[-1])
@@ -177,11 +181,12 @@ class _Tally:
         return Summary(
             payments=self._payments,
             labels=self._labels,
-            labels_unmatched=self._unmatched,
+            labels_unmatched=self._labels_unmatched,
             alerts=self._alerts,
             outcomes=dict(sorted(self._outcomes.items())),
             repeats=self._repeats,
             late=self._late,
+            unmatched=self._unmatched,
             rejected=dict(sorted(self._rejected.items())),
             rejections=self._rejections,
             rows_excluded=rows.excluded,

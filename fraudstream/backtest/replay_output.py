@@ -40,6 +40,7 @@ DECISIONS = pa.schema(
         pa.field("repeat", pa.bool_(), nullable=False),
         pa.field("late", pa.bool_(), nullable=False),
         pa.field("altered", pa.bool_(), nullable=False),
+        pa.field("unmatched", pa.list_(pa.string()), nullable=False),
         pa.field("label", pa.string()),
         pa.field("rule_set", pa.string(), nullable=False),
     ]
@@ -154,7 +155,7 @@ def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8
         values = [getattr(decision, name) for decision in decisions]
         return pa.array(values, DECISIONS.field(name).type)
 
-    names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered")
+    names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered", "unmatched")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
     return [*map(column, names), label, column("rule_set")]
 

@@ -179,6 +179,7 @@ class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balance_before: AmountSource | None = None
     balance_after: AmountSource | None = None
     attributes: dict[str, AttributeSource] | None = None
+    relates_to: TextSource | None = None
 
 
 class RowCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"one_of": "in"}):

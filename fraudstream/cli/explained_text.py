@@ -87,6 +87,8 @@ def _print_verdict(console: Console, explained: Explained) -> None:
         f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
         f"(alert threshold {trial.score_threshold:.4f}){late}"
     )
+    if decision.unmatched:
+        lines.append(f"its payment, {trial.payment.relates_to}, is not held by: {', '.join(decision.unmatched)}")
     if decision.alert_id is not None:
         lines.append(f"alert {decision.alert_id}")
     for line in lines:

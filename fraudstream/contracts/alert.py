@@ -71,7 +71,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `alert_id`: digest of event, stage and rule set, so a duplicate of an alert has the same id. `verdict_digest`:
     digest of the verdict; alerts with the same id have the same digest. `rule_set`: digest of the rule set evaluated.
-    `late`: see `Decision`.
+    `late`, `unmatched`: see `Decision`.
     """
 
     alert_id: str
@@ -89,4 +89,5 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     features: tuple[FeatureValue, ...]
     payment: Payment
     late: bool = False
+    unmatched: tuple[str, ...] = ()
     schema_version: int = 1

@@ -15,7 +15,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     fired. `rule_set`: digest of the rule set evaluated. `repeat`: this `event_id` was decided before, and this is the
     first verdict again. `late`: the payment is older than everything the account's state still covers; it was
     evaluated but did not update the state. `altered`: a repeat whose content differs from the payment decided first in
-    amount, currency, time or a field that the account's features read.
+    amount, currency, time or a field that the account's features read. `unmatched`: of a reversal or capture, the
+    entities whose state does not hold the payment in `relates_to`, or holds it in another currency or already taken
+    back; their features were not corrected.
     """
 
     event_id: Identifier
@@ -30,6 +32,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     repeat: bool = False
     late: bool = False
     altered: bool = False
+    unmatched: tuple[str, ...] = ()
     schema_version: int = 1
 
 

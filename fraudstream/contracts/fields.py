@@ -117,6 +117,8 @@ Kind = Literal[
     "wealth_redemption",
     "refund",
     "fee",
+    "reversal",  # takes back the payment in `relates_to`
+    "capture",  # completes the authorisation in `relates_to`
 ]
 Channel = Literal["app", "web", "branch", "atm", "pos", "phone", "partner"]
 Outcome = Literal["allow", "review", "block"]

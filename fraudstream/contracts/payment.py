@@ -28,6 +28,9 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     Only the first six fields are required. `direction` is seen from `account_id`. `amount` and balances are decimal
     strings in major units of `currency`; a balance is negative when the account is overdrawn. `attributes` holds
     fields that a bank adds; features and rules can use them if the feature catalogue declares their types.
+    `relates_to`: `event_id` of an earlier payment of the account. With the kind `reversal`, `amount` of it is taken
+    back; with `capture`, `amount` replaces its amount. These two need it, and the keys of that payment's other
+    entities.
     """
 
     event_id: Identifier
@@ -54,3 +57,4 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     balance_before: BalanceText | None = None
     balance_after: BalanceText | None = None
     attributes: Attributes | None = None
+    relates_to: Identifier | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.engine.aggregates.dispatch import answer
-from fraudstream.engine.arena import Overflows, Rows, Slots
+from fraudstream.engine.arena import NEVER, Overflows, Rows, Slots
 from fraudstream.engine.arrays import Int64Array, UInt32Array
 from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
@@ -22,7 +22,9 @@ from fraudstream.engine.kernel_types import (
     MONEY,
     OF,
     OVERFLOW_COLUMN,
+    PANE,
     SAME,
+    UNCORRECTED,
     WINDOW,
     Answers,
     Events,
@@ -62,6 +64,8 @@ def answer_features(
         rows.first_ms[row],
         rows.floor_ms[row],
         rows.overflow[row],
+        rows.uncounted[row],
+        overflows.uncorrected_ms[rows.overflow[row]] if rows.overflow[row] >= 0 else NEVER,
     )
     panes = Panes(overflows.pane, overflows.cell)
     evicted = Evicted(overflows.evicted_value, overflows.evicted_value_ms, overflows.evicted_value_floor_ms)
@@ -82,9 +86,10 @@ def answer_features(
         query = _query(
             plan.spec, plan.filter_bits, events.mask, events.code, payment, ring, window, covered, plan.pane_ms, f, i
         )
-        answers.value[f, i], answers.error[f, i] = answer(
-            plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch
-        )
+        value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch)
+        if error == PANE and ring.uncorrected_ms > since_ms - plan.pane_ms:
+            error = UNCORRECTED
+        answers.value[f, i], answers.error[f, i] = value, error
 
 
 @jit

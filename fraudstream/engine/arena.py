@@ -53,6 +53,11 @@ CHUNK = 4  # slots, or panes, in one changelog record
 
 HEADER_DIRTY, OVERFLOW_DIRTY = 1, 2  # bits of a row's `dirty`
 
+# Bits of a slot's `mask` beside those of the catalogue's filters. COUNTED: it counts in features; every filter asks for
+# this bit. AMENDED: its amount is no longer the published one. CAPTURED: a capture has replaced its amount.
+FILTER_BITS = 29
+COUNTED, AMENDED, CAPTURED = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(1 << 29)
+
 
 # The header of a row, in one cache line.
 ROW = np.dtype(
@@ -64,6 +69,7 @@ ROW = np.dtype(
         ("start", "<i4"),  # index in the block of the oldest payment
         ("held", "<i4"),  # payments in the ring
         ("overflow", "<i4"),  # row of `Overflows`, or -1
+        ("uncounted", "<i4"),  # slots in the ring that do not count
         ("dirty", "u1"),
     ],
     align=True,
@@ -73,12 +79,13 @@ ROW = np.dtype(
 SLOT = np.dtype(
     [
         ("t", "<i8"),  # event time, ms
-        ("amount", "<i8"),  # minor units
+        ("amount", "<i8"),  # minor units, as captured and taken back so far
         ("event", "<u8"),  # digest of event_id
+        ("original", "<u8"),  # of a capture: digest of its payment's event_id; else 0
         ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
-        ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed
+        ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed, and those above
         ("score", "<i4"),  # first score, ten-thousandths; below 0: not decided yet, -(index in the batch + 1)
         ("verdict", "<i4"),  # first verdict: number in the list of findings
         ("currency", "<u2"),
@@ -100,6 +107,7 @@ class Rows(Protocol):
     start: Int32Array
     held: Int32Array
     overflow: Int32Array
+    uncounted: Int32Array
     dirty: UInt8Array
 
     def __len__(self) -> int: ...
@@ -112,6 +120,7 @@ class Slots(Protocol):
     t: Int64Array
     amount: Int64Array
     event: UInt64Array
+    original: UInt64Array
     labelled_ms: Int64Array
     location: Float32Array
     code: UInt32Array
@@ -137,6 +146,7 @@ class Overflows(NamedTuple):
     evicted_value: UInt32Array  # (overflows, evicted_values, EVICTED_VALUES_MAX): codes; 0 none
     evicted_value_ms: Int64Array  # the same: newest time of that value
     evicted_value_floor_ms: Int64Array  # (overflows, evicted_values): newest time of a dropped value, or NEVER
+    uncorrected_ms: Int64Array  # (overflows,): payments up to it may be uncorrected (`relations`), or NEVER
     floor_count: Int64Array  # (overflows,): payments that left at `floor_ms`
     floor_event: UInt32Array  # (overflows, floor_events): half digests of the last of them; 0 none
     dirty: BoolArray  # (overflows, panes): changed since the last checkpoint
@@ -271,6 +281,7 @@ def _empty_overflows(count: int, shape: Shape) -> Overflows:
         evicted_value=np.zeros((count, shape.evicted_values, EVICTED_VALUES_MAX), np.uint32),
         evicted_value_ms=np.full((count, shape.evicted_values, EVICTED_VALUES_MAX), NEVER, np.int64),
         evicted_value_floor_ms=np.full((count, shape.evicted_values), NEVER, np.int64),
+        uncorrected_ms=np.full(count, NEVER, np.int64),
         floor_count=np.zeros(count, np.int64),
         floor_event=np.zeros((count, shape.floor_events), np.uint32),
         dirty=np.zeros((count, shape.panes), np.bool_),

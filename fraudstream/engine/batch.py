@@ -10,12 +10,13 @@ import numpy as np
 from fraudstream.contracts.label import Label
 from fraudstream.engine import kernel_types
 from fraudstream.engine.aggregates.code_tables import codes_of
-from fraudstream.engine.arena import FIELDS_MAX, NEVER
+from fraudstream.engine.arena import COUNTED, FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.columns import Columns, time_ms
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.partition_state import EntityState
 from fraudstream.engine.plan import LABELS
+from fraudstream.engine.relation_columns import relations_of
 
 _LABEL_KEYS = frozenset(Label.__struct_fields__)
 
@@ -32,6 +33,7 @@ class Batch:
     def __init__(self, columns: Columns, positions: Int64Array, labels: Sequence[tuple[int, Label]]) -> None:
         self.columns, self.labels = columns, [label for _, label in labels]
         self.n = columns.n + len(labels)
+        self._relations = relations_of(columns.payments, columns.digest_key)
         self.payment_at: Int64Array = np.arange(columns.n)
         self.label_at: Int64Array = np.arange(columns.n, self.n)
         self.positions = positions
@@ -86,6 +88,8 @@ class Batch:
             mask=self._merged(self._mask(entity), np.uint32),
             code=self._merged(self._code(entity), np.uint32),
             location=self._merged(self._location(entity), np.float32),
+            relation=self._merged(self._relations.relation, np.int8),
+            original=self._merged(self._relations.original, np.uint64),
             label=label,
             labelled_ms=labelled_ms,
         )
@@ -112,6 +116,7 @@ class Batch:
             status=np.zeros(self.n, np.int8),
             first_score=np.zeros(self.n, np.int32),
             first_verdict=np.zeros(self.n, np.int32),
+            unmatched=np.zeros(self.n, np.bool_),
         )
 
     def _merged(self, of_payments: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
@@ -123,8 +128,9 @@ class Batch:
         return merged
 
     def _mask(self, entity: EntityState) -> UInt32Array:
-        """The filters that each payment passes, one bit each: uint32, shape (p,)."""
-        mask = np.zeros(self.columns.n, np.uint32)
+        """The filters that each payment passes, one bit each, and `COUNTED`, unless it is a reversal or capture:
+        uint32, shape (p,)."""
+        mask = np.where(self._relations.relation == kernel_types.UNRELATED, COUNTED, np.uint32(0))
         for bit, expression in enumerate(entity.plan.filters):
             mask |= expression.true(self.columns).astype(np.uint32) << np.uint32(bit)
         return mask

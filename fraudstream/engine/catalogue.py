@@ -14,7 +14,7 @@ from fraudstream.contracts.duration import UNITS_MS, parse_duration
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.aggregates.registry import REGISTRY
-from fraudstream.engine.arena import FIELDS_MAX
+from fraudstream.engine.arena import FIELDS_MAX, FILTER_BITS
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import (
     PAYMENT_DOMAINS,
@@ -31,7 +31,7 @@ from fraudstream.engine.expression import (
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
 SLOTS_MIN, SLOTS_MAX = 4, 4096
 PANES_MAX = 128
-FILTERS_MAX = 32
+FILTERS_MAX = FILTER_BITS
 # A ring with free slots keeps at least a day, so that repeats are detected and late payments can be ordered.
 HORIZON_MIN_MS = UNITS_MS["d"]
 

@@ -1,8 +1,8 @@
 """Payments as columns, built once a batch: what kernel, rules and score read. Invalid payments are rejected.
 
-`read_columns` checks times, currencies, countries, merchant categories, amounts, balances and declared attributes; a
-payment is rejected for the first fault found. Every check looks at whole columns, and at single payments only where a
-column has a fault.
+`read_columns` checks times, currencies, countries, merchant categories, amounts, balances, declared attributes and
+relations; a payment is rejected for the first fault found. Every check looks at whole columns, and at single payments
+only where a column has a fault.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import DigestKey, digest_column
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
+from fraudstream.engine.relation_columns import check_relations
 from fraudstream.engine.text_columns import distinct_texts_of
 
 OCCURRED_AT_MIN_MS, OCCURRED_AT_END_MS = 0, 7_258_118_400_000  # 1970 to 2199
@@ -193,6 +194,7 @@ def read_columns(
     balances = {name: _balance(name, payments, exponent, faults) for name in ("balance_before", "balance_after")}
     if attributes:
         _check_attributes(payments, attributes, faults)
+    check_relations(payments, faults.add)
     rejections = faults.found
     if not rejections:
         columns = Columns(

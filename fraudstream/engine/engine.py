@@ -22,7 +22,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine import kernel, kernel_types
 from fraudstream.engine.aggregates.code_tables import digests_of_codes
 from fraudstream.engine.arena import NEVER
-from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
+from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
@@ -68,9 +68,10 @@ class _Updated:
     """A batch of n events after the state was updated, before anything is decided.
 
     `value`, `error`: one array for each entity, and first one for all earlier stages; shape (features, n), dtypes as in
-    `kernel_types.Answers`. `status`: what each event is, `kernel_types.FRESH` and so on; int8, shape (n,). `since_ms`:
-    as in `ForwardedFeatures`; int64, shape (n,). `matched`: the labels whose payment was found; bool, shape (labels,).
-    `first`, `first_events`: answers and events of this stage's first entity.
+    `kernel_types.Answers`. `status`: what each event is, `kernel_types.FRESH` and so on; int8, shape (n,). `unmatched`:
+    as in `Verdicts`; uint64, shape (n,). `since_ms`: as in `ForwardedFeatures`; int64, shape (n,). `matched`: the
+    labels whose payment was found; bool, shape (labels,). `first`, `first_events`: answers and events of this stage's
+    first entity.
     """
 
     batch: Batch
@@ -78,6 +79,7 @@ class _Updated:
     value: list[Float64Array]
     error: list[Int8Array]
     status: Int8Array
+    unmatched: UInt64Array
     since_ms: Int64Array
     matched: BoolArray
     first: kernel_types.Answers
@@ -179,7 +181,9 @@ class Engine:
         status = updated.status.copy()
         status[batch.label_at] = np.where(updated.matched, kernel_types.FRESH, kernel_types.UNMATCHED)
         value, error = np.concatenate(updated.value), np.concatenate(updated.error)
-        features = ForwardedFeatures(arrived[batch.positions], updated.since_ms, status, value, error)
+        features = ForwardedFeatures(
+            arrived[batch.positions], updated.since_ms, status, updated.unmatched, value, error
+        )
         of_payments = status[batch.payment_at]
         return ForwardedEvents(
             columns=batch.columns,
@@ -208,11 +212,13 @@ class Engine:
         error: list[Int8Array] = []
         status: Int8Array | None = None
         matched = np.zeros(len(batch.labels), np.bool_)
+        unmatched = np.zeros(batch.n, np.uint64)
         since_ms = np.full(batch.n, NEVER if state.since_ms is None else state.since_ms, np.int64)
         if forwarded is not None:
             before = forwarded.at(batch.positions)
             since_ms = np.maximum(since_ms, before.since_ms)
             value, error, status = [before.value], [before.error], before.status
+            unmatched |= before.unmatched
             matched = status[batch.label_at] == kernel_types.FRESH
         asked: list[tuple[kernel_types.Events, kernel_types.Answers]] = []
         for entity in state.entities:
@@ -220,6 +226,7 @@ class Engine:
             entity.update(kernel_events, answers)
             found = (kernel_events.row >= 0) & (answers.status != kernel_types.UNMATCHED)
             matched |= found[batch.label_at]
+            unmatched |= answers.unmatched.astype(np.uint64) << np.uint64(self.stages.index(entity.plan.entity.name))
             value.append(answers.value)
             error.append(answers.error)
             asked.append((kernel_events, answers))
@@ -228,7 +235,7 @@ class Engine:
         if batch.columns.n:
             state.watermark_ms = max(state.watermark_ms, int(batch.columns.occurred_at_ms.max()))
         first_events, first = asked[0]
-        return _Updated(batch, rejected, value, error, status, since_ms, matched, first, first_events)
+        return _Updated(batch, rejected, value, error, status, unmatched, since_ms, matched, first, first_events)
 
     def _batch(
         self, events: Sequence[Payment | Label], published_at_ms: Sequence[int] | None
@@ -280,6 +287,7 @@ class Engine:
             late=((status == kernel_types.LATE) | seen_before) & ~repeat,
             repeat=repeat,
             altered=repeat & (status == kernel_types.ALTERED),
+            unmatched=updated.unmatched[batch.payment_at],
             score_points=score_points,
             scores=scores,
             finding=finding,

@@ -15,7 +15,7 @@ from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.evidence import evidence_of
 from fraudstream.engine.expression import Type
-from fraudstream.engine.kernel_types import AT_LEAST, PANE
+from fraudstream.engine.kernel_types import AT_LEAST, PANE, UNCORRECTED
 from fraudstream.engine.plain_text import MISSING, plain, text_at, value_at
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
@@ -114,8 +114,10 @@ class Explanation:
 
     def _window_error(self, name: str, error: int) -> str | None:
         entity = self._entities.get(name.partition(".")[0])
-        if entity is None or error not in (PANE, AT_LEAST):
+        if entity is None or error not in (PANE, AT_LEAST, UNCORRECTED):
             return None
+        if error == UNCORRECTED:
+            return "a payment may count that was taken back or captured after it had left the payments held"
         if error == PANE:
             return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
         return f"not exact: the window reaches back beyond the {entity.slots} payments held"

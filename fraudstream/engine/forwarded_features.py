@@ -1,8 +1,9 @@
 """The features that a stage forwards with each payment, packed as one record header.
 
 A stage forwards each payment with all features found so far, so the stage that decides has those of every entity. The
-format: the digest of the features' declarations and of the digest key, when the payment arrived, its status, and for
-each feature its error and its value; little-endian, the same width for every payment.
+format: the digest of the features' declarations and of the digest key, when the payment arrived, its status, the
+entities that it did not match, and for each feature its error and its value; little-endian, the same width for every
+payment.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array
+from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array, UInt64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.plan import EntityPlan
 
@@ -28,13 +29,15 @@ class ForwardedFeatures(NamedTuple):
 
     `arrived_at_ms`: timestamps of the records in the first stage's log; int64, shape (n,). `since_ms`: when the
     youngest of the stages' states began, ms since the epoch; `NEVER` if all cover their logs from the beginning; int64,
-    shape (n,). `status`: as the first stage found it, `kernel_types.FRESH` and so on; int8, shape (n,). `value`, NaN
-    missing, and `error`, `kernel_types.EXACT` and so on: float64 and int8, shape (features, n).
+    shape (n,). `status`: as the first stage found it, `kernel_types.FRESH` and so on; int8, shape (n,). `unmatched`: as
+    in `Verdicts`, of the stages so far; uint64, shape (n,). `value`, NaN missing, and `error`, `kernel_types.EXACT` and
+    so on: float64 and int8, shape (features, n).
     """
 
     arrived_at_ms: Int64Array
     since_ms: Int64Array
     status: Int8Array
+    unmatched: UInt64Array
     value: Float64Array
     error: Int8Array
 
@@ -46,6 +49,7 @@ class ForwardedFeatures(NamedTuple):
             self.arrived_at_ms[positions],
             self.since_ms[positions],
             self.status[positions],
+            self.unmatched[positions],
             self.value[:, positions],
             self.error[:, positions],
         )
@@ -72,6 +76,7 @@ class FeatureCodec:
                 ("arrived_at_ms", "<i8"),
                 ("since_ms", "<i8"),
                 ("status", "i1"),
+                ("unmatched", "<u8"),
                 ("error", "i1", (count,)),
                 ("value", "<f8", (count,)),
             ]
@@ -82,7 +87,8 @@ class FeatureCodec:
         packed = np.empty(len(forwarded.status), self._packed)
         packed["digest"] = self._digest
         packed["arrived_at_ms"], packed["since_ms"] = forwarded.arrived_at_ms, forwarded.since_ms
-        packed["status"], packed["error"], packed["value"] = forwarded.status, forwarded.error.T, forwarded.value.T
+        packed["status"], packed["unmatched"] = forwarded.status, forwarded.unmatched
+        packed["error"], packed["value"] = forwarded.error.T, forwarded.value.T
         width, blob = self._packed.itemsize, packed.tobytes()
         return [blob[i : i + width] for i in range(0, len(blob), width)]
 
@@ -96,5 +102,5 @@ class FeatureCodec:
                 "payments come with features of another rules/features.yaml, or another identifier secret, than this "
                 "stage's. Run all stages with the same ones."
             )
-        names = ("arrived_at_ms", "since_ms", "status", "value", "error")
+        names = ("arrived_at_ms", "since_ms", "status", "unmatched", "value", "error")
         return ForwardedFeatures(*(np.ascontiguousarray(packed[name].T) for name in names))

@@ -35,6 +35,7 @@ COMPILED = (
     "location",
     "kernel_types",
     "partitioners",
+    "relations",
     "ring",
     "siphash",
 )

@@ -1,6 +1,8 @@
 """The update of one entity's state by a batch, event by event: answer every feature of a payment from what came before
 it, then add the payment.
 
+A reversal or capture corrects the payment that it relates to before its own features are answered (`relations`).
+
 Events are processed one after the other, so it does not matter where batches end. Windows are spans of event time,
 `(t - delay - window, t - delay]`, over the payments that precede this one in the log:
 
@@ -15,8 +17,11 @@ their fields are documented in `kernel_types` and `arena`; `row` is an index in 
 
 from __future__ import annotations
 
+import numpy as np
+
 from fraudstream.engine.answering import answer_features
 from fraudstream.engine.arena import (
+    AMENDED,
     FIELDS_MAX,
     HEADER_DIRTY,
     NEVER,
@@ -32,6 +37,7 @@ from fraudstream.engine.arrays import Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
     ALTERED,
+    CAPTURE,
     DONE,
     FRESH,
     LABEL,
@@ -41,11 +47,13 @@ from fraudstream.engine.kernel_types import (
     PAYMENT,
     REPEAT,
     UNMATCHED,
+    UNRELATED,
     Answers,
     Events,
     KernelPlan,
     Scratch,
 )
+from fraudstream.engine.relations import apply_relation, is_counted, payment_of
 from fraudstream.engine.ring import (
     add_to_overflow,
     copy_slot,
@@ -97,9 +105,16 @@ def update(
                 answers.first_score[i] = slots.score[known]
                 answers.first_verdict[i] = slots.verdict[known]
                 continue
+        added = known < 0 and events.kind[i] == PAYMENT
+        original = events.original[i]
+        if added and events.relation[i] != UNRELATED:
+            late = plan.guards and _is_late(plan, events, rows, overflows, row, i)
+            slot = -1 if late else apply_relation(events, rows, slots, overflows, tops, row, i)
+            original = original if slot < 0 else slots.event[slot]
+            answers.unmatched[i] = slot < 0
         answer_features(plan, events, rows, slots, overflows, scratch, answers, row, i)
-        if known < 0 and events.kind[i] == PAYMENT:
-            answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i)
+        if added:
+            answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i, original)
     return len(events.kind), DONE
 
 
@@ -124,7 +139,8 @@ def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
 @jit
 def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int, i: int) -> int:
     """Write label `i` to its payment's slot, unless the slot has a label of a later `labelled_at`; of equal times the
-    log's last one counts. Returns FRESH, or UNMATCHED if the ring does not hold the payment.
+    log's last one counts. A label of a capture is one of the captured payment. Returns FRESH, or UNMATCHED if the ring
+    does not hold the payment.
 
     The label's time of the payment is a hint that shortens the search: a wrong one does not lose the label.
     """
@@ -132,6 +148,7 @@ def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int,
     slot = -1 if t == NEVER else find_at(rows, slots, row, event, t)
     if slot < 0:
         slot = find(rows, slots, row, event)
+    slot = payment_of(rows, slots, row, slot)
     if slot < 0:
         return UNMATCHED
     if events.labelled_ms[i] < slots.labelled_ms[slot]:
@@ -146,9 +163,11 @@ def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int,
 
 @jit
 def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
-    """Whether the event differs from the content of the payment that the slot holds."""
+    """Whether the event differs from the content of the payment that the slot holds. The published amount is not known
+    of one that was captured or partly taken back."""
     differs = slots.t[slot] != events.t[i]
-    differs |= slots.amount[slot] != events.amount[i]
+    amended = (slots.mask[slot] & AMENDED) != np.uint32(0)
+    differs |= slots.amount[slot] != events.amount[i] and not amended
     differs |= slots.currency[slot] != events.currency[i]
     for field in range(FIELDS_MAX):
         differs |= slots.code[slot, field] != events.code[i, field]
@@ -157,38 +176,60 @@ def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
 
 @jit
 def _add(
-    plan: KernelPlan, events: Events, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, i: int
+    plan: KernelPlan,
+    events: Events,
+    rows: Rows,
+    slots: Slots,
+    overflows: Overflows,
+    tops: Tops,
+    row: int,
+    i: int,
+    original: np.uint64,
 ) -> int:
     """Add payment `i` to its row: to the ring, or to the overflow if it is older than what a full ring holds. Returns
-    its status, FRESH or LATE.
+    its status, FRESH or LATE. `original`: of a capture, digest of the payment's event_id.
 
     Invariant: the ring holds every payment of the row that occurred after `floor_ms`, and of those at `floor_ms` the
     log's last ones, ordered by event time and, for equal times, by the order of the log.
     """
     t = events.t[i]
-    late = t < rows.floor_ms[row]
-    if plan.guards and (late or left_at_floor(overflows, rows.overflow[row], rows.floor_ms[row], t, events.event[i])):
+    late = _is_late(plan, events, rows, overflows, row, i)
+    if late and plan.guards:
         return LATE
     mark(rows, tops, row, HEADER_DIRTY)
-    rows.first_ms[row] = min(rows.first_ms[row], t)
+    if events.relation[i] == UNRELATED:
+        rows.first_ms[row] = min(rows.first_ms[row], t)
     if rows.held[row] == rows.room[row] and not late and _may_grow(plan, rows, slots, row, t):
         _grow(plan, rows, slots, tops, row)
     full = rows.held[row] == rows.room[row]
     if late or (full and t < slots.t[slot_at(rows, row, 0)]):
         free = tops.used[SLOTS_USED]  # a slot outside all blocks, as a buffer
-        _write(slots, free, events, i)
+        _write(slots, free, events, i, original)
         _evict(plan, rows, slots, overflows, tops, row, free)
         slots.dirty[free] = False
         return LATE if late else FRESH
     if full:
-        _evict(plan, rows, slots, overflows, tops, row, slot_at(rows, row, 0))
+        oldest = slot_at(rows, row, 0)
+        _evict(plan, rows, slots, overflows, tops, row, oldest)
+        rows.uncounted[row] -= 0 if is_counted(slots, oldest) else 1
         rows.start[row] = (rows.start[row] + 1) % rows.room[row]
         rows.held[row] -= 1
     slot = _insert(rows, slots, row, t)
-    _write(slots, slot, events, i)
+    _write(slots, slot, events, i, original)
+    rows.uncounted[row] += 0 if is_counted(slots, slot) else 1
     if plan.keeps_verdicts:
         slots.score[slot] = -(i + 1)
     return FRESH
+
+
+@jit
+def _is_late(plan: KernelPlan, events: Events, rows: Rows, overflows: Overflows, row: int, i: int) -> bool:
+    """Whether the row cannot place payment `i`: it is from before the floor, or, where repeats are detected, a copy of
+    a payment that left at the floor."""
+    t, floor_ms = events.t[i], rows.floor_ms[row]
+    if t != floor_ms or not plan.guards:
+        return bool(t < floor_ms)
+    return left_at_floor(overflows, rows.overflow[row], events.event[i])
 
 
 @jit
@@ -232,11 +273,12 @@ def _evict(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, top
 
 
 @jit
-def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
-    """Copy payment `i` into the slot, without label and verdict."""
+def _write(slots: Slots, slot: int, events: Events, i: int, original: np.uint64) -> None:
+    """Copy payment `i` into the slot, without label and verdict. `original`: as of `_add`."""
     slots.t[slot] = events.t[i]
     slots.amount[slot] = events.amount[i]
     slots.event[slot] = events.event[i]
+    slots.original[slot] = original if events.relation[i] == CAPTURE else np.uint64(0)
     slots.mask[slot] = events.mask[i]
     slots.currency[slot] = events.currency[i]
     slots.label[slot] = 0

@@ -24,10 +24,12 @@ PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answe
 # does not hold.
 FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
 REPEATS = (REPEAT, ALTERED)
+UNRELATED, REVERSAL, CAPTURE = range(3)  # how a payment relates to an earlier one
 DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
 # How a feature was answered. EXACT: by its definition. PANE: payments up to one pane outside the window may count.
-# AT_LEAST: from the payments still held; others that belong to the window have left the ring.
-EXACT, PANE, AT_LEAST = range(3)
+# AT_LEAST: from the payments still held; others that belong to the window have left the ring. UNCORRECTED: a payment
+# that was taken back or captured after it had left the ring may count, with its old amount.
+EXACT, PANE, AT_LEAST, UNCORRECTED = range(4)
 
 # Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the current payment may count.
 # OF: column of `code`, or a label; SAME: column of `code`; -1 if the feature has none. MONEY: 1 if only payments in the
@@ -40,11 +42,12 @@ SPEC_COLUMNS = 11
 class KernelPlan(NamedTuple):
     """A catalogue's features of one entity, as numbers; `plan.plan_entity` makes it. Not changed afterwards.
 
-    A *filter* is a set of bits, one for each `where` of the entity; a payment passes if its mask has all of them.
+    A *filter* is a set of bits: `arena.COUNTED` and one for a `where` of the entity. A payment passes if its mask has
+    all of them.
     """
 
     spec: Int64Array  # (features, SPEC_COLUMNS), ordered by delay, then window
-    filter_bits: UInt32Array  # (features,): the filter of each feature; 0 passes everything
+    filter_bits: UInt32Array  # (features,): the filter of each feature
     cell_kind: Int64Array  # (cells,): what each cell of a pane holds, a CELL_… of `ring`
     cell_filter: UInt32Array  # (cells,)
     last_time_filter: UInt32Array  # (last_times,)
@@ -69,9 +72,11 @@ class Events(NamedTuple):
     amount: Int64Array  # (n,): minor units
     currency: UInt16Array  # (n,): number of the currency, never 0
     event: UInt64Array  # (n,): digest of event_id
-    mask: UInt32Array  # (n,): bit k is set if the payment passes the entity's k-th `where`
+    mask: UInt32Array  # (n,): bit k: the payment passes the entity's k-th `where`; `arena.COUNTED`: it counts
     code: UInt32Array  # (n, FIELDS_MAX): 32-bit codes of the entity's fields, 0 missing
     location: Float32Array  # (n, 2): latitude and longitude in degrees, NaN missing
+    relation: Int8Array  # (n,): UNRELATED, REVERSAL, CAPTURE
+    original: UInt64Array  # (n,): digest of the event_id that a reversal or capture relates to; else 0
     label: Int8Array  # (n,): 1 genuine, 2 fraud
     labelled_ms: Int64Array  # (n,): `labelled_at` of a label, ms
 
@@ -80,10 +85,11 @@ class Answers(NamedTuple):
     """What `kernel.update` writes; n events."""
 
     value: Float64Array  # (features, n): NaN missing; minor units, ms, km, km/h, codes or plain numbers
-    error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST
+    error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST, UNCORRECTED
     status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED
     first_score: Int32Array  # (n,): of a repeat, its first score in ten-thousandths, or -(index in this batch + 1)
     first_verdict: Int32Array  # (n,): of a repeat, the number of its first finding
+    unmatched: BoolArray  # (n,): a reversal or capture whose payment the ring does not hold
 
 
 class Judged(NamedTuple):
@@ -105,6 +111,8 @@ class Ring(NamedTuple):
     first_ms: int  # event time of the first payment, or -NEVER
     floor_ms: int  # event time of the newest payment that left the ring, or NEVER
     overflow: int  # row of `Overflows`, or -1
+    uncounted: int  # slots in the ring that do not count
+    uncorrected_ms: int  # as in `Overflows`; NEVER without an overflow
 
 
 class Window(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 
 from fraudstream.engine import kernel_types, ring
 from fraudstream.engine.aggregates.registry import REGISTRY
-from fraudstream.engine.arena import FLOOR_EVENTS_MAX, Shape, block_sizes
+from fraudstream.engine.arena import COUNTED, FLOOR_EVENTS_MAX, Shape, block_sizes
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.catalogue import HORIZON_MIN_MS, Catalogue, Entity, Feature, fields_of, held_by_pane
 from fraudstream.engine.expression import Expression
@@ -75,8 +75,8 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
     fields = sorted({name for feature in features for name in fields_of(feature)})
     wheres = {feature.where.source: feature.where for feature in features if feature.where is not None}
     filters = {source: wheres[source] for source in sorted(wheres)}
-    bits = {source: 1 << bit for bit, source in enumerate(filters)}
-    filter_bits = [bits[feature.where.source] if feature.where is not None else 0 for feature in features]
+    bits = {source: int(COUNTED) | 1 << bit for bit, source in enumerate(filters)}
+    filter_bits = [bits[feature.where.source] if feature.where is not None else int(COUNTED) for feature in features]
     columns = _OverflowColumns()
     spec = np.full((len(features), kernel_types.SPEC_COLUMNS), -1, np.int64)
     for row, feature, bit in zip(spec, features, filter_bits, strict=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.engine.arena import (
+    COUNTED,
     DIRTY_ROWS,
     EVICTED_VALUES_MAX,
     OVERFLOWS_USED,
@@ -153,10 +154,13 @@ def overflow_of(rows: Rows, tops: Tops, row: int) -> int:
 
 @jit
 def add_to_overflow(plan: KernelPlan, overflows: Overflows, overflow: int, slots: Slots, slot: int) -> None:
-    """Record an evicted payment in the overflow: in its pane's cells, the last times, and the evicted values.
+    """Record an evicted payment in the overflow: in its pane's cells, the last times, and the evicted values. A slot
+    that does not count leaves nothing there.
 
     Invariant: what the overflow holds depends on which payments were evicted and in which order, not on batches.
     """
+    if (slots.mask[slot] & COUNTED) == np.uint32(0):
+        return
     if len(plan.cell_kind):
         _add_to_pane(plan, overflows, overflow, slots, slot)
     t, mask = slots.t[slot], slots.mask[slot]
@@ -190,11 +194,9 @@ def raise_floor(rows: Rows, overflows: Overflows, row: int, overflow: int, t: in
 
 
 @jit
-def left_at_floor(overflows: Overflows, overflow: int, floor_ms: int, t: int, event: np.uint64) -> bool:
-    """Whether a payment of event time `t` is a copy of one that left the ring at the floor, as far as the overflow
-    knows them. `overflow`: -1 if nothing has left the ring; `event`: digest of the payment's event_id."""
-    if overflow < 0 or t != floor_ms:
-        return False
+def left_at_floor(overflows: Overflows, overflow: int, event: np.uint64) -> bool:
+    """Whether a payment at the floor is a copy of one that left the ring there, as far as the overflow knows them.
+    `event`: digest of its event_id."""
     for n in range(min(overflows.floor_count[overflow], overflows.floor_event.shape[1])):
         if overflows.floor_event[overflow, n] == _half(event):
             return True

@@ -25,7 +25,15 @@ from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ring import overflow_of, resize_all
 
 _HEADER = np.dtype(
-    [("floor_ms", "<i8"), ("first_ms", "<i8"), ("room", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
+    [
+        ("floor_ms", "<i8"),
+        ("first_ms", "<i8"),
+        ("room", "<i4"),
+        ("start", "<i4"),
+        ("held", "<i4"),
+        ("uncounted", "<i4"),
+    ],
+    align=False,
 )
 _HEADER_BYTES = _HEADER.itemsize
 _FLOOR_EVENTS_SHORT = 4  # saved of most overflows: seldom do more payments leave at one moment
@@ -97,7 +105,7 @@ def _restore_headers(arena: Arena, row: Int64Array, data: bytes) -> None:
     while not arena.has_room_for(int(headers["room"].sum())):
         arena.make_room_for_slots()
     resize_all(arena.rows, arena.slots, arena.tops, arena.sizes, row, headers["room"].astype(np.int64))
-    for name in ("floor_ms", "first_ms", "start", "held"):
+    for name in ("floor_ms", "first_ms", "start", "held", "uncounted"):
         getattr(arena.rows, name)[row] = headers[name]
 
 

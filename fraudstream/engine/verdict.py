@@ -14,7 +14,7 @@ from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.fields import SEVERITIES, Severity
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
+from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.columns import Columns, Excerpt, Rejection
 from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.partition_state import Finding
@@ -33,6 +33,8 @@ class Verdicts:
 
     `plans`: of all entities, those of earlier stages too. `positions`: index of each payment among the events of the
     batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from the payment decided first; bool.
+    `unmatched`: of a reversal or capture, the entities whose state does not hold the payment that it relates to, bit k
+    for the k-th of `plans`; uint64.
     `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
     for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired`: bool,
     shape (n, rules), False for a repeat. `alerted`: bool, False for a repeat. `features`: by name; float64, NaN
@@ -49,6 +51,7 @@ class Verdicts:
     late: BoolArray
     repeat: BoolArray
     altered: BoolArray
+    unmatched: UInt64Array
     score_points: Int32Array
     scores: Scores
     finding: Int64Array
@@ -77,6 +80,10 @@ class Verdicts:
         """Event times, ms since the epoch, UTC; int64, shape (n,)."""
         return self.columns.occurred_at_ms
 
+    def entities_in(self, bits: int) -> tuple[str, ...]:
+        """Names of the entities whose bit is set in `unmatched`."""
+        return tuple(plan.entity.name for k, plan in enumerate(self.plans) if bits >> k & 1) if bits else ()
+
     def contributions(self, rows: Int64Array) -> Int64Array:
         """Points of each part of the score for some payments, no repeats among them: int64, shape (parts, len(rows)).
 
@@ -91,7 +98,8 @@ class Verdicts:
         """One for each payment."""
         scores = (self.score_points / POINTS_MAX).tolist()
         times = self.occurred_at_ms.tolist()
-        alike = self.n > 0 and not self.late.any() and not self.repeat.any() and (self.finding == self.finding[0]).all()
+        alike = self.n > 0 and not self.late.any() and not self.repeat.any()
+        alike = alike and not self.unmatched.any() and (self.finding == self.finding[0]).all()
         if alike and (found := self.findings[int(self.finding[0])]).outcome == "allow":
             return [
                 Decision(p.event_id, p.account_id, t, "allow", score, found.rule_set, (), found.shadow_rules)
@@ -111,8 +119,9 @@ class Verdicts:
                 repeat,
                 late,
                 altered,
+                unmatched,
             )
-            for payment, t, score, found, repeat, late, altered in zip(
+            for payment, t, score, found, repeat, late, altered, unmatched in zip(
                 self.payments,
                 times,
                 scores,
@@ -120,6 +129,7 @@ class Verdicts:
                 self.repeat.tolist(),
                 self.late.tolist(),
                 self.altered.tolist(),
+                map(self.entities_in, self.unmatched.tolist()),
                 strict=True,
             )
         ]
@@ -156,6 +166,7 @@ class Verdicts:
                 features=tuple(features[k]),
                 payment=payment,
                 late=bool(self.late[row]),
+                unmatched=self.entities_in(int(self.unmatched[row])),
             )
             digest = blake2b(_encode(alert), digest_size=8).hexdigest()
             alerts.append(msgspec.structs.replace(alert, verdict_digest=digest))

@@ -12,13 +12,13 @@ from fraudstream.engine.arena import NEVER
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
 from fraudstream.engine.forwarded_features import FeatureCodec
-from fraudstream.engine.kernel_types import ALTERED, AT_LEAST, EXACT, FRESH, LATE, PANE, REPEAT, UNMATCHED
+from fraudstream.engine.kernel_types import ALTERED, AT_LEAST, EXACT, FRESH, LATE, PANE, REPEAT, UNCORRECTED, UNMATCHED
 from fraudstream.engine.plain_text import MISSING, plain
 
 STATUS, ARRIVED, SINCE = "status", "arrived_at_ms", "since_ms"
 
 _STATUS = {FRESH: "fresh", LATE: "late", REPEAT: "repeat", UNMATCHED: "unmatched", ALTERED: "altered repeat"}
-_ERROR = {EXACT: "exact", PANE: "to the pane", AT_LEAST: "at least"}
+_ERROR = {EXACT: "exact", PANE: "to the pane", AT_LEAST: "at least", UNCORRECTED: "uncorrected"}
 
 
 class FeatureDifference(msgspec.Struct, frozen=True):

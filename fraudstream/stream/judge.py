@@ -103,6 +103,7 @@ class Judging:
                 repeats=int(np.count_nonzero(verdicts.repeat)),
                 altered=int(np.count_nonzero(verdicts.altered)),
                 late=int(np.count_nonzero(verdicts.late)),
+                unmatched=int(np.count_nonzero(verdicts.unmatched)),
                 alerts=len(alerts),
                 alert_rules=_rules_of(alerts),
                 dead_letters=Counter(rejection.reason for rejection in refused),

@@ -26,11 +26,12 @@ class JudgedBatch:
 
     `records`: how many it has, controls included. `payments`: those decided. `decisions`: those published, by outcome.
     `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: repeated payments; `altered`:
-    those of them with other content. `late`: payments too old for the state. `alerts`: those sent. `alert_rules`: how
-    often each (rule, severity) is in the alerts. `dead_letters`: count by reason. `dropped`: records that the stage
-    before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at`
-    and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows`
-    and `size` (bytes): of the partition's state, after the batch.
+    those of them with other content. `late`: payments too old for the state. `unmatched`: reversals and captures whose
+    payment a state does not hold. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
+    alerts. `dead_letters`: count by reason. `dropped`: records that the stage before had sent already.
+    `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at` and from the record's
+    timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows` and `size` (bytes): of
+    the partition's state, after the batch.
     """
 
     records: int
@@ -41,6 +42,7 @@ class JudgedBatch:
     repeats: int
     altered: int
     late: int
+    unmatched: int
     alerts: int
     alert_rules: Mapping[tuple[str, str], int]
     dead_letters: Mapping[str, int]

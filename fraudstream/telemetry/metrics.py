@@ -100,6 +100,9 @@ class WorkerMetrics(ProcessMetrics):
         self.rules = define.counter("alert_rules", "Rules in alerts.", "rule", "severity")
         self.late = define.counter("late_payments", "Payments older than the history that their account's state holds.")
         self.repeats = define.counter("repeated_payments", "Payments whose event_id was decided before.")
+        self.unmatched = define.counter(
+            "unmatched_payments", "Reversals and captures whose payment is not in the state of an entity."
+        )
         self.altered = define.counter("altered_payments", "Repeated payments whose content has changed.")
         self.labels = define.counter("labels", "Labels applied.")
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")

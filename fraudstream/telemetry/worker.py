@@ -94,6 +94,10 @@ class JudgedBatch(Batch, Protocol):
         """Payments too old for the state."""
 
     @property
+    def unmatched(self) -> int:
+        """Reversals and captures whose payment a state does not hold."""
+
+    @property
     def alerts(self) -> int:
         """Alerts sent."""
 
@@ -304,6 +308,7 @@ class StageTelemetry(ProcessTelemetry):
         metrics.repeats.inc(batch.repeats)
         metrics.altered.inc(batch.altered)
         metrics.late.inc(batch.late)
+        metrics.unmatched.inc(batch.unmatched)
         metrics.alerts.inc(batch.alerts)
         for (rule, severity), count in batch.alert_rules.items():
             metrics.rules.labels(rule, severity).inc(count)

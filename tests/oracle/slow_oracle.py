@@ -4,6 +4,10 @@ Nothing here comes from the engine. A catalogue is read as YAML; its filters are
 
 A feature of a payment at `t` looks at the payments of its entity that precede it in the log and lie in
 `(t - delay - window, t - delay]`, and at the payment itself if it `includes` it, has no delay, and the filter holds.
+
+A reversal takes its amount back from the payment that it relates to: the payment no longer counts once nothing is left.
+A capture replaces the payment's amount, each later one adds to it. Both do so before their own features are computed,
+and count in none.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from tests.property.payment_logs import moment_ms, time_ms
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
 EARTH_RADIUS_KM = 6371.0088
+RELATED = ("reversal", "capture")
 
 Answer = bool | int | float | str | Fraction | None  # None: missing
 
@@ -42,13 +47,17 @@ FILTERS: dict[str, Callable[[Payment], bool]] = {
 
 @dataclass
 class Past:
-    """One payment in the history of an entity."""
+    """One payment in the history of an entity. `counted`: not a reversal or capture, and not taken back. `captures`:
+    of a capture, the event_id of its payment."""
 
     payment: Payment
     t: int
     amount_minor: int
     label: str | None = None
     labelled_ms: int = 0
+    counted: bool = True
+    captured: bool = False
+    captures: str | None = None
 
 
 class Feature(NamedTuple):
@@ -67,12 +76,14 @@ class OracleEntity:
     """The history of the entities of one kind. `key`: the payment field that identifies one.
 
     `labels_may_be_lost`: a label came for another payment than the newest, so the engine may have missed it.
+    `uncorrected`: entities of which a reversal or capture came whose payment the engine no longer held.
     """
 
     key: str
     features: list[Feature]
     pasts: dict[str, list[Past]] = field(default_factory=dict)
     labels_may_be_lost: bool = False
+    uncorrected: set[str] = field(default_factory=set)
 
     def past_of(self, event: Payment | Label) -> list[Past] | None:
         """The payments before the event, in the order of the log; None if the event has no such entity."""
@@ -90,11 +101,44 @@ class OracleEntity:
         past = self.past_of(payment)
         if past is not None:
             past.append(seen(payment))
+            if payment.kind == "capture":
+                found = self.related(payment)
+                past[-1].captures = payment.relates_to if found is None else found.payment.event_id
+
+    def named(self, event: Payment) -> Past | None:
+        """The event that a reversal or capture names, in the history of its own entity."""
+        return next((p for p in self.past_of(event) or [] if p.payment.event_id == event.relates_to), None)
+
+    def related(self, event: Payment) -> Past | None:
+        """The payment that a reversal or capture can correct: one that counts, in its currency."""
+        found = self._captured(event, self.named(event))
+        if found is None or not found.counted or found.payment.currency != event.currency:
+            return None
+        return found
+
+    def correct(self, event: Payment) -> None:
+        """Take back or capture the payment that the event relates to; it has one."""
+        found, amount_minor = self.related(event), seen(event).amount_minor
+        assert found is not None
+        if event.kind == "capture":
+            found.amount_minor = amount_minor + (found.amount_minor if found.captured else 0)
+            found.captured = True
+        elif amount_minor < found.amount_minor:
+            found.amount_minor -= amount_minor
+        else:
+            found.counted = False
+
+    def _captured(self, event: Payment | Label, found: Past | None) -> Past | None:
+        """The payment that a capture is of; any other event itself."""
+        if found is None or found.captures is None:
+            return found
+        return next((p for p in self.past_of(event) or [] if p.payment.event_id == found.captures), None)
 
     def apply(self, label: Label) -> None:
         past = self.past_of(label) or []
-        for before in past:
-            if before.payment.event_id == label.event_id:
+        for named in past:
+            before = self._captured(label, named)
+            if named.payment.event_id == label.event_id and before is not None:
                 labelled_ms = moment_ms(label.labelled_at)
                 if labelled_ms >= before.labelled_ms:  # the newest counts; of equal times, the last in the log
                     before.label, before.labelled_ms = label.label, labelled_ms
@@ -135,14 +179,14 @@ def seen(payment: Payment) -> Past:
     """The payment as a history holds it."""
     minor = Decimal(payment.amount).scaleb(DECIMALS[payment.currency])
     assert minor == int(minor), f"{payment.amount} {payment.currency} has a part of a minor unit"
-    return Past(payment, time_ms(payment), int(minor))
+    return Past(payment, time_ms(payment), int(minor), counted=payment.kind not in RELATED)
 
 
 def _window(feature: Feature, this: Past, past: Iterable[Past], widen_ms: int) -> list[Past]:
     since = this.t - feature.delay_ms - feature.window_ms - widen_ms
     until = this.t - feature.delay_ms + widen_ms
-    found = [p for p in past if since < p.t <= until and feature.where(p.payment)]
-    if feature.includes and feature.delay_ms == 0 and feature.where(this.payment):
+    found = [p for p in past if p.counted and since < p.t <= until and feature.where(p.payment)]
+    if this.counted and feature.includes and feature.delay_ms == 0 and feature.where(this.payment):
         found.append(this)
     if feature.same is not None:
         mine = getattr(this.payment, feature.same)
@@ -210,7 +254,8 @@ def _first_seen(feature: Feature, this: Past, past: list[Past], widen_ms: int) -
 
 def _before(feature: Feature, this: Past, past: list[Past]) -> list[Past]:
     """The payments at or before its time, in order of event time; equal times in the order of the log."""
-    return sorted((p for p in past if p.t <= this.t and feature.where(p.payment)), key=lambda p: p.t)
+    before = [p for p in past if p.counted and p.t <= this.t and feature.where(p.payment)]
+    return sorted(before, key=lambda p: p.t)
 
 
 def _since_last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
@@ -219,8 +264,8 @@ def _since_last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -
 
 
 def _age(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
-    before = _before(feature, this, past)
-    return this.t - before[0].t if before else 0
+    before = [p.t for p in past if p.t <= this.t and p.payment.kind not in RELATED]  # taken back or not
+    return this.t - min(before) if before else 0
 
 
 def _last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:

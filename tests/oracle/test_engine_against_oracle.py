@@ -9,6 +9,11 @@ What holds, for each feature of each payment that is no repeat:
 - AT_LEAST: the answer comes from the payments still held. Counts, sums, maxima and distinct counts are at least that,
   minima at most; 'seen before' is true where it is said; the others may be anything, and say so.
 
+- UNCORRECTED: nothing, but a reversal or capture of the entity came before whose payment its ring did not hold.
+
+All of these hold against a history in which every reversal and capture has its effect, also where the ring no longer
+held the payment; the verdict then names the entity. The test checks that it does so there, and nowhere else.
+
 A payment that is late for its account is judged but not added to the state, because it may be a repeat. The test leaves
 late ones out of the oracle's history, and checks that none is called late while the account still holds its span.
 
@@ -19,6 +24,7 @@ where every label came at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import zip_longest
 
@@ -32,10 +38,11 @@ from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, UNCORRECTED
+from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES, ROOMY
-from tests.oracle.slow_oracle import Answer, Feature, OracleEntity, amounts_in, oracle_of, seen
+from tests.oracle.slow_oracle import RELATED, Answer, Feature, OracleEntity, amounts_in, oracle_of, seen
 from tests.property.payment_logs import Log, logs, time_ms
 from tests.property.profile import EXAMPLES
 from tests.property.twin import seeded_log
@@ -59,6 +66,7 @@ def check_every_answer(name: str, log: Log) -> None:
     pane_ms = {plan.entity.name: plan.entity.pane_ms for plan in verdicts.plans}
     row_of = {position: row for row, position in enumerate(verdicts.positions.tolist())}
     known: set[str] = set()
+    decisions = verdicts.decisions()
     for position, event in enumerate(log):
         if isinstance(event, Label):
             for entity in oracle.values():
@@ -68,6 +76,11 @@ def check_every_answer(name: str, log: Log) -> None:
         if verdicts.repeat[row]:
             assert event.event_id in known, f"{event} is called a repeat, and is none"
             continue
+        late = bool(verdicts.late[row])
+        if event.kind in RELATED:
+            _correct(oracle, event, late, decisions[row].unmatched, verdicts.plans)
+        else:
+            assert decisions[row].unmatched == ()
         for feature in (feature for entity in oracle.values() for feature in entity.features):
             entity_name = feature.name.partition(".")[0]
             entity = oracle[entity_name]
@@ -75,7 +88,6 @@ def check_every_answer(name: str, log: Log) -> None:
                 float(verdicts.features[feature.name][row]), int(verdicts.errors[feature.name][row]), event
             )
             found.check(entity, feature, pane_ms[entity_name])
-        late = bool(verdicts.late[row])
         if late:
             _check_that_late_is_due(oracle["account"], event, engine, event.event_id in known)
         assert late or event.event_id not in known, f"{event} is a repeat, and not called so"
@@ -113,12 +125,41 @@ def test_hundreds_of_accounts_are_kept_apart(name: str) -> None:
 def named(log: Log, suffix: str) -> Log:
     """The log of other accounts and other payments."""
     return [
-        structs.replace(event, event_id=event.event_id + suffix, account_id=event.account_id + suffix) for event in log
+        structs.replace(
+            event,
+            event_id=event.event_id + suffix,
+            account_id=event.account_id + suffix,
+            **({"relates_to": event.relates_to + suffix} if isinstance(event, Payment) and event.relates_to else {}),
+        )
+        for event in log
     ]
 
 
 def test_the_catalogues_have_every_aggregate() -> None:
     assert {feature.aggregate for entity in oracle_of(ROOMY).values() for feature in entity.features} == set(REGISTRY)
+
+
+def _correct(
+    oracle: dict[str, OracleEntity], event: Payment, late: bool, unmatched: Sequence[str], plans: Sequence[EntityPlan]
+) -> None:
+    """Correct the history of each entity, and check that the engine names those whose ring did not hold the payment."""
+    if late:  # it may be a copy, so it has no effect
+        assert unmatched == ("account",)
+        return
+    for plan in plans:
+        entity, is_unmatched = oracle[plan.entity.name], plan.entity.name in unmatched
+        named, payment = entity.named(event), entity.related(event)
+        if is_unmatched:
+            entity.uncorrected.add(getattr(event, entity.key))
+        if entity.past_of(event) is None:
+            assert not is_unmatched, f"{event} has no {plan.entity.name}"
+        elif payment is None or named is None:
+            assert is_unmatched, f"{event} relates to nothing of its {plan.entity.name}"
+        elif is_unmatched:
+            assert may_have_left(entity, event, min(named.t, payment.t), plan), f"{event} relates to a payment held"
+            entity.correct(event)
+        else:
+            entity.correct(event)
 
 
 class _Answered:
@@ -138,6 +179,8 @@ class _Answered:
             wide = entity.answer(feature, self.payment, pane_ms)
             bounds = _pane_bounds(entity, feature, self.payment, pane_ms)
             assert bounds is None or _between(self.value, *bounds), f"{compared}, in the wider window {wide}"
+        elif self.error == UNCORRECTED:
+            assert getattr(self.payment, entity.key) in entity.uncorrected, compared
         else:
             assert self.error == AT_LEAST, compared
             assert _is_bound(feature, self.value, true), compared
@@ -213,9 +256,11 @@ def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Eng
 
     Payments of one moment have the order of the log, so those of its own time are newer only than a copy (`known`).
     """
-    past = account.past_of(payment)
-    assert past is not None
     plan = engine.new_state().entities[0].plan
-    t = time_ms(payment)
-    newer = [before.t for before in past if before.t >= t + (not known)]
-    assert len(newer) >= plan.entity.slots or max(newer) - t >= plan.plan.horizon_ms, f"{payment} is not late"
+    assert may_have_left(account, payment, time_ms(payment) + (not known), plan), f"{payment} is not late"
+
+
+def may_have_left(entity: OracleEntity, event: Payment, t: int, plan: EntityPlan) -> bool:
+    """Whether the entity's ring may have evicted a payment at `t`: it holds `slots` of them, and all of the horizon."""
+    newer = [before.t for before in entity.past_of(event) or [] if before.t >= t]
+    return len(newer) >= plan.entity.slots or max(newer, default=t) - t >= plan.plan.horizon_ms

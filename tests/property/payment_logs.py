@@ -1,7 +1,8 @@
 """Logs of payments and labels for hypothesis, drawn as small tuples so that a failing log shrinks to a few lines.
 
 Drawn on purpose: equal milliseconds, window edges hit and missed by one, payments out of order and late, duplicates,
-labels early, late, repeated and contradicting, several currencies, missing fields, few accounts that share devices.
+labels early, late, repeated and contradicting, several currencies, missing fields, few accounts that share devices;
+reversals and captures, whole, in part and too large, of payments, of each other, and of another account's payments.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
@@ -32,17 +34,20 @@ STEPS_MS = (
     -1, -MINUTE_MS, -HOUR_MS, -DAY_MS, -2 * DAY_MS - 1, -40 * DAY_MS,
 )  # fmt: skip
 
-_PAY, _REPEAT, _LABEL = "pay", "repeat", "label"
+_PAY, _REPEAT, _LABEL, _REVERSAL, _CAPTURE = "pay", "repeat", "label", "reversal", "capture"
 _choice = st.integers(0, 1_000_000)
 
 _payments = st.tuples(st.just(_PAY), st.integers(0, len(ACCOUNTS) - 1), st.sampled_from(STEPS_MS), _choice)
 _repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0))
 _labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
-_events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels)
+_related = st.tuples(
+    st.sampled_from((_REVERSAL, _CAPTURE)), st.integers(0, 12), st.sampled_from((0, 0, 1, HOUR_MS, -HOUR_MS)), _choice
+)
+_events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels, _related)
 _drawn = st.lists(_events, max_size=20) | st.lists(_events, min_size=20, max_size=60)
 # Many payments of one account at one moment, and some a millisecond on either side of it.
 _at_once = st.tuples(st.just(_PAY), st.integers(0, 4), st.sampled_from((0, 0, 0, 0, 0, 0, 1, -1)), _choice)
-_crowd = st.lists(st.one_of(_at_once, _at_once, _at_once, _repeats, _labels), min_size=10, max_size=60)
+_crowd = st.lists(st.one_of(_at_once, _at_once, _at_once, _repeats, _labels, _related), min_size=10, max_size=60)
 
 
 def logs() -> st.SearchStrategy[Log]:
@@ -63,6 +68,11 @@ def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
                 now_ms -= step_ms  # only this payment is late; time continues where it was
         elif paid:
             payment = paid[-1 - min(which, len(paid) - 1)]
+            if kind in (_REVERSAL, _CAPTURE):
+                now_ms += step_ms
+                paid.append(_related_to(payment, number, kind, now_ms, choice))
+                log.append(paid[-1])
+                continue
             log.append(payment if kind == _REPEAT else _label(payment, choice))
     return log
 
@@ -117,6 +127,26 @@ def _payment(number: int, account: str, occurred_at_ms: int, choice: int) -> Pay
         lon=location[1] if location else None,
         card_present=(None, True, False)[digits.below(3)],
         attributes=attributes[digits.below(3)],
+    )
+
+
+def _related_to(payment: Payment, number: int, kind: str, now_ms: int, choice: int) -> Payment:
+    """A reversal or capture of the payment; seldom of another account, device or currency. No capture is dated before
+    its payment."""
+    digits = _Digits(choice)
+    amount = (payment.amount, payment.amount, "0", "1", "3", "8000")[digits.below(6)]
+    currency = (payment.currency,) * 7 + ("USD" if payment.currency == "EUR" else "EUR",)
+    return structs.replace(
+        payment,
+        event_id=f"e-{number}",
+        occurred_at=max(now_ms, time_ms(payment)) if kind == _CAPTURE else now_ms,
+        account_id=((payment.account_id,) * 7 + ACCOUNTS[-1:])[digits.below(8)],
+        currency=currency[digits.below(8)],
+        amount=amount.partition(".")[0] if "JPY" in currency else amount,
+        direction="credit" if digits.below(2) else payment.direction,
+        device_id=(*(payment.device_id,) * 6, None, "d-2")[digits.below(8)],
+        kind=kind,
+        relates_to=payment.event_id,
     )
 
 

@@ -83,7 +83,7 @@ def seeded_log(seed: int) -> Log:
     draw = random.Random(seed)
     events: list[tuple[str, int, int, int]] = []
     for _ in range(70):
-        kind = draw.choice(("pay", "pay", "pay", "pay", "pay", "repeat", "label"))
+        kind = draw.choice(("pay", "pay", "pay", "pay", "pay", "repeat", "label", "reversal", "capture"))
         step_ms = draw.choice(STEPS_MS) if kind == "pay" else 0
         which = draw.randint(0, len(ACCOUNTS) - 1 if kind == "pay" else 12)
         events.append((kind, which, step_ms, draw.randint(0, 1_000_000)))

@@ -7,7 +7,7 @@ import numpy as np
 from fraudstream.engine.aggregates.definition import Aggregate, PaneCells
 from fraudstream.engine.aggregates.panes import add_panes
 from fraudstream.engine.aggregates.window import matches, slot_of
-from fraudstream.engine.arena import Slots
+from fraudstream.engine.arena import COUNTED, Slots
 from fraudstream.engine.expression import Type
 from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, Panes, Query
@@ -23,7 +23,7 @@ def answer_count(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
     if query.lacks_same:
         return np.nan, EXACT
     n = 0
-    if query.filter_bits == np.uint32(0) and query.same < 0:
+    if query.filter_bits == COUNTED and query.same < 0 and query.ring.uncounted == 0:
         n = query.window.high - query.window.low
     else:
         for position in range(query.window.low, query.window.high):

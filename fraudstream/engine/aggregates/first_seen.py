@@ -10,7 +10,7 @@ from fraudstream.engine.aggregates.window import NO_CODE, passes, slot_of
 from fraudstream.engine.arena import EVICTED_VALUES_MAX, Slots
 from fraudstream.engine.expression import Type
 from fraudstream.engine.jit import jit
-from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Evicted, Query
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, UNCORRECTED, Evicted, Query
 
 FIRST_SEEN = 9
 
@@ -19,7 +19,8 @@ FIRST_SEEN = 9
 def answer_first_seen(query: Query, slots: Slots, evicted: Evicted) -> tuple[float, int]:
     """1.0 if the value is new, 0.0 if it was seen; missing where the payment has no value.
 
-    0.0 is always right. 1.0 is AT_LEAST where the overflow may have dropped the value, or holds only a later time.
+    0.0 is right, but UNCORRECTED where the payment that had the value may have been taken back since it left the ring.
+    1.0 is AT_LEAST where the overflow may have dropped the value, or holds only a later time.
     """
     if query.code == NO_CODE:
         return np.nan, EXACT
@@ -40,7 +41,7 @@ def _evicted_answer(query: Query, evicted: Evicted) -> tuple[float, int]:
         newest_ms = evicted.newest_ms[overflow, column, n]
         if evicted.code[overflow, column, n] == query.code and newest_ms > query.window.since_ms:
             if newest_ms <= query.payment.t:
-                return 0.0, error
+                return 0.0, UNCORRECTED if query.ring.uncorrected_ms >= newest_ms else EXACT
             error = AT_LEAST  # this payment is late, and only the newest time is kept: there may be earlier ones
     if evicted.floor_ms[overflow, column] > query.window.since_ms:
         error = AT_LEAST

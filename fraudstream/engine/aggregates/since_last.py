@@ -10,7 +10,7 @@ from fraudstream.engine.arena import NEVER, Slots
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.expression import Type
 from fraudstream.engine.jit import jit
-from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Query
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, UNCORRECTED, Query
 
 SINCE_LAST, AGE = 8, 12
 
@@ -18,7 +18,7 @@ SINCE_LAST, AGE = 8, 12
 @jit
 def answer_since_last(query: Query, slots: Slots, last_ms: Int64Array) -> tuple[float, int]:
     """Milliseconds since the last payment that passes the filter; missing if there is none. AT_LEAST where only later
-    ones are known to have left the ring.
+    ones are known to have left the ring; UNCORRECTED where that one may have been taken back since.
 
     `last_ms`: as in `Overflows`, int64, shape (overflows, last_times).
     """
@@ -31,12 +31,14 @@ def answer_since_last(query: Query, slots: Slots, last_ms: Int64Array) -> tuple[
     evicted_ms = last_ms[query.ring.overflow, query.overflow_column]
     if evicted_ms > query.payment.t:
         return np.nan, AT_LEAST
-    return float(query.payment.t - evicted_ms) if evicted_ms != NEVER else np.nan, EXACT
+    if evicted_ms == NEVER:
+        return np.nan, EXACT
+    return float(query.payment.t - evicted_ms), UNCORRECTED if query.ring.uncorrected_ms >= evicted_ms else EXACT
 
 
 @jit
 def answer_age(query: Query) -> tuple[float, int]:
-    """Milliseconds since the row's first payment; 0 for the first one. Always exact.
+    """Milliseconds since the row's first payment, taken back or not; 0 for the first one. Always exact.
 
     A row without payments has a `first_ms` after all times, which gives 0 too.
     """

@@ -37,6 +37,7 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
             repeats=0,
             altered=0,
             late=0,
+            unmatched=0,
             alerts=1,
             alert_rules={("mule/in_and_out", "high"): 1},
             dead_letters={"not_json": 1},

@@ -54,6 +54,7 @@ PAYMENT = Payment(
     balance_before="1000.00",
     balance_after="-250.00",
     attributes={"beneficiary_name_match": True, "branch": "Vasastan", "risk_class": 3, "share": 0.5},
+    relates_to="evt-0",
 )
 
 FULL: Mapping[str, msgspec.Struct] = {
@@ -86,6 +87,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         repeat=True,
         late=True,
         altered=True,
+        unmatched=("account", "device"),
         schema_version=1,
     ),
     "unjudged-decision": UnjudgedDecision(
@@ -123,6 +125,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         features=(FeatureValue("account.payments_30d", "12", "up to one pane of 2d", "5 of 30 days"),),
         payment=PAYMENT,
         late=True,
+        unmatched=("device",),
         schema_version=1,
     ),
     "case": Case(

@@ -182,11 +182,11 @@ def test_more_fields_than_slots_hold_are_refused() -> None:
 
 
 def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
-    lines = [f"  account.f{n}: {{aggregate: count, window: 1h, where: amount > {n}}}\n" for n in range(33)]
+    lines = [f"  account.f{n}: {{aggregate: count, window: 1h, where: amount > {n}}}\n" for n in range(30)]
     assert faults(f"{ACCOUNT}features:\n{''.join(lines)}") == [
-        "f.yaml:1:1: entity 'account' has 33 different filters (where); at most 32 are allowed."
+        "f.yaml:1:1: entity 'account' has 30 different filters (where); at most 29 are allowed."
     ]
-    assert len(parse_catalogue(f"{ACCOUNT}features:\n{''.join(lines[:32])}").features) == 32
+    assert len(parse_catalogue(f"{ACCOUNT}features:\n{''.join(lines[:29])}").features) == 29
 
 
 @pytest.mark.parametrize("aggregate", REGISTRY)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3] / "examples/four_stages"
 FOUR = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("**/*.yaml"))}
 ENGINE = Engine(compile_rule_set(FOUR)).of_stage("account")
 CODEC: FeatureCodec = ENGINE.codec_out
-PLAIN: dict[str, Any] = {"arrived_at_ms": 1, "since_ms": NEVER, "status": FRESH, "error": 0}
+PLAIN: dict[str, Any] = {"arrived_at_ms": 1, "since_ms": NEVER, "status": FRESH, "unmatched": 0, "error": 0}
 
 
 def packed(value: dict[str, float] | None = None, **other: Any) -> bytes:
@@ -32,6 +32,7 @@ def packed(value: dict[str, float] | None = None, **other: Any) -> bytes:
             np.array([fields["arrived_at_ms"]], np.int64),
             np.array([fields["since_ms"]], np.int64),
             np.array([fields["status"]], np.int8),
+            np.array([fields["unmatched"]], np.uint64),
             np.array(values, np.float64),
             np.full((len(values), 1), fields["error"], np.int8),
         )

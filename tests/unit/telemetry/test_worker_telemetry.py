@@ -57,6 +57,7 @@ class Worker:
                 repeats=1,
                 altered=1,
                 late=1,
+                unmatched=1,
                 alerts=1,
                 alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
                 dead_letters={"not_json": 1},
@@ -88,6 +89,7 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
         "repeated_payments_total": 2,
         "altered_payments_total": 2,
         "late_payments_total": 2,
+        "unmatched_payments_total": 2,
         "batch_records_sum": 10,
         "batch_seconds_count": 2,
     }.items():
