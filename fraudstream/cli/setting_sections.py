@@ -142,6 +142,18 @@ class RulesSettings(msgspec.Struct, frozen=True):
     ] = "rules"
 
 
+class CacheSettings(msgspec.Struct, frozen=True):
+    """[cache]"""
+
+    directory: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="directory for compiled code; by default beside the program, else in ~/.cache, else the "
+            "directory for temporary files"
+        ),
+    ] = None
+
+
 TopicName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -182,6 +194,7 @@ class Settings(msgspec.Struct, frozen=True):
     cases: CasesSettings = CasesSettings()
     metrics: MetricsSettings = MetricsSettings()
     rules: RulesSettings = RulesSettings()
+    cache: CacheSettings = CacheSettings()
     topics: TopicsSettings = TopicsSettings()
     origins: dict[str, str] = {}
 
@@ -194,5 +207,6 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "cases": CasesSettings,
     "metrics": MetricsSettings,
     "rules": RulesSettings,
+    "cache": CacheSettings,
     "topics": TopicsSettings,
 }
