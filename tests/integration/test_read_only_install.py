@@ -87,20 +87,21 @@ def test_machine_code_is_cached_in_xdg_cache_home(installed: ReadOnlyInstall, pr
 
 
 def test_a_damaged_cache_is_compiled_anew(installed: ReadOnlyInstall, private: Path) -> None:
-    environment = {"XDG_CACHE_HOME": str(private)}
-    assert installed.run("-c", DIGESTS, **environment).returncode == 0
+    cache = str(private)
+    assert installed.run("-c", DIGESTS, XDG_CACHE_HOME=cache).returncode == 0
     for file in private.rglob("*.nb[ic]"):
         file.write_bytes(file.read_bytes()[:20])
-    done = installed.run("-c", DIGESTS, **environment)
+    done = installed.run("-c", DIGESTS, XDG_CACHE_HOME=cache)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(NOT_CACHED) == 1
-    again = installed.run("-c", DIGESTS, **environment)
+    again = installed.run("-c", DIGESTS, XDG_CACHE_HOME=cache)
     assert (again.returncode, again.stderr) == (0, "")
 
 
 def test_the_settings_name_the_cache(installed: ReadOnlyInstall, private: Path) -> None:
     cache = private / "kernel"
-    done = installed.command("rules", "test", TMPDIR=str(private), FRAUDSTREAM_CACHE_DIRECTORY=str(cache))
+    after_a_command = f"from fraudstream.cli.main import main; main(['config']); {DIGESTS}"
+    done = installed.run("-c", after_a_command, TMPDIR=str(private), FRAUDSTREAM_CACHE_DIRECTORY=str(cache))
     assert (done.returncode, done.stderr) == (0, "")
     assert list(cache.rglob("*.nbc"))
 

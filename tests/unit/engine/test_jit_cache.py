@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,14 @@ UID = os.geteuid()
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory for temporary files, as sticky as /tmp."""
     directory = tmp_path / "tmp"
     directory.mkdir()
     directory.chmod(0o1777)
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    yield directory
+    return directory
 
 
 def unusable(tmp_path: Path) -> Path:
