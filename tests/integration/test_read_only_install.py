@@ -47,7 +47,7 @@ class ReadOnlyInstall:
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command of fraudstream."""
-        return self.run("-m", "fraudstream.cli.main", *arguments, **environment)
+        return self.run("-m", "fraudstream.cli.main", *arguments, cwd=None, **environment)
 
 
 @pytest.fixture(scope="module")
