@@ -14,6 +14,8 @@ import msgspec
 from fraudstream.board.run_state import Process
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
+from fraudstream.engine.jit_cache import GIVEN as JIT_CACHE
+from fraudstream.engine.jit_cache import jit_cache
 from fraudstream.supervision.process import ChildProcess, exit_description
 from fraudstream.supervision.restarts import (
     PermanentExitError,
@@ -138,4 +140,6 @@ def environment_of(settings: Settings) -> dict[str, str]:
             if value is not None:
                 text = str(value).lower() if isinstance(value, bool) else str(value)
                 environment[f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()] = text
+    if (cache := jit_cache(environment).directory) is not None:  # the same one, whatever else their variables are
+        environment[JIT_CACHE] = str(cache)
     return environment | {"PYTHONUNBUFFERED": "1"}

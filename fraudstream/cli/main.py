@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from fraudstream import __version__
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, load_settings, overrides_of
+from fraudstream.engine.jit_cache import GIVEN as JIT_CACHE
 from fraudstream.operations.errors import OperationError
 from fraudstream.supervision import exit_codes
 
@@ -107,6 +108,8 @@ def _run(argv: list[str]) -> int:
     args = parser(called).parse_args(rest)
     assert called is not None, "argparse accepted a command that is not in COMMANDS"
     settings = load_settings(common.config, os.environ, overrides_of(common.set, args))
+    if settings.cache.directory is not None:
+        os.environ[JIT_CACHE] = os.path.abspath(settings.cache.directory)  # for this process and those it starts
     code = called.module().run(args, settings)
     sys.stdout.flush()  # here, so that `main` catches the BrokenPipeError, not the interpreter at its end
     return code

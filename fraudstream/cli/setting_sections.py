@@ -174,6 +174,18 @@ class RulesSettings(msgspec.Struct, frozen=True):
     ] = "rules"
 
 
+class CacheSettings(msgspec.Struct, frozen=True):
+    """[cache]"""
+
+    directory: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="directory for compiled code; by default beside the program, else in ~/.cache, else the "
+            "directory for temporary files"
+        ),
+    ] = None
+
+
 TopicName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -216,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True):
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     rules: RulesSettings = RulesSettings()
+    cache: CacheSettings = CacheSettings()
     topics: TopicsSettings = TopicsSettings()
     origins: dict[str, str] = {}
 
@@ -230,5 +243,6 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "metrics": MetricsSettings,
     "log": LogSettings,
     "rules": RulesSettings,
+    "cache": CacheSettings,
     "topics": TopicsSettings,
 }

@@ -13,6 +13,7 @@ a misspelt setting is never silently ignored.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def load_settings(
         values[section][name] = _converted(section, name, value, origin, strict)
         origins[f"{section}.{name}"] = origin
 
-    if not Path(RulesSettings().directory).is_dir():  # no rules directory here: the rules that ship with the program
+    if not os.path.isdir(RulesSettings().directory):  # no rules directory here: the rules that ship with the program
         put("rules", "directory", str(shipped("rules")), "shipped", strict=True)
     for section, name, value, origin in _from_file(file):
         put(section, name, value, origin, strict=True)
@@ -115,7 +116,7 @@ def load_settings(
 
 def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     path = Path(file or FILE_DEFAULT)
-    if file is None and not path.exists():
+    if file is None and not os.path.exists(path):  # nor in a working directory that this user may not search
         return []
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,13 +1,24 @@
-"""Numba's decorator, typed. With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python with equal results."""
+"""Numba's decorator, typed. With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python with equal results.
+
+Machine code is cached where `jit_cache` finds a place. A cache that cannot be read or written is no reason to fail: the
+code is compiled again, and that is logged once.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache, NullCache
+
+from fraudstream.engine.jit_cache import JitCache, jit_cache
 
 # The modules whose source is compiled to machine code, without the suffix.
 COMPILED = (
@@ -40,13 +51,15 @@ COMPILED = (
     "siphash",
 )
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
 F = TypeVar("F", bound=Callable[..., object])
 
+log = logging.getLogger(__name__)
+
 
 def jit(function: F) -> F:
-    """Compile `function` on its first call and cache the machine code in `__pycache__`, under a digest of all sources.
+    """Compile `function` on its first call and cache the machine code under a digest of all sources.
 
     Numba checks a function's own file only: without the digest, code that `kernel` compiled from `ring` and `arena`
     would still be used after those have changed.
@@ -54,19 +67,77 @@ def jit(function: F) -> F:
     No fast-math: additions keep their written order. No reference counting (`_nrt`): nothing compiled here allocates,
     and counting references for the arrays of every tuple argument took four fifths of the kernel's time.
     """
-    config: Any = numba.config
-    given, config.CACHE_DIR = config.CACHE_DIR, str(_cache_directory(config.CACHE_DIR))
-    try:
-        compiled: F = numba.njit(**_OPTIONS)(function)
-    finally:
-        config.CACHE_DIR = given
+    compiled: F = numba.njit(**_OPTIONS)(function)
+    dispatcher: Any = compiled
+    if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
+        dispatcher._cache = _cache_of(function)
     return compiled
 
 
-def _cache_directory(given: str) -> Path:
-    """A directory below NUMBA_CACHE_DIR (`given`), or else next to the sources, named by the digest of the sources."""
-    return Path(given or _HERE / "__pycache__") / f"numba-{_SOURCES}"
+def _cache_of(function: Callable[..., object]) -> Any:
+    """The cache of one function's machine code, in the directory of this process."""
+    directory = _jit_cache().directory
+    if directory is None:
+        return _NoCache()
+    config: Any = numba.config
+    cache_of: Callable[[Callable[..., object]], Any] = _Cache
+    given, config.CACHE_DIR = config.CACHE_DIR, str(directory / f"numba-{_SOURCES}")
+    try:
+        return cache_of(function)
+    except RuntimeError:  # the directory was writable a moment ago
+        return _NoCache()
+    finally:
+        config.CACHE_DIR = given
 
 
+class _Cache(FunctionCache):
+    """Numba's cache, in which an entry that cannot be read is missing, and one that cannot be written is left out."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The machine code for a signature; None if it is not cached."""
+        numbas: Any = super()
+        try:
+            return numbas.load_overload(sig, target_context)
+        except Exception as error:  # whatever a damaged file makes of unpickling and linking
+            _report(f"{self.cache_path} cannot be read ({type(error).__name__})")
+            with suppress(Exception):
+                numbas.flush()  # begin the index again
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Cache the machine code of a signature."""
+        numbas: Any = super()
+        try:
+            numbas.save_overload(sig, data)
+        except Exception as error:  # a full disk, for example
+            _report(f"{self.cache_path} cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})")
+
+
+class _NoCache(NullCache):
+    """No cache: that is reported once something was compiled."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Cache nothing."""
+        _report("; ".join(_jit_cache().refused))
+
+
+@cache
+def _jit_cache() -> JitCache:
+    """The cache of this process, found once."""
+    return jit_cache(os.environ)
+
+
+def _report(why: str) -> None:
+    """Log, once in a process, that machine code is not cached."""
+    if not _reported:
+        _reported.append(why)
+        log.warning(
+            "compiled code is not cached, so every start takes some seconds longer: %s. Set cache.directory to a "
+            "directory that this user can write to.",
+            why,
+        )
+
+
+_reported: list[str] = []
 _HERE = Path(__file__).parent
 _SOURCES = blake2b(b"".join((_HERE / f"{name}.py").read_bytes() for name in COMPILED), digest_size=8).hexdigest()

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import logging
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
@@ -87,18 +86,16 @@ async def serve(
     if key is None:
         return
     stages = list(stages_of(settings, engine.keyed(key)))
-    with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
-        running: list[FaustStage] = []
-        for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
-            data_dir = f"{scratch}/{stage.stage}"
-            running.append(build_stage(stage, stage_engine, stage_observer, cluster, data_dir, exits))
-            _report_start(stage, stage_engine, engine.rule_set.digest, stage_observer)
-        running[0].report_rebalances(observer)
-        async with AsyncExitStack() as started:
-            for service in services:
-                await service.start()
-                started.push_async_callback(service.stop)
-            await _run(running, stop, exits)
+    running: list[FaustStage] = []
+    for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
+        running.append(build_stage(stage, stage_engine, stage_observer, cluster, exits))
+        _report_start(stage, stage_engine, engine.rule_set.digest, stage_observer)
+    running[0].report_rebalances(observer)
+    async with AsyncExitStack() as started:
+        for service in services:
+            await service.start()
+            started.push_async_callback(service.stop)
+        await _run(running, stop, exits)
 
 
 def _report_start(stage: StreamSettings, engine: Engine, rule_set: str, observer: StageObserver) -> None:

@@ -83,7 +83,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """
     from fraudstream.supervision.stop_signals import StopSignals
 
-    scratch = Path(tempfile.mkdtemp(prefix="fraudstream-up-"))
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix="fraudstream-up-"))
+    except OSError as error:
+        raise Failure(f"no place for temporary files: {error.strerror or error}. Set TMPDIR to a directory.") from error
     signals = StopSignals(
         on_repeat=lambda: _exit_at_once(scratch), signals=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     )

@@ -24,6 +24,9 @@ class StreamApp(faust.App):
     settings: StreamSettings
     cluster: Cluster
 
+    def _create_directories(self) -> None:
+        """None: the state is in memory and in the changelog, and a container may have a read-only file system."""
+
     def set_stage(self, stage: Stage) -> None:
         """Called once, before the app starts."""
         self.stage, self.settings, self.cluster = stage, stage.settings, stage.cluster

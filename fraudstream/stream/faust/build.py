@@ -28,13 +28,13 @@ BATCHES_QUEUED_MAX = 8  # an item of an agent's queue is a whole batch
 
 
 def build_stage(
-    settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, data_dir: str, exits: bool
+    settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, exits: bool
 ) -> FaustStage:
-    """The stage on an app of its own, not started. `data_dir`: for Faust's files. `exits`: leave the process on a
-    failure; else the stage's `failure.ended` is set."""
+    """The stage on an app of its own, not started. `exits`: leave the process on a failure; else the stage's
+    `failure.ended` is set."""
     transport.register_transport()
     store.register_store()
-    app = _new_app(settings, cluster.partitions[settings.input_topic], data_dir)
+    app = _new_app(settings, cluster.partitions[settings.input_topic])
     stage = new_stage(
         settings=settings,
         engine=engine,
@@ -50,14 +50,13 @@ def build_stage(
     return FaustStage(app, stage)
 
 
-def _new_app(settings: StreamSettings, partitions: int, data_dir: str) -> StreamApp:
+def _new_app(settings: StreamSettings, partitions: int) -> StreamApp:
     brokers = ";".join(f"{transport.SCHEME}://{broker.strip()}" for broker in settings.brokers.servers.split(","))
     return StreamApp(
         settings.app_id,
         broker=brokers,
         broker_credentials=credentials(settings.brokers),
         store=f"{store.SCHEME}://",
-        datadir=data_dir,
         topic_partitions=partitions,
         topic_disable_leader=True,
         topic_allow_declare=False,
