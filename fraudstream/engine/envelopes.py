@@ -19,6 +19,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.faulty_field import Fault
 
 SEARCHED_DEPTH_MAX: Final = 4
+NAME_CHARACTERS_MAX: Final = 64  # of a field around the event: its path must fit into a dead letter
 _TOLD_FIELDS_MIN: Final = 3  # of the required fields: an object with so many is meant to be the event
 _SCHEMA_ID_END: Final = 1 << 30  # beyond it are the letters of a text
 
@@ -228,7 +229,7 @@ def _paths_to(document: Any, required: frozenset[str], path: str, depth: int) ->
     if not depth or not isinstance(document, dict):
         return
     for name, item in sorted(document.items(), key=lambda entry: entry[0] == "before"):
-        if isinstance(item, dict):
+        if isinstance(item, dict) and len(name) <= NAME_CHARACTERS_MAX:
             if _told(item, required):
                 yield f"{path}.{name}"
             else:

@@ -175,6 +175,12 @@ def test_any_bytes_are_looked_at_without_an_error(value: bytes) -> None:
     assert found is None or found.sentence.endswith(".")
 
 
+def test_a_path_of_long_names_is_not_told() -> None:
+    found = rejected(json.dumps({"x" * 64: {"y" * 65: PAYMENT}}).encode())
+    assert found.path == "$"
+    assert rejected(json.dumps({"x" * 64: {"y" * 64: PAYMENT}}).encode()).path == f"$.{'x' * 64}.{'y' * 64}"
+
+
 class Published(msgspec.Struct):
     key: bytes
     value: bytes
