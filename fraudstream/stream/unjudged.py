@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fraudstream.contracts.dead_letter import KEY_BYTES_KEPT
 from fraudstream.contracts.decision import UnjudgedDecision
 from fraudstream.contracts.headers import (
     CONTROL_HEADER,
@@ -72,12 +73,14 @@ def unjudged_headers(topic: str, partition: int, offset: int, decides: bool) -> 
 def unjudged(record: LogRecord, rejection: Rejection, keyed_by_account: bool) -> tuple[bytes | None, bytes]:
     """Key and value of the answer to a refused record.
 
-    The key is the record's own, or the account that could be read if it has none. `keyed_by_account`: whether the
-    records of this log are: the keys of a later stage's log are of another entity, and mean nothing to publishers.
+    The key is the record's own, or the account that could be read if it has none. A key longer than 4 KiB counts as
+    none: it is no account's, and the answer must fit into a record. `keyed_by_account`: whether the records of this log
+    are: the keys of a later stage's log are of another entity, and mean nothing to publishers.
     """
     event = read_partially(record.value)
     account = None if event.account_id is None else event.account_id.encode()
-    own, other = (record.key, account) if keyed_by_account else (account, record.key)
+    key = record.key if record.key is not None and len(record.key) <= KEY_BYTES_KEPT else None
+    own, other = (key, account) if keyed_by_account else (account, key)
     decision = UnjudgedDecision(
         reason=rejection.reason,
         sentence=rejection.sentence,

@@ -62,6 +62,8 @@ async def test_answers_are_in_the_order_of_the_log() -> None:
         (Record(0, NUMBER, b"other"), b"other"),
         (Record(0, NUMBER, None), b"a"),
         (Record(0, b"{", None), None),
+        (Record(0, NUMBER, b"k" * 4_096), b"k" * 4_096),
+        (Record(0, NUMBER, b"k" * 4_097), b"a"),
         (payment(0)._replace(key=b"b"), b"b"),
         (payment(0)._replace(key=None), b"a"),
     ],
