@@ -11,7 +11,8 @@ import yaml
 
 from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping import parse_mapping
-from fraudstream.backtest.sources import AmountSource, RowCondition, TextSource, TimeSource
+from fraudstream.backtest.sources import AmountSource, PaymentSources, RowCondition, TextSource, TimeSource
+from fraudstream.contracts import Payment
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("docs/files.md", "examples/mappings/README.md")
@@ -35,3 +36,8 @@ def test_the_layout_of_the_page_is_valid() -> None:
 def test_every_option_is_documented(source: type) -> None:
     text = (ROOT / "docs/files.md").read_text()
     assert [name for name in source.__struct_encode_fields__ if name not in text] == []  # type: ignore[attr-defined]
+
+
+def test_every_field_of_a_payment_can_be_mapped() -> None:
+    fields = set(Payment.__struct_fields__) - {"schema_version"}
+    assert fields == set(PaymentSources.__struct_fields__)
