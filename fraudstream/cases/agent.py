@@ -210,9 +210,19 @@ class CaseAgent(Service):
             processor = self._assignment.processors.get(tp.partition)
             if processor is None or self.should_stop:
                 return  # revoked, or not recovered yet: its owner starts at the position in its cases
+            start = input_offsets(self._settings, tp.partition, processor.position)[tp]
             if self._offset_gaps is not None:
-                start = input_offsets(self._settings, tp.partition, processor.position)[tp]
                 records = self._offset_gaps.contiguous(tp, start, records)
+            elif records and (missing := await self._logs.deleted(tp, start, records[0].offset)):
+                log.error(
+                    "%s-%d: retention deleted the records %d to %d before they were grouped: their cases lack them. "
+                    "Give the topic a longer retention",
+                    tp.topic,
+                    tp.partition,
+                    start,
+                    start + missing - 1,
+                )
+                self._observer.on_records_missing(tp.partition, topic=tp.topic, records=missing)
             handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:
                 handle(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -10,6 +11,8 @@ from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.kafka.open_transactions import StableEnd
+
+GAP_OF_A_MARKER: Final = 1  # offsets that the marker at the end of one transaction takes
 
 Ends = Mapping[TopicPartition, int]
 
@@ -32,6 +35,14 @@ class CaseLogs:
             and (stable := self._consumer.last_stable_offset(tp)) is not None
             and (high := self._consumer.highwater(tp)) is not None
         ]
+
+    async def deleted(self, tp: TopicPartition, expected: int, first: int) -> int:
+        """How many records retention has deleted between `expected` and the first record of a fetch. Offsets of
+        transaction markers do not count, unless they are deleted. Raises what aiokafka raises."""
+        if first - expected <= GAP_OF_A_MARKER:
+            return 0
+        begins = await self._consumer.beginning_offsets([tp])
+        return max(0, int(begins[tp]) - expected)
 
     async def ends(self, partitions: Collection[int]) -> Ends:
         """The end offsets of these partitions in both topics. Raises what aiokafka raises."""

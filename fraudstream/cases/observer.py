@@ -63,6 +63,9 @@ class Observer(Protocol):
     def on_view(self, *, behind: int, lost: bool) -> None:
         """`behind`: cases waiting to be written to the view. `lost`: Redis does not answer."""
 
+    def on_records_missing(self, partition: int, *, topic: str, records: int) -> None:
+        """Retention deleted `records` records of `topic` before they were handled; the agent went on without them."""
+
     def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
         """All partitions whose records wait for an open transaction of a publisher, by number; they replace those of
         the last call. Reported every few seconds."""
@@ -120,6 +123,9 @@ class Unobserved:
         """Ignored."""
 
     def on_view(self, *, behind: int, lost: bool) -> None:
+        """Ignored."""
+
+    def on_records_missing(self, partition: int, *, topic: str, records: int) -> None:
         """Ignored."""
 
     def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:

@@ -7,6 +7,7 @@ rebalance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fraudstream.stream.accepted_gaps import GapWatch
@@ -146,12 +147,7 @@ def new_stage(
             input_topic=settings.input_topic,
             partitions=partitions,
             spans=_span_processor(settings, engine, outputs, rule_sets, observer),
-            misplaced=MisplacedRecords(
-                topic=settings.input_topic,
-                state_version=settings.state_version,
-                payments=outputs.payments,
-                observer=observer,
-            ),
+            misplaced=_misplaced_records(settings, outputs, observer),
             versions=versions,
             stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
             input_log=ports.input_log,
@@ -159,16 +155,35 @@ def new_stage(
         ),
         labels=_label_forwarder(settings, outputs, ports, observer),
         checkpoints=checkpoints,
-        monitor=StageMonitor(
-            brokers=settings.brokers,
-            input_topic=settings.input_topic,
-            partitions=partitions,
-            input_log=ports.input_log,
-            recovery=RecoveryReporter(partitions=partitions, changelog=ports.changelog, observer=observer),
-            versions=versions,
-            observer=observer,
-        ),
+        monitor=_monitor(settings, partitions, ports, versions, observer),
         gap_watch=GapWatch(partitions=partitions, gaps=ports.gaps, assignment=assignment),
+    )
+
+
+def _monitor(
+    settings: StreamSettings,
+    partitions: Mapping[int, Partition],
+    ports: StagePorts,
+    versions: StateVersions,
+    observer: StageObserver,
+) -> StageMonitor:
+    return StageMonitor(
+        brokers=settings.brokers,
+        input_topic=settings.input_topic,
+        partitions=partitions,
+        input_log=ports.input_log,
+        recovery=RecoveryReporter(partitions=partitions, changelog=ports.changelog, observer=observer),
+        versions=versions,
+        observer=observer,
+    )
+
+
+def _misplaced_records(settings: StreamSettings, outputs: StageOutputs, observer: StageObserver) -> MisplacedRecords:
+    return MisplacedRecords(
+        topic=settings.input_topic,
+        state_version=settings.state_version,
+        payments=outputs.payments,
+        observer=observer,
     )
 
 

@@ -66,6 +66,10 @@ class CasesTelemetry(ProcessTelemetry):
         self.metrics.labels.inc(labels)
         self.metrics.unlabelled.inc(unlabelled)
 
+    def on_records_missing(self, partition: int, *, topic: str, records: int) -> None:
+        """Records of an input topic were deleted before they were handled."""
+        self.metrics.missing.labels(topic).inc(records)
+
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of open cases."""
         self.metrics.open.labels(partition).set(cases)

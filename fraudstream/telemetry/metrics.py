@@ -180,6 +180,9 @@ class CasesMetrics(ProcessMetrics):
         self.repeats = define.counter("case_repeats", "Alerts and actions that were handled before.", "kind")
         self.mismatches = define.counter("verdict_mismatches", "Alerts that were repeated with a different verdict.")
         self.rejected = define.counter("case_actions_rejected", "Actions that their case did not allow.", "code")
+        self.missing = define.counter(
+            "case_records_missing", "Alerts and actions that retention deleted before they were handled.", "topic"
+        )
         self.labels = define.counter("case_labels", "Labels written for closed cases.")
         self.unlabelled = define.counter("case_alerts_unlabelled", "Alerts of closed cases that got no label.")
         self.open = define.gauge("open_cases", "Cases that are not closed.", "partition")

@@ -9,6 +9,8 @@ those that occurred before it or with it.
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -84,6 +86,21 @@ async def test_each_account_is_judged_once_with_its_whole_history(cluster: Strea
         assert_counted_once(await cluster.alerts(total - len(ACCOUNTS)), total)
     assert len(decisions) == total
     assert observer.records == {"repartition": len(MISPLACED) * EACH // 2}
+
+
+@on_both_brokers
+async def test_the_verdict_on_a_copy_is_explained_byte_for_byte(cluster: StreamCluster) -> None:
+    """It follows from the log of the partition where the copy is."""
+    await publish_mixed(cluster, range(2))
+    async with cluster.worker():
+        await cluster.decisions(2 * len(ACCOUNTS))
+    copied = MISPLACED[0]
+    words = ["explain", "--event", f"e{ACCOUNTS.index(copied)}", "--account", copied, *cluster.flags()]
+    command = [sys.executable, "-m", "fraudstream.cli.main", *words]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "is the same as was sent, byte for byte" in done.stdout
+    assert f"of {cluster.settings.payments_topic}-{partition_of(copied, 'murmur2')}" in done.stdout
 
 
 @on_both_brokers

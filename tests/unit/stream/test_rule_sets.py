@@ -124,3 +124,27 @@ async def test_a_worker_does_not_write_an_artefact_again_that_is_held() -> None:
     own = rule_sets(controls, NEW)
     await own.resume(own.own.new_state(), "the checkpoint")
     assert [type(record) for record in controls.kept] == [StoredRuleSet]
+
+
+async def test_after_a_gap_the_newest_lists_and_the_last_switch_count() -> None:
+    kept, removed = ListEntry("vip", "a", "r.holm", 0), ListEntry("vip", "b", "r.holm", 0, removed=True)
+    switch = RuleSwitch(NEW.digest, "r.holm", 0)
+    records = [*rule_set_records(NEW.digest, NEW.files, [MODEL]), kept, removed, switch]
+    rule_sets = RuleSets(StoredControls(records), Engine(OLD), stage_is_first=True, backfill=False)
+    state = Engine(OLD).new_state()
+    state.lists.put("vip", "b", None)
+    await rule_sets.catch_up(state, "the state of payments-0")
+    assert set(state.lists.entries()) == {("vip", "a")}
+    assert state.rule_set == NEW.digest
+
+
+@pytest.mark.parametrize(
+    "switch", [RuleSwitch(NEW.digest, "r.holm", 0, state_version=2), None], ids=["version", "none"]
+)
+async def test_after_a_gap_a_switch_to_another_state_version_is_not_taken(switch: RuleSwitch | None) -> None:
+    records: list[Stored] = [*rule_set_records(NEW.digest, NEW.files, [MODEL])]
+    records += [switch] if switch is not None else []
+    rule_sets = RuleSets(StoredControls(records), Engine(OLD), stage_is_first=True, backfill=False)
+    state = Engine(OLD).new_state()
+    await rule_sets.catch_up(state, "the state of payments-0")
+    assert state.rule_set == OLD.digest
