@@ -31,7 +31,7 @@ async def connect(settings: AgentSettings, emission: PlainEmission, observer: Ob
             await _check_permissions(settings)
             await emission.start()
             return
-        except UnknownError as error:  # the embedded broker's answer to an idempotent producer
+        except UnknownError as error:  # the embedded broker's answer to a transactional id
             raise AgentError(
                 f"The broker at {brokers} does not support transactions (it is not Apache Kafka). Set "
                 "worker.checkpoint_mode=batch, and run one case agent only: without transactions there is no fencing."

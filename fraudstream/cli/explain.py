@@ -86,7 +86,6 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
 
     topics = settings.topics
     since_ms = None if args.since is None else now_ms() - args.since
-    fetch_wait_ms = FETCH_WAIT_MS[settings.worker.checkpoint_mode]
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only=committed_only, progress=progress) as reader:
@@ -96,7 +95,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained:
                     payments=topics.payments,
                     alerts=topics.alerts,
                     decisions=topics.decisions,
-                    controls=ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms),
+                    controls=ControlsTopic(settings.kafka.brokers(), topics.controls, FETCH_WAIT_MS),
                     between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),

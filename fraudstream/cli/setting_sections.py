@@ -51,7 +51,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
-        Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
+        Meta(description="longest wait of a fetch for data; by default 500"),
     ] = None
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,

@@ -3,7 +3,7 @@ settings."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,10 +11,7 @@ from fraudstream.kafka import Brokers
 
 CheckpointMode = Literal["transaction", "batch"]
 
-FETCH_WAIT_MS = {
-    "transaction": 500,  # Apache Kafka answers as soon as there is data, so a long wait costs nothing
-    "batch": 5,  # the embedded broker waits for half of it even if it has data
-}
+FETCH_WAIT_MS: Final = 500  # a broker answers as soon as there is data, so a long wait costs nothing
 
 
 def version_suffix(state_version: int) -> str:
@@ -72,7 +69,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fetch_wait(self) -> int:
         """How long a broker may delay an empty answer to a fetch, ms."""
-        return FETCH_WAIT_MS[self.checkpoint_mode] if self.fetch_wait_ms is None else self.fetch_wait_ms
+        return FETCH_WAIT_MS if self.fetch_wait_ms is None else self.fetch_wait_ms
 
     @property
     def app_id(self) -> str:

@@ -159,7 +159,7 @@ def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: 
     assert run.events[-1]["payments"] == run.events[-1]["decisions"]
 
 
-@pytest.mark.parametrize(("process", "name"), [("tansu", "broker"), ("valkey-server", "Redis")])
+@pytest.mark.parametrize(("process", "name"), [("kafka_server", "broker"), ("valkey-server", "Redis")])
 def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     up: Callable[..., UpProcess], process: str, name: str
 ) -> None:
