@@ -106,7 +106,7 @@ async def _keys(servers: str, topic: str) -> dict[str, int]:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        found = {}
+        found: dict[str, int] = {}
         while len(found) < RECORDS and (fetched := await consumer.getmany(timeout_ms=2_000)):
             found |= {record.key.decode(): tp.partition for tp, records in fetched.items() for record in records}
     return found

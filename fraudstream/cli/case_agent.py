@@ -40,6 +40,7 @@ def agent_settings(settings: Settings) -> AgentSettings:
         cases_topic=topics.cases,
         payments_topic=topics.payments,
         dead_letters_topic=topics.dead_letters,
+        codec=settings.compression.cases,
         fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         session_timeout_s=settings.worker.session_timeout_s,
     )

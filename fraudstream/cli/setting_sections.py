@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.contracts.duration import parse_duration
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 ALL_STAGES: Final = "all"
 
@@ -93,6 +94,22 @@ class CasesSettings(msgspec.Struct, frozen=True):
     ] = "fraudstream-cases"
 
 
+class CompressionSettings(msgspec.Struct, frozen=True):
+    """[compression]"""
+
+    decisions: Annotated[
+        Codec, Meta(description="codec of decisions: none, gzip, snappy, lz4 or zstd; every client reads gzip")
+    ] = DEFAULT_CODEC
+    alerts: Annotated[Codec, Meta(description="codec of alerts")] = DEFAULT_CODEC
+    cases: Annotated[
+        Codec, Meta(description="codec of cases, and of the labels and dead letters of the case agent")
+    ] = DEFAULT_CODEC
+    dead_letters: Annotated[Codec, Meta(description="codec of the worker's dead letters")] = DEFAULT_CODEC
+    payments: Annotated[
+        Codec, Meta(description="codec of the labels that the worker forwards into the log of payments")
+    ] = DEFAULT_CODEC
+
+
 class MetricsSettings(msgspec.Struct, frozen=True):
     """[metrics]"""
 
@@ -147,6 +164,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     cases: CasesSettings = CasesSettings()
+    compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     rules: RulesSettings = RulesSettings()
     topics: TopicsSettings = TopicsSettings()
@@ -158,6 +176,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "redis": RedisSettings,
     "worker": WorkerSettings,
     "cases": CasesSettings,
+    "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "rules": RulesSettings,
     "topics": TopicsSettings,

@@ -3,11 +3,13 @@ settings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 CheckpointMode = Literal["transaction", "batch"]
 
@@ -39,6 +41,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `batch_records_max`: records of a batch at most, which bounds latency and the time a revocation takes. A checkpoint
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
+    `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
+    `output_batch_bytes_max`: bytes of an output's record batch, before compression.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
     """
 
@@ -57,6 +61,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_topic: str = "dead-letters"
     controls_topic: str = "controls"
     decisions: bool = True
+    decisions_codec: Codec = DEFAULT_CODEC
+    alerts_codec: Codec = DEFAULT_CODEC
+    dead_letters_codec: Codec = DEFAULT_CODEC
+    payments_codec: Codec = DEFAULT_CODEC
+    output_batch_bytes_max: int = 512 * 1024
     batch_records_max: int = 5000
     fetch_wait_ms: int | None = None
     checkpoint_s: float = 5.0
@@ -98,6 +107,16 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def changelog_topic(self) -> str:
         """The topic that holds the stage's states and positions."""
         return f"{self.app_id}-state-changelog"
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """The codec of each topic that other programs read."""
+        return {
+            self.decisions_topic: self.decisions_codec,
+            self.alerts_topic: self.alerts_codec,
+            self.dead_letters_topic: self.dead_letters_codec,
+            self.payments_topic: self.payments_codec,
+        }
 
     @property
     def revoke_s_max(self) -> float:
