@@ -17,7 +17,6 @@ from fraudstream.embedded.server import LOOPBACK, serving
 # A metadata request: API key, version, correlation id, no client id; no topics.
 METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)
 RESPONSE_BYTES_MAX = 65_536
-
 SERVER = "fraudstream.embedded.kafka_server"
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,6 @@ def embedded_broker(port: int = 0) -> Iterator[str]:
     """Run the broker until the block ends; yields "127.0.0.1:port". `port` 0 takes a free one. Raises
     `EmbeddedError`."""
     cluster_id = f"fraudstream-{secrets.token_hex(8)}"
-
     # The interpreter's own path: the child has to find this package however it was installed.
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -35,16 +33,20 @@ def embedded_broker(port: int = 0) -> Iterator[str]:
         return [sys.executable, "-m", SERVER, LOOPBACK, str(port), cluster_id]
 
     def probe(connection: socket.socket) -> bool:
-        """Ask for the cluster's metadata: only the broker that was started here has our cluster id."""
-        connection.sendall(struct.pack(">i", len(METADATA)) + METADATA)
-        (length,) = struct.unpack(">i", _exactly(connection, 4))
-        return 0 < length <= RESPONSE_BYTES_MAX and cluster_id.encode() in _exactly(connection, length)
+        return is_cluster(connection, cluster_id)
 
     with serving("embedded broker", command, probe, port, environment=environment) as chosen:
         log.warning(
             "embedded broker: all data in RAM, no compaction, no transactions: for demos and tests, not for production"
         )
         yield f"{LOOPBACK}:{chosen}"
+
+
+def is_cluster(connection: socket.socket, cluster_id: str) -> bool:
+    """Whether a broker of the cluster is at the other end; asks it for its metadata. Raises `OSError`."""
+    connection.sendall(struct.pack(">i", len(METADATA)) + METADATA)
+    (length,) = struct.unpack(">i", _exactly(connection, 4))
+    return 0 < length <= RESPONSE_BYTES_MAX and cluster_id.encode() in _exactly(connection, length)
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

@@ -45,16 +45,22 @@ def serving(
     port: int = 0,
     *,
     environment: Mapping[str, str] = MappingProxyType({}),
+    start_s_max: float = START_TIMEOUT_S,
     parent_death_mode: str = MODE,
 ) -> Iterator[int]:
     """Run `command(port)` until the block ends; yields the port once `probe` confirms that the server answers on it.
 
     `port` 0 takes a free one. `probe` gets a connected socket and returns whether the peer is the server that was
-    started, as another process may have taken the port first. `environment`: all of the server's. Raises
+    started, as another process may have taken the port first. `environment`: all of the server's, which must not read
+    settings from the caller's. Raises
     `EmbeddedError` with the end of the server's output. Must run in the main thread (see `with_parent_death_signal`).
     """
     assert threading.current_thread() is threading.main_thread(), "start embedded servers from the main thread"
-    process, chosen = _start(name, command, probe, port, environment, parent_death_mode)
+
+    def child(port: int) -> ChildProcess:
+        return ChildProcess(name, command(port), environment, parent_death_mode=parent_death_mode)
+
+    process, chosen = _start(name, child, probe, port, start_s_max)
     log.info("%s: serving on %s:%d, pid %d", name, LOOPBACK, chosen, process.pid)
     try:
         yield chosen
@@ -64,21 +70,15 @@ def serving(
 
 
 def _start(
-    name: str,
-    command: Command,
-    probe: Probe,
-    port: int,
-    environment: Mapping[str, str],
-    parent_death_mode: str,
+    name: str, child: Callable[[int], ChildProcess], probe: Probe, port: int, start_s_max: float
 ) -> tuple[ChildProcess, int]:
     """Start the server and wait until it answers; with another free port if one was taken meanwhile."""
     for _ in range(1 if port else PORT_ATTEMPTS):
         chosen = port or _free_port()
-        # Redis reads settings from environment variables: it must not see the caller's.
-        process = ChildProcess(name, command(chosen), environment, parent_death_mode=parent_death_mode)
+        process = child(chosen)
         process.start()
         try:
-            if process.wait_until_ready(partial(_answers, chosen, probe), START_TIMEOUT_S):
+            if process.wait_until_ready(partial(_answers, chosen, probe), start_s_max):
                 return process, chosen
         except BaseException:
             process.stop_blocking(STOP_TIMEOUT_S)

@@ -51,6 +51,7 @@ class Outputs:
             **self._brokers.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
         )
         names = (topics.decisions, topics.alerts, topics.cases, topics.dead_letters)
         try:
