@@ -33,7 +33,7 @@ TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 def main() -> None:
     """Run once and print CPU in percent of a core, by process, and the latency of decisions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=50)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--hours", type=float, default=0)
     args = parser.parse_args()
@@ -54,7 +54,7 @@ def main() -> None:
             seconds, after = time.monotonic() - started_s, _cpu_s(run.pid)
         finally:
             run.terminate()
-    print(f"{args.rate}/s after {batches:,} batches of a payment each, over {seconds:.0f} s; % of a core:")
+    print(f"{args.rate:g}/s after {batches:,} batches of a payment each, over {seconds:.0f} s; % of a core:")
     for name, cpu_s in after.items():
         print(f"  {name:10} {100 * (cpu_s - before.get(name, 0)) / seconds:5.1f}")
     print(f"  all        {100 * (sum(after.values()) - sum(before.values())) / seconds:5.1f}")

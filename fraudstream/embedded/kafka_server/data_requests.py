@@ -150,9 +150,9 @@ async def delete_records(broker: BrokerState, request: Request, values: Values) 
 
 
 async def init_producer_id(broker: BrokerState, request: Request, values: Values) -> Values:
-    """An id for an idempotent producer. Transactions are refused."""
+    """An id for an idempotent producer. Transactions are refused, with an error that no client tries again after."""
     if values["transactional_id"] is not None:
-        return {"error_code": Error.UNKNOWN_SERVER_ERROR, "producer_id": -1, "producer_epoch": -1}
+        return {"error_code": Error.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "producer_id": -1, "producer_epoch": -1}
     return {"producer_id": next(broker.producer_ids), "producer_epoch": 0}
 
 

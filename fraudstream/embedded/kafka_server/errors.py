@@ -8,7 +8,6 @@ from enum import IntEnum
 class Error(IntEnum):
     """A code of https://kafka.apache.org/protocol#protocol_error_codes."""
 
-    UNKNOWN_SERVER_ERROR = -1
     NONE = 0
     OFFSET_OUT_OF_RANGE = 1
     CORRUPT_MESSAGE = 2
@@ -24,6 +23,7 @@ class Error(IntEnum):
     INVALID_REPLICATION_FACTOR = 38
     INVALID_REQUEST = 42
     UNSUPPORTED_FOR_MESSAGE_FORMAT = 43
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
     NON_EMPTY_GROUP = 68
     GROUP_ID_NOT_FOUND = 69
     FETCH_SESSION_ID_NOT_FOUND = 70

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -29,16 +30,13 @@ class FoundOffset(NamedTuple):
 
 
 class PartitionLog:
-    """Offsets from `start` up to, not including, `end`. `on_append`: called after each append while it is registered,
-    for fetches that wait."""
+    """Offsets from `start` up to, not including, `end`. `waiting`: called after each append, for fetches that wait."""
 
     def __init__(self) -> None:
         self.start = self.end = 0
         self.waiting: set[Callable[[], None]] = set()
         self._batches: list[bytes] = []
-        self._base_offsets: list[int] = []
-        self._max_timestamps_ms: list[int] = []
-        self._base_timestamps_ms: list[int] = []
+        self._base_offsets, self._base_timestamps_ms, self._max_timestamps_ms = array("q"), array("q"), array("q")
         self._sequences: dict[tuple[int, int], deque[tuple[int, int]]] = {}  # of producers: base sequence, base offset
 
     def append(self, records: bytes) -> int:
@@ -111,5 +109,6 @@ class PartitionLog:
             raise RequestRefused(Error.OFFSET_OUT_OF_RANGE)
         self.start = offset
         whole = bisect_right(self._base_offsets, offset) - 1 if offset < self.end else len(self._batches)
-        for held in (self._batches, self._base_offsets, self._base_timestamps_ms, self._max_timestamps_ms):
-            del held[: max(whole, 0)]
+        del self._batches[: max(whole, 0)]
+        for index in (self._base_offsets, self._base_timestamps_ms, self._max_timestamps_ms):
+            del index[: max(whole, 0)]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError, TransactionalIdAuthorizationFailed
 
 from fraudstream.kafka import Brokers
 from tests.brokers import SelectedBroker, on_both_brokers
@@ -20,7 +20,6 @@ from tests.integration.topic_admin import admin_of
 UniqueName = Callable[[str], str]
 API_VERSIONS = 18
 UNSUPPORTED_VERSION = 35
-LONG_MS = 60_000
 
 
 async def create(servers: str, topic: str, partitions: int = 1) -> None:
@@ -157,6 +156,13 @@ async def test_members_of_a_group_share_partitions_and_resume_where_it_has_commi
     assert sorted(seen) == [b"%d" % number for number in range(8)]
     async with member() as third:
         assert await third.getmany(timeout_ms=1_000) == {}, "all was committed"
+
+
+async def test_a_transactional_id_is_refused_at_once(broker: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker, transactional_id="checkout")
+    with pytest.raises(TransactionalIdAuthorizationFailed):
+        await asyncio.wait_for(producer.start(), 10)
+    await producer.stop()
 
 
 def test_a_request_that_is_not_served_closes_its_connection_alone(broker: str) -> None:
