@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-up: install ## run all parts on this machine with the embedded servers; Ctrl-C stops them
-	@$(BIN)/fraudstream up $(ARGS)
+up: install ## run all parts on this machine; BROKER=kafka: on Apache Kafka, with Java; Ctrl-C stops them
+	@$(BIN)/fraudstream up $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
 test: install ## run the tests that need only this machine
 	$(BIN)/python -m pytest $(ARGS)

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 
 from fraudstream.contracts import Payment
 
-FETCH_WAIT_MS = 5  # the same as the worker's on the embedded broker
+FETCH_WAIT_MS = 500  # the same as the worker's on the embedded broker
 
 
 async def main(broker: str, topic: str, count: int) -> None:

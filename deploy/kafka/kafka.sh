@@ -3,6 +3,8 @@
 #
 #   deploy/kafka/kafka.sh start [--brokers 3] [--secure] [PORT]
 #                              fetch the jars once, start, wait until it serves; prints host:port[,host:port...]
+#   deploy/kafka/kafka.sh run [PORT]          one broker in the foreground, until a signal ends it; its data stays
+#   deploy/kafka/kafka.sh fetch               only fetch the jars, or say what is missing
 #   deploy/kafka/kafka.sh stop                stop all and remove the data
 #   deploy/kafka/kafka.sh stop-broker N       stop broker N (1, 2, 3) in good order; its data stays
 #   deploy/kafka/kafka.sh kill-broker N       kill -9; its data stays
@@ -27,9 +29,12 @@ java_main() { # becomes the JVM: always run in a subshell, whose pid is then the
 }
 
 fetch() {
-    command -v java >/dev/null || fail "needs Java 17 or later: apt-get install openjdk-17-jre-headless"
+    local major
+    command -v java >/dev/null || fail "It needs Java 17 or later: apt-get install openjdk-17-jre-headless"
+    major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+    [ "${major:-0}" -ge 17 ] || fail "It needs Java 17 or later, not ${major:-an unknown version}: apt-get install openjdk-17-jre-headless"
     [ -d "$libs" ] && return
-    command -v mvn >/dev/null || fail "needs Maven to fetch Kafka: apt-get install maven"
+    command -v mvn >/dev/null || fail "It needs Maven to fetch Kafka: apt-get install maven"
     rm -rf "$libs.part"
     mvn --quiet --batch-mode --file "$here/pom.xml" dependency:copy-dependencies \
         -DoutputDirectory="$libs.part" -DincludeScope=runtime >&2
@@ -61,6 +66,15 @@ transaction.state.log.num.partitions=8
 share.coordinator.state.topic.replication.factor=$brokers
 share.coordinator.state.topic.min.isr=$isr
 PROPERTIES
+}
+
+cluster_id() { echo "${KAFKA_CLUSTER_ID:-$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c 1-22)}"; }
+
+format() { # N CLUSTER [OPTION...]: prepare the data directory of broker N
+    local n=$1 cluster=$2
+    shift 2
+    (java_main kafka.tools.StorageTool format -t "$cluster" -c "$home/broker-$n/server.properties" "$@") \
+        >"$home/broker-$n/log" 2>&1 || { cat "$home/broker-$n/log" >&2; fail "broker $n: its storage could not be formatted"; }
 }
 
 alive() { [ -f "$home/broker-$1/pid" ] && kill -0 "$(cat "$home/broker-$1/pid")" 2>/dev/null; }
@@ -116,7 +130,7 @@ start() {
     fetch
     rm -rf "$home"/broker-[123] "$home/secure"
     local cluster scram=() addresses=""
-    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c 1-22)
+    cluster=$(cluster_id)
     for n in $(seq "$brokers"); do
         mkdir -p "$home/broker-$n"
         configure "$n" "$brokers" "$port" >"$home/broker-$n/server.properties"
@@ -128,14 +142,21 @@ start() {
         mapfile -t scram < <(scram_users)
     fi
     for n in $(seq "$brokers"); do
-        (java_main kafka.tools.StorageTool format -t "$cluster" -c "$home/broker-$n/server.properties" \
-            ${scram[@]+"${scram[@]}"}) >"$home/broker-$n/log" 2>&1 ||
-            { cat "$home/broker-$n/log" >&2; fail "broker $n: its storage could not be formatted"; }
+        format "$n" "$cluster" ${scram[@]+"${scram[@]}"}
         launch "$n"
         addresses="$addresses${addresses:+,}127.0.0.1:$((port + n - 1))"
     done
     for n in $(seq "$brokers"); do await "$n" || { end KILL 1 2 3; exit 1; }; done
     echo "$addresses"
+}
+
+run() { # becomes the broker
+    fetch
+    rm -rf "$home/broker-1"
+    mkdir -p "$home/broker-1"
+    configure 1 1 "${1:-19092}" >"$home/broker-1/server.properties"
+    format 1 "$(cluster_id)"
+    java_main kafka.Kafka "$home/broker-1/server.properties"
 }
 
 stop() {
@@ -147,9 +168,11 @@ known() { [ -f "$home/broker-${1:-}/server.properties" ] || fail "no broker '${1
 
 case ${1:-} in
     start) shift; start "$@" ;;
+    run) shift; run "$@" ;;
+    fetch) fetch ;;
     stop) stop ;;
     start-broker) known "${2:-}"; launch "$2"; await "$2" ;;
     stop-broker) known "${2:-}"; end TERM "$2" ;;
     kill-broker) known "${2:-}"; end KILL "$2" ;;
-    *) sed -n '2,16p' "$0" | cut -c 3-; exit 2 ;;
+    *) sed -n '2,18p' "$0" | cut -c 3-; exit 2 ;;
 esac

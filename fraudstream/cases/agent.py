@@ -80,7 +80,9 @@ class CaseAgent(Service):
         self._case_log = CaseLog(settings.brokers, settings.cases_topic, settings.fetch_wait_ms, settings.fenced)
         self._view_writer = ViewWriter(self._view, self._case_log, self._observer)
         self._emission = (
-            FencedEmission(settings.brokers, settings.group) if settings.fenced else PlainEmission(settings.brokers)
+            FencedEmission(settings.brokers, settings.group, settings.codec)
+            if settings.fenced
+            else PlainEmission(settings.brokers, settings.codec)
         )
         self._handling = asyncio.Lock()  # held while the loop runs
 

@@ -6,12 +6,13 @@ import asyncio
 import logging
 from typing import Final
 
-from aiokafka.errors import KafkaError, UnknownError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.settings import AgentSettings
+from fraudstream.kafka.cluster_client import cluster_client
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial, missing_permissions
@@ -28,14 +29,10 @@ async def connect(settings: AgentSettings, emission: PlainEmission, observer: Ob
     outage = OutageLogger(brokers, log, consequence=": retrying", at_once=True)
     while True:
         try:
+            await _check_transactions(settings)
             await _check_permissions(settings)
             await emission.start()
             return
-        except UnknownError as error:  # the embedded broker's answer to an idempotent producer
-            raise AgentError(
-                f"The broker at {brokers} does not support transactions (it is not Apache Kafka). Set "
-                "worker.checkpoint_mode=batch, and run one case agent only: without transactions there is no fencing."
-            ) from error
         except (KafkaError, OSError) as error:
             if (sentence := denial(error, brokers) or await refusal(brokers)) is not None:
                 raise AgentError(sentence) from error
@@ -60,6 +57,18 @@ async def check_partitions(settings: AgentSettings, emission: PlainEmission) -> 
             f"alerts, case-actions and cases must have equally many partitions, but {found}:"
             " see `fraudstream topics check`."
         )
+
+
+async def _check_transactions(settings: AgentSettings) -> None:
+    """Raises `AgentError` if cases are to be written in transactions and the brokers serve none."""
+    if not settings.fenced:
+        return
+    async with cluster_client(settings.brokers, settings.group) as client:
+        if not await client.supports_transactions():
+            raise AgentError(
+                f"The broker at {settings.brokers} does not support transactions (it is not Apache Kafka). Set "
+                "worker.checkpoint_mode=batch, and run one case agent only: without transactions there is no fencing."
+            )
 
 
 async def _check_permissions(settings: AgentSettings) -> None:

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.cases.record import CaseRecord
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec, compression_type
 from fraudstream.kafka.topic_metadata import topic_identity
 
 TRANSACTION_S: Final = 10.0
@@ -39,11 +40,11 @@ class PlainEmission:
 
     fenced = False
 
-    def __init__(self, brokers: Brokers) -> None:
+    def __init__(self, brokers: Brokers, codec: Codec = DEFAULT_CODEC) -> None:
         self._options: dict[str, Any] = {
             **brokers.options(),
             "acks": "all",
-            "compression_type": "lz4",
+            "compression_type": compression_type(codec),
             "max_request_size": RECORD_BYTES_MAX,
             "max_batch_size": RECORD_BYTES_MAX,
         }
@@ -92,8 +93,8 @@ class FencedEmission(PlainEmission):
 
     fenced = True
 
-    def __init__(self, brokers: Brokers, group: str) -> None:
-        super().__init__(brokers)
+    def __init__(self, brokers: Brokers, group: str, codec: Codec = DEFAULT_CODEC) -> None:
+        super().__init__(brokers, codec)
         self._options |= {"enable_idempotence": True}
         self._group = group
         self._owners: dict[int, AIOKafkaProducer] = {}

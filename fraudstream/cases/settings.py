@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a case agent.
 
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
-    reliable transactions, where only one agent may run. `fetch_wait_ms`: longest wait of a fetch.
+    reliable transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
+    of a fetch.
     """
 
     brokers: Brokers
@@ -23,6 +25,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     cases_topic: str = "cases"
     payments_topic: str = "payments"
     dead_letters_topic: str = "dead-letters"
+    codec: Codec = DEFAULT_CODEC
     fetch_wait_ms: int = 500
     session_timeout_s: float = 10.0
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 def agent_settings(settings: Settings) -> AgentSettings:
     """The settings of the case agent. Those that describe the broker are in the section `worker`."""
     from fraudstream.cases.settings import AgentSettings
+    from fraudstream.stream.settings import FETCH_WAIT_MS
 
     topics = settings.topics
     return AgentSettings(
@@ -39,7 +40,8 @@ def agent_settings(settings: Settings) -> AgentSettings:
         cases_topic=topics.cases,
         payments_topic=topics.payments,
         dead_letters_topic=topics.dead_letters,
-        fetch_wait_ms=settings.worker.fetch_wait_ms or (500 if settings.worker.checkpoint_mode == "transaction" else 5),
+        codec=settings.compression.cases,
+        fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         session_timeout_s=settings.worker.session_timeout_s,
     )
 

@@ -134,8 +134,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained 
 
     topics = settings.topics
     since_ms = None if args.since is None else now_ms() - args.since
-    fetch_wait_ms = FETCH_WAIT_MS[settings.worker.checkpoint_mode]
-    controls = ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms)
+    controls = ControlsTopic(settings.kafka.brokers(), topics.controls, FETCH_WAIT_MS)
     secret = settings.identifiers.given()
     if secret is None:
         with suppress(NoTopicError):

@@ -13,6 +13,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 ALL_STAGES: Final = "all"
 
@@ -50,7 +51,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
-        Meta(description="longest wait of a fetch; by default 500, and 5 in checkpoint mode batch"),
+        Meta(description="longest wait of a fetch for data; by default 500"),
     ] = None
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
@@ -145,6 +146,22 @@ class CasesSettings(msgspec.Struct, frozen=True):
     ] = "fraudstream-cases"
 
 
+class CompressionSettings(msgspec.Struct, frozen=True):
+    """[compression]"""
+
+    decisions: Annotated[
+        Codec, Meta(description="codec of decisions: none, gzip, snappy, lz4 or zstd; every client reads gzip")
+    ] = DEFAULT_CODEC
+    alerts: Annotated[Codec, Meta(description="codec of alerts")] = DEFAULT_CODEC
+    cases: Annotated[
+        Codec, Meta(description="codec of cases, and of the labels and dead letters of the case agent")
+    ] = DEFAULT_CODEC
+    dead_letters: Annotated[Codec, Meta(description="codec of the worker's dead letters")] = DEFAULT_CODEC
+    payments: Annotated[
+        Codec, Meta(description="codec of the labels that the worker forwards into the log of payments")
+    ] = DEFAULT_CODEC
+
+
 class MetricsSettings(msgspec.Struct, frozen=True):
     """[metrics]"""
 
@@ -225,6 +242,7 @@ class Settings(msgspec.Struct, frozen=True):
     publishers: PublishersSettings = PublishersSettings()
     identifiers: IdentifierSettings = IdentifierSettings()
     cases: CasesSettings = CasesSettings()
+    compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     rules: RulesSettings = RulesSettings()
@@ -240,6 +258,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "publishers": PublishersSettings,
     "identifiers": IdentifierSettings,
     "cases": CasesSettings,
+    "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,
     "rules": RulesSettings,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -23,10 +22,9 @@ from fraudstream.contracts.control import Control, ListEntry, Stored, StoredRule
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.controls.reader import read_controls
 from fraudstream.controls.topic import RECORD_BYTES_MAX, ControlsTopic
+from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
 from fraudstream.kafka.partitions import partitions_of, topics_of
 from fraudstream.kafka.topic_reader import NoTopicError
-
-COMPRESSION: Final = "zstd"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -110,5 +108,5 @@ def _producer(topic: ControlsTopic) -> AIOKafkaProducer:
         acks="all",
         enable_idempotence=topic.idempotent,
         max_request_size=RECORD_BYTES_MAX,
-        compression_type=COMPRESSION,
+        compression_type=compression_type(DEFAULT_CODEC),
     )

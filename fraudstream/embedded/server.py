@@ -6,8 +6,9 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from fraudstream.supervision.parent_death import MODE
@@ -37,15 +38,29 @@ def missing_extra(package: str) -> EmbeddedError:
 
 
 @contextlib.contextmanager
-def serving(name: str, command: Command, probe: Probe, port: int = 0, parent_death_mode: str = MODE) -> Iterator[int]:
+def serving(
+    name: str,
+    command: Command,
+    probe: Probe,
+    port: int = 0,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    start_s_max: float = START_TIMEOUT_S,
+    parent_death_mode: str = MODE,
+) -> Iterator[int]:
     """Run `command(port)` until the block ends; yields the port once `probe` confirms that the server answers on it.
 
     `port` 0 takes a free one. `probe` gets a connected socket and returns whether the peer is the server that was
-    started, as another process may have taken the port first. Raises `EmbeddedError` with the end of the server's
-    output. Must run in the main thread (see `with_parent_death_signal`).
+    started, as another process may have taken the port first. `environment`: all of the server's, which must not read
+    settings from the caller's. Raises
+    `EmbeddedError` with the end of the server's output. Must run in the main thread (see `with_parent_death_signal`).
     """
     assert threading.current_thread() is threading.main_thread(), "start embedded servers from the main thread"
-    process, chosen = _start(name, command, probe, port, parent_death_mode)
+
+    def child(port: int) -> ChildProcess:
+        return ChildProcess(name, command(port), environment, parent_death_mode=parent_death_mode)
+
+    process, chosen = _start(name, child, probe, port, start_s_max)
     log.info("%s: serving on %s:%d, pid %d", name, LOOPBACK, chosen, process.pid)
     try:
         yield chosen
@@ -54,15 +69,16 @@ def serving(name: str, command: Command, probe: Probe, port: int = 0, parent_dea
         log.info("%s: stopped", name)
 
 
-def _start(name: str, command: Command, probe: Probe, port: int, parent_death_mode: str) -> tuple[ChildProcess, int]:
+def _start(
+    name: str, child: Callable[[int], ChildProcess], probe: Probe, port: int, start_s_max: float
+) -> tuple[ChildProcess, int]:
     """Start the server and wait until it answers; with another free port if one was taken meanwhile."""
     for _ in range(1 if port else PORT_ATTEMPTS):
         chosen = port or _free_port()
-        # Both servers read settings from environment variables: they must not see the caller's.
-        process = ChildProcess(name, command(chosen), {}, parent_death_mode=parent_death_mode)
+        process = child(chosen)
         process.start()
         try:
-            if process.wait_until_ready(partial(_answers, chosen, probe), START_TIMEOUT_S):
+            if process.wait_until_ready(partial(_answers, chosen, probe), start_s_max):
                 return process, chosen
         except BaseException:
             process.stop_blocking(STOP_TIMEOUT_S)

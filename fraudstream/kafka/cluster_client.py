@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, UnknownError, for_code
-from aiokafka.protocol.transaction import InitProducerIdRequest
+from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.transaction import AddPartitionsToTxnRequest
 
 from fraudstream.kafka.brokers import Brokers
 from fraudstream.kafka.topic_metadata import topic_identity
@@ -33,14 +34,11 @@ class ClusterClient:
         """The id that the cluster gave the topic when it was created (see `topic_identity`)."""
         return await topic_identity(self._admin._client, topic)
 
-    async def supports_transactions(self, timeout_ms: int) -> bool:
-        """Whether the brokers give out a producer id; the embedded broker rejects the request.
-
-        `timeout_ms`: transaction time-out of the producer that is asked for.
-        """
+    async def supports_transactions(self) -> bool:
+        """Whether the brokers serve transactions; the embedded broker does not."""
         client = self._admin._client
-        answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, timeout_ms))
-        return for_code(answer.error_code) is not UnknownError
+        answer = await client.send(client.get_random_node(), ApiVersionRequest())
+        return any(key == AddPartitionsToTxnRequest.API_KEY for key, *_ in answer.api_versions)
 
 
 @asynccontextmanager
@@ -70,10 +68,7 @@ async def committed_offsets(brokers: Brokers, group: str, topic: str, partitions
 
 
 async def end_offsets(brokers: Brokers, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
-    """The end of each partition as the broker reports it, without a fetch. Raises aiokafka's errors.
-
-    On the embedded broker an end may be too low: it reports the base offset of the last batch + 1.
-    """
+    """The end of each partition as the broker reports it, without a fetch. Raises aiokafka's errors."""
     async with AIOKafkaConsumer(**brokers.options(), enable_auto_commit=False) as consumer:
         ends = await consumer.end_offsets([TopicPartition(topic, number) for number in partitions])
     return {tp.partition: int(end) for tp, end in ends.items()}

@@ -20,6 +20,7 @@ from fraudstream.contracts.headers import LABEL_HEADER
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import MissingTopicError, OperationError
 from fraudstream.operations.record_partitioner import record_partitioner
@@ -59,7 +60,10 @@ class EventPublisher:
     async def __aenter__(self) -> EventPublisher:
         """Connect, and request the partitions of the topic. Raises `ClusterError`, `MissingTopicError`."""
         self._producer = AIOKafkaProducer(
-            **self._brokers.options(), acks="all", max_batch_size=BATCH_BYTES_MAX, compression_type="lz4"
+            **self._brokers.options(),
+            acks="all",
+            max_batch_size=BATCH_BYTES_MAX,
+            compression_type=compression_type(DEFAULT_CODEC),
         )
         try:
             await self._producer.start()

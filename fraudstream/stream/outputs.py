@@ -136,7 +136,7 @@ class _PartitionSender(Generic[BatchT]):
         return waits
 
     def _begin(self) -> tuple[BatchT, Acknowledgement]:
-        begun = (self._sender.create_batch(), asyncio.get_running_loop().create_future())
+        begun = (self._sender.create_batch(self._topic), asyncio.get_running_loop().create_future())
         self._waiting.append(begun)
         return begun
 

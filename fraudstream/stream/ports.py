@@ -118,8 +118,8 @@ class OutgoingBatch(Protocol):
 class RecordSender(Protocol[_BatchT]):
     """The producer of a stage's outputs."""
 
-    def create_batch(self) -> _BatchT:
-        """An empty batch."""
+    def create_batch(self, topic: str) -> _BatchT:
+        """An empty batch, in the codec of the topic."""
 
     async def send_batch(self, batch: _BatchT, topic: str, partition: int) -> None:
         """Send `batch`; returns when the brokers have acknowledged it. Raises what the client raises."""

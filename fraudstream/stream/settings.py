@@ -3,20 +3,19 @@ settings."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.engine.placement import MisplacedPolicy, Placement
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 CheckpointMode = Literal["transaction", "batch"]
 
-FETCH_WAIT_MS = {
-    "transaction": 500,  # Apache Kafka answers as soon as there is data, so a long wait costs nothing
-    "batch": 5,  # the embedded broker waits for half of it even if it has data
-}
+FETCH_WAIT_MS: Final = 500  # a broker answers as soon as there is data, so a long wait costs nothing
 
 
 def version_suffix(state_version: int) -> str:
@@ -46,6 +45,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
     `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
+    `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
+    `output_batch_bytes_max`: bytes of an output's record batch, before compression.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
 
     `partitioner`: of the publishers of payments; `any`: they place records as they like. `misplaced`: what happens to
@@ -68,6 +69,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     controls_topic: str = "controls"
     decisions: bool = True
     answer_unjudged: bool = True
+    decisions_codec: Codec = DEFAULT_CODEC
+    alerts_codec: Codec = DEFAULT_CODEC
+    dead_letters_codec: Codec = DEFAULT_CODEC
+    payments_codec: Codec = DEFAULT_CODEC
+    output_batch_bytes_max: int = 512 * 1024
     batch_records_max: int = 5000
     fetch_wait_ms: int | None = None
     checkpoint_s: float = 5.0
@@ -83,7 +89,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fetch_wait(self) -> int:
         """How long a broker may delay an empty answer to a fetch, ms."""
-        return FETCH_WAIT_MS[self.checkpoint_mode] if self.fetch_wait_ms is None else self.fetch_wait_ms
+        return FETCH_WAIT_MS if self.fetch_wait_ms is None else self.fetch_wait_ms
 
     @property
     def app_id(self) -> str:
@@ -134,6 +140,16 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def changelog_topic(self) -> str:
         """The topic that holds the stage's states and positions."""
         return f"{self.app_id}-state-changelog"
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """The codec of each topic that other programs read."""
+        return {
+            self.decisions_topic: self.decisions_codec,
+            self.alerts_topic: self.alerts_codec,
+            self.dead_letters_topic: self.dead_letters_codec,
+            self.payments_topic: self.payments_codec,
+        }
 
     @property
     def revoke_s_max(self) -> float:

@@ -11,7 +11,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.cli.up.display import Display
     from fraudstream.cli.up.feed import FileFeed, GeneratedFeed
-    from fraudstream.cli.up.run import Run
+    from fraudstream.cli.up.run import Run, RunBroker
     from fraudstream.supervision.stop_signals import StopSignals
 
 WORKERS_MAX = 64
@@ -41,17 +42,25 @@ def add_parser(subparsers: Subparsers) -> None:
         "up",
         help="start the whole system on this machine: broker, Redis, workers, cases, payments, a live board",
         description=(
-            "Starts an embedded broker and Redis, workers, the case agent and a stream of payments, and shows alerts "
+            "Starts a broker and Redis, workers, the case agent and a stream of payments, and shows alerts "
             "and cases. Everything listens on free ports of 127.0.0.1 only, and is removed after Ctrl-C. The embedded "
-            "broker keeps all data in memory: for demos and tests, not for production."
+            "broker keeps all data in memory: for demos and tests, not for production. Any Kafka client may read and "
+            "write beside it, except in transactions: for these there is --broker kafka."
         ),
         epilog=(
             "examples:\n"
             "  fraudstream up --workers 2 --rate 200\n"
             "  fraudstream up --payments transactions.csv --mapping sparkov\n"
-            "  fraudstream up --plain --for 60"
+            "  fraudstream up --plain --for 60\n"
+            "  fraudstream up --broker kafka"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--broker",
+        choices=("embedded", "kafka"),
+        default="embedded",
+        help="embedded: in memory, needs nothing; kafka: Apache Kafka, needs Java 17 and Maven (default: embedded)",
     )
     parser.add_argument("--workers", metavar="N", type=positive_count, default=1, help="worker processes (default: 1)")
     parser.add_argument(
@@ -113,7 +122,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.cli.up.feed import FileFeed
     from fraudstream.cli.up.run import Run, RunOptions
-    from fraudstream.embedded import EmbeddedError, embedded_broker, embedded_redis
+    from fraudstream.embedded import EmbeddedError, embedded_redis
 
     options = RunOptions(_workers(args), _feed(args), args.seconds, args.picture)
     logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board occupies the terminal
@@ -124,7 +133,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
         kernel.start()
         stack.callback(kernel.kill)
         try:
-            broker = stack.enter_context(embedded_broker())
+            broker = stack.enter_context(_broker(args.broker, scratch))
             redis_url = stack.enter_context(embedded_redis())
         except EmbeddedError as error:
             raise Failure(str(error)) from error
@@ -138,6 +147,21 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
     if system.failure is not None:
         raise system.failure
     return 0
+
+
+@contextmanager
+def _broker(kind: str, scratch: Path) -> Iterator[RunBroker]:
+    """The broker that `--broker` names, until the block ends. Raises `EmbeddedError`, `Failure`."""
+    from fraudstream.cli.up.apache_kafka import apache_kafka
+    from fraudstream.cli.up.run import RunBroker
+    from fraudstream.embedded import embedded_broker
+
+    if kind == "kafka":
+        with apache_kafka(scratch) as servers:
+            yield RunBroker("Apache Kafka", servers, "transaction")
+    else:
+        with embedded_broker() as servers:
+            yield RunBroker("embedded broker", servers, "batch")
 
 
 async def _run_with_display(system: Run, args: argparse.Namespace) -> None:

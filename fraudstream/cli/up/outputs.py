@@ -14,9 +14,7 @@ from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.contracts import Alert, Case, DeadLetter
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
-from fraudstream.kafka.offset_gaps import OffsetGaps
 
-FETCH_WAIT_MS: Final = 5  # the embedded broker waits for half of it even if it has data
 POLL_MS: Final = 100
 RECORDS_MAX: Final = 5_000
 
@@ -61,7 +59,7 @@ class Outputs:
             **self._brokers.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            isolation_level="read_committed",
         )
         names = (topics.decisions, topics.alerts, topics.cases, topics.dead_letters)
         try:
@@ -70,13 +68,10 @@ class Outputs:
             consumer.assign(partitions)
             for partition in partitions:
                 consumer.seek(partition, 0)
-            offset_gaps, next_offset = OffsetGaps(consumer), dict.fromkeys(partitions, 0)
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
-                for partition, found in fetched.items():
-                    if records := offset_gaps.contiguous(partition, next_offset[partition], found):
-                        next_offset[partition] = records[-1].offset + 1
-                        await self._on_values(partition.topic, [record.value for record in records])
+                for partition, records in fetched.items():
+                    await self._on_values(partition.topic, [record.value for record in records])
         finally:
             await close(consumer)
 

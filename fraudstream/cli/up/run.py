@@ -37,6 +37,7 @@ from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
+from fraudstream.stream.settings import CheckpointMode
 from fraudstream.supervision.process import ChildProcess
 from fraudstream.supervision.restarts import stop_together
 
@@ -47,6 +48,14 @@ WORKERS_S_MAX: Final = 5.0
 CASES_S_MAX: Final = 2.0
 PUBLISHER_S_MAX: Final = 2.0
 CLIENTS_S_MAX: Final = 2.0
+
+
+class RunBroker(NamedTuple):
+    """The broker of a run. `servers`: host:port. `checkpoint_mode`: as the worker's setting."""
+
+    name: str
+    servers: str
+    checkpoint_mode: CheckpointMode
 
 
 class RunOptions(NamedTuple):
@@ -60,22 +69,28 @@ class RunOptions(NamedTuple):
 
 
 class Run:
-    """One run on an embedded broker and Redis that are serving. `stop` asks it to end in order; `failure` is the error
+    """One run on a broker and a Redis that are serving. `stop` asks it to end in order; `failure` is the error
     that ended it, if there was one.
 
-    `broker`: host:port. `scratch`: directory for temporary files. `kernel`: the process that compiles the kernel, which
+    `scratch`: directory for temporary files. `kernel`: the process that compiles the kernel, which
     has been started.
     """
 
     def __init__(
-        self, options: RunOptions, settings: Settings, broker: str, redis_url: str, scratch: Path, kernel: ChildProcess
+        self,
+        options: RunOptions,
+        settings: Settings,
+        broker: RunBroker,
+        redis_url: str,
+        scratch: Path,
+        kernel: ChildProcess,
     ) -> None:
         partitions = settings.topics.partitions or max(PARTITIONS_MIN, 2 * options.workers)
         self.settings = settings_for(settings, broker, redis_url, partitions)
         self.state = RunState()
         self.failure: BaseException | None = None
-        self._options, self._kernel = options, kernel
-        self._brokers = brokers = Brokers(broker)
+        self._options, self._kernel, self._broker = options, kernel, broker
+        self._brokers = brokers = Brokers(broker.servers)
         self._environment = environment_of(self.settings) | {"TMPDIR": str(scratch)}  # removed with `scratch`
         self._workers = [self._process(f"worker {number}", "worker") for number in range(1, options.workers + 1)]
         self._cases = self._process("cases", "cases")
@@ -137,7 +152,7 @@ class Run:
             "broker": settings.kafka.bootstrap_servers,
             "redis": settings.redis.url,
             "topics": f"{topics.payments} {topics.decisions} {topics.alerts} {topics.cases} {topics.dead_letters}",
-            "embedded, in memory": "a demo, not for production",
+            self._broker.name: "a demo, not for production",
         }
         self._spawn(self._outputs.read())
         self._spawn(self._cases.run())
@@ -177,15 +192,13 @@ class Run:
     async def _check_servers_once(self) -> None:
         """Raises `Failure` if the broker or Redis does not accept connections."""
         redis = urlsplit(self.settings.redis.url).netloc
-        for name, address in (("broker", self.settings.kafka.bootstrap_servers), ("Redis", redis)):
+        for name, address in ((self._broker.name, self._broker.servers), ("embedded Redis", redis)):
             host, _, port = address.rpartition(":")
             try:
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.close()
             except OSError:
-                raise Failure(
-                    f"the embedded {name} died, and all its data with it. Run fraudstream up again."
-                ) from None
+                raise Failure(f"the {name} died, and all its data with it. Run fraudstream up again.") from None
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Await `work`; an error ends the run. If a server has died, that is reported, whichever error came first."""
@@ -232,17 +245,17 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(TICK_S)
 
 
-def settings_for(settings: Settings, broker: str, redis_url: str, partitions: int) -> Settings:
-    """The user's settings with the embedded broker and Redis, and what a run on one machine needs."""
+def settings_for(settings: Settings, broker: RunBroker, redis_url: str, partitions: int) -> Settings:
+    """The user's settings with the run's broker and Redis, and what a run on one machine needs."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
     replace = msgspec.structs.replace
     return replace(
         settings,
-        kafka=KafkaSettings(bootstrap_servers=broker),
+        kafka=KafkaSettings(bootstrap_servers=broker.servers),
         redis=replace(settings.redis, url=redis_url),
         identifiers=IdentifierSettings(secret=PUBLIC_SECRET.hex()),
-        worker=replace(settings.worker, checkpoint_mode="batch", decisions=True, processes=None),
+        worker=replace(settings.worker, checkpoint_mode=broker.checkpoint_mode, decisions=True, processes=None),
         metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),

@@ -10,6 +10,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from fraudstream.kafka.compression import Codec, batch_attribute
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.changelog_writers import KafkaChangelogWriters
@@ -85,12 +86,15 @@ class RecoveredChangelog:
 class FaustSender:
     """The app's producer: the port `RecordSender`."""
 
-    def __init__(self, app: StreamApp) -> None:
-        """The app's producer is created at the first call, not here."""
-        self._app = app
+    def __init__(self, app: StreamApp, codecs: Mapping[str, Codec], batch_bytes_max: int) -> None:
+        """`codecs`: by topic. The app's producer is created at the first call, not here."""
+        self._app, self._batch_bytes_max = app, batch_bytes_max
+        self._attributes = {topic: batch_attribute(codec) for topic, codec in codecs.items()}
 
-    def create_batch(self) -> BatchBuilder:
+    def create_batch(self, topic: str) -> BatchBuilder:
         """See `RecordSender.create_batch`."""
+        if topic in self._attributes:  # else the producer's own codec, for the logs between stages
+            return BatchBuilder(self._batch_bytes_max, self._attributes[topic])
         return self._producer.create_batch()
 
     async def send_batch(self, batch: BatchBuilder, topic: str, partition: int) -> None:
@@ -118,5 +122,5 @@ def ports_of(app: StreamApp, settings: StreamSettings) -> StagePorts:
         changelog=RecoveredChangelog(app, settings.changelog_topic),
         writers=KafkaChangelogWriters(settings),
         gaps=GapReader(settings),
-        sender=FaustSender(app),
+        sender=FaustSender(app, settings.codecs, settings.output_batch_bytes_max),
     )

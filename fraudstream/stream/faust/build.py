@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 30
 REBALANCE_TIMEOUT_S = 60.0  # above what a last checkpoint takes
-OUTPUT_BATCH_BYTES_MAX = 512 * 1024
 BATCHES_QUEUED_MAX = 8  # an item of an agent's queue is a whole batch
 
 
@@ -77,7 +76,7 @@ def _new_app(settings: StreamSettings, partitions: int) -> StreamApp:
         broker_max_poll_interval=300.0,
         broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
         producer_acks=-1,
-        producer_max_batch_size=OUTPUT_BATCH_BYTES_MAX,
+        producer_max_batch_size=settings.output_batch_bytes_max,
         producer_compression_type=COMPRESSION,
         worker_redirect_stdouts=False,
     )

@@ -18,7 +18,6 @@ from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial, missing_permissions
 from fraudstream.kafka.topic_metadata import Operation
-from fraudstream.stream.checkpoints.fencing import TRANSACTION_TIMEOUT_MS
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.settings import StreamSettings
@@ -130,7 +129,7 @@ async def _labels_read(settings: StreamSettings, topic: str, partitions: int) ->
 
 async def _check_transactions(settings: StreamSettings, client: ClusterClient) -> None:
     """Raises `PermanentFailure` for a broker without transactions."""
-    if not await client.supports_transactions(TRANSACTION_TIMEOUT_MS):
+    if not await client.supports_transactions():
         raise PermanentFailure(
             f"The broker at {settings.brokers} does not support transactions (it is not Apache Kafka). Set "
             "worker.checkpoint_mode=batch, and run one worker only: without transactions there is no fencing."

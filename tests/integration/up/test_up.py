@@ -5,6 +5,7 @@ Limits: the look of the board and the time on a machine that has to compile the 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,7 +160,9 @@ def test_a_killed_worker_is_started_again_and_every_payment_is_decided_once(up: 
     assert run.events[-1]["payments"] == run.events[-1]["decisions"]
 
 
-@pytest.mark.parametrize(("process", "name"), [("tansu", "broker"), ("valkey-server", "Redis")])
+@pytest.mark.parametrize(
+    ("process", "name"), [("kafka_server", "embedded broker"), ("valkey-server", "embedded Redis")]
+)
 def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     up: Callable[..., UpProcess], process: str, name: str
 ) -> None:
@@ -169,7 +172,7 @@ def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     os.kill(run.child(process), signal.SIGKILL)
     code, err = run.rest()
     assert code == 1
-    assert err == (f"fraudstream: the embedded {name} died, and all its data with it. Run fraudstream up again.\n")
+    assert err == (f"fraudstream: the {name} died, and all its data with it. Run fraudstream up again.\n")
     assert alive(family) == set()
 
 
@@ -219,6 +222,39 @@ def test_every_payment_of_a_file_is_decided(up: Callable[..., UpProcess], tmp_pa
     run.ask_to_stop()
     assert run.rest() == (0, "")
     assert (run.events[-1]["payments"], run.events[-1]["decisions"]) == (500, 500)
+
+
+@pytest.mark.kafka
+def test_a_run_on_apache_kafka_decides_in_transactions_and_stops_it_at_the_end(up: Callable[..., UpProcess]) -> None:
+    run = up("--json", "--broker", "kafka", "--for", "5")
+    endpoints = run.until_event("endpoints")
+    assert endpoints["Apache Kafka"] == "a demo, not for production"
+    run.until_event("alert")
+    family = run.family()
+    code, err = run.rest()
+    assert (code, err) == (0, "")
+    totals = run.events[-1]
+    assert totals["payments"] == totals["decisions"] > 0
+    assert totals["alerts"] >= totals["cases"] > 0
+    assert alive(family) == set()
+    assert list(run.scratch.iterdir()) == []
+
+
+def test_a_machine_without_java_is_told_what_apache_kafka_needs(tmp_path: Path) -> None:
+    for tool in ("dirname", "mkdir"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
+    done = subprocess.run(
+        [sys.executable, "-m", "fraudstream.cli.main", "up", "--broker", "kafka"],
+        env=os.environ | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "fraudstream: --broker kafka: Apache Kafka cannot run here. It needs Java 17 or later: apt-get install "
+        "openjdk-17-jre-headless\n"
+    )
 
 
 def test_invalid_rules_are_reported_before_a_worker_starts(up: Callable[..., UpProcess], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import load_settings
-from fraudstream.cli.up.run import settings_for
+from fraudstream.cli.up.run import RunBroker, settings_for
 from fraudstream.kafka import Brokers
 
 SASL = {
@@ -65,5 +65,6 @@ def test_a_refused_password_is_not_shown() -> None:
 
 
 def test_up_talks_to_its_own_broker_whatever_the_cluster_s_settings_are() -> None:
-    settings = settings_for(load_settings(environment=SASL | PASSWORD), "127.0.0.1:1", "redis://127.0.0.1:2/0", 4)
+    broker = RunBroker("embedded broker", "127.0.0.1:1", "batch")
+    settings = settings_for(load_settings(environment=SASL | PASSWORD), broker, "redis://127.0.0.1:2/0", 4)
     assert settings.kafka.brokers() == Brokers("127.0.0.1:1")

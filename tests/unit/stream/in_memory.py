@@ -258,7 +258,7 @@ class InMemorySender:
         self.error: Exception | None = None
         self._batch_size = batch_size
 
-    def create_batch(self) -> InMemoryBatch:
+    def create_batch(self, topic: str) -> InMemoryBatch:
         return InMemoryBatch(self._batch_size)
 
     async def send_batch(self, batch: InMemoryBatch, topic: str, partition: int) -> None:

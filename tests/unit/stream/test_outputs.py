@@ -24,7 +24,7 @@ class Broker:
         self.open.set()
         self.refuses = False
 
-    def create_batch(self) -> BatchBuilder:
+    def create_batch(self, topic: str) -> BatchBuilder:
         return BatchBuilder(BATCH_BYTES, 0)
 
     async def send_batch(self, batch: BatchBuilder, topic: str, partition: int) -> None:

@@ -1,0 +1,16 @@
+"""`python -m fraudstream.embedded.kafka_server HOST PORT CLUSTER_ID`: serve until a signal ends the process."""
+
+import asyncio
+import sys
+
+from fraudstream.embedded.kafka_server.server import serve
+from fraudstream.embedded.kafka_server.state import new_state
+
+if __name__ == "__main__":
+    host, port, cluster_id = sys.argv[1:]
+    try:
+        asyncio.run(serve(new_state(cluster_id, host, int(port))))
+    except OSError as error:
+        sys.exit(f"{host}:{port}: {error}")
+    except KeyboardInterrupt:
+        pass
