@@ -12,6 +12,6 @@ RUN useradd --uid 10001 --create-home fraudstream && install -d -o fraudstream /
 ENV PATH=/opt/fraudstream/bin:$PATH NUMBA_CACHE_DIR=/var/cache/fraudstream PYTHONUNBUFFERED=1
 USER fraudstream
 WORKDIR /home/fraudstream
-EXPOSE 9464
+EXPOSE 9463 9464
 ENTRYPOINT ["fraudstream"]
 CMD ["--help"]

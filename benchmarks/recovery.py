@@ -45,7 +45,7 @@ STEADY_RATE: Final = 1_000.0
 STEADY_S: Final = 60.0
 KILL_AFTER_S: Final = 15.0
 CONSUMED_S_MAX: Final = 900.0
-PROCESSING: Final = re.compile(r"processing partitions \[([\d, ]*)\]")
+PROCESSING: Final = re.compile(r"processing partitions ([\d, ]+)")
 
 _encode = msgspec.json.Encoder().encode
 

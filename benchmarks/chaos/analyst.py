@@ -16,8 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.publisher import REQUEST_TIMEOUT_S
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case import Disposition
-from fraudstream.contracts.case_action import ActionName
+from fraudstream.contracts.case import ActionName, Disposition
 
 POLL_MS: Final = 200
 ACTIONS: Final[tuple[tuple[ActionName, Disposition | None] | None, ...]] = (

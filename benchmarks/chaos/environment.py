@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fraudstream.cli.rule_files import stages_of_directory
+from fraudstream.engine.identifier_key import PUBLIC_SECRET
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import CheckpointMode, StreamSettings
@@ -111,10 +112,12 @@ class Environment(NamedTuple):
             "redis.url": self.redis_url,
             "rules.directory": str(self.rules),
             "metrics.port": "0",
+            "metrics.cases_port": "0",
             "worker.group": self.group,
             "worker.checkpoint_mode": self.mode,
             "worker.checkpoint_interval_s": str(self.checkpoint_s),
             "worker.session_timeout_s": str(self.session_s),
+            "identifiers.secret": PUBLIC_SECRET.hex(),  # as the verifier's engines have
             "cases.group": self.cases_group,
             "topics.payments": self.topic("payments"),
             "topics.labels": self.topic("labels"),

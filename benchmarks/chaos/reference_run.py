@@ -30,7 +30,7 @@ from fraudstream.engine.apply import ApplyResult, ForwardResult, apply_and_forwa
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import controls_in, read_log, without_controls
-from fraudstream.stream.placement import partitions_for
+from fraudstream.engine.partitioners import partitions_for
 from fraudstream.stream.unjudged import expects_answer, unjudged
 
 RECORDS_AT_ONCE = 20_000

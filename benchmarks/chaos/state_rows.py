@@ -17,7 +17,7 @@ def rows_of(state: PartitionState) -> Rows:
     Also the expiry of every list entry, and the ledger of first verdicts.
     """
     found: Rows = {
-        (f"lists.{name}", b"%016x" % digest): b"%d" % until for (name, digest), until in state.lists.entries().items()
+        (f"lists.{name}", value.encode()): b"%d" % until for (name, value), until in state.lists.entries().items()
     }
     for entity in state.entities:
         for row in range(entity.index.rows):

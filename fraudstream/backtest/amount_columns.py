@@ -1,13 +1,14 @@
 """Amounts of a file as exact decimal text with the currency's number of decimals, and their signs.
 
-Amounts are not rounded unless the mapping says `round: true`. A float is read as the decimal that it prints as
-(9839.64 is `9839.64`). A float that differs from a whole number of minor units by more than floating-point error has
-too many decimals for its currency and is a fault.
+Two steps: `amounts_of_column` reads a column as numbers with a sign, in the units that the file counts; `minor_units`
+converts those of one currency to its minor units. Amounts are not rounded unless the mapping says `round: true`. A
+float is read as the decimal that it prints as (9839.64 is `9839.64`). A float that differs from a whole number of minor
+units by more than floating-point error has too many decimals for its currency and is a fault.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,107 +16,113 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudstream.backtest.file_error import ColumnFault
-from fraudstream.backtest.mapping import AmountSource
+from fraudstream.backtest.amount_notation import SCALE, WIDE, decimals_of_texts
+from fraudstream.backtest.row_faults import BoolArray, ColumnError, ColumnFaults, as_mask
+from fraudstream.backtest.sources import AmountSource
 from fraudstream.contracts.currency import AMOUNT_MINOR_MAX
 
-_SCALE = 9  # decimals kept while reading; no currency has more
-_WIDE = pa.decimal128(38, _SCALE)
 _FLOAT_NOISE = 1e-6  # in minor units
+_NEGATIVE = "Set `absolute: true` and take the direction from the sign."
 
 
-def amount_texts(array: Any, source: AmountSource, exponent: int, currency: str) -> Any:
-    """Amounts as Arrow strings such as '12.50', null where the column is null.
+def amounts_of_column(array: Any, source: AmountSource, faults: ColumnFaults) -> Any:
+    """Amounts with their sign, in the units that the file counts; null where missing or faulty.
 
-    `array`: an Arrow array of floats, integers, decimals or strings, major units. `exponent`: decimals of `currency`.
-    Raises `ColumnFault` for the first value that is not a valid amount.
+    `array`: an Arrow array of floats, integers, decimals or strings. Returns floats where it has floats, else
+    decimal128(38, 9). Raises `ColumnError` for a column of another type.
     """
-    minor = _minor_units(array, source, exponent, currency)
-    values = minor.to_numpy(zero_copy_only=False) if minor.null_count == 0 else minor.fill_null(0).to_numpy()
-    if not source.absolute and (values < 0).any():
-        index = int(np.flatnonzero(values < 0)[0])
-        raise ColumnFault(
-            index, f"{array[index]} is negative. Set `absolute: true` and take the direction from the sign."
-        )
-    values = np.abs(values)
-    if (values > AMOUNT_MINOR_MAX).any():
-        index = int(np.flatnonzero(values > AMOUNT_MINOR_MAX)[0])
-        raise ColumnFault(index, f"{array[index]} exceeds the maximum amount of {AMOUNT_MINOR_MAX} minor units.")
-    return pc.if_else(minor.is_valid(), _decimal_texts(values, exponent), None)
-
-
-def negative(array: Any, strip: str = "$,") -> npt.NDArray[np.bool_]:
-    """Which amounts of a column are negative: bool, shape (n,); False for null. `strip`: characters to ignore."""
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        below = pc.starts_with(_stripped(array, strip), "-")
-    else:
-        below = pc.less(array, pa.scalar(0).cast(array.type))
-    result: npt.NDArray[np.bool_] = below.fill_null(False).to_numpy(zero_copy_only=False)
-    return result
-
-
-def _minor_units(array: Any, source: AmountSource, exponent: int, currency: str) -> Any:
     kind = array.type
     if pa.types.is_floating(kind):
-        return _from_floats(array, source, exponent, currency)
+        infinite = pc.is_inf(array)
+        faults.add(infinite, lambda index: "is infinite.")
+        return pc.if_else(pc.or_(infinite, pc.is_nan(array)), None, array)
     if pa.types.is_integer(kind):
-        wide = array.cast(pa.decimal128(38, 0)).cast(_WIDE)
-    elif pa.types.is_decimal(kind):
-        try:
-            wide = array.cast(_WIDE)
-        except pa.ArrowInvalid as error:
-            raise ColumnFault(0, f"a {kind} column has more decimals than {_SCALE}.") from error
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        wide = _from_texts(array, source)
+        return array.cast(pa.decimal128(38, 0)).cast(WIDE)
+    if pa.types.is_decimal(kind):
+        return _narrowed(array, source, faults)
+    if pa.types.is_null(kind) or pa.types.is_string(kind):
+        return decimals_of_texts(array.cast(pa.string()), source, faults)
+    raise ColumnError(faults.column, f"a {kind} column does not contain amounts.")
+
+
+def negative(amounts: Any) -> Any:
+    """Which amounts are below zero: Arrow booleans, null where the amount is null."""
+    return pc.less(amounts, pa.scalar(0).cast(amounts.type))
+
+
+def minor_units(amounts: Any, source: AmountSource, exponent: int, currency: str, faults: ColumnFaults) -> Any:
+    """The amounts of one currency in its minor units: Arrow int64, without sign; null where missing or faulty.
+
+    `amounts`: as of `amounts_of_column`. `exponent`: decimals of `currency`.
+    """
+    decimals, shown = _decimals_of(source, exponent), amounts
+    if source.scale not in (None, "major"):
+        broken = pc.not_equal(pc.floor(amounts), amounts)
+        faults.add(broken, lambda index: _not_whole(shown[index].as_py(), source))
+        amounts = pc.if_else(broken.fill_null(False), None, amounts)
+    if pa.types.is_floating(amounts.type):
+        minor = _from_floats(amounts, source, exponent, decimals, currency, faults)
     else:
-        raise ColumnFault(0, f"a {kind} column does not contain amounts.")
-    return _wide_to_minor(wide, array, source, exponent, currency)
+        minor = _from_decimals(amounts, source, exponent, decimals, currency, faults)
+    values = minor.fill_null(0).to_numpy(zero_copy_only=False)
+    below = (values < 0) & (not source.absolute)
+    faults.add(below, lambda index: f"{_text(shown[index].as_py())} is negative. {_NEGATIVE}")
+    values = np.abs(values)
+    above = values > AMOUNT_MINOR_MAX
+    faults.add(
+        above, lambda i: f"{_text(shown[i].as_py())} exceeds the maximum amount of {AMOUNT_MINOR_MAX} minor units."
+    )
+    return pa.array(values, mask=below | above | ~as_mask(minor.is_valid()))
 
 
-def _stripped(array: Any, strip: str) -> Any:
-    for character in strip:
-        array = pc.replace_substring(array, character, "")
-    return pc.utf8_trim_whitespace(array)
+def decimal_texts(minor: Any, exponent: int) -> Any:
+    """Minor units as Arrow strings such as '12.50', null where null. `minor`: Arrow int64, not negative."""
+    values = minor.fill_null(0).to_numpy(zero_copy_only=False)
+    words = np.zeros((len(values), 2), np.int64)  # little-endian 128 bits; never negative, so the upper half is 0
+    words[:, 0] = values
+    decimals = pa.Array.from_buffers(pa.decimal128(20, exponent), len(values), [None, pa.py_buffer(words)])
+    return pc.if_else(minor.is_valid(), decimals.cast(pa.string()), None)
 
 
-def _from_texts(array: Any, source: AmountSource) -> Any:
-    texts = _stripped(array, source.strip)
-    texts = pc.if_else(pc.equal(texts, ""), None, texts)
-    plain = pc.match_substring_regex(texts, r"^-?\d{1,19}(\.\d{0,9})?$").fill_null(True)
-    if not pc.all(plain).as_py():  # 1.0E7, .5, trailing zeros: rare, so parsed one by one
-        indices = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
-        repaired = texts.to_numpy(zero_copy_only=False).copy()
-        for index in indices:
-            repaired[index] = _plain_text(str(repaired[index]), int(index), array, source.round)
-        texts = pa.array(repaired, pa.string())
-    return pc.utf8_rtrim(texts, characters=".").cast(_WIDE)
-
-
-def _plain_text(text: str, index: int, array: Any, rounded: bool) -> str:
-    fault = ColumnFault(index, f"{array[index].as_py()!r} is not a decimal amount.")
+def _narrowed(array: Any, source: AmountSource, faults: ColumnFaults) -> Any:
+    """Decimals of any scale with the nine decimals that are kept."""
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise fault from None
-    if not value.is_finite() or abs(value) >= 10**19 or "_" in text:
-        raise fault
-    shortened = value.quantize(Decimal(1).scaleb(-_SCALE))
-    if shortened != value and not rounded:
-        raise ColumnFault(index, f"{text} has more than {_SCALE} decimals. Set `round: true` to round it.")
-    return f"{shortened:f}"
+        narrow = array.cast(WIDE, safe=False)
+        lost = as_mask(pc.not_equal(narrow.cast(array.type), array))
+    except pa.ArrowInvalid as error:
+        raise ColumnError(faults.column, f"a {array.type} column holds amounts that are too large.") from error
+    if source.round:
+        return narrow
+    faults.add(lost, lambda index: f"{array[index]} has more than {SCALE} decimals. Set `round: true` to round it.")
+    return pc.if_else(pa.array(lost), None, narrow)
 
 
-def _wide_to_minor(wide: Any, array: Any, source: AmountSource, exponent: int, currency: str) -> Any:
+def _from_decimals(
+    amounts: Any, source: AmountSource, exponent: int, decimals: int, currency: str, faults: ColumnFaults
+) -> Any:
+    """Minor units as signed int64, null where null or faulty. `decimals`: how many the unit of the file has."""
+    wide = _shifted(amounts, decimals) if decimals else amounts
     target = pa.decimal128(38, exponent)
     if source.round:
-        exact = pc.round(wide, exponent, round_mode="half_to_even").cast(target)
-    else:
-        exact = wide.cast(target, safe=False)
-        same = pc.equal(exact.cast(_WIDE), wide).fill_null(True)
-        if not pc.all(same).as_py():
-            index = int(np.flatnonzero(~same.to_numpy(zero_copy_only=False))[0])
-            raise ColumnFault(index, _too_precise(array[index].as_py(), exponent, currency))
-    return _unscaled(exact)
+        return _unscaled(pc.round(wide, exponent, round_mode="half_to_even").cast(target))
+    exact = wide.cast(target, safe=False)
+    broken = as_mask(pc.not_equal(exact.cast(WIDE), wide))
+    faults.add(broken, lambda index: _too_precise(wide[index].as_py(), exponent, currency))
+    return pc.if_else(pa.array(broken), None, _unscaled(exact))
+
+
+def _decimals_of(source: AmountSource, exponent: int) -> int:
+    """How many decimals the unit has that a file counts: 2 for cents."""
+    if source.scale in (None, "major"):
+        return 0
+    return exponent if source.scale == "minor" else int(source.scale)
+
+
+def _shifted(whole_numbers: Any, decimals: int) -> Any:
+    """Whole numbers divided by 10 to the `decimals`, exactly: the same integers, read at another scale."""
+    integers = whole_numbers.cast(pa.decimal128(38, 0))
+    kind = pa.decimal128(38, decimals)
+    return pa.Array.from_buffers(kind, len(integers), integers.buffers(), offset=integers.offset).cast(WIDE)
 
 
 def _unscaled(decimals: Any) -> Any:
@@ -128,31 +135,33 @@ def _unscaled(decimals: Any) -> Any:
     low, high = words[0::2], words[1::2]
     fits = high == (low >> 63)
     values = np.where(fits, low, np.iinfo(np.int64).max)
-    return pa.array(values, mask=~decimals.is_valid().to_numpy(zero_copy_only=False))
+    return pa.array(values, mask=~as_mask(decimals.is_valid()))
 
 
-def _from_floats(array: Any, source: AmountSource, exponent: int, currency: str) -> Any:
-    missing = pc.or_(array.is_null(), pc.is_nan(array).fill_null(True)).to_numpy(zero_copy_only=False)
-    numbers = array.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    numbers = np.where(missing, 0.0, numbers)
-    if np.isinf(numbers).any():
-        raise ColumnFault(int(np.flatnonzero(np.isinf(numbers))[0]), "is infinite.")
-    scaled = np.clip(numbers * 10.0**exponent, -(2.0**62), 2.0**62)
-    whole = np.rint(scaled)
-    noise = _FLOAT_NOISE + np.abs(scaled) * (2.0**-22 if pa.types.is_float32(array.type) else 2.0**-50)
-    wrong = np.abs(scaled - whole) > noise
-    if not source.round and wrong.any():
-        index = int(np.flatnonzero(wrong)[0])
-        raise ColumnFault(index, _too_precise(array[index].as_py(), exponent, currency))
-    return pa.array(whole.astype(np.int64), mask=missing)
+def _from_floats(
+    amounts: Any, source: AmountSource, exponent: int, decimals: int, currency: str, faults: ColumnFaults
+) -> Any:
+    """As `_from_decimals`, for floats."""
+    missing = ~as_mask(amounts.is_valid())
+    numbers = amounts.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    scaled = np.clip(numbers * 10.0 ** (exponent - decimals), -(2.0**62), 2.0**62)
+    rounded = np.rint(scaled)
+    noise = _FLOAT_NOISE + np.abs(scaled) * (2.0**-22 if pa.types.is_float32(amounts.type) else 2.0**-50)
+    broken: BoolArray = (np.abs(scaled - rounded) > noise) & ~missing & (not source.round)
+    faults.add(broken, lambda index: _too_precise(amounts[index].as_py(), exponent, currency))
+    integers: npt.NDArray[np.int64] = rounded.astype(np.int64)
+    return pa.array(integers, mask=missing | broken)
+
+
+def _not_whole(value: object, source: AmountSource) -> str:
+    return f"{_text(value)} is not a whole number, as `scale: {source.scale}` says that amounts are."
 
 
 def _too_precise(value: object, exponent: int, currency: str) -> str:
-    return f"{value} has more decimals than the {exponent} of {currency}. Set `round: true` to round it."
+    return f"{_text(value)} has more decimals than the {exponent} of {currency}. Set `round: true` to round it."
 
 
-def _decimal_texts(minor: npt.NDArray[np.int64], exponent: int) -> Any:
-    words = np.zeros((len(minor), 2), np.int64)  # little-endian 128 bits; never negative, so the upper half is 0
-    words[:, 0] = minor
-    decimals = pa.Array.from_buffers(pa.decimal128(20, exponent), len(minor), [None, pa.py_buffer(words)])
-    return decimals.cast(pa.string())
+def _text(value: object) -> str:
+    """A number without the zeros that only its Arrow type adds."""
+    text = f"{value}"
+    return text.rstrip("0").rstrip(".") if isinstance(value, Decimal) and "." in text and "E" not in text else text

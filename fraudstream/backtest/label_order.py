@@ -49,20 +49,27 @@ class Events(NamedTuple):
     labels: npt.NDArray[np.int8]
 
 
-def in_order(batches: Iterable[LabelledPayments], delay_ms: int) -> Iterator[Events]:
+def in_order(
+    batches: Iterable[LabelledPayments | Events], delay_ms: int, labelled_until_ms: int | None = None
+) -> Iterator[Events]:
     """Payments and labels as one sequence, in parts of any length; labels due after the last payment come last.
 
-    `delay_ms`: time from a payment to its label.
+    `delay_ms`: time from a payment to its label. `labelled_until_ms`: no label says that it was given later, because a
+    worker refuses labels from the future; ms since the epoch. Events that are in order already, with labels of their
+    own, are given as they come.
     """
     waiting: list[Label] = []
     due = np.zeros(0, np.int64)
     for batch in batches:
+        if isinstance(batch, Events):
+            yield batch
+            continue
         times = batch.occurred_at_ms
         if not len(times):
             continue
         n = len(times)
         labelled = np.flatnonzero(batch.labels >= 0)
-        waiting += _labels(batch, labelled, delay_ms)
+        waiting += _labels(batch, labelled, delay_ms, labelled_until_ms)
         due = np.concatenate([due, times[labelled] + delay_ms])
         # Before the first payment at or after the due time, but always after its own payment.
         insert_at = np.searchsorted(times, due, side="left")
@@ -92,17 +99,20 @@ def in_batches(parts: Iterable[Events], size: int) -> Iterator[Events]:
         yield _joined(pending)
 
 
-def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int) -> list[Label]:
+def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int, labelled_until_ms: int | None) -> list[Label]:
     labels = []
     for at in labelled.tolist():
         payment = batch.payments[at]
         occurred_at_ms = int(batch.occurred_at_ms[at])
+        labelled_at_ms = occurred_at_ms + delay_ms
+        if labelled_until_ms is not None:
+            labelled_at_ms = min(labelled_at_ms, labelled_until_ms)
         labels.append(
             Label(
                 event_id=payment.event_id,
                 account_id=payment.account_id,
                 label="fraud" if batch.labels[at] else "genuine",
-                labelled_at=occurred_at_ms + delay_ms,
+                labelled_at=labelled_at_ms,
                 payment_occurred_at=occurred_at_ms,
                 merchant_id=payment.merchant_id,
                 terminal_id=payment.terminal_id,

@@ -7,20 +7,18 @@ the path of the fault.
 
 from __future__ import annotations
 
-import string
-import typing
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Literal, get_args, get_type_hints
 
 import msgspec
-import yaml
 
-from fraudstream.contracts.currency import EXPONENTS
-from fraudstream.contracts.fields import Channel, Direction, Kind
+from fraudstream.backtest.file_layout import FileLayout
+from fraudstream.backtest.mapping_check import mapping_faults
+from fraudstream.backtest.sources import LabelSource, PaymentSources, RowCondition, Source
 from fraudstream.contracts.nearest_name import nearest
-from fraudstream.contracts.timestamps import parse_utc_ms
+from fraudstream.engine.document import DocumentErrors, read_content
 
-ROW = "row"  # in a template: the row number, counted from 1 after the header
 _INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # location of examples/mappings in the wheel
 _CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
 
@@ -34,114 +32,12 @@ class MappingError(ValueError):
         self.sentence = sentence
 
 
-class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The source of a value: exactly one of a `column`, a `constant`, or a `template` with columns in braces."""
-
-    column: str | None = None
-    constant: str | None = None
-    template: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the file that this source reads."""
-        if self.column is not None:
-            return (self.column,)
-        return tuple(name for name in template_columns(self.template or "") if name != ROW)
-
-
-class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The values for a positive and a negative amount of the column; zero counts as positive."""
-
-    positive: str
-    negative: str
-
-
-class TextSource(_Source, frozen=True):
-    """Source of a text field.
-
-    `values`: translation of the column's values ('' = missing); `otherwise`: translation of all other values, without
-    which an unlisted value is a fault. `starting_with`: values without this prefix are missing. `sign`: the value is
-    derived from the sign of the column. `pad`: left-pad with zeros to this length.
-    """
-
-    values: dict[str, str] | None = None
-    otherwise: str | None = None
-    starting_with: str | None = None
-    sign: Sign | None = None
-    pad: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0
-
-
-class TimeSource(_Source, frozen=True):
-    """Source of an event time: a timestamp column, text in ISO 8601 or `format` (strptime), or a count of `unit`.
-
-    `since`: start of the count in ISO 8601, by default the Unix epoch. Times without a zone are UTC.
-    """
-
-    format: str | None = None
-    unit: typing.Literal["milliseconds", "seconds", "minutes", "hours", "days"] | None = None
-    since: str | None = None
-
-
-class AmountSource(_Source, frozen=True):
-    """Source of an amount in major units.
-
-    `strip`: characters to remove ('$,'). `absolute`: drop the sign. `round`: round half to even to the currency's
-    decimals; without it more decimals are a fault.
-    """
-
-    strip: str = ""
-    absolute: bool = False
-    round: bool = False
-
-
-class AttributeSource(_Source, frozen=True):
-    """Source of an attribute, with the type of its values."""
-
-    type: typing.Literal["text", "number", "bool"] = "text"
-
-
-class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The label column and its values for fraud, genuine and unlabelled. An empty value is unlabelled."""
-
-    column: str
-    fraud: tuple[str, ...]
-    genuine: tuple[str, ...]
-    unlabelled: tuple[str, ...] = ()
-
-
-class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A source for each field of `contracts.Payment`."""
-
-    event_id: TextSource
-    occurred_at: TimeSource
-    account_id: TextSource
-    amount: AmountSource
-    currency: TextSource
-    direction: TextSource
-    kind: TextSource | None = None
-    channel: TextSource | None = None
-    partner_id: TextSource | None = None
-    merchant_id: TextSource | None = None
-    mcc: TextSource | None = None
-    terminal_id: TextSource | None = None
-    counterparty_id: TextSource | None = None
-    counterparty_bank: TextSource | None = None
-    device_id: TextSource | None = None
-    ip: TextSource | None = None
-    country: TextSource | None = None
-    lat: TextSource | None = None
-    lon: TextSource | None = None
-    card_present: TextSource | None = None
-    balance_before: AmountSource | None = None
-    balance_after: AmountSource | None = None
-    attributes: dict[str, AttributeSource] | None = None
-
-
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A complete mapping.
 
     `sorted_by_time`: whether files of this data set are usually in order of time; it affects only the wording of an
-    error, the order of every file is checked.
+    error, the order of every file is checked. `where`: conditions that a row must all meet to be read. `on_bad_row`:
+    what to do with a row that gives no payment. `file`: how the file's bytes become rows and cells.
     """
 
     title: str
@@ -150,7 +46,10 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: str = ""
     sorted_by_time: bool = True
     label: LabelSource | None = None
+    where: RowCondition | tuple[RowCondition, ...] = ()
+    on_bad_row: Literal["stop", "skip"] = "stop"
     name: str = ""
+    file: FileLayout = FileLayout()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -158,13 +57,19 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names: dict[str, None] = {}
         for _, source in self.sources():
             names.update(dict.fromkeys(source.columns))
+        names.update(dict.fromkeys(condition.column for condition in self.conditions))
         if self.label is not None:
             names[self.label.column] = None
         return tuple(names)
 
-    def sources(self) -> list[tuple[str, _Source]]:
+    @property
+    def conditions(self) -> tuple[RowCondition, ...]:
+        """The conditions of `where`."""
+        return (self.where,) if isinstance(self.where, RowCondition) else self.where
+
+    def sources(self) -> list[tuple[str, Source]]:
         """Field name and source of every mapped field; attributes as `attributes.<name>`."""
-        found: list[tuple[str, _Source]] = []
+        found: list[tuple[str, Source]] = []
         for field in self.payment.__struct_fields__:
             value = getattr(self.payment, field)
             if isinstance(value, dict):
@@ -202,68 +107,57 @@ def shipped_mappings() -> dict[str, Path]:
 def parse_mapping(text: str, path: str) -> Mapping:
     """The mapping in a YAML text; `path` names it in errors. Raises `MappingError`."""
     try:
-        content: Any = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
-        raise MappingError(path, f"is not YAML: {' '.join(str(error).split())}.") from error
+        content = read_content(text, path)
+    except DocumentErrors as errors:
+        fault = errors.faults[0]
+        raise MappingError(path, f"line {fault.line}: {fault.sentence}") from errors
+    if not isinstance(content, dict):
+        raise MappingError(path, "must be a mapping of keys to values: title, payment, and others.")
     try:
         mapping = msgspec.convert(content, Mapping, strict=False)
     except msgspec.ValidationError as error:
-        raise MappingError(path, f"{error}.") from error
-    for field, source in mapping.sources():
-        _check_source(path, field, source)
+        raise MappingError(path, _plain_sentence(str(error))) from error
+    for sentence in mapping_faults(mapping.sources(), mapping.label, mapping.conditions):
+        raise MappingError(path, sentence)
     return msgspec.structs.replace(mapping, name=mapping.name or Path(path).stem)
 
 
-def template_columns(template: str) -> list[str]:
-    """The names in braces of a template, in order: `'{User}-{Card}'` gives `['User', 'Card']`."""
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "direction": typing.get_args(Direction),
-    "kind": typing.get_args(Kind),
-    "channel": typing.get_args(Channel),
-    "card_present": ("true", "false"),
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
+_TYPE = re.compile(r"Expected `(?P<due>[^`]*)`, got `[^`]*`")
+_ENUM = re.compile(r"Invalid enum value '(?P<word>.*)'")
+_TYPES = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "str": "text",
+    "array": "a list: [a, b]",
+    "object": "a source: {column: name}",
+    "object | array": "a condition or a list of them",
 }
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
 
-def choices_of(field: str) -> tuple[str, ...]:
-    """The values that a payment field may have; empty if it is not an enumeration."""
-    return _CHOICES.get(field, ())
+def _plain_sentence(error: str) -> str:
+    """An error of msgspec in the words of a mapping."""
+    said, _, at = error.partition(" - at ")
+    place = at.strip("`").removeprefix("$").removeprefix(".") or "the mapping"
+    if found := _UNKNOWN.fullmatch(said):
+        known = _options_at(place)
+        listed = f" Known: {', '.join(known)}." if known else ""
+        return f"{place} has no option '{found['name']}'.{nearest(found['name'], known)}{listed}"
+    if found := _MISSING.fullmatch(said):
+        return f"{place} lacks '{found['name']}'. Add it."
+    if found := _TYPE.fullmatch(said):
+        return f"{place} must be {_TYPES.get(found['due'], found['due'])}."
+    if found := _ENUM.fullmatch(said):
+        return f"{place} can't be '{found['word']}'."
+    return f"{place}: {said[:1].lower()}{said[1:]}."
 
 
-def _check_source(path: str, field: str, source: _Source) -> None:
-    def fault(sentence: str) -> MappingError:
-        return MappingError(path, f"payment.{field}: {sentence}")
-
-    given = [name for name in ("column", "constant", "template") if getattr(source, name) is not None]
-    if len(given) != 1:
-        raise fault(f"needs one of column, constant and template, has {' and '.join(given) or 'none'}.")
-    if source.template is not None:
-        try:
-            names = template_columns(source.template)
-        except ValueError as error:
-            raise fault(f"template {source.template!r}: {error}.") from error
-        if not names or not all(names):
-            raise fault(f"template {source.template!r} has no column in braces.")
-    if isinstance(source, TimeSource):
-        if source.since is not None and source.unit is None:
-            raise fault("since needs a unit.")
-        if source.since is not None:
-            try:
-                parse_utc_ms(source.since, zone_required=False)
-            except ValueError as error:
-                raise fault(f"since is {source.since!r}, which is not a time in ISO 8601.") from error
-        if source.unit is not None and source.format is not None:
-            raise fault("has both unit and format; give one of them.")
-    if isinstance(source, TextSource):
-        results = [source.constant] if source.constant is not None else []
-        results += [value for value in (source.values or {}).values() if value]
-        results += [source.sign.positive, source.sign.negative] if source.sign else []
-        results += [source.otherwise] if source.otherwise else []
-        choices = choices_of(field) or (tuple(EXPONENTS) if field == "currency" else ())
-        for value in results:
-            if choices and value not in choices:
-                raise fault(f"{value!r} is not a valid value.{nearest(value, choices)}")
-        if source.otherwise is not None and source.values is None:
-            raise fault("otherwise needs values.")
+def _options_at(place: str) -> tuple[str, ...]:
+    """The options of the struct at a place of a mapping, such as `payment.amount`; empty if it is not known."""
+    kinds: tuple[type, ...] = (Mapping,)
+    for name in [] if place == "the mapping" else re.split(r"[.\[]", place):
+        hints = [get_type_hints(kind).get(name) for kind in kinds]
+        kinds = tuple(kind for hint in hints for kind in (get_args(hint) or (hint,)) if isinstance(kind, type))
+    structs = (kind for kind in kinds if issubclass(kind, msgspec.Struct))
+    return next((kind.__struct_encode_fields__ for kind in structs), ())

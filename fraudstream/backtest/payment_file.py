@@ -1,165 +1,97 @@
-"""Reads a Parquet or CSV file (plain or compressed) as batches of payments in order of event time.
+"""Files of payments read by a mapping, as batches of payments in order of event time.
 
-Memory is bounded, except when sorting, which loads the mapped columns of the whole file. A file that is not in order
-is rejected with the row, unless sorting is requested. Rows with equal times keep the order of the file.
+Several files are read as one that joins them, in the order given; each has row numbers of its own in errors. Memory is
+bounded, except when sorting, which loads the mapped columns of all files.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
-
+from fraudstream.backtest.column_names import find_columns
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import Mapping
+from fraudstream.backtest.null_words import without_null_words
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
-from fraudstream.backtest.time_columns import Int64Array
-
-ROWS_PER_BATCH = 32_768
-_CSV_BLOCK_BYTES = 4 << 20
-_PARQUET = (".parquet", ".pq")
+from fraudstream.backtest.readers.csv_records import QuoteError
+from fraudstream.backtest.readers.formats import open_table
+from fraudstream.backtest.readers.layout_hint import layout_hint
+from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
+from fraudstream.backtest.row_report import RowReport
+from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
 
 class PaymentFile:
-    """A file of payments read by a mapping. `rows`: number of rows, None for CSV.
+    """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report` is
+    told of rows that give no payment.
 
-    The constructor raises `PaymentFileError` if the file can't be read or lacks a mapped column.
+    Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """
 
-    def __init__(self, path: Path, mapping: Mapping) -> None:
+    def __init__(self, path: Path, mapping: Mapping, report: RowReport | None = None) -> None:
         self.path = path
-        self._mapping = mapping
-        self._columns = PaymentColumns(mapping, str(path))
-        self._is_parquet = path.name.lower().endswith(_PARQUET)
+        self.mapping = mapping
+        self.report = report or RowReport()
+        self._table = self._opened(self.report.handler(mapping.on_bad_row))
+        self.rows: int | None = self._table.row_count
+        self._positions = {name: index for index, name in enumerate(mapping.columns)}
+        if self._table.names is not None:
+            found = find_columns(mapping.columns, self._table.names, mapping.name)
+            if found.fault is not None:
+                raise PaymentFileError(str(path), found.fault + layout_hint(path, mapping.columns, mapping.file))
+            self._positions = found.positions
+
+    def _opened(self, on_bad_row: OnBadRow) -> Table:
         try:
-            found = pa.parquet.read_schema(path).names if self._is_parquet else _csv_header(path)
-            self.rows: int | None = pa.parquet.read_metadata(path).num_rows if self._is_parquet else None
-        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-            raise PaymentFileError(str(path), f"can't be read: {error}") from error
-        missing = [column for column in mapping.columns if column not in found]
-        if missing:
-            raise PaymentFileError(
-                str(path),
-                f"has no column {', '.join(map(repr, missing))}, which the mapping {mapping.name!r} reads. "
-                f"It has {', '.join(found)}.",
-            )
+            return open_table(self.path, self.mapping.file, on_bad_row)
+        except PaymentFileError as error:
+            if not isinstance(error.__cause__, QuoteError):
+                raise
+            hint = layout_hint(self.path, self.mapping.columns, self.mapping.file)
+            raise PaymentFileError(error.path, error.sentence + hint, error.row) from error
 
     def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
         """The payments in order of event time. `sort`: sort the file first.
 
         Raises `PaymentFileError` for the first invalid row, or the first row out of order if `sort` is False.
         """
-        return self._sorted() if sort else self._in_order()
+        return PaymentFiles([self]).batches(sort)
 
-    def _in_order(self) -> Iterator[PaymentBatch]:
-        last_ms = -(1 << 62)
-        for batch, rows in self._record_batches():
-            payments = self._columns.convert(batch, rows)
-            times = payments.occurred_at_ms
-            backwards = np.flatnonzero(np.diff(times, prepend=last_ms) < 0)
-            if len(backwards):
-                raise self._unsorted(int(rows[backwards[0]]))
-            last_ms = int(times[-1])
-            yield payments
+    def columns(self, rows_before: int) -> PaymentColumns:
+        """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one."""
+        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report)
 
-    def _unsorted(self, row: int) -> PaymentFileError:
-        usual = "" if self._mapping.sorted_by_time else " Files of this data set are not sorted."
-        column = self._mapping.payment.occurred_at.columns[0]
-        return PaymentFileError(
-            str(self.path),
-            f"is earlier than the row before it: the file is not in order of time.{usual} Run again with --sort.",
-            row,
-            column,
-        )
-
-    def _sorted(self) -> Iterator[PaymentBatch]:
-        parts, times = [], []
-        for batch, rows in self._record_batches():
-            parts.append(batch)
-            times.append(self._columns.occurred_at_ms(batch, rows))
-        if not parts:
-            return
-        schema, columns = parts[0].schema, _whole_columns(parts)
-        order: Int64Array = np.argsort(np.concatenate(times), kind="stable").astype(np.int64)
-        for start in range(0, len(order), ROWS_PER_BATCH):
-            chosen = order[start : start + ROWS_PER_BATCH]
-            taken = [
-                column.take(pa.array(chosen)).cast(field.type) for column, field in zip(columns, schema, strict=True)
-            ]
-            yield self._columns.convert(pa.record_batch(taken, schema=schema), chosen + 1)
-
-    def _record_batches(self) -> Iterator[tuple[Any, Int64Array]]:
-        """The mapped columns of the file in record batches, and the row numbers of each."""
-        first = 1
-        try:
-            for batch in self._read():
-                if batch.num_rows:
-                    yield batch, np.arange(first, first + batch.num_rows, dtype=np.int64)
-                    first += batch.num_rows
-        except pa.ArrowException as error:
-            raise PaymentFileError(str(self.path), f"can't be read after row {first - 1}: {error}") from error
-
-    def _read(self) -> Iterator[Any]:
-        columns = list(self._mapping.columns)
-        if self._is_parquet:
-            with pa.parquet.ParquetFile(self.path) as file:
-                yield from file.iter_batches(ROWS_PER_BATCH, columns=columns)
-            return
-        broken: list[Any] = []
-
-        def keep(row: Any) -> str:
-            broken.append(row)
-            return "skip"
-
-        reader = pa.csv.open_csv(
-            self.path,
-            read_options=pa.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, use_threads=False),
-            parse_options=pa.csv.ParseOptions(invalid_row_handler=keep),
-            # All text: a type guessed from the first rows would turn amounts into floats and ids with
-            # leading zeros into numbers.
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=columns,
-                column_types=dict.fromkeys(columns, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-        with reader:
-            for batch in reader:
-                if broken:
-                    break
-                for start in range(0, batch.num_rows, ROWS_PER_BATCH):
-                    yield batch.slice(start, ROWS_PER_BATCH)
-        if broken:
-            row = broken[0]
-            sentence = f"has {row.actual_columns} columns, expected {row.expected_columns}: {row.text[:80]!r}"
-            raise PaymentFileError(str(self.path), sentence, row.number - 1 if row.number is not None else None)
+    def row_batches(self) -> Iterator[RowBatch]:
+        """The mapped columns of all rows. Raises `PaymentFileError`."""
+        layout = self.mapping.file
+        for batch, rows in self._table.batches(self._positions):
+            if layout.null_values:
+                for index, name in enumerate(batch.schema.names):
+                    array = without_null_words(batch.column(index), layout.null_words(name))
+                    batch = batch.set_column(index, name, array)
+            yield RowBatch(batch, rows)
 
 
-def _whole_columns(batches: list[Any]) -> list[Any]:
-    """Concatenate each column into one array and clear `batches`: `take` on chunks would concatenate at every call.
+class PaymentFiles:
+    """Files of payments as one. `rows`: number of their rows, None if unknown before they are read."""
 
-    Text gets 64-bit offsets, because a column may exceed 2 GiB.
-    """
-    columns = []
-    for name in batches[0].schema.names:
-        chunks = [batch.column(name) for batch in batches]
-        chunks = [chunk.cast(pa.large_string()) if pa.types.is_string(chunk.type) else chunk for chunk in chunks]
-        columns.append(pa.concat_arrays(chunks))
-    batches.clear()
-    return columns
+    def __init__(self, files: Sequence[PaymentFile]) -> None:
+        self._files = files
+        counts = [file.rows for file in files]
+        self.rows: int | None = None if None in counts else sum(count or 0 for count in counts)
+        self.paths = [file.path for file in files]
 
+    def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
+        """The payments of all files in order of event time. `sort`: sort them first.
 
-def _csv_header(path: Path) -> list[str]:
-    with pa.input_stream(str(path), compression="detect") as stream:
-        head = stream.read(1 << 16)
-    lines = head.decode("utf-8-sig").splitlines()
-    if not lines:
-        raise PaymentFileError(str(path), "is empty.")
-    return next(csv.reader([lines[0]]))
+        Raises `PaymentFileError` for the first invalid row, unless those are skipped, for the first out of order if
+        `sort` is False, and if no file has a row.
+        """
+        found = False
+        for batch in sorted_by_time(self._files) if sort else in_time_order(self._files):
+            found = True
+            yield batch
+        if not found and not any(file.report.excluded or file.report.skipped for file in self._files):
+            names = ", ".join(str(path) for path in self.paths)
+            raise PaymentFileError(names, "holds no payments: there are no rows after the header.")

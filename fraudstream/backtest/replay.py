@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudstream.backtest.evaluate import Evaluation, RuleResult
-from fraudstream.backtest.label_order import LabelledPayments, in_batches, in_order
+from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
+from fraudstream.backtest.row_report import RowReport
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.control import ListName, TimeMs
 from fraudstream.contracts.fields import Identifier
 from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.partition_state import PartitionState
@@ -50,9 +52,10 @@ class Summary(msgspec.Struct, frozen=True):
     """Contents of `summary.json`.
 
     `us_a_payment`: microseconds per payment in the engine alone; `payments_per_s`: of the whole replay, file access
-    included. `rejected`: counts by reason; `rejections`: the first of them. `state_rows`: number of accounts and other
-    entities in the state; `memory_bytes`: RAM of the state. `auc` and `average_precision`: quality of the score, None
-    without a score or without labels of both kinds.
+    included. `rejected`: counts by reason; `rejections`: the first of them. `rows_excluded`: rows that `where` of the
+    mapping left out; `rows_skipped`: bad rows, counted by reason; `notices`: what a person should check about the file.
+    `state_rows`: number of accounts and other entities in the state; `memory_bytes`: RAM of the state. `auc` and
+    `average_precision`: quality of the score, None without a score or without labels of both kinds.
     """
 
     payments: int
@@ -64,6 +67,9 @@ class Summary(msgspec.Struct, frozen=True):
     late: int
     rejected: dict[str, int]
     rejections: list[RejectedPayment]
+    rows_excluded: int
+    rows_skipped: dict[str, int]
+    notices: list[str]
     state_rows: int
     memory_bytes: int
     frauds: int
@@ -84,28 +90,32 @@ class Summary(msgspec.Struct, frozen=True):
 
 def replay(
     rule_set: RuleSet,
-    batches: Iterable[LabelledPayments],
+    batches: Iterable[LabelledPayments | Events],
     out: Path,
     *,
     label_delay_ms: int,
     batch_size: int,
     features_out: Path | None = None,
     listed: Iterable[ListedValue] = (),
+    report: RowReport | None = None,
+    digest_key: DigestKey = PUBLIC_KEY,
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
     """Evaluate every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
 
     `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
-    result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `progress`
-    is called after each batch with its numbers of payments and alerts. Raises whatever `batches` raises.
+    result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `report`: of
+    the rows of the file that gave no payment, if `batches` come from one. `digest_key`: of the deployment that the
+    payments are from. `progress` is called after each batch with
+    its numbers of payments and alerts. Raises whatever `batches` raises.
     """
-    engine = Engine(rule_set)
+    engine = Engine(rule_set, digest_key=digest_key)
     state = engine.new_state()
     for entry in listed:
         state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     engine_s, started = 0.0, time.perf_counter()
-    with ReplayOutput(out, feature_types(rule_set.catalogue), features_out) as output:
+    with ReplayOutput(out, feature_types(rule_set.catalogue), features_out, digest_key) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)
@@ -116,7 +126,8 @@ def replay(
                 alerts = output.write(verdicts, labels)
                 tally.add(verdicts, labels, alerts)
                 progress(verdicts.n, alerts)
-    summary = tally.summary(state, label_delay_ms, engine_s, time.perf_counter() - started)
+    rows = report or RowReport()
+    summary = tally.summary(state, rows, label_delay_ms, engine_s, time.perf_counter() - started)
     draft = out / ".summary.json.part"  # renamed when complete, so an existing summary is complete
     draft.write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
     draft.replace(out / "summary.json")
@@ -159,7 +170,9 @@ class _Tally:
             self._first_ms = int(verdicts.occurred_at_ms[0])
         self._last_ms = int(verdicts.occurred_at_ms[-1])
 
-    def summary(self, state: PartitionState, label_delay_ms: int, engine_s: float, seconds: float) -> Summary:
+    def summary(
+        self, state: PartitionState, rows: RowReport, label_delay_ms: int, engine_s: float, seconds: float
+    ) -> Summary:
         evaluation, scored = self._evaluation, bool(self._rule_set.scorer.inputs)
         return Summary(
             payments=self._payments,
@@ -171,6 +184,9 @@ class _Tally:
             late=self._late,
             rejected=dict(sorted(self._rejected.items())),
             rejections=self._rejections,
+            rows_excluded=rows.excluded,
+            rows_skipped=dict(sorted(rows.bad.items())),
+            notices=rows.notices,
             state_rows=state.rows,
             memory_bytes=state.memory_bytes,
             frauds=evaluation.frauds,

@@ -20,6 +20,7 @@ import pyarrow.parquet
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.arrays import Float64Array
+from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
 from fraudstream.engine.verdict import Verdicts
 
@@ -58,17 +59,19 @@ class _Pending:
 class ReplayOutput:
     """Context manager that writes the files; they appear when it exits without an error.
 
-    `features`: type of each feature by name. `features_path`: features file, or None.
+    `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
     """
 
-    def __init__(self, directory: Path, features: dict[str, Type], features_path: Path | None) -> None:
+    def __init__(
+        self, directory: Path, features: dict[str, Type], features_path: Path | None, digest_key: DigestKey
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
             features_path.parent.mkdir(parents=True, exist_ok=True)
         self._alerts_path = directory / "alerts.jsonl"
         self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
-        self._feature_types = features
+        self._feature_types, self._digest_key = features, digest_key
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -100,7 +103,7 @@ class ReplayOutput:
             columns = []
             for name, type_ in self._feature_types.items():
                 parts = [features[name] for features in pending.features]
-                columns.append(_feature_column(np.concatenate(parts), type_))
+                columns.append(_feature_column(np.concatenate(parts), type_, self._digest_key))
             self._features.append([*keys, *columns])
 
     def __exit__(
@@ -116,10 +119,10 @@ class ReplayOutput:
                 parquet.close(complete)
 
 
-def _feature_column(values: Float64Array, type_: Type) -> Any:
+def _feature_column(values: Float64Array, type_: Type, digest_key: DigestKey) -> Any:
     """A feature's answers as an Arrow column; missing ones, NaN, are null."""
     if type_ is Type.TEXT:
-        return pa.array([text_of_code(value) for value in values.tolist()], pa.string())
+        return pa.array([text_of_code(value, digest_key) for value in values.tolist()], pa.string())
     column = pa.array(values, from_pandas=True)
     return column.cast(pa.bool_()) if type_ is Type.BOOL else column
 

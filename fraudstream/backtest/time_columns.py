@@ -1,8 +1,14 @@
-"""Event times of a file, ms since the epoch, from timestamps, texts or counts of a unit; UTC unless zoned."""
+"""Event times of a file, ms since the epoch, from timestamps, texts or counts of a unit; UTC unless zoned.
+
+Times are rounded down to the millisecond, as the engine does for what comes on a topic. Only counts of minutes, hours
+and days are rounded to the nearest one, as their fractions cannot be written exactly.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,10 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudstream.backtest.file_error import ColumnFault
-from fraudstream.backtest.mapping import TimeSource
+from fraudstream.backtest.row_faults import ColumnError, ColumnFaults, as_mask
+from fraudstream.backtest.sources import TimeSource
 from fraudstream.contracts.duration import UNITS_MS
-from fraudstream.contracts.timestamps import parse_utc_ms
+from fraudstream.contracts.timestamps import parse_utc_ms, utc_text
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -24,86 +30,181 @@ _UNIT_MS = {
     "hours": UNITS_MS["h"],
     "days": UNITS_MS["d"],
 }
+_PER_MS = {"microseconds": 1_000, "nanoseconds": 1_000_000}
 _YEAR_2200_MS = 7_258_118_400_000
-_COUNT_MAX = 1e15
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|nan|[-+]?inf", re.IGNORECASE)
+_EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 to 1973
+_COUNT_MAX = 9.2e18
+_MILLISECONDS = pa.timestamp("ms")
+_LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
+_SPILLS_OVER = pa.array([3, 5, 7, 10, 12], pa.int64())  # months after those that lack a 29th, 30th or 31st
 
 
-def event_times(array: Any, source: TimeSource) -> Int64Array:
-    """Event times of an Arrow array, ms since the epoch, UTC; int64, shape (n,).
+def event_times(array: Any, source: TimeSource, faults: ColumnFaults) -> Int64Array:
+    """Event times of an Arrow array, ms since the epoch, UTC; int64, shape (n,); 0 where missing or faulty.
 
-    Raises `ColumnFault` for the first value that is not a time between 1970 and 2199.
+    Faults: what is not a time between 1970 and 2199. Raises `ColumnError` for a column of a type that holds no times.
     """
-    if array.null_count:
-        raise ColumnFault(first_true(array.is_null()), "is empty, but occurred_at is required.")
-    times = _counts(array, source) if source.unit is not None else _stamps(array, source)
+    missing = array.is_null()
+    faults.add(missing, lambda index: "is empty, but occurred_at is required.")
+    stamps = _counts(array, source, faults) if source.unit is not None else _stamps(array, source, faults)
+    times: Int64Array = stamps.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False).copy()
     outside = (times < 0) | (times >= _YEAR_2200_MS)
-    if outside.any():
-        raise ColumnFault(int(np.flatnonzero(outside)[0]), "the time lies outside 1970 to 2199.")
+    faults.add(outside, lambda index: "the time lies outside 1970 to 2199.")
+    seconds = (times >= _EPOCH_SECONDS_MIN) & (times < _EPOCH_SECONDS_END)
+    faults.add(seconds, lambda index: _looks_like_seconds(int(times[index]), source))
+    times[outside | seconds] = 0
     return times
 
 
-def first_true(mask: Any) -> int:
-    """Index of the first true value of an Arrow boolean array; -1 if there is none."""
-    return int(pc.index(mask, True).as_py())
+def _looks_like_seconds(at_ms: int, source: TimeSource) -> str:
+    """The stream refuses such a number too: most are seconds that were taken for milliseconds."""
+    if source.unit == "milliseconds":
+        return f"as milliseconds it is {utc_text(at_ms)}; it looks like seconds. Set `unit: seconds`."
+    return f"the time is {utc_text(at_ms)}; times from 2 January 1970 to March 1973 are refused. Check `unit`, `since`."
 
 
-def first_not_number(texts: Any) -> int:
-    """Index of the first text of an Arrow array that is not a number; 0 if there is none."""
-    for index, text in enumerate(texts.cast(pa.string()).to_pylist()):
-        if text is not None and not _NUMBER.fullmatch(text):
-            return index
-    return 0
+def _counts(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
+    """Timestamps from counts of a unit, null where missing or faulty."""
+    parts = [array]
+    if pa.types.is_string(array.type) or pa.types.is_null(array.type):
+        parts = _numbers_of_texts(array.cast(pa.string()), source, faults)
+    elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
+        raise ColumnError(faults.column, f"a column of {array.type} holds no number of {source.unit}.")
+    stamps = pc.coalesce(*(_counted(part, source, faults) for part in parts))
+    if source.since is None:
+        return stamps.cast(_MILLISECONDS)
+    since = datetime.fromisoformat(source.since)
+    moved = pc.add(stamps, parse_utc_ms(source.since, zone_required=False)).cast(_MILLISECONDS)
+    return moved if since.tzinfo else _in_zone(moved, source, faults, lambda index: str(array[index]))
 
 
-def _counts(array: Any, source: TimeSource) -> Int64Array:
+def _numbers_of_texts(texts: Any, source: TimeSource, faults: ColumnFaults) -> list[Any]:
+    """Whole numbers as integers, which are exact to any length, and the others as floats; each null elsewhere."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    number = pc.match_substring_regex(trimmed, r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$")
+    faults.add(pc.invert(number), lambda index: f"{texts[index].as_py()!r} is not a number of {source.unit}.")
+    numbers = pc.utf8_ltrim(pc.if_else(number, trimmed, None), characters="+")
+    whole = pc.match_substring_regex(numbers, r"^-?(\d{1,18}|[1-8]\d{18})$")
+    integers = pc.if_else(whole, numbers, None).cast(pa.int64())
+    return [integers, pc.if_else(whole, None, numbers).cast(pa.float64())]
+
+
+def _counted(numbers: Any, source: TimeSource, faults: ColumnFaults) -> Any:
+    """Milliseconds from counts of a unit: Arrow int64, null where missing or too large."""
     assert source.unit is not None
-    try:
-        numbers = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        index = first_not_number(array)
-        raise ColumnFault(index, f"{str(array[index])!r} is not a number of {source.unit}.") from error
-    wrong = ~(np.abs(numbers) <= _COUNT_MAX)
-    if wrong.any():
-        index = int(np.flatnonzero(wrong)[0])
-        raise ColumnFault(index, f"{numbers[index]} is not a number of {source.unit}.")
-    since_ms = 0 if source.since is None else _iso_time(source.since)
-    assert since_ms is not None, f"since is checked when a mapping is read: {source.since!r}"
-    times: Int64Array = np.rint(numbers * _UNIT_MS[source.unit]).astype(np.int64) + since_ms
-    return times
+    missing = ~as_mask(numbers.is_valid())
+    numbers = numbers.cast(pa.int64(), safe=False) if pa.types.is_integer(numbers.type) else numbers.cast(pa.float64())
+    counts = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    wrong = ~(np.abs(counts.astype(np.float64)) <= _most(source))
+    faults.add(wrong, lambda index: f"{numbers[index]} is not a number of {source.unit} between 1970 and 2199.")
+    return pa.array(_milliseconds(np.where(wrong, 0, counts), source.unit), mask=missing | wrong)
 
 
-def _stamps(array: Any, source: TimeSource) -> Int64Array:
-    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        stamps = array.cast(pa.timestamp("ms"), safe=False)
-    elif not pa.types.is_string(array.type):
-        raise ColumnFault(0, f"a column of {array.type} holds no times; if it is a count, set its `unit`.")
-    elif source.format is not None:
-        stamps = pc.strptime(array, format=source.format, unit="ms", error_is_null=True)
+def _most(source: TimeSource) -> float:
+    """The largest count that cannot overflow: about a thousand years."""
+    unit_ms = _UNIT_MS.get(source.unit or "", 1)
+    return min(_COUNT_MAX, _PER_MS.get(source.unit or "", 1) * 3.2e13 / unit_ms)
+
+
+def _milliseconds(counts: Any, unit: str) -> Int64Array:
+    if unit in _PER_MS:
+        milliseconds = counts // _PER_MS[unit]
+    elif counts.dtype == np.int64:
+        milliseconds = counts * _UNIT_MS[unit]
+    elif unit in ("seconds", "milliseconds"):  # a float is meant to the microsecond, as it prints
+        milliseconds = np.rint(counts * (_UNIT_MS[unit] * 1_000)) // 1_000
     else:
-        stamps = _iso_times(array)
-    if stamps.null_count:
-        index = first_true(stamps.is_null())
-        due = f"a time like {source.format!r}" if source.format else "a time in ISO 8601"
-        raise ColumnFault(index, f"{array[index].as_py()!r} is not {due}.")
-    times: Int64Array = stamps.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return times
+        milliseconds = np.rint(counts * _UNIT_MS[unit])
+    result: Int64Array = milliseconds.astype(np.int64)
+    return result
 
 
-def _iso_times(texts: Any) -> Any:
-    """UTC timestamps, null where a text is not a time. A column may mix texts with and without a zone."""
-    zoned = pc.match_substring_regex(texts, r"\d\d:\d\d.*(Z|[+-]\d\d:?(\d\d)?)$")
+def _stamps(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
+    """Timestamps from timestamps or texts, null where missing or faulty."""
+    kind = array.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        stamps = array.cast(pa.timestamp("us")) if pa.types.is_date(kind) else array
+        aware = pa.types.is_timestamp(kind) and kind.tz is not None
+        stamps = pc.floor_temporal(stamps, unit="millisecond").cast(pa.timestamp("ms", "UTC" if aware else None))
+        return stamps.cast(_MILLISECONDS) if aware else _in_zone(stamps, source, faults, lambda i: str(array[i]))
+    if not (pa.types.is_string(kind) or pa.types.is_null(kind)):
+        raise ColumnError(faults.column, f"a column of {kind} holds no times; if it is a count, set its `unit`.")
+    texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    local, aware = _formatted_times(texts, source.format) if source.format is not None else _iso_times(texts)
+    due = f"a time like {source.format!r}" if source.format else "a time in ISO 8601"
+    wrong = pc.and_(pc.and_(local.is_null(), aware.is_null()), array.is_valid())
+    faults.add(wrong, lambda index: f"{array[index].as_py()!r} is not {due}.")
+    return pc.coalesce(aware, _in_zone(local, source, faults, lambda index: repr(array[index].as_py())))
+
+
+def _in_zone(local: Any, source: TimeSource, faults: ColumnFaults, text: Callable[[int], str]) -> Any:
+    """Local times as UTC, null where a time is missing, does not exist, or occurs twice and `fold` does not decide."""
+    if source.zone is None:
+        return local
+    first, second = (
+        pc.assume_timezone(local, source.zone, ambiguous=which, nonexistent=which) for which in ("earliest", "latest")
+    )
+    unclear = pc.not_equal(first, second)
+    absent = pc.and_(unclear, pc.not_equal(pc.local_timestamp(first), local))
+    faults.add(absent, lambda i: f"{text(i)} does not exist in {source.zone}: the clocks were put forward past it.")
+    twice = pc.and_(unclear, pc.invert(absent))
+    if source.fold is None:
+        faults.add(twice, lambda i: f"{text(i)} occurs twice in {source.zone}. {_FOLD}")
+    chosen = (second if source.fold == "1" else first).cast(pa.timestamp("ms", "UTC")).cast(_MILLISECONDS)
+    return pc.if_else((absent if source.fold is not None else unclear).fill_null(False), None, chosen)
+
+
+_FOLD = "Set `fold: 0` for the first of the two moments, `fold: 1` for the second, or give times with their offset."
+
+
+def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
+    """Local times and times with an offset, as timestamps; null where a text is not of the form."""
+    if "%f" in format_ or "%z" in format_:
+        return _split([_one_by_one(text, format_) for text in texts.to_pylist()])
+    stamps = pc.strptime(texts, format=format_, unit="ms", error_is_null=True)
+    # Arrow takes 30 February for 2 March. Times at the start of a month that could be such a date are read again.
+    late = pc.and_(pc.is_in(pc.month(stamps), value_set=_SPILLS_OVER), pc.less_equal(pc.day(stamps), 3))
+    again = as_mask(late)
+    if again.any():
+        wrong = [bool(again[i]) and _one_by_one(text, format_) is None for i, text in enumerate(texts.to_pylist())]
+        stamps = pc.if_else(pa.array(wrong), None, stamps)
+    return stamps, pa.nulls(len(texts), _MILLISECONDS)
+
+
+def _one_by_one(text: str | None, format_: str) -> datetime | None:
+    if text is None:
+        return None
     try:
-        plain = pc.if_else(zoned, None, texts).cast(pa.timestamp("us"))
-        aware = pc.if_else(zoned, texts, None).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-        return pc.coalesce(plain, aware).cast(pa.timestamp("ms"), safe=False)
-    except pa.ArrowInvalid:  # one text is not a time: convert one by one
-        return pa.array([_iso_time(text) for text in texts.to_pylist()], pa.int64()).cast(pa.timestamp("ms"))
-
-
-def _iso_time(text: str) -> int | None:
-    """None where the text is not a time. Rounded down, as Arrow does and the engine for what comes on a topic."""
-    try:
-        return parse_utc_ms(text, zone_required=False)
+        return datetime.strptime(_LONG_FRACTION.sub(r"\1", text), format_)
     except ValueError:
         return None
+
+
+def _iso_times(texts: Any) -> tuple[Any, Any]:
+    """As `_formatted_times`, for ISO 8601. A column may mix texts with and without a zone."""
+    zoned = pc.match_substring_regex(texts, r"\d\d:\d\d.*(Z|[+-]\d\d:?(\d\d)?)$")
+    try:
+        local = pc.if_else(zoned, None, texts).cast(pa.timestamp("us"))
+        aware = pc.if_else(zoned, texts, None).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # one text is not a time, or Arrow cannot read it: convert one by one
+        return _split([_iso_time(text) for text in texts.to_pylist()])
+    floored = (pc.floor_temporal(stamps, unit="millisecond").cast(_MILLISECONDS) for stamps in (local, aware))
+    return next(floored), next(floored)
+
+
+def _iso_time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _split(moments: list[datetime | None]) -> tuple[Any, Any]:
+    """The moments without an offset, and those with one in UTC, as timestamps; null elsewhere."""
+    local = [_ms(m) if m is not None and m.tzinfo is None else None for m in moments]
+    aware = [_ms(m) if m is not None and m.tzinfo is not None else None for m in moments]
+    return pa.array(local, pa.int64()).cast(_MILLISECONDS), pa.array(aware, pa.int64()).cast(_MILLISECONDS)
+
+
+def _ms(moment: datetime) -> int:
+    return parse_utc_ms((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -26,6 +26,8 @@ from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.outage_logger import LOG_INTERVAL_S
+
+RECOVERIES_AT_ONCE: Final = 8  # each opens a consumer and, with fencing, a producer of its own
 
 log: Final = logging.getLogger(__name__)
 
@@ -104,36 +106,54 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             self._view_writer.assign({})
 
     async def recover(self) -> None:
-        """Recover every assigned partition that has no processor yet. Returns early if a rebalance intervenes."""
-        for partition in sorted(self._assigned - self.processors.keys()):
-            if not await self._recover(partition):
-                return
+        """Recover every assigned partition that has no processor yet, `RECOVERIES_AT_ONCE` at a time.
 
-    async def _recover(self, partition: int) -> bool:
-        """Become the only writer of the partition's cases, read them, and seek to the position of the last one. False
-        if the group has rebalanced meanwhile."""
+        A partition that a rebalance takes away meanwhile is left out. Raises the error of the lowest partition that
+        could not be recovered, once the others have ended.
+        """
+        assigned, started_s, free = self._assigned, time.monotonic(), asyncio.Semaphore(RECOVERIES_AT_ONCE)
+        shares = dict.fromkeys(sorted(assigned - self.processors.keys()), 0.0)
+
+        def report(partition: int, share: float) -> None:
+            shares[partition] = share
+            if self._assigned is assigned:
+                done = len(assigned) - len(shares) + sum(shares.values())
+                self._report_progress(started_s, done / len(assigned))
+
+        async def recover(partition: int) -> None:
+            async with free:
+                if self._assigned is assigned:
+                    await self._recover(partition, partial(report, partition))
+                    shares[partition] = 1.0
+
+        ended = await asyncio.gather(*map(recover, shares), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _recover(self, partition: int, report: Callable[[float], None]) -> None:
+        """Become the only writer of the partition's cases, read them, and seek to the position of the last one, unless
+        the group has rebalanced meanwhile. `report`: called with the share that is read, 0 to 1."""
         assigned, started_s = self._assigned, time.monotonic()
         await self._emission.acquire(partition)
-        report = partial(self._report_progress, started_s)
         store, position, end = await self._case_log.restore(partition, report)
         if self._assigned is not assigned:
-            return False
+            return
         position = self._checked(partition, position)
         try:
             for tp, offset in input_offsets(self._settings, partition, position).items():
                 self._consumer.seek(tp, offset)
         except IllegalStateError:  # no longer assigned
-            return False
+            return
         self.processors[partition] = CaseProcessor(
             partition, store, position, self._settings, self._emission, self._view_writer, self._observer
         )
         seconds = time.monotonic() - started_s
-        message = "partition %d: recovered %d open cases in %.1f s, resuming at %s"
-        log.info(message, partition, store.open_cases, seconds, position)
+        message = "partition %d: recovered %d open cases in %.1f s, resuming at offset %d of alerts, %d of actions"
+        log.info(message, partition, store.open_cases, seconds, position.alerts, position.case_actions)
         self._observer.on_recovery(partition, seconds=seconds, cases=sum(1 for _ in store))
         self._observer.on_open_cases(partition, cases=store.open_cases)
         self._view_writer.assign({**self._view_writer.ends, partition: end})
-        return True
 
     def _checked(self, partition: int, position: Position) -> Position:
         """`position` with the identities of the input topics. Raises `AgentError` if it belongs to other topics."""
@@ -149,13 +169,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         alerts_id, case_actions_id = self._input_ids
         return msgspec.structs.replace(position, alerts_id=alerts_id, case_actions_id=case_actions_id)
 
-    def _report_progress(self, started_s: float, share: float) -> None:
-        """Observe and log the recovery. `started_s`: when the current partition began; `share` of it is read, 0 to
-        1."""
+    def _report_progress(self, started_s: float, done: float) -> None:
+        """Observe and log the recovery, which began at `started_s`. `done`: share of all partitions, 0 to 1."""
         assigned, left = len(self._assigned), len(self._assigned - self.processors.keys())
-        if not left:
-            return  # revoked meanwhile
-        done = (assigned - left + share) / assigned
         self._observer.on_recovering(left, of=assigned, share=done)
         if time.monotonic() - max(started_s, self._progress_logged_at_s) > LOG_INTERVAL_S:
             self._progress_logged_at_s = time.monotonic()

@@ -15,9 +15,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
-from fraudstream.contracts import Case, CaseAction, Label
+from fraudstream.contracts import Case, CaseAction, CaseNote, Label
 
 RefusalCode = Literal[
     "unknown_case",  # the partition has no such case
@@ -29,8 +30,10 @@ RefusalCode = Literal[
     "already_claimed",  # claim: the actor has claimed the case
     "other_case_open",  # reopen: the account has an open case
     "acted_at",  # outside 1970 to 2199
+    "notes_full",  # the case cannot hold another note of this length
 ]
 
+NOTES_BYTES_MAX: Final = 192 * 1024  # as JSON, so that a case stays below 1 MB, the largest Kafka record
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
@@ -58,7 +61,7 @@ def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | R
         case,
         version=case.version + 1,
         updated_at_ms=max(case.updated_at_ms, acted_at_ms(action)),
-        note=action.note or case.note,
+        notes=_notes_after(case, action),
     )
     match action.action:
         case "claim":
@@ -68,9 +71,22 @@ def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | R
         case "note":
             return after
         case "close":
-            return replace(after, status="closed", disposition=action.disposition)
+            return replace(
+                after,
+                status="closed",
+                disposition=action.disposition,
+                closed_by=action.actor,
+                closed_at_ms=acted_at_ms(action),
+            )
         case "reopen":
-            return replace(after, status="open", assignee=None, disposition=None)
+            return replace(after, status="open", assignee=None, disposition=None, closed_by=None, closed_at_ms=None)
+
+
+def _notes_after(case: Case, action: CaseAction) -> tuple[CaseNote, ...]:
+    """The case's notes, and that of the action if it has one."""
+    if not action.note:
+        return case.notes
+    return (*case.notes, CaseNote(acted_at_ms(action), action.actor, action.action, action.note))
 
 
 def _rejected(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
@@ -85,6 +101,11 @@ def _rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejecte
     if case.status == "closed" and action.action != "reopen":
         return RejectedAction(
             "closed", f"{about} is closed ({case.disposition}): reopen it first to {action.action} it."
+        )
+    if len(msgspec.json.encode(_notes_after(case, action))) > NOTES_BYTES_MAX:
+        return RejectedAction(
+            "notes_full",
+            f"{about}: its {len(case.notes)} notes leave no room for this one: shorten it or leave it out.",
         )
     held_by_other = case.status == "claimed" and case.assignee != action.actor
     match action.action:

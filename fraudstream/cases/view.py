@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+from redis import AuthenticationError, RedisError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -30,6 +31,9 @@ CLOSED_KEPT_S: Final = 90 * 24 * 3600
 ACCOUNT_CASES_KEPT: Final = 100
 PIPELINE_CASES: Final = 100
 SOCKET_TIMEOUT_S: Final = 5.0
+
+# How servers of various versions begin their answer to a client without, or with a wrong, password.
+_UNAUTHENTICATED: Final = ("NOAUTH", "WRONGPASS", "HELLO must be called", "Authentication required", "invalid password")
 
 _PUT = """
 local held = redis.call('HGET', KEYS[1], 'version')
@@ -64,6 +68,20 @@ return 1
 """
 
 
+def redis_error_text(error: RedisError | OSError) -> str:
+    """What Redis, or the connection to it, said was wrong: no full stop, in words for who set it up.
+
+    >>> redis_error_text(RedisError("NOAUTH HELLO must be called with the client already authenticated"))
+    'authentication failed: set redis.password_file, or give user and password in redis.url'
+    >>> redis_error_text(TimeoutError())
+    'Redis does not answer'
+    """
+    text = str(error).rstrip(".")
+    if isinstance(error, AuthenticationError) or any(word in text for word in _UNAUTHENTICATED):
+        return "authentication failed: set redis.password_file, or give user and password in redis.url"
+    return text or "Redis does not answer"
+
+
 def urgency(case: Case) -> int:
     """Rank in the queue: by severity, then score, then the longest waiting first. Below 2**53, so exact as a Redis
     score.
@@ -96,6 +114,19 @@ class CaseView:
     async def case(self, case_id: str) -> Case | None:
         """One case, or None if the view does not have it."""
         return next(iter(await self._cases([case_id])), None)
+
+    async def ids_beginning(self, prefix: str, limit: int) -> list[str]:
+        """The ids of cases that begin with `prefix`, sorted; at most `limit`. The prefix holds hexadecimal digits only.
+
+        Looks at every key of the Redis: some tenths of a second for a million cases.
+        """
+        assert set(prefix) <= set("0123456789abcdef"), f"not a prefix of a case id: {prefix!r}"
+        begin, found = self._key("case:"), set[str]()
+        async for key in self._redis.scan_iter(match=f"{begin}{prefix}*", count=10_000):
+            found.add(key.removeprefix(begin))
+            if len(found) == limit:
+                break
+        return sorted(found)
 
     async def partition_of(self, case_id: str) -> int | None:
         """The partition of `case-actions` where an action on this case belongs."""

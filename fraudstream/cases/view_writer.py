@@ -22,7 +22,7 @@ from redis import RedisError
 
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.observer import Observer
-from fraudstream.cases.view import CaseView
+from fraudstream.cases.view import CaseView, redis_error_text
 from fraudstream.contracts import Case
 
 WAITING_MAX: Final = 10_000
@@ -104,7 +104,7 @@ class ViewWriter:
             async with asyncio.timeout(seconds):
                 await self._catch_up()
         except (RedisError, KafkaError, OSError) as error:
-            log.warning("the view is not up to date; it will be rebuilt at the next start: %s", error or "timed out")
+            log.warning("the view is not up to date; it will be rebuilt at the next start: %s", _in_words(error))
 
     async def _catch_up(self) -> None:
         async with self._writing:
@@ -202,11 +202,12 @@ class ViewWriter:
         self._lost = False
         self._observer.on_view(behind=self._waiting_cases, lost=False)
 
-    def _on_failure(self, error: Exception) -> None:
+    def _on_failure(self, error: RedisError | KafkaError | OSError) -> None:
         if not self._lost:
-            log.error(
-                "the view cannot be written and is out of date: %s",
-                error or type(error).__name__,
-            )
+            log.error("the view cannot be written and is out of date: %s", _in_words(error))
         self._lost = True
         self._observer.on_view(behind=self._waiting_cases, lost=True)
+
+
+def _in_words(error: RedisError | KafkaError | OSError) -> str:
+    return str(error) or type(error).__name__ if isinstance(error, KafkaError) else redis_error_text(error)

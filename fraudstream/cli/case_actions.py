@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.case_view import find_case
+from fraudstream.cli.cases_text import state_text
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
@@ -54,6 +55,5 @@ def act(args: argparse.Namespace, settings: Settings) -> int:
 
 def _line(case: Case) -> str:
     """The state of the case in one line."""
-    detail = f" as {case.disposition}" if case.disposition else f" by {case.assignee}" if case.assignee else ""
-    note = f", note: {case.note}" if case.note else ""
-    return f"case {case.case_id} of {case.account_id} is {case.status}{detail}{note}"
+    notes = f", {len(case.notes)} note{'s' if len(case.notes) > 1 else ''}" if case.notes else ""
+    return f"case {case.case_id} of {case.account_id} is {state_text(case)}{notes}"

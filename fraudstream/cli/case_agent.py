@@ -31,7 +31,7 @@ def agent_settings(settings: Settings) -> AgentSettings:
     topics = settings.topics
     return AgentSettings(
         brokers=settings.kafka.brokers(),
-        redis_url=settings.redis.url,
+        redis_url=settings.redis.url_with_password(),
         fenced=settings.worker.checkpoint_mode == "transaction",
         group=settings.cases.group,
         alerts_topic=topics.alerts,
@@ -52,9 +52,9 @@ def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.logs import set_up_logs
 
-    set_up_logs(form="json" if as_json else "human")
+    set_up_logs(settings.log.level, "json" if as_json else "human")
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, telemetry):
+    with metrics_port.metrics_served(settings, "metrics.cases_port", telemetry):
         return asyncio.run(_serve(agent_settings(settings), telemetry, rebuild_view))
 
 
@@ -65,6 +65,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
 
     from fraudstream.cases.agent import CaseAgent
     from fraudstream.cases.failure import AgentError
+    from fraudstream.cases.view import redis_error_text
     from fraudstream.stream.failure import exit_now
 
     view = open_view(settings.redis_url)
@@ -72,7 +73,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
         try:
             await view.clear()
         except (RedisError, OSError) as error:
-            raise Failure(f"the view cannot be emptied: {str(error).rstrip('.')}.") from error
+            raise Failure(f"the view cannot be emptied: {redis_error_text(error)}.") from error
     agent = CaseAgent(settings, telemetry, view)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

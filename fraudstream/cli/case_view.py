@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.failure import Failure
@@ -14,6 +15,10 @@ from fraudstream.cli.settings import Settings
 if TYPE_CHECKING:
     from fraudstream.cases.view import CaseView
     from fraudstream.contracts import Alert, Case
+
+PREFIX_DIGITS_MIN: Final = 4
+IDS_SHOWN: Final = 5
+_PREFIX = re.compile(f"[0-9a-f]{{{PREFIX_DIGITS_MIN},31}}")
 
 Result = TypeVar("Result")
 
@@ -38,20 +43,36 @@ def open_view(url: str) -> CaseView:
 
 
 def find_case(settings: Settings, case_id: str) -> CaseInView:
-    """The case in the view. Raises `Failure` if the view cannot be read or has no such case."""
+    """The case in the view. `case_id`: a whole id, or its beginning where no other id begins like it.
+
+    Raises `Failure` if the view cannot be read, has no such case, or has several.
+    """
 
     async def find(view: CaseView) -> CaseInView | None:
         case = await view.case(case_id)
+        if case is None and _PREFIX.fullmatch(case_id):
+            ids = await view.ids_beginning(case_id, IDS_SHOWN + 1)
+            if len(ids) > 1:
+                raise Failure(_ambiguous(case_id, ids))
+            case = await view.case(ids[0]) if ids else None
         if case is None:
             return None
         others = [each.case_id for each in await view.of_account(case.account_id) if each.status != "closed"]
-        partition = await view.partition_of(case_id)
-        return CaseInView(case, partition or 0, next((each for each in others if each != case_id), None))
+        partition = await view.partition_of(case.case_id)
+        return CaseInView(case, partition or 0, next((each for each in others if each != case.case_id), None))
 
     found = _read(settings, find)
     if found is None:
-        raise Failure(f"the view has no case {case_id}: it is unknown, or was closed more than 90 days ago.")
+        raise Failure(
+            f"the view has no case {case_id}: it is unknown, or was closed more than 90 days ago. An id may be cut to "
+            f"its first {PREFIX_DIGITS_MIN} or more digits."
+        )
     return found
+
+
+def _ambiguous(prefix: str, ids: list[str]) -> str:
+    more = ", …" if len(ids) > IDS_SHOWN else ""
+    return f"several cases have ids that begin with {prefix}: {', '.join(ids[:IDS_SHOWN])}{more}. Give more digits."
 
 
 def list_cases(settings: Settings, limit: int, account_id: str | None, *, as_json: bool) -> int:
@@ -72,7 +93,7 @@ def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
     """Print one case, with the reasons of its alerts as far as they can be read. Raises `Failure`."""
     import msgspec
 
-    from fraudstream.cli.cases_text import print_case
+    from fraudstream.cli.case_text import print_case
 
     case, partition, _ = find_case(settings, case_id)
     if as_json:
@@ -87,8 +108,10 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     """Run `work` on the view and return its result. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.view import redis_error_text
+
     async def read() -> Result:
-        view = open_view(settings.redis.url)
+        view = open_view(settings.redis.url_with_password())
         try:
             return await work(view)
         finally:
@@ -97,7 +120,7 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     try:
         return asyncio.run(read())
     except (RedisError, OSError) as error:  # a TimeoutError is an OSError
-        raise Failure(f"the view cannot be read: {str(error).rstrip('.') or 'Redis does not answer'}.") from error
+        raise Failure(f"the view cannot be read: {redis_error_text(error)}.") from error
 
 
 def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:

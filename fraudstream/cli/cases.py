@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 WAIT_S_DEFAULT = 30.0
+_CASE_HELP = "case_id, or its first 4 or more digits where they are unique"
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
 
 
@@ -41,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "redis.url", "--redis-url")
     add_setting(parser, "cases.group")
-    metrics_port.add_flags(parser)
+    metrics_port.add_flags(parser, "metrics.cases_port")
     parser.add_argument(
         "--rebuild-view", action="store_true", help="empty the view first; it is rebuilt from the topic of cases"
     )
@@ -93,7 +94,7 @@ def _add_show(actions: Subparsers) -> None:
         epilog="example:\n  fraudstream cases show b42be4f85c73a1b99caaf5747089f7bc",
         formatter_class=_EXAMPLE,
     )
-    show.add_argument("case_id", metavar="CASE")
+    show.add_argument("case_id", metavar="CASE", help=_CASE_HELP)
     _add_connections(show, kafka="brokers to read the alerts from")
 
 
@@ -103,7 +104,7 @@ def _add_case_actions(actions: Subparsers) -> None:
     for name, summary, example in (
         ("claim", "assign a case to yourself", f"claim {case}"),
         ("release", "return a claimed case to the queue; any analyst may do this", f"release {case}"),
-        ("note", "replace the note of a case that is not closed", f'note {case} "called the customer"'),
+        ("note", "add a note to a case that is not closed", f'note {case} "called the customer"'),
         ("close", "close a case and label its payments", f'close {case} --disposition fraud --note "card copied"'),
         ("reopen", "open a closed case again", f"reopen {case}"),
     ):
@@ -117,7 +118,7 @@ def _add_case_actions(actions: Subparsers) -> None:
             epilog=f"example:\n  fraudstream cases {example}",
             formatter_class=_EXAMPLE,
         )
-        action.add_argument("case_id", metavar="CASE", help="case_id, as list shows it")
+        action.add_argument("case_id", metavar="CASE", help=_CASE_HELP)
         if name == "note":
             action.add_argument("note", metavar="TEXT")
         if name == "close":

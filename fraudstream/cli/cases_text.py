@@ -1,81 +1,74 @@
-"""Cases on a terminal: the queue as a table, one case with its alerts and their reasons."""
+"""The queue of cases on a terminal of 80 columns: two lines a case, or more where it has many rules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from rich.text import Text
-
-from fraudstream.cli import verdict_text
-from fraudstream.cli.verdict_text import heading, indented, time_text
 from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from fraudstream.contracts import Case
 
-    from fraudstream.contracts import Alert, Case, CaseAlert
-
-_HEADINGS = ("CASE", "SEVERITY", "SCORE", "OPENED", "STATE", "ACCOUNT", "ALERTS")
+COLUMNS: Final = 80
+ID_DIGITS_MIN: Final = 8
+STATE_CHARACTERS_MAX: Final = 22
+_HEADINGS = ("CASE", "SEVERITY", "SCORE", "OPENED", "ALERTS", "STATE")
+_INDENT = "    "
 
 
 def print_cases(cases: Sequence[Case]) -> None:
-    """One line each under column headings, amounts and rules last. Lines are not wrapped, so they can be sorted."""
+    """Print, of each case, a line of its own columns, and below it its account, amounts and rules."""
     if not cases:
         print("no cases")
         return
-    rows = [_HEADINGS, *(_row(case) for case in cases)]
+    digits = _unique_digits([case.case_id for case in cases])
+    rows = [_HEADINGS, *(_row(case, digits) for case in cases)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    ends = ["AMOUNTS: RULES", *(f"{_amounts(case)}: {', '.join(case.rules)}" for case in cases)]
-    for row, end in zip(rows, ends, strict=True):
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), end]))
+    below = ["", *(_below(case) for case in cases)]
+    for row, lines in zip(rows, below, strict=True):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if lines:
+            print(lines)
 
 
-def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
-    """Print a case. `alerts`: those that could be read, by id; `missing`: why others could not."""
-    console = verdict_text.console()
-    console.print(Text(f"Case {case.case_id} of {case.account_id}", style="bold"))
-    state = case.disposition or case.assignee or ""
-    console.print(
-        indented(f"{case.status}{f' ({state})' if state else ''}, severity {case.severity}, score {case.score:.4f}")
-    )
-    console.print(indented(f"opened {time_text(case.opened_at_ms)}, last change {time_text(case.updated_at_ms)}"))
-    shown = "" if len(case.alerts) == case.alert_count else f", the newest {len(case.alerts)} below"
-    console.print(indented(f"alerts: {case.alert_count}{shown}; amounts: {_amounts(case)}"))
-    if case.note:
-        console.print(indented(f"note: {case.note}"))
-    for line in case.alerts:
-        _print_alert(console, line, alerts.get(line.alert_id), missing)
+def amounts_text(case: Case) -> str:
+    """The sum of the case's alerts, by currency."""
+    return ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
 
 
-def _print_alert(console: Console, line: CaseAlert, alert: Alert | None, missing: str) -> None:
-    console.print(heading(f"{line.event_id}: {line.amount} {line.currency}, {time_text(line.occurred_at_ms)}"))
-    outcome = "" if alert is None else f"{alert.outcome}, "
-    console.print(indented(f"{outcome}severity {line.severity}, score {line.score:.4f}; alert {line.alert_id}"))
-    if alert is None:
-        console.print(indented(f"rules: {', '.join(line.rules) or 'none, the score alone'}"))
-        console.print(indented(f"reasons unknown: {missing}"))
-        return
-    for hit in alert.rules:
-        shadow = ", shadow: does not affect the outcome" if hit.shadow else ""
-        console.print(indented(f"{hit.rule} ({hit.severity}{shadow}): {hit.message}"))
-        console.print(indented(verdict_text.comparisons([("", evidence) for evidence in hit.evidence]), by=2))
-    if alert.score_parts:
-        console.print(indented(f"score {alert.score:.4f} (alert threshold {alert.score_threshold:.4f})"))
-        console.print(indented(verdict_text.score_parts(alert.score_parts), by=4))
+def state_text(case: Case) -> str:
+    """The status of the case, and by whom it is claimed, or how and by whom it was closed."""
+    if case.status == "claimed":
+        return f"claimed by {case.assignee}"
+    if case.status == "closed":
+        return f"closed as {case.disposition} by {case.closed_by}"
+    return case.status
 
 
-def _row(case: Case) -> tuple[str, ...]:
+def rules_text(rules: Sequence[str]) -> str:
+    """The rules of a case or an alert, or that it has none."""
+    return ", ".join(rules) or "no rule: the score alone"
+
+
+def _row(case: Case, digits: int) -> tuple[str, ...]:
+    state = state_text(case)
     return (
-        case.case_id,
+        case.case_id[:digits],
         case.severity,
         f"{case.score:.4f}",
         utc_text(case.opened_at_ms),
-        case.disposition or case.assignee or case.status,
-        case.account_id,
         str(case.alert_count),
+        state if len(state) <= STATE_CHARACTERS_MAX else f"{state[: STATE_CHARACTERS_MAX - 1]}…",
     )
 
 
-def _amounts(case: Case) -> str:
-    return ", ".join(f"{amount} {currency}" for currency, amount in case.amount_totals.items())
+def _below(case: Case) -> str:
+    text = f"{case.account_id}: {amounts_text(case)}: {rules_text(case.rules)}"
+    return textwrap.fill(text, COLUMNS, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+def _unique_digits(ids: Sequence[str]) -> int:
+    """How many digits tell the ids apart; at least `ID_DIGITS_MIN`."""
+    return next((n for n in range(ID_DIGITS_MIN, 32) if len({each[:n] for each in ids}) == len(set(ids))), 32)

@@ -9,8 +9,9 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
@@ -20,8 +21,10 @@ from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.partitioners import Partitioner
     from fraudstream.kafka import Brokers
-    from fraudstream.operations.dead_letters import Correction, DeadLetterLog, StoredLetter
+    from fraudstream.operations.dead_letter_replay import Correction
+    from fraudstream.operations.dead_letters import DeadLetterLog, LetterPosition, ReplayMark, StoredLetter
 
 LISTED_DEFAULT = 50
 FIRST_BYTES = 60  # of a record, in a line of the list
@@ -104,6 +107,7 @@ def _add_replay(actions: Subparsers) -> argparse.ArgumentParser:
         help="send the output of COMMAND, which gets the bytes on stdin",
     )
     replay.add_argument("--rekey", action="store_true", help="use the account_id in the bytes as the key")
+    replay.add_argument("--as", dest="actor", metavar="NAME", help="who replays (default: your login name)")
     return replay
 
 
@@ -119,28 +123,38 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         case "show":
             return run_on_cluster(brokers, lambda: _show(letters, args))
         case _:
-            return run_on_cluster(brokers, lambda: _replay(letters, args, brokers))
+            return run_on_cluster(brokers, lambda: _replay(letters, args, brokers, settings.publishers.partitioner))
 
 
 async def _list(letters: DeadLetterLog, args: argparse.Namespace) -> int:
+    from fraudstream.operations.dead_letters import StoredLetter
+
     counts: Counter[str] = Counter()
-    listed: list[dict[str, Any]] = []
-    async for stored in letters.letters():
-        counts[stored.letter.reason] += 1
-        if args.reason not in (None, stored.letter.reason) or len(listed) >= args.limit:
+    listed: list[StoredLetter] = []
+    marks: dict[LetterPosition, ReplayMark] = {}
+    async for entry in letters.entries():
+        if not isinstance(entry, StoredLetter):
+            marks[entry.position] = entry
             continue
-        listed.append(_summary(stored))
-        if not args.json:
-            _print_summary(listed[-1])
+        counts[entry.letter.reason] += 1
+        if args.reason in (None, entry.letter.reason) and len(listed) < args.limit:
+            listed.append(entry)
+    summaries = [_summary(stored, marks.get(stored.position)) for stored in listed]
     if args.json:
-        print(json.dumps({"dead_letters": listed, "counts": dict(counts)}))
+        print(json.dumps({"dead_letters": summaries, "counts": dict(counts)}))
         return 0
+    for summary in summaries:
+        _print_summary(summary)
     matching = counts[args.reason] if args.reason else counts.total()
     if len(listed) < matching:
         print(f"... and {matching - len(listed)} more: --limit {matching} lists all")
     by_reason = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-    print(f"{counts.total()} dead letters{by_reason and ': '}{by_reason}")
+    print(f"{counts.total()} dead letters{by_reason and ': '}{by_reason}{_replayed(len(marks))}")
     return 0
+
+
+def _replayed(letters: int) -> str:
+    return f"; {letters} replayed" if letters else ""
 
 
 async def _show(letters: DeadLetterLog, args: argparse.Namespace) -> int:
@@ -167,12 +181,17 @@ async def _show(letters: DeadLetterLog, args: argparse.Namespace) -> int:
     return 0
 
 
-async def _replay(letters: DeadLetterLog, args: argparse.Namespace, brokers: Brokers) -> int:
-    from fraudstream.operations.dead_letters import replay
+async def _replay(
+    letters: DeadLetterLog, args: argparse.Namespace, brokers: Brokers, partitioner: Partitioner | Literal["any"]
+) -> int:
+    from fraudstream.operations.dead_letter_replay import replay
 
     if args.edit and not args.position:
         raise Failure("--edit replaces one record: name its letter with --position.")
-    result = await replay(brokers, letters.topic, _chosen(letters, args), _correction(args))
+    by = args.actor if args.actor is not None else login_name("--as")
+    result = await replay(
+        brokers, letters.topic, _chosen(letters, args), _correction(args), by=by, partitioner=partitioner
+    )
     if args.json:
         skipped = [{"position": str(position), "sentence": sentence} for position, sentence in result.skipped]
         print(json.dumps({"replayed": result.replayed, "skipped": skipped}))
@@ -221,9 +240,10 @@ def _command(text: str) -> list[str]:
     return command
 
 
-def _summary(stored: StoredLetter) -> dict[str, Any]:
+def _summary(stored: StoredLetter, mark: ReplayMark | None) -> dict[str, Any]:
     letter = stored.letter
-    return {
+    replayed = {} if mark is None else {"replayed_at": _time(mark.at_ms), "replayed_by": mark.by}
+    return replayed | {
         "position": str(stored.position),
         "at": _time(letter.timestamp_ms),
         "reason": letter.reason,
@@ -240,6 +260,8 @@ def _print_summary(line: dict[str, Any]) -> None:
         f"{line['position']:<10} {line['at']}  {line['reason']:<13} {line['from']}  {line['path']}: {line['sentence']}"
     )
     print(f"{'':<10} {line['first_bytes']}")
+    if "replayed_at" in line:
+        print(f"{'':<10} replayed {line['replayed_at']} by {line['replayed_by']}")
 
 
 def _is_text(data: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_setting(parser, "kafka.bootstrap_servers")
     add_setting(parser, "rules.directory", "--rules")
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
@@ -123,14 +125,21 @@ def _print_not_decided(found: NotDecided, dead_letters: str, as_json: bool) -> i
 
 async def _explained(args: argparse.Namespace, settings: Settings) -> Explained | NotDecided:
     from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.controls.secret import read_secret
     from fraudstream.controls.topic import ControlsTopic
+    from fraudstream.engine.identifier_key import key_of
     from fraudstream.explain.explained import Explainer, Topics
-    from fraudstream.kafka.topic_reader import TopicReader
+    from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
     from fraudstream.stream.settings import FETCH_WAIT_MS, log_between
 
     topics = settings.topics
     since_ms = None if args.since is None else now_ms() - args.since
     fetch_wait_ms = FETCH_WAIT_MS[settings.worker.checkpoint_mode]
+    controls = ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms)
+    secret = settings.identifiers.given()
+    if secret is None:
+        with suppress(NoTopicError):
+            secret = await read_secret(controls)
     committed_only = settings.worker.checkpoint_mode == "transaction"
     with reading_progress(quiet=args.json) as progress:
         async with TopicReader(settings.kafka.brokers(), committed_only=committed_only, progress=progress) as reader:
@@ -141,12 +150,13 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained 
                     alerts=topics.alerts,
                     decisions=topics.decisions,
                     dead_letters=topics.dead_letters,
-                    controls=ControlsTopic(settings.kafka.brokers(), topics.controls, fetch_wait_ms),
+                    controls=controls,
                     between=partial(log_between, settings.worker.group, topics.payments),
                     state_version=settings.worker.state_version,
                 ),
                 load_rule_set(Path(settings.rules.directory)),
                 settings.worker.too_far_ahead_ms,
+                key_of(secret),
             )
             if args.alert_id is not None:
                 return await explainer.alert(args.alert_id, since_ms)

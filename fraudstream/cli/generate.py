@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.timestamps import parse_utc_ms, utc
 from fraudstream.generator.plan import GeneratorPlan
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from fraudstream.backtest.label_order import LabelledPayments
     from fraudstream.cli.main import Subparsers
-    from fraudstream.kafka import Brokers
     from fraudstream.operations.paced_publisher import Published
 
 FILE_COUNT = 100_000
@@ -124,7 +123,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     started = time.perf_counter()
     if args.out is None:
         target = args.topic or settings.topics.payments
-        payments = _to_topic(args, plan, settings.kafka.brokers(), target)
+        payments = _to_topic(args, plan, settings, target)
     else:
         target = str(args.out)
         payments = _to_file(args, plan)
@@ -178,21 +177,24 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
                 written += payments
                 advance(payments, 0)
     except OSError as error:
-        raise Failure(f"{args.out} can't be written: {os.strerror(error.errno) if error.errno else error}.") from error
+        raise Failure(f"{args.out} can't be written: {system_error_text(error)}.") from error
     return written
 
 
-def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, brokers: Brokers, topic: str) -> int:
+def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings, topic: str) -> int:
     """The number of payments published, once `--count` of them are. Raises `OperationError`."""
     from fraudstream.backtest.label_order import in_order
     from fraudstream.operations.event_publisher import EventPublisher
     from fraudstream.operations.paced_publisher import EventTime, Unpaced, publish_paced
 
+    brokers = settings.kafka.brokers()
+
     async def publish() -> Published:
-        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay)
+        now_ms = time.time_ns() // 1_000_000
+        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay, labelled_until_ms=now_ms)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
-            async with EventPublisher(brokers, topic) as publisher:
+            async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.secret_file import secret_of_file
 from fraudstream.kafka.brokers import Brokers, BrokersError, SaslMechanism, SecurityProtocol
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -84,11 +84,4 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     def _password(self) -> str | None:
         if self.sasl_password_file is None:
             return self.sasl_password
-        try:
-            password = Path(self.sasl_password_file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise Failure(f"kafka.sasl_password_file {self.sasl_password_file}: cannot be read: {reason}.") from error
-        if not password:
-            raise Failure(f"kafka.sasl_password_file {self.sasl_password_file}: the file is empty.")
-        return password
+        return secret_of_file("kafka.sasl_password_file", self.sasl_password_file)

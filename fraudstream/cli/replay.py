@@ -13,18 +13,21 @@ from rich.table import Table
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, open_payment_file
+from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms
+from fraudstream.contracts.error_text import read_error_text, system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue, Summary
+    from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.main import Subparsers
     from fraudstream.engine.rule_set import RuleSet
 
 BATCH_SIZE = 20_000
+BAD_ROWS = "bad_rows.jsonl"
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -57,6 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     parser.add_argument(
         "--label-delay",
         metavar="TIME",
@@ -78,29 +82,35 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Replay the file. Raises `Failure`."""
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import encode_summary, replay
+    from fraudstream.backtest.row_report import RowReport
+    from fraudstream.engine.identifier_key import key_of
 
-    file = open_payment_file(args)
+    report = RowReport(args.out / BAD_ROWS)
+    key = key_of(settings.identifiers.given())
+    files = open_payment_files(args, args.files, report)
     rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
     try:
-        with payments_progress("replay", file.rows, quiet=args.json) as advance:
+        with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                file.batches(args.sort),
+                files.batches(args.sort),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,
                 features_out=args.features_out,
                 listed=_listed(args.lists, rule_set) if args.lists else (),
+                report=report,
+                digest_key=key,
                 progress=advance,
             )
     except PaymentFileError as error:
-        raise Failure(str(error)) from error
+        raise file_failure(error) from error
     except OSError as error:
-        raise Failure(f"cannot write the results: {error}.") from error
+        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
     if args.json:
         sys.stdout.write(encode_summary(summary).decode() + "\n")
     else:
-        _print(summary, args.out)
+        _print(summary, report, args.out)
     return 0
 
 
@@ -118,7 +128,7 @@ def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet
         try:
             texts[FEATURES] = features.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"{features} cannot be read: {error}.") from error
+            raise Failure(f"{features} cannot be read: {read_error_text(error)}.") from error
     try:
         return compile_rule_set(texts, artefacts=artefacts)
     except DocumentErrors as errors:
@@ -139,7 +149,7 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise Failure(f"{path}: cannot read the entries of lists: {error.strerror}.") from error
+        raise Failure(f"{path}: cannot read the entries of lists: {system_error_text(error)}.") from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -158,13 +168,15 @@ def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
     return found
 
 
-def _print(summary: Summary, out: Path) -> None:
+def _print(summary: Summary, report: RowReport, out: Path) -> None:
     console = Console()
     console.print(
         f"{summary.payments:,} payments, {summary.labels:,} labels ({summary.frauds:,} payments are fraud): "
         f"{summary.alerts:,} alerts. {summary.us_a_payment:.1f} µs a payment in the engine, "
         f"{summary.seconds:.1f} s in all."
     )
+    for line in (*skipped_rows_text(report), *report.notices):
+        console.print(line, markup=False)
     for reason, count in summary.rejected.items():
         first = next(rejection for rejection in summary.rejections if rejection.reason == reason)
         console.print(
@@ -178,7 +190,8 @@ def _print(summary: Summary, out: Path) -> None:
             name = "all alerts" if rule is summary.alert else rule.rule
             table.add_row(name, f"{rule.fired:,}", _share(rule.precision), _share(rule.recall))
         console.print(table)
-    console.print(f"Written to {out}: decisions.parquet, alerts.jsonl, summary.json.", markup=False)
+    bad_rows = f", {BAD_ROWS}" if report.skipped else ""
+    console.print(f"Written to {out}: decisions.parquet, alerts.jsonl, summary.json{bad_rows}.", markup=False)
 
 
 def _share(value: float | None) -> str:

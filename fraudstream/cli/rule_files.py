@@ -19,7 +19,7 @@ def rule_texts(directory: Path) -> dict[str, str]:
     """{path below the directory: text} of its YAML files and of those one level below. Raises `Failure`."""
     if not directory.is_dir():
         raise Failure(f"{directory} is not a directory of rules. Name one, or set rules.directory.")
-    paths = sorted([*directory.glob("*.yaml"), *directory.glob("*/*.yaml")])
+    paths = _paths(directory)
     if not paths:
         raise Failure(f"{directory} contains no rules: no features.yaml, no <typology>/<name>.yaml.")
     if len(paths) > FILES_MAX:
@@ -37,9 +37,12 @@ def artefact_contents(directory: Path, texts: Mapping[str, str]) -> dict[str, by
 
 
 def ignored_files(directory: Path) -> list[Path]:
-    """YAML files below the directory that are not read, for their suffix or because they are too deep."""
-    read = {*directory.glob("*.yaml"), *directory.glob("*/*.yaml")}
-    return sorted({*directory.rglob("*.yml"), *directory.rglob("*.yaml")} - read)
+    """YAML files below the directory that are not read, for their suffix, their depth or a name that begins with '.'.
+
+    Entries that begin with '..' are not mentioned: they hold the files that a ConfigMap volume links to.
+    """
+    there = {*directory.rglob("*.yml"), *directory.rglob("*.yaml")} - set(_paths(directory))
+    return sorted(path for path in there if not _has_part_with(path.relative_to(directory), ".."))
 
 
 def load_rule_set(directory: Path) -> RuleSet:
@@ -80,6 +83,20 @@ def fault_list(errors: DocumentErrors, directory: Path) -> str:
     count = len(errors.faults)
     shown = [str(fault._replace(path=str(directory / fault.path))) for fault in errors.faults]
     return "\n".join([f"{directory} has {count} fault{'s' if count > 1 else ''}:", *shown])
+
+
+def _paths(directory: Path) -> list[Path]:
+    """The YAML files that are read, in order.
+
+    Names that begin with '.' are left out: hidden files, editors' copies, and the directories `..data` and
+    `..<timestamp>` with which Kubernetes replaces all files of a ConfigMap volume at once.
+    """
+    paths = [*directory.glob("*.yaml"), *directory.glob("*/*.yaml")]
+    return sorted(path for path in paths if not _has_part_with(path.relative_to(directory), "."))
+
+
+def _has_part_with(path: Path, prefix: str) -> bool:
+    return any(part.startswith(prefix) for part in path.parts)
 
 
 def _content(path: Path) -> bytes:

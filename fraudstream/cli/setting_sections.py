@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
+from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
 
 ALL_STAGES: Final = "all"
-
-
-class RedisSettings(msgspec.Struct, frozen=True):
-    """[redis]"""
-
-    url: Annotated[str, Meta(min_length=1, description="Redis that holds the analysts' view of cases")] = (
-        "redis://127.0.0.1:6379/0"
-    )
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -86,6 +81,59 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         return parse_duration(self.too_far_ahead)
 
 
+class PublishersSettings(msgspec.Struct, frozen=True):
+    """[publishers]"""
+
+    partitioner: Annotated[
+        Literal["murmur2", "consistent_random", "fnv1a_random", "any"],
+        Meta(
+            description=(
+                "where publishers put a key: murmur2 (Java, librdkafka's murmur2_random), consistent_random "
+                "(librdkafka's default), fnv1a_random (Sarama's default); any: not checked"
+            )
+        ),
+    ] = "murmur2"
+    misplaced: Annotated[
+        Literal["repartition", "reject", "count"],
+        Meta(
+            description=(
+                "records elsewhere: repartition copies them to their key's partition, which decides them; reject makes "
+                "them dead letters; count decides them where they are, with a part of their account's history"
+            )
+        ),
+    ] = "repartition"
+
+
+class IdentifierSettings(msgspec.Struct, frozen=True):
+    """[identifiers]"""
+
+    secret: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="secret under which identifiers are kept in the state: 32 hex digits", extra=SECRET),
+    ] = None
+    secret_file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="file that holds the secret; without one, the first worker makes it and `controls` keeps it"),
+    ] = None
+
+    def given(self) -> bytes | None:
+        """The secret, 16 bytes; None if no setting gives it. Raises `Failure`."""
+        from fraudstream.engine.identifier_key import parse_secret
+
+        if self.secret is not None and self.secret_file is not None:
+            raise Failure("identifiers.secret and identifiers.secret_file are both set: leave one out.")
+        origin = "identifiers.secret" if self.secret_file is None else f"identifiers.secret_file {self.secret_file}"
+        text = self.secret
+        try:
+            if self.secret_file is not None:
+                text = Path(self.secret_file).read_bytes().decode(errors="replace")
+            return None if text is None else parse_secret(text)
+        except OSError as error:
+            raise Failure(f"{origin}: cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise Failure(f"{origin}: {error}") from error
+
+
 class CasesSettings(msgspec.Struct, frozen=True):
     """[cases]"""
 
@@ -103,7 +151,19 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     host: Annotated[
         str, Meta(min_length=1, description="address that Prometheus scrapes; by default loopback only")
     ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="port of the metrics; 0: any free one")] = 9464
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port of a worker's metrics; 0: any free one")] = 9464
+    cases_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="port of the case agent's metrics; 0: any free one")
+    ] = 9463
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """[log]"""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least severity of log lines: debug, info, warning or error; of libraries at least warning"),
+    ] = "info"
 
 
 class RulesSettings(msgspec.Struct, frozen=True):
@@ -150,8 +210,11 @@ class Settings(msgspec.Struct, frozen=True):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
+    publishers: PublishersSettings = PublishersSettings()
+    identifiers: IdentifierSettings = IdentifierSettings()
     cases: CasesSettings = CasesSettings()
     metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
     rules: RulesSettings = RulesSettings()
     topics: TopicsSettings = TopicsSettings()
     origins: dict[str, str] = {}
@@ -161,8 +224,11 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "kafka": KafkaSettings,
     "redis": RedisSettings,
     "worker": WorkerSettings,
+    "publishers": PublishersSettings,
+    "identifiers": IdentifierSettings,
     "cases": CasesSettings,
     "metrics": MetricsSettings,
+    "log": LogSettings,
     "rules": RulesSettings,
     "topics": TopicsSettings,
 }

@@ -1,27 +1,33 @@
-"""`fraudstream state`: export the workers' state to a directory, and import it."""
+"""`fraudstream state`: export the workers' state to a directory, import it, and accept the loss of deleted records."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudstream.cli.cluster_command import run_on_cluster
+import msgspec
+
+from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.operations.accept_gap import NumberedGap
     from fraudstream.operations.state_files import Manifest
 
 FLAGS = ("kafka.bootstrap_servers", "worker.group", "worker.state_version", "worker.checkpoint_mode")
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `state export|import`."""
+    """Add `state export|import|accept-gap`."""
     parser = subparsers.add_parser(
         "state",
-        help="export the workers' state to a directory, and import it",
+        help="export and import the workers' state, and accept the loss of records that retention deleted",
         description=(
             "A backup of the workers' state: each partition with its position in the payments log. Imported into an "
             "empty changelog, workers resume from there: they decide the payments since again, under the same ids. "
@@ -45,16 +51,73 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    accept = _add_accept_gap(actions)
     for action in (export, restore):
         action.add_argument("directory", metavar="DIR", type=Path, help="a file for each partition, and manifest.json")
+    for action in (export, restore, accept):
         for setting in FLAGS:
             add_setting(action, setting)
         add_setting(action, "rules.directory", "--rules")
+        add_setting(action, "identifiers.secret_file", "--identifier-secret")
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Export or import the state of every stage. Raises `Failure`, `OperationError`."""
+    """Run the action. Raises `Failure`, `OperationError`."""
+    if args.action == "accept-gap":
+        return _accept_gap(args, settings)
+    return _export_or_import(args, settings)
+
+
+def _add_accept_gap(actions: Subparsers) -> argparse.ArgumentParser:
+    accept = actions.add_parser(
+        "accept-gap",
+        help="let stopped partitions continue without the records that retention deleted before they were processed",
+        description=(
+            "Retention deleted the next records of a stopped partition, so workers do not process it. This records in "
+            "its changelog that the loss is accepted, and by whom. The worker that holds the partition finds it within "
+            "seconds and continues at the first record that is left, with the state that it has; features say how much "
+            "of their window they have seen since."
+        ),
+        epilog='example:\n  fraudstream state accept-gap 3 --note "outage of 2026-03-04, decided by hand"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    accept.add_argument("partitions", metavar="PARTITION", nargs="+", type=int, help="number of a stopped partition")
+    accept.add_argument("--topic", metavar="NAME", help="the topic with the gap (default: the payments)")
+    accept.add_argument("--as", dest="author", metavar="NAME", help="name recorded (default: your login name)")
+    accept.add_argument("--note", metavar="TEXT", help="reason, recorded with it")
+    return accept
+
+
+def _accept_gap(args: argparse.Namespace, settings: Settings) -> int:
+    from fraudstream.cli.author_flags import login_name
+    from fraudstream.cli.rule_files import load_rule_set
+    from fraudstream.cli.time_flags import now_ms
+    from fraudstream.cli.worker import stage_settings
+    from fraudstream.operations.accept_gap import accept_gaps
+
+    stages = {
+        stage.input_topic: stage for stage in stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
+    }
+    topic = args.topic or settings.topics.payments
+    if topic not in stages:
+        raise Failure(f"--topic {topic}: no stage reads it. {nearest_or_all(topic, stages)}")
+    author = args.author if args.author is not None else login_name("--as")
+
+    async def work() -> Sequence[NumberedGap]:
+        return await accept_gaps(stages[topic], args.partitions, by=author, at_ms=now_ms(), note=args.note)
+
+    accepted = run_on_cluster(settings.kafka.brokers(), work, SHORT_S_MAX)
+    if args.json:
+        print(json.dumps([{"partition": number, **msgspec.to_builtins(gap)} for number, gap in accepted]))
+        return 0
+    for number, (_, first, following, *_) in ((number, msgspec.structs.astuple(gap)) for number, gap in accepted):
+        records = f"{following - first:,} records ({first} to {following - 1})"
+        print(f"accepted: {topic}-{number} continues at {following} without {records}")
+    return 0
+
+
+def _export_or_import(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.cli.worker import stream_settings
     from fraudstream.engine.engine import Engine

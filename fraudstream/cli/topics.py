@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, TopicsSettings, add_setting
@@ -16,6 +18,7 @@ from fraudstream.cli.shipped import shipped
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.operations.apply_topics import Difference, Outcome
+    from fraudstream.operations.publisher_placement import PublisherPlacement
     from fraudstream.stream.topics.file import Topic
 
 _COUNTS = ("partitions", "replication")
@@ -39,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     check = actions.add_parser(
         "check",
-        help="report every difference; exit code 1 if there is one",
+        help="report every difference, and payments in another partition than their key's; exit code 1 if there is one",
         epilog="example:\n  fraudstream topics check --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -74,7 +77,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         topics = wanted_topics(settings, args.file)
         if args.action == "check":
-            return _print_check(run_on_cluster(brokers, lambda: check_topics(brokers, topics)), topics, args.json)
+            differences = run_on_cluster(brokers, lambda: check_topics(brokers, topics))
+            return _print_check(differences, topics, _placement(settings, differences), args.json)
         return _print_apply(run_on_cluster(brokers, lambda: apply_topics(brokers, topics)), args.json)
     except TopicsError as error:
         raise Failure(str(error)) from error
@@ -110,14 +114,45 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
     )
 
 
-def _print_check(differences: Sequence[Difference], topics: Sequence[Topic], as_json: bool) -> int:
+def _placement(settings: Settings, differences: Sequence[Difference]) -> PublisherPlacement | str | None:
+    """Where publishers put their records; a sentence if they cannot be read, None if there is nothing to check."""
+    from fraudstream.operations.cluster_access import ClusterError
+    from fraudstream.operations.publisher_placement import sample_placement
+
+    topic, declared, brokers = settings.topics.payments, settings.publishers.partitioner, settings.kafka.brokers()
+    if declared == "any" or (topic, "topic") in {(d.topic, d.setting) for d in differences}:
+        return None
+    try:
+        return run_on_cluster(brokers, lambda: sample_placement(brokers, topic, declared))
+    except ClusterError as error:
+        return f"{topic}: the partitions of its records were not checked: {error.sentence}"
+
+
+def _print_check(
+    differences: Sequence[Difference],
+    topics: Sequence[Topic],
+    placement: PublisherPlacement | str | None,
+    as_json: bool,
+) -> int:
     if as_json:
-        print(json.dumps({"topics": [topic.name for topic in topics], "differences": _rows(differences)}))
-    elif differences:
-        _print_table(differences)
+        print(
+            json.dumps(
+                {
+                    "topics": [topic.name for topic in topics],
+                    "differences": _rows(differences),
+                    "publishers": msgspec.to_builtins(placement),
+                }
+            )
+        )
     else:
-        print(f"{len(topics)} topics match the topics file and the settings.")
-    return 1 if differences else 0
+        if differences:
+            _print_table(differences)
+        else:
+            print(f"{len(topics)} topics match the topics file and the settings.")
+        if placement is not None:
+            print(placement)
+    misplaced = placement is not None and not isinstance(placement, str) and placement.misplaced > 0
+    return 1 if differences or misplaced else 0
 
 
 def _print_apply(outcome: Outcome, as_json: bool) -> int:

@@ -52,7 +52,8 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in FLAGS:
         add_setting(parser, setting, "--rules" if setting == "rules.directory" else None)
-    metrics_port.add_flags(parser)
+    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
+    metrics_port.add_flags(parser, "metrics.port")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.telemetry.logs import set_up_logs
     from fraudstream.telemetry.worker import WorkerTelemetry
 
-    set_up_logs(form="json" if args.json else "human")
+    set_up_logs(settings.log.level, "json" if args.json else "human")
     if settings.worker.processes is not None:
         from fraudstream.cli.worker_processes import run_processes
 
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ValueError as error:
         raise Failure(f"worker.stage: {error}") from error
     telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, telemetry):
+    with metrics_port.metrics_served(settings, "metrics.port", telemetry):
         try:
             run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])
         except WorkerFailure as failure:
@@ -121,4 +122,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         session_timeout_s=worker.session_timeout_s,
         heartbeat_s=worker.session_timeout_s / 5,
         group_instance_id=worker.group_instance_id,
+        partitioner=settings.publishers.partitioner,
+        misplaced=settings.publishers.misplaced,
+        identifier_secret=settings.identifiers.given(),
     )

@@ -10,9 +10,9 @@ caller's: control characters in identifiers (`control_character_path`), and the 
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
-from fraudstream.contracts.case import Case, CaseAlert
+from fraudstream.contracts.case import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_action import CaseAction
-from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.country import COUNTRIES
 from fraudstream.contracts.currency import EXPONENTS, amount_text
@@ -28,6 +28,7 @@ __all__ = [
     "Case",
     "CaseAction",
     "CaseAlert",
+    "CaseNote",
     "DeadLetter",
     "Decision",
     "Evidence",
@@ -39,6 +40,7 @@ __all__ = [
     "RuleSwitch",
     "ScorePart",
     "StoredArtefact",
+    "StoredIdentifierSecret",
     "StoredRuleSet",
     "UnjudgedDecision",
     "amount_text",

@@ -12,6 +12,7 @@ import msgspec
 from fraudstream.contracts.fields import Identifier, Severity, Text
 
 CaseStatus = Literal["open", "claimed", "closed"]
+ActionName = Literal["claim", "release", "note", "close", "reopen"]
 Disposition = Literal["fraud", "genuine", "inconclusive"]
 
 
@@ -28,12 +29,25 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[str, ...]
 
 
+class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A text that an analyst wrote on a case, with the action that it came with. It is never changed or removed.
+
+    `at_ms`: when the analyst acted, ms since the epoch, UTC, as the action states.
+    """
+
+    at_ms: int
+    actor: Identifier
+    action: ActionName
+    text: Text
+
+
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """The complete state of a case. `version` counts its changes from 1.
 
     Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert. `alerts` keeps
     the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, as decimal strings.
-    `disposition`: how the case closed.
+    `disposition`, `closed_by`, `closed_at_ms`: how, by whom and when it was closed; absent again once it is reopened.
+    `notes`: every note, in the order of the log.
     """
 
     case_id: str
@@ -50,5 +64,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[str, ...]
     assignee: Identifier | None = None
     disposition: Disposition | None = None
-    note: Text | None = None
+    closed_by: Identifier | None = None
+    closed_at_ms: int | None = None
+    notes: tuple[CaseNote, ...] = ()
     schema_version: int = 1

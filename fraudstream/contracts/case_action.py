@@ -6,14 +6,10 @@ receives both the actions and the alerts of an account.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from fraudstream.contracts.case import Disposition
+from fraudstream.contracts.case import ActionName, Disposition
 from fraudstream.contracts.fields import Identifier, Moment, Text
-
-ActionName = Literal["claim", "release", "note", "close", "reopen"]
 
 
 class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):

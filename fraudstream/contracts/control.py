@@ -6,6 +6,7 @@ There it takes effect at its own offset, so the log alone says which rules and w
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
@@ -20,6 +21,7 @@ TimeMs = Annotated[int, Meta(ge=0, lt=253_402_300_800_000, description="Millisec
 
 RULE_SWITCH_KEY = b"rule-switch"
 ARTEFACT_KEY_PREFIX = b"artefact/"
+IDENTIFIER_SECRET_KEY_PREFIX = b"identifier-secret/"
 
 
 class RuleSwitch(msgspec.Struct, frozen=True, omit_defaults=True, tag="rule_switch", tag_field="control"):
@@ -99,10 +101,28 @@ class StoredArtefact(msgspec.Struct, frozen=True, omit_defaults=True, tag="artef
         return artefact_key_prefix(self.artefact) + b"%d" % self.index
 
 
+class StoredIdentifierSecret(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag="identifier_secret", tag_field="control"
+):
+    """The secret under which a deployment keeps identifiers in its state. Written to `controls` only.
+
+    The first record of this kind counts, whoever wrote others meanwhile.
+    """
+
+    secret: Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="128 bits.")]
+    schema_version: int = 1
+
+    @property
+    def key(self) -> bytes:
+        """The record key on `controls`: of each secret another, so that compaction keeps the first."""
+        digest = blake2b(self.secret.encode(), digest_size=8).hexdigest()
+        return IDENTIFIER_SECRET_KEY_PREFIX + digest.encode()
+
+
 def artefact_key_prefix(artefact: str) -> bytes:
     """The beginning of the record keys of an artefact's parts on `controls`; the index follows."""
     return ARTEFACT_KEY_PREFIX + f"{artefact}/".encode()
 
 
 Control = RuleSwitch | ListEntry  # records of the log
-Stored = RuleSwitch | ListEntry | StoredRuleSet | StoredArtefact  # records of `controls`
+Stored = RuleSwitch | ListEntry | StoredRuleSet | StoredArtefact | StoredIdentifierSecret  # records of `controls`

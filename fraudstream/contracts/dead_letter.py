@@ -17,9 +17,10 @@ ReasonCode = Literal[
     "amount",  # not a decimal amount of its currency
     "currency",  # not in ISO 4217
     "occurred_at",  # outside 1970 to 2199, or given in seconds
-    "too_far_ahead",  # occurred_at is later than the time of publication by more than the tolerated clock skew
+    "too_far_ahead",  # occurred_at or labelled_at is later than publication by more than the tolerated clock skew
     "too_large",  # larger than the maximum record size
     "key",  # the record key differs from account_id
+    "partition",  # the record is not in the partition where its key belongs
     "control",  # a rule-set switch or list entry that can't be decoded, or names a rule set that can't be used
 ]
 

@@ -13,16 +13,26 @@ SOURCE_HEADER: Final = (
 )
 # Of a decision `unjudged`: the topic that `source` refers to, as any stage may send it.
 SOURCE_TOPIC_HEADER: Final = "source-topic"
+# "partition:offset" of the record in the same topic that this one is a copy of, in the partition where its key belongs.
+REPARTITIONED_HEADER: Final = "repartitioned"
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
 BACKFILLED_HEADER: Final = ("backfilled", b"")
+REPLAYED_FROM_HEADER: Final = "replayed-from"  # of a replayed record: "topic:partition:offset" of its dead letter
+REPLAYED_HEADER: Final = "replayed"  # in `dead-letters`, without a value: "partition:offset" of the letter replayed
+REPLAYED_BY_HEADER: Final = "replayed-by"  # beside it: who replayed the letter
 VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     """Header of an output record that names the partition and offset of its input record."""
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
+
+
+def repartitioned_header(partition: int, offset: int) -> tuple[str, bytes]:
+    """Header of a copy that names the partition and offset of the record that was in the wrong partition."""
+    return (REPARTITIONED_HEADER, b"%d:%d" % (partition, offset))
 
 
 def version_header(state_version: int) -> tuple[str, bytes]:

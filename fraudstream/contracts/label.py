@@ -13,9 +13,10 @@ from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """`event_id` identifies the payment. Its other entities may be repeated here, so that their state is updated too.
 
-    `payment_occurred_at`: event time of the payment, if known; it speeds up the lookup. A label whose payment is no
-    longer in the state has no effect and is counted. `source`: origin of the label, for example 'chargeback',
-    'customer', or a case id.
+    `labelled_at`: the newest of a payment's labels counts, in whatever order they arrive; of equal times, the one
+    published last. It can't be in the future. `payment_occurred_at`: event time of the payment, if known; it speeds up
+    the lookup. A label whose payment is no longer in the state has no effect and is counted. `source`: origin of the
+    label, for example 'chargeback', 'customer', or a case id.
     """
 
     event_id: Identifier

@@ -15,7 +15,7 @@ import msgspec
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.case import Case
 from fraudstream.contracts.case_action import CaseAction
-from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredRuleSet
+from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.dead_letter import DeadLetter
 from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
@@ -34,6 +34,7 @@ CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
     "list-entry": ListEntry,
     "rule-set": StoredRuleSet,
     "artefact": StoredArtefact,
+    "identifier-secret": StoredIdentifierSecret,
 }
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -7,4 +7,5 @@ payments has the order in which switches and entries took effect.
     reader   the one reader of the topic
     writer   the writer of the topic, and of controls in the log
     store    both as one object, for workers
+    secret   the identifier secret that the topic keeps
 """

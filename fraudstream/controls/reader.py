@@ -7,7 +7,8 @@ do not answer. Invalid controls are ignored: others may write to the topic, too.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Container, Iterable
+from collections.abc import AsyncGenerator, Callable, Container, Iterable
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,10 +16,12 @@ import msgspec
 from fraudstream.contracts.artefact import artefact_content
 from fraudstream.contracts.control import (
     ARTEFACT_KEY_PREFIX,
+    IDENTIFIER_SECRET_KEY_PREFIX,
     ListEntry,
     RuleSwitch,
     Stored,
     StoredArtefact,
+    StoredIdentifierSecret,
     StoredRuleSet,
     artefact_key_prefix,
 )
@@ -84,7 +87,19 @@ async def read_entries(topic: ControlsTopic, keys: Container[bytes]) -> list[Lis
     return [record async for record in _records(topic, lambda key: key in keys) if isinstance(record, ListEntry)]
 
 
-async def _records(topic: ControlsTopic, wanted: Callable[[bytes], bool]) -> AsyncIterator[Stored]:
+async def read_first_secret(topic: ControlsTopic) -> StoredIdentifierSecret | None:
+    """The first identifier secret on `controls`; None if there is none. Reads no further.
+
+    Raises `NoTopicError`, `StalledError`, `KafkaError`.
+    """
+    async with aclosing(_records(topic, lambda key: key.startswith(IDENTIFIER_SECRET_KEY_PREFIX))) as records:
+        async for record in records:
+            if isinstance(record, StoredIdentifierSecret):
+                return record
+    return None
+
+
+async def _records(topic: ControlsTopic, wanted: Callable[[bytes], bool]) -> AsyncGenerator[Stored]:
     """The valid records whose key is `wanted`, in order. Values of other keys are not decoded."""
     async with TopicReader(topic.brokers, committed_only=False, fetch_wait_ms=topic.fetch_wait_ms) as reader:
         for number in await reader.partitions(topic.name):

@@ -37,10 +37,13 @@ def rule_set_records(digest: str, files: Mapping[str, str], artefacts: Iterable[
     return [*parts, StoredRuleSet(digest, dict(files))]
 
 
-async def keep(topic: ControlsTopic, records: Sequence[Stored]) -> None:
-    """Write `records` to `controls`, in order, and wait until they are durable. Raises `KafkaError`."""
+async def keep(topic: ControlsTopic, records: Sequence[Stored], partition: int | None = None) -> None:
+    """Write `records` to `controls`, in order, and wait until they are durable. Raises `KafkaError`.
+
+    `partition`: that of all records; None: that of their keys. The topic should have one partition only.
+    """
     async with _producer(topic) as producer:
-        await _keep(producer, topic, records)
+        await _keep(producer, topic, records, partition)
 
 
 async def put_in_force(
@@ -94,8 +97,10 @@ async def _write(
     return offsets
 
 
-async def _keep(producer: AIOKafkaProducer, topic: ControlsTopic, records: Sequence[Stored]) -> None:
-    sent = [await producer.send(topic.name, _encode(record), key=record.key) for record in records]
+async def _keep(
+    producer: AIOKafkaProducer, topic: ControlsTopic, records: Sequence[Stored], partition: int | None = None
+) -> None:
+    sent = [await producer.send(topic.name, _encode(record), record.key, partition) for record in records]
     await asyncio.gather(*sent)
 
 

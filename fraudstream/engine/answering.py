@@ -62,7 +62,6 @@ def answer_features(
         rows.first_ms[row],
         rows.floor_ms[row],
         rows.overflow[row],
-        plan.guards,
     )
     panes = Panes(overflows.pane, overflows.cell)
     evicted = Evicted(overflows.evicted_value, overflows.evicted_value_ms, overflows.evicted_value_floor_ms)

@@ -21,6 +21,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.engine import Engine, ForwardedEvents
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.placement import Misplaced, Placement, copy_source, misplaced_records, rejection_sentence
 from fraudstream.engine.verdict import Verdicts
 
 _NO_KEY = "The record has no key. Key payments by account_id, so that an account's payments keep their order."
@@ -60,8 +61,9 @@ class ApplyResult(NamedTuple):
 
     `positions`: index of each payment of `verdicts` among the records. `refused`: rejected records, in order; their
     `position` is the index of the record. `events`: number of payments and labels applied. `dropped`: number of records
-    that the previous stage had sent before. `arrived_at_ms`: of each payment, when the first stage's log received it,
-    ms since the epoch; int64.
+    that were sent before, by the previous stage or as a copy to this partition. `arrived_at_ms`: of each payment, when
+    the first stage's log received it, ms since the epoch; int64. `misplaced`: records of the first stage whose key
+    belongs to another partition; the policy of the state's `placement` says whether they were applied or refused too.
     """
 
     verdicts: Verdicts
@@ -70,6 +72,7 @@ class ApplyResult(NamedTuple):
     events: int
     dropped: int
     arrived_at_ms: Int64Array
+    misplaced: tuple[Misplaced, ...] = ()
 
 
 class ForwardResult(NamedTuple):
@@ -80,6 +83,7 @@ class ForwardResult(NamedTuple):
     refused: list[Rejection]
     events: int
     dropped: int
+    misplaced: tuple[Misplaced, ...] = ()
 
 
 def apply(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> ApplyResult:
@@ -96,8 +100,9 @@ def apply(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -
         positions=[decoded.positions[i] for i in verdicts.positions.tolist()],
         refused=decoded.all_refused(verdicts.rejected),
         events=len(decoded.events),
-        dropped=decoded.dropped(records),
+        dropped=decoded.dropped,
         arrived_at_ms=arrived[verdicts.positions],
+        misplaced=decoded.misplaced,
     )
 
 
@@ -110,7 +115,8 @@ def apply_and_forward(engine: Engine, state: PartitionState, records: Sequence[L
         positions=[decoded.positions[i] for i in forwarded.positions.tolist()],
         refused=decoded.all_refused(forwarded.rejected),
         events=len(decoded.events),
-        dropped=decoded.dropped(records),
+        dropped=decoded.dropped,
+        misplaced=decoded.misplaced,
     )
 
 
@@ -118,13 +124,16 @@ class _Decoded(NamedTuple):
     """The valid events of some records.
 
     `positions`: index of each event's record. `refused`: records without a valid event; `position` is the record's
-    index. `forwarded`: features of each event from earlier stages; None in the first stage.
+    index. `forwarded`: features of each event from earlier stages; None in the first stage. `dropped`, `misplaced`: as
+    in `ApplyResult`.
     """
 
     events: list[Payment | Label]
     positions: Sequence[int]
     refused: list[Rejection]
     forwarded: ForwardedFeatures | None
+    dropped: int = 0
+    misplaced: tuple[Misplaced, ...] = ()
 
     def published_at_ms(self, records: Sequence[LogRecord]) -> list[int]:
         """When each event's record was published."""
@@ -136,40 +145,82 @@ class _Decoded(NamedTuple):
         at_record = [rejection._replace(position=self.positions[rejection.position]) for rejection in by_engine]
         return sorted(self.refused + at_record, key=lambda rejection: rejection.position)
 
-    def dropped(self, records: Sequence[LogRecord]) -> int:
-        """Number of records that are neither applied nor refused."""
-        return len(records) - len(self.positions) - len(self.refused)
-
 
 def _decoded(engine: Engine, state: PartitionState, records: Sequence[LogRecord]) -> _Decoded:
     """The events of records, and the rejections. In a later stage, advances the state's `sources`."""
     if records:
         state.begin(records[0].timestamp)
-    return _from_publishers(records) if engine.is_first else _from_previous_stage(engine, state, records)
+    return _from_publishers(state, records) if engine.is_first else _from_previous_stage(engine, state, records)
 
 
-def _from_publishers(records: Sequence[LogRecord]) -> _Decoded:
-    """In the first stage: each record must be keyed by its account."""
-    labels = [LABEL_HEADER in record.headers for record in records]
-    decoded = decode([record.value for record in records], labels if True in labels else None)
+def _from_publishers(state: PartitionState, records: Sequence[LogRecord]) -> _Decoded:
+    """In the first stage: each record must be keyed by its account, and be in the partition of its key."""
+    headed = [i for i, record in enumerate(records) if record.headers]
+    repeated = _repeated_copies(state, records, headed) if headed else set()
+    if not repeated:
+        return _published(state.placement, records, headed)
+    new = [i for i in range(len(records)) if i not in repeated]
+    decoded = _published(state.placement, [records[i] for i in new], range(len(new)))
+    return decoded._replace(
+        positions=[new[position] for position in decoded.positions],
+        refused=[refusal._replace(position=new[refusal.position]) for refusal in decoded.refused],
+        misplaced=tuple(found._replace(position=new[found.position]) for found in decoded.misplaced),
+        dropped=len(repeated),
+    )
+
+
+def _repeated_copies(state: PartitionState, records: Sequence[LogRecord], headed: Sequence[int]) -> set[int]:
+    """Positions of copies of misplaced records that were received before. `headed`: positions of records with headers.
+
+    Advances the state's `sources`.
+    """
+    repeated = set()
+    for position in headed:
+        source = copy_source(records[position].headers)
+        if source is None:
+            continue
+        partition, offset = source
+        if offset > state.sources.get(partition, -1):
+            state.sources[partition] = offset
+        else:
+            repeated.add(position)
+    return repeated
+
+
+def _published(placement: Placement | None, records: Sequence[LogRecord], headed: Sequence[int]) -> _Decoded:
+    """The events of records that are new. `headed`: positions of all records with headers, and possibly of others."""
+    labels = {i for i in headed if LABEL_HEADER in records[i].headers}
+    decoded = decode(
+        [record.value for record in records], [i in labels for i in range(len(records))] if labels else None
+    )
     refused = [event._replace(position=position) for position, event in enumerate(decoded) if type(event) is Rejection]
-    if not refused:  # the usual batch, without a loop over its records
-        keys = [record.key for record in records]
+    keys = [record.key for record in records]
+    misplaced = misplaced_records(placement, records, keys) if placement is not None else ()
+    if not refused and not misplaced:  # the usual batch, without a loop over its records
         accounts = [event.account_id.encode() for event in decoded]  # type: ignore[union-attr]
         if not any(map(ne, keys, accounts)):
             return _Decoded(decoded, range(len(decoded)), refused, None)  # type: ignore[arg-type]
     events: list[Payment | Label] = []
     positions: list[int] = []
+    elsewhere: list[Misplaced] = []
+    due = {found.position: found for found in misplaced}
     for position, event in enumerate(decoded):
         if isinstance(event, Rejection):
             continue
-        key = records[position].key
+        key = keys[position]
         if key != event.account_id.encode():
             refused.append(Rejection(position, "key", _NO_KEY if key is None else _OTHER_KEY, "$.account_id"))
             continue
+        if placement is not None and (found := due.get(position)) is not None:
+            elsewhere.append(found)
+            if placement.policy == "reject":
+                sentence = rejection_sentence(placement, found.due)
+                refused.append(Rejection(position, "partition", sentence, "$.account_id"))
+            if placement.policy != "count":
+                continue
         events.append(event)
         positions.append(position)
-    return _Decoded(events, positions, refused, None)
+    return _Decoded(events, positions, refused, None, misplaced=tuple(elsewhere))
 
 
 class _Received(NamedTuple):
@@ -192,7 +243,8 @@ def _from_previous_stage(engine: Engine, state: PartitionState, records: Sequenc
         ]
         positions, features = [positions[i] for i in valid], [features[i] for i in valid]
     events = [event for event in decoded if not isinstance(event, Rejection)]
-    return _Decoded(events, positions, refused, engine.codec_in.unpack(features))
+    dropped = len(records) - len(positions) - len(refused)
+    return _Decoded(events, positions, refused, engine.codec_in.unpack(features), dropped)
 
 
 def _received(state: PartitionState, records: Sequence[LogRecord]) -> _Received:

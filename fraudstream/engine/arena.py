@@ -9,8 +9,16 @@
                 payments that the ring no longer holds
 
 `floor_ms` is the event time of the newest payment that has left the ring. The ring holds every payment after it, so
-windows that begin there are exact, repeats are detected and late payments can be ordered; a payment at or before it is
+windows that begin there are exact, repeats are detected and late payments can be ordered; a payment from before it is
 *late*.
+
+                 floor
+    ───────────────┼───────────┬───────────►  event time
+     late: not     │ same time │ in order of
+     placed        │ in order of the log │ event time
+
+Payments of one moment have the order of the log, so one at the floor has its place after those that left, however many
+they are. Only a copy of one of them has none: the overflow knows the last `FLOOR_EVENTS_MAX` that left at that moment.
 
 Record arrays and named tuples of arrays, because compiled code reads them. They grow only here, between two runs of the
 kernel.
@@ -40,6 +48,7 @@ A = TypeVar("A")
 NEVER = -(1 << 62)  # ms: before all times
 EVICTED_VALUES_MAX = 8  # evicted values that an overflow holds for each field and filter of `first_seen`
 FIELDS_MAX = 8  # payment fields of an entity whose codes slots hold
+FLOOR_EVENTS_MAX = 64  # payments of the floor's moment that an overflow knows by their event_id
 CHUNK = 4  # slots, or panes, in one changelog record
 
 HEADER_DIRTY, OVERFLOW_DIRTY = 1, 2  # bits of a row's `dirty`
@@ -66,6 +75,7 @@ SLOT = np.dtype(
         ("t", "<i8"),  # event time, ms
         ("amount", "<i8"),  # minor units
         ("event", "<u8"),  # digest of event_id
+        ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
         ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed
@@ -102,6 +112,7 @@ class Slots(Protocol):
     t: Int64Array
     amount: Int64Array
     event: UInt64Array
+    labelled_ms: Int64Array
     location: Float32Array
     code: UInt32Array
     mask: UInt32Array
@@ -126,6 +137,8 @@ class Overflows(NamedTuple):
     evicted_value: UInt32Array  # (overflows, evicted_values, EVICTED_VALUES_MAX): codes; 0 none
     evicted_value_ms: Int64Array  # the same: newest time of that value
     evicted_value_floor_ms: Int64Array  # (overflows, evicted_values): newest time of a dropped value, or NEVER
+    floor_count: Int64Array  # (overflows,): payments that left at `floor_ms`
+    floor_event: UInt32Array  # (overflows, floor_events): half digests of the last of them; 0 none
     dirty: BoolArray  # (overflows, panes): changed since the last checkpoint
 
 
@@ -148,6 +161,7 @@ class Shape(NamedTuple):
     cells: int
     last_times: int
     evicted_values: int
+    floor_events: int
 
 
 def block_sizes(slots_max: int) -> Int32Array:
@@ -257,5 +271,7 @@ def _empty_overflows(count: int, shape: Shape) -> Overflows:
         evicted_value=np.zeros((count, shape.evicted_values, EVICTED_VALUES_MAX), np.uint32),
         evicted_value_ms=np.full((count, shape.evicted_values, EVICTED_VALUES_MAX), NEVER, np.int64),
         evicted_value_floor_ms=np.full((count, shape.evicted_values), NEVER, np.int64),
+        floor_count=np.zeros(count, np.int64),
+        floor_event=np.zeros((count, shape.floor_events), np.uint32),
         dirty=np.zeros((count, shape.panes), np.bool_),
     )

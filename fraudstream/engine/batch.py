@@ -44,9 +44,10 @@ class Batch:
             self.payment_at, self.label_at = index[: columns.n], index[columns.n :]
         self.payment_of: Int64Array = np.full(self.n, -1, np.int64)
         self.payment_of[self.payment_at] = np.arange(columns.n)
-        self._label_event: UInt64Array = digest_column([label.event_id for label in self.labels])
+        self._label_event: UInt64Array = digest_column([label.event_id for label in self.labels], columns.digest_key)
         self._label_value: Int8Array = np.array([LABELS[label.label] for label in self.labels], np.int8)
         moments = [label.payment_occurred_at for label in self.labels]
+        self._labelled_ms: Int64Array = np.array([time_ms(label.labelled_at) for label in self.labels], np.int64)
         self._label_t: Int64Array = np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64)
 
     def events_of(self, entity: EntityState, status: Int8Array | None) -> kernel_types.Events:
@@ -73,6 +74,8 @@ class Batch:
         event[self.label_at] = self._label_event
         label = np.zeros(self.n, np.int8)
         label[self.label_at] = self._label_value
+        labelled_ms = np.zeros(self.n, np.int64)
+        labelled_ms[self.label_at] = self._labelled_ms
         return kernel_types.Events(
             kind=kind,
             row=row,
@@ -84,6 +87,7 @@ class Batch:
             code=self._merged(self._code(entity), np.uint32),
             location=self._merged(self._location(entity), np.float32),
             label=label,
+            labelled_ms=labelled_ms,
         )
 
     def keys(self, field: str) -> list[bytes]:

@@ -23,7 +23,7 @@ from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
-from fraudstream.engine.digest import digest_column
+from fraudstream.engine.digest import DigestKey, digest_column
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
 from fraudstream.engine.text_columns import distinct_texts_of
 
@@ -52,7 +52,8 @@ class Columns:
     `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `amount_minor`: minor units; int64. `currency_code`:
     never 0; uint16. `event`: digests of event ids; uint64. `minor_per_major`: minor units in one major unit; float64.
     Other columns are built when they are first asked for. `exponent`: decimals of each currency; int8. `balances`: by
-    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types.
+    name, minor units, NaN missing; float64. `attributes`: the declared attributes with their types. `digest_key`: of
+    all digests.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Columns:
         exponent: Int8Array,
         balances: Mapping[str, Float64Array],
         attributes: Symbols,
+        digest_key: DigestKey,
     ) -> None:
         self.payments, self.n = payments, len(payments)
         self.occurred_at_ms, self.amount_minor, self.currency_code = occurred_at_ms, amount_minor, currency_code
         self.minor_per_major: Float64Array = np.power(10.0, np.arange(5))[exponent]
-        self.event: UInt64Array = digest_column([payment.event_id for payment in payments])
+        self.digest_key = digest_key
+        self.event: UInt64Array = digest_column([payment.event_id for payment in payments], digest_key)
         self._attributes = attributes
         self._made: dict[str, Array] = dict(balances)
         self._distinct: dict[str, DistinctTexts] = {}
@@ -87,6 +90,10 @@ class Columns:
             found = self._distinct[name] = distinct_texts_of(self, self.payments, name)
         return found
 
+    def texts(self, name: str) -> list[str | None]:
+        """The values of a text field as the payments have them."""
+        return list(map(attrgetter(name), self.payments))
+
     def add(self, name: str, column: Array) -> None:
         """Make `column`, shape (n,), readable by expressions under `name`."""
         self._made[name] = column
@@ -101,8 +108,15 @@ class Columns:
         if name.startswith("attributes."):
             short = name.removeprefix("attributes.")
             values = [None if p.attributes is None else p.attributes.get(short) for p in self.payments]
-            return _column(self._attributes[short], values)
-        return _column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+            return self._column(self._attributes[short], values)
+        return self._column(PAYMENT_FIELDS[name], list(map(attrgetter(name), self.payments)))
+
+    def _column(self, type_: Type, values: list[Any]) -> Array:
+        if type_ is Type.TEXT:
+            return digest_column(values, self.digest_key)
+        if type_ is Type.BOOL:
+            return np.array([-1 if value is None else value for value in values], np.int8)
+        return np.array(values, np.float64)  # None becomes NaN
 
 
 class Excerpt:
@@ -112,6 +126,7 @@ class Excerpt:
         self._columns, self._rows = columns, rows
         self.n = len(rows)
         self.minor_per_major: Float64Array = columns.minor_per_major[rows]
+        self.digest_key: DigestKey = columns.digest_key
         self._taken: dict[str, Array] = {}
 
     def column(self, name: str) -> Array:
@@ -129,14 +144,6 @@ class Excerpt:
     def excerpt(self, rows: Int64Array) -> Excerpt:
         """Some rows of these. `rows`: indices into this excerpt; int64."""
         return Excerpt(self, rows)
-
-
-def _column(type_: Type, values: list[Any]) -> Array:
-    if type_ is Type.TEXT:
-        return digest_column(values)
-    if type_ is Type.BOOL:
-        return np.array([-1 if value is None else value for value in values], np.int8)
-    return np.array(values, np.float64)  # None becomes NaN
 
 
 class _Faults:
@@ -162,13 +169,17 @@ class _Faults:
 
 
 def read_columns(
-    payments: Sequence[Payment], published_at_ms: Int64Array | None, too_far_ahead_ms: int, attributes: Symbols
+    payments: Sequence[Payment],
+    published_at_ms: Int64Array | None,
+    too_far_ahead_ms: int,
+    attributes: Symbols,
+    digest_key: DigestKey,
 ) -> tuple[Columns, Int64Array, list[Rejection]]:
     """Columns of the valid payments, their indices in `payments` (int64), and the rejections of the others.
 
     `published_at_ms`: when each record was published, ms since the epoch; int64, shape (n,). A payment is rejected if
     it claims to have occurred more than `too_far_ahead_ms` after that; None, as for payments of a file: this is not
-    checked. `attributes`: the declared attributes with their types.
+    checked. `attributes`: the declared attributes with their types. `digest_key`: of the columns' digests.
     """
     n, faults = len(payments), _Faults()
     occurred_at_ms = _times([payment.occurred_at for payment in payments])
@@ -184,7 +195,9 @@ def read_columns(
         _check_attributes(payments, attributes, faults)
     rejections = faults.found
     if not rejections:
-        columns = Columns(payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes)
+        columns = Columns(
+            payments, occurred_at_ms, amount_minor, currency_code, exponent, balances, attributes, digest_key
+        )
         return columns, np.arange(n), []
     kept = faults.kept(n)
     columns = Columns(
@@ -195,6 +208,7 @@ def read_columns(
         exponent[kept],
         {name: balance[kept] for name, balance in balances.items()},
         attributes,
+        digest_key,
     )
     return columns, kept, rejections
 

@@ -14,6 +14,7 @@ import msgspec
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection, read_columns
 from fraudstream.engine.decode import decode
+from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.expression import Type
 from fraudstream.engine.faulty_field import plain_fault
 
@@ -43,7 +44,7 @@ def contract_faults(payments: Sequence[Payment], attributes: Mapping[str, Type] 
             valid.append(event)
         elif isinstance(event, Rejection):
             refused.append(event)
-    _, _, by_columns = read_columns(valid, None, 0, attributes or {})
+    _, _, by_columns = read_columns(valid, None, 0, attributes or {}, PUBLIC_KEY)
     refused += [rejection._replace(position=positions[rejection.position]) for rejection in by_columns]
     return sorted(refused, key=lambda rejection: rejection.position)
 

@@ -1,74 +1,77 @@
-"""64-bit digests of text, so that columns of identifiers are numbers. They are equal on all machines and processes.
+"""64-bit digests of text, so that columns of identifiers are numbers.
 
-Two different texts have the same digest with probability 2**-64 (2**-32 where only half of it is kept). Entities are
-identified by their whole keys, never by a digest.
+A digest is keyed. Publishers, and with them their customers, choose identifiers: under a hash without a key somebody
+can search for a `counterparty_id` with the digest of another, and share its history. Two texts have the same digest
+with probability 2**-64 (2**-32 where only half of it is kept), and without the key nobody can choose two that do.
+Entities and entries of lists are identified by their whole text, never by a digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from fraudstream.engine.arrays import UInt8Array, UInt64Array
 from fraudstream.engine.jit import jit
+from fraudstream.engine.siphash import hash_between, hash_bytes, padded
 
 MISSING = 0  # the digest of missing and of empty text
 
 _SEPARATOR = "\0"
-_MASK = (1 << 64) - 1
-_OFFSET, _PRIME = 0xCBF29CE484222325, 0x100000001B3
-_MIX_1, _MIX_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
+_LITERALS_MAX: Final = 1 << 14  # texts of rules whose digests are remembered
 
 
-def digest_text(text: str) -> int:
-    """The digest of one text: FNV-1a over its UTF-8 bytes, then MurmurHash3's finaliser. 0 for empty text only.
+class DigestKey(NamedTuple):
+    """The key of a deployment's digests: the halves of 16 bytes, little-endian. `identifier_key` makes it."""
 
-    Sources: Fowler, Noll, Vo, RFC 9923 (FNV-1a, 64 bits); Appleby, MurmurHash3 (`fmix64`), public domain.
+    low: int
+    high: int
 
-    >>> bool(digest_text("app") == digest_column(["web", "app", None])[1]), digest_text("")
-    (True, 0)
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the key without telling it: 16 hex digits, saved with a state."""
+        return f"{hash_bytes(b'fingerprint of the digest key', self.low, self.high):016x}"
+
+
+PUBLIC_KEY: Final = DigestKey(0x0706050403020100, 0x0F0E0D0C0B0A0908)  # for demonstration, files and tests: no secret
+
+
+@lru_cache(_LITERALS_MAX)
+def digest_text(text: str, key: DigestKey) -> int:
+    """The digest of one text: SipHash-2-4 of its UTF-8 bytes. 0 for empty text only.
+
+    >>> digest_text("app", PUBLIC_KEY) == int(digest_column(["web", "app", None], PUBLIC_KEY)[1])
+    True
     """
-    data = text.encode()
-    if not data:
-        return MISSING
-    value = _OFFSET
-    for byte in data:
-        value = ((value ^ byte) * _PRIME) & _MASK
-    value = ((value ^ (value >> 33)) * _MIX_1) & _MASK
-    value = ((value ^ (value >> 33)) * _MIX_2) & _MASK
-    value ^= value >> 33
-    return value or 1
+    return hash_bytes(text.encode(), *key) or 1 if text else MISSING
 
 
-def digest_column(texts: Sequence[str | None]) -> UInt64Array:
+def digest_column(texts: Sequence[str | None], key: DigestKey) -> UInt64Array:
     """The digest of each text: uint64, shape (n,); `MISSING` for None and for empty text."""
     if None in texts:
         texts = [text or "" for text in texts]
     joined = _SEPARATOR.join(texts)  # type: ignore[arg-type]
-    data = np.frombuffer(joined.encode(), np.uint8)
     if joined.count(_SEPARATOR) != max(len(texts) - 1, 0):  # a text contains the separator
-        return np.array([digest_text(text or "") for text in texts], np.uint64)
+        return np.array([digest_text(text or "", key) for text in texts], np.uint64)
     out = np.zeros(len(texts), np.uint64)
     if len(texts):
-        _digest_joined(data, out)
+        encoded = joined.encode()
+        _digest_joined(padded(encoded), len(encoded), np.uint64(key.low), np.uint64(key.high), out)
     return out
 
 
 @jit
-def _digest_joined(data: UInt8Array, out: UInt64Array) -> None:
-    """Digests of texts joined by NUL bytes. `data`: their bytes, uint8. `out`: output, uint64, shape (n,), zeros."""
-    offset, prime = np.uint64(_OFFSET), np.uint64(_PRIME)
-    mix_1, mix_2, shift = np.uint64(_MIX_1), np.uint64(_MIX_2), np.uint64(33)
-    value, empty, position = offset, True, 0
-    for i in range(len(data) + 1):
-        if i < len(data) and data[i] != 0:
-            value = (value ^ np.uint64(data[i])) * prime
-            empty = False
+def _digest_joined(data: UInt8Array, length: int, low: np.uint64, high: np.uint64, out: UInt64Array) -> None:
+    """Digests of texts joined by NUL bytes. `data`: their bytes, padded, uint8; `length`: without the padding. `low`,
+    `high`: the key. `out`: output, uint64, shape (n,), zeros."""
+    words, start, position = data.view(np.uint64), 0, 0
+    for end in range(length + 1):
+        if end < length and data[end] != 0:
             continue
-        if not empty:
-            value = (value ^ (value >> shift)) * mix_1
-            value = (value ^ (value >> shift)) * mix_2
-            value = value ^ (value >> shift)
+        if end > start:
+            value = hash_between(words, start, end, low, high)
             out[position] = value if value != np.uint64(0) else np.uint64(1)
-        value, empty, position = offset, True, position + 1
+        start, position = end + 1, position + 1

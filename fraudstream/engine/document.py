@@ -85,19 +85,33 @@ class Node:
             self.fault(f"{what} must be a mapping of keys to values.")
             return {}
         found: dict[str, Node] = {}
+        lines: dict[str, int] = {}
         for key_node, value_node in self._node.value:
             key = Node(key_node, self.path, self.text, self.faults)
             name = key.word(f"a key of {what}")
             if known is not None and name not in known:
                 key.fault(f"{what} has no key '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
             elif name in found:
-                key.fault(f"{what} has the key '{name}' twice. Remove one.")
+                first = lines[name]
+                key.fault(f"{what} has the key '{name}' twice: here and on line {first}. Remove one.")
             else:
                 found[name] = Node(value_node, self.path, self.text, self.faults)
+                lines[name] = key.origin.line
         for name in required:
             if name not in found:
                 self.fault(f"{what} lacks the key '{name}'. Add it.")
         return found
+
+    def content(self, what: str, typed: bool = False) -> Any:
+        """The node with all below it as dictionaries, lists and texts. Repeated keys are faults.
+
+        `typed`: whether scalars become numbers, booleans and None as YAML reads them, and not texts.
+        """
+        if isinstance(self._node, yaml.MappingNode):
+            return {name: node.content(name, typed) for name, node in self.entries(what).items()}
+        if isinstance(self._node, yaml.SequenceNode):
+            return [item.content(f"an item of {what}", typed) for item in self.items(what)]
+        return yaml.SafeLoader("").construct_object(self._node) if typed else str(self._node.value)
 
     def number(self, what: str) -> float:
         """A finite number; 0.0 and a fault if the node is not one."""
@@ -160,3 +174,12 @@ def read_document(text: str, path: str) -> Node:
     if root is None:
         raise DocumentErrors([Fault(path, 1, 1, "the file is empty.")])
     return Node(root, path, text, [])
+
+
+def read_content(text: str, path: str, typed: bool = False) -> Any:
+    """A whole document as `Node.content` gives it. Raises `DocumentErrors`, also for repeated keys."""
+    root = read_document(text, path)
+    content = root.content("the file", typed)
+    if root.faults:
+        raise DocumentErrors(root.faults)
+    return content

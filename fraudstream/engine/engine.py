@@ -26,9 +26,11 @@ from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32A
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
+from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
 from fraudstream.engine.expression import Array, Type, ValueList
 from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
+from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.ledger import FirstVerdicts, Ledger
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
@@ -97,11 +99,19 @@ class Engine:
 
     `stage`: the entity that this engine updates, in a chain of stages; None: all entities, in one process. `stages`:
     names of all stages, in order; the last one decides, and its name is part of alert ids. `too_far_ahead_ms`: how far
-    event time may be ahead of publication. Raises `ValueError` for a stage that the catalogue does not have.
+    event time may be ahead of publication. `digest_key`: of the digests that stand for identifiers. Raises `ValueError`
+    for a stage that the catalogue does not have.
     """
 
-    def __init__(self, rule_set: RuleSet, stage: str | None = None, too_far_ahead_ms: int = TOO_FAR_AHEAD_MS) -> None:
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        stage: str | None = None,
+        too_far_ahead_ms: int = TOO_FAR_AHEAD_MS,
+        digest_key: DigestKey = PUBLIC_KEY,
+    ) -> None:
         self.rule_set, self.stage, self.too_far_ahead_ms = rule_set, stage, too_far_ahead_ms
+        self.digest_key = digest_key
         self._catalogue = rule_set.catalogue
         entities = self._catalogue.stages
         self._plans = tuple(plan_entity(self._catalogue, entity) for entity in entities)
@@ -117,21 +127,25 @@ class Engine:
         self.next_stage = None if self.decides else self.stages[end]
         self.key = entities[first].key  # of the records in this stage's log
         self._next_key = None if self.decides else entities[end].key
-        self.codec_in, self.codec_out = FeatureCodec(self._plans[:first]), FeatureCodec(self._plans[:end])
+        self.codec_in = FeatureCodec(self._plans[:first], digest_key)
+        self.codec_out = FeatureCodec(self._plans[:end], digest_key)
 
     def of_stage(self, stage: str) -> Engine:
         """The engine of one stage, under the same rule set. Raises `ValueError`."""
-        return Engine(self.rule_set, stage, self.too_far_ahead_ms)
+        return Engine(self.rule_set, stage, self.too_far_ahead_ms, self.digest_key)
 
     def under(self, rule_set: RuleSet) -> Engine:
         """The engine of another rule set, for the same stage. Raises `ValueError`."""
-        return Engine(rule_set, self.stage, self.too_far_ahead_ms)
+        return Engine(rule_set, self.stage, self.too_far_ahead_ms, self.digest_key)
+
+    def keyed(self, digest_key: DigestKey) -> Engine:
+        """The same engine under another digest key."""
+        return Engine(self.rule_set, self.stage, self.too_far_ahead_ms, digest_key)
 
     def new_state(self) -> PartitionState:
         """The state of a partition of which no record was applied yet."""
-        return PartitionState(
-            self._own, self.rule_set.digest, Ledger() if self.decides and len(self._plans) > 1 else None
-        )
+        ledger = Ledger() if self.decides and len(self._plans) > 1 else None
+        return PartitionState(self._own, self.rule_set.digest, self.digest_key.fingerprint, ledger)
 
     def judge(
         self,
@@ -188,6 +202,7 @@ class Engine:
     ) -> _Updated:
         """Compute the features of this stage's entities and add the events to their state, one entity after another."""
         assert (forwarded is None) == self.is_first, "every stage but the first receives forwarded features"
+        assert state.key_fingerprint == self.digest_key.fingerprint, "the state's digests have another key"
         batch, rejected = self._batch(events, published_at_ms if forwarded is None else None)
         value: list[Float64Array] = []
         error: list[Int8Array] = []
@@ -223,8 +238,13 @@ class Engine:
         payments = [event for event in events if not isinstance(event, Label)]
         labels = [(i, event) for i, event in enumerate(events) if type(event) is Label] if len(at) < len(events) else []
         published = None if published_at_ms is None else np.asarray(published_at_ms, np.int64)[at]
-        columns, kept, rejected = read_columns(payments, published, self.too_far_ahead_ms, self._attributes)
+        columns, kept, rejected = read_columns(
+            payments, published, self.too_far_ahead_ms, self._attributes, self.digest_key
+        )
         rejected = [rejection._replace(position=int(at[rejection.position])) for rejection in rejected]
+        if labels:
+            labels, refused = check_labels(labels, published_at_ms, self.too_far_ahead_ms)
+            rejected = sorted(rejected + refused)
         return Batch(columns, at[kept], labels), rejected
 
     def _decide(self, updated: _Updated, state: PartitionState) -> Verdicts:
@@ -291,7 +311,7 @@ class Engine:
     def _add_columns(self, columns: Columns, features: dict[str, Float64Array], state: PartitionState) -> None:
         """Make features, derived features (which are added to `features`) and lists readable by expressions."""
         for name, value in features.items():
-            columns.add(name, _column_of(self._symbols[name], value))
+            columns.add(name, _column_of(self._symbols[name], value, self.digest_key))
         for derived in self._catalogue.derived:
             self._derive(derived, columns, features)
         for name, declared in self.rule_set.lists.items():
@@ -369,11 +389,11 @@ def _listed_until_ms(name: str, declared: ValueList, columns: Columns, lists: Li
         return np.zeros(columns.n, np.int64)  # nothing to look up
     if declared.holds_networks:
         return lists.until_ms_of_networks(name, columns.distinct_texts(declared.field), columns.occurred_at_ms)
-    return lists.until_ms(name, columns.column(declared.field), columns.occurred_at_ms)
+    return lists.until_ms(name, columns.texts(declared.field), columns.occurred_at_ms)
 
 
-def _column_of(type_: Type, value: Float64Array) -> Array:
+def _column_of(type_: Type, value: Float64Array, digest_key: DigestKey) -> Array:
     """A feature's answers, shape (n,), as `ColumnSource` gives a column of its type."""
     if type_ is Type.BOOL:
         return np.where(np.isnan(value), -1, value).astype(np.int8)
-    return digests_of_codes(value) if type_ is Type.TEXT else value
+    return digests_of_codes(value, digest_key) if type_ is Type.TEXT else value

@@ -1,8 +1,8 @@
 """The features that a stage forwards with each payment, packed as one record header.
 
 A stage forwards each payment with all features found so far, so the stage that decides has those of every entity. The
-format: the digest of the features' declarations, when the payment arrived, its status, and for each feature its error
-and its value; little-endian, the same width for every payment.
+format: the digest of the features' declarations and of the digest key, when the payment arrived, its status, and for
+each feature its error and its value; little-endian, the same width for every payment.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import msgspec
 import numpy as np
 
 from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array
+from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.plan import EntityPlan
 
 
 class OtherFeatures(ValueError):
-    """The previous stage forwarded features of another catalogue than this stage's."""
+    """The previous stage forwarded features of another catalogue than this stage's, or of another digest key."""
 
 
 class ForwardedFeatures(NamedTuple):
@@ -51,14 +52,17 @@ class ForwardedFeatures(NamedTuple):
 
 
 class FeatureCodec:
-    """Packs and unpacks the features of some stages. `plans`: of their entities, in order. `features`: their names."""
+    """Packs and unpacks the features of some stages. `plans`: of their entities, in order. `features`: their names.
+    `digest_key`: of the codes that are the values of TEXT features."""
 
-    def __init__(self, plans: Sequence[EntityPlan]) -> None:
+    def __init__(self, plans: Sequence[EntityPlan], digest_key: DigestKey) -> None:
+        self.digest_key = digest_key
         self.features = tuple(feature.name for plan in plans for feature in plan.features)
         declared = [
             [plan.layout, [feature.name for feature in plan.features], plan.plan.spec.tolist()] for plan in plans
         ]
         declared.append([plan.plan.filter_bits.tolist() for plan in plans])
+        declared.append([digest_key.fingerprint])
         digest = blake2b(msgspec.json.encode(declared), digest_size=8).digest()
         self._digest = int.from_bytes(digest, "little")
         count = len(self.features)
@@ -89,8 +93,8 @@ class FeatureCodec:
         packed = np.frombuffer(blob, self._packed) if fits else np.empty(0, self._packed)
         if not fits or (packed["digest"] != self._digest).any():
             raise OtherFeatures(
-                "payments come with features of another rules/features.yaml than this stage's. Run all stages with the "
-                "same one."
+                "payments come with features of another rules/features.yaml, or another identifier secret, than this "
+                "stage's. Run all stages with the same ones."
             )
         names = ("arrived_at_ms", "since_ms", "status", "value", "error")
         return ForwardedFeatures(*(np.ascontiguousarray(packed[name].T) for name in names))

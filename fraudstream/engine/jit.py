@@ -34,7 +34,9 @@ COMPILED = (
     "ledger",
     "location",
     "kernel_types",
+    "partitioners",
     "ring",
+    "siphash",
 )
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}

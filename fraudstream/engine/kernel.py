@@ -15,8 +15,6 @@ their fields are documented in `kernel_types` and `arena`; `row` is an index in 
 
 from __future__ import annotations
 
-import numpy as np
-
 from fraudstream.engine.answering import answer_features
 from fraudstream.engine.arena import (
     FIELDS_MAX,
@@ -53,8 +51,10 @@ from fraudstream.engine.ring import (
     copy_slot,
     find,
     find_at,
+    left_at_floor,
     mark,
     overflow_of,
+    raise_floor,
     resize,
     slot_at,
 )
@@ -84,7 +84,7 @@ def update(
         if row < 0:
             continue
         if events.kind[i] == LABEL:
-            answers.status[i] = _apply_label(rows, slots, tops, row, events.event[i], events.t[i], events.label[i])
+            answers.status[i] = _apply_label(events, rows, slots, tops, row, i)
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
@@ -122,14 +122,23 @@ def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
 
 
 @jit
-def _apply_label(rows: Rows, slots: Slots, tops: Tops, row: int, event: np.uint64, t: int, label: np.int8) -> int:
-    """Write a label to its payment's slot. `event`: digest of the payment's event_id; `t`: its event time, or NEVER if
-    the label does not say. Returns FRESH, or UNMATCHED if the ring does not hold the payment."""
-    slot = find(rows, slots, row, event) if t == NEVER else find_at(rows, slots, row, event, t)
+def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int, i: int) -> int:
+    """Write label `i` to its payment's slot, unless the slot has a label of a later `labelled_at`; of equal times the
+    log's last one counts. Returns FRESH, or UNMATCHED if the ring does not hold the payment.
+
+    The label's time of the payment is a hint that shortens the search: a wrong one does not lose the label.
+    """
+    t, event = events.t[i], events.event[i]
+    slot = -1 if t == NEVER else find_at(rows, slots, row, event, t)
+    if slot < 0:
+        slot = find(rows, slots, row, event)
     if slot < 0:
         return UNMATCHED
-    if slots.label[slot] != label:
-        slots.label[slot] = label
+    if events.labelled_ms[i] < slots.labelled_ms[slot]:
+        return FRESH
+    if slots.label[slot] != events.label[i] or slots.labelled_ms[slot] != events.labelled_ms[i]:
+        slots.label[slot] = events.label[i]
+        slots.labelled_ms[slot] = events.labelled_ms[i]
         slots.dirty[slot] = True
         mark(rows, tops, row, HEADER_DIRTY)
     return FRESH
@@ -153,12 +162,12 @@ def _add(
     """Add payment `i` to its row: to the ring, or to the overflow if it is older than what a full ring holds. Returns
     its status, FRESH or LATE.
 
-    Invariant: the ring holds every payment of the row that occurred after `floor_ms`, ordered by event time and, for
-    equal times, by the order of the log.
+    Invariant: the ring holds every payment of the row that occurred after `floor_ms`, and of those at `floor_ms` the
+    log's last ones, ordered by event time and, for equal times, by the order of the log.
     """
     t = events.t[i]
-    late = t <= rows.floor_ms[row]
-    if late and plan.guards:
+    late = t < rows.floor_ms[row]
+    if plan.guards and (late or left_at_floor(overflows, rows.overflow[row], rows.floor_ms[row], t, events.event[i])):
         return LATE
     mark(rows, tops, row, HEADER_DIRTY)
     rows.first_ms[row] = min(rows.first_ms[row], t)
@@ -216,8 +225,9 @@ def _grow(plan: KernelPlan, rows: Rows, slots: Slots, tops: Tops, row: int) -> N
 @jit
 def _evict(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, slot: int) -> None:
     """Record the payment in the slot in the row's overflow and raise the floor; the caller frees the slot."""
-    add_to_overflow(plan, overflows, overflow_of(rows, tops, row), slots, slot)
-    rows.floor_ms[row] = max(rows.floor_ms[row], slots.t[slot])
+    overflow = overflow_of(rows, tops, row)
+    add_to_overflow(plan, overflows, overflow, slots, slot)
+    raise_floor(rows, overflows, row, overflow, slots.t[slot], slots.event[slot])
     mark(rows, tops, row, OVERFLOW_DIRTY)
 
 
@@ -230,6 +240,7 @@ def _write(slots: Slots, slot: int, events: Events, i: int) -> None:
     slots.mask[slot] = events.mask[i]
     slots.currency[slot] = events.currency[i]
     slots.label[slot] = 0
+    slots.labelled_ms[slot] = 0
     slots.score[slot] = 0
     slots.verdict[slot] = 0
     for field in range(FIELDS_MAX):

@@ -19,8 +19,9 @@ from fraudstream.engine.arrays import (
 )
 
 PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answered, but not added to the state
-# Status of an event. FRESH: added to the state. LATE: older than what the ring holds. REPEAT: the payment was there
-# before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring does not hold.
+# Status of an event. FRESH: added to the state. LATE: from before `floor_ms`, or a copy of a payment that left at it.
+# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring
+# does not hold.
 FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
 REPEATS = (REPEAT, ALTERED)
 DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
@@ -59,7 +60,7 @@ class KernelPlan(NamedTuple):
 class Events(NamedTuple):
     """A batch of payments and labels as one entity sees it, in the order of the log; first axis: n events.
 
-    Of a label only `kind`, `row`, `t`, `event` and `label` count.
+    Of a label only `kind`, `row`, `t`, `event`, `label` and `labelled_ms` count.
     """
 
     kind: Int8Array  # (n,): PAYMENT, LABEL, ASK
@@ -72,6 +73,7 @@ class Events(NamedTuple):
     code: UInt32Array  # (n, FIELDS_MAX): 32-bit codes of the entity's fields, 0 missing
     location: Float32Array  # (n, 2): latitude and longitude in degrees, NaN missing
     label: Int8Array  # (n,): 1 genuine, 2 fraud
+    labelled_ms: Int64Array  # (n,): `labelled_at` of a label, ms
 
 
 class Answers(NamedTuple):
@@ -103,7 +105,6 @@ class Ring(NamedTuple):
     first_ms: int  # event time of the first payment, or -NEVER
     floor_ms: int  # event time of the newest payment that left the ring, or NEVER
     overflow: int  # row of `Overflows`, or -1
-    guards: bool  # as `KernelPlan.guards`
 
 
 class Window(NamedTuple):

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fraudstream.engine.arrays import Int64Array, UInt8Array
+from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
 from fraudstream.engine.jit import jit
+from fraudstream.engine.siphash import hash_between, padded
 
 NO_ROW = -1
 
 _SEPARATOR = "\0"
-# Differs from process to process, so that an attacker cannot choose keys that collide.
-_SEED = np.uint64(hash("fraudstream") & ((1 << 64) - 1))
-_PRIME, _MIX = 0x100000001B3, 0x9E3779B97F4A7C15
+# The key of the hashes, which are not saved. Python draws it for each process, so nobody can choose keys that collide.
+_LOW, _HIGH = (np.uint64(hash(half) & ((1 << 64) - 1)) for half in ("low", "high"))
 
 
 class KeyIndex:
@@ -45,14 +45,15 @@ class KeyIndex:
 
     def _rows_of(self, joined: str, n: int, add: bool) -> Int64Array:
         """As `rows_of`, of `n` keys joined by the separator."""
-        data = np.frombuffer(joined.encode(), np.uint8)
+        encoded = joined.encode()
+        data = padded(encoded)
         rows = np.empty(n, np.int64)
         if add:
-            self._make_room(n, len(data))
+            self._make_room(n, len(encoded))
         if n:
             separator = ord(_SEPARATOR) if n > 1 else -1
             ends, codes = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
-            codes[n] = _hash(data, separator, ends, codes, self._table, self._begin, _SEED)
+            codes[n] = _hash(data, len(encoded), separator, ends, codes, self._table, self._begin, _LOW, _HIGH)
             self.rows = _find(data, ends, codes, rows, self._table, self._text, self._begin, self.rows, add)
         return rows
 
@@ -72,28 +73,32 @@ class KeyIndex:
 @jit
 def _hash(
     data: UInt8Array,
+    length: int,
     separator: int,
     ends: Int64Array,
     codes: Int64Array,
     table: Int64Array,
     begin: Int64Array,
-    seed: np.uint64,
+    low: np.uint64,
+    high: np.uint64,
 ) -> int:
     """Write the offset where each key ends, and its hash. Returns a sum that the caller stores, to keep the reads.
 
-    Reads what `_find` will read, so that the cache misses of many keys overlap. `data`: uint8, the joined keys;
-    `separator`: the byte between them, or -1; `ends`, `codes`: int64, shape (n + 1,), written up to n; `table`: int64,
-    shape (a power of two, 2), of (hash, row + 1), row + 1 = 0 where free; `begin`: int64, offsets of the keys.
+    Reads what `_find` will read, so that the cache misses of many keys overlap. `data`: uint8, the joined keys,
+    padded; `length`: without the padding; `separator`: the byte between them, or -1; `ends`, `codes`: int64, shape
+    (n + 1,), written up to n; `table`: int64, shape (a power of two, 2), of (hash, row + 1), row + 1 = 0 where free;
+    `begin`: int64, offsets of the keys; `low`, `high`: the key of the hashes.
     """
+    words: UInt64Array = data.view(np.uint64)
     mask = len(table) - 1
     end, touched = -1, 0
     for i in range(len(ends) - 1):
-        end, value = end + 1, seed
-        while end < len(data) and data[end] != separator:
-            value = (value ^ np.uint64(data[end])) * np.uint64(_PRIME)
+        start = end + 1
+        end = start
+        while end < length and data[end] != separator:
             end += 1
-        value = (value ^ (value >> np.uint64(32))) * np.uint64(_MIX)
-        ends[i], codes[i] = end, np.int64(value ^ (value >> np.uint64(29)))
+        ends[i] = end
+        codes[i] = np.int64(hash_between(words, start, end, low, high)) if end > start else 0
         touched += table[codes[i] & mask, 1]
     for i in range(len(ends) - 1):
         touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]

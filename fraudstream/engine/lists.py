@@ -1,16 +1,18 @@
 """The list entries in one partition's state: which values are on each list, and until when, as its log says.
 
-A value is represented by its digest, as text is in expressions. Entries of lists that no rule set declares are kept as
-well, because a later rule set may declare them.
+Values are found by a hash and compared by all their bytes: no other value is ever taken for one on a list. Entries of
+lists that no rule set declares are kept as well, because a later rule set may declare them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from fraudstream.engine.arrays import Int64Array, UInt64Array
-from fraudstream.engine.digest import digest_text
+from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.expression import DistinctTexts
+from fraudstream.engine.key_index import NO_ROW, KeyIndex
 from fraudstream.engine.networks import NetworkTable, parse_address, table_of
 
 ABSENT = 0
@@ -21,10 +23,9 @@ class Lists:
     """Values by list. Times are ms since the epoch."""
 
     def __init__(self) -> None:
-        self._until: dict[str, dict[int, int]] = {}  # by list: digest of a value to the time that it stays
-        self._sorted: dict[str, tuple[UInt64Array, Int64Array]] = {}
+        self._until: dict[str, dict[str, int]] = {}  # by list: value to the time that it stays
+        self._indexes: dict[str, _Index] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
-        self._texts: dict[str, dict[str, int]] = {}  # as `_until`, by the values themselves
         self._networks: dict[str, NetworkTable] = {}
 
     def put(self, name: str, value: str, until_ms: int | None) -> None:
@@ -35,25 +36,26 @@ class Lists:
         """Take `value` off the list."""
         self._set(name, value, ABSENT)
 
-    def entries(self) -> dict[tuple[str, int], int]:
-        """Until when each value is on its list, by the list and the value's digest."""
-        return {(name, digest): until for name, of_list in self._until.items() for digest, until in of_list.items()}
+    def entries(self) -> dict[tuple[str, str], int]:
+        """Until when each value is on its list, by list and value."""
+        return {(name, value): until for name, of_list in self._until.items() for value, until in of_list.items()}
 
     def any_on(self, name: str) -> bool:
         """Whether the list has entries, expired ones included."""
         return bool(self._until.get(name))
 
-    def until_ms(self, name: str, digests: UInt64Array, occurred_at_ms: Int64Array) -> Int64Array:
+    def until_ms(self, name: str, values: Sequence[str | None], occurred_at_ms: Int64Array) -> Int64Array:
         """Until when each value is on the list, `FOR_EVER`, or `ABSENT` if it is not when its payment occurs.
 
-        int64, shape (n,). `digests`: of the values, uint64, shape (n,), 0 for a missing one, which is on no list.
-        `occurred_at_ms`: int64, shape (n,).
+        int64, shape (n,). `values`: n texts, None for a missing one, which is on no list; not read if the list is
+        empty. `occurred_at_ms`: int64, shape (n,).
         """
         if not self.any_on(name):
-            return np.zeros(len(digests), np.int64)
-        known, until = self._arrays(name)
-        at = np.minimum(np.searchsorted(known, digests), len(known) - 1)
-        found = np.where(known[at] == digests, until[at], ABSENT)
+            return np.zeros(len(occurred_at_ms), np.int64)
+        index = self._indexes.get(name)
+        if index is None:
+            index = self._indexes[name] = _Index(self._until[name])
+        found = index.until_ms(values)
         return np.where(found > occurred_at_ms, found, ABSENT)
 
     def until_ms_of_networks(self, name: str, addresses: DistinctTexts, occurred_at_ms: Int64Array) -> Int64Array:
@@ -81,33 +83,33 @@ class Lists:
         del self._unsaved[name, text]
 
     def _set(self, name: str, value: str, until: int) -> None:
-        of_list, digest = self._until.setdefault(name, {}), digest_text(value)
+        of_list = self._until.setdefault(name, {})
         if until == ABSENT:
-            of_list.pop(digest, None)
+            of_list.pop(value, None)
         else:
-            of_list[digest] = until
-        self._sorted.pop(name, None)
+            of_list[value] = until
+        self._indexes.pop(name, None)
         self._networks.pop(name, None)
-        texts = self._texts.setdefault(name, {})
-        if until == ABSENT:
-            texts.pop(value, None)
-        else:
-            texts[value] = until
         self._unsaved[name, value] = until
 
     def _networks_on(self, name: str) -> NetworkTable:
         """The networks on a list. Entries from a time when the list held something else are none."""
         table = self._networks.get(name)
         if table is None:
-            table = self._networks[name] = table_of(self._texts[name])
+            table = self._networks[name] = table_of(self._until[name])
         return table
 
-    def _arrays(self, name: str) -> tuple[UInt64Array, Int64Array]:
-        """Of a list with entries: the digests, ascending, and until when each is on it; uint64 and int64."""
-        arrays = self._sorted.get(name)
-        if arrays is None:
-            of_list = self._until[name]
-            known = np.array(list(of_list), np.uint64)
-            order = np.argsort(known)
-            arrays = self._sorted[name] = (known[order], np.array(list(of_list.values()), np.int64)[order])
-        return arrays
+
+class _Index:
+    """The entries of one list, to look up the values of a batch. `until`: of each value, ms since the epoch."""
+
+    def __init__(self, until: dict[str, int]) -> None:
+        self._rows = KeyIndex()
+        rows = self._rows.rows_of(list(until))
+        self._until = np.zeros(len(rows), np.int64)
+        self._until[rows] = list(until.values())
+
+    def until_ms(self, values: Sequence[str | None]) -> Int64Array:
+        """Until when each value is on the list, `ABSENT` if it is not: int64, shape (n,)."""
+        rows = self._rows.rows_of(values, add=False)
+        return np.where(rows == NO_ROW, ABSENT, self._until[rows])

@@ -202,4 +202,5 @@ def _moved(result: _Applied, begin: int) -> _Applied:
     return result._replace(
         positions=[begin + position for position in result.positions],
         refused=[rejection._replace(position=begin + rejection.position) for rejection in result.refused],
+        misplaced=tuple(found._replace(position=begin + found.position) for found in result.misplaced),
     )

@@ -18,6 +18,7 @@ from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
+from fraudstream.engine.placement import Placement
 from fraudstream.engine.plan import EntityPlan
 
 _PARTITION_KEY = b"\0partition"
@@ -52,25 +53,32 @@ class PartitionState:
 
     `entities`: one for each entity of the stage. `lists`: the list entries in force. `findings`: the different verdicts
     given so far. `watermark_ms`: the newest event time seen, ms since the epoch; `NEVER` before the first payment.
-    `since_ms`: when the first applied record was published, ms since the epoch; None if the state covers its log from
-    the beginning. `ledger`: first verdicts; None where the slots of the first entity hold them. `rule_set`: digest of
-    the rules in force. `sources`: the highest offset received from each partition of the previous stage, by the
-    partition's number, as text. A checkpoint saves the last two with the changes.
+    `since_ms`: when the first applied record was published, ms since the epoch, or the first one after a gap in the
+    log; None if the state covers its log from the beginning. `ledger`: first verdicts; None where the slots of the
+    first entity hold them. `rule_set`: digest of the rules in force. `key_fingerprint`: of the digest key that the rows
+    are written under. `sources`: the highest offset received from each partition of the previous stage, by the
+    partition's number, as text; in the first stage, that of copies from another partition of its log. A checkpoint
+    saves the last three with the changes. `placement`: where records of its log
+    belong; None if that is not checked.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
     publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;
     this one reads no further.
     """
 
-    def __init__(self, plans: Sequence[EntityPlan], rule_set: str, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, plans: Sequence[EntityPlan], rule_set: str, key_fingerprint: str, ledger: Ledger | None = None
+    ) -> None:
         self.entities = tuple(EntityState(plan) for plan in plans)
         self.ledger = ledger
         self.rule_set = rule_set
+        self.key_fingerprint = key_fingerprint
         self.lists = Lists()
         self.state_version = 1
         self.backfilling = False
         self.cut_over_to: int | None = None
         self.sources: dict[str, int] = {}
+        self.placement: Placement | None = None
         self.findings: list[Finding] = []
         self.watermark_ms = NEVER
         self.since_ms: int | None = None
@@ -87,6 +95,11 @@ class PartitionState:
     def miss_the_beginning(self) -> None:
         """Retention has deleted the beginning of the log: set `since_ms` at the first record applied."""
         self._beginning_lost = True
+
+    def miss_records(self) -> None:
+        """Retention has deleted records in the middle of the log: set `since_ms` at the next record applied, as windows
+        that reach back before it are incomplete."""
+        self._beginning_lost, self.since_ms = True, None
 
     def begin(self, published_at_ms: int) -> None:
         """A record published at this time, ms since the epoch, is about to be applied."""

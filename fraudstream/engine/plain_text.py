@@ -7,15 +7,14 @@ import math
 from fraudstream.contracts.currency import amount_text
 from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.aggregates.code_tables import text_of_code, text_of_digest
+from fraudstream.engine.aggregates.code_tables import text_of_digest
 from fraudstream.engine.expression import PAYMENT_FIELDS, ColumnSource, Type
 
 MISSING = "missing"
 
 
 def plain(value: float, type_: Type, currency: str) -> str:
-    """A NUMBER, MONEY (minor units), DURATION (ms), BOOL (1 or 0) or TEXT (32-bit code) as text; `MISSING` for NaN, a
-    BOOL below 0 and a code without a text.
+    """A NUMBER, MONEY (minor units), DURATION (ms) or BOOL (1 or 0) as text; `MISSING` for NaN and a BOOL below 0.
 
     >>> plain(7.0, Type.NUMBER, "EUR"), plain(1250.0, Type.MONEY, "EUR"), plain(7_530_000.0, Type.DURATION, "EUR")
     ('7', '12.50 EUR', '2h 5m')
@@ -31,8 +30,6 @@ def plain(value: float, type_: Type, currency: str) -> str:
             return f"{amount_text(round(value), currency)} {currency}"
         case Type.DURATION:
             return duration_text(value)
-        case Type.TEXT:
-            return text_of_code(value) or MISSING
         case _:
             return _number(value)
 
@@ -41,7 +38,7 @@ def text_at(columns: ColumnSource, row: int, payment: Payment, name: str) -> str
     """The text of a TEXT name for `payment`, which is at `row` of `columns`: a field, an attribute or a feature."""
     if name in PAYMENT_FIELDS or name.startswith("attributes."):
         return payment_text(payment, name)
-    return text_of_digest(int(columns.column(name)[row])) or MISSING
+    return text_of_digest(int(columns.column(name)[row]), columns.digest_key) or MISSING
 
 
 def value_at(columns: ColumnSource, row: int, payment: Payment, name: str, type_: Type) -> str:

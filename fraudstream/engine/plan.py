@@ -11,14 +11,14 @@ import numpy as np
 
 from fraudstream.engine import kernel_types, ring
 from fraudstream.engine.aggregates.registry import REGISTRY
-from fraudstream.engine.arena import Shape, block_sizes
+from fraudstream.engine.arena import FLOOR_EVENTS_MAX, Shape, block_sizes
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.catalogue import HORIZON_MIN_MS, Catalogue, Entity, Feature, fields_of, held_by_pane
 from fraudstream.engine.expression import Expression
 
 LABELS = {"genuine": ring.GENUINE, "fraud": ring.FRAUD}
 
-_LAYOUT_VERSION = 1  # raise it when the meaning of stored rows changes
+_LAYOUT_VERSION = 2  # raise it when the meaning of stored rows changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         cells=len(columns.cells),
         last_times=len(columns.last_times),
         evicted_values=len(columns.evicted_values),
+        floor_events=FLOOR_EVENTS_MAX if plan.guards else 0,
     )
     layout = _layout(entity, shape, fields, filters, columns, plan)
     return EntityPlan(entity, tuple(features), tuple(fields), tuple(filters.values()), plan, shape, layout)

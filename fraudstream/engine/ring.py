@@ -172,6 +172,42 @@ def add_to_overflow(plan: KernelPlan, overflows: Overflows, overflow: int, slots
 
 
 @jit
+def raise_floor(rows: Rows, overflows: Overflows, row: int, overflow: int, t: int, event: np.uint64) -> None:
+    """Note that a payment of event time `t` left the row: raise the floor to it. `event`: digest of its event_id.
+
+    Invariant: entries of `floor_event` beyond those in use are 0, so a restored row has the same bytes.
+    """
+    width = overflows.floor_event.shape[1]
+    if t > rows.floor_ms[row]:
+        rows.floor_ms[row] = t
+        for n in range(min(overflows.floor_count[overflow], width)):
+            overflows.floor_event[overflow, n] = 0
+        overflows.floor_count[overflow] = 0
+    if t == rows.floor_ms[row]:
+        if width > 0:
+            overflows.floor_event[overflow, overflows.floor_count[overflow] % width] = _half(event)
+        overflows.floor_count[overflow] += 1
+
+
+@jit
+def left_at_floor(overflows: Overflows, overflow: int, floor_ms: int, t: int, event: np.uint64) -> bool:
+    """Whether a payment of event time `t` is a copy of one that left the ring at the floor, as far as the overflow
+    knows them. `overflow`: -1 if nothing has left the ring; `event`: digest of the payment's event_id."""
+    if overflow < 0 or t != floor_ms:
+        return False
+    for n in range(min(overflows.floor_count[overflow], overflows.floor_event.shape[1])):
+        if overflows.floor_event[overflow, n] == _half(event):
+            return True
+    return False
+
+
+@jit
+def _half(event: np.uint64) -> np.uint32:
+    """The lower half of a digest."""
+    return np.uint32(event & np.uint64(0xFFFFFFFF))
+
+
+@jit
 def _add_to_pane(plan: KernelPlan, overflows: Overflows, overflow: int, slots: Slots, slot: int) -> None:
     """Add the payment to its pane, unless a newer pane has already replaced it.
 

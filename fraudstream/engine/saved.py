@@ -4,7 +4,7 @@ A changelog is compacted by key, so each record holds everything for its key, an
 changes together:
 
     entity \\0 key \\0 c3     the row's header, and slots 12 to 15 of its block
-    entity \\0 key \\0 e      the row's header, and its overflow's last times and evicted values
+    entity \\0 key \\0 e      the row's header, and its overflow's last times, evicted values and payments at the floor
     entity \\0 key \\0 p2     the overflow's panes 8 to 11
 
 A header never changes without a slot or the overflow, so it has no record of its own: the last record written for a row
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, OVERFLOW_DIRTY, OVERFLOWS_USED, SLOT, Arena
+from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, FLOOR_EVENTS_MAX, OVERFLOW_DIRTY, OVERFLOWS_USED, SLOT, Arena
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ring import overflow_of, resize_all
@@ -28,6 +28,7 @@ _HEADER = np.dtype(
     [("floor_ms", "<i8"), ("first_ms", "<i8"), ("room", "<i4"), ("start", "<i4"), ("held", "<i4")], align=False
 )
 _HEADER_BYTES = _HEADER.itemsize
+_FLOOR_EVENTS_SHORT = 4  # saved of most overflows: seldom do more payments leave at one moment
 
 
 class SavedPart(NamedTuple):
@@ -106,7 +107,9 @@ def _restore_overflow(arena: Arena, row: int, part: SavedPart) -> None:
         arena.make_room_for_overflows()
     overflow = overflow_of(arena.rows, arena.tops, row)
     if part.part == "e":
-        _read(arena.overflows[2:-1], slice(overflow, overflow + 1), part.value[_HEADER_BYTES:])
+        end = _read(arena.overflows[2:-2], slice(overflow, overflow + 1), part.value, _HEADER_BYTES)
+        known = np.frombuffer(part.value, np.uint32, offset=end)
+        arena.overflows.floor_event[overflow, : len(known)] = known
     else:
         first = CHUNK * int(part.part[1:])
         panes = slice(first, min(first + CHUNK, arena.shape.panes))
@@ -185,8 +188,14 @@ def _overflow_records(
     """Records of the overflows, int64, shape (n,), and of their dirty panes, which afterwards are not. `keys`,
     `headers`: of the rows they belong to."""
     overflows = arena.overflows
-    times_and_values = np.concatenate([headers, *_bytes(overflows[2:-1], overflow)], axis=1)
-    records = _records([key + b"e" for key in keys], times_and_values)
+    records: list[tuple[bytes, bytes]] = []
+    many = overflows.floor_count[overflow] > _FLOOR_EVENTS_SHORT
+    for which, kept in ((~many, _FLOOR_EVENTS_SHORT), (many, FLOOR_EVENTS_MAX)):
+        at = np.flatnonzero(which)
+        if len(at):
+            columns = [*overflows[2:-2], overflows.floor_event[:, :kept]]
+            data = np.concatenate([headers[at], *_bytes(columns, overflow[at])], axis=1)
+            records += _records([keys[i] + b"e" for i in at.tolist()], data)
     for number in range(-(-arena.shape.panes // CHUNK)):
         panes = slice(CHUNK * number, min(CHUNK * number + CHUNK, arena.shape.panes))
         at = np.flatnonzero(overflows.dirty[overflow, panes].any(axis=1))
@@ -212,11 +221,12 @@ def _records(keys: list[bytes], data: UInt8Array) -> list[tuple[bytes, bytes]]:
     return [(key, blob[i * width : i * width + width]) for i, key in enumerate(keys)]
 
 
-def _read(columns: Any, where: slice, value: bytes) -> None:
-    """Write bytes that `_bytes` made back to `where` of the columns."""
-    at = 0
+def _read(columns: Any, where: slice, value: bytes, at: int = 0) -> int:
+    """Write bytes that `_bytes` made, and that begin at index `at` of `value`, back to `where` of the columns. Returns
+    the index after them."""
     for column in columns:
         target: NDArray[Any] = column[where]
         if target.size:
             target[...] = np.frombuffer(value, target.dtype, target.size, at).reshape(target.shape)
             at += target.nbytes
+    return at

@@ -12,6 +12,7 @@ from fraudstream.controls.reader import read_artefacts, read_controls
 from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.decode import decode
+from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.forwarded_features import OtherFeatures
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
@@ -83,11 +84,14 @@ class Explainer:
     """Explains payments. Its methods raise `RerunError`, `NoTopicError`, `StalledError` and aiokafka's errors.
 
     `own`: the local rule set; any other one that decided a payment is read from the topic of controls.
-    `too_far_ahead_ms`: the worker's setting.
+    `too_far_ahead_ms`: the worker's setting. `digest_key`: the workers'.
     """
 
-    def __init__(self, reader: TopicReader, topics: Topics, own: RuleSet, too_far_ahead_ms: int) -> None:
-        self._reader, self._topics, self._own, self._too_far_ahead_ms = reader, topics, own, too_far_ahead_ms
+    def __init__(
+        self, reader: TopicReader, topics: Topics, own: RuleSet, too_far_ahead_ms: int, digest_key: DigestKey
+    ) -> None:
+        self._reader, self._topics, self._own = reader, topics, own
+        self._too_far_ahead_ms, self._digest_key = too_far_ahead_ms, digest_key
 
     async def alert(self, alert_id: str, since_ms: int | None) -> Explained:
         """Explain the payment of an alert. The alerts topic is searched back to `since_ms` (ms since the epoch, UTC),
@@ -138,14 +142,15 @@ class Explainer:
         except OtherFeatures as error:
             raise RerunError(
                 f"the payments in {log} have features of a different rules/features.yaml than rule set "
-                f"{rule_set.digest}. Pass the directory of the rules that decided them with --rules."
+                f"{rule_set.digest}, or of another identifier secret. Pass the directory of the rules that decided "
+                "them with --rules, the secret with --identifier-secret."
             ) from error
         stages = await check_stages(self._reader, before, rerun.record)
         return _explained(log, position, rule_set, rerun, stages, sent)
 
     def _stages(self, rule_set: RuleSet, state_version: int) -> list[tuple[Engine, str]]:
         """Engine and log of each stage, in order. The first log is the payments topic, whatever the state version."""
-        of_all = Engine(rule_set, None, self._too_far_ahead_ms)
+        of_all = Engine(rule_set, None, self._too_far_ahead_ms, self._digest_key)
         between = [self._topics.between(stage, state_version) for stage in of_all.stages[1:]]
         logs = [self._topics.payments, *between]
         return [(of_all.of_stage(stage), log) for stage, log in zip(of_all.stages, logs, strict=True)]

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.arena import NEVER
+from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
 from fraudstream.engine.forwarded_features import FeatureCodec
 from fraudstream.engine.kernel_types import ALTERED, AT_LEAST, EXACT, FRESH, LATE, PANE, REPEAT, UNMATCHED
-from fraudstream.engine.plain_text import plain
+from fraudstream.engine.plain_text import MISSING, plain
 
 STATUS, ARRIVED, SINCE = "status", "arrived_at_ms", "since_ms"
 
@@ -46,7 +48,7 @@ def feature_differences(
     same_error = both.error[:, 0] == both.error[:, 1]
     for row in np.flatnonzero(~(same_value & same_error)).tolist():
         name, values = codec.features[row], both.value[row].tolist()
-        text_pair = [plain(value, types[name], currency) for value in values]
+        text_pair = [_text(value, types[name], currency, codec.digest_key) for value in values]
         if text_pair[0] == text_pair[1] and not same_value[row]:
             text_pair = list(map(repr, values))
         if not same_error[row]:
@@ -54,3 +56,10 @@ def feature_differences(
             text_pair = [f"{text} ({error})" for text, error in zip(text_pair, errors, strict=True)]
         texts[name] = text_pair
     return tuple(FeatureDifference(name, *pair) for name, pair in texts.items() if pair[0] != pair[1])
+
+
+def _text(value: float, type_: Type, currency: str, digest_key: DigestKey) -> str:
+    """A feature's value as text; a TEXT feature's is a code."""
+    if type_ is Type.TEXT:
+        return text_of_code(value, digest_key) or MISSING
+    return plain(value, type_, currency)

@@ -32,4 +32,4 @@ async def close(client: Stoppable, within_s: float = CLOSE_S_MAX) -> None:
 
 def _log_failure(stopping: asyncio.Task[None]) -> None:
     if not stopping.cancelled() and (error := stopping.exception()) is not None:
-        log.debug("a Kafka client failed to close: %r", error)
+        log.debug("a Kafka client failed to close: %s: %s", type(error).__name__, error)

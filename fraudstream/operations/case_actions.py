@@ -22,8 +22,7 @@ from fraudstream.cases.lifecycle import RefusalCode, RejectedAction, acted_on
 from fraudstream.cases.record import held_of
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case import Disposition
-from fraudstream.contracts.case_action import ActionName
+from fraudstream.contracts.case import ActionName, Disposition
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
 from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from fraudstream.operations.dead_letters import CorrectedRecord, Correction, NotReplayableError, StoredLetter
+from fraudstream.operations.dead_letter_replay import CorrectedRecord, Correction, NotReplayableError
+from fraudstream.operations.dead_letters import StoredLetter
 
 COMMAND_S_MAX: Final = 60.0
 

@@ -1,29 +1,24 @@
-"""Dead letters: read, corrected, and replayed, which means sent to the topic they came from.
+"""The topic of dead letters: the letters in it, and which of them were replayed.
 
-A replayed record goes to its original topic, under its original key and headers, to its original partition (an
-account's state is in one), with the header `replayed-from` added. Replaying twice is harmless: a payment counts once by
-its event_id. A record that still cannot be decided becomes a new dead letter.
+A replay leaves a mark in the letter's partition: a record without a value, whose header `replayed` names the letter.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import DeadLetter
-from fraudstream.contracts.headers import FEATURES_HEADER, SOURCE_HEADER
+from fraudstream.contracts.headers import REPLAYED_BY_HEADER, REPLAYED_HEADER
 from fraudstream.kafka import Brokers
-from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.operations.errors import InvalidValueError, OperationError
 
-REPLAYED_FROM: Final = "replayed-from"  # header: "topic:partition:offset" of the dead letter
 LETTERS_AT_ONCE: Final = 500
 
 log = logging.getLogger(__name__)
@@ -68,15 +63,12 @@ class StoredLetter(NamedTuple):
         return self.letter.value_bytes > len(self.letter.value)
 
 
-class CorrectedRecord(NamedTuple):
-    """The record that is sent in place of a letter's record."""
+class ReplayMark(NamedTuple):
+    """That a letter was replayed: when, ms since the epoch, UTC, and by whom."""
 
-    key: bytes | None
-    value: bytes
-
-
-class NotReplayableError(OperationError):
-    """This letter cannot be replayed. The letter is skipped, with this sentence."""
+    position: LetterPosition
+    at_ms: int
+    by: str
 
 
 class NoDeadLetterError(OperationError):
@@ -88,23 +80,6 @@ class NoDeadLetterError(OperationError):
         self.position = position
 
 
-class SkippedLetter(NamedTuple):
-    """A letter that was not replayed, and why."""
-
-    position: LetterPosition
-    sentence: str
-
-
-class ReplayResult(NamedTuple):
-    """How many letters were replayed, and those that were not."""
-
-    replayed: int
-    skipped: list[SkippedLetter]
-
-
-Correction = Callable[[StoredLetter], Awaitable[CorrectedRecord]]  # raises `NotReplayableError`
-
-
 class DeadLetterLog:
     """The topic of dead letters, for reading. `fetch_wait_ms`: longest wait of a fetch."""
 
@@ -114,25 +89,34 @@ class DeadLetterLog:
         self._fetch_wait_ms = fetch_wait_ms
 
     async def letters(self) -> AsyncIterator[StoredLetter]:
-        """Every letter that is in the topic now, partition by partition, in order.
+        """Every letter that is in the topic now; as `entries` without the marks."""
+        async for entry in self.entries():
+            if isinstance(entry, StoredLetter):
+                yield entry
 
-        Letters that arrive meanwhile, such as those of a replay, are not read. Records that are not dead letters are
-        logged and skipped. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
+    async def entries(self) -> AsyncIterator[StoredLetter | ReplayMark]:
+        """Every letter and every mark that is in the topic now, partition by partition, in order.
+
+        A mark comes after its letter. What arrives meanwhile, such as the letters of a replay, is not read. Other
+        records are logged and skipped. Raises `NoDeadLetterError` if there is no such topic, and `StalledError`.
         """
         partitions = await self._partitions()
         async with self._reader() as reader:
             for partition in partitions:
                 async for records in reader.whole(self.topic, partition, chunk_records=LETTERS_AT_ONCE):
                     for record in records:
-                        if record.value is None:
-                            continue
-                        position = LetterPosition(partition, record.offset)
-                        try:
-                            letter = _decode(record.value)
-                        except msgspec.MsgspecError as error:
-                            log.warning("the record at %s of %s is not a dead letter: %s", position, self.topic, error)
-                            continue
-                        yield StoredLetter(position, letter)
+                        if (entry := self._entry(record)) is not None:
+                            yield entry
+
+    def _entry(self, record: ConsumerRecord[bytes, bytes]) -> StoredLetter | ReplayMark | None:
+        if record.value is None:
+            return _mark(record)
+        position = LetterPosition(record.partition, record.offset)
+        try:
+            return StoredLetter(position, _decode(record.value))
+        except msgspec.MsgspecError as error:
+            log.warning("the record at %s of %s is not a dead letter: %s", position, self.topic, error)
+            return None
 
     async def letter(self, position: LetterPosition) -> StoredLetter:
         """The letter at a position. Raises `NoDeadLetterError` if there is none, and `StalledError`."""
@@ -171,56 +155,11 @@ class DeadLetterLog:
         return partitions
 
 
-async def replay(
-    brokers: Brokers, topic: str, letters: AsyncIterator[StoredLetter], correction: Correction
-) -> ReplayResult:
-    """Correct and send `letters` of `topic`, and wait until they are durable. Letters that cannot be replayed are
-    skipped, and named in the result. Raises what aiokafka raises."""
-    replayed, skipped, sent = 0, list[SkippedLetter](), list[Awaitable[Any]]()
-    producer = AIOKafkaProducer(**brokers.options(), acks="all")
+def _mark(record: ConsumerRecord[bytes, bytes]) -> ReplayMark | None:
+    """The mark in a record without a value; None if it holds none."""
+    headers = dict(record.headers)
     try:
-        await producer.start()
-        async for stored in letters:
-            try:
-                _check_replayable(stored.letter)
-                corrected = await correction(stored)
-            except NotReplayableError as error:
-                skipped.append(SkippedLetter(stored.position, error.sentence))
-                continue
-            sent.append(await _send(producer, topic, stored, corrected))
-            replayed += 1
-            if len(sent) == LETTERS_AT_ONCE:
-                await asyncio.gather(*sent)
-                sent.clear()
-        await asyncio.gather(*sent)
-    finally:  # also where it did not start
-        await close(producer)
-    return ReplayResult(replayed, skipped)
-
-
-async def _send(
-    producer: AIOKafkaProducer, topic: str, stored: StoredLetter, corrected: CorrectedRecord
-) -> Awaitable[Any]:
-    """Send a record to where its letter came from; awaiting the result waits until it is durable."""
-    letter = stored.letter
-    known = letter.partition in await producer.partitions_for(letter.topic)
-    headers = [header for header in letter.headers if header[0] != REPLAYED_FROM]
-    sent: Awaitable[Any] = await producer.send(
-        letter.topic,
-        corrected.value,
-        key=corrected.key,
-        partition=letter.partition if known and corrected.key == letter.key else None,
-        headers=[*headers, (REPLAYED_FROM, f"{topic}:{stored.position}".encode())],
-    )
-    return sent
-
-
-def _check_replayable(letter: DeadLetter) -> None:
-    """Raises `NotReplayableError`."""
-    if letter.reason == "control":
-        raise NotReplayableError("a control applies to the payments after it: run its command again.")
-    if {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}:  # a stage forwarded it
-        raise NotReplayableError(
-            f"it was forwarded between stages, in {letter.topic}, which drops repeats: publish its payment again, to "
-            "the log of payments."
-        )
+        position = LetterPosition.parse(headers[REPLAYED_HEADER].decode())
+    except (KeyError, UnicodeDecodeError, InvalidValueError):
+        return None
+    return ReplayMark(position, record.timestamp, headers.get(REPLAYED_BY_HEADER, b"").decode(errors="replace"))

@@ -1,7 +1,7 @@
 """Publishes payments and labels to the payments topic: in order, in whole record batches, keyed by account.
 
-An account goes to the partition that Kafka's own default partitioner gives it, as with any other client. aiokafka has
-one request in flight for a partition, so retries keep the order.
+An account goes to the partition that the declared partitioner gives it, as with all publishers. aiokafka has one
+request in flight for a partition, so retries keep the order.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
-from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import MissingTopicError, OperationError
+from fraudstream.operations.record_partitioner import record_partitioner
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUESTS_IN_FLIGHT_MAX: Final = 64
@@ -44,11 +45,12 @@ class EventPublisher:
     Entering it raises `ClusterError` or `MissingTopicError`; leaving it waits until the broker has everything.
     """
 
-    def __init__(self, brokers: Brokers, topic: str) -> None:
+    def __init__(self, brokers: Brokers, topic: str, partitioner: Partitioner | Literal["any"] = "murmur2") -> None:
+        """`partitioner`: declared for all publishers."""
         self._brokers = brokers
         self._topic = topic
         self._producer: AIOKafkaProducer | None = None
-        self._choose = DefaultPartitioner()
+        self._choose = record_partitioner(partitioner)
         self._partition_of: dict[str, int] = {}
         self._partitions: list[int] = []
         self._in_flight: list[Awaitable[Any]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from fraudstream import __version__
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.operations.errors import OperationError
+from fraudstream.operations.exported_secret import export_secret
 from fraudstream.operations.state_files import (
     FORMAT,
     ExportedPartition,
@@ -71,6 +72,7 @@ async def export_state(settings: StreamSettings, directory: Path) -> Manifest:
     except PermanentFailure as failure:
         raise UnsuitableClusterError(failure.sentence) from failure
     manifest = _manifest(settings, partitions)
+    await export_secret(settings, manifest.key_fingerprint, directory)
     write_manifest(directory, manifest)
     return manifest
 
@@ -80,6 +82,12 @@ def _manifest(settings: StreamSettings, partitions: list[ExportedPartition]) -> 
     layouts = sorted({checkpoint.layout for checkpoint in checkpoints})
     if len(layouts) > 1:
         raise MixedLayoutsError(settings.changelog_topic, layouts)
+    fingerprints = sorted({checkpoint.key_fingerprint for checkpoint in checkpoints})
+    if len(fingerprints) > 1:
+        raise UnsuitableClusterError(
+            f"The partitions of {settings.changelog_topic} were built under several identifier secrets "
+            f"({', '.join(fingerprints)}): its workers have different ones. Give all of them the same one first."
+        )
     return Manifest(
         format=FORMAT,
         program=f"fraudstream {__version__}",
@@ -92,6 +100,7 @@ def _manifest(settings: StreamSettings, partitions: list[ExportedPartition]) -> 
         layout=layouts[0],
         rule_sets=tuple(sorted({checkpoint.rule_set for checkpoint in checkpoints})),
         partitions=tuple(partitions),
+        key_fingerprint=fingerprints[0],
     )
 
 

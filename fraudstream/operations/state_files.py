@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.operations.errors import OperationError
 from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
 
@@ -47,7 +48,8 @@ class ExportedPartition(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What was exported, and when. `layout`: of the state; `input_topic` and `input_id`: the log it was built from.
+    """What was exported, and when. `layout`: of the state; `input_topic` and `input_id`: the log it was built from;
+    `key_fingerprint`: of the identifier secret it was built under.
 
     `exported_at`: RFC 3339, UTC.
     """
@@ -63,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True):
     layout: str
     rule_sets: tuple[str, ...]
     partitions: tuple[ExportedPartition, ...]
+    key_fingerprint: str = ""
 
     @property
     def rows(self) -> int:
@@ -126,7 +129,7 @@ def create_export_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         empty = not any(directory.iterdir())
     except OSError as error:
-        raise ExportError(directory, f": cannot be used for an export: {error.strerror}.") from error
+        raise ExportError(directory, f": cannot be used for an export: {system_error_text(error)}.") from error
     if not empty:
         raise ExportError(directory, " is not empty. Export into a directory of its own.")
 
@@ -145,7 +148,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
-        raise ExportError(path, f": {error.strerror}: the directory holds no complete export.") from error
+        raise ExportError(path, f": {system_error_text(error)}: the directory holds no complete export.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ExportError(path, f": not the manifest of an export: {error}.") from error
     if manifest.format != FORMAT:
@@ -163,7 +166,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(path, f": cannot be written: {error.strerror or error}.") from error
+        raise ExportError(path, f": cannot be written: {system_error_text(error)}.") from error
 
 
 def digest_of(path: Path) -> str:

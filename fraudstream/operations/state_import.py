@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from fraudstream.kafka.closing import close
 from fraudstream.operations.errors import OperationError
+from fraudstream.operations.exported_secret import import_secret
 from fraudstream.operations.state_export import UnsuitableClusterError
 from fraudstream.operations.state_files import ExportedPartition, Manifest, read_manifest, rows_of
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
@@ -86,13 +87,14 @@ async def import_state(settings: StreamSettings, directory: Path, layout: str) -
     """Write the export in `directory` into the empty changelog of `settings`; stop all its workers first.
 
     `layout`: of the state of the workers that are to resume with it. Raises `ExportError`, `OtherTopicError`,
-    `PartitionCountError`, `LayoutMismatchError`, `ChangelogNotEmptyError` or `UnsuitableClusterError` before anything
-    is written, and what aiokafka raises.
+    `PartitionCountError`, `LayoutMismatchError`, `SecretMissingError`, `OtherSecretError`, `ChangelogNotEmptyError` or
+    `UnsuitableClusterError` before any state is written, and what aiokafka raises.
     """
     manifest = read_manifest(directory)
     try:
         cluster = await look_once(settings)
         _check(settings, manifest, cluster, layout)
+        await import_secret(settings, manifest.key_fingerprint, directory)
         await _write(settings, directory, manifest)
     except WorkerFailure as failure:
         raise UnsuitableClusterError(failure.sentence) from failure

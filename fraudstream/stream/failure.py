@@ -40,6 +40,19 @@ class PermanentFailure(WorkerFailure):
     """The cluster does not fit the worker's settings or its state: a restart does not help."""
 
 
+class PartitionFault(PermanentFailure):
+    """One partition cannot be processed, whichever worker owns it: it stops, the others go on."""
+
+
+class RecordsMissing(PartitionFault):
+    """Retention deleted the records from `first` to before `next` of partition `number` before they were processed."""
+
+    def __init__(self, sentence: str, *, number: int, first: int, next: int) -> None:
+        """`sentence`: as in `WorkerFailure`."""
+        super().__init__(sentence)
+        self.number, self.first, self.next = number, first, next
+
+
 class Freezable(Protocol):
     """The part of a partition that a failure needs."""
 

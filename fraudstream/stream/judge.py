@@ -85,7 +85,7 @@ class Judging:
     def _answer(
         self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float
     ) -> None:
-        verdicts, positions, refused, _, dropped, arrived_at_ms = span.result
+        verdicts, positions, refused, _, dropped, arrived_at_ms, _ = span.result
         alerts = verdicts.alerts()
         unjudged = self._answers_to_refused(partition.number, records, refused)
         self._send_decisions(partition, records, verdicts, positions, unjudged)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
 from fraudstream.stream.outputs import Output, OutputRecord
 
@@ -34,12 +35,18 @@ class SeeksLabels(Protocol):
     async def seek(self, partition: int, offset: int) -> None:
         """Continue fetching at `offset`."""
 
+    async def earliest(self, partition: int) -> int:
+        """The offset of the first record that retention has kept."""
+
 
 class ObservesLabels(Protocol):
     """The part of `StageObserver` that labels need."""
 
     def on_labels_forwarded(self, records: int) -> None:
         """`records` records were forwarded."""
+
+    def on_labels_missing(self, records: int) -> None:
+        """`records` records were deleted before they were forwarded."""
 
 
 class _Account(msgspec.Struct):
@@ -84,6 +91,9 @@ class LabelForwarder:
         expected = self._next.get(number)
         if expected is None or batch.next <= expected:
             return 0
+        if batch.first > expected and (earliest := await self._label_log.earliest(number)) > expected:
+            self._skip_deleted(number, expected, earliest)
+            expected = earliest
         if batch.first > expected:
             log.info("%s-%d: seeking back from %d to %d", self._topic, number, batch.first, expected)
             await self._label_log.seek(number, expected)
@@ -103,13 +113,28 @@ class LabelForwarder:
         await self._commit(number, batch.next)
         return len(records)
 
+    def _skip_deleted(self, number: int, first: int, earliest: int) -> None:
+        """Labels that retention has deleted cannot be forwarded any more: say so, and go on."""
+        log.error(
+            "%s-%d: retention deleted the labels %d to %d before they were forwarded: publish them again, and give the "
+            "topic a longer retention",
+            self._topic,
+            number,
+            first,
+            earliest - 1,
+        )
+        self._observer.on_labels_missing(earliest - first)
+        self._next[number] = earliest
+
     async def _commit(self, number: int, offset: int) -> None:
         """Commit, so that the next owner continues after the batch. If this fails, it forwards the batch again."""
         try:
             async with asyncio.timeout(COMMIT_S_MAX):
                 await self._commits.commit({number: offset})
         except Exception as error:
-            log.warning("%s-%d: offsets of forwarded labels were not committed: %r", self._topic, number, error)
+            log.warning(
+                "%s-%d: offsets of forwarded labels were not committed: %s", self._topic, number, error_text(error)
+            )
 
 
 def _key(key: bytes | None, value: bytes | None) -> bytes | None:

@@ -35,9 +35,10 @@ class InputLag:
         return await self._input_log.ends(partitions)
 
     def lag(self, partition: int, ends: Mapping[int, int]) -> int | None:
-        """Records that are not processed yet; None while the partition recovers and after it was cut over."""
+        """Records that are not processed yet; None while the partition recovers or is stopped, and after it was cut
+        over."""
         held = self._partitions[partition]
-        if held.recovering or held.cut_over:
+        if held.recovering or held.stopped is not None or held.cut_over:
             return None
         return self._input_log.records_behind(partition, ends[partition], held.next_offset)
 

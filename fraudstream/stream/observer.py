@@ -114,9 +114,21 @@ class StageObserver(Protocol):
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """`records` were applied to a state that is backfilling; the rest as in `JudgedBatch`."""
 
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        """The partition is assigned here and not processed, and why; other partitions are."""
+
+    def on_resumed(self, partition: int) -> None:
+        """The partition is not stopped any longer."""
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        """The partition continues without `records` records, which retention deleted unprocessed."""
+
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
         """The partition is decided here from now on, under the rule set with this digest: its state is restored or
         backfilled, or its log has switched to that rule set. None: a later stage decides."""
+
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        """`records` records of the partition belong to other partitions; `policy`: what happens to them."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one processed and the end of the partition: after each batch, and every few
@@ -127,6 +139,9 @@ class StageObserver(Protocol):
 
     def on_labels_forwarded(self, records: int) -> None:
         """`records` records were forwarded from the labels topic to the payments log."""
+
+    def on_labels_missing(self, records: int) -> None:
+        """Retention deleted `records` records of the labels topic before they were forwarded."""
 
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""
@@ -175,7 +190,19 @@ class Unobserved:
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """Ignored."""
 
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        """Ignored."""
+
+    def on_resumed(self, partition: int) -> None:
+        """Ignored."""
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        """Ignored."""
+
     def on_decided(self, partition: int, *, rule_set: str | None) -> None:
+        """Ignored."""
+
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
         """Ignored."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
@@ -185,6 +212,9 @@ class Unobserved:
         """Ignored."""
 
     def on_labels_forwarded(self, records: int) -> None:
+        """Ignored."""
+
+    def on_labels_missing(self, records: int) -> None:
         """Ignored."""
 
     def on_failure(self, sentence: str) -> None:

@@ -3,14 +3,17 @@
 changelog without a checkpoint           ─► new: the log's first offset, the rules and lists in force now
 checkpoint, nothing applied since it     ─► as new, but with the position and the rule set of the checkpoint
 checkpoint                               ─► restored: position, rule set and flags of the checkpoint
+checkpoint before the log's beginning    ─► stopped, unless the gap is accepted: then as restored, from the log's first
+                                            offset on, with the lists and the switch in force now
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.failure import PermanentFailure
+from fraudstream.stream.failure import PermanentFailure, RecordsMissing
 
 if TYPE_CHECKING:
     from fraudstream.stream.checkpoints.changelog import ChangelogRestorer, CheckpointRecord
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from fraudstream.stream.ports import InputLog, RuleSetSource
     from fraudstream.stream.settings import StreamSettings
     from fraudstream.stream.state_versions import StateVersions
+
+log = logging.getLogger(__name__)
 
 STAGGER = 8  # first checkpoints of this many partitions are spread over the checkpoint interval
 
@@ -49,17 +54,21 @@ class PartitionOpening:
 
         Before: the changelog is read to its end. After: `next_offset` is the first record that the state has not seen,
         a checkpoint of this owner says so, and the partition is not recovering any more. Raises `PermanentFailure` if
-        the state does not fit the cluster or the rules, and what the ports raise.
+        the state does not fit the cluster or the rules, `RecordsMissing` for a gap that is not accepted, and what the
+        ports raise.
         """
         restorer = partition.restorer
         assert restorer is not None, f"partition {partition.number} is not recovering"
+        partition.accepted_gaps |= restorer.gaps
+        partition.gaps_read_to = max(partition.gaps_read_to, partition.changelog_read)
         earliest = await self._input_log.earliest(partition.number)
         if restorer.checkpoint is None:
             await self._begin(partition, restorer, earliest)
         else:
-            await self._restore(partition, restorer.checkpoint, earliest)
+            await self._restore(partition, restorer.checkpoint)
         if partition.begin > 0:
             partition.state.miss_the_beginning()
+        await self._skip_accepted_gap(partition, earliest)
         partition.saved_offset = partition.next_offset
         await self._first_checkpoint(partition)
         partition.restorer = None
@@ -71,6 +80,45 @@ class PartitionOpening:
             size=restorer.size,
             next_offset=partition.next_offset,
         )
+
+    async def open_after_gap(self, partition: Partition) -> None:
+        """As `open`, for a partition that was processed until records were missing; its last checkpoint is taken."""
+        await self._skip_accepted_gap(partition, await self._input_log.earliest(partition.number))
+        await self._first_checkpoint(partition)
+
+    async def records_missing(self, partition: Partition) -> RecordsMissing | None:
+        """The fault of a partition whose log now begins above its position; None if it does not."""
+        earliest = await self._input_log.earliest(partition.number)
+        return await self._missing(partition, earliest) if earliest > partition.next_offset else None
+
+    async def _skip_accepted_gap(self, partition: Partition, earliest: int) -> None:
+        """Move the position to the log's beginning, if that is above it and the gap is accepted. Raises
+        `RecordsMissing`."""
+        first, number = partition.next_offset, partition.number
+        if first < earliest:
+            gap = partition.accepted_gaps.get(first)
+            if gap is None:
+                raise await self._missing(partition, earliest)
+            partition.next_offset = partition.resumed_at = earliest
+            log.warning(
+                "%s-%d: resuming at %d without the records %d to %d, whose loss %s has accepted%s",
+                self._settings.input_topic,
+                number,
+                earliest,
+                first,
+                earliest - 1,
+                gap.accepted_by,
+                f" ({gap.note})" if gap.note else "",
+            )
+            self._observer.on_records_missing(number, records=earliest - first)
+        if partition.after_gap:  # also where a previous owner has skipped it, and applied nothing since
+            partition.state.miss_records()
+            if self._rule_sets is not None:
+                await self._rule_sets.catch_up(partition.state, f"the state of {self._settings.input_topic}-{number}")
+
+    async def _missing(self, partition: Partition, earliest: int) -> RecordsMissing:
+        begins_at_ms = await self._input_log.begins_at_ms(partition.number)
+        return self._resumption.records_missing(partition, earliest, begins_at_ms)
 
     async def _begin(self, partition: Partition, restorer: ChangelogRestorer, earliest: int) -> None:
         """A partition that no worker has opened yet: the state is empty, so it begins with the log."""
@@ -86,15 +134,15 @@ class PartitionOpening:
         if self._rule_sets is not None:
             await self._rule_sets.begin(partition.state, earliest)
 
-    async def _restore(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
+    async def _restore(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
         """A partition with a checkpoint: the rows are those of its `next_offset`, so all else is taken from it too."""
         number = partition.number
-        self._resumption.check(partition, checkpoint, earliest)
+        self._resumption.check(partition, checkpoint)
         if self._settings.checkpoint_mode == "transaction":  # the embedded broker reports a wrong end
             ends = await self._input_log.ends([number])
             self._resumption.check_end(number, checkpoint, ends[number])
         partition.next_offset, partition.begin = checkpoint.next_offset, checkpoint.begin
-        partition.seeded = checkpoint.seeded
+        partition.seeded, partition.resumed_at = checkpoint.seeded, checkpoint.resumed_at
         partition.state.sources = dict(checkpoint.sources)
         partition.state.backfilling = checkpoint.backfilling
         partition.state.cut_over_to = checkpoint.cut_over_to
@@ -116,7 +164,9 @@ class PartitionOpening:
         """Before the first payment: the position and, where the log lacks controls, their replacements."""
         await self._checkpoints.open(partition)
         rule_sets = self._rule_sets
-        if partition.never_applied and rule_sets is not None and rule_sets.lacks_controls(partition.begin):
+        if rule_sets is None:
+            return
+        if partition.after_gap or (partition.never_applied and rule_sets.lacks_controls(partition.begin)):
             await self._checkpoints.write_seed(partition)
 
     def _staggered_s(self, number: int) -> float:

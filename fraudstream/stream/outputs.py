@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from fraudstream.stream.placement import partitions_for
+from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.stream.ports import OutgoingBatch, RecordSender
 
 if TYPE_CHECKING:
@@ -28,9 +28,17 @@ BatchT = TypeVar("BatchT", bound=OutgoingBatch)
 class Output(Generic[BatchT]):
     """One topic that a stage writes. `partitions`: how many it has."""
 
-    def __init__(self, topic: str, partitions: int, aligned: bool, sender: RecordSender[BatchT]) -> None:
-        """`aligned`: records that answer a partition of the input go to the partition of the same number."""
-        self.partitions, self.aligned = partitions, aligned
+    def __init__(
+        self,
+        topic: str,
+        partitions: int,
+        aligned: bool,
+        sender: RecordSender[BatchT],
+        partitioner: Partitioner = "murmur2",
+    ) -> None:
+        """`aligned`: records that answer a partition of the input go to the partition of the same number.
+        `partitioner`: of the records that do not."""
+        self.partitions, self.aligned, self._partitioner = partitions, aligned, partitioner
         self._senders = [_PartitionSender(topic, number, sender) for number in range(partitions)]
 
     def send(self, partition: int | None, records: Iterable[OutputRecord], timestamp_ms: int) -> set[Acknowledgement]:
@@ -52,7 +60,7 @@ class Output(Generic[BatchT]):
     ) -> set[Acknowledgement]:
         """As `send`, each record to the partition of its key. `records`: makes those at the given indices of `keys`,
         once they are needed."""
-        number_of = partitions_for(keys, len(self._senders))
+        number_of = partitions_for(keys, len(self._senders), self._partitioner)
         order = np.argsort(number_of, kind="stable")
         numbers, begins = np.unique(number_of[order], return_index=True)
         waits: set[Acknowledgement] = set()
@@ -60,11 +68,16 @@ class Output(Generic[BatchT]):
             waits |= self._senders[number].put(records(at.tolist()), timestamp_ms)
         return waits
 
+    def send_to(self, number: int, record: OutputRecord, timestamp_ms: int) -> set[Acknowledgement]:
+        """As `send`, one record to the partition `number`."""
+        return self._senders[number].put((record,), timestamp_ms)
+
 
 class StageOutputs(NamedTuple):
     """What a stage writes in addition to its changelog; None where it has no such output.
 
-    `forwards`: the log of the next stage. `payments`: the payments log, into which labels are forwarded.
+    `forwards`: the log of the next stage. `payments`: the payments log, into which labels are forwarded, and misplaced
+    records copied.
     """
 
     dead_letters: Output[Any]
@@ -81,13 +94,17 @@ def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sende
         aligned = settings.stage_is_first and partitions[topic] == partitions[settings.input_topic]
         return Output(topic, partitions[topic], aligned, sender)
 
+    def payments() -> Output[Any]:
+        topic, partitioner = settings.payments_topic, settings.partitioner
+        return Output(topic, partitions[topic], False, sender, "murmur2" if partitioner == "any" else partitioner)
+
     decides = settings.next_topic is None
     return StageOutputs(
         dead_letters=output(settings.dead_letters_topic),
         decisions=output(settings.decisions_topic) if settings.writes_decisions else None,
         alerts=output(settings.alerts_topic) if decides else None,
         forwards=output(settings.next_topic) if settings.next_topic is not None else None,
-        payments=output(settings.payments_topic) if settings.labels_topic is not None else None,
+        payments=payments() if settings.labels_topic is not None or settings.repartitions else None,
     )
 
 

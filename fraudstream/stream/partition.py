@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fraudstream.stream.checkpoints.changelog import EPOCH_KEY, ChangelogRestorer, Row
-from fraudstream.stream.failure import WorkerFailure
+from fraudstream.stream.checkpoints.changelog import EPOCH_KEY, AcceptedGap, ChangelogRestorer, Row
+from fraudstream.stream.failure import PermanentFailure, WorkerFailure
 from fraudstream.stream.outputs import Acknowledgement
 from fraudstream.stream.settings import CheckpointMode
 
@@ -26,6 +26,9 @@ class Partition:
     """`number`: of the input topic. `begin`: offset of the first record that `state` has seen or will see.
     `next_offset`: of the first record not applied to it yet. `saved_offset`: `next_offset` of the last checkpoint, -1
     before the first.
+
+    `resumed_at`: as in its checkpoint. `accepted_gaps`: by the offset of their first record, those known from the
+    changelog. `stopped`: why it is not processed, although it is owned; None unless something is wrong with it.
 
     `restorer`: reads the changelog into `state`; None once the partition is opened. `frozen`: nothing may be applied,
     which is so before recovery and after the last checkpoint. `checkpoint_incomplete`: the rows of a checkpoint are
@@ -53,6 +56,10 @@ class Partition:
         self.begin = 0
         self.seeded = False
         self.backfilled_only = False
+        self.resumed_at = 0
+        self.accepted_gaps: dict[int, AcceptedGap] = {}
+        self.gaps_read_to = 0  # changelog offset
+        self.stopped: PermanentFailure | None = None
         self.next_offset = -1
         self.saved_offset = -1
         self.changelog_begin = 0  # where recovery begins to read
@@ -70,12 +77,17 @@ class Partition:
     @property
     def recovering(self) -> bool:
         """The changelog is not read to its end yet, or the partition not opened."""
-        return self.restorer is not None
+        return self.restorer is not None and self.stopped is None
 
     @property
     def never_applied(self) -> bool:
         """No record was applied to the state yet, and it has no rows."""
         return self.next_offset == self.begin and not self.seeded
+
+    @property
+    def after_gap(self) -> bool:
+        """Records are missing before the next one, and nothing was applied since their loss was accepted."""
+        return 0 < self.resumed_at == self.next_offset
 
     @property
     def backfilling(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fraudstream.stream.checkpoints.changelog import Change
+from fraudstream.stream.checkpoints.changelog import AcceptedGap, Change
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -30,6 +30,9 @@ class InputLog(Protocol):
 
     async def earliest(self, partition: int) -> int:
         """The offset of the first record that retention has kept. Raises if no broker answers."""
+
+    async def begins_at_ms(self, partition: int) -> int | None:
+        """When that record was published, ms since the epoch; None if the brokers do not tell."""
 
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
         """The end offset of each partition, as its leader reports it now, and no less than a fetch has reported.
@@ -60,6 +63,14 @@ class Changelog(Protocol):
 
     def recovery_ends(self) -> Mapping[int, int]:
         """By partition, the offset up to which the recovery in progress reads; lacks those not known yet."""
+
+
+class AcceptedGaps(Protocol):
+    """The gaps that operators have accepted, in the stage's changelog topic."""
+
+    async def accepted(self, partition: int, begin: int) -> tuple[Mapping[int, AcceptedGap], int]:
+        """Those from the changelog offset `begin` on, by the offset of the first missing record, and the offset to
+        begin with next time. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers."""
 
 
 class ChangelogWriter(Protocol):
@@ -138,6 +149,10 @@ class RuleSetSource(Protocol):
 
     async def resume(self, state: PartitionState, named_by: str) -> None:
         """Load the rule set that `state` names. `named_by`: what named it, for the error message."""
+
+    async def catch_up(self, state: PartitionState, named_by: str) -> None:
+        """Records of the log are missing, controls perhaps among them: put the newest list entries and the last switch
+        into `state`."""
 
     def lacks_controls(self, first_offset: int) -> bool:
         """Whether a log that begins at `first_offset` may lack controls that are in force."""

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
 from fraudstream.engine.forwarded_features import OtherFeatures
+from fraudstream.engine.placement import Misplaced
 from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import InputLog
@@ -31,12 +33,28 @@ REFETCHES_MAX = 100  # batches in a row that begin beyond the position: more is 
 log = logging.getLogger(__name__)
 
 
+class SpanResult(Protocol):
+    """The part of the engine's results that is needed here."""
+
+    @property
+    def misplaced(self) -> tuple[Misplaced, ...]:
+        """The records that belong to other partitions."""
+
+
 class Span(Protocol):
     """Records of a batch that were applied together; the engine's `JudgedSpan` and `ForwardedSpan` fit."""
 
     @property
     def records(self) -> int:
         """How many, controls included."""
+
+    @property
+    def result(self) -> SpanResult:
+        """What applying them produced."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether this state version decides them."""
 
 
 SpanT = TypeVar("SpanT", bound=Span)
@@ -61,6 +79,16 @@ class SpanProcessor(Protocol[SpanT]):
         the span began. Adds what was applied and what is pending to the partition."""
 
 
+class StopsPartitions(Protocol):
+    """Stops partitions that cannot go on; `PartitionStops` is one."""
+
+    async def stop_if_records_missing(self, partition: Partition) -> bool:
+        """Stop the partition if its log begins above its position; returns whether it does."""
+
+    def stop_faulty(self, partition: Partition, fault: PermanentFailure) -> None:
+        """Stop the partition because of `fault`."""
+
+
 class BatchProcessor(Generic[SpanT]):
     """Processes the batches of a stage's input, one at a time in each partition."""
 
@@ -70,21 +98,25 @@ class BatchProcessor(Generic[SpanT]):
         input_topic: str,
         partitions: Mapping[int, Partition],
         spans: SpanProcessor[SpanT],
+        misplaced: MisplacedRecords,
         versions: StateVersions,
+        stops: StopsPartitions,
         input_log: InputLog,
         observer: StageObserver,
     ) -> None:
         """`partitions`: a live view of those that the stage holds."""
-        self._input_topic, self._partitions, self._spans = input_topic, partitions, spans
-        self._versions, self._input_log, self._observer = versions, input_log, observer
+        self._input_topic, self._partitions = input_topic, partitions
+        self._spans, self._misplaced = spans, misplaced
+        self._versions, self._stops, self._input_log, self._observer = versions, stops, input_log, observer
         self._refetches = 0
 
     async def process(self, number: int, batch: RecordBatch) -> None:
         """Apply `batch` to partition `number` and start to send its outputs; wait while too many are not acknowledged.
 
         A batch is dropped if the partition was revoked or is frozen, or if it was applied before. One that begins
-        beyond the position is not applied; fetching goes back instead. Raises `PermanentFailure`, what the engine
-        raises, and the error of an output that was not acknowledged.
+        beyond the position is not applied: fetching goes back, or the partition is stopped if the records before it are
+        deleted. A batch that cannot be applied stops the partition, too. Raises what the engine raises, and the error
+        of an output that was not acknowledged.
         """
         partition = self._partitions.get(number)
         if partition is None:
@@ -92,11 +124,18 @@ class BatchProcessor(Generic[SpanT]):
         async with partition.lock:
             if partition.frozen or batch.next <= partition.next_offset:
                 return
-            if batch.first > partition.next_offset:
+            follows = batch.first <= partition.next_offset
+            if follows:
+                self._refetches = 0
+                try:
+                    await self._apply(partition, batch)
+                except PermanentFailure as fault:  # of the log: its rules, or the stage before; nothing of it is saved
+                    self._stops.stop_faulty(partition, fault)
+                    return
+        if not follows:
+            if not await self._stops.stop_if_records_missing(partition):
                 await self._seek_back(partition, batch)
-                return
-            self._refetches = 0
-            await self._apply(partition, batch)
+            return
         if partition.cut_over:
             await self._versions.cut_over(partition)
             return
@@ -126,6 +165,8 @@ class BatchProcessor(Generic[SpanT]):
         _advance(partition, batch, records, spans)  # before any await: what is applied is never applied again
         for span in spans:
             self._spans.send(partition, records, span, started_s)
+            if span.result.misplaced:
+                self._misplaced.handle(partition, records, span.result.misplaced, span.decided)
             started_s = time.perf_counter()
         if backfilling_before and not state.backfilling:
             self._versions.start_deciding(partition)

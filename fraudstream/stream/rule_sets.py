@@ -117,6 +117,22 @@ class RuleSets:
             await self._seed_lists(state)
         await self.resume(state, named_by)
 
+    async def catch_up(self, state: PartitionState, named_by: str) -> None:
+        """After a gap in the log, which may have held controls: the newest entry of each list, removals included, and
+        the last switch, if it is for this state version and its rules fit. Raises `PermanentFailure`."""
+        controls = await self._controls.read_controls()
+        for entry in controls.entries.values():
+            if entry.removed:
+                state.lists.remove(entry.list, entry.value)
+            else:
+                state.lists.put(entry.list, entry.value, entry.expires_at_ms)
+        switch = controls.switch
+        if switch is not None and not self._backfill and switch.state_version in (None, state.state_version):
+            await self.load([switch.rule_set])
+            if self._fits(switch.rule_set):
+                state.rule_set = switch.rule_set
+        await self.resume(state, named_by)
+
     def lacks_controls(self, first_offset: int) -> bool:
         """Whether retention deleted the log's beginning, or another stage decided before this log existed."""
         return first_offset > 0 or not self._stage_is_first

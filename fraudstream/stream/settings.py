@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from fraudstream.engine.partitioners import Partitioner
+from fraudstream.engine.placement import MisplacedPolicy, Placement
 from fraudstream.kafka import Brokers
 
 CheckpointMode = Literal["transaction", "batch"]
@@ -43,7 +45,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
+    `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
+
+    `partitioner`: of the publishers of payments; `any`: they place records as they like. `misplaced`: what happens to
+    records that are elsewhere, see `engine.placement`.
     """
 
     brokers: Brokers
@@ -70,6 +76,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 2.0
     topic_check_s: float = 10.0
     group_instance_id: str | None = None
+    partitioner: Partitioner | Literal["any"] = "murmur2"
+    misplaced: MisplacedPolicy = "repartition"
+    identifier_secret: bytes | None = None
 
     @property
     def fetch_wait(self) -> int:
@@ -85,6 +94,18 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def input_topic(self) -> str:
         """The topic that the stage processes."""
         return self.payments_topic if self.stage_is_first else self._log_of_stage(self.stage)
+
+    @property
+    def repartitions(self) -> bool:
+        """Whether the stage copies misplaced records to the partition of their key."""
+        return self.stage_is_first and self.partitioner != "any" and self.misplaced == "repartition"
+
+    def placement(self, partition: int, partitions: int) -> Placement | None:
+        """Where the records of a partition of the input belong; None if that is not checked. `partitions`: of the
+        input."""
+        if self.partitioner == "any" or not self.stage_is_first:
+            return None
+        return Placement(partition, partitions, self.partitioner, self.misplaced)
 
     @property
     def topics_read(self) -> tuple[str, ...]:

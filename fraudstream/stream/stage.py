@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fraudstream.stream.accepted_gaps import GapWatch
 from fraudstream.stream.assignment import Assignment
 from fraudstream.stream.checkpoints.checkpoint import Checkpoints
 from fraudstream.stream.checkpoints.resumption import Resumption
@@ -17,12 +18,14 @@ from fraudstream.stream.failure import StageFailure
 from fraudstream.stream.forward import Forwarding
 from fraudstream.stream.judge import Judging
 from fraudstream.stream.labels import LabelForwarder
+from fraudstream.stream.misplaced import MisplacedRecords
 from fraudstream.stream.monitor import StageMonitor
 from fraudstream.stream.opening import PartitionOpening
 from fraudstream.stream.outputs import StageOutputs, stage_outputs
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
 from fraudstream.stream.state_versions import StateVersions
+from fraudstream.stream.stopped_partitions import PartitionStops, StoppedPartitions
 from fraudstream.stream.unjudged import UnjudgedAnswers
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import (
+        AcceptedGaps,
         Changelog,
         ChangelogWriters,
         InputLog,
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class StagePorts(NamedTuple):
-    """How a stage reaches Kafka. `label_log`, `label_commits`: of the labels topic."""
+    """How a stage reaches Kafka. `label_log`, `label_commits`: of the labels topic. `gaps`: of the changelog."""
 
     input_log: InputLog
     input_commits: OffsetCommits
@@ -50,23 +54,26 @@ class StagePorts(NamedTuple):
     label_commits: OffsetCommits
     changelog: Changelog
     writers: ChangelogWriters
+    gaps: AcceptedGaps
     sender: RecordSender[Any]
 
 
 class Stage(NamedTuple):
     """The parts of a stage that its driver calls. `labels`: None where no labels topic is read. `partitions`: a live
-    view of those that the stage holds."""
+    view of those that the stage holds; `stopped`: those of them that are not processed."""
 
     settings: StreamSettings
     cluster: Cluster
     observer: StageObserver
     partitions: dict[int, Partition]
+    stopped: StoppedPartitions
     failure: StageFailure
     assignment: Assignment
     processor: BatchProcessor[Any]
     labels: LabelForwarder | None
     checkpoints: Checkpoints
     monitor: StageMonitor
+    gap_watch: GapWatch
 
 
 def new_stage(
@@ -99,20 +106,54 @@ def new_stage(
         input_log=ports.input_log,
         observer=observer,
     )
+    stopped = StoppedPartitions(topic=settings.input_topic, partitions=partitions, observer=observer)
+    resumption = Resumption(settings, cluster, engine.stages)
+    opening = PartitionOpening(
+        settings=settings,
+        input_log=ports.input_log,
+        rule_sets=rule_sets,
+        resumption=resumption,
+        versions=versions,
+        checkpoints=checkpoints,
+        observer=observer,
+    )
+    assignment = Assignment(
+        settings=settings,
+        partitions=partitions,
+        new_state=engine.new_state,
+        input_partitions=cluster.partitions[settings.input_topic],
+        next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
+        input_log=ports.input_log,
+        stopped=stopped,
+        changelog=ports.changelog,
+        writers=ports.writers,
+        opening=opening,
+        versions=versions,
+        checkpoints=checkpoints,
+        resumption=resumption,
+        failure=failure,
+        observer=observer,
+    )
     return Stage(
         settings=settings,
         cluster=cluster,
         observer=observer,
         partitions=partitions,
+        stopped=stopped,
         failure=failure,
-        assignment=_assignment(
-            settings, engine, cluster, ports, rule_sets, partitions, outputs, checkpoints, versions, failure, observer
-        ),
+        assignment=assignment,
         processor=BatchProcessor(
             input_topic=settings.input_topic,
             partitions=partitions,
             spans=_span_processor(settings, engine, outputs, rule_sets, observer),
+            misplaced=MisplacedRecords(
+                topic=settings.input_topic,
+                state_version=settings.state_version,
+                payments=outputs.payments,
+                observer=observer,
+            ),
             versions=versions,
+            stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
             input_log=ports.input_log,
             observer=observer,
         ),
@@ -126,45 +167,7 @@ def new_stage(
             versions=versions,
             observer=observer,
         ),
-    )
-
-
-def _assignment(
-    settings: StreamSettings,
-    engine: Engine,
-    cluster: Cluster,
-    ports: StagePorts,
-    rule_sets: RuleSetSource | None,
-    partitions: dict[int, Partition],
-    outputs: StageOutputs,
-    checkpoints: Checkpoints,
-    versions: StateVersions,
-    failure: StageFailure,
-    observer: StageObserver,
-) -> Assignment:
-    resumption = Resumption(settings, cluster, engine.stages)
-    opening = PartitionOpening(
-        settings=settings,
-        input_log=ports.input_log,
-        rule_sets=rule_sets,
-        resumption=resumption,
-        versions=versions,
-        checkpoints=checkpoints,
-        observer=observer,
-    )
-    return Assignment(
-        settings=settings,
-        partitions=partitions,
-        new_state=engine.new_state,
-        next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
-        changelog=ports.changelog,
-        writers=ports.writers,
-        opening=opening,
-        versions=versions,
-        checkpoints=checkpoints,
-        resumption=resumption,
-        failure=failure,
-        observer=observer,
+        gap_watch=GapWatch(partitions=partitions, gaps=ports.gaps, assignment=assignment),
     )
 
 

@@ -10,15 +10,16 @@ import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.partitioners import partitions_for
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
+from fraudstream.stream.identifiers import digest_key
 from fraudstream.stream.observer import Observer, StageObserver, Unobserved
-from fraudstream.stream.placement import partitions_for
 from fraudstream.stream.ports import BackgroundService
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
@@ -28,6 +29,8 @@ from fraudstream.stream.topics.watch import TopicWatch
 
 LEAVE_S_MAX = 5.0
 GC_THRESHOLD = 100_000
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ async def serve(
     `exits`: then the process exits."""
     observer = observer if observer is not None else Unobserved()
     check_version(settings)
-    _warm_up(engine)
+    _warm_up(engine, settings)
     stages = list(stages_of(settings, engine))
     observers = [observer.of_stage(stage.stage) for stage, _ in stages]
     clusters: list[Cluster] = []
@@ -80,6 +83,10 @@ async def serve(
         if cluster is None:
             return
         clusters.append(cluster)
+    key = await _unless(stop, digest_key(stages[0][0], observers[0]))
+    if key is None:
+        return
+    stages = list(stages_of(settings, engine.keyed(key)))
     with tempfile.TemporaryDirectory(prefix="fraudstream-") as scratch:
         running: list[FaustStage] = []
         for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
@@ -102,11 +109,12 @@ def _report_start(stage: StreamSettings, engine: Engine, rule_set: str, observer
         layout=engine.new_state().layout,
     )
     log.info(
-        "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s",
+        "worker of stage %s starts: group %s, checkpoint mode %s, rule set %s, identifier secret %s",
         stage.stage,
         stage.app_id,
         stage.checkpoint_mode,
         rule_set,
+        engine.digest_key.fingerprint,
     )
 
 
@@ -149,12 +157,12 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     async def monitor() -> None:
         await stage.monitor.run(lambda: running.connected)
 
-    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run)
+    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run)
     return [asyncio.create_task(failing(run), name=stage.settings.stage) for run in runs]
 
 
-async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, Cluster]) -> Cluster | None:
-    """The cluster as the brokers report it; None if the worker is asked to stop before they answer."""
+async def _unless(stop: asyncio.Event, looking: Coroutine[Any, Any, T]) -> T | None:
+    """What the brokers report; None if the worker is asked to stop before they answer."""
     look, stopped = asyncio.create_task(looking), asyncio.create_task(stop.wait())
     await asyncio.wait((look, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -175,9 +183,11 @@ async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
             await stage.assignment.on_revoked()
 
 
-def _warm_up(engine: Engine) -> None:
+def _warm_up(engine: Engine, settings: StreamSettings) -> None:
     """Compile the kernel before the worker joins its group: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
     whole.judge([payment], whole.new_state())
     partitions_for([b"0"], 1)
+    if settings.partitioner != "any":
+        partitions_for([b"0"], 1, settings.partitioner)

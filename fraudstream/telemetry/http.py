@@ -34,9 +34,16 @@ Page = Callable[[str], Answer]  # from the request's Accept header
 
 @contextlib.contextmanager
 def serving(
-    registry: CollectorRegistry, healthy: Check, ready: Check, host: str = LOOPBACK, port: int = 0
+    registry: CollectorRegistry,
+    healthy: Check,
+    ready: Check,
+    host: str = LOOPBACK,
+    port: int = 0,
+    notes: Check = lambda: None,
 ) -> Iterator[str]:
     """Serve until the block ends; yields the base URL, `http://host:port`. Port 0 takes a free one.
+
+    `notes`: what `/readyz` says behind "ok", None for nothing.
 
     Raises `OSError` if the address is not available.
     """
@@ -44,7 +51,7 @@ def serving(
     pages: dict[str, Page] = {
         "/metrics": lambda accept: _metrics(registry, accept),
         "/healthz": lambda _: _state(healthy),
-        "/readyz": lambda _: _state(ready),
+        "/readyz": lambda _: _state(ready, notes),
     }
     server = _Server((host, port), functools.partial(_Handler, pages))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="telemetry", daemon=True)
@@ -67,9 +74,11 @@ def _metrics(registry: CollectorRegistry, accept: str) -> Answer:
     return Answer(200, content_type, encode(registry))
 
 
-def _state(check: Check) -> Answer:
-    fault = check()
-    return _text(503, fault) if fault else _text(200, "ok")
+def _state(check: Check, notes: Check = lambda: None) -> Answer:
+    if fault := check():
+        return _text(503, fault)
+    noted = notes()
+    return _text(200, f"ok, but {noted}" if noted else "ok")
 
 
 def _text(status: int, sentence: str) -> Answer:

@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 from aiokafka.errors import KafkaError
 
 LogFormat = Literal["human", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 # Attributes of every record; all others came through `extra`.
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
@@ -22,19 +23,19 @@ REPEAT_INTERVAL_S = 10.0
 MESSAGES_KEPT = 1_000  # distinct messages that are remembered
 
 
-def set_up_logs(level: str = "INFO", form: LogFormat = "human", stream: TextIO | None = None) -> None:
+def set_up_logs(level: LogLevel = "info", form: LogFormat = "human", stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (default: stderr), replacing earlier handlers. Call it once, at the
     start.
 
-    Libraries log from WARNING on and through `RepeatFilter`, unless `level` is DEBUG.
+    Libraries log from warnings on and through `RepeatFilter`, unless `level` is "debug".
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Human())
-    if level != "DEBUG":
+    if level != "debug":
         handler.addFilter(RepeatFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(
             logging.NOTSET if root.level == logging.DEBUG else max(root.level, logging.WARNING)
@@ -46,8 +47,9 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in record.__dict__.items() if name not in STANDARD}
 
 
-def _at(record: logging.LogRecord) -> datetime:
-    return datetime.fromtimestamp(record.created, UTC)
+def _at(record: logging.LogRecord) -> str:
+    """When the record was made, in RFC 3339, UTC, to the millisecond."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class RepeatFilter(logging.Filter):
@@ -72,7 +74,8 @@ class RepeatFilter(logging.Filter):
         self._passed[key] = (record.created, 0)
         message = record.getMessage()
         if record.exc_info and isinstance(record.exc_info[1], (KafkaError, OSError, TimeoutError)):
-            message, record.exc_info = f"{message}: {record.exc_info[1]!r}", None
+            error = record.exc_info[1]
+            message, record.exc_info = f"{message}: {str(error) or type(error).__name__}", None
         record.msg, record.args = f"{message} (and {more:,} more like it)" if more else message, None
         return True
 
@@ -84,7 +87,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         fields: dict[str, object] = {
-            "at": _at(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": _at(record),
             "level": record.levelname.lower(),
             "pid": record.process,
             "logger": record.name,
@@ -97,13 +100,13 @@ class JsonLines(logging.Formatter):
 
 
 class Human(logging.Formatter):
-    """`12:30:05.123 WARNING stream.app: message (name=value ...)`, UTC, with a traceback below."""
+    """`2026-03-04T12:30:05.123Z WARNING stream.app: message (name=value ...)`, with a traceback below."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
         extra = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         lines = [
-            f"{_at(record):%H:%M:%S}.{int(record.msecs):03d} {record.levelname} "
+            f"{_at(record)} {record.levelname} "
             f"{record.name.removeprefix('fraudstream.')}: {record.getMessage()}{f' ({extra})' if extra else ''}"
         ]
         if record.exc_info:

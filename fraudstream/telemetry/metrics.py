@@ -93,6 +93,9 @@ class WorkerMetrics(ProcessMetrics):
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")
         self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
 
+        self.misplaced = define.counter(
+            "misplaced_records", "Records whose key belongs to another partition.", "partition", "policy"
+        )
         self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
         self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
 
@@ -131,6 +134,15 @@ class WorkerMetrics(ProcessMetrics):
             "Records that a backfilling state version still has to read.",
             "stage",
             "partition",
+        )
+        self.stopped = define.gauge(
+            "stopped_partitions", "Partitions assigned here and not processed, as /readyz says why.", "stage"
+        )
+        self.missing = define.counter(
+            "missing_records", "Records that retention deleted unprocessed, after their loss was accepted.", "stage"
+        )
+        self.labels_missing = define.counter(
+            "labels_missing", "Records of the labels topic that retention deleted before they were forwarded."
         )
         self.cut_over = define.gauge("cut_over_partitions", "Partitions that a newer state version decides.", "stage")
         self.rule_sets = define.gauge(

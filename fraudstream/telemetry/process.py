@@ -84,6 +84,10 @@ class ProcessTelemetry:
             return f"recovering {partitions or len(missing)} of {of} partitions, {int(share * 100)} %"
         return self._stalled(STALLED_UNREADY_S)
 
+    def notes(self) -> str | None:
+        """What a person should know of a process that is ready; None if nothing."""
+        return None
+
     def on_failure(self, sentence: str) -> None:
         """The process is about to end with a non-zero exit code."""
         self._failure = sentence

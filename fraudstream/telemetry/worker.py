@@ -150,6 +150,11 @@ class WorkerTelemetry:
         name, why = unready[0]
         return why if len(self._stages) == 1 else f"stage {name}: {why}"
 
+    def notes(self) -> str | None:
+        """What keeps single partitions from being processed, though the process is ready; None if nothing does."""
+        noted = [(stage.name, note) for stage in self._stages if (note := stage.notes()) is not None]
+        return "\n".join(f"stage {name}: {note}" if len(self._stages) > 1 else note for name, note in noted) or None
+
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """Publish the version, rule set and layout of all stages together."""
         self._builds.append({"stage": stage, "layout": layout})
@@ -184,9 +189,13 @@ class StageTelemetry(ProcessTelemetry):
         self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # the reason
         self._rule_sets: dict[int, str] = {}  # in force
+        self._stopped: Mapping[int, str] = {}  # the reason
 
     def ready(self) -> str | None:
-        """None, or why the stage does not decide all its partitions at the moment."""
+        """None, or why the stage does not decide its partitions at the moment. Stopped partitions do not count while
+        there are others."""
+        if self._stopped and self._stopped.keys() >= (self._assigned or frozenset()):
+            return self.notes()
         if (fault := super().ready()) or not self._undecided:
             return fault
         number, sentence = min(self._undecided.items())
@@ -196,6 +205,10 @@ class StageTelemetry(ProcessTelemetry):
             return f"{sentence}, {behind:,} records behind" if known else sentence
         others = f" and {len(self._undecided) - 1} others" if len(self._undecided) > 1 else ""
         return f"partition {number}{others}: {sentence}"
+
+    def notes(self) -> str | None:
+        """What keeps single partitions from being processed, though the stage is ready; None if nothing does."""
+        return " ".join(f"partition {n} is stopped: {why}" for n, why in sorted(self._stopped.items())) or None
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """Passed to the worker's telemetry."""
@@ -209,6 +222,7 @@ class StageTelemetry(ProcessTelemetry):
         self._backfilling = {number: lag for number, lag in self._backfilling.items() if number in partitions}
         self._set_undecided({number: why for number, why in self._undecided.items() if number in partitions})
         self._set_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
+        self._set_stopped({number: why for number, why in self._stopped.items() if number in partitions})
         super().on_assigned(partitions)
 
     def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
@@ -227,6 +241,21 @@ class StageTelemetry(ProcessTelemetry):
         self._backfilling = {number: lag for number, lag in self._backfilling.items() if number != partition}
         self._set_undecided({number: why for number, why in self._undecided.items() if number != partition})
         self.metrics.backfill_lag.remove(self.name, str(partition))
+
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        """Not processed: it has no lag, and does not recover."""
+        self._set_stopped({**self._stopped, partition: sentence})
+        self._set_rule_sets({number: digest for number, digest in self._rule_sets.items() if number != partition})
+        self._forget_lag(partition)
+        self._mark_recovered(self._recovered | {partition})
+
+    def on_resumed(self, partition: int) -> None:
+        """It is processed again."""
+        self._set_stopped({number: why for number, why in self._stopped.items() if number != partition})
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        """Count the records of an accepted gap."""
+        self.metrics.missing.labels(self.name).inc(records)
 
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """Count records that were applied and not decided."""
@@ -248,6 +277,10 @@ class StageTelemetry(ProcessTelemetry):
     def _set_undecided(self, undecided: Mapping[int, str]) -> None:
         self._undecided = undecided
         self.metrics.cut_over.labels(self.name).set(len(undecided.keys() - self._backfilling.keys()))
+
+    def _set_stopped(self, stopped: Mapping[int, str]) -> None:
+        self._stopped = stopped
+        self.metrics.stopped.labels(self.name).set(len(stopped))
 
     def _set_rule_sets(self, rule_sets: dict[int, str]) -> None:
         counts = Counter(rule_sets.values())
@@ -306,9 +339,17 @@ class StageTelemetry(ProcessTelemetry):
         self.metrics.checkpoint_records.labels(self.name).inc(records)
         self._unsaved_since.pop(partition, None)
 
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        """Count misplaced records."""
+        self.metrics.misplaced.labels(partition, policy).inc(records)
+
     def on_labels_forwarded(self, records: int) -> None:
         """Count forwarded labels."""
         self.metrics.labels_forwarded.inc(records)
+
+    def on_labels_missing(self, records: int) -> None:
+        """Count labels that were deleted before they were forwarded."""
+        self.metrics.labels_missing.inc(records)
 
     # Ages are computed when they are scraped: they must grow while no payment comes and no checkpoint ends.
 

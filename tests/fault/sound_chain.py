@@ -8,8 +8,8 @@ from benchmarks.chaos.load import load
 from benchmarks.chaos.observed import Observed, StageTopics
 from benchmarks.chaos.reference_run import Answer, ReferenceRun
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.partitioners import partitions_for
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.placement import partitions_for
 from tests.fault.sound_partition import Records, changelog_of, record_of, worked
 
 Logs = list[Records]  # of a stage, by partition

@@ -190,6 +190,14 @@ def changelog_of(engines: Sequence[Engine], log: Sequence[ConsumerRecord], next_
 def _checkpoint(state: PartitionState, next_offset: int) -> tuple[bytes, bytes]:
     sources = dict(state.sources)
     record = CheckpointRecord(
-        next_offset, "payments", "id", state.rule_set, state.layout, "transaction", epoch="t", sources=sources
+        next_offset,
+        "payments",
+        "id",
+        state.rule_set,
+        state.layout,
+        "transaction",
+        epoch="t",
+        sources=sources,
+        key_fingerprint=state.key_fingerprint,
     )
     return CHECKPOINT_KEY, encode_checkpoint(record)

@@ -21,7 +21,7 @@ import yaml
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from tests.property.payment_logs import time_ms
+from tests.property.payment_logs import moment_ms, time_ms
 
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
@@ -48,6 +48,7 @@ class Past:
     t: int
     amount_minor: int
     label: str | None = None
+    labelled_ms: int = 0
 
 
 class Feature(NamedTuple):
@@ -94,7 +95,9 @@ class OracleEntity:
         past = self.past_of(label) or []
         for before in past:
             if before.payment.event_id == label.event_id:
-                before.label = label.label
+                labelled_ms = moment_ms(label.labelled_at)
+                if labelled_ms >= before.labelled_ms:  # the newest counts; of equal times, the last in the log
+                    before.label, before.labelled_ms = label.label, labelled_ms
                 self.labels_may_be_lost |= before is not past[-1] or before.t < max(other.t for other in past)
 
 

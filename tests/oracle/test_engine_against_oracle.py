@@ -30,6 +30,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.aggregates.registry import REGISTRY
+from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
@@ -76,7 +77,7 @@ def check_every_answer(name: str, log: Log) -> None:
             found.check(entity, feature, pane_ms[entity_name])
         late = bool(verdicts.late[row])
         if late:
-            _check_that_late_is_due(oracle["account"], event, engine)
+            _check_that_late_is_due(oracle["account"], event, engine, event.event_id in known)
         assert late or event.event_id not in known, f"{event} is a repeat, and not called so"
         known.add(event.event_id)
         if not late:
@@ -146,7 +147,7 @@ def _equal(feature: Feature, value: float, true: Answer) -> bool:
     if true is None:
         return math.isnan(value)
     if feature.aggregate == "last":
-        return text_of_code(value) == true
+        return text_of_code(value, PUBLIC_KEY) == true
     assert not isinstance(true, str), f"{feature.name} is no text"
     if feature.aggregate in ("mean", "std", "share"):
         return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)
@@ -207,11 +208,14 @@ def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
     return feature.aggregate in ("mean", "median", "std", "share", "since_last", "distance", "speed", "last")
 
 
-def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine) -> None:
-    """A payment is late only behind as many newer ones as the ring holds, or behind more time than it must hold."""
+def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine, known: bool) -> None:
+    """A payment is late only behind as many newer ones as the ring holds, or behind more time than it must hold.
+
+    Payments of one moment have the order of the log, so those of its own time are newer only than a copy (`known`).
+    """
     past = account.past_of(payment)
     assert past is not None
     plan = engine.new_state().entities[0].plan
     t = time_ms(payment)
-    newer = [before.t for before in past if before.t >= t]
+    newer = [before.t for before in past if before.t >= t + (not known)]
     assert len(newer) >= plan.entity.slots or max(newer) - t >= plan.plan.horizon_ms, f"{payment} is not late"

@@ -40,10 +40,13 @@ _repeats = st.tuples(st.just(_REPEAT), st.integers(0, 12), st.just(0), st.just(0
 _labels = st.tuples(st.just(_LABEL), st.integers(0, 12), st.just(0), _choice)
 _events = st.one_of(_payments, _payments, _payments, _payments, _payments, _repeats, _labels)
 _drawn = st.lists(_events, max_size=20) | st.lists(_events, min_size=20, max_size=60)
+# Many payments of one account at one moment, and some a millisecond on either side of it.
+_at_once = st.tuples(st.just(_PAY), st.integers(0, 4), st.sampled_from((0, 0, 0, 0, 0, 0, 1, -1)), _choice)
+_crowd = st.lists(st.one_of(_at_once, _at_once, _at_once, _repeats, _labels), min_size=10, max_size=60)
 
 
 def logs() -> st.SearchStrategy[Log]:
-    return _drawn.map(log_of)
+    return (_drawn | _crowd).map(log_of)
 
 
 def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
@@ -65,7 +68,10 @@ def log_of(drawn: Sequence[tuple[str, int, int, int]]) -> Log:
 
 
 def time_ms(payment: Payment) -> int:
-    moment = payment.occurred_at
+    return moment_ms(payment.occurred_at)
+
+
+def moment_ms(moment: int | datetime) -> int:
     return (
         moment if isinstance(moment, int) else (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     )
@@ -120,7 +126,9 @@ def _label(payment: Payment, choice: int) -> Label:
         event_id=payment.event_id,
         account_id=payment.account_id,
         label=("fraud", "fraud", "genuine")[digits.below(3)],
-        labelled_at=time_ms(payment) + DAY_MS,
-        payment_occurred_at=payment.occurred_at if digits.below(2) else None,
+        labelled_at=time_ms(payment) + (0, 1, HOUR_MS, DAY_MS)[digits.below(4)],
+        payment_occurred_at=(None, payment.occurred_at, payment.occurred_at, time_ms(payment) // 1_000 * 1_000)[
+            digits.below(4)
+        ],
         device_id=payment.device_id if digits.below(2) else None,
     )

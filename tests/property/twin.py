@@ -19,7 +19,7 @@ from numba.core.dispatcher import Dispatcher
 
 import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
-from fraudstream.engine.digest import digest_column
+from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.location import distance_km
 from tests.property.judged_log import judged
 from tests.property.payment_logs import ACCOUNTS, LOCATIONS, STEPS_MS, Log, log_of
@@ -68,7 +68,7 @@ def twin() -> Twin:
             again.restore(saved)
             results[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
             results[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
-    results["digests"] = digest_column(TEXTS).tolist()
+    results["digests"] = digest_column(TEXTS, PUBLIC_KEY).tolist()
     for signed in (False, True):
         for exponent in range(5):
             amounts, faults = parse_amounts(TEXTS, np.full(len(TEXTS), exponent, np.int8), signed)

@@ -19,6 +19,7 @@ import msgspec
 
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.payment_file_flags import FORMATS, add_reading
 from fraudstream.cli.settings import Settings, add_setting
 
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--accounts", metavar="N", type=positive_count, default=10_000, help="customers (default: 10000)"
     )
-    parser.add_argument("--payments", metavar="FILE", type=Path, help="read payments from this file, Parquet or CSV")
-    parser.add_argument("--mapping", metavar="NAME", help="column mapping of the file: a shipped name or a .yaml file")
-    parser.add_argument("--sort", action="store_true", help="sort the file by time first (held in memory)")
+    parser.add_argument(
+        "--payments", metavar="FILE", type=Path, nargs="+", help=f"read payments from files or directories: {FORMATS}"
+    )
+    add_reading(parser)
     parser.add_argument(
         "--for", metavar="SECONDS", type=float, dest="seconds", help="stop this long after the first decision"
     )
@@ -164,14 +166,15 @@ def _workers(args: argparse.Namespace) -> int:
 
 def _feed(args: argparse.Namespace) -> GeneratedFeed | FileFeed:
     """Where the payments come from. Raises `Failure` for flags that contradict each other."""
-    from fraudstream.cli.payment_file_flags import open_payment_file
+    from fraudstream.backtest.row_report import RowReport
+    from fraudstream.cli.payment_file_flags import open_payment_files
     from fraudstream.cli.up.feed import RATE, FileFeed, GeneratedFeed
 
-    if (args.payments is None) != (args.mapping is None):
-        raise Failure("--payments FILE and --mapping NAME go together: the mapping names the file's columns.")
+    if args.payments is None and args.mapping is not None:
+        raise Failure("--mapping NAME is given without --payments FILE, whose columns it names.")
     if args.payments is not None:
-        args.file = args.payments
-        return FileFeed(open_payment_file(args), args.sort, args.rate)
+        report = RowReport(Path("bad_rows.jsonl"))
+        return FileFeed(open_payment_files(args, args.payments, report), report, args.sort, args.rate)
     try:
         return GeneratedFeed(args.seed, args.accounts, args.rate or RATE)
     except msgspec.ValidationError as error:

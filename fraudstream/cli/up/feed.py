@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
+from fraudstream.cli.payment_file_flags import description_of, file_failure
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.duration import UNITS_MS
@@ -27,7 +29,9 @@ from fraudstream.operations.event_publisher import EventPublisher
 from fraudstream.operations.paced_publisher import EventTime, FixedRate, Unpaced, publish_paced
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.payment_file import PaymentFile
+    from fraudstream.backtest.payment_file import PaymentFiles
+    from fraudstream.backtest.row_report import RowReport
+    from fraudstream.backtest.topic_file import TopicFiles
 
 DAY_MS: Final = UNITS_MS["d"]
 START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, as a working day begins
@@ -84,19 +88,25 @@ class GeneratedFeed:
 
 
 class FileFeed:
-    """The payments of a file in order, `rate` a second or as fast as they are decided, and its labels when they are
-    due."""
+    """The payments of files in order, `rate` a second or as fast as they are decided, and their labels when they are
+    due. `report`: of the rows without a payment."""
 
-    def __init__(self, file: PaymentFile, sort: bool, rate: float | None) -> None:
-        self._file, self._sort, self._rate = file, sort, rate
-        self.description = f"payments of {file.path}"
+    def __init__(self, files: PaymentFiles | TopicFiles, report: RowReport, sort: bool, rate: float | None) -> None:
+        self._files, self._report, self._sort, self._rate = files, report, sort, rate
+        self.description = f"payments of {description_of(files.paths)}"
 
     async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish the whole file."""
+        """Publish all of them. Raises `Failure` for a payment that cannot be read."""
         state.phase, in_flight.timed = f"live: {self.description}", True
-        sequence = in_order(_with_truth(self._file.batches(self._sort), state), FILE_LABEL_DELAY_MS)
+        now_ms = time.time_ns() // 1_000_000
+        sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS, now_ms)
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
-        await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
+        try:
+            await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
+        except PaymentFileError as error:
+            raise file_failure(error) from error
+        finally:
+            self._report.close()
 
 
 def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
@@ -137,10 +147,10 @@ def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> It
         yield batch._replace(labels=labels)
 
 
-def _with_truth(batches: Iterable[LabelledPayments], state: RunState) -> Iterator[LabelledPayments]:
+def _with_truth(batches: Iterable[LabelledPayments | Events], state: RunState) -> Iterator[LabelledPayments | Events]:
     """The batches unchanged; `state` gets the frauds among them."""
     for batch in batches:
-        if (batch.labels >= 0).any():
+        if not isinstance(batch, Events) and (batch.labels >= 0).any():
             pairs = zip(batch.payments, batch.labels.tolist(), strict=True)
             state.on_truth((p.event_id, p.account_id, "as labelled") for p, label in pairs if label == 1)
         yield batch

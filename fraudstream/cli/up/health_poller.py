@@ -71,5 +71,7 @@ def _summary(values: Mapping[str, float]) -> str:
         return f"{values.get(name, 0):,.0f}"
 
     if "payments_total" in values:
-        return f"{count('payments_total')} decided, {count('state_rows')} accounts, lag {count('lag_records')}"
+        misplaced = f", {count('misplaced_records_total')} misplaced" if values.get("misplaced_records_total") else ""
+        decided = f"{count('payments_total')} decided, {count('state_rows')} accounts, lag {count('lag_records')}"
+        return decided + misplaced
     return f"{count('case_alerts_total')} alerts grouped, lag {count('lag_records')}"

@@ -27,6 +27,7 @@ from fraudstream.cli.command_process import (
 )
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import KafkaSettings
+from fraudstream.cli.setting_sections import IdentifierSettings
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.up import health_poller
@@ -233,13 +234,16 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 def settings_for(settings: Settings, broker: str, redis_url: str, partitions: int) -> Settings:
     """The user's settings with the embedded broker and Redis, and what a run on one machine needs."""
+    from fraudstream.engine.identifier_key import PUBLIC_SECRET
+
     replace = msgspec.structs.replace
     return replace(
         settings,
         kafka=KafkaSettings(bootstrap_servers=broker),
         redis=replace(settings.redis, url=redis_url),
+        identifiers=IdentifierSettings(secret=PUBLIC_SECRET.hex()),
         worker=replace(settings.worker, checkpoint_mode="batch", decisions=True, processes=None),
-        metrics=replace(settings.metrics, host="127.0.0.1", port=0),
+        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
     )

@@ -27,9 +27,7 @@ def answer_last(query: Query, slots: Slots) -> tuple[float, int]:
         slot = slot_of(query, position)
         code = slots.code[slot, query.of]
         if code != NO_CODE and passes(query, slots, slot):
-            # Where late payments go to the overflow, a later record of the same time may be there.
-            uncertain = slots.t[slot] <= query.ring.floor_ms and not query.ring.guards
-            return float(code), AT_LEAST if uncertain else EXACT
+            return float(code), EXACT
     return np.nan, AT_LEAST if query.ring.overflow >= 0 else EXACT
 
 

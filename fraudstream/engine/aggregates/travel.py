@@ -28,8 +28,7 @@ def _last_located(query: Query, slots: Slots) -> tuple[int, int]:
         slot = slot_of(query, position)
         if not passes(query, slots, slot) or np.isnan(slots.location[slot, 0]) or np.isnan(slots.location[slot, 1]):
             continue
-        # Where late payments go to the overflow, a later record of the same time may be there.
-        return slot, AT_LEAST if slots.t[slot] <= query.ring.floor_ms and not query.ring.guards else EXACT
+        return slot, EXACT
     return -1, AT_LEAST if query.ring.overflow >= 0 else EXACT
 
 

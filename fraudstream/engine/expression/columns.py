@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudstream.engine.arrays import BoolArray, Float64Array
+from fraudstream.engine.digest import DigestKey
 
 Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = Float64Array  # shape (n,), NaN = missing
@@ -25,6 +26,11 @@ class ColumnSource(Protocol):
     @property
     def minor_per_major(self) -> Values:
         """Minor units in one major unit of each payment's currency; float64, shape (n,)."""
+        ...
+
+    @property
+    def digest_key(self) -> DigestKey:
+        """The key of all TEXT digests."""
         ...
 
     def column(self, name: str) -> Array:

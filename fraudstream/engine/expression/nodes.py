@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fraudstream.engine.digest import digest_text
 from fraudstream.engine.expression.columns import ColumnSource, DistinctTexts
 
 # A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
@@ -164,14 +165,13 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class TextLiteral:
-    """Text in quotes; `digest`: of `digest_text`."""
+    """Text in quotes."""
 
     text: str
-    digest: np.uint64
 
     def digests(self, columns: ColumnSource) -> Answer:
-        """As `Digested.digests`."""
-        return self.digest
+        """As `Words.digests`."""
+        return np.uint64(digest_text(self.text, columns.digest_key))
 
     def texts(self, columns: ColumnSource) -> DistinctTexts:
         """As `Words.texts`."""

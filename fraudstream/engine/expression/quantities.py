@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fraudstream.engine.digest import digest_text
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.nodes import (
     Arithmetic,
@@ -42,8 +41,7 @@ class Quantities:
             case "duration":
                 return Typed(Type.DURATION, syntax, quantity=Constant(np.float64(syntax.value)))
             case "text":
-                digest = np.uint64(digest_text(syntax.text))
-                return Typed(Type.TEXT, syntax, words=TextLiteral(syntax.text, digest))
+                return Typed(Type.TEXT, syntax, words=TextLiteral(syntax.text))
             case "name":
                 found = self._context.type_of(syntax)
                 if found is Type.TEXT:

@@ -10,6 +10,10 @@ record that counts.
     ...rows(a) checkpoint(a)   rows(a)            | epoch b  rows(a) checkpoint(a)   opening(b)   rows(b) checkpoint(b)
        count                   incomplete: ignored| begins   too late: ignored       counts       count
 
+An operator who accepts that retention has deleted records before they were processed writes a record under `GAP_KEY`
+and the offset of the first one (`operations.accept_gap`). It belongs to no epoch, and counts for the gap that begins at
+that offset.
+
 An import (`operations.state_import`) begins with a record under `IMPORT_KEY`, which begins its epoch, and ends with its
 checkpoint record. Without that record there is no checkpoint, so no worker starts from a partial import.
 """
@@ -27,6 +31,7 @@ from fraudstream.stream.settings import CheckpointMode
 CHECKPOINT_KEY = b"\0checkpoint"
 EPOCH_KEY = b"\0epoch"
 IMPORT_KEY = b"\0import"
+GAP_KEY = b"\0gap\0"
 EPOCH_HEADER = "epoch"
 
 
@@ -41,6 +46,8 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     log of the next stage, which drops repeats by its source offsets; empty where the stage decides, and in older
     records. `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
     `seeded`: the rows hold the list entries of `controls` that replace those missing from the log, if any.
+    `resumed_at`: offset of the first record after the last gap in the log whose loss was accepted; 0 without one.
+    `key_fingerprint`: of the digest key of the rows, which are of no use under another.
     """
 
     next_offset: int
@@ -54,10 +61,25 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     backfilling: bool = False
     cut_over_to: int | None = None
     seeded: bool = False
+    resumed_at: int = 0
+    key_fingerprint: str = ""
     sources: dict[str, int] = {}
     next_topic: str = ""
     next_id: str = ""
     next_partitions: int = 0
+    schema_version: int = 1
+
+
+class AcceptedGap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The records from `first` to before `next` of the partition of `topic` were deleted unprocessed, and the loss was
+    accepted. `next`: where the log began then; a worker that resumes later begins where it begins by then."""
+
+    topic: str
+    first: int
+    next: int
+    accepted_by: str
+    accepted_at_ms: int
+    note: str | None = None
     schema_version: int = 1
 
 
@@ -97,18 +119,35 @@ class RestoresRows(Protocol):
 
 encode_checkpoint = msgspec.json.Encoder().encode
 decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
+decode_gap = msgspec.json.Decoder(AcceptedGap).decode
+
+
+def gap_change(gap: AcceptedGap) -> Change:
+    """The record in which an operator accepts a gap."""
+    return Change(GAP_KEY + b"%d" % gap.first, msgspec.json.encode(gap))
+
+
+def accepted_gaps(records: Iterable[Row]) -> dict[int, AcceptedGap]:
+    """The accepted gaps among changelog records, by their first offset."""
+    found = [
+        decode_gap(record.value)
+        for record in records
+        if record.key is not None and record.key.startswith(GAP_KEY) and record.value is not None
+    ]
+    return {gap.first: gap for gap in found}
 
 
 class ChangelogRestorer:
     """Reads one partition's changelog from its beginning into `state`.
 
-    After the last record `checkpoint` is the last checkpoint record that counts, None if there is none; `records` and
-    `size` (bytes of keys and values) are what was read.
+    After the last record `checkpoint` is the last checkpoint record that counts, None if there is none; `gaps` are the
+    accepted gaps by their first offset; `records` and `size` (bytes of keys and values) are what was read.
     """
 
     def __init__(self, state: RestoresRows, mode: CheckpointMode) -> None:
         """`mode`: that of the worker, which must be that of the changelog."""
         self.checkpoint: CheckpointRecord | None = None
+        self.gaps: dict[int, AcceptedGap] = {}
         self.records = 0
         self.size = 0
         self._state = state
@@ -128,6 +167,9 @@ class ChangelogRestorer:
             assert value is not None, f"changelog record at offset {record.offset} has no value"
             if key == EPOCH_KEY:
                 self._begin_epoch(value)
+                continue
+            if key.startswith(GAP_KEY):
+                self.gaps |= accepted_gaps([record])
                 continue
             self.records += 1
             self.size += len(key) + len(value)

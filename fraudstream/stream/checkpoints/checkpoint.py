@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ class Checkpoints:
         await self._write(partition, [], self._record(partition))
 
     async def write_seed(self, partition: Partition) -> None:
-        """After `open`, before the first payment: write the list entries that replace controls missing from the log, so
-        that the next owner has the same."""
+        """After `open`, before the first payment or the first one after a gap: write the list entries that replace
+        controls missing from the log, so that the next owner has the same."""
         partition.seeded = True
         await self._write(partition, _take_changes(partition), self._record(partition))
         partition.checkpoint_incomplete = False
@@ -130,6 +131,8 @@ class Checkpoints:
             backfilling=state.backfilling,
             cut_over_to=state.cut_over_to,
             seeded=partition.seeded,
+            resumed_at=partition.resumed_at,
+            key_fingerprint=state.key_fingerprint,
             sources=dict(state.sources),
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,
@@ -163,7 +166,7 @@ class Checkpoints:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
                 await self._commits.commit(offsets)
         except Exception as error:  # only dashboards need them
-            log.debug("offsets were not committed to the group (dashboards only): %r", error)
+            log.debug("offsets were not committed to the group (dashboards only): %s", error_text(error))
 
     def _due(self, partition: Partition) -> bool:
         if partition.frozen:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fraudstream.contracts.timestamps import utc_text
 from fraudstream.stream.checkpoints.changelog import CheckpointRecord
-from fraudstream.stream.failure import PermanentFailure
+from fraudstream.stream.failure import PartitionFault, PermanentFailure, RecordsMissing
 from fraudstream.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -26,14 +27,18 @@ class Resumption:
         """`stages`: all of the catalogue, in order."""
         self._settings, self._cluster, self._stages = settings, cluster, stages
 
-    def check(self, partition: Partition, checkpoint: CheckpointRecord, earliest: int) -> None:
-        """State and position are only valid for the topics and the layout that they were written for.
-
-        `earliest`: the current first offset of the log.
-        """
+    def check(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
+        """State and position are only valid for the topics and the layout that they were written for."""
         name, restart = f"{self._settings.input_topic}-{partition.number}", self._judge_again
         if checkpoint.layout != partition.state.layout:
             raise self.other_layout(partition.number, f"layout {checkpoint.layout}, now {partition.state.layout}")
+        if checkpoint.key_fingerprint != partition.state.key_fingerprint:
+            raise PermanentFailure(
+                f"The state of {name} was built under the identifier secret {checkpoint.key_fingerprint}, this worker "
+                f"has {partition.state.key_fingerprint}. Give it the former: set identifiers.secret_file, or, if the "
+                f"topic '{self._settings.controls_topic}' kept it and was created again, take it from a state export. "
+                f"For another secret, backfill a state as for another rules/features.yaml. {restart}."
+            )
         if (checkpoint.input_topic, checkpoint.input_id) != (self._settings.input_topic, self._cluster.input_id):
             raise PermanentFailure(
                 f"The topic '{self._settings.input_topic}' is not the one that the state of {name} was built from "
@@ -41,11 +46,6 @@ class Resumption:
                 f"created again, so its offsets refer to other payments. {restart}."
             )
         self._check_next_topic(name, checkpoint)
-        if checkpoint.next_offset < earliest:
-            raise PermanentFailure(
-                f"{name}: retention deleted the payments {checkpoint.next_offset} to {earliest - 1} before they were "
-                f"processed. {restart}; the new state begins with the payment {earliest}."
-            )
 
     def _check_next_topic(self, name: str, checkpoint: CheckpointRecord) -> None:
         """The next stage drops repeats by the offsets of its source, so the topic between the two must not change."""
@@ -61,11 +61,40 @@ class Resumption:
     def check_end(self, number: int, checkpoint: CheckpointRecord, end: int) -> None:
         """The log, which ends at `end`, must still have every record that the state was built from."""
         if checkpoint.next_offset > end:
-            raise PermanentFailure(
+            raise PartitionFault(
                 f"{self._settings.input_topic}-{number} ends at {end}, but its state was built from records up to "
                 f"{checkpoint.next_offset}: the brokers lost the last payments (an unclean leader election does that). "
                 f"{self._judge_again}."
             )
+
+    def records_missing(self, partition: Partition, earliest: int, begins_at_ms: int | None) -> RecordsMissing:
+        """The log begins at `earliest`, above the partition's position; its first record was published at
+        `begins_at_ms`, if that is known."""
+        number, first, topic = partition.number, partition.next_offset, self._settings.input_topic
+        last_ms = partition.state.watermark_ms
+        times = [
+            f"the last payment before them occurred at {utc_text(last_ms)}" if last_ms > 0 else "",
+            f"the first record after them was published at {utc_text(begins_at_ms)}" if begins_at_ms else "",
+        ]
+        known = " and ".join(filter(None, times))
+        flag = "" if self._settings.stage_is_first else f" --topic {topic}"
+        return RecordsMissing(
+            f"{topic}-{number}: retention deleted the records {first} to {earliest - 1} ({earliest - first:,}) before "
+            f"they were processed{f': {known}' if known else ''}. To go on without them and keep the state, run "
+            f"`fraudstream state accept-gap {number}{flag}`; payments that you still have can be published again after "
+            "that. Give the topic a longer retention.",
+            number=number,
+            first=first,
+            next=earliest,
+        )
+
+    def unreadable(self, number: int, first: int, end: int, error: Exception) -> PartitionFault:
+        """The error for changelog records that cannot be read, between the offsets `first` and `end`."""
+        return PartitionFault(
+            f"{self._settings.changelog_topic}-{number}: a record between {first} and {end - 1} cannot be read "
+            f"({type(error).__name__}: {error}): something other than workers has written there, or the record is "
+            f"damaged. Restore an export with `fraudstream state import`. {self._judge_again}."
+        )
 
     def other_layout(self, number: int, how: str) -> PermanentFailure:
         """The error for a state that was written under a feature catalogue with another row layout."""

@@ -10,6 +10,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.changelog_writers import KafkaChangelogWriters
 from fraudstream.stream.faust.transport import BatchConsumer, BatchProducer
@@ -33,6 +34,10 @@ class ConsumedTopic:
         tp = TP(self._topic, partition)
         earliest = await consumer_of(self._app).earliest_offsets(tp)
         return int(earliest[tp])
+
+    async def begins_at_ms(self, partition: int) -> int | None:
+        """See `InputLog.begins_at_ms`."""
+        return await consumer_of(self._app).begins_at_ms(TP(self._topic, partition))
 
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
         """See `InputLog.ends`."""
@@ -108,5 +113,6 @@ def ports_of(app: StreamApp, settings: StreamSettings) -> StagePorts:
         label_commits=labels,
         changelog=RecoveredChangelog(app, settings.changelog_topic),
         writers=KafkaChangelogWriters(settings),
+        gaps=GapReader(settings),
         sender=FaustSender(app),
     )

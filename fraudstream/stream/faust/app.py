@@ -55,6 +55,11 @@ class StreamApp(faust.App):
         topic, positions = self.settings.input_topic, self.stage.assignment.positions()
         return {tp: positions[tp.partition] for tp in assignment if tp.topic == topic and tp.partition in positions}
 
+    @property
+    def stopped(self) -> frozenset[TP]:
+        """The partitions of the input that are not processed; may be read in any thread."""
+        return frozenset(TP(self.settings.input_topic, number) for number in self.stage.stopped.numbers)
+
     def resume_labels(self, offsets: Mapping[TP, int]) -> None:
         """`offsets`: at which assigned partitions continue, those of the labels topic among them."""
         if self.stage.labels is not None:

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
@@ -21,6 +22,7 @@ FAUST_LOG = logging.getLogger("faust.transport.batches")  # else mode logs under
 HIGHWATER_POLL_S = 0.02
 STALE_S = 0.005  # records fetched longer ago cause a second fetch, which may take as long
 FEW_RECORDS = 1_000  # a batch of this many needs no second fetch
+ALL_STOPPED_S = 0.2  # before the next look whether a stopped partition is resumed
 GAP_OF_A_MARKER = 1  # offsets that the marker at the end of one transaction takes
 
 T = TypeVar("T")
@@ -43,6 +45,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._commits = asyncio.Lock()  # one commit at a time
         self._fetched_at = 0.0
         self._passed: dict[TP, tuple[int, int]] = {}  # fetches without a record: from, to
+        self._cut: dict[TP, int] = {}  # where the batch of a fetch ends before deleted records
+        self._paused: frozenset[TP] = frozenset()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -67,8 +71,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         active = set(active_partitions or ())  # Faust changes its own set in another thread
         if not active:
             return {}
+        active -= self._pause_stopped(consumer)
+        if not active:
+            await asyncio.sleep(ALL_STOPPED_S)
+            return {}
         begins, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}
         self._sought.clear()
+        self._cut.clear()
         records = await self._fetch_ahead_and_new(consumer, active, *args, **kwargs)
         starts = {tp: self._start(tp, states[tp], begin) for tp, begin in begins.items()}
         if self._offset_gaps is not None:
@@ -80,10 +89,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.bounds = {}
         for tp, batch in records.items():
             start = starts.get(tp)
-            if start is not None:
-                await self._check_none_lost(consumer, tp, start, batch[0].offset)
-            self.bounds[tp] = _bounds_of(batch, start, positions.get(tp))
+            if start is not None and await self._deleted_between(consumer, tp, start, batch[0].offset):
+                start = batch[0].offset  # the stage sees that records are missing before the batch
+            self.bounds[tp] = _bounds_of(batch, start, self._cut.get(tp, positions.get(tp)))
         return records
+
+    def _pause_stopped(self, consumer: Any) -> frozenset[TP]:
+        """Stop fetching from the partitions that the stage has stopped, and fetch again from those that it has
+        resumed; returns the stopped ones."""
+        stopped = self.app.stopped
+        for tp in stopped | self._paused:
+            if (state := self._state(tp)) is not None and state.paused != (tp in stopped):
+                (consumer.pause if tp in stopped else consumer.resume)(TopicPartition(*tp))
+        self._paused = stopped
+        return stopped
 
     def _note_markers(
         self, starts: Mapping[TP, int | None], positions: Mapping[TP, int | None], records: Mapping[TP, Any]
@@ -120,7 +139,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 del records[tp]
         for tp, batch in new.items():
             if (first := records.get(tp)) is not None:
-                await self._check_none_lost(consumer, tp, first[-1].offset + 1, batch[0].offset)
+                following = first[-1].offset + 1
+                if await self._deleted_between(consumer, tp, following, batch[0].offset):
+                    self._cut[tp] = following
+                    continue
             records[tp] = [*(first or ()), *batch]
 
     def _without_gaps(
@@ -151,21 +173,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         start, after = self._passed.get(tp, (position, position))
         return start if after == position else position
 
-    async def _check_none_lost(self, consumer: Any, tp: TP, start: int, first: int) -> None:
-        """Raises `WorkerFailure` if records are missing between `start`, where the fetch began, and its first record.
+    async def _deleted_between(self, consumer: Any, tp: TP, start: int, first: int) -> bool:
+        """Whether retention has deleted records between `start`, where the fetch began, and its first record.
 
-        A gap is made by markers and aborted records, unless the log now begins after `start`: then records were lost.
+        A gap is made by markers and aborted records, unless the log now begins after `start`. Raises `WorkerFailure` if
+        the log went back, and for deleted records of a changelog that is being restored.
         """
         if first < start and tp.topic in self.app.settings.topics_read:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: the log went back from {start} to {first}: its end was lost, or it "
                 "was created again. After a restart the worker says what to do."
             )
-        if first - start > GAP_OF_A_MARKER and (earliest := (await consumer.beginning_offsets([tp]))[tp]) > start:
+        if first - start <= GAP_OF_A_MARKER or (earliest := (await consumer.beginning_offsets([tp]))[tp]) <= start:
+            return False
+        if tp.topic not in self.app.settings.topics_read:
             raise WorkerFailure(
                 f"{tp.topic}-{tp.partition}: retention deleted the records {start} to {earliest - 1} before they were "
-                f"read. Give the topic a longer retention; after a restart the worker says what to do."
+                "read. Give the topic a longer retention; after a restart the worker says what to do."
             )
+        return True
 
     def position_now(self, tp: TopicPartition) -> int | None:
         """Offset of the next record to fetch, None while it is unknown."""
@@ -241,6 +267,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {tp: (begins[tp], ends[tp]) for tp in partitions}
 
         return await self._at_once(ask())  # a fetch in the queue waits for the assignment, which waits for this
+
+    async def begins_at_ms(self, tp: TP) -> int | None:
+        """When the first record of the partition was published, ms since the epoch; None if brokers do not tell."""
+
+        async def ask() -> int | None:
+            found = (await self._ensure_consumer().offsets_for_times({TopicPartition(*tp): 0}))[TopicPartition(*tp)]
+            return None if found is None or found.timestamp < 0 else int(found.timestamp)
+
+        try:
+            return await self._at_once(ask())
+        except BROKER_ERRORS:  # the embedded broker may not answer this request
+            return None
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
         """The end of each partition, as its leader reports it now, and no less than the last fetch reported."""

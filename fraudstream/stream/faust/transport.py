@@ -196,6 +196,10 @@ class BatchConsumer(driver.Consumer):
         """First offset and committed end offset of each partition."""
         return await self._thread.extents(partitions) if partitions else {}
 
+    async def begins_at_ms(self, tp: TP) -> int | None:
+        """When the first record of the partition was published, ms since the epoch; None if brokers do not tell."""
+        return await self._thread.begins_at_ms(tp)
+
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:
         """End offset of each partition, as its leader reports it now."""
         return await self._thread.ends(partitions)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.cluster_client import ClusterClient, GroupNotReadableError, cluster_client, committed_offsets
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.failures import BROKER_ERRORS
@@ -24,6 +25,8 @@ from fraudstream.stream.settings import StreamSettings
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 2.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +50,18 @@ class Cluster(NamedTuple):
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
     """Retry until a broker answers, then check the topics. Raises `PermanentFailure` for errors that a retry cannot
     fix."""
+    return await until_answered(settings, observer, lambda: look_once(settings))
+
+
+async def until_answered(settings: StreamSettings, observer: StageObserver, ask: Callable[[], Awaitable[T]]) -> T:
+    """The result of `ask`, which is repeated until a broker answers. Raises `PermanentFailure` for errors that a retry
+    cannot fix, and the other errors of `ask`."""
     outage, retry_s = OutageLogger(settings.brokers, log, consequence=": retrying", at_once=True), RETRY_S_MIN
     while True:
         try:
-            cluster = await look_once(settings)
+            answer = await ask()
             observer.on_brokers(answer=True)
-            return cluster
+            return answer
         except BROKER_ERRORS as error:
             if (sentence := denial(error, settings.brokers) or await refusal(settings.brokers)) is not None:
                 raise PermanentFailure(sentence) from error
@@ -112,7 +121,7 @@ async def _labels_read(settings: StreamSettings, topic: str, partitions: int) ->
         try:
             read = await committed_offsets(settings.brokers, group, topic, range(partitions))
         except GroupNotReadableError as error:
-            log.warning("forwarding all labels again, as earlier offsets are not readable: %r", error)
+            log.warning("forwarding all labels again, as earlier offsets are not readable: %s", error_text(error))
             return {}
         if read:
             return read
@@ -130,14 +139,15 @@ async def _check_transactions(settings: StreamSettings, client: ClusterClient) -
 
 def _wanted(settings: StreamSettings) -> Mapping[str, Sequence[Operation]]:
     """The topics that the stage needs, each with the operations on it. Labels are forwarded from their topic to that of
-    the payments."""
+    the payments, and misplaced payments copied within it."""
     labels, decides = settings.labels_topic, settings.next_topic is None
     return {
-        settings.input_topic: ("READ",) if labels is None else ("READ", "WRITE"),
+        settings.input_topic: ("READ",) if labels is None and not settings.repartitions else ("READ", "WRITE"),
         **({labels: ("READ",)} if labels is not None else {}),
         **({settings.next_topic: ("WRITE",)} if settings.next_topic is not None else {}),
         **({settings.decisions_topic: ("WRITE",)} if settings.writes_decisions else {}),
-        **({settings.alerts_topic: ("WRITE",), settings.controls_topic: ("READ", "WRITE")} if decides else {}),
+        **({settings.alerts_topic: ("WRITE",)} if decides else {}),
+        **({settings.controls_topic: ("READ", "WRITE")} if decides or settings.identifier_secret is None else {}),
         settings.dead_letters_topic: ("WRITE",),
         settings.changelog_topic: ("READ", "WRITE"),
     }

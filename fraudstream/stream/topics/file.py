@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from fraudstream.engine.document import DocumentErrors, read_content
 from fraudstream.stream.settings import version_suffix
 
 
@@ -68,8 +68,11 @@ def read_topics(
     for each but the first. `path`: for messages. Raises `TopicsError` for an invalid file.
     """
     try:
-        file = msgspec.convert(yaml.safe_load(text), _File)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        file = msgspec.convert(read_content(text, path, typed=True), _File)
+    except DocumentErrors as errors:
+        fault = errors.faults[0]
+        raise TopicsError(f"{path}:{fault.line}: {fault.sentence}") from errors
+    except msgspec.ValidationError as error:
         raise TopicsError(f"{path}: {' '.join(str(error).split())}.") from error
     topics = []
     for key, topic in file.topics.items():

@@ -108,3 +108,18 @@ def test_an_unreachable_broker_is_reported_in_one_sentence(tmp_path: Path, capsy
     main(["generate", "--out", str(file), "--count", "10", "--accounts", "100"])
     assert main(["publish", str(file), "--mapping", "generated", "--bootstrap-servers", "127.0.0.1:1"]) == 1
     assert "no broker answers at 127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_bad_rows_of_a_published_file_are_listed_and_the_others_arrive(
+    broker: str, unique_name: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic, file, listed = unique_name("payments"), tmp_path / "payments.csv", tmp_path / "bad_rows.jsonl"
+    asyncio.run(create(broker, topic))
+    header = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD\n"
+    file.write_text(header + "1,2025-01-01,a,t,1.50,\n2,2025-01-02,a,t,two,\n3,2025-01-03,b,t,2.50,\n")
+    flags = ["--mapping", "handbook", "--bootstrap-servers", broker, "--topic", topic, "--bad-rows", str(listed)]
+    assert main(["publish", str(file), *flags, "--on-bad-row", "skip", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows_skipped"] == {"amount": 1}
+    events = [event_of(record) for part in asyncio.run(read(broker, topic, 2)) for record in part]
+    assert {event.event_id for event in events} == {"1", "3"}
+    assert [json.loads(line)["row"] for line in listed.read_text().splitlines()] == [2]

@@ -22,7 +22,7 @@ def agent_process(
         "cases.group": s.group,
         "worker.checkpoint_mode": "transaction" if s.fenced else "batch",
         "worker.session_timeout_s": s.session_timeout_s,
-        "metrics.port": 0,
+        "metrics.cases_port": 0,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
         "topics.cases": s.cases_topic,

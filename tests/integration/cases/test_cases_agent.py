@@ -72,7 +72,7 @@ async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Case
 
     assert sorted(recorder.repeats) == ["action", "alert"]
     assert events[-1].alert_count == 2
-    assert events[-1].note == "seen"
+    assert [(note.actor, note.text) for note in events[-1].notes] == [("ann", "seen")]
 
 
 async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: CaseCluster) -> None:

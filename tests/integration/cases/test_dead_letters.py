@@ -12,8 +12,7 @@ import pytest
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
-from fraudstream.contracts.headers import FEATURES_HEADER, source_header
-from fraudstream.operations.dead_letters import REPLAYED_FROM
+from fraudstream.contracts.headers import FEATURES_HEADER, REPLAYED_FROM_HEADER, source_header
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import payment
 from tests.integration.stream.topic_output import judged
@@ -73,13 +72,19 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(
 
         corrected = tmp_path / "corrected.json"
         corrected.write_bytes(payment(1, "a1"))
+        replay = ("replay", "--position", letter["position"], "--edit", str(corrected), "--as", "ann")
         for _ in range(2):  # a second replay does no harm
-            code, out = await command("replay", "--position", letter["position"], "--edit", str(corrected))
+            code, out = await command(*replay)
             assert (code, out) == (0, "1 replayed, 0 skipped\n")
         decisions = await stream_cluster.records(
             stream_cluster.settings.decisions_topic, lambda records: len(judged(records)) == 3
         )
 
+    after = await command.json("list")
+    marks = {line["reason"]: line.get("replayed_by") for line in after["dead_letters"]}
+    assert marks == {"currency": "ann", "not_json": None}
+    assert after["counts"] == {"currency": 1, "not_json": 1}
+    assert "by ann\n" in (await command("list"))[1]
     decoded = [msgspec.json.decode(record.value) for record in judged(decisions)]
     assert [(decision["event_id"], decision.get("repeat", False)) for decision in decoded] == [
         ("e0", False),
@@ -88,9 +93,9 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(
     ]
     log = await stream_cluster.records(stream_cluster.settings.payments_topic, lambda records: len(records) == 5)
     assert len({record.partition for record in log}) == 1
-    replayed_from = (REPLAYED_FROM, f"{stream_cluster.settings.dead_letters_topic}:{letter['position']}".encode())
+    origin = f"{stream_cluster.settings.dead_letters_topic}:{letter['position']}"
     assert log[3].key == b"a1"
-    assert log[3].headers == (TRACE, replayed_from)
+    assert log[3].headers == (TRACE, (REPLAYED_FROM_HEADER, origin.encode()))
 
 
 async def test_a_command_corrects_all_letters_of_a_reason_and_failures_are_reported(
@@ -135,7 +140,7 @@ async def test_a_replayed_record_that_is_still_invalid_becomes_a_letter_marked_a
         await command("replay", "--all")
         letters = await stream_cluster.dead_letters(2)
 
-    assert [name for name, _ in letters[-1].headers] == [REPLAYED_FROM]
+    assert [name for name, _ in letters[-1].headers] == [REPLAYED_FROM_HEADER]
 
 
 async def test_a_letter_is_shown_whole_and_without_terminal_escapes(

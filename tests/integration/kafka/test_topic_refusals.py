@@ -1,5 +1,5 @@
 """A worker whose topics no longer fit its state stops with a message that says what to do, and decides nothing with the
-wrong state. On Apache Kafka alone: the embedded broker cannot add partitions or delete records."""
+wrong state. On Apache Kafka alone: the embedded broker cannot add partitions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from fraudstream.engine import plan
-from fraudstream.stream.failure import EXIT_CODE, EXIT_CODE_REFUSED, PermanentFailure
+from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.worker import serve
 from tests.brokers import on_kafka
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
 from tests.integration.stream.process import WAIT_S
 from tests.integration.stream.rules import engine
-from tests.integration.topic_admin import admin_of, delete_records, delete_topics
+from tests.integration.topic_admin import admin_of, delete_topics
 
 pytestmark = [on_kafka, pytest.mark.timeout(180)]
 
@@ -40,13 +40,6 @@ async def add_a_partition(cluster: StreamCluster) -> None:
     """Add a partition to the payments topic."""
     async with admin_of(cluster.brokers) as admin:
         await admin.create_partitions({cluster.settings.payments_topic: NewPartitions(PARTITIONS + 1)})
-
-
-async def delete_all_records(cluster: StreamCluster) -> None:
-    """Delete all records of the payments topic, as retention does."""
-    topic = cluster.settings.payments_topic
-    ends = await cluster.ends(topic)
-    await delete_records(cluster.brokers, topic, {number: end for number, end in ends.items() if end})
 
 
 async def decide_some(cluster: StreamCluster) -> None:
@@ -97,34 +90,6 @@ async def test_partitions_added_while_the_worker_was_down_are_refused(cluster: S
 
 async def test_partitions_added_under_a_worker_end_it(cluster: StreamCluster) -> None:
     assert f"has {PARTITIONS + 1} partitions" in await failure_while_running(cluster, add_a_partition(cluster))
-
-
-async def test_payments_deleted_before_they_were_decided_are_reported_at_the_start(cluster: StreamCluster) -> None:
-    await decide_some(cluster)
-    await cluster.publish(range(40, 80))
-    await delete_all_records(cluster)
-    said = await refusal_at_start(cluster)
-    assert "retention deleted the payments" in said
-    assert "To process all payments of the topic again, stop all workers, delete the topic" in said
-
-
-async def test_payments_deleted_before_a_running_worker_reads_them_end_it(cluster: StreamCluster) -> None:
-    worker = cluster.start_process("behind")
-    try:
-        await cluster.publish(range(40))
-        await cluster.decisions(40)
-        worker.pause()
-        await cluster.publish(range(40, 80))  # these may have been fetched already
-        await cluster.publish(range(80, 120))
-        await delete_all_records(cluster)
-        await cluster.publish(range(120, 160))
-        worker.resume()
-        assert await worker.wait() in (EXIT_CODE, EXIT_CODE_REFUSED)
-    finally:
-        worker.kill()
-    said = worker.log.read_text()
-    assert "retention deleted the" in said
-    assert "Traceback" not in said
 
 
 async def test_state_of_another_layout_version_is_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ASSIGNED: Final = "processing partitions"  # followed by the list of partitions
+ASSIGNED: Final = "processing partitions"  # followed by their numbers
 BACKFILL_STARTED: Final = "backfilling from offset"  # once a partition
 CUT_OVER: Final = "decides it from now on"  # by the new state version, once a partition
 SUPERSEDED: Final = "stop this worker"  # by the old state version, once a partition
@@ -12,7 +12,7 @@ SUPERSEDED: Final = "stop this worker"  # by the old state version, once a parti
 
 def assigned(*partitions: int) -> str:
     """The message of a worker to which exactly these partitions are assigned."""
-    return f"{ASSIGNED} {list(partitions)}"
+    return f"{ASSIGNED} {', '.join(map(str, partitions))}"
 
 
 def superseded_at(partition: int, offset: int) -> str:

@@ -89,6 +89,12 @@ def test_a_label_has_the_entities_of_its_payment() -> None:
     assert piece.at_ms.tolist() == [5, 105, 105]
 
 
+def test_a_published_label_is_not_dated_in_the_future_and_keeps_its_place() -> None:
+    pieces = list(in_order(batches([1, 2, 3], [0, 1, 1], 3), 2, labelled_until_ms=4))
+    labelled = [event.labelled_at for piece in pieces for event in piece.events if isinstance(event, Label)]
+    assert (names(pieces), labelled) == (["p0", "p1", "L0", "p2", "L1", "L2"], [3, 4, 4])
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 1)), max_size=30),
     st.integers(0, 12),

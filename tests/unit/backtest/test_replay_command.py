@@ -178,3 +178,54 @@ def test_lists_given_as_a_file_count_until_they_expire(tmp_path: Path, capsys: p
     listed.write_text(json.dumps({"list": "skimmed", "value": "t\t"}) + "\n")
     assert main(["replay", str(file), *flags]) == 1
     assert f"{listed}:1: 't\t' would match no payment: An identifier holds" in capsys.readouterr().err
+
+
+BAD_ROWS = ("1,2025-01-01 10:00:00,a,t,10.00,1", "2,2025-01-01 11:00:00,,t,20.00,0", "3,2025-01-02 10:00:00,b,t,five,0")
+
+
+def test_a_bad_row_stops_a_replay_which_says_how_to_skip_it(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = payments(tmp_path, *BAD_ROWS), tmp_path / "out"
+    assert main(["replay", str(file), "--mapping", "handbook", "--features", str(features), "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert f"{file}, row 2, column 'CUSTOMER_ID': is empty, but account_id is required." in said
+    assert "--on-bad-row skip" in said
+    assert list(out.iterdir()) == []
+
+
+def test_skipped_rows_are_listed_beside_the_results(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = payments(tmp_path, *BAD_ROWS), tmp_path / "out"
+    flags = ["--mapping", "handbook", "--features", str(features), "--out", str(out), "--on-bad-row", "skip"]
+    assert main(["replay", str(file), *flags]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 rows skipped as bad" in said
+    assert "row 2, column 'CUSTOMER_ID': is empty, but account_id is required." in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["payments"], summary["rows_skipped"]) == (1, {"amount": 1, "invalid": 1})
+    rows = [json.loads(line)["row"] for line in (out / "bad_rows.jsonl").read_text().splitlines()]
+    assert rows == [2, 3]
+    assert main(["replay", str(payments(tmp_path, BAD_ROWS[0])), *flags, "--json"]) == 0
+    assert not (out / "bad_rows.jsonl").exists()
+
+
+def test_rows_left_out_and_amounts_to_check_are_in_the_summary(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text(
+        "title: t\nwhere: {column: TERMINAL_ID, not_in: [x]}\npayment:\n  event_id: {column: TRANSACTION_ID}\n"
+        "  occurred_at: {column: TX_DATETIME}\n  account_id: {column: CUSTOMER_ID}\n  amount: {column: TX_AMOUNT}\n"
+        "  currency: {constant: EUR}\n  direction: {constant: debit}\n"
+    )
+    file = payments(tmp_path, "1,2025-01-01,a,t,1000,1", "2,2025-01-02,a,x,1000,1")
+    flags = ["--mapping", str(mapping), "--features", str(features), "--out", str(tmp_path / "out")]
+    assert main(["replay", str(file), *flags]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 row left out by `where` of the mapping." in said
+    assert "The amounts in 'TX_AMOUNT' are whole numbers, read as major units." in said
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["rows_excluded"] == 1
+    assert "set `scale: minor`" in summary["notices"][0]

@@ -101,6 +101,49 @@ async def test_a_partition_that_is_revoked_during_its_recovery_gets_no_processor
     assert not assignment.processors
 
 
+async def test_partitions_are_recovered_side_by_side() -> None:
+    kafka, all_are_reading = FakeKafka(Position()), asyncio.Barrier(3)
+    kafka.while_restoring = all_are_reading.wait
+    partitions = [TopicPartition(topic, number) for topic in SETTINGS.input_topics for number in range(3)]
+    async with asyncio.timeout(5):
+        assignment, view_writer = await recovered(kafka, partitions)
+    assert sorted(assignment.processors) == [0, 1, 2]
+    assert view_writer.ends == {0: 7, 1: 7, 2: 7}
+
+
+async def test_the_share_that_is_recovered_counts_all_partitions() -> None:
+    kafka = FakeKafka(Position())
+    assignment, _ = assignment_of(kafka)
+    seen: list[float] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Unobserved, "on_recovering", lambda _, left, *, of, share: seen.append(share))
+        await assignment.on_partitions_assigned(
+            [TopicPartition(topic, number) for topic in SETTINGS.input_topics for number in range(2)]
+        )
+        await assignment.recover()
+    assert seen == [0.25, 0.75]
+
+
+async def test_a_partition_that_cannot_be_recovered_leaves_the_others_recovered_and_is_reported() -> None:
+    kafka = FakeKafka(Position())
+    failing = KafkaConnectionError("gone")
+    restored = iter([failing, None])
+
+    async def fail_once() -> None:
+        if (error := next(restored)) is not None:
+            raise error
+
+    kafka.while_restoring = fail_once
+    assignment, _ = assignment_of(kafka)
+    await assignment.on_partitions_assigned(
+        [TopicPartition(topic, number) for topic in SETTINGS.input_topics for number in range(2)]
+    )
+    with pytest.raises(KafkaConnectionError) as raised:
+        await assignment.recover()
+    assert raised.value is failing
+    assert list(assignment.processors) == [1]
+
+
 async def test_a_revocation_waits_for_the_step_then_commits_and_releases() -> None:
     kafka = FakeKafka(Position(alerts=5, case_actions=2))
     assignment, view_writer = await recovered(kafka)

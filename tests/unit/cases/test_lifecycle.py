@@ -1,11 +1,12 @@
 """Which actions a case allows, and when."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import opened
 from fraudstream.cases.lifecycle import RejectedAction, acted_on, labels_of
-from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts import Case, CaseAction, CaseNote
 from tests.unit.cases.events import action, alert
 
 OPEN = opened(alert())
@@ -48,7 +49,8 @@ def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> 
             assert result.sentence.endswith("."), result.sentence
             assert OPEN.case_id in result.sentence
         else:
-            assert (result.status, result.version, result.note) == (expected, CASES[status].version + 1, "seen"), actor
+            assert (result.status, result.version) == (expected, CASES[status].version + 1), actor
+            assert result.notes == (*CASES[status].notes, CaseNote(5_000, actor, given.action, "seen"))
 
 
 def test_claiming_sets_the_assignee_and_releasing_removes_it() -> None:
@@ -60,10 +62,44 @@ def test_claiming_sets_the_assignee_and_releasing_removes_it() -> None:
     assert released.assignee is None
 
 
-def test_a_reopened_case_has_no_disposition_and_no_assignee() -> None:
-    reopened = act(replace(CLOSED, assignee="ann"), action("reopen", OPEN.case_id))
+def test_a_closed_case_names_who_closed_it_and_when_and_a_reopened_one_does_not() -> None:
+    closed = act(OPEN, action("close", OPEN.case_id, "bob", disposition="fraud", acted_at=7_000))
+    assert isinstance(closed, Case)
+    assert (closed.disposition, closed.closed_by, closed.closed_at_ms) == ("fraud", "bob", 7_000)
+    reopened = act(replace(closed, assignee="ann"), action("reopen", OPEN.case_id))
     assert isinstance(reopened, Case)
     assert (reopened.status, reopened.disposition, reopened.assignee) == ("open", None, None)
+    assert (reopened.closed_by, reopened.closed_at_ms) == (None, None)
+
+
+def test_a_note_is_added_to_the_earlier_ones_and_survives_closing_and_reopening() -> None:
+    case = OPEN
+    for given in (
+        action("note", OPEN.case_id, "ann", note="called the customer"),
+        action("note", OPEN.case_id, "bob", note="she called back", acted_at=6_000),
+        action("close", OPEN.case_id, "bob", disposition="fraud", note="card copied", acted_at=7_000),
+        action("reopen", OPEN.case_id, "ann", acted_at=8_000),
+    ):
+        after = act(case, given)
+        assert isinstance(after, Case)
+        case = after
+    assert case.notes == (
+        CaseNote(5_000, "ann", "note", "called the customer"),
+        CaseNote(6_000, "bob", "note", "she called back"),
+        CaseNote(7_000, "bob", "close", "card copied"),
+    )
+
+
+def test_a_note_that_would_make_the_case_too_large_is_rejected_and_loses_none() -> None:
+    case: Case | RejectedAction = OPEN
+    while isinstance(case, Case):
+        held = case
+        case = act(held, action("note", OPEN.case_id, note="ü" * 4_096))
+    assert case.code == "notes_full"
+    assert f"its {len(held.notes)} notes leave no room" in case.sentence
+    assert len(held.notes) > 20
+    assert len(msgspec.json.encode(held)) < 1_000_000
+    assert isinstance(act(held, action("close", OPEN.case_id, disposition="fraud")), Case)
 
 
 @pytest.mark.parametrize(

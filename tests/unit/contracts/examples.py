@@ -12,6 +12,7 @@ from fraudstream.contracts import (
     Case,
     CaseAction,
     CaseAlert,
+    CaseNote,
     DeadLetter,
     Decision,
     Evidence,
@@ -23,6 +24,7 @@ from fraudstream.contracts import (
     RuleSwitch,
     ScorePart,
     StoredArtefact,
+    StoredIdentifierSecret,
     StoredRuleSet,
     UnjudgedDecision,
 )
@@ -149,7 +151,12 @@ FULL: Mapping[str, msgspec.Struct] = {
         rules=("takeover/new_device",),
         assignee="r.holm",
         disposition="fraud",
-        note="The customer did not pay this.",
+        closed_by="r.holm",
+        closed_at_ms=1_772_440_200_000,
+        notes=(
+            CaseNote(1_772_440_000_000, "r.holm", "note", "Called the customer."),
+            CaseNote(1_772_440_200_000, "r.holm", "close", "The customer did not pay this."),
+        ),
         schema_version=1,
     ),
     "case-action": CaseAction(
@@ -201,4 +208,5 @@ FULL: Mapping[str, msgspec.Struct] = {
     "artefact": StoredArtefact(
         artefact="0123456789abcdef" * 4, index=1, count=2, content=b"\x00\xff", schema_version=1
     ),
+    "identifier-secret": StoredIdentifierSecret(secret="0123456789abcdef" * 2, schema_version=1),
 }

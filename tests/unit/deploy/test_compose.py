@@ -40,12 +40,20 @@ def test_every_service_of_ours_runs_a_command_that_exists_with_settings_that_exi
 
 def test_prometheus_scrapes_the_port_that_the_settings_name() -> None:
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    port = load_settings(environment={}).metrics.port
+    metrics = load_settings(environment={}).metrics
+    ports = {"worker": metrics.port, "cases": metrics.cases_port}
     for job in scraped:
         (discovery,) = job["dns_sd_configs"]
-        assert discovery["port"] == port
-        assert set(discovery["names"]) <= set(OURS)
-    assert f"EXPOSE {port}" in (ROOT / "Dockerfile").read_text()
+        (service,) = discovery["names"]
+        assert discovery["port"] == ports[service]
+        assert OURS[service]["healthcheck"]["test"][-1] == str(ports[service])
+    assert f"EXPOSE {metrics.cases_port} {metrics.port}" in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_worker_and_a_case_agent_share_a_host_with_the_default_ports() -> None:
+    metrics = load_settings(environment={}).metrics
+    of_processes = range(metrics.port, metrics.port + 64)  # `worker --processes` counts upwards
+    assert metrics.cases_port not in of_processes
 
 
 def test_every_mounted_directory_and_volume_exists() -> None:

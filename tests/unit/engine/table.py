@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fraudstream.engine.digest import digest_text
+from fraudstream.engine.digest import PUBLIC_KEY, DigestKey, digest_text
 from fraudstream.engine.expression import Array, DistinctTexts, Symbols, Type, Values, distinct_texts
 
 Row = Mapping[str, Any]
@@ -27,13 +27,17 @@ class Table:
     def minor_per_major(self) -> Values:
         return np.array([10.0 ** row.get("exponent", 2) for row in self._rows], np.float64)
 
+    @property
+    def digest_key(self) -> DigestKey:
+        return PUBLIC_KEY
+
     def column(self, name: str) -> Array:
         values = [row.get(name) for row in self._rows]
         match self._symbols[name]:
             case Type.BOOL:
                 return np.array([-1 if value is None else int(value) for value in values], np.int8)
             case Type.TEXT:
-                return np.array([0 if value is None else digest_text(value) for value in values], np.uint64)
+                return np.array([0 if value is None else digest_text(value, PUBLIC_KEY) for value in values], np.uint64)
             case _:
                 return np.array([np.nan if value is None else value for value in values], np.float64)
 

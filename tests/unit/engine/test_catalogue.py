@@ -13,7 +13,7 @@ from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.expression import Type
 from fraudstream.engine.plan import plan_entity
 
-ROW_BYTES_MAX = 4096
+ROW_BYTES_MAX = 5 * 1024
 SHIPPED = Path(__file__).parents[3] / "rules" / "features.yaml"
 
 ACCOUNT = "version: 1\nentities: {account: {key: account_id, slots: 8, panes: {width: 2d, count: 16}}}\n"

@@ -11,7 +11,7 @@ import pytest
 
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import OCCURRED_AT_END_MS, Columns, Rejection, read_columns, time_ms
-from fraudstream.engine.digest import digest_text
+from fraudstream.engine.digest import PUBLIC_KEY, digest_text
 from fraudstream.engine.expression import Type
 
 GOOD = Payment("e-1", 1_750_000_000_000, "acc-1", "12.50", "EUR", "debit")
@@ -25,7 +25,7 @@ def with_(**changes: Any) -> Payment:
 
 def read(*payments: Payment, published_at_ms: int | None = None) -> tuple[Columns, list[int], list[Rejection]]:
     published = None if published_at_ms is None else np.full(len(payments), published_at_ms, np.int64)
-    columns, kept, rejected = read_columns(payments, published, DAY_MS, ATTRIBUTES)
+    columns, kept, rejected = read_columns(payments, published, DAY_MS, ATTRIBUTES, PUBLIC_KEY)
     return columns, kept.tolist(), rejected
 
 
@@ -133,7 +133,7 @@ def test_a_payment_that_cannot_be_judged_is_refused_alone(
     assert [payment.event_id for payment in columns.payments] == ["before", "after"]
     assert columns.amount_minor.tolist() == [1250, 700]
     assert columns.column("balance_after").tolist()[0] == -300
-    assert columns.event.tolist() == [digest_text("before"), digest_text("after")]
+    assert columns.event.tolist() == [digest_text("before", PUBLIC_KEY), digest_text("after", PUBLIC_KEY)]
 
 
 def test_the_first_fault_of_a_payment_is_reported() -> None:
@@ -191,7 +191,7 @@ def test_missing_values_are_missing_in_every_kind_of_column() -> None:
     assert np.isnan(columns.column("lat")[0])
     assert columns.column("lat")[1] == 1.5
     assert columns.column("card_present").tolist() == [-1, 0]
-    assert columns.column("device_id").tolist() == [0, digest_text("d")]
+    assert columns.column("device_id").tolist() == [0, digest_text("d", PUBLIC_KEY)]
     assert np.isnan(columns.column("attributes.risk")[0])
     assert columns.column("attributes.risk")[1] == 2.0
     assert columns.column("attributes.trusted").tolist() == [-1, 1]

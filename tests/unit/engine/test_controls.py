@@ -12,7 +12,6 @@ from aiokafka import ConsumerRecord
 from fraudstream.contracts import ListEntry, Payment, RuleSwitch
 from fraudstream.contracts.control import Control
 from fraudstream.contracts.headers import CONTROL_HEADER
-from fraudstream.engine.digest import digest_column
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.lists import ABSENT, FOR_EVER, Lists
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named, without_controls
@@ -110,10 +109,10 @@ def test_a_value_is_on_a_list_until_its_time_and_no_longer() -> None:
     lists.put("devices", "d-2", None)
     lists.put("devices", "d-3", None)
     lists.remove("devices", "d-3")
-    digests = digest_column(["d-1", "d-1", "d-2", "d-3", None])
+    values = ["d-1", "d-1", "d-2", "d-3", None]
     times = np.array([999, 1_000, 5_000, 0, 0], np.int64)
-    assert lists.until_ms("devices", digests, times).tolist() == [1_000, ABSENT, FOR_EVER, ABSENT, ABSENT]
-    assert lists.until_ms("others", digests, times).tolist() == [ABSENT] * 5
+    assert lists.until_ms("devices", values, times).tolist() == [1_000, ABSENT, FOR_EVER, ABSENT, ABSENT]
+    assert lists.until_ms("others", values, times).tolist() == [ABSENT] * 5
 
 
 def test_lists_are_saved_with_the_state() -> None:
@@ -123,8 +122,7 @@ def test_lists_are_saved_with_the_state() -> None:
     saved = held.changes()
     read_log(ENGINES, held, [control(removal)])
     (restored := state()).restore(saved + held.changes())
-    digests, times = digest_column(["d-1", "d-2"]), np.zeros(2, np.int64)
-    assert restored.lists.until_ms("devices", digests, times).tolist() == [7, ABSENT]
+    assert restored.lists.until_ms("devices", ["d-1", "d-2"], np.zeros(2, np.int64)).tolist() == [7, ABSENT]
     assert restored.changes() == []
 
 

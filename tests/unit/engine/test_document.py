@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fraudstream.engine.document import DEPTH_MAX, DOCUMENT_CHARS_MAX, DocumentErrors, read_document
+from fraudstream.engine.document import DEPTH_MAX, DOCUMENT_CHARS_MAX, DocumentErrors, read_content, read_document
 
 WITHOUT_TRICKS = "anchors, aliases and tags are not supported. Write it out without them."
 
@@ -78,7 +78,7 @@ def test_keys_that_are_unknown_repeated_or_lacking_are_all_reported() -> None:
     root = read_document("a: 1\na: 2\nbb: 3\n", "a.yaml")
     entries = root.entries("the file", ("a", "b", "c"), required=("c",))
     assert [str(fault).splitlines()[0] for fault in root.faults] == [
-        "a.yaml:2:1: the file has the key 'a' twice. Remove one.",
+        "a.yaml:2:1: the file has the key 'a' twice: here and on line 1. Remove one.",
         "a.yaml:3:1: the file has no key 'bb'. Nearest: 'b'. Known: a, b, c.",
         "a.yaml:1:1: the file lacks the key 'c'. Add it.",
     ]
@@ -90,3 +90,19 @@ def test_a_number_is_finite(text: str) -> None:
     root = read_document(f"a: '{text}'", "a.yaml")
     assert root.entries("the file")["a"].number("a") == 0.0
     assert root.faults[0].sentence == f"a must be a number, not '{text}'."
+
+
+def test_a_document_is_read_as_texts_or_as_yaml_types() -> None:
+    text = "a: {b: [1, yes, ~], c: '2'}\n"
+    assert read_content(text, "a.yaml") == {"a": {"b": ["1", "yes", "~"], "c": "2"}}
+    assert read_content(text, "a.yaml", typed=True) == {"a": {"b": [1, True, None], "c": "2"}}
+
+
+def test_every_repeated_key_of_a_document_is_told_with_both_lines() -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        read_content("a: 1\nb: {c: 1, c: 2}\nd: [{e: 1,\n  e: 2}]\na: 2\n", "a.yaml")
+    assert [str(fault).splitlines()[0] for fault in caught.value.faults] == [
+        "a.yaml:5:1: the file has the key 'a' twice: here and on line 1. Remove one.",
+        "a.yaml:2:11: b has the key 'c' twice: here and on line 2. Remove one.",
+        "a.yaml:4:3: an item of d has the key 'e' twice: here and on line 3. Remove one.",
+    ]

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
 from fraudstream.engine.rule_set import compile_rule_set
@@ -129,7 +131,7 @@ def test_a_late_payment_is_judged_flagged_and_not_remembered() -> None:
     state = engine.new_state()
     engine.judge(log, state)
     before = dict(state.changes())
-    verdicts = engine.judge([pay("late", NOON + H)], state)
+    verdicts = engine.judge([pay("late", NOON + H - 1)], state)
     assert verdicts.late.tolist() == [True]
     assert verdicts.decisions()[0].late
     assert verdicts.errors["account.n"].tolist() == [AT_LEAST]
@@ -205,10 +207,71 @@ def test_a_label_counts_from_its_position_and_the_last_one_holds() -> None:
     assert verdicts.positions.tolist() == [1, 2, 4, 6]
 
 
-def test_a_label_finds_its_payment_among_those_of_its_time() -> None:
+@pytest.mark.parametrize(
+    ("labels", "share"),
+    [
+        ([("fraud", 1), ("genuine", 2)], 0.0),
+        ([("genuine", 2), ("fraud", 1)], 0.0),  # an older label that arrives later
+        ([("fraud", 2), ("genuine", 1), ("genuine", 2)], 0.0),
+        ([("genuine", 2), ("fraud", 2)], 1.0),  # of one moment: the log's order
+        ([("fraud", 0), ("genuine", 0)], 0.0),
+        ([("genuine", 3), ("fraud", 1), ("fraud", 3)], 1.0),
+    ],
+)
+def test_the_newest_label_counts_in_whatever_order_labels_arrive(labels: list[tuple[str, int]], share: float) -> None:
     engine = engine_of("  account.fraud: {aggregate: share, of: fraud, window: 1h, includes: false}")
     first = pay("1", NOON)
-    for moment, share in ((NOON, 1.0), (NOON + 1, 0.0), (None, 1.0)):
+    dated: Log = [msgspec.structs.replace(label(first, value), labelled_at=at) for value, at in labels]
+    for restored in (False, True):
+        state, saved = engine.new_state(), []
+        for event in (first, *dated):
+            engine.judge([event], state)
+            if restored:
+                saved += state.changes()
+                state = engine.new_state()
+                state.restore(saved)
+        assert values(engine.judge([pay("2", NOON)], state), "account.fraud") == [share]
+
+
+def test_a_label_from_the_future_is_refused_and_changes_nothing() -> None:
+    engine = engine_of("  account.fraud: {aggregate: share, of: fraud, window: 1h, includes: false}")
+    first, state = pay("1", NOON), engine.new_state()
+    ahead, at_limit = (msgspec.structs.replace(label(first), labelled_at=NOON + D + n) for n in (1, 0))
+    verdicts = engine.judge([first, ahead, pay("2", NOON)], state, [NOON] * 3)
+    assert values(verdicts, "account.fraud")[-1] == 0
+    assert (verdicts.labels, verdicts.positions.tolist()) == (0, [0, 2])
+    assert verdicts.rejected == [
+        Rejection(
+            1,
+            "too_far_ahead",
+            "labelled_at lies 1d after the label was published; 1d is allowed. Check the clock.",
+            "$.labelled_at",
+        )
+    ]
+    assert values(engine.judge([at_limit, pay("3", NOON)], state, [NOON] * 2), "account.fraud") == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("labelled_at", "sentence"),
+    [
+        (NOON // 1_000, "labelled_at looks like seconds since the epoch; give milliseconds, or a date and time with"),
+        (-1, "labelled_at lies outside the years 1970 to 2199."),
+        (10**30, "labelled_at lies outside the years 1970 to 2199."),
+    ],
+)
+def test_a_label_of_no_time_is_refused(labelled_at: int, sentence: str) -> None:
+    engine = engine_of("  account.n: {aggregate: count, window: 1h}")
+    first = pay("1", NOON)
+    refused = msgspec.structs.replace(label(first), labelled_at=labelled_at)
+    (rejection,) = engine.judge([first, refused], engine.new_state(), [NOON] * 2).rejected
+    assert (rejection.position, rejection.reason, rejection.path) == (1, "invalid", "$.labelled_at")
+    assert rejection.sentence.startswith(sentence)
+
+
+def test_a_label_finds_its_payment_whatever_time_it_says_the_payment_has() -> None:
+    engine = engine_of("  account.fraud: {aggregate: share, of: fraud, window: 1h, includes: false}")
+    first = pay("1", NOON)
+    for moment, share in ((NOON, 1.0), (NOON + 1, 1.0), (NOON // H * H, 1.0), (None, 1.0)):
         log: Log = [first, label(first, payment_occurred_at=moment), pay("2", NOON)]
         assert values(judge(engine, log), "account.fraud")[-1] == share
 

@@ -7,7 +7,7 @@ import msgspec
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.aggregates.code_tables import codes_of, digests_of_codes, text_of_code
-from fraudstream.engine.digest import digest_column
+from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT
 from fraudstream.engine.partition_state import PartitionState
@@ -95,13 +95,13 @@ def test_a_last_value_that_may_have_left_the_ring_is_marked() -> None:
 
 
 def test_a_text_that_is_no_standard_one_has_a_code_without_a_text() -> None:
-    assert text_of_code(float(codes_of(digest_column(["Ü1"]))[0])) is None
+    assert text_of_code(float(codes_of(digest_column(["Ü1"], PUBLIC_KEY))[0]), PUBLIC_KEY) is None
 
 
 def test_every_standard_text_is_found_by_its_code() -> None:
     texts = ["DE", "de", "Z9", "0000", "9999", "EUR", "JPY", "app", "debit", "loan_drawdown"]
-    digests = digest_column(texts)
+    digests = digest_column(texts, PUBLIC_KEY)
     codes = codes_of(digests).astype(float)
-    assert [text_of_code(code) for code in codes.tolist()] == texts
-    assert digests_of_codes(codes).tolist() == digests.tolist()
-    assert text_of_code(float("nan")) is None
+    assert [text_of_code(code, PUBLIC_KEY) for code in codes.tolist()] == texts
+    assert digests_of_codes(codes, PUBLIC_KEY).tolist() == digests.tolist()
+    assert text_of_code(float("nan"), PUBLIC_KEY) is None

@@ -16,7 +16,7 @@ from fraudstream.engine.scorer import names_read
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "rules"
 TEXTS = {path.relative_to(RULES).as_posix(): path.read_text(encoding="utf-8") for path in RULES.glob("**/*.yaml")}
-ROW_BYTES_MAX = 4096
+ROW_BYTES_MAX = 5 * 1024
 
 
 @pytest.fixture(scope="module")

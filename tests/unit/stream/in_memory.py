@@ -17,7 +17,14 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
-from fraudstream.stream.checkpoints.changelog import EPOCH_HEADER, EPOCH_KEY, Change
+from fraudstream.stream.checkpoints.changelog import (
+    EPOCH_HEADER,
+    EPOCH_KEY,
+    AcceptedGap,
+    Change,
+    accepted_gaps,
+    gap_change,
+)
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
 from fraudstream.stream.ports import ChangelogWriter
 from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
@@ -133,6 +140,9 @@ class InMemoryLog:
     async def earliest(self, partition: int) -> int:
         return self.first[partition]
 
+    async def begins_at_ms(self, partition: int) -> int | None:
+        return 1_700_000_000_000
+
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
         return {number: self.end[number] for number in partitions}
 
@@ -164,6 +174,16 @@ class InMemoryChangelog:
 
     def recovery_ends(self) -> Mapping[int, int]:
         return {number: len(records) for number, records in self.records.items()}
+
+    async def accepted(self, partition: int, begin: int) -> tuple[Mapping[int, AcceptedGap], int]:
+        records = self.records[partition]
+        return accepted_gaps(records[begin:]), len(records)
+
+    def accept_gap(self, partition: int, first: int, following: int) -> None:
+        """What `fraudstream state accept-gap` writes."""
+        key, value = gap_change(AcceptedGap("payments", first, following, "r.holm", 0, "an outage"))
+        log = self.records[partition]
+        log.append(Record(len(log), value, key))
 
     async def writer(self, partition: int) -> ChangelogWriter:
         return InMemoryWriter(self, partition)
@@ -275,6 +295,11 @@ class InMemoryRuleSets:
         self.calls.append("resume")
         await self.load({state.rule_set} - self.engines.keys())
 
+    async def catch_up(self, state: PartitionState, named_by: str) -> None:
+        self.calls.append("catch_up")
+        for name, value in self.seeds:
+            state.lists.put(name, value, None)
+
     def lacks_controls(self, first_offset: int) -> bool:
         return first_offset > 0
 
@@ -298,6 +323,11 @@ class Recorder(Unobserved):
         self.lags: list[tuple[int, int]] = []
         self.answers: list[bool] = []
         self.labels = 0
+        self.stopped: list[tuple[int, str]] = []
+        self.resumed: list[int] = []
+        self.missing: list[tuple[int, int]] = []
+        self.labels_missing: list[int] = []
+        self.misplaced: list[tuple[int, int, str]] = []
         self.failures: list[str] = []
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
@@ -329,6 +359,22 @@ class Recorder(Unobserved):
 
     def on_brokers(self, *, answer: bool) -> None:
         self.answers.append(answer)
+
+    def on_stopped(self, partition: int, *, sentence: str) -> None:
+        self.stopped.append((partition, sentence))
+
+    def on_resumed(self, partition: int) -> None:
+        self.resumed.append(partition)
+
+    def on_records_missing(self, partition: int, *, records: int) -> None:
+        self.missing.append((partition, records))
+
+    def on_labels_missing(self, records: int) -> None:
+        self.labels_missing.append(records)
+
+    def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        if records:
+            self.misplaced.append((partition, records, policy))
 
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
@@ -362,6 +408,7 @@ class Worker:
             label_commits=self.labels,
             changelog=self.changelog,
             writers=self.changelog,
+            gaps=self.changelog,
             sender=self.sender,
         )
         self.stage: Stage = new_stage(

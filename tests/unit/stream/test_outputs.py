@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
-from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts.headers import source_header
 from fraudstream.stream.outputs import Output, OutputRecord
-from fraudstream.stream.placement import partitions_for
 
 BATCH_BYTES = 1000
 
@@ -113,10 +110,3 @@ async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
     with pytest.raises(KafkaTimeoutError):
         await asyncio.gather(*second)
     assert broker.batches == []
-
-
-async def test_keys_go_where_kafkas_own_partitioner_puts_them() -> None:
-    draw = random.Random(7)
-    keys = [draw.randbytes(draw.randrange(40)) for _ in range(2_000)] + [b"", "é€".encode()]
-    for count in (1, 3, 12, 64):
-        assert partitions_for(keys, count).tolist() == [(murmur2(key) & 0x7FFFFFFF) % count for key in keys]

@@ -109,4 +109,4 @@ def test_every_alert_has_a_severity_a_section_in_the_runbook_and_a_test() -> Non
     assert tested == names
     for rule in alert_rules():
         assert rule["labels"]["severity"] in ("page", "ticket"), rule["alert"]
-        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"

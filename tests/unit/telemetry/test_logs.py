@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from fraudstream.telemetry.logs import QUIET, LogFormat, set_up_logs
+from fraudstream.telemetry.logs import QUIET, LogFormat, LogLevel, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +41,13 @@ def test_repeated_messages_of_a_library_are_logged_rarely_without_traceback(
     library.error("no way to node %d", 7)
     lines = [line.partition(" ")[2] for line in stream.getvalue().splitlines()]
     assert lines == [
-        "ERROR aiokafka.client: no way to node 0: KafkaConnectionError('gone')",
+        "ERROR aiokafka.client: no way to node 0: KafkaConnectionError: gone",
         *["WARNING stream: ours"] * 3,
         "ERROR aiokafka.client: no way to node 7 (and 2 more like it)",
     ]
 
 
-def written(form: LogFormat, level: str = "INFO") -> io.StringIO:
+def written(form: LogFormat, level: LogLevel = "info") -> io.StringIO:
     stream = io.StringIO()
     set_up_logs(level, form, stream)
     return stream
@@ -73,14 +73,16 @@ def test_an_exception_stays_on_its_json_line() -> None:
     assert "ValueError: broken\nworld" in json.loads(line)["exception"]
 
 
-def test_a_text_line_is_short_and_names_the_logger() -> None:
+def test_a_text_line_has_date_and_time_and_names_the_logger(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = written("human")
+    monkeypatch.setattr("time.time", lambda: 1_772_625_600.120)
+    monkeypatch.setattr("time.time_ns", lambda: 1_772_625_600_120_000_000)
     logging.getLogger("fraudstream.stream.checkpoints.checkpoint").info("saved", extra={"rows": 7})
-    assert stream.getvalue()[12:] == " INFO stream.checkpoints.checkpoint: saved (rows=7)\n"
+    assert stream.getvalue() == "2026-03-04T12:00:00.120Z INFO stream.checkpoints.checkpoint: saved (rows=7)\n"
 
 
-@pytest.mark.parametrize(("level", "logged"), [("INFO", False), ("DEBUG", True)])
-def test_libraries_log_at_debug_only(level: str, logged: bool) -> None:
+@pytest.mark.parametrize(("level", "logged"), [("info", False), ("debug", True)])
+def test_libraries_log_at_debug_only(level: LogLevel, logged: bool) -> None:
     stream = written("human", level)
     logging.getLogger("aiokafka.consumer").info("joined group")
     assert ("joined group" in stream.getvalue()) is logged

@@ -89,7 +89,7 @@ def test_a_wrong_file_is_told_where_and_what(old: str, new: str, sentence: str) 
 
 
 def test_what_is_no_yaml_is_told() -> None:
-    assert said_of("a: [").startswith("topics.yaml: while parsing")
+    assert said_of("a: [").startswith("topics.yaml:1: not valid YAML:")
 
 
 def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,3 +126,8 @@ def test_topics_renamed_in_the_settings_are_created_under_their_names() -> None:
     assert "pay-dlq" in names
     assert "dead-letters" not in names
     assert "night-account-state-changelog" in names
+
+
+def test_a_repeated_key_is_refused_with_both_lines() -> None:
+    text = "version: 1\ndefaults: {partitions: 1, replication: 1}\ntopics: {}\nversion: 2\n"
+    assert said_of(text) == "topics.yaml:4: the file has the key 'version' twice: here and on line 1. Remove one."

@@ -45,19 +45,25 @@ def test_the_advice_names_the_topics_of_later_stages_which_would_drop_what_is_ju
     assert f"stop all workers, delete the {topics} and run `fraudstream topics apply`" in advice
 
 
-def resumed(checkpoint: dict[str, object], earliest: int = 0, next_stage: str | None = None) -> None:
+def resumed(checkpoint: dict[str, object], next_stage: str | None = None) -> None:
     """Whether a partition continues from a checkpoint of topic `payments`, id `id`, at 10."""
     settings = StreamSettings(brokers=Brokers("127.0.0.1:1"), checkpoint_mode="batch", next_stage=next_stage)
-    known = {"next_offset": 10, "input_topic": "payments", "input_id": "id", "layout": "one", "rule_set": "r"}
+    known = {
+        "next_offset": 10,
+        "input_topic": "payments",
+        "input_id": "id",
+        "layout": "one",
+        "rule_set": "r",
+        "key_fingerprint": "mine",
+    }
     record = msgspec.convert({**known, "mode": "batch", "epoch": "e", **checkpoint}, CheckpointRecord)
-    partition = cast(Partition, SimpleNamespace(number=3, state=SimpleNamespace(layout="one")))
+    partition = cast(Partition, SimpleNamespace(number=3, state=SimpleNamespace(layout="one", key_fingerprint="mine")))
     cluster = Cluster({"payments": 4}, "id", {}, next_id="next", next_partitions=4)
-    Resumption(settings, cluster, ["account"]).check(partition, record, earliest)
+    Resumption(settings, cluster, ["account"]).check(partition, record)
 
 
 def test_a_checkpoint_of_the_same_topic_layout_and_log_is_good() -> None:
     resumed({})
-    resumed({}, earliest=10)
 
 
 def test_a_checkpoint_of_another_layout_is_refused() -> None:
@@ -65,14 +71,15 @@ def test_a_checkpoint_of_another_layout_is_refused() -> None:
         resumed({"layout": "two"})
 
 
+def test_a_checkpoint_of_another_identifier_secret_is_refused() -> None:
+    for other in ("theirs", ""):
+        with pytest.raises(PermanentFailure, match=f"payments-3 was built under the identifier secret {other}, this"):
+            resumed({"key_fingerprint": other})
+
+
 def test_a_checkpoint_of_a_topic_that_was_created_again_is_refused() -> None:
     with pytest.raises(PermanentFailure, match="it was created again, so its offsets refer to other payments"):
         resumed({"input_id": "another"})
-
-
-def test_payments_that_retention_deleted_unjudged_are_refused() -> None:
-    with pytest.raises(PermanentFailure, match="payments-3: retention deleted the payments 10 to 14"):
-        resumed({}, earliest=15)
 
 
 def test_a_next_topic_that_was_created_again_is_refused() -> None:

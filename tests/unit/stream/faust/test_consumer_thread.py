@@ -19,17 +19,23 @@ from fraudstream.stream.faust.consumer_thread import ConsumerThread
 TP0 = TP("changelog", 0)
 
 
+def app_that_reads(topic: str) -> Any:
+    """An app whose stage processes this topic, and has stopped no partition."""
+    return SimpleNamespace(settings=SimpleNamespace(topics_read=(topic,)), stopped=frozenset())
+
+
 class Thread(ConsumerThread):
     """Fetches the offsets that a test gives, and is at the position that it gives afterwards."""
 
     def __init__(self, app: Any = None) -> None:
-        self.bounds, self._passed, self._sought = {}, {}, {}
+        self.bounds, self._passed, self._sought, self._cut = {}, {}, {}, {}
+        self._paused = frozenset()
         self._offset_gaps = None
-        self.app = app
+        self.app = app if app is not None else app_that_reads("payments")
         self._commits = asyncio.Lock()
         self._fetched_at = 0.0
         self.at: int | None = 0
-        self.held = object()
+        self.held: Any = object()
 
     def position_now(self, tp: Any) -> int | None:
         return self.at
@@ -105,11 +111,28 @@ async def test_deleted_records_are_noticed_even_after_an_empty_fetch(
         await thread.fetch(monkeypatch, [50], position=51, earliest=50)
 
 
+async def test_a_batch_after_deleted_records_of_the_input_begins_at_its_first_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So the stage sees that it does not follow the position, and stops that partition alone."""
+    thread = Thread(app_that_reads(TP0.topic))
+    await thread.fetch(monkeypatch, [0, 1], position=2)
+    await thread.fetch(monkeypatch, [50], position=51, earliest=50)
+    assert thread.bounds[TP0] == (50, 51)
+
+
 class Consumer:
     def __init__(self, *ends: int, earliest: int = 0) -> None:
         self.ends, self.earliest = list(ends), earliest
         self._fetcher = SimpleNamespace(_records={})  # what is fetched ahead
         self._max_poll_records = 5_000
+        self.calls: list[tuple[str, TP]] = []
+
+    def pause(self, tp: Any) -> None:
+        self.calls.append(("pause", TP(*tp)))
+
+    def resume(self, tp: Any) -> None:
+        self.calls.append(("resume", TP(*tp)))
 
     async def beginning_offsets(self, partitions: Any) -> dict[TP, int]:
         return dict.fromkeys(partitions, self.earliest)
@@ -142,7 +165,7 @@ async def test_a_changelog_that_lost_our_checkpoints_fails_the_worker(monkeypatc
 
 async def test_a_log_whose_offsets_went_back_fails_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Created again, or truncated: aiokafka would begin at the beginning, without an error."""
-    app = SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,)))
+    app = app_that_reads(TP0.topic)
     thread = Thread(app)
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     with pytest.raises(WorkerFailure, match="changelog-0: the log went back from 3 to 0"):
@@ -153,7 +176,7 @@ async def test_a_partition_that_is_assigned_again_during_a_fetch_is_not_an_error
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The group removed the worker while the brokers were slow: it begins again at the group's offset."""
-    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    thread = Thread(app_that_reads(TP0.topic))
     await thread.fetch(monkeypatch, [0, 1, 2], position=3)
     await thread.fetch(monkeypatch, [1, 2], position=3, assigned_anew=True)
     assert thread.bounds[TP0] == (1, 3)
@@ -164,7 +187,7 @@ async def test_a_partition_that_is_assigned_again_during_a_fetch_is_not_an_error
 
 async def test_a_partition_that_is_sought_during_a_fetch_continues_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The group's offset, its position until then, may be far before or behind: what is between was not read."""
-    thread = Thread(SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    thread = Thread(app_that_reads(TP0.topic))
     thread.at = 10
     await thread.fetch(monkeypatch, [40, 41], position=42, sought=40)
     assert thread.bounds[TP0] == (40, 42)
@@ -179,7 +202,7 @@ async def test_a_partition_that_is_sought_during_a_fetch_continues_there(monkeyp
 def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, int], sought: bool = False) -> None:
     """What each fetch returns: records from an offset to before another. `sought`: before the last fetch."""
     to_come = list(answers)
-    thread.app = cast(Any, SimpleNamespace(settings=SimpleNamespace(topics_read=(TP0.topic,))))
+    thread.app = app_that_reads(TP0.topic)
 
     async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
         first, end = to_come.pop(0)
@@ -217,14 +240,42 @@ async def test_no_second_fetch_where_it_would_only_cost_time(monkeypatch: pytest
     assert await offsets_fetched(thread, consumer) == [1_001], "fetched just now"
 
 
-async def test_records_lost_between_a_fetch_ahead_and_the_next_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """aiokafka continues where the log now begins, without an error; and where it ends, if it was truncated."""
-    for since, earliest, words in (((50, 60), 50, "retention deleted the records 1 to 49"), ((0, 1), 0, "went back")):
-        thread, consumer = Thread(), Consumer(1_000, earliest=earliest)
-        consumer._fetcher._records[TP0] = "a record"
-        answering(thread, monkeypatch, (0, 1), since)
-        with pytest.raises(WorkerFailure, match=words):
-            await offsets_fetched(thread, consumer)
+async def test_a_log_that_went_back_between_a_fetch_ahead_and_the_next_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka continues at the beginning of a log that was truncated, without an error."""
+    thread, consumer = Thread(), Consumer(1_000)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (0, 1))
+    with pytest.raises(WorkerFailure, match="went back"):
+        await offsets_fetched(thread, consumer)
+
+
+async def test_records_deleted_between_a_fetch_ahead_and_the_next_end_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka continues where the log now begins, without an error: those records do not join the batch."""
+    thread, consumer = Thread(), Consumer(1_000, earliest=50)
+    consumer._fetcher._records[TP0] = "a record"
+    answering(thread, monkeypatch, (0, 1), (50, 60))
+    assert await offsets_fetched(thread, consumer) == [0]
+    assert thread.bounds[TP0] == (0, 1)
+
+
+async def test_stopped_partitions_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_thread, "ALL_STOPPED_S", 0.0)
+    app = app_that_reads(TP0.topic)
+    thread, consumer = Thread(app), Consumer(1_000)
+    thread.held = SimpleNamespace(paused=False)
+    answering(thread, monkeypatch, (0, 1))
+    thread.app = app
+    app.stopped = frozenset({TP0})
+    assert await offsets_fetched(thread, consumer) == []
+    assert consumer.calls == [("pause", TP0)]
+    thread.held.paused = True
+    app.stopped = frozenset()
+    assert await offsets_fetched(thread, consumer) == [0]
+    assert consumer.calls == [("pause", TP0), ("resume", TP0)]
 
 
 async def test_records_fetched_before_a_seek_do_not_join_those_after_it(

@@ -1,0 +1,141 @@
+"""Files of JSON lines in the form of the payments topic: no mapping is needed.
+
+Each line is a payment or a label, decoded and refused exactly as a record of the topic. Payments are judged in the
+order of the lines, which has to be that of time unless sorting is requested. A label is a line with `labelled_at`; it
+takes effect where it stands, or at `labelled_at` when sorting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.label_order import Events
+from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, refuse
+from fraudstream.backtest.readers.text_lines import LineBatch, line_batches
+from fraudstream.contracts import Label, Payment
+from fraudstream.engine.columns import Rejection, read_columns, time_ms
+from fraudstream.engine.decode import decode
+from fraudstream.engine.digest import PUBLIC_KEY
+
+_BEFORE_ALL_MS = -(1 << 62)
+
+
+class TopicFiles:
+    """Files of payments and labels as JSON lines, read as one that joins them in the order given. `on_bad_row`: is
+    called for each line that the topic would refuse. `rows`: None, unknown before they are read."""
+
+    rows = None
+
+    def __init__(self, paths: Sequence[Path], encoding: str | None = None, on_bad_row: OnBadRow = refuse) -> None:
+        self.paths = list(paths)
+        self._encoding, self._on_bad_row = encoding, on_bad_row
+
+    def batches(self, sort: bool = False) -> Iterator[Events]:
+        """The events in the order of the lines, or of time. `sort`: sort them first, in memory.
+
+        Raises `PaymentFileError` for the first line that is refused, the first payment that is earlier than the one
+        before if `sort` is False, and if there is no payment.
+        """
+        found = False
+        for part in self._sorted() if sort else self._in_order():
+            found = found or any(type(event) is Payment for event in part.events)
+            yield part
+        if not found:
+            raise PaymentFileError(", ".join(map(str, self.paths)), "holds no payments.")
+
+    def _in_order(self) -> Iterator[Events]:
+        last_ms = _BEFORE_ALL_MS
+        for part in self._parts():
+            times = np.where(part.is_payment, part.at_ms, _BEFORE_ALL_MS)
+            latest = np.maximum.accumulate(np.concatenate([[last_ms], times]))
+            backwards = np.flatnonzero(part.is_payment & (times < latest[:-1]))
+            if len(backwards):
+                raise PaymentFileError(
+                    str(part.path),
+                    "is earlier than a payment before it: the payments are not in order of time. Run again with "
+                    "--sort.",
+                    part.numbers[int(backwards[0])],
+                    unit="line",
+                )
+            last_ms = int(latest[-1])
+            yield _events(part.events, latest[1:])
+
+    def _sorted(self) -> Iterator[Events]:
+        parts = list(self._parts())
+        if not parts:
+            return
+        events = [event for part in parts for event in part.events]
+        at_ms = np.concatenate([part.at_ms for part in parts])
+        order = np.argsort(at_ms, kind="stable").astype(np.int64)
+        for start in range(0, len(order), ROWS_PER_BATCH):
+            chosen = order[start : start + ROWS_PER_BATCH]
+            yield _events([events[index] for index in chosen.tolist()], at_ms[chosen])
+
+    def _parts(self) -> Iterator[_Part]:
+        for path in self.paths:
+            for lines in line_batches(path, self._encoding):
+                yield from self._accepted(path, lines)
+
+    def _accepted(self, path: Path, lines: LineBatch) -> Iterator[_Part]:
+        """The events of some lines, without those that are refused."""
+        events = decode(lines.lines, [_is_label(line) for line in lines.lines])
+        payments = [(at, event) for at, event in enumerate(events) if type(event) is Payment]
+        refused = {event.position: event for event in events if isinstance(event, Rejection)}
+        _, _, faults = read_columns([payment for _, payment in payments], None, 0, {}, PUBLIC_KEY)
+        refused |= {payments[fault.position][0]: fault for fault in faults}
+        for at in sorted(refused):
+            self._on_bad_row(PaymentFileError(str(path), refused[at].sentence, lines.numbers[at], unit="line"))
+        good = [
+            (event, at) for at, event in enumerate(events) if not isinstance(event, Rejection) and at not in refused
+        ]
+        if good:
+            kept = [event for event, _ in good]
+            at_ms = np.array([time_ms(_moment(event)) for event in kept], np.int64)
+            is_payment = np.array([type(event) is Payment for event in kept])
+            yield _Part(path, kept, at_ms, is_payment, [lines.numbers[at] for _, at in good])
+
+
+class _Part(NamedTuple):
+    """Some events of a file. `at_ms`: event time, or `labelled_at` of a label, ms since the epoch; int64. `numbers`: of
+    their lines."""
+
+    path: Path
+    events: list[Payment | Label]
+    at_ms: Int64Array
+    is_payment: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    numbers: list[int]
+
+
+class _Keys(msgspec.Struct):
+    """The keys that tell a label from a payment."""
+
+    labelled_at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    amount: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_keys = msgspec.json.Decoder(_Keys)
+
+
+def _is_label(line: bytes) -> bool:
+    if b'"labelled_at"' not in line:
+        return False
+    try:
+        keys = _keys.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return keys.labelled_at is not msgspec.UNSET and keys.amount is msgspec.UNSET
+
+
+def _moment(event: Payment | Label) -> int | datetime:
+    return event.occurred_at if isinstance(event, Payment) else event.labelled_at
+
+
+def _events(events: list[Payment | Label], at_ms: Int64Array) -> Events:
+    return Events(events, at_ms, np.full(len(events), -1, np.int8))

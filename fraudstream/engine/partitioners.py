@@ -1,0 +1,104 @@
+"""Which partition a key belongs to, by the partitioners that Kafka's clients use by default.
+
+- `murmur2`: Java, franz-go, kafka-python, aiokafka; librdkafka's `murmur2_random`; our own stages. Source:
+  `org.apache.kafka.common.utils.Utils.murmur2` (Appleby's MurmurHash2, public domain), seed 0x9747B28C, its sign bit
+  cleared, modulo the number of partitions.
+- `consistent_random`: the default of librdkafka, and so of confluent-kafka, kcat and node-rdkafka. Source:
+  `rd_kafka_msg_partitioner_consistent`: CRC-32 (ISO-HDLC, as `zlib.crc32`) of the key, modulo the partitions.
+- `fnv1a_random`: the default of Sarama. Source: `rd_kafka_msg_partitioner_fnv1a`: FNV-1a of 32 bits as a signed
+  integer, its absolute value, modulo the partitions.
+
+All of them put records without a key into any partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fraudstream.engine.jit import jit
+
+Partitioner = Literal["murmur2", "consistent_random", "fnv1a_random"]
+_Bytes: TypeAlias = npt.NDArray[np.uint8]
+_Int64s: TypeAlias = npt.NDArray[np.int64]
+
+_SEED, _MIX = 0x9747B28C, 0x5BD1E995
+_CRC_POLYNOMIAL: Final = 0xEDB88320
+_FNV_BASIS, _FNV_PRIME = 0x811C9DC5, 0x01000193
+
+
+def partitions_for(
+    keys: Sequence[bytes | None], partitions: int, partitioner: Partitioner = "murmur2"
+) -> npt.NDArray[np.int64]:
+    """The partition of each key, int64, shape (n,). None counts as the empty key.
+
+    >>> partitions_for([b"acct-1", b"", None], 12).tolist()
+    [2, 9, 9]
+    >>> partitions_for([b"acct-1"], 12, "consistent_random").tolist()
+    [1]
+    """
+    plain = keys if None not in keys else [key or b"" for key in keys]
+    joined = b"".join(plain)  # type: ignore[arg-type]
+    ends = np.cumsum(np.fromiter(map(len, plain), np.int64, len(plain)))  # type: ignore[arg-type]
+    out = np.empty(len(plain), np.int64)
+    _HASHES[partitioner](np.frombuffer(joined, np.uint8), ends, out)
+    out %= partitions
+    return out
+
+
+@jit
+def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
+    mask, start = 0xFFFFFFFF, 0
+    for i in range(len(ends)):
+        length = ends[i] - start
+        value = (_SEED ^ length) & mask
+        at = start
+        while at + 4 <= ends[i]:
+            word = data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
+            word = (word * _MIX) & mask
+            word = ((word ^ (word >> 24)) * _MIX) & mask
+            value = ((value * _MIX) & mask) ^ word
+            at += 4
+        rest = ends[i] - at
+        if rest > 0:
+            for k in range(rest):
+                value ^= data[at + k] << (8 * k)
+            value = (value * _MIX) & mask
+        value = ((value ^ (value >> 13)) * _MIX) & mask
+        value ^= value >> 15
+        out[i] = value & 0x7FFFFFFF
+        start = ends[i]
+
+
+@jit
+def _crc32(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
+    start = 0
+    for i in range(len(ends)):
+        value = np.int64(0xFFFFFFFF)
+        for at in range(start, ends[i]):
+            value ^= data[at]
+            for _ in range(8):
+                value = (value >> 1) ^ (_CRC_POLYNOMIAL * (value & 1))
+        out[i] = value ^ 0xFFFFFFFF
+        start = ends[i]
+
+
+@jit
+def _fnv1a(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
+    start = 0
+    for i in range(len(ends)):
+        value = np.int64(_FNV_BASIS)
+        for at in range(start, ends[i]):
+            value = ((value ^ data[at]) * _FNV_PRIME) & 0xFFFFFFFF
+        out[i] = value if value < 0x80000000 else 0x100000000 - value
+        start = ends[i]
+
+
+_HASHES: Final[Mapping[Partitioner, Callable[[_Bytes, _Int64s, _Int64s], None]]] = {
+    "murmur2": _murmur2,
+    "consistent_random": _crc32,
+    "fnv1a_random": _fnv1a,
+}

@@ -1,0 +1,186 @@
+"""What an amount counts: major or minor units, a fixed number of decimals; and where it comes from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from fraudstream.backtest.mapping import MappingError
+from fraudstream.backtest.row_report import RowReport
+from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
+
+CURRENCIES = ["EUR", "JPY", "KWD"]
+
+
+def amounts_of(values: Any, currencies: list[str], **options: Any) -> list[str]:
+    source = {"amount": {"column": "amount", **options}}
+    return [payment.amount for payment in read({"amount": values, "currency": currencies}, source).payments]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1250", "1250", "1250"],
+        ["000000001250", "1250", "1250.000"],
+        [1250, 1250, 1250],
+        [1250.0, 1250.0, 1250.0],
+        pa.array([1250, 1250, 1250], pa.uint64()),
+        pa.array([Decimal("1250.00")] * 3, pa.decimal128(12, 2)),
+        pa.array(["1250"] * 3, pa.large_string()),
+        pa.array(["1250"] * 3).dictionary_encode(),
+    ],
+)
+def test_minor_units_are_those_of_each_currency(values: Any) -> None:
+    assert amounts_of(values, CURRENCIES, scale="minor") == ["12.50", "1250", "1.250"]
+
+
+def test_a_scale_is_a_number_of_decimals_whatever_the_currency() -> None:
+    assert amounts_of(["1250", "1200", "1250"], CURRENCIES, scale="2") == ["12.50", "12", "12.500"]
+    said = fault_of({"amount": ["1250"], "currency": ["JPY"]}, {"amount": {"column": "amount", "scale": 2}})
+    assert said.endswith("12.5 has more decimals than the 0 of JPY. Set `round: true` to round it.")
+
+
+@pytest.mark.parametrize("values", [["12.50"], [12.5], [Decimal("12.5")]])
+def test_a_count_of_minor_units_is_whole(values: Any) -> None:
+    said = fault_of({"amount": values}, {"amount": {"column": "amount", "scale": "minor"}})
+    assert said.endswith("12.5 is not a whole number, as `scale: minor` says that amounts are.")
+
+
+def test_zero_padded_digits_are_refused_until_the_mapping_says_what_they_count() -> None:
+    said = fault_of({"amount": ["000000012050"]})
+    assert "'000000012050' is padded with zeros and has no decimal separator" in said
+    assert "`scale: minor`" in said
+    assert amounts_of(["000000012050"], ["EUR"], scale="major") == ["12050.00"]
+    assert amounts_of(["0012.50", "0", "-0.00"], ["EUR"] * 3, absolute=True) == ["12.50", "0.00", "0.00"]
+
+
+@pytest.mark.parametrize(
+    ("values", "currency", "options", "noticed"),
+    [
+        (["1250", "7"], "EUR", {}, True),
+        ([1250, 7], "EUR", {}, True),
+        ([1250.0, None], "EUR", {}, True),
+        (["1250", "7"], "JPY", {}, False),
+        (["1250", "7.00"], "EUR", {}, False),
+        ([1250.0, 7.5], "EUR", {}, False),
+        (["1250", "7"], "EUR", {"scale": "major"}, False),
+        (["1250", "7"], "EUR", {"scale": "minor"}, False),
+        ([Decimal("1250.00"), Decimal("7.00")], "EUR", {}, False),
+    ],
+)
+def test_whole_amounts_are_read_as_major_units_with_a_notice(
+    values: Any, currency: str, options: dict[str, Any], noticed: bool
+) -> None:
+    report = RowReport()
+    source = {"amount": {"column": "amount", **options}}
+    read({"amount": values, "currency": [currency, currency]}, source, report, on_bad_row="skip")
+    assert bool(report.notices) == noticed
+    if noticed:
+        assert "set `scale: minor`" in report.notices[0]
+
+
+@pytest.mark.parametrize("column", ["amount_cents", "amountInCents", "AMOUNT_MINOR", "Betrag Cent"])
+def test_a_column_named_after_minor_units_needs_a_scale(column: str) -> None:
+    with pytest.raises(MappingError, match=r"seems to count .* Set `scale: minor`"):
+        mapping_of({"amount": {"column": column}})
+    for scale in ("minor", "major", "2"):
+        mapping_of({"amount": {"column": column, "scale": scale}})
+
+
+def test_a_template_makes_an_amount_of_two_columns() -> None:
+    columns = {"units": ["120", "7"], "cents": ["5", "50"], "amount": ["", ""]}
+    batch = read(columns, {"amount": {"template": "{units}.{cents:02}"}})
+    assert [payment.amount for payment in batch.payments] == ["120.05", "7.50"]
+
+
+def test_a_template_must_give_all_decimals_since_5_cents_are_not_50() -> None:
+    said = fault_of({"units": ["120"], "cents": ["5"]}, {"amount": {"template": "{units}.{cents}"}})
+    assert "'120.5' does not have the 2 decimals of EUR; pad the column in the template, as {cents:02} does." in said
+
+
+def test_an_amount_may_be_a_constant() -> None:
+    batch = read({"amount": ["", ""], "currency": ["EUR", "KWD"]}, {"amount": {"constant": "12.5"}})
+    assert [payment.amount for payment in batch.payments] == ["12.50", "12.500"]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"constant": "12,50"}, "'12,50' is not a decimal amount"),
+        ({"constant": "-5"}, "-5 is negative"),
+        ({"constant": "1.005"}, "has more decimals than the 2 of EUR"),
+        ({"constant": ""}, "amount can't be empty"),
+        ({"template": "{Debit}{Credit}"}, "For a debit and a credit column use debit_column and credit_column."),
+        ({"template": "{units!r}"}, "only :02 and such pad"),
+        ({"template": "{}"}, "has braces without the name of a column"),
+        ({"debit_column": "Debit"}, "debit_column and credit_column need each other"),
+        ({"debit_column": "D", "credit_column": "C", "column": "x"}, "leave no place for column"),
+        ({"debit_column": "D", "credit_column": "C"}, "payment.direction: the debit and credit columns"),
+    ],
+)
+def test_a_faulty_source_of_an_amount_is_refused_before_the_file_is_read(source: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping_of({"amount": source, "currency": {"constant": "EUR"}})
+    assert sentence in str(caught.value)
+
+
+DEBIT_CREDIT = {"amount": {"debit_column": "Debit", "credit_column": "Credit"}, "direction": None}
+
+
+def test_a_debit_and_a_credit_column_give_amount_and_direction() -> None:
+    columns = {"Debit": ["120.00", None, "0.00", "7", "0.00"], "Credit": [None, "50.00", "9.00", "0.00", None]}
+    batch = read(columns, DEBIT_CREDIT)
+    assert [(payment.direction, payment.amount) for payment in batch.payments] == [
+        ("debit", "120.00"),
+        ("credit", "50.00"),
+        ("credit", "9.00"),
+        ("debit", "7.00"),
+        ("debit", "0.00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("debit", "credit", "sentence"),
+    [
+        ("120.00", "50.00", "'Debit' and 'Credit' both have an amount; one payment has one."),
+        ("0.00", "0.00", "'Debit' and 'Credit' both have an amount; one payment has one."),
+        (None, None, "'Debit' and 'Credit' are both empty, but amount is required."),
+        ("-5.00", None, "column 'Debit': -5 is negative."),
+        (None, "x", "column 'Credit': 'x' is not a decimal amount."),
+    ],
+)
+def test_a_row_fills_one_of_debit_and_credit(debit: str | None, credit: str | None, sentence: str) -> None:
+    assert sentence in fault_of({"Debit": [debit], "Credit": [credit]}, DEBIT_CREDIT)
+
+
+def test_without_debit_and_credit_columns_a_direction_is_required() -> None:
+    with pytest.raises(MappingError, match=r"payment\.direction: is missing"):
+        mapping_of({"direction": None})
+
+
+@pytest.mark.parametrize("type_", [pa.decimal128(38, 18), pa.decimal256(50, 4), pa.decimal128(5, 1)])
+def test_decimals_of_any_type_are_exact(type_: Any) -> None:
+    assert amounts_of(pa.array([Decimal("12.5")], type_), ["EUR"]) == ["12.50"]
+
+
+def test_a_decimal_beyond_the_currency_is_refused_whatever_its_type() -> None:
+    value = pa.array([Decimal("12.505000000000000001")], pa.decimal128(38, 18))
+    assert "more than 9 decimals" in fault_of({"amount": value})
+
+
+@pytest.mark.parametrize("values", [[True], pa.array([None], pa.null())])
+def test_a_column_without_amounts_is_a_sentence(values: Any) -> None:
+    said = fault_of({"amount": values})
+    assert said in (
+        "payments.csv, column 'amount': a bool column does not contain amounts.",
+        "payments.csv, row 1, column 'amount': is empty, but amount is required.",
+    )
+
+
+def test_integers_at_the_edge_of_their_type_are_exact_or_refused() -> None:
+    most = 10**15
+    assert amounts_of(pa.array([most], pa.int64()), ["EUR"], scale="minor") == ["10000000000000.00"]
+    assert "exceeds the maximum amount" in fault_of({"amount": pa.array([2**64 - 1], pa.uint64())})
