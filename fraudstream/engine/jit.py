@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core.caching import FunctionCache, NullCache
 
-from fraudstream.engine.jit_cache import JitCache, jit_cache
+from fraudstream.engine.jit_cache import GIVEN, JitCache, jit_cache
 
 # The modules whose source is compiled to machine code, without the suffix.
 COMPILED = (
@@ -99,7 +99,7 @@ class _Cache(FunctionCache):
         try:
             return numbas.load_overload(sig, target_context)
         except Exception as error:  # whatever a damaged file makes of unpickling and linking
-            _report(f"{self.cache_path} cannot be read ({type(error).__name__})")
+            _warn(f"compiled code in {self.cache_path} cannot be read ({type(error).__name__}): it is compiled again")
             with suppress(Exception):
                 numbas.flush()  # begin the index again
             return None
@@ -110,7 +110,10 @@ class _Cache(FunctionCache):
         try:
             numbas.save_overload(sig, data)
         except Exception as error:  # a full disk, for example
-            _report(f"{self.cache_path} cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})")
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            _warn(f"{_NOT_CACHED}: {self.cache_path} cannot be written ({reason})")
+        if os.environ.get(GIVEN) and (refused := _jit_cache().refused):
+            _warn(f"cache.directory cannot be used: {refused[0]}. Compiled code is cached in {_jit_cache().directory}")
 
 
 class _NoCache(NullCache):
@@ -118,7 +121,8 @@ class _NoCache(NullCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Cache nothing."""
-        _report("; ".join(_jit_cache().refused))
+        refused = "; ".join(_jit_cache().refused)
+        _warn(f"{_NOT_CACHED}: {refused}. Set cache.directory to a directory that this user can write to")
 
 
 @cache
@@ -127,17 +131,14 @@ def _jit_cache() -> JitCache:
     return jit_cache(os.environ)
 
 
-def _report(why: str) -> None:
-    """Log, once in a process, that machine code is not cached."""
-    if not _reported:
-        _reported.append(why)
-        log.warning(
-            "compiled code is not cached, so every start takes some seconds longer: %s. Set cache.directory to a "
-            "directory that this user can write to.",
-            why,
-        )
+def _warn(sentence: str) -> None:
+    """Log what is wrong with the cache, once in a process: hundreds of functions have the same."""
+    if not _warned:
+        _warned.append(sentence)
+        log.warning("%s.", sentence)
 
 
-_reported: list[str] = []
+_NOT_CACHED = "compiled code is not cached, so every start takes some seconds longer"
+_warned: list[str] = []
 _HERE = Path(__file__).parent
 _SOURCES = blake2b(b"".join((_HERE / f"{name}.py").read_bytes() for name in COMPILED), digest_size=8).hexdigest()

@@ -93,7 +93,7 @@ def test_a_damaged_cache_is_compiled_anew(installed: ReadOnlyInstall, private: P
         file.write_bytes(file.read_bytes()[:20])
     done = installed.run("-c", DIGESTS, XDG_CACHE_HOME=cache)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count(NOT_CACHED) == 1
+    assert done.stderr.count("it is compiled again.") == 1
     again = installed.run("-c", DIGESTS, XDG_CACHE_HOME=cache)
     assert (again.returncode, again.stderr) == (0, "")
 
@@ -104,6 +104,13 @@ def test_the_settings_name_the_cache(installed: ReadOnlyInstall, private: Path) 
     done = installed.run("-c", after_a_command, TMPDIR=str(private), FRAUDSTREAM_CACHE_DIRECTORY=str(cache))
     assert (done.returncode, done.stderr) == (0, "")
     assert list(cache.rglob("*.nbc"))
+
+
+def test_a_directory_of_the_settings_that_cannot_be_used_is_named(installed: ReadOnlyInstall, private: Path) -> None:
+    done = installed.run("-c", DIGESTS, TMPDIR=str(private), NUMBA_CACHE_DIR="/dev/null/kernel")
+    assert done.returncode == 0
+    assert done.stderr.startswith("cache.directory cannot be used: /dev/null/kernel: Not a directory. Compiled code is")
+    assert done.stderr.count("\n") == 1
 
 
 def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so_once(
