@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.engine.aggregates.dispatch import answer
-from fraudstream.engine.arena import NEVER, Overflows, Rows, Slots
+from fraudstream.engine.arena import Overflows, Rows, Slots
 from fraudstream.engine.arrays import Int64Array, UInt32Array
 from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
@@ -65,10 +65,14 @@ def answer_features(
         rows.floor_ms[row],
         rows.overflow[row],
         rows.uncounted[row],
-        overflows.uncorrected_ms[rows.overflow[row]] if rows.overflow[row] >= 0 else NEVER,
     )
     panes = Panes(overflows.pane, overflows.cell)
-    evicted = Evicted(overflows.evicted_value, overflows.evicted_value_ms, overflows.evicted_value_floor_ms)
+    evicted = Evicted(
+        overflows.evicted_value,
+        overflows.evicted_value_ms,
+        overflows.evicted_value_floor_ms,
+        overflows.uncorrected_ms,
+    )
     pane_currency = overflows.currency[ring.overflow] if ring.overflow >= 0 else np.uint16(0)
     t, now = payment.t, held_until(rows, slots, row, payment.t)
     window = Window(t, t, now, now, ring.overflow >= 0 and ring.floor_ms > t)
@@ -87,7 +91,7 @@ def answer_features(
             plan.spec, plan.filter_bits, events.mask, events.code, payment, ring, window, covered, plan.pane_ms, f, i
         )
         value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch)
-        if error == PANE and ring.uncorrected_ms > since_ms - plan.pane_ms:
+        if error == PANE and overflows.uncorrected_ms[ring.overflow] > since_ms - plan.pane_ms:
             error = UNCORRECTED
         answers.value[f, i], answers.error[f, i] = value, error
 

@@ -112,7 +112,6 @@ class Ring(NamedTuple):
     floor_ms: int  # event time of the newest payment that left the ring, or NEVER
     overflow: int  # row of `Overflows`, or -1
     uncounted: int  # slots in the ring that do not count
-    uncorrected_ms: int  # as in `Overflows`; NEVER without an overflow
 
 
 class Window(NamedTuple):
@@ -157,11 +156,12 @@ class Panes(NamedTuple):
 
 
 class Evicted(NamedTuple):
-    """The values that left the ring of all rows: three columns of `Overflows`."""
+    """The values that left the ring of all rows: columns of `Overflows`."""
 
     code: UInt32Array  # (overflows, evicted_values, EVICTED_VALUES_MAX): 0 none
     newest_ms: Int64Array  # the same: newest time of that value
     floor_ms: Int64Array  # (overflows, evicted_values): newest time of a value that was dropped, or NEVER
+    uncorrected_ms: Int64Array  # (overflows,): as in `Overflows`
 
 
 class Scratch(NamedTuple):

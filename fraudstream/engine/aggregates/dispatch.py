@@ -54,7 +54,7 @@ def answer(
     if aggregate == SHARE:
         return answer_share(query, slots, panes)
     if aggregate == SINCE_LAST:
-        return answer_since_last(query, slots, last_ms)
+        return answer_since_last(query, slots, last_ms, evicted.uncorrected_ms)
     if aggregate == FIRST_SEEN:
         return answer_first_seen(query, slots, evicted)
     if aggregate == DISTANCE:

@@ -41,7 +41,7 @@ def _evicted_answer(query: Query, evicted: Evicted) -> tuple[float, int]:
         newest_ms = evicted.newest_ms[overflow, column, n]
         if evicted.code[overflow, column, n] == query.code and newest_ms > query.window.since_ms:
             if newest_ms <= query.payment.t:
-                return 0.0, UNCORRECTED if query.ring.uncorrected_ms >= newest_ms else EXACT
+                return 0.0, UNCORRECTED if evicted.uncorrected_ms[overflow] >= newest_ms else EXACT
             error = AT_LEAST  # this payment is late, and only the newest time is kept: there may be earlier ones
     if evicted.floor_ms[overflow, column] > query.window.since_ms:
         error = AT_LEAST

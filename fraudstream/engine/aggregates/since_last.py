@@ -16,11 +16,11 @@ SINCE_LAST, AGE = 8, 12
 
 
 @jit
-def answer_since_last(query: Query, slots: Slots, last_ms: Int64Array) -> tuple[float, int]:
+def answer_since_last(query: Query, slots: Slots, last_ms: Int64Array, uncorrected_ms: Int64Array) -> tuple[float, int]:
     """Milliseconds since the last payment that passes the filter; missing if there is none. AT_LEAST where only later
     ones are known to have left the ring; UNCORRECTED where that one may have been taken back since.
 
-    `last_ms`: as in `Overflows`, int64, shape (overflows, last_times).
+    `last_ms`, `uncorrected_ms`: as in `Overflows`, int64, shapes (overflows, last_times) and (overflows,).
     """
     for position in range(query.window.high - 1, -1, -1):
         slot = slot_of(query, position)
@@ -33,7 +33,9 @@ def answer_since_last(query: Query, slots: Slots, last_ms: Int64Array) -> tuple[
         return np.nan, AT_LEAST
     if evicted_ms == NEVER:
         return np.nan, EXACT
-    return float(query.payment.t - evicted_ms), UNCORRECTED if query.ring.uncorrected_ms >= evicted_ms else EXACT
+    return float(query.payment.t - evicted_ms), UNCORRECTED if uncorrected_ms[
+        query.ring.overflow
+    ] >= evicted_ms else EXACT
 
 
 @jit
