@@ -28,7 +28,8 @@ from fraudstream.supervision.restarts import (
 QUICK_EXITS_MAX: Final = 5  # more in a row have a permanent cause
 EXIT_CODE_REFUSED: Final = 78  # a restart cannot help: see `fraudstream worker --help`
 FAILURE_PREFIX: Final = "fraudstream: "  # `cli.main` puts it before the sentence of a `Failure`
-KERNEL_REPORT_S: Final = 3.0  # loading a compiled kernel takes less
+KERNEL_REPORT_S: Final = 3.0  # loading a compiled kernel takes less, on a machine that is not busy
+COMPILING: Final = "compiling the kernel (on the first run of this release only, about 20 s)"
 
 _METRICS = re.compile(rb"metrics at (http://\S+)/metrics")
 
@@ -118,11 +119,11 @@ async def wait_until_compiled(kernel: ChildProcess, report: Callable[[str], None
         await asyncio.wait([compiling], timeout=KERNEL_REPORT_S)
         is_slow = not compiling.done()
         if is_slow:
-            report("compiling the kernel (first run only, about 15 s)")
+            report(COMPILING if kernel.text().startswith(COMPILING) else "loading the compiled kernel")
         if await compiling != 0:
-            raise Failure(kernel.text() or "the kernel cannot be compiled.")
+            raise Failure(kernel.text().removeprefix(COMPILING).strip() or "the kernel cannot be compiled.")
         if is_slow:
-            report("the kernel is compiled")
+            report("the kernel is ready")
     finally:
         compiling.cancel()
 

@@ -1,7 +1,7 @@
 """Compile the kernel for a rule set, so that several workers find it in the cache.
 
-`python -m fraudstream.cli.compile_kernel RULES`. On a new machine that takes some seconds; afterwards it is read from
-the cache.
+`python -m fraudstream.cli.compile_kernel RULES`. On a new machine that takes some seconds, and the first line of the
+output says so; afterwards it is read from the cache.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fraudstream.cli.command_process import COMPILING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.jit import is_cached
 
 
 def compile_kernel(rules: Path) -> None:
@@ -26,6 +28,8 @@ def compile_kernel(rules: Path) -> None:
 
 
 if __name__ == "__main__":
+    if not is_cached():
+        print(COMPILING, flush=True)
     try:
         compile_kernel(Path(sys.argv[1]))
     except Failure as failure:

@@ -74,6 +74,12 @@ def jit(function: F) -> F:
     return compiled
 
 
+def is_cached() -> bool:
+    """Whether the cache holds machine code of these sources, which an earlier run has compiled."""
+    directory = _jit_cache().directory
+    return directory is not None and any((directory / f"numba-{_SOURCES}").rglob("*.nbc"))
+
+
 def _cache_of(function: Callable[..., object]) -> Any:
     """The cache of one function's machine code, in the directory of this process."""
     directory = _jit_cache().directory
