@@ -54,10 +54,11 @@ def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
     mask, start = 0xFFFFFFFF, 0
     for i in range(len(ends)):
         length = ends[i] - start
-        value = (_SEED ^ length) & mask
+        value = np.int64((_SEED ^ length) & mask)
         at = start
         while at + 4 <= ends[i]:
-            word = data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
+            word = np.int64(data[at]) | np.int64(data[at + 1]) << 8
+            word |= np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
             word = (word * _MIX) & mask
             word = ((word ^ (word >> 24)) * _MIX) & mask
             value = ((value * _MIX) & mask) ^ word
@@ -65,7 +66,7 @@ def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
         rest = ends[i] - at
         if rest > 0:
             for k in range(rest):
-                value ^= data[at + k] << (8 * k)
+                value ^= np.int64(data[at + k]) << (8 * k)
             value = (value * _MIX) & mask
         value = ((value ^ (value >> 13)) * _MIX) & mask
         value ^= value >> 15

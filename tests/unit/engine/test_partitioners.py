@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import zlib
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 from aiokafka.partitioner import murmur2
 
-from fraudstream.engine.partitioners import partitions_for
+from fraudstream.engine import partitioners
+from fraudstream.engine.partitioners import Partitioner, partitions_for
 
 _DRAW = random.Random(7)
 KEYS = [_DRAW.randbytes(_DRAW.randrange(40)) for _ in range(2_000)] + [b"", "é€".encode(), b"acct-1"]
@@ -63,3 +66,12 @@ def test_a_missing_key_counts_as_the_empty_one() -> None:
 
 def test_no_keys_have_no_partitions() -> None:
     assert partitions_for([], 12).tolist() == []
+
+
+@pytest.mark.parametrize("partitioner", get_args(Partitioner))
+def test_the_compiled_hash_equals_the_plain_function(partitioner: Partitioner) -> None:
+    compiled: Any = partitioners._HASHES[partitioner]
+    plain = getattr(compiled, "py_func", compiled)
+    ends, hashes = np.cumsum([len(key) for key in KEYS]), np.empty(len(KEYS), np.int64)
+    plain(np.frombuffer(b"".join(KEYS), np.uint8), ends, hashes)
+    assert hashes.tolist() == partitions_for(KEYS, WIDE, partitioner).tolist()
