@@ -34,6 +34,7 @@ COMPILED = (
     "ledger",
     "location",
     "kernel_types",
+    "labelling",
     "relations",
     "ring",
 )
