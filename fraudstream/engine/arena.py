@@ -75,14 +75,12 @@ ROW = np.dtype(
     align=True,
 )
 
-# One payment, its fields side by side for the same reason.
+# One payment, its fields side by side for the same reason; those that few features need come last.
 SLOT = np.dtype(
     [
         ("t", "<i8"),  # event time, ms
         ("amount", "<i8"),  # minor units, as captured and taken back so far
         ("event", "<u8"),  # digest of event_id
-        ("original", "<u8"),  # of a capture: digest of its payment's event_id; else 0
-        ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
         ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed, and those above
@@ -91,6 +89,8 @@ SLOT = np.dtype(
         ("currency", "<u2"),
         ("label", "i1"),  # 0 unknown, 1 genuine, 2 fraud
         ("dirty", "?"),
+        ("original", "<u8"),  # of a capture: digest of its payment's event_id; else 0
+        ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
     ],
     align=True,
 )

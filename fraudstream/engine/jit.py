@@ -45,6 +45,7 @@ COMPILED = (
     "ledger",
     "location",
     "kernel_types",
+    "labelling",
     "partitioners",
     "relations",
     "ring",

@@ -24,7 +24,6 @@ from fraudstream.engine.arena import (
     AMENDED,
     FIELDS_MAX,
     HEADER_DIRTY,
-    NEVER,
     OVERFLOW_DIRTY,
     OVERFLOWS_USED,
     SLOTS_USED,
@@ -46,19 +45,18 @@ from fraudstream.engine.kernel_types import (
     NEEDS_SLOTS,
     PAYMENT,
     REPEAT,
-    UNMATCHED,
     UNRELATED,
     Answers,
     Events,
     KernelPlan,
     Scratch,
 )
-from fraudstream.engine.relations import apply_relation, is_counted, payment_of
+from fraudstream.engine.labelling import apply_label
+from fraudstream.engine.relations import apply_relation, is_counted
 from fraudstream.engine.ring import (
     add_to_overflow,
     copy_slot,
     find,
-    find_at,
     left_at_floor,
     mark,
     overflow_of,
@@ -92,7 +90,7 @@ def update(
         if row < 0:
             continue
         if events.kind[i] == LABEL:
-            answers.status[i] = _apply_label(events, rows, slots, tops, row, i)
+            answers.status[i] = apply_label(events, rows, slots, tops, row, i)
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
@@ -106,12 +104,9 @@ def update(
                 answers.first_verdict[i] = slots.verdict[known]
                 continue
         added = known < 0 and events.kind[i] == PAYMENT
-        original = events.original[i]
+        original = np.uint64(0)
         if added and events.relation[i] != UNRELATED:
-            late = plan.guards and _is_late(plan, events, rows, overflows, row, i)
-            slot = -1 if late else apply_relation(events, rows, slots, overflows, tops, row, i)
-            original = original if slot < 0 else slots.event[slot]
-            answers.unmatched[i] = slot < 0
+            original = _correct(plan, events, rows, slots, overflows, tops, answers, row, i)
         answer_features(plan, events, rows, slots, overflows, scratch, answers, row, i)
         if added:
             answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i, original)
@@ -137,28 +132,23 @@ def _prefetch(row: Int64Array, rows: Rows, slots: Slots) -> int:
 
 
 @jit
-def _apply_label(events: Events, rows: Rows, slots: Slots, tops: Tops, row: int, i: int) -> int:
-    """Write label `i` to its payment's slot, unless the slot has a label of a later `labelled_at`; of equal times the
-    log's last one counts. A label of a capture is one of the captured payment. Returns FRESH, or UNMATCHED if the ring
-    does not hold the payment.
-
-    The label's time of the payment is a hint that shortens the search: a wrong one does not lose the label.
-    """
-    t, event = events.t[i], events.event[i]
-    slot = -1 if t == NEVER else find_at(rows, slots, row, event, t)
-    if slot < 0:
-        slot = find(rows, slots, row, event)
-    slot = payment_of(rows, slots, row, slot)
-    if slot < 0:
-        return UNMATCHED
-    if events.labelled_ms[i] < slots.labelled_ms[slot]:
-        return FRESH
-    if slots.label[slot] != events.label[i] or slots.labelled_ms[slot] != events.labelled_ms[i]:
-        slots.label[slot] = events.label[i]
-        slots.labelled_ms[slot] = events.labelled_ms[i]
-        slots.dirty[slot] = True
-        mark(rows, tops, row, HEADER_DIRTY)
-    return FRESH
+def _correct(
+    plan: KernelPlan,
+    events: Events,
+    rows: Rows,
+    slots: Slots,
+    overflows: Overflows,
+    tops: Tops,
+    answers: Answers,
+    row: int,
+    i: int,
+) -> np.uint64:
+    """Apply the reversal or capture `i` to the payment that it relates to, and write `answers.unmatched`. A late one
+    may be a copy, and has no effect. Returns the digest of that payment's event_id, as far as it is known."""
+    late = plan.guards and _is_late(plan, events, rows, overflows, row, i)
+    slot = -1 if late else apply_relation(events, rows, slots, overflows, tops, row, i)
+    answers.unmatched[i] = slot < 0
+    return np.uint64(events.original[i] if slot < 0 else slots.event[slot])
 
 
 @jit
