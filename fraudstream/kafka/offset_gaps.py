@@ -1,7 +1,7 @@
 """Detects gaps in the offsets that a broker without transactions delivers.
 
-Where two producers write to one partition at once, some brokers (Tansu) can deliver a record before an earlier record of
-the partition is readable. A consumer that continued from there would never see the earlier one.
+Where two producers write to one partition at once, some brokers (Tansu) can deliver a record before an earlier record
+of the partition is readable. A consumer that continued from there would never see the earlier one.
 """
 
 from __future__ import annotations
