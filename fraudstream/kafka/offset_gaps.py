@@ -1,7 +1,7 @@
-"""Detects gaps in the offsets that the embedded broker delivers.
+"""Detects gaps in the offsets that a broker without transactions delivers.
 
-Where two producers write to one partition at once, the embedded broker can deliver a record before an earlier record of
-the partition is readable. A consumer that continued from there would never see the earlier one.
+Where two producers write to one partition at once, some brokers (Tansu) can deliver a record before an earlier record
+of the partition is readable. A consumer that continued from there would never see the earlier one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ R = TypeVar("R", bound=Record)
 
 
 class OffsetGaps:
-    """Gap detection for one consumer of the embedded broker.
+    """Gap detection for one consumer of a broker without transactions.
 
     Not for Apache Kafka: there gaps are normal, as transaction markers and compaction leave unused offsets.
     """

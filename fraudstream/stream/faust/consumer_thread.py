@@ -223,7 +223,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self.app.settings.checkpoint_mode == "transaction":
             return await self._ends_of_transactions(consumer, partitions, limit)
         ends: dict[TP, int] = await consumer.end_offsets(partitions)
-        # The embedded broker answers with the base offset of the last batch + 1; only a fetch shows the true end.
+        # Some brokers (Tansu) answer with the base offset of the last batch + 1; only a fetch shows the true end.
         while any(consumer.highwater(tp) is None for tp in partitions):
             if time.monotonic() > limit:
                 missing = sorted(tp for tp in partitions if consumer.highwater(tp) is None)
