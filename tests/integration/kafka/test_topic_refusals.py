@@ -96,5 +96,5 @@ async def test_state_of_another_layout_version_is_refused(
     cluster: StreamCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await decide_some(cluster)
-    monkeypatch.setattr(plan, "_LAYOUT_VERSION", 2)
+    monkeypatch.setattr(plan, "_LAYOUT_VERSION", plan._LAYOUT_VERSION + 1)
     assert "was written for another" in await refusal_at_start(cluster)

@@ -89,14 +89,15 @@ async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
         assert await cases("claim", case_id, "--as", "ann") == (0, f"case {case_id} of acc-1 is claimed by ann\n")
         code, out = await cases("note", case_id, "called the customer", "--as", "ann", "--json")
         assert code == 0
-        assert json.loads(out)["note"] == "called the customer"
+        (note,) = json.loads(out)["notes"]
+        assert (note["actor"], note["action"], note["text"]) == ("ann", "note", "called the customer")
         code, out = await cases("close", case_id, "--disposition", "fraud", "--as", "ann")
-        assert (code, out) == (0, f"case {case_id} of acc-1 is closed as fraud, note: called the customer\n")
+        assert (code, out) == (0, f"case {case_id} of acc-1 is closed as fraud by ann, 1 note\n")
         (record,) = await eventually(
             lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 1
         )
         code, out = await cases("reopen", case_id, "--as", "bob")
-        assert (code, out) == (0, f"case {case_id} of acc-1 is open, note: called the customer\n")
+        assert (code, out) == (0, f"case {case_id} of acc-1 is open, 1 note\n")
 
     label = msgspec.json.decode(record.value, type=Label)
     assert (label.event_id, label.label, label.source) == ("event-of-a1", "fraud", case_id)
