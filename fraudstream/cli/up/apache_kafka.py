@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,7 @@ def _fetch(environment: dict[str, str]) -> None:
     if not SCRIPT.is_file():
         raise Failure(f"--broker kafka needs a checkout of the repository: there is no {SCRIPT}.")
     if not Path(environment["KAFKA_LIBS_DIR"]).is_dir():
-        print("fetching Apache Kafka with Maven (first run only, about 130 MB)", flush=True)
+        print("fetching Apache Kafka with Maven (first run only, about 130 MB)", file=sys.stderr, flush=True)
     fetched = subprocess.run(
         ["/bin/bash", str(SCRIPT), "fetch"], env=environment, capture_output=True, text=True, check=False
     )
