@@ -1,7 +1,7 @@
 """The one reader of topics from a position to an end, without a consumer group.
 
-The end of a partition is taken from the answer to a fetch: on the embedded broker `end_offsets` is the base offset of
-the last batch + 1, which is too low when that batch holds several records. Every wait has a time limit.
+The end of a partition is taken from the answer to a fetch, because `end_offsets` is too low on some brokers
+(docs/decisions/0016-clients-and-codecs.md). Every wait has a time limit.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Consumer(Protocol):
         """The first offset of each partition."""
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end of each partition; too low on the embedded broker."""
+        """The end of each partition; too low on some brokers."""
 
     async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Any]:
         """The first record of each partition at or after a time in ms."""

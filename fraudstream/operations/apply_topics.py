@@ -158,7 +158,7 @@ async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[st
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, tuple[str, bool]]]:
     """The configs of these topics, by topic and config: the value and whether it is set on the topic itself."""
-    # All keys at once: the embedded broker closes the connection when asked for a key that was never set.
+    # All keys at once: a broker may refuse the request for a key that it does not know.
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=None) for name in names]
     configs = {}
     for response in await admin.describe_configs(resources):

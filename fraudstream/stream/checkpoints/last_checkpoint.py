@@ -24,10 +24,7 @@ async def last_checkpoints(settings: StreamSettings) -> dict[int, CheckpointReco
 
 
 async def records_behind(settings: StreamSettings, checkpoints: Mapping[int, CheckpointRecord]) -> dict[int, int]:
-    """How many records of the log follow each checkpoint, by partition. Raises what the client raises.
-
-    On the embedded broker the number may be too low: it reports the base offset of the last batch as the end.
-    """
+    """How many records of the log follow each checkpoint, by partition. Raises what the client raises."""
     ends = await end_offsets(settings.brokers, settings.input_topic, list(checkpoints))
     return {number: max(0, end - checkpoints[number].next_offset) for number, end in ends.items()}
 
