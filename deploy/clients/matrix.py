@@ -132,7 +132,7 @@ def _run(command: Sequence[str], text: str) -> tuple[bool, str]:
 def _short(said: str) -> str:
     """The last line of a failure, for a cell of the table."""
     print(said, file=sys.stderr)
-    return "no: " + (said.strip().splitlines() or ["(says nothing)"])[-1].replace("|", "/")[:100]
+    return "no: " + (said.strip().splitlines() or ["(no output)"])[-1].replace("|", "/")[:100]
 
 
 if __name__ == "__main__":

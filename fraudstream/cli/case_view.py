@@ -43,7 +43,7 @@ def open_view(url: str) -> CaseView:
 
 
 def find_case(settings: Settings, case_id: str) -> CaseInView:
-    """The case in the view. `case_id`: a whole id, or its beginning where no other id begins like it.
+    """The case in the view. `case_id`: a whole id, or a prefix of it that no other id has.
 
     Raises `Failure` if the view cannot be read, has no such case, or has several.
     """

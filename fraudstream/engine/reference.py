@@ -1,4 +1,4 @@
-"""The reference of `features.yaml` and of expressions, in Markdown, made from what the engine itself goes by.
+"""The reference of `features.yaml` and of expressions, in Markdown, generated from the engine's own declarations.
 
 `fraudstream rules reference` prints it, and docs/rules.md holds it; a test compares the two.
 """

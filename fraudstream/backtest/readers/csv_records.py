@@ -24,7 +24,7 @@ _BLANKS_BEFORE = (
 )
 _TEXT_AFTER = (
     "has a quoted cell with text after its closing quote. Double the quotes within cells; or set `escape` "
-    f"{_IN_THE_MAPPING} if a character such as \\ stands before them, or `quote: none` if quotes are "
+    f"{_IN_THE_MAPPING} if a character such as \\ precedes them, or `quote: none` if quotes are "
     "ordinary characters."
 )
 

@@ -59,7 +59,7 @@ async def test_the_worker_is_healthy_and_names_the_transaction(cluster: StreamCl
         await plain.send_and_wait(topic, payment(2, "a"), b"a", partition=0)
         await until(lambda: telemetry.ready() is not None)
         said = telemetry.ready() or ""
-        assert said.startswith(f"partition 0 of {topic} waits for an open transaction of a publisher since ")
+        assert said.startswith(f"partition 0 of {topic} has waited for an open transaction of a publisher since ")
         assert said.endswith("last stable offset 1, high watermark 3")
         await until(lambda: (sampled.value("open_transaction_seconds") or 0.0) > process.STALLED_UNHEALTHY_S + 2)
         assert telemetry.healthy() is None
