@@ -19,9 +19,9 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from fraudstream.stream.placement import partitions_for
 
 from fraudstream.embedded import embedded_broker
+from fraudstream.engine.partitioners import partitions_for
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 PARTITIONS: Final = 4
