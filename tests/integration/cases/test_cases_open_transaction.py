@@ -1,4 +1,4 @@
-"""An open transaction on the alerts topic holds a partition back: the case agent is healthy, and names it."""
+"""An open transaction on the alerts topic blocks a partition: the case agent is healthy, and names the transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A publisher's open transaction holds a partition back: the worker is healthy, and says what it waits for."""
+"""A publisher's open transaction blocks a partition: the worker is healthy, and says what it waits for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A standstill counts after a few seconds."""
+    """A stall counts after a few seconds."""
     monkeypatch.setattr(process, "STALLED_UNREADY_S", 3.0)
     monkeypatch.setattr(process, "STALLED_UNHEALTHY_S", 8.0)
 

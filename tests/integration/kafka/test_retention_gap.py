@@ -1,4 +1,4 @@
-"""Retention passes the position of one partition: it stops, the others go on, and an operator can accept the loss.
+"""Retention passes the position of one partition: it stops, the others continue, and an operator can accept the loss.
 
 On Apache Kafka alone: the embedded broker deletes no records.
 """
