@@ -79,7 +79,7 @@ def list_cases(settings: Settings, limit: int, account_id: str | None, *, as_jso
     """Print the queue, or the cases of an account. Raises `Failure`."""
     import msgspec
 
-    from fraudstream.cli.cases_text import print_cases
+    from fraudstream.cli.case_queue_text import print_cases
 
     cases = _read(settings, lambda view: view.of_account(account_id) if account_id else view.queue(limit))
     if as_json:

@@ -2,7 +2,7 @@
 
     offsets   ... 41 42 | 43        44 45 46 |
                         └ last stable offset └ high watermark
-                          of an open transaction; 44 to 46 wait for it, whoever wrote them
+                          of an open transaction; 44 to 46, of any publisher, wait for it
 
 A transaction that is open for a moment is normal. The process that waits for a long one is healthy, and a restart does
 not help: the publisher, or an administrator, has to end the transaction.
