@@ -93,7 +93,7 @@ def _keys_of_feature() -> str:
         ("`where`", _or_none(feature.where), "only payments for which the condition is true count"),
         ("`includes`", f"`{str(feature.includes).lower()}`", "`false`: the payment does not count itself"),
         ("`precision`", "`exact`" if feature.exact else "`pane`", "`pane`: panes may answer, the slots need not grow"),
-        ("`derive`", "stands alone", "an expression of the payment's own fields, without any other key"),
+        ("`derive`", "none", "an expression of the payment's own fields; it excludes all other keys"),
     )
     return _table(("key", "default", "value"), rows)
 
