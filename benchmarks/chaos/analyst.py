@@ -68,7 +68,7 @@ class Analyst:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed" if environment.kafka else "read_uncommitted",
-            fetch_max_wait_ms=POLL_MS if environment.kafka else 5,
+            fetch_max_wait_ms=POLL_MS,
         )
         producer = AIOKafkaProducer(
             **environment.brokers.options(),

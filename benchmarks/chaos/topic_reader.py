@@ -26,7 +26,7 @@ async def read_partition(environment: Environment, topic: str, partition: int, *
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         isolation_level="read_committed" if committed and environment.kafka else "read_uncommitted",
-        fetch_max_wait_ms=POLL_MS if environment.kafka else 5,
+        fetch_max_wait_ms=POLL_MS,
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
     await consumer.start()
@@ -36,8 +36,8 @@ async def read_partition(environment: Environment, topic: str, partition: int, *
         consumer.seek(place, 0)
         found: Records = []
         limit, end = time.monotonic() + READ_S_MAX, None
-        # The high watermark of the first response, not the end offsets, which are wrong on the embedded broker.
-        # Compared with the position, not the last record, which may be a control record.
+        # The high watermark, so that records of open transactions are waited for. Compared with the position, not the
+        # last record, which may be a control record.
         while end is None or await consumer.position(place) < end:
             found += (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, ())
             end = consumer.highwater(place) if end is None else end
@@ -50,14 +50,7 @@ async def read_partition(environment: Environment, topic: str, partition: int, *
 
 async def ends(environment: Environment, topic: str) -> dict[int, int]:
     """The current end offset of each partition."""
-    async with AIOKafkaConsumer(**environment.brokers.options(), fetch_max_wait_ms=5) as consumer:
+    async with AIOKafkaConsumer(**environment.brokers.options()) as consumer:
         places = [TopicPartition(topic, number) for number in range(environment.partitions)]
-        if environment.kafka:
-            found: dict[TopicPartition, int] = await consumer.end_offsets(places)
-            return {place.partition: end for place, end in found.items()}
-        consumer.assign(places)
-        for place in places:
-            consumer.seek(place, 0)
-        while any(consumer.highwater(place) is None for place in places):
-            await consumer.getmany(timeout_ms=100, max_records=1)
-        return {place.partition: int(consumer.highwater(place)) for place in places}
+        found: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        return {place.partition: end for place, end in found.items()}

@@ -19,9 +19,9 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from fraudstream.stream.placement import partitions_for
 
 from fraudstream.embedded import embedded_broker
+from fraudstream.engine.partitioners import partitions_for
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 PARTITIONS: Final = 4
@@ -132,7 +132,7 @@ def _run(command: Sequence[str], text: str) -> tuple[bool, str]:
 def _short(said: str) -> str:
     """The last line of a failure, for a cell of the table."""
     print(said, file=sys.stderr)
-    return "no: " + (said.strip().splitlines() or ["(says nothing)"])[-1].replace("|", "/")[:100]
+    return "no: " + (said.strip().splitlines() or ["(no output)"])[-1].replace("|", "/")[:100]
 
 
 if __name__ == "__main__":

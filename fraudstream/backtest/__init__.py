@@ -1,1 +1,1 @@
-"""Replay of payment files: mappings, evaluation against labels, the test cases of rules."""
+"""Replay of payment files: readers, mappings, evaluation against labels, the test cases of rules."""

@@ -175,5 +175,5 @@ def _not_an_amount(body: str, source: AmountSource) -> str:
         decimal = f"If {found!r} separates decimals, set `decimal: '{found}'`; if" if found in ",." else "If"
         return f"is not a decimal amount. {decimal} it separates thousands, set `thousands: '{found}'`."
     if re.search(r"\d", body) and re.search(r"[^\d.,' -]", body):
-        return "is not a decimal amount. Characters that say nothing, such as a currency sign, can go into `strip`."
+        return "is not a decimal amount. Characters without a meaning, such as a currency sign, can go into `strip`."
     return "is not a decimal amount."

@@ -16,8 +16,7 @@ class Cells:
     """The columns of an Arrow record batch. `rows`: its row numbers in the file, int64, shape (n,). `rows_before`: rows
     of the files before it, which count in `{row}`.
 
-    A number prints the same in every batch: what a value looks like depends on nothing but the value and the type of
-    its column.
+    The text of a value depends only on the value and the type of its column, so it is the same in every batch.
     """
 
     def __init__(self, batch: Any, rows: Int64Array, rows_before: int = 0) -> None:

@@ -1,6 +1,6 @@
 """The layout of a file of payments: how its bytes become rows and cells. The section `file` of a mapping.
 
-What a CSV file does not say about itself is said here; Parquet files need only `null_values`.
+A CSV file does not declare its layout, so the mapping does. Parquet files need only `null_values`.
 """
 
 from __future__ import annotations

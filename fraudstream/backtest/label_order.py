@@ -56,7 +56,7 @@ def in_order(
 
     `delay_ms`: time from a payment to its label. `labelled_until_ms`: no label says that it was given later, because a
     worker refuses labels from the future; ms since the epoch. Events that are in order already, with labels of their
-    own, are given as they come.
+    own, are returned unchanged.
     """
     waiting: list[Label] = []
     due = np.zeros(0, np.int64)

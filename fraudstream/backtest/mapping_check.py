@@ -1,5 +1,5 @@
-"""What is wrong with a mapping, before a file is read: options that contradict each other, and values that no payment
-can have."""
+"""Checks a mapping before a file is read: for options that contradict each other, and for values that no payment can
+have."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def _origin_faults(source: Source) -> Iterator[str]:
     """Faults in where a value comes from."""
     if isinstance(source, AmountSource) and (source.debit_column is not None or source.credit_column is not None):
         if source.debit_column is None or source.credit_column is None:
-            yield "debit_column and credit_column need each other."
+            yield "debit_column and credit_column must both be given."
         if source.column is not None or source.constant is not None or source.template is not None:
-            yield "debit_column and credit_column leave no place for column, constant or template."
+            yield "debit_column and credit_column exclude column, constant and template."
         return
     given = [name for name in ("column", "constant", "template") if getattr(source, name) is not None]
     if len(given) != 1:
@@ -190,7 +190,7 @@ def _text_faults(field: str, source: TextSource) -> Iterator[str]:
     if source.constant is not None and options:
         yield f"{options[0]} has no effect on a constant. Remove it."
     if source.sign is not None and len(options) > 1:
-        yield f"sign leaves no place for {', '.join(option for option in options if option != 'sign')}."
+        yield f"sign can't be combined with {', '.join(option for option in options if option != 'sign')}."
     results = [source.constant] if source.constant is not None else []
     results += [value for value in (source.values or {}).values() if value]
     results += [source.sign.positive, source.sign.negative] if source.sign else []

@@ -52,7 +52,7 @@ class PaymentBatch(NamedTuple):
 
 class PaymentColumns:
     """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
-    in the files before it, which count in `{row}`. `report` is told of rows that give no payment. `unit`: what
+    in the files before it, which count in `{row}`. `report` receives the rows that give no payment. `unit`: what
     row numbers count.
     """
 
@@ -131,7 +131,7 @@ class PaymentColumns:
         return None if source is None else _column(source)
 
     def _notice_amounts(self, money: AmountFields) -> None:
-        """Tell what a person should check about the amounts, which is valid but may be meant otherwise."""
+        """Give a notice on amounts that are valid, but may mean something else."""
         source, direction = self._mapping.payment.amount, self._mapping.payment.direction
         if direction is not None and direction.constant is not None and money.loses_sign(source):
             self._report.notice(

@@ -23,8 +23,8 @@ from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
 
 class PaymentFile:
-    """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report` is
-    told of rows that give no payment. `unit`: what row numbers count.
+    """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report`
+    receives the rows that give no payment. `unit`: what row numbers count.
 
     Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """

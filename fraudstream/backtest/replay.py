@@ -108,8 +108,8 @@ def replay(
     `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
     result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `report`: of
     the rows of the file that gave no payment, if `batches` come from one. `digest_key`: of the deployment that the
-    payments are from. `progress` is called after each batch with
-    its numbers of payments and alerts. Raises whatever `batches` raises.
+    payments are from. `progress` is called after each batch with its numbers of payments and alerts. Raises whatever
+    `batches` raises.
     """
     engine = Engine(rule_set, digest_key=digest_key)
     state = engine.new_state()
@@ -130,10 +130,14 @@ def replay(
                 progress(verdicts.n, alerts)
     rows = report or RowReport()
     summary = tally.summary(state, rows, label_delay_ms, engine_s, time.perf_counter() - started)
+    _write_summary(out, summary)
+    return summary
+
+
+def _write_summary(out: Path, summary: Summary) -> None:
     draft = out / ".summary.json.part"  # renamed when complete, so an existing summary is complete
     draft.write_bytes(msgspec.json.format(encode_summary(summary), indent=2) + b"\n")
     draft.replace(out / "summary.json")
-    return summary
 
 
 class _Tally:

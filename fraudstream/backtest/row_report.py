@@ -1,4 +1,4 @@
-"""What became of the rows of a file that gave no payment: left out by `where`, or bad and skipped.
+"""Reports the rows of a file that gave no payment: left out by `where`, or bad and skipped.
 
 Skipped rows are written to a file of JSON lines, each with its place, the reason and its cells.
 """

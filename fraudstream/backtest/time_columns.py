@@ -1,6 +1,6 @@
 """Event times of a file, ms since the epoch, from timestamps, texts or counts of a unit; UTC unless zoned.
 
-Times are rounded down to the millisecond, as the engine does for what comes on a topic. Only counts of minutes, hours
+Times are rounded down to the millisecond, as the engine does for records of a topic. Only counts of minutes, hours
 and days are rounded to the nearest one, as their fractions cannot be written exactly.
 """
 

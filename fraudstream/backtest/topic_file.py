@@ -2,7 +2,7 @@
 
 Each line is a payment or a label, decoded and refused exactly as a record of the topic. Payments are judged in the
 order of the lines, which has to be that of time unless sorting is requested. A label is a line with `labelled_at`; it
-takes effect where it stands, or at `labelled_at` when sorting. All labels count in the evaluation of a replay.
+takes effect at its line, or at `labelled_at` when sorting. All labels count in the evaluation of a replay.
 """
 
 from __future__ import annotations

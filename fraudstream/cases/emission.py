@@ -6,7 +6,7 @@ would block every reader of the payments topic. The cases of a step are written,
 
 - `FencedEmission` (Apache Kafka): one Kafka transaction; each partition has its own `transactional.id`. Acquiring a
   partition fences its previous owner: the broker rejects a paused process that resumes, and aborts its transaction;
-- `PlainEmission` (a broker without reliable transactions, such as the embedded one): record batches, one after the
+- `PlainEmission` (a broker without transactions, such as the embedded one): record batches, one after the
 other.
   After a crash a prefix of the records is durable, and every record holds its position. There is no fencing: run one
   agent.

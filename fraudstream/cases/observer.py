@@ -64,7 +64,7 @@ class Observer(Protocol):
         """`behind`: cases waiting to be written to the view. `lost`: Redis does not answer."""
 
     def on_records_missing(self, partition: int, *, topic: str, records: int) -> None:
-        """Retention deleted `records` records of `topic` before they were handled; the agent went on without them."""
+        """Retention deleted `records` records of `topic` before they were handled; the agent continued without them."""
 
     def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
         """All partitions whose records wait for an open transaction of a publisher, by number; they replace those of

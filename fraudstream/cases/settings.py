@@ -12,7 +12,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a case agent.
 
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
-    reliable transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
+    transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
     of a fetch.
     """
 

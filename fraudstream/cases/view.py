@@ -69,7 +69,7 @@ return 1
 
 
 def redis_error_text(error: RedisError | OSError) -> str:
-    """What Redis, or the connection to it, said was wrong: no full stop, in words for who set it up.
+    """An error of Redis, or of the connection to it, in words for its administrator, without a full stop.
 
     >>> redis_error_text(RedisError("NOAUTH HELLO must be called with the client already authenticated"))
     'authentication failed: set redis.password_file, or give user and password in redis.url'

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.case_agent import agent_settings
+from fraudstream.cli.case_queue_text import state_text
 from fraudstream.cli.case_view import find_case
-from fraudstream.cli.cases_text import state_text
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings

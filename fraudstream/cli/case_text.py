@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from fraudstream.cli import verdict_text
-from fraudstream.cli.cases_text import amounts_text, rules_text, state_text
+from fraudstream.cli.case_queue_text import amounts_text, rules_text, state_text
 from fraudstream.cli.verdict_text import heading, indented, time_text
 
 if TYPE_CHECKING:

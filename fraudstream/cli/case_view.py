@@ -43,7 +43,7 @@ def open_view(url: str) -> CaseView:
 
 
 def find_case(settings: Settings, case_id: str) -> CaseInView:
-    """The case in the view. `case_id`: a whole id, or its beginning where no other id begins like it.
+    """The case in the view. `case_id`: a whole id, or a prefix of it that no other id has.
 
     Raises `Failure` if the view cannot be read, has no such case, or has several.
     """
@@ -79,7 +79,7 @@ def list_cases(settings: Settings, limit: int, account_id: str | None, *, as_jso
     """Print the queue, or the cases of an account. Raises `Failure`."""
     import msgspec
 
-    from fraudstream.cli.cases_text import print_cases
+    from fraudstream.cli.case_queue_text import print_cases
 
     cases = _read(settings, lambda view: view.of_account(account_id) if account_id else view.queue(limit))
     if as_json:

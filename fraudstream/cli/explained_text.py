@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -70,28 +70,12 @@ def print_records(records: Sequence[EventRecord], dead_letters: str) -> None:
 
 
 def _print_verdict(console: Console, explained: Explained) -> None:
-    trial, payment, decision = explained.trial, explained.trial.payment, explained.trial.decision
+    payment = explained.trial.payment
     what = " ".join(word for word in (payment.direction, payment.kind, payment.channel) if word)
     console.print(
         Text(f"{payment.event_id}: {payment.amount} {payment.currency} {what} of {payment.account_id}", style="bold")
     )
-    lines = [
-        f"occurred {time_text(decision.occurred_at_ms)}, published {time_text(explained.published_at_ms)}",
-        f"at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
-        f"{explained.records_before:,} records before it were applied",
-        f"rule set {explained.rule_set}",
-    ]
-    severity = "" if trial.alert is None else f", severity {trial.alert.severity}"
-    late = ", late: decided, not added to the state" if decision.late else ""
-    lines.append(
-        f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
-        f"(alert threshold {trial.score_threshold:.4f}){late}"
-    )
-    if decision.unmatched:
-        lines.append(f"its payment, {trial.payment.relates_to}, is not held by: {', '.join(decision.unmatched)}")
-    if decision.alert_id is not None:
-        lines.append(f"alert {decision.alert_id}")
-    for line in lines:
+    for line in _verdict_lines(explained):
         console.print(indented(line))
     console.print(Text(f"\n{_agreement(explained)}", style="bold"))
     for difference in explained.differences:
@@ -111,6 +95,27 @@ def _print_verdict(console: Console, explained: Explained) -> None:
             )
         )
     _print_stages(console, explained)
+
+
+def _verdict_lines(explained: Explained) -> Iterator[str]:
+    """Where the payment is in its log, and its verdict."""
+    trial, decision = explained.trial, explained.trial.decision
+    yield f"occurred {time_text(decision.occurred_at_ms)}, published {time_text(explained.published_at_ms)}"
+    yield (
+        f"at offset {explained.offset:,} of {explained.topic}-{explained.partition}; "
+        f"{explained.records_before:,} records before it were applied"
+    )
+    yield f"rule set {explained.rule_set}"
+    severity = "" if trial.alert is None else f", severity {trial.alert.severity}"
+    late = ", late: decided, not added to the state" if decision.late else ""
+    yield (
+        f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
+        f"(alert threshold {trial.score_threshold:.4f}){late}"
+    )
+    if decision.unmatched:
+        yield f"its payment, {trial.payment.relates_to}, is not held by: {', '.join(decision.unmatched)}"
+    if decision.alert_id is not None:
+        yield f"alert {decision.alert_id}"
 
 
 def _agreement(explained: Explained) -> str:

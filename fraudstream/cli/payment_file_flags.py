@@ -54,7 +54,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def open_payment_files(args: argparse.Namespace, paths: Sequence[Path], report: RowReport) -> PaymentFiles | TopicFiles:
-    """The files at `paths`, as the flags say; `report` is told of rows without a payment. Raises `Failure` for a bad
+    """The files at `paths`, as the flags say; `report` receives the rows without a payment. Raises `Failure` for a bad
     file, mapping or flag."""
     import msgspec
 

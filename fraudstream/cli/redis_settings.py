@@ -36,6 +36,6 @@ class RedisSettings(msgspec.Struct, frozen=True):
         if parts.password is not None:
             raise Failure("redis.url has a password and redis.password_file names one: leave one of them out.")
         if parts.scheme not in ("redis", "rediss"):
-            raise Failure("redis.password_file goes with a redis.url that begins with redis:// or rediss://.")
+            raise Failure("redis.password_file needs a redis.url that begins with redis:// or rediss://.")
         user, _, place = parts.netloc.rpartition("@")
         return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

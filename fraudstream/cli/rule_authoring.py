@@ -1,4 +1,4 @@
-"""`fraudstream rules new` and `rules reference`: what an author of rules starts from."""
+"""`fraudstream rules new` and `rules reference`: a new rule to edit, and the reference of the rule language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def new(args: argparse.Namespace, directory: Path) -> int:
     files = {directory / path: text for path, text in new_rule(args.name, str(uuid4()), features).items()}
     for path in files:
         if path.exists():
-            raise Failure(f"{path} is there already. Choose another name, or remove it.")
+            raise Failure(f"{path} exists already. Choose another name, or remove it.")
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)

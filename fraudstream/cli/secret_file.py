@@ -1,4 +1,4 @@
-"""Secrets that settings name by file, as Kubernetes and systemd hand them over."""
+"""Secrets that settings name by file, as Kubernetes and systemd provide them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
-        Meta(description="longest wait of a fetch for data; by default 500"),
+        Meta(description="longest wait of a fetch for data, in ms; by default 500"),
     ] = None
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
@@ -98,8 +98,9 @@ class PublishersSettings(msgspec.Struct, frozen=True):
         Literal["repartition", "reject", "count"],
         Meta(
             description=(
-                "records elsewhere: repartition copies them to their key's partition, which decides them; reject makes "
-                "them dead letters; count decides them where they are, with a part of their account's history"
+                "records in another partition: repartition copies them to their key's partition, which decides them; "
+                "reject makes them dead letters; count decides them where they are, with a part of their account's "
+                "history"
             )
         ),
     ] = "repartition"
@@ -179,7 +180,7 @@ class LogSettings(msgspec.Struct, frozen=True):
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Meta(description="least severity of log lines: debug, info, warning or error; of libraries at least warning"),
+        Meta(description="lowest severity of log lines: debug, info, warning or error; of libraries at least warning"),
     ] = "info"
 
 

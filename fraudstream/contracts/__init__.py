@@ -4,8 +4,8 @@ Schema evolution: a new field has a default, a field never changes its type or m
 Old readers therefore accept new events and new readers accept old ones. `tests/unit/contracts/stored/` holds an event
 of every released version to prove it.
 
-The decoder validates everything that the field types express. Some checks would be too slow there and are the
-caller's: control characters in identifiers (`control_character_path`), and the codes of currency with its decimals
+The decoder validates everything that the field types express. Some checks would be too slow there and are left
+to the caller: control characters in identifiers (`control_character_path`), and the codes of currency with its decimals
 (`EXPONENTS`), country (`COUNTRIES`) and merchant category. `engine.contract_check` makes all of them.
 """
 

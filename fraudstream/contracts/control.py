@@ -106,7 +106,7 @@ class StoredIdentifierSecret(
 ):
     """The secret under which a deployment keeps identifiers in its state. Written to `controls` only.
 
-    The first record of this kind counts, whoever wrote others meanwhile.
+    The first record of this kind counts; later ones have no effect.
     """
 
     secret: Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="128 bits.")]
@@ -114,7 +114,7 @@ class StoredIdentifierSecret(
 
     @property
     def key(self) -> bytes:
-        """The record key on `controls`: of each secret another, so that compaction keeps the first."""
+        """The record key on `controls`: each secret has its own, so that compaction keeps the first."""
         digest = blake2b(self.secret.encode(), digest_size=8).hexdigest()
         return IDENTIFIER_SECRET_KEY_PREFIX + digest.encode()
 

@@ -1,4 +1,4 @@
-"""ISO 3166-1: the alpha-2 codes of countries, and what to write in place of a code that is not one."""
+"""ISO 3166-1: the alpha-2 codes of countries, and the code to write in place of an invalid one."""
 
 from __future__ import annotations
 

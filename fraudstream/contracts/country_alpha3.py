@@ -1,4 +1,4 @@
-"""ISO 3166-1: the alpha-2 code of each alpha-3 code, to tell whoever writes `DEU` to write `DE`."""
+"""ISO 3166-1: the alpha-2 code of each alpha-3 code, so that an error on `DEU` can say to write `DE`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def read_error_text(error: OSError | UnicodeDecodeError) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says of itself; the name of its kind where it says nothing.
+    """The message of an error; the name of its type where it has none.
 
     >>> error_text(ValueError("no such partition.")), error_text(TimeoutError())
     ('no such partition', 'TimeoutError')

@@ -37,7 +37,7 @@ async def read_or_make_secret(topic: ControlsTopic) -> bytes:
 
 
 async def keep_secret(topic: ControlsTopic, secret: bytes) -> bytes:
-    """Write `secret` to `controls`. Returns the one that counts, which is another if somebody was faster.
+    """Write `secret` to `controls`. Returns the one that counts: another one if a worker wrote its secret earlier.
 
     Raises as `read_secret`.
     """

@@ -13,7 +13,7 @@ class ControlsTopic(NamedTuple):
     """The topic `name` of a cluster.
 
     `fetch_wait_ms`: how long a broker may wait for data before it answers a fetch. `idempotent`: whether producers are
-    idempotent; the embedded broker does not support it.
+    idempotent; off in checkpoint mode `batch`, as a broker for that mode need not support it.
     """
 
     brokers: Brokers

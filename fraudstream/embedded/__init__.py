@@ -1,4 +1,4 @@
-"""A Kafka broker and a Redis that start from Python wheels: for demos and tests, on this machine only.
+"""A Kafka broker (`kafka_server`) and a Redis from a Python wheel: for demos and tests, on this machine only.
 
 They keep everything in RAM, listen on the loopback address alone, and die with the process that started them.
 """

@@ -32,7 +32,7 @@ class DigestKey(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the key without telling it: 16 hex digits, saved with a state."""
+        """Identifies the key without revealing it: 16 hex digits, saved with a state."""
         return f"{hash_bytes(b'fingerprint of the digest key', self.low, self.high):016x}"
 
 

@@ -1,7 +1,7 @@
 """Recognises what publishers send in place of a plain JSON payment: other formats, and envelopes around a payment.
 
-It is asked about invalid records only, and only for the sentence of their dead letter: nothing is unwrapped, because a
-payment must be the same bytes for every reader of the topic.
+It is called for invalid records only, to word their dead letter. Nothing is unwrapped, because a payment must be the
+same bytes for every reader of the topic.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from fraudstream.engine.faulty_field import Fault
 
 SEARCHED_DEPTH_MAX: Final = 4
 NAME_CHARACTERS_MAX: Final = 64  # of a field around the event: its path must fit into a dead letter
-_TOLD_FIELDS_MIN: Final = 3  # of the required fields: an object with so many is meant to be the event
-_SCHEMA_ID_END: Final = 1 << 30  # beyond it are the letters of a text
+_EVENT_FIELDS_MIN: Final = 3  # of the required fields: an object with so many is meant to be the event
+_SCHEMA_ID_END: Final = 1 << 30  # larger values are the first letters of a text
 
 _COMPRESSED: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
@@ -183,7 +183,7 @@ def _of_string(text: str, what: str) -> Fault | None:
 def _of_object(document: dict[str, Any], what: str) -> Fault | None:
     """An object around the event. An object with most of the event's fields is not an envelope, but has a fault."""
     required = _REQUIRED[what]
-    if _told(document, required):
+    if _is_event(document, required):
         return None
     path = next(_paths_to(document, required, "$", SEARCHED_DEPTH_MAX), None)
     where = path or "$"
@@ -216,21 +216,21 @@ def _of_object(document: dict[str, Any], what: str) -> Fault | None:
     return None
 
 
-def _told(document: Mapping[str, Any], required: frozenset[str]) -> bool:
+def _is_event(document: Mapping[str, Any], required: frozenset[str]) -> bool:
     """Whether the object is meant to be the event itself."""
-    return len(required & document.keys()) >= _TOLD_FIELDS_MIN
+    return len(required & document.keys()) >= _EVENT_FIELDS_MIN
 
 
 def _paths_to(document: Any, required: frozenset[str], path: str, depth: int) -> Iterator[str]:
     """JSON paths of the objects inside `document` that are meant to be the event, at most `depth` levels down.
 
-    What comes after a change is preferred to what was before.
+    The row after a change is preferred to the row before it.
     """
     if not depth or not isinstance(document, dict):
         return
     for name, item in sorted(document.items(), key=lambda entry: entry[0] == "before"):
         if isinstance(item, dict) and len(name) <= NAME_CHARACTERS_MAX:
-            if _told(item, required):
+            if _is_event(item, required):
                 yield f"{path}.{name}"
             else:
                 yield from _paths_to(item, required, f"{path}.{name}", depth - 1)

@@ -117,7 +117,7 @@ class Explanation:
         if entity is None or error not in (PANE, AT_LEAST, UNCORRECTED):
             return None
         if error == UNCORRECTED:
-            return "a payment may count that was taken back or captured after it had left the payments held"
+            return "it may count a payment that was taken back or captured after it had left the payments held"
         if error == PANE:
             return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
         return f"not exact: the window reaches back beyond the {entity.slots} payments held"

@@ -1,7 +1,7 @@
 """The secret of a deployment, from which the key of its digests is derived.
 
-All workers of a deployment have one secret, and their state is kept under it: the state of one secret is of no use with
-another. Verdicts do not depend on it, unless two texts have one digest by chance (see `digest`).
+All workers of a deployment have one secret, under which their state is kept: a worker refuses the state of another
+secret. Verdicts do not depend on it, unless two texts have one digest by chance (see `digest`).
 """
 
 from __future__ import annotations

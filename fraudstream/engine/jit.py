@@ -1,7 +1,7 @@
 """Numba's decorator, typed. With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python with equal results.
 
-Machine code is cached where `jit_cache` finds a place. A cache that cannot be read or written is no reason to fail: the
-code is compiled again, and that is logged once.
+Machine code is cached where `jit_cache` finds a place. A cache that cannot be read or written ends
+nothing: the code is compiled again, and that is logged once.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ class _Cache(FunctionCache):
         numbas: Any = super()
         try:
             return numbas.load_overload(sig, target_context)
-        except Exception as error:  # whatever a damaged file makes of unpickling and linking
+        except Exception as error:  # unpickling or linking a damaged file may raise anything
             _warn(f"compiled code in {self.cache_path} cannot be read ({type(error).__name__}): it is compiled again")
             with suppress(Exception):
-                numbas.flush()  # begin the index again
+                numbas.flush()  # write a new index
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

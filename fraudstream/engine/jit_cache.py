@@ -5,8 +5,8 @@
     3. fraudstream in XDG_CACHE_HOME, else in ~/.cache
     4. fraudstream-cache-UID in the directory for temporary files
 
-Whoever can write a cache can run code as its reader. So 3 and 4 are used only if no other user can write there. If none
-can be used, the program runs all the same, and compiles again at every start.
+Anyone who can write a cache can run code as its reader. So 3 and 4 are used only if no other user can write there. If
+none can be used, the program compiles again at every start.
 """
 
 from __future__ import annotations

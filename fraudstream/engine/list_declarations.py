@@ -53,7 +53,7 @@ def read_lists(root: Node) -> dict[str, ValueList]:
 
 
 def entry_value(declared: ValueList, value: str) -> str:
-    """The value of an entry in its one form, in which it is put on the list and taken off it.
+    """The value of an entry in canonical form, in which it is put on the list and taken off it.
 
     Raises `ValueError` with a sentence if no payment can have the value, so that the entry would never count.
 

@@ -1,6 +1,6 @@
 """IP addresses and networks in CIDR form, and which networks an address is in.
 
-An IPv4 address written as IPv6 (`::ffff:10.1.2.3`) counts as the IPv4 address: servers that take both log it so.
+An IPv4 address written as IPv6 (`::ffff:10.1.2.3`) counts as the IPv4 address: dual-stack servers log it that way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def network_text(text: str) -> str:
-    """A network in its one form, such as `10.0.0.0/8`; a single address becomes the network of it alone.
+    """A network in canonical form, such as `10.0.0.0/8`; a single address becomes a network of one address.
 
     Raises `ValueError` with a sentence that says what to write instead.
 
@@ -122,7 +122,7 @@ def table_of(until_ms: Mapping[str, int]) -> NetworkTable:
 def _network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """The network that a text means, bits beyond its prefix cut off; None if it is none."""
     try:
-        return None if "%" in text else ipaddress.ip_network(text, strict=False)  # a zone is of one host alone
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)  # a zone is local to one host
     except ValueError:
         return None
 

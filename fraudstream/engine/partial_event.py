@@ -1,4 +1,4 @@
-"""What can still be read from the bytes of a record that is not a valid payment: which payment it was meant to be.
+"""Reads from a record that is not a valid payment which payment it was meant to be.
 
 A field counts only where it is unambiguous and valid itself: the answer to a payment must not reach another one.
 """
@@ -43,7 +43,7 @@ _text = msgspec.json.Decoder(str).decode
 
 
 def read_partially(value: bytes | None) -> PartialEvent:
-    """The event that `value` was meant to be: of a JSON object its own fields, else the ids that stand anywhere in it.
+    """The event that `value` was meant to be: of a JSON object its own fields, else the ids that occur anywhere in it.
 
     An id that occurs with two values is left out, as in a list of payments. A number counts as an id. At most the first
     MiB is read.
@@ -64,7 +64,7 @@ def read_partially(value: bytes | None) -> PartialEvent:
 
 
 def _searched(value: bytes) -> PartialEvent:
-    """The ids that stand anywhere in `value`, also in JSON text within a JSON string."""
+    """The ids that occur anywhere in `value`, also in JSON text within a JSON string."""
     with suppress(msgspec.DecodeError, UnicodeError):
         value = _text(value).encode()
     return PartialEvent(_only(_EVENT_ID, value), _only(_ACCOUNT_ID, value))

@@ -1,8 +1,8 @@
 """Whether a record of the payments log is in the partition where its key belongs.
 
 Publishers with different partitioners put the payments of one account into two partitions, whose states each see only
-some of them. A partition holds all records of a key rightly, or none: so which of its records are misplaced follows
-from its log and the settings alone, and a replay finds the same.
+some of them. Under one partitioner a partition holds all records of a key or none. So its misplaced records follow from
+its log and the settings alone, and a replay finds the same ones.
 
     payments-0   a1  b7 (due in 1)  a2                    b7 is misplaced: rejected, or copied to payments-1
     payments-1   b6  b8  b7 (copy, header `repartitioned: 0:1`)  b9

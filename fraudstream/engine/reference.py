@@ -1,4 +1,4 @@
-"""The reference of `features.yaml` and of expressions, in Markdown, made from what the engine itself goes by.
+"""The reference of `features.yaml` and of expressions, in Markdown, generated from the engine's own declarations.
 
 `fraudstream rules reference` prints it, and docs/rules.md holds it; a test compares the two.
 """
@@ -93,7 +93,7 @@ def _keys_of_feature() -> str:
         ("`where`", _or_none(feature.where), "only payments for which the condition is true count"),
         ("`includes`", f"`{str(feature.includes).lower()}`", "`false`: the payment does not count itself"),
         ("`precision`", "`exact`" if feature.exact else "`pane`", "`pane`: panes may answer, the slots need not grow"),
-        ("`derive`", "stands alone", "an expression of the payment's own fields, without any other key"),
+        ("`derive`", "none", "an expression of the payment's own fields; it excludes all other keys"),
     )
     return _table(("key", "default", "value"), rows)
 

@@ -1,4 +1,4 @@
-"""Reversals and captures among payments: which there are, what they relate to, and the faults they may have."""
+"""Finds the reversals and captures among payments and what they relate to, and checks them."""
 
 from __future__ import annotations
 

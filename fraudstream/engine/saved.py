@@ -36,7 +36,7 @@ _HEADER = np.dtype(
     align=False,
 )
 _HEADER_BYTES = _HEADER.itemsize
-_FLOOR_EVENTS_SHORT = 4  # saved of most overflows: seldom do more payments leave at one moment
+_FLOOR_EVENTS_SHORT = 4  # saved of most overflows: more payments rarely leave at one moment
 
 
 class SavedPart(NamedTuple):

@@ -1,5 +1,5 @@
-"""SipHash-2-4: a keyed hash of short texts. Who does not know the key can neither predict a hash nor choose two texts
-with the same one.
+"""SipHash-2-4: a keyed hash of short texts. Without the key nobody can predict a hash, or choose two texts with
+the same one.
 
 Source: Aumasson, Bernstein, SipHash: a fast short-input PRF, INDOCRYPT 2012. The tests hold the published vectors.
 """

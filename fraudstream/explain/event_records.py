@@ -17,7 +17,7 @@ from fraudstream.engine.partial_event import read_partially
 from fraudstream.explain.sent import decision_in, likely_first, offsets_since, position_of
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
-What = Literal["first", "repeat", "altered", "dead letter"]
+RecordKind = Literal["first", "repeat", "altered", "dead letter"]
 
 _letter = msgspec.json.Decoder(DeadLetter).decode
 
@@ -30,7 +30,7 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     own position, partition:offset, as `dead-letters show` takes it.
     """
 
-    what: What
+    what: RecordKind
     partition: int
     offset: int
     outcome: str | None = None
@@ -105,5 +105,5 @@ async def _records(
                 yield record
 
 
-def _what(decision: Decision) -> What:
+def _what(decision: Decision) -> RecordKind:
     return "altered" if decision.altered else "repeat" if decision.repeat else "first"

@@ -1,4 +1,4 @@
-"""Access to Kafka: broker settings, the topic reader, connection diagnosis, permissions, outages and offset gaps."""
+"""Access to Kafka: broker settings, the topic reader, codecs, connection diagnosis, permissions, outages."""
 
 from fraudstream.kafka.brokers import Brokers, BrokersError
 

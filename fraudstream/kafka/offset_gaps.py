@@ -1,7 +1,8 @@
 """Detects gaps in the offsets that a broker without transactions delivers.
 
-Where two producers write to one partition at once, some brokers (Tansu) can deliver a record before an earlier record
-of the partition is readable. A consumer that continued from there would never see the earlier one.
+On such a broker every offset of a topic that is not compacted has a record. Some brokers deliver a record before an
+earlier one is readable, where two producers write to the partition at once (docs/decisions/0003-checkpoints.md). A
+consumer that continued from there would never see the earlier record.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ R = TypeVar("R", bound=Record)
 
 
 class OffsetGaps:
-    """Gap detection for one consumer of a broker without transactions.
+    """Gap detection for one consumer.
 
     Not for Apache Kafka: there gaps are normal, as transaction markers and compaction leave unused offsets.
     """

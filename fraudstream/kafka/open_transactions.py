@@ -2,7 +2,7 @@
 
     offsets   ... 41 42 | 43        44 45 46 |
                         └ last stable offset └ high watermark
-                          of an open transaction; 44 to 46 wait for it, whoever wrote them
+                          of an open transaction; 44 to 46, of any publisher, wait for it
 
 A transaction that is open for a moment is normal. The process that waits for a long one is healthy, and a restart does
 not help: the publisher, or an administrator, has to end the transaction.
@@ -46,13 +46,13 @@ class OpenTransaction(NamedTuple):
     def __str__(self) -> str:
         """
         >>> str(OpenTransaction(StableEnd("payments", 3, 43, 47), 0.0, 0))  # doctest: +NORMALIZE_WHITESPACE
-        'partition 3 of payments waits for an open transaction of a publisher since 1970-01-01T00:00:00Z: last stable
-        offset 43, high watermark 47'
+        'partition 3 of payments has waited for an open transaction of a publisher since 1970-01-01T00:00:00Z: last
+        stable offset 43, high watermark 47'
         """
         since = datetime.fromtimestamp(self.since_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return (
-            f"partition {self.end.partition} of {self.end.topic} waits for an open transaction of a publisher since "
-            f"{since}: last stable offset {self.end.last_stable_offset}, high watermark {self.end.high_watermark}"
+            f"partition {self.end.partition} of {self.end.topic} has waited for an open transaction of a publisher "
+            f"since {since}: last stable offset {self.end.last_stable_offset}, high watermark {self.end.high_watermark}"
         )
 
 
@@ -87,7 +87,7 @@ class OpenTransactions:
         self._observer.on_open_transactions({number: waiting for (_, number), waiting in by_age})
 
     def _log(self, still: Mapping[tuple[str, int], OpenTransaction], now_s: float) -> None:
-        """Say once that a partition waits for long, and once that it does not any longer."""
+        """Log once that a partition has waited for long, and once that it no longer does."""
         for key in sorted(self._warned):
             if key not in still or still[key].since_s != self._open[key].since_s:
                 self._warned.remove(key)

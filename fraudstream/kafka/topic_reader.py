@@ -1,7 +1,7 @@
 """The one reader of topics from a position to an end, without a consumer group.
 
-The end of a partition is taken from the answer to a fetch: some brokers (Tansu) give the base offset of the last batch
-+ 1 as `end_offsets`, which is too low when that batch holds several records. Every wait has a time limit.
+The end of a partition is taken from the answer to a fetch, because `end_offsets` is too low on some brokers
+(docs/decisions/0016-clients-and-codecs.md). Every wait has a time limit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The identifier secret of a state export: a state is of no use without the secret that it was built under.
+"""The identifier secret of a state export: a state can be used only with the secret that it was built under.
 
 A secret that the topic `controls` keeps is exported as a file that `identifiers.secret_file` can name. One that an
 operator gave in the settings is not: the operator keeps it.
@@ -62,7 +62,7 @@ async def export_secret(settings: StreamSettings, fingerprint: str, directory: P
 
 
 async def import_secret(settings: StreamSettings, fingerprint: str, directory: Path) -> None:
-    """See to it that the workers will have the secret of an export; a deployment without one gets that of the export.
+    """Make sure that the workers have the secret of an export; a deployment without one gets that of the export.
 
     Raises `SecretMissingError`, `OtherSecretError`, `ExportError`, and what aiokafka raises.
     """

@@ -135,8 +135,8 @@ async def read_lists(deciding: StreamSettings, name: str | None = None) -> Lists
 
 
 def _entry_value(declared: ValueList, value: str, removed: bool) -> str:
-    """The value in its one form. Raises `InvalidValueError` for one that no payment has, unless it is `removed`: older
-    releases took any value."""
+    """The value in canonical form. Raises `InvalidValueError` for one that no payment has, unless it is
+    `removed`: older releases accepted any value."""
     try:
         return check_entry(value, declared)
     except InvalidValueError:

@@ -1,1 +1,1 @@
-"""The stages of a worker: processing, forwarding, cut-over, checkpoints. `stream.faust` drives them."""
+"""The stages of a worker: processing, forwarding, cut-over, checkpoints, stops. `stream.faust` drives them."""

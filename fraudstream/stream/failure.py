@@ -41,7 +41,7 @@ class PermanentFailure(WorkerFailure):
 
 
 class PartitionFault(PermanentFailure):
-    """One partition cannot be processed, whichever worker owns it: it stops, the others go on."""
+    """One partition cannot be processed, whichever worker owns it: it stops, the others continue."""
 
 
 class RecordsMissing(PartitionFault):

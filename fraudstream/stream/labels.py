@@ -114,7 +114,7 @@ class LabelForwarder:
         return len(records)
 
     def _skip_deleted(self, number: int, first: int, earliest: int) -> None:
-        """Labels that retention has deleted cannot be forwarded any more: say so, and go on."""
+        """Log that retention has deleted labels, and continue after them."""
         log.error(
             "%s-%d: retention deleted the labels %d to %d before they were forwarded: publish them again, and give the "
             "topic a longer retention",

@@ -138,7 +138,7 @@ class PartitionOpening:
         """A partition with a checkpoint: the rows are those of its `next_offset`, so all else is taken from it too."""
         number = partition.number
         self._resumption.check(partition, checkpoint)
-        if self._settings.checkpoint_mode == "transaction":  # others may report a wrong end
+        if self._settings.checkpoint_mode == "transaction":  # other brokers may report an end too low
             ends = await self._input_log.ends([number])
             self._resumption.check_end(number, checkpoint, ends[number])
         partition.next_offset, partition.begin = checkpoint.next_offset, checkpoint.begin

@@ -28,7 +28,7 @@ class Partition:
     before the first.
 
     `resumed_at`: as in its checkpoint. `accepted_gaps`: by the offset of their first record, those known from the
-    changelog. `stopped`: why it is not processed, although it is owned; None unless something is wrong with it.
+    changelog. `stopped`: why it is not processed, although it is owned; None unless it has a fault.
 
     `restorer`: reads the changelog into `state`; None once the partition is opened. `frozen`: nothing may be applied,
     which is so before recovery and after the last checkpoint. `checkpoint_incomplete`: the rows of a checkpoint are

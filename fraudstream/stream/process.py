@@ -80,7 +80,7 @@ class SpanProcessor(Protocol[SpanT]):
 
 
 class StopsPartitions(Protocol):
-    """Stops partitions that cannot go on; `PartitionStops` is one."""
+    """Stops partitions that cannot continue; `PartitionStops` is one."""
 
     async def stop_if_records_missing(self, partition: Partition) -> bool:
         """Stop the partition if its log begins above its position; returns whether it does."""

@@ -33,7 +33,7 @@ def log_between(group: str, payments_topic: str, stage: str, state_version: int)
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without reliable transactions (embedded).
+    """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without transactions (the embedded one).
     `group`: the consumer group, and the first part of the names of changelogs and transactional ids. `stage`: the
     entity whose history is kept; the first stage reads the payments, another the log that the one before forwards to;
     without a `next_stage` it decides. `state_version`: above 1 it is part of all names, so that a state can be

@@ -1,4 +1,4 @@
-"""The partitions that a worker owns and does not process, because something is wrong with them; the others go on.
+"""The partitions that a worker owns and does not process, because they have a fault; the others continue.
 
 A stopped partition is frozen: nothing is applied to its state and nothing of it is saved. It stays so until an operator
 accepts the loss of its missing records (`accepted_gaps`), or until its next owner opens it.
@@ -55,7 +55,7 @@ class StoppedPartitions:
         """Stop the partition because of `fault`."""
         partition.stopped, partition.frozen = fault, True
         self.numbers |= {partition.number}
-        log.error("%s-%d is stopped, other partitions go on. %s", self._topic, partition.number, fault.sentence)
+        log.error("%s-%d is stopped; the other partitions continue. %s", self._topic, partition.number, fault.sentence)
         self._observer.on_stopped(partition.number, sentence=fault.sentence)
 
     def resume(self, partition: Partition) -> None:

@@ -89,9 +89,22 @@ class WorkerMetrics(ProcessMetrics):
 
     def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
         super().__init__(define, reasons, "stage")
+        self._define_records(define)
+        self._define_verdicts(define)
+        self._define_latency(define)
+        self._define_state(define)
+        self._define_partitions(define)
 
-        # Records and verdicts.
+    def _define_records(self, define: Definitions) -> None:
         self.records = define.counter("records", "Records read from the stage's topic.", "stage")
+        self.misplaced = define.counter(
+            "misplaced_records", "Records whose key belongs to another partition.", "partition", "policy"
+        )
+        self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
+        self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
+        self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
+
+    def _define_verdicts(self, define: Definitions) -> None:
         self.payments = define.counter("payments", "Payments decided, repeats included.")
         self.decisions = define.counter(
             "decisions", "Decisions published; unjudged: on records that could not be judged.", "outcome"
@@ -106,15 +119,8 @@ class WorkerMetrics(ProcessMetrics):
         self.altered = define.counter("altered_payments", "Repeated payments whose content has changed.")
         self.labels = define.counter("labels", "Labels applied.")
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")
-        self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
 
-        self.misplaced = define.counter(
-            "misplaced_records", "Records whose key belongs to another partition.", "partition", "policy"
-        )
-        self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
-        self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
-
-        # Latency.
+    def _define_latency(self, define: Definitions) -> None:
         self.since_occurred = define.histogram(
             "since_occurred_seconds", "From a payment's occurred_at to its answer.", LATENCY_BOUNDS_S
         )
@@ -124,7 +130,7 @@ class WorkerMetrics(ProcessMetrics):
         self.batch_records = define.histogram("batch_records", "Records in one batch.", BATCH_BOUNDS, "stage")
         self.batch_seconds = define.histogram("batch_seconds", "Time to process one batch.", DURATION_BOUNDS_S, "stage")
 
-        # Progress, state and checkpoints.
+    def _define_state(self, define: Definitions) -> None:
         self.watermark_age = define.gauge(
             "watermark_age_seconds", "Now minus the partition's watermark.", "stage", "partition"
         )
@@ -144,6 +150,8 @@ class WorkerMetrics(ProcessMetrics):
             "stage",
             "partition",
         )
+
+    def _define_partitions(self, define: Definitions) -> None:
         self.backfill_lag = define.gauge(
             "backfill_lag_records",
             "Records that a backfilling state version still has to read.",

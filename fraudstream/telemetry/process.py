@@ -99,7 +99,7 @@ class ProcessTelemetry:
         return self._stalled(STALLED_UNREADY_S) or self._open_transaction()
 
     def notes(self) -> str | None:
-        """What a person should know of a process that is ready; None if nothing."""
+        """What an operator should know about a process that is ready; None if nothing."""
         return None
 
     def on_failure(self, sentence: str) -> None:

@@ -5,7 +5,7 @@ byte, those of an undisturbed engine that applies controls at their offsets; the
 its state; every alert is in one case, worked as the actions say; the Redis view equals the topic of cases.
 Method: a seeded schedule on real processes, brokers and Redis, and a judge that only reads topics. The id of a test
 ends with its seed. In a chain of four stages each stage is compared with its own log.
-Limits: the embedded broker has no reliable transactions, so there the checkpoint mode `batch` is tested, with the
+Limits: the embedded broker has no transactions, so there the checkpoint mode `batch` is tested, with the
 single worker that it is meant for; the chain, whose stages share a broker in any case, with two.
 """
 

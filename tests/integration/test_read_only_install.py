@@ -1,4 +1,4 @@
-"""The program, installed where its user cannot write, with no home: it runs, and says at most once what it lacks.
+"""The program, installed where its user cannot write, with no home: it runs, and logs at most once what it lacks.
 
 The package is copied and made read-only. The commands run without root's right to write everywhere.
 """
@@ -32,8 +32,8 @@ class ReadOnlyInstall:
         self.site = site
 
     def run(self, *python: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Python with these arguments, in an environment of nothing else."""
-        # Root without capabilities is bound by permissions as everybody is.
+        """Python with these arguments, in an otherwise empty environment."""
+        # Root without capabilities is bound by permissions as any user is.
         drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
         no_home = {"HOME": "/dev/null/home"}
         return subprocess.run(

@@ -56,7 +56,7 @@ def test_both_agree_to_the_bit(compiled: Twin, plain: Twin) -> None:
 
 
 def test_the_logs_reach_every_kind_of_answer(compiled: Twin) -> None:
-    """Else equality would say little: answers of every error; repeats, late payments, alerts."""
+    """Guard: the log has answers of every error, repeats, late payments and alerts, so equality is a strong check."""
     halves = [result for name, result in compiled.results.items() if name.endswith("half")]
     verdicts = [verdict for verdicts, *_ in halves for verdict in verdicts]
     assert {error for _, _, features, _ in verdicts for _, error in features.values()} == {0, 1, 2, 3}

@@ -1,4 +1,4 @@
-"""What a row of a file means depends on no other row: one batch of all rows, and a batch for each, give the same."""
+"""The payment of a row depends on no other row: one batch of all rows and a batch for each give the same."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Imports point one way: the contracts under [tool.importlinter] in pyproject.toml hold, and there is no cycle."""
 
 import ast
+import logging
 from collections.abc import Iterator, Mapping, Set
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,6 +11,15 @@ from importlinter import cli
 
 ROOT = Path(__file__).parents[2]
 STREAM = ROOT / "fraudstream" / "stream"
+
+
+@pytest.fixture(autouse=True)
+def loggers_stay_enabled() -> Iterator[None]:
+    """import-linter configures logging, which disables all other loggers: enable them again for the next tests."""
+    yield
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 def lint(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[bool, str]:

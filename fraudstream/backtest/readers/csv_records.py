@@ -24,7 +24,7 @@ _BLANKS_BEFORE = (
 )
 _TEXT_AFTER = (
     "has a quoted cell with text after its closing quote. Double the quotes within cells; or set `escape` "
-    f"{_IN_THE_MAPPING} if a character such as \\ stands before them, or `quote: none` if quotes are "
+    f"{_IN_THE_MAPPING} if a character such as \\ precedes them, or `quote: none` if quotes are "
     "ordinary characters."
 )
 
@@ -83,19 +83,24 @@ def record_blocks(pieces: Iterable[bytes], dialect: Dialect, trailer_rows: int =
         target = 2 * len(rest)  # a long record is scanned again only when it has doubled
         if failure is not None:
             raise failure
-        if found.misplaced is not None:
-            raise RecordError(found.misplaced)
-        too_long = len(rest) > RECORD_BYTES_MAX
-        if found.open_quote is not None and (too_long or piece is None):
-            within = f" within {RECORD_BYTES_MAX >> 20} MiB" if too_long else ""
-            raise RecordError(
-                f"has a quoted cell that does not end{within}. Close the quote, or set `quote: none` "
-                f"{_IN_THE_MAPPING} if quotes are ordinary characters."
-            )
-        if too_long and not len(found.ends):
-            raise RecordError(f"does not end within {RECORD_BYTES_MAX >> 20} MiB: is it text with line ends?")
+        _check_rest(found, len(rest), at_end=piece is None)
         if piece is None:
             return
+
+
+def _check_rest(found: RecordEnds, rest_bytes: int, at_end: bool) -> None:
+    """Raises `RecordError` if the record that begins the rest of the text is faulty, or too long."""
+    if found.misplaced is not None:
+        raise RecordError(found.misplaced)
+    too_long = rest_bytes > RECORD_BYTES_MAX
+    if found.open_quote is not None and (too_long or at_end):
+        within = f" within {RECORD_BYTES_MAX >> 20} MiB" if too_long else ""
+        raise RecordError(
+            f"has a quoted cell that does not end{within}. Close the quote, or set `quote: none` "
+            f"{_IN_THE_MAPPING} if quotes are ordinary characters."
+        )
+    if too_long and not len(found.ends):
+        raise RecordError(f"does not end within {RECORD_BYTES_MAX >> 20} MiB: is it text with line ends?")
 
 
 def record_ends(text: bytes, dialect: Dialect) -> RecordEnds:

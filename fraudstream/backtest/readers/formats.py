@@ -66,7 +66,7 @@ def ending_of(name: str) -> str:
 
 
 def detect(path: Path, encoding: str | None = None) -> Detected:
-    """The format of a file. `encoding`: as declared. Raises `PaymentFileError` if it is none of ours."""
+    """The format of a file. `encoding`: as declared. Raises `PaymentFileError` if it is none of them."""
     head = _head(path)
     if not head:
         raise PaymentFileError(str(path), "is empty.")
@@ -133,7 +133,7 @@ def _text_format(path: Path, head: bytes, named: Format | None, encoding: str | 
 
 
 def _is_text(head: bytes, encoding: str) -> bool:
-    """Whether bytes with some of value 0 are text all the same: those are few, in cells that the contract refuses."""
+    """Whether bytes with some of value 0 are text nevertheless: a few are, in cells that the contract refuses."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:

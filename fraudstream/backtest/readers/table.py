@@ -36,7 +36,7 @@ class Table(Protocol):
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The names, as they stand in the file."""
+        """The names, as the file has them."""
 
     @property
     def row_count(self) -> int | None:

@@ -74,4 +74,4 @@ def _fetch(environment: dict[str, str]) -> None:
     )
     if fetched.returncode != 0:
         reason = fetched.stderr.strip().removeprefix("kafka.sh: ")
-        raise Failure(f"--broker kafka: Apache Kafka cannot run here. {reason or 'kafka.sh says nothing'}")
+        raise Failure(f"--broker kafka: Apache Kafka cannot run here. {reason or 'kafka.sh printed no reason'}")

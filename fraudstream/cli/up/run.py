@@ -198,7 +198,7 @@ class Run:
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.close()
             except OSError:
-                raise Failure(f"the {name} died, and all its data with it. Run fraudstream up again.") from None
+                raise Failure(f"the {name} ended, and its data is lost. Run fraudstream up again.") from None
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Await `work`; an error ends the run. If a server has died, that is reported, whichever error came first."""

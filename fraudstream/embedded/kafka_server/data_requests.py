@@ -44,7 +44,7 @@ async def produce(broker: BrokerState, request: Request, values: Values) -> Valu
 
 async def fetch(broker: BrokerState, request: Request, values: Values) -> Values:
     """The records from each position, as soon as there are `min_bytes` of them, else after `max_wait_ms`."""
-    if values.get("session_id", 0):  # no sessions are handed out: each fetch names all its partitions
+    if values.get("session_id", 0):  # there are no fetch sessions: each fetch names all its partitions
         return {"error_code": Error.FETCH_SESSION_ID_NOT_FOUND}
     deadline_s = asyncio.get_running_loop().time() + values["max_wait_ms"] / 1000
     while True:
@@ -56,7 +56,7 @@ async def fetch(broker: BrokerState, request: Request, values: Values) -> Values
 
 
 def _read(broker: BrokerState, values: Values) -> tuple[Values, int, bool]:
-    """What the partitions hold now: the answer, bytes of records in it, and whether a partition is refused."""
+    """The records held now: the answer, bytes of records in it, and whether a partition is refused."""
     left, size, refused = values["max_bytes"], 0, False
 
     def read(topic: str, part: Values) -> Values:
@@ -150,7 +150,7 @@ async def delete_records(broker: BrokerState, request: Request, values: Values) 
 
 
 async def init_producer_id(broker: BrokerState, request: Request, values: Values) -> Values:
-    """An id for an idempotent producer. Transactions are refused, with an error that no client tries again after."""
+    """An id for an idempotent producer. Transactions are refused, with an error that no client retries."""
     if values["transactional_id"] is not None:
         return {"error_code": Error.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "producer_id": -1, "producer_epoch": -1}
     return {"producer_id": next(broker.producer_ids), "producer_epoch": 0}

@@ -24,7 +24,7 @@ class Phase(Enum):
 
 
 class JoinRequest(NamedTuple):
-    """What a member says of itself. `protocols`: its assignors in order of preference, each with its metadata."""
+    """The JoinGroup request of a member. `protocols`: its assignors in order of preference, each with its metadata."""
 
     member_id: str
     instance_id: str | None
@@ -56,11 +56,11 @@ class Member:
         self.expiry: asyncio.TimerHandle | None = None
 
     def metadata(self, protocol: str) -> bytes:
-        """What it says of itself to the assignor `protocol`."""
+        """Its metadata for the assignor `protocol`."""
         return dict(self.request.protocols)[protocol]
 
     def refuse(self, error: Error) -> None:
-        """Answer what waits with an error."""
+        """Answer the waiting requests with an error."""
         for waiting in (self.joining, self.syncing):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(RequestRefused(error))
@@ -112,7 +112,7 @@ class Group:
         return member.assignment
 
     def heartbeat(self, member_id: str, generation: int) -> None:
-        """A member is alive; it hears of a rebalance by an error."""
+        """Renew a member's session. During a rebalance it gets an error, and joins again."""
         self._touch(self._known(member_id, generation))
         if self.phase is Phase.PREPARING:
             raise RequestRefused(Error.REBALANCE_IN_PROGRESS)
@@ -204,7 +204,7 @@ class Group:
         return Joined(self.generation, self.protocol, self._leader, member.member_id, of_all if leads else ())
 
     def _touch(self, member: Member) -> None:
-        """The member is alive: its session begins anew."""
+        """Renew the member's session."""
         if member.expiry is not None:
             member.expiry.cancel()
         loop = asyncio.get_running_loop()
@@ -212,7 +212,7 @@ class Group:
 
     def _expire(self, member: Member) -> None:
         if member.joining is not None or member.syncing is not None:
-            self._touch(member)  # it waits for us
+            self._touch(member)  # it waits for an answer of this broker
         elif member.member_id in self.members:
             self._remove(member)
 

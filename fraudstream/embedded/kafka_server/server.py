@@ -122,7 +122,7 @@ class _Connection:
             await self._writer.drain()
 
     def _header(self, api: Api, version: int, frame: memoryview) -> tuple[Request, memoryview]:
-        """Who asks, and the rest of the frame."""
+        """The sender of the request, and the rest of the frame."""
         reader = Reader(frame[_HEADER.size :])
         client_id = NULLABLE_STRING.codec(0, False).read(reader)
         if version >= api.request.flexible_from:

@@ -1,4 +1,4 @@
-"""What the broker holds, and what its answers have in common."""
+"""The state of the broker, and constants that its responses share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The least and the most value that a quantity can have, by interval arithmetic over its parts.
+"""The lowest and the highest value that a quantity can have, by interval arithmetic over its parts.
 
-Each part is taken for itself (`amount - amount` may be anything), so bounds may be wider than the values, never
-narrower. Rounding is monotone, so the bounds hold for the float64 results too.
+The parts are taken as independent (`amount - amount` may be anything), so bounds may be too wide, never too narrow.
+Rounding is monotone, so the bounds hold for the float64 results too.
 
 Source: Moore, Kearfott, Cloud, "Introduction to Interval Analysis", SIAM 2009, chapters 2 and 5.
 """
@@ -30,7 +30,7 @@ _MINOR_PER_MAJOR_MAX = 10.0 ** max(EXPONENTS.values())
 
 
 def bounds_of(quantity: Quantity, domains: Domains) -> Bounds:
-    """The least and the most value of a quantity: numbers, minor units whatever the currency, or ms."""
+    """The lowest and the highest value of a quantity: numbers, minor units whatever the currency, or ms."""
     match quantity:
         case Constant(value):
             return Bounds(float(value), float(value))

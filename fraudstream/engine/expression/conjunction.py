@@ -1,6 +1,6 @@
 """Finds two comparisons, joined by `and`, that no payment meets together: `hour > 22 and hour < 6`.
 
-Only comparisons of one name with literals are looked at, two at a time, so what is found is never a false alarm. Under
+Only comparisons of one name with literals are looked at, two at a time, so every finding is a real contradiction. Under
 `not` the comparisons of an `or` are joined by `and`.
 """
 
@@ -67,7 +67,7 @@ def _must_hold(
         return [] if leaf is None or claim is None else [(leaf, claim)]
     of_parts = [_must_hold(part, negated, at, found) for part in syntax.parts]
     if (syntax.what == "and") == negated:
-        return []  # alternatives: each was looked at for itself
+        return []  # alternatives: each was checked on its own
     together = [pair for of_part in of_parts for pair in of_part]
     found += [(a, b) for (a, of_a), (b, of_b) in combinations(together, 2) if _excludes(of_a, of_b)]
     return together

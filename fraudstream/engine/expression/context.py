@@ -46,7 +46,7 @@ class Context:
         raise self.error(syntax, sentence)
 
     def note(self, syntax: Syntax, sentence: str) -> None:
-        """Add a fault of a part to `noted`, and go on: the rest of the expression can be checked."""
+        """Add a fault of a part to `noted`, and continue: the rest of the expression can be checked."""
         self.noted.append(self.error(syntax, sentence).fault)
 
     def error(self, syntax: Syntax, sentence: str) -> ExpressionError:

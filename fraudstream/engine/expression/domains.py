@@ -1,6 +1,6 @@
 """The values that a name can have: of a payment field by its contract, of a feature by what it is computed of.
 
-A comparison with a value outside them is a slip of the pen: `country == "DEU"` or `lat > 200` holds for no payment.
+A comparison with a value outside them is a mistake: `country == "DEU"` or `lat > 200` holds for no payment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ATTRIBUTE_CHARS_MAX: Final = 1_024
 
 
 class Bounds(NamedTuple):
-    """The least and the most value of a quantity: a number, minor units of any currency, or ms."""
+    """The lowest and the highest value of a quantity: a number, minor units of any currency, or ms."""
 
     least: float
     most: float

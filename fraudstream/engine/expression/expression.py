@@ -80,7 +80,7 @@ class Expression:
         return self._typed.words.text if isinstance(self._typed.words, TextLiteral) else None
 
     def bounds(self, domains: Domains) -> Bounds:
-        """The least and the most value of a NUMBER, MONEY (minor units) or DURATION (ms) expression."""
+        """The lowest and the highest value of a NUMBER, MONEY (minor units) or DURATION (ms) expression."""
         assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
         return bounds_of(self._typed.quantity, domains)
 

@@ -1,4 +1,4 @@
-"""Refuses comparisons that hold for no payment: with a value that the field never has, or at odds with another one.
+"""Refuses comparisons that hold for no payment: with a value that the field never has, or contradicting another one.
 
 country == "DEU"            a country has two letters
 lat > 200                   a latitude is at most 90
@@ -97,7 +97,7 @@ class Possibility:
     def check_quantities(self, left: Typed, what: str, right: Typed, syntax: Syntax, *, negated: bool) -> None:
         """The comparison must hold for some payment, as written and as it must hold under `not`."""
         if not self._checked or not names_in(syntax):
-            return  # a comparison of literals is meant: it switches something on or off
+            return  # a comparison of literals is intended: it switches something on or off
         bounds = bounds_of(left.as_quantity, self._domains), bounds_of(right.as_quantity, self._domains)
         sides = [_described(self._context, *side) for side in zip((left, right), bounds, strict=True)]
         why = " and ".join(side for side in sides if side)

@@ -47,10 +47,10 @@ def digested(words: Words) -> TextColumn | TextLiteral:
 
 
 class TextPredicate(Protocol):
-    """What is asked of a text."""
+    """A test of one text."""
 
     def holds(self, texts: Sequence[str]) -> BoolArray:
-        """Of which of the m texts it is true: bool, shape (m,)."""
+        """Which of the m texts pass: bool, shape (m,)."""
         ...
 
 

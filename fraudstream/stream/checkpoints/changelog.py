@@ -47,7 +47,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     records. `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
     `seeded`: the rows hold the list entries of `controls` that replace those missing from the log, if any.
     `resumed_at`: offset of the first record after the last gap in the log whose loss was accepted; 0 without one.
-    `key_fingerprint`: of the digest key of the rows, which are of no use under another.
+    `key_fingerprint`: of the digest key that the rows were written under.
     """
 
     next_offset: int

@@ -4,7 +4,7 @@ Mode `transaction`, for Apache Kafka: a transactional id for each (app, partitio
 previous owner and aborts the transaction that it left open, which is why it comes before recovery reads the changelog.
 One transaction is one checkpoint.
 
-Mode `batch`, for the embedded broker, which has no reliable transactions: one record batch is one checkpoint, or
+Mode `batch`, for the embedded broker, which has no transactions: one record batch is one checkpoint, or
 several batches of which the last holds the checkpoint record. It begins an epoch of its own, and readers ignore what a
 previous owner writes from there on (`changelog`). The previous owner detects it when it rejoins its group and reads
 further.

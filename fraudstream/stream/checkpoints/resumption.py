@@ -80,7 +80,7 @@ class Resumption:
         flag = "" if self._settings.stage_is_first else f" --topic {topic}"
         return RecordsMissing(
             f"{topic}-{number}: retention deleted the records {first} to {earliest - 1} ({earliest - first:,}) before "
-            f"they were processed{f': {known}' if known else ''}. To go on without them and keep the state, run "
+            f"they were processed{f': {known}' if known else ''}. To continue without them and keep the state, run "
             f"`fraudstream state accept-gap {number}{flag}`; payments that you still have can be published again after "
             "that. Give the topic a longer retention.",
             number=number,

@@ -223,7 +223,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self.app.settings.checkpoint_mode == "transaction":
             return await self._ends_of_transactions(consumer, partitions, limit)
         ends: dict[TP, int] = await consumer.end_offsets(partitions)
-        # Some brokers (Tansu) answer with the base offset of the last batch + 1; only a fetch shows the true end.
+        # Some brokers answer with an end that is too low; a fetch shows the true one.
         while any(consumer.highwater(tp) is None for tp in partitions):
             if time.monotonic() > limit:
                 missing = sorted(tp for tp in partitions if consumer.highwater(tp) is None)
@@ -285,7 +285,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
         try:
             return await self._at_once(ask())
-        except BROKER_ERRORS:  # the embedded broker may not answer this request
+        except BROKER_ERRORS:  # the time is for messages only
             return None
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, int]:

@@ -1,4 +1,4 @@
-"""An open transaction on the alerts topic holds a partition back: the case agent is healthy, and names it."""
+"""An open transaction on the alerts topic blocks a partition: the case agent is healthy, and names the transaction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_the_agent_is_healthy_and_names_the_transaction(
             await eventually(ready, lambda why: why is not None and "open transaction" in why)
             await eventually(waited_s, lambda seconds: (seconds or 0.0) > process.STALLED_UNHEALTHY_S + 2)
             assert telemetry.healthy() is None
-            assert (telemetry.ready() or "").startswith(f"partition 0 of {topic} waits for an open transaction")
+            assert (telemetry.ready() or "").startswith(f"partition 0 of {topic} has waited for an open transaction")
             assert registry.get_sample_value("fraudstream_lag_records", {"partition": "0"}) == 0
             await publisher.abort_transaction()
             await eventually(ready, lambda why: why is None)

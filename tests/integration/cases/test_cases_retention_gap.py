@@ -1,4 +1,4 @@
-"""Alerts that retention deleted before they were grouped are counted and logged, and the agent goes on.
+"""Alerts that retention deleted before they were grouped are counted and logged, and the agent continues.
 
 On Apache Kafka alone: the embedded broker deletes no records.
 """

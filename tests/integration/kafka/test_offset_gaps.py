@@ -1,5 +1,5 @@
-"""Two producers write to one partition of the embedded broker at once while a reader follows them. Without `OffsetGaps`
-the reader would miss a few records in a thousand."""
+"""Two producers write to one partition of the embedded broker at once while a reader with `OffsetGaps` follows them: it
+reads every record once. (On a broker that delivers a record before an earlier one, it fetches the gap again.)"""
 
 from __future__ import annotations
 

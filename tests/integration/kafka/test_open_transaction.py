@@ -1,4 +1,4 @@
-"""A publisher's open transaction holds a partition back: the worker is healthy, and says what it waits for."""
+"""A publisher's open transaction blocks a partition: the worker is healthy, and says what it waits for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A standstill counts after a few seconds."""
+    """A stall counts after a few seconds."""
     monkeypatch.setattr(process, "STALLED_UNREADY_S", 3.0)
     monkeypatch.setattr(process, "STALLED_UNHEALTHY_S", 8.0)
 
@@ -59,7 +59,7 @@ async def test_the_worker_is_healthy_and_names_the_transaction(cluster: StreamCl
         await plain.send_and_wait(topic, payment(2, "a"), b"a", partition=0)
         await until(lambda: telemetry.ready() is not None)
         said = telemetry.ready() or ""
-        assert said.startswith(f"partition 0 of {topic} waits for an open transaction of a publisher since ")
+        assert said.startswith(f"partition 0 of {topic} has waited for an open transaction of a publisher since ")
         assert said.endswith("last stable offset 1, high watermark 3")
         await until(lambda: (sampled.value("open_transaction_seconds") or 0.0) > process.STALLED_UNHEALTHY_S + 2)
         assert telemetry.healthy() is None

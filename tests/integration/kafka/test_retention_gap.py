@@ -1,4 +1,4 @@
-"""Retention passes the position of one partition: it stops, the others go on, and an operator can accept the loss.
+"""Retention passes the position of one partition: it stops, the others continue, and an operator can accept the loss.
 
 On Apache Kafka alone: the embedded broker deletes no records.
 """
@@ -157,7 +157,7 @@ async def test_records_deleted_under_a_running_worker_stop_one_partition(cluster
         await delete_before_end(cluster, GAP, left=0)
         await publish(cluster, 300, 1)
         worker.resume()
-        await worker.logs(f"-{GAP} is stopped, other partitions go on")
+        await worker.logs(f"-{GAP} is stopped; the other partitions continue")
         await accept_gap(cluster)
         await worker.logs("resuming at 15 without the records")
         await cluster.records(

@@ -64,7 +64,7 @@ class StreamCluster:
             dead_letters_topic=unique_name("dead-letters"),
             controls_topic=unique_name("controls"),
             checkpoint_s=0.3,
-            # 6 s is the least that Kafka allows. On the embedded broker every member that joins waits for it.
+            # 6 s is the least that Kafka allows. On the embedded broker a killed member is noticed sooner.
             session_timeout_s=6.0 if kafka else 4.0,
             heartbeat_s=0.5,
             identifier_secret=PUBLIC_SECRET,

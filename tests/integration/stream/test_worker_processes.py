@@ -130,7 +130,7 @@ async def all_judge(supervisor: ChildProcess) -> None:
     """Wait until both workers have two of the four partitions."""
     async with asyncio.timeout(WAIT_S):
         while True:
-            held = dict(re.findall(rf"^(worker \d): .* {ASSIGNED} \[(.*)\]$", supervisor.log.read_text(), re.M))
+            held = dict(re.findall(rf"^(worker \d): .* {ASSIGNED} (\d.*)$", supervisor.log.read_text(), re.M))
             if (
                 sorted(part for parts in held.values() for part in parts.split(", ")) == ["0", "1", "2", "3"]
                 and len(held) == 2

@@ -20,8 +20,8 @@ Enough = Callable[[Records], bool]
 async def read_records(brokers: Brokers, topic: str, enough: Enough, is_kafka: bool) -> Records:
     """All records of `topic` from its beginning, as soon as `enough` of them holds. Fails after `WAIT_S`.
 
-    On the embedded broker (`is_kafka` false) gaps in the offsets are fetched again, as that broker has no
-    transaction markers and a gap there means a record that was passed over.
+    On the embedded broker (`is_kafka` false) gaps in the offsets are fetched again: it has no transaction markers, so
+    a gap there would be a missed record.
     """
     consumer = AIOKafkaConsumer(**brokers.options(), auto_offset_reset="earliest", fetch_max_wait_ms=20)
     await consumer.start()
@@ -46,7 +46,7 @@ async def read_records(brokers: Brokers, topic: str, enough: Enough, is_kafka: b
 
 
 async def end_offsets(brokers: Brokers, topic: str, partitions: int) -> dict[int, int]:
-    """By partition, the offset after its last record. On Apache Kafka alone: the embedded broker does not know it."""
+    """By partition, the offset after its last record."""
     async with AIOKafkaConsumer(**brokers.options()) as consumer:
         ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
         return {tp.partition: end for tp, end in ends.items()}

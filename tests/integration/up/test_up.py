@@ -172,7 +172,7 @@ def test_the_death_of_an_embedded_server_ends_the_run_with_a_sentence(
     os.kill(run.child(process), signal.SIGKILL)
     code, err = run.rest()
     assert code == 1
-    assert err == (f"fraudstream: the {name} died, and all its data with it. Run fraudstream up again.\n")
+    assert err == (f"fraudstream: the {name} ended, and its data is lost. Run fraudstream up again.\n")
     assert alive(family) == set()
 
 

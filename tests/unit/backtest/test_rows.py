@@ -1,4 +1,4 @@
-"""Rows of a file: which are read, which are bad, what becomes of those, and the labels."""
+"""Rows of a file: which are read, which are bad, how bad rows are reported, and the labels."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_new_rule_passes_the_check_and_its_own_cases(rules: Path, capsys: pyte
     assert main(["rules", "check", "--rules", str(rules)]) == 0
     assert main(["rules", "test", "--rules", str(rules)]) == 0
     assert main(["rules", "new", "mule/large_at_night", "--rules", str(rules)]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_a_directory_named_twice_is_refused(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:

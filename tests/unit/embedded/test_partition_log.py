@@ -1,4 +1,4 @@
-"""What the log of one partition keeps and gives, with batches as aiokafka makes them."""
+"""The log of one partition stores and returns batches as aiokafka makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract check of structs: what a file or a program gives is refused as the same payment's JSON on a topic is.
+"""The contract check of structs: a payment of a file or a program gets the refusal of the same JSON on a topic.
 
 Method: each payment is judged both ways, by `contract_faults` and by the engine's log path on its JSON, with the
 key and time of publication of a sound publisher. Limits: JSON that no struct can hold (missing fields) exists
@@ -117,7 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
 
 
 class Published(msgspec.Struct):
-    """The record of a payment that a sound publisher published."""
+    """A valid payment, as a publisher encodes it."""
 
     key: bytes
     value: bytes

@@ -1,4 +1,4 @@
-"""Digests of text: one at a time or by column, the same everywhere for one key, and not to be known without it."""
+"""Digests of text: one at a time or by column, the same everywhere for one key, and unpredictable without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payments in other formats and in envelopes: the dead letter names what came, and says what to publish instead."""
+"""Payments in other formats and in envelopes: the dead letter names the format, and says what to publish instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identifiers that somebody chose to have the digest of another: that works under no key, and is of no use here.
+"""Identifiers that somebody chose to have the digest of another: under a keyed digest such a choice has no effect.
 
 The pairs collide under FNV-1a, which digests once were.
 """

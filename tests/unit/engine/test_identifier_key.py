@@ -1,4 +1,4 @@
-"""The key that a deployment's secret gives, and what a verdict takes from it: nothing."""
+"""The key that a deployment's secret gives, and that verdicts do not depend on it."""
 
 from __future__ import annotations
 

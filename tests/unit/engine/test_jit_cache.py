@@ -1,4 +1,4 @@
-"""Where machine code is cached: somewhere that can be written to, and nowhere that another user can."""
+"""Machine code is cached in a directory that this user can write to and no other user can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are told apart by all their bytes, whatever their hashes are; so are the values on lists."""
+"""Keys are distinguished by all their bytes, whatever their hashes are; so are the values on lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of networks and of accounts: asked by rules, until their entries end, and checked when an entry is made."""
+"""Lists of networks and of accounts: read by rules, until their entries end, and checked when an entry is made."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_such_an_entry_in_the_log_is_refused_and_says_why() -> None:
         ListEntry("bad_networks", "10.1.2.3/8", "me", 0),
         ListEntry("risky_countries", "DEU", "me", 0),
         ListEntry("of_later_rules", "anything", "me", 0),
-        ListEntry("bad_networks", "10.1.2.3/8", "me", 0, removed=True),  # taking off is never wrong
+        ListEntry("bad_networks", "10.1.2.3/8", "me", 0, removed=True),  # a removal is always valid
         ListEntry("bad_networks", "10.0.0.0/8", "me", 0),
     ]
     records = [

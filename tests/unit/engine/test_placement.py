@@ -142,7 +142,7 @@ def test_the_copies_of_each_state_version_are_known_by_their_own_offsets(engine:
 
 
 def test_a_copy_is_never_copied_again(engine: Engine) -> None:
-    """Else workers with different settings would send it back and forth."""
+    """Otherwise workers with different settings would send it back and forth."""
     copy = record(0, accounts_of(DUE)[0], [repartitioned_header(3, 5)])
     result = apply(engine, state_of(engine, "repartition"), [copy])
     assert (result.misplaced, result.positions) == ((), [0])

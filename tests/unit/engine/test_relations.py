@@ -1,4 +1,4 @@
-"""Reversals and captures on logs that can be followed by eye: what they do, and what says so where they do nothing."""
+"""Reversals and captures on short logs: their effect, and how their lack of effect is reported."""
 
 from __future__ import annotations
 

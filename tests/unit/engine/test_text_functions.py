@@ -98,7 +98,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @st.composite
 def networks_in_cidr_form(draw: st.DrawFn) -> Network:
-    """IPv4, IPv6 outside what stands for IPv4, and networks around the addresses of `ADDRESSES`."""
+    """IPv4, IPv6 outside the range that maps IPv4, and networks around the addresses of `ADDRESSES`."""
     kind = draw(st.sampled_from(["v4", "v6", "near"]))
     if kind == "v6":
         return ipaddress.IPv6Network(

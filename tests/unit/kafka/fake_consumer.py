@@ -68,7 +68,7 @@ class FakeConsumer:
         return {tp: self.log[tp][0].offset if self.log[tp] else self.highs[tp] for tp in partitions}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Too low, as on the embedded broker."""
+        """Too low, as on some brokers."""
         return {tp: max(0, self.highs[tp] - 1) for tp in partitions}
 
     async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]:

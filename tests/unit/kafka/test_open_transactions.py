@@ -57,7 +57,7 @@ def test_a_long_one_is_logged_once_and_its_end_too(
         transactions.look([pinned(3, 47, 47)])
         transactions.look([pinned(3, 47, 47)])
     first, last = caplog.messages
-    assert "partition 3 of payments waits for an open transaction of a publisher since" in first
+    assert "partition 3 of payments has waited for an open transaction of a publisher since" in first
     assert "kafka-transactions.sh find-hanging" in first
     assert last == "payments-3: the open transaction has ended"
 

@@ -76,7 +76,7 @@ async def test_partitions_that_wait_for_an_open_transaction_are_reported() -> No
     worker.stage.monitor.look_at_transactions()
     [waiting] = worker.observer.transactions
     assert list(waiting) == [0]
-    assert waiting[0].startswith("partition 0 of payments waits for an open transaction of a publisher since ")
+    assert waiting[0].startswith("partition 0 of payments has waited for an open transaction of a publisher since ")
     assert waiting[0].endswith("last stable offset 43, high watermark 47")
     worker.input.high_watermark[0] = 43
     worker.stage.monitor.look_at_transactions()

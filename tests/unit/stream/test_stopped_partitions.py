@@ -94,7 +94,7 @@ async def test_a_successor_knows_the_acceptance_and_still_warms_up() -> None:
 
 async def test_a_gap_accepted_while_no_worker_ran_counts_at_the_start() -> None:
     worker = (await worker_with_state()).successor()
-    worker.input.first[0] = GAP_END + 5  # retention went on deleting since
+    worker.input.first[0] = GAP_END + 5  # retention has deleted more since
     worker.changelog.accept_gap(0, GAP_FIRST, GAP_END)
     await worker.assign(0)
     assert worker.observer.stopped == []

@@ -1,4 +1,4 @@
-"""Records that cannot be judged are answered all the same, so that no payment system waits for ever."""
+"""Records that cannot be judged are answered too, so that no payment system waits for a decision forever."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import joined, opened
+from fraudstream.cli.case_queue_text import print_cases
 from fraudstream.cli.case_text import payment_fields, print_case
-from fraudstream.cli.cases_text import print_cases
 from fraudstream.contracts import Alert, Case, CaseNote
 from tests.unit.cases.events import alert
 from tests.unit.contracts.examples import FULL, PAYMENT

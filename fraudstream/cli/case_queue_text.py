@@ -70,5 +70,5 @@ def _below(case: Case) -> str:
 
 
 def _unique_digits(ids: Sequence[str]) -> int:
-    """How many digits tell the ids apart; at least `ID_DIGITS_MIN`."""
+    """How many digits make the ids distinct; at least `ID_DIGITS_MIN`."""
     return next((n for n in range(ID_DIGITS_MIN, 32) if len({each[:n] for each in ids}) == len(set(ids))), 32)
