@@ -26,7 +26,7 @@ from fraudstream.backtest.sources import (
     TimeSource,
     template_parts,
 )
-from fraudstream.backtest.time_columns import event_times
+from fraudstream.backtest.time_columns import event_times, long_format
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
@@ -134,10 +134,31 @@ def _format_faults(format_: str) -> Iterator[str]:
     directives = re.findall(r"%(-?.?)", format_)
     if "Z" in directives:
         yield "format has %Z, but names of zones are ambiguous. Give offsets with %z, or times without and a `zone`."
-    if unknown := sorted({*directives} - {*"aAbBdDeFfHhIjmMnpRSTtUuVwWyYGzZ%"}):
+    if unknown := sorted({*directives} - {*"aAbBdDeFfGHhIjmMnpRSTtuUVwWyYzZ%"}):
         yield f"format has %{unknown[0]}, which is not known. %d reads 3 and 03; %f reads fractions of a second."
-    if "I" in directives and "p" not in directives:
+    found = {*directives}
+    if "I" in found and "p" not in found:
         yield "format has %I, hours to 12, without %p, which says morning or afternoon. Add %p, or use %H."
+    if "p" in found and "I" not in found:
+        yield "format has %p, morning or afternoon, which changes only hours to 12. Use %I in place of %H."
+    parts = [directive for directive in re.findall(r"%(.)", long_format(format_)) if directive != "%"]
+    if twice := sorted({part for part in parts if parts.count(part) > 1}):
+        yield f"format has %{twice[0]} twice, so one of the two would not count. Map a column with one of them."
+    lacking = _lacking(found | {*parts})
+    if lacking is not None:
+        yield f'format has no {lacking}. If it is in another column, join them: `template: "{{Date}} {{Time}}"`.'
+
+
+def _lacking(directives: set[str]) -> str | None:
+    """The part of a date that a format with these directives does not read; None if it reads a whole date."""
+    if not directives & {*"yYG"}:
+        return "year (%Y, or %y for two digits)"
+    weekday = directives & {*"aAuw"}
+    if "j" in directives or (weekday and directives & {*"UWV"}):
+        return None
+    if not directives & {*"mbBh"}:
+        return "month (%m, or %b for its name)"
+    return None if directives & {*"de"} else "day (%d)"
 
 
 def _amount_faults(field: str, source: AmountSource, currency: str | None) -> Iterator[str]:
