@@ -71,24 +71,28 @@ class AmountFields:
         source = msgspec.structs.replace(known, column=column, debit_column=None, credit_column=None)
         return pc.if_else(negative(self._numbers(source)), sign.negative, sign.positive)
 
-    def loses_sign(self, source: AmountSource) -> bool:
-        """Whether amounts of both signs are read without their sign."""
+    def lost_signs(self, source: AmountSource) -> tuple[bool, bool]:
+        """Whether there are amounts below zero and others, if they are read without their sign."""
         if not source.absolute or source.column is None:
-            return False
+            return False, False
         below = negative(self._numbers(source))
-        return bool(pc.any(below).as_py() and not pc.all(below).as_py())
+        return bool(pc.any(below).as_py()), bool(pc.any(pc.invert(below)).as_py())
 
     @property
     def decimals(self) -> dict[str, int]:
         """The number of decimals of each currency of the rows."""
         return {currency: EXPONENTS[currency] for currency, _ in self._groups}
 
-    def written_whole(self, source: AmountSource) -> bool:
-        """Whether the amounts are whole numbers in a currency that has decimals, and no `scale` is declared."""
-        if source.scale is not None or not source.columns or not any(self.decimals.values()):
-            return False
-        columns = [self._cells.column(name) for name in source.columns] if source.template is None else []
-        return bool(columns) and all(written_whole(column, source.decimal_separator) for column in columns)
+    def written_whole(self, source: AmountSource) -> bool | None:
+        """Whether the amounts are whole numbers and no `scale` is declared; None if that cannot be told."""
+        if source.scale is not None or source.template is not None:
+            return None
+        known = [
+            whole
+            for name in source.columns
+            if (whole := written_whole(self._cells.column(name), source.decimal_separator)) is not None
+        ]
+        return all(known) if known else None
 
     def _values(self, source: AmountSource) -> Any:
         return self._cells.typed_source(source, self._faults)
@@ -126,14 +130,14 @@ class AmountFields:
         return texts
 
 
-def written_whole(column: Any, decimal: str) -> bool:
-    """Whether no amount of a column has decimals, as in a file of minor units; False without any amount."""
-    if column.null_count == len(column) or pa.types.is_decimal(column.type):
-        return False
+def written_whole(column: Any, decimal: str) -> bool | None:
+    """Whether no amount of a column has decimals, as in a file of minor units; None without any amount."""
+    if column.null_count == len(column):
+        return None
     if pa.types.is_string(column.type):
         return not pc.any(pc.match_substring_regex(column, rf"{re.escape(decimal)}|\d[eE]")).as_py()
     if pa.types.is_floating(column.type):
-        return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
+        return pc.all(pc.equal(pc.floor(column), column)).as_py()  # type: ignore[no-any-return]
     return bool(pa.types.is_integer(column.type))
 
 
