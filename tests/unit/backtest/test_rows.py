@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,36 @@ def test_a_row_is_read_if_it_meets_the_condition(condition: dict[str, Any], rows
         batch = read({"type": pa.array(TYPES, type_)}, report=report, where={"column": "type", **condition})
         assert batch.rows.tolist() == rows
         assert report.excluded == 4 - len(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([True, False], "True"),
+        ([True, False], "1"),
+        ([1, 2], "1.0"),
+        ([1.0, None], "1.0"),
+        ([Decimal("1.50"), Decimal("2.50")], "1.5"),
+        ([date(2026, 3, 4), date(2026, 3, 5)], "2026-03-04"),
+        ([datetime(2026, 3, 4), datetime(2026, 3, 5)], "2026-03-04"),
+    ],
+)
+def test_a_condition_is_on_the_value_however_its_column_writes_it(values: list[Any], word: str) -> None:
+    assert read({"x": values}, where={"column": "x", "equals": word}).rows.tolist() == [1]
+    assert read({"x": values}, where={"column": "x", "not_in": [word]}).rows.tolist() == [2]
+
+
+def test_a_condition_on_what_a_column_never_holds_is_refused() -> None:
+    with pytest.raises(PaymentFileError, match="a column of bool never holds 'Yes', which `where` looks for"):
+        read({"x": [True, False]}, where={"column": "x", "not_equals": "Yes"})
+
+
+@pytest.mark.parametrize("words", [("1", "0"), ("true", "false"), ("True", "False")])
+def test_a_boolean_is_translated_by_any_of_its_words(words: tuple[str, str]) -> None:
+    label = {"column": "x", "fraud": [words[0]], "genuine": [words[1]]}
+    assert read({"x": [True, False]}, label=label).labels.tolist() == [1, 0]
+    kind = {"column": "x", "values": {words[0]: "refund"}, "otherwise": "purchase"}
+    assert [payment.kind for payment in read({"x": [True, False]}, {"kind": kind}).payments] == ["refund", "purchase"]
 
 
 def test_all_conditions_must_be_met() -> None:
