@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.amount_columns import amounts_of_column, decimal_texts, minor_units, negative
+from fraudstream.backtest.amount_notation import without_symbols
 from fraudstream.backtest.cells import Cells
 from fraudstream.backtest.row_faults import ColumnFaults, Int64Array, RowFaults, as_mask
 from fraudstream.backtest.sources import AmountSource, Sign
@@ -88,9 +89,7 @@ class AmountFields:
         if source.scale is not None or source.template is not None:
             return None
         known = [
-            whole
-            for name in source.columns
-            if (whole := written_whole(self._cells.column(name), source.decimal_separator)) is not None
+            whole for name in source.columns if (whole := written_whole(self._cells.column(name), source)) is not None
         ]
         return all(known) if known else None
 
@@ -130,12 +129,13 @@ class AmountFields:
         return texts
 
 
-def written_whole(column: Any, decimal: str) -> bool | None:
+def written_whole(column: Any, source: AmountSource) -> bool | None:
     """Whether no amount of a column has decimals, as in a file of minor units; None without any amount."""
     if column.null_count == len(column):
         return None
     if pa.types.is_string(column.type):
-        return not pc.any(pc.match_substring_regex(column, rf"{re.escape(decimal)}|\d[eE]")).as_py()
+        decimals = rf"{re.escape(source.decimal_separator)}|\d[eE]"
+        return not pc.any(pc.match_substring_regex(without_symbols(column, source), decimals)).as_py()
     if pa.types.is_floating(column.type):
         return pc.all(pc.equal(pc.floor(column), column)).as_py()  # type: ignore[no-any-return]
     return bool(pa.types.is_integer(column.type))
@@ -159,7 +159,7 @@ def _without_ambiguous(numbers: Any, texts: Any, source: AmountSource, currency:
     """The amounts without those like 1.250, of a currency with other than three decimals: 1250 in many countries."""
     if source.decimal is not None or source.grouping or source.round or EXPONENTS[currency] == 3:
         return numbers
-    wrong = pc.match_substring_regex(texts, r"^[^\d.,]*[1-9]\d{0,2}\.\d{3}[^\d.,]*$")
+    wrong = pc.match_substring_regex(without_symbols(texts, source), r"^[^\d.,]*[1-9]\d{0,2}\.\d{3}[^\d.,]*$")
     decimals = EXPONENTS[currency]
     faults.add(
         wrong,

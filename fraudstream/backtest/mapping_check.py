@@ -40,6 +40,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 _WORDS = {**CHOICES, "card_present": ("true", "false"), "currency": tuple(EXPONENTS)}
 _MINOR_UNITS = {"minor", "cent", "cents", "pence", "centimes", "centavos", "paise", "kopecks", "fils"}
 _WITHOUT_SIGN = ("currency", "card_present", "lat", "lon")
+_SIDES = ("CR", "DR", "CREDIT", "DEBIT")
 _TESTS = ("equals", "not_equals", "one_of", "not_in", "starting_with", "matches")
 
 
@@ -167,14 +168,22 @@ def _amount_faults(field: str, source: AmountSource, currency: str | None) -> It
     point = source.decimal_separator
     if point in source.grouping:
         other = "," if point == "." else "."
+        if isinstance(source.strip, str) and point in source.strip and source.strip.strip(point + " ").isalpha():
+            yield f"strip has {point!r}, which separates decimals. Strip the word instead: `strip: ['{source.strip}']`."
+            return
         yield (
             f"{point!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
             f"`thousands: '{point}'` for amounts like 1{point}234{other}56."
         )
-    if wrong := sorted({*source.strip} & {*"+-()0123456789\u2212"}):
+    stripped = source.stripped_characters + "".join(source.stripped_words)
+    if isinstance(source.strip, tuple) and "" in source.strip:
+        yield "strip has an empty word. Remove it."
+    if sides := [word for word in source.stripped_words if word.strip(" .").upper() in _SIDES]:
+        yield f"strip has {sides[0]!r}, which says debit or credit. Set `signs: {{CR: '-', DR: '+'}}`, or the reverse."
+    if wrong := sorted({*stripped} & {*"+-()0123456789\u2212"}):
         yield f"strip has {', '.join(map(repr, wrong))}, which change the amount. Signs are understood without it."
     for sign_word in source.signs or {}:
-        if not sign_word or {*sign_word} & {*source.strip, *"0123456789.,"}:
+        if not sign_word or {*sign_word} & {*source.stripped_characters, *"0123456789.,"}:
             yield f"signs has {sign_word!r}, which must be a word of characters that strip does not remove."
     for column in source.columns if source.scale is None and source.template is None else ():
         if (word := _minor_word(column)) is not None:
