@@ -120,8 +120,8 @@ class PaymentColumns:
             rows = good[start : start + _CHECKED_AT_ONCE]
             for refused in contract_faults([payments[row] for row in rows]):
                 row, field = rows[refused.position], refused.path.removeprefix("$.")
-                hint = upper_hint(payments[row].country, COUNTRIES) if field == "country" else ""
-                faults.add(RowFault(row, self._column_of(field), refused.reason, refused.sentence + hint))
+                sentence = refused.sentence + _hint(field, payments[row])
+                faults.add(RowFault(row, self._column_of(field), refused.reason, sentence))
 
     def _column_of(self, field: str) -> str | None:
         """The column that a field of a payment is read from; None for a constant."""
@@ -187,6 +187,15 @@ class _Fields:
         if field in CHOICES:
             self._texts.choices(field, texts, column, CHOICES[field])
         return repeat(texts) if isinstance(texts, str) else list(texts.to_pylist())
+
+
+def _hint(field: str, payment: Payment) -> str:
+    """The option of a mapping that makes a refused value valid; '' if there is none."""
+    if field == "country":
+        return upper_hint(payment.country, COUNTRIES)
+    mcc = payment.mcc if field == "mcc" else None
+    lost_zeros = mcc is not None and len(mcc) == 3 and mcc.isascii() and mcc.isdigit()
+    return f" Set `pad: 4` to read it as 0{mcc}." if lost_zeros else ""
 
 
 def _times(cells: Cells, source: TimeSource, faults: RowFaults) -> Int64Array:

@@ -329,3 +329,8 @@ def test_a_coordinate_is_translated_as_any_text() -> None:
         read(columns, {"lat": {"column": "lat", **source}})
     batch = read(columns, {"lat": {"column": "lat", "trim": True}, "lon": {"column": "lon"}})
     assert [(payment.lat, payment.lon) for payment in batch.payments] == [(0.0, 0.0), (50.5, 4.25), (None, None)]
+
+
+def test_a_category_that_has_lost_its_zero_is_told_the_option_that_restores_it() -> None:
+    assert fault_of({"mcc": [742]}, {"mcc": {"column": "mcc"}}).endswith("Set `pad: 4` to read it as 0742.")
+    assert read({"mcc": [742]}, {"mcc": {"column": "mcc", "pad": 4}}).payments[0].mcc == "0742"
