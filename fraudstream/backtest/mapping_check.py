@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import pairwise
 
 import msgspec
@@ -30,6 +29,7 @@ from fraudstream.backtest.time_columns import event_times, long_format
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.contracts.timestamps import iso_moment
 from fraudstream.engine.contract_check import value_fault
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -112,7 +112,7 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
     zoned = False
     if source.since is not None:
         try:
-            zoned = datetime.fromisoformat(source.since).tzinfo is not None
+            zoned = iso_moment(source.since).tzinfo is not None
         except ValueError:
             yield f"since is {source.since!r}, which is not a time in ISO 8601."
     if source.constant is not None and source.unit is None and source.format is None:

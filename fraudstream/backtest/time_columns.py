@@ -20,7 +20,7 @@ from fraudstream.backtest.row_faults import ColumnError, ColumnFaults, as_mask
 from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import TimeSource
 from fraudstream.contracts.duration import UNITS_MS
-from fraudstream.contracts.timestamps import parse_utc_ms, utc_text
+from fraudstream.contracts.timestamps import iso_moment, parse_utc_ms, utc_text
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -37,7 +37,6 @@ _EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 
 _COUNT_MAX = 9.2e18
 _MILLISECONDS = pa.timestamp("ms")
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
-_DIGITS = re.compile(r"\d{9,}")  # Python would take one of them for the separator of date and time
 _SHORT_FORMS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b"}
 _NOT_IN_ARROW = {"%f", "%z", "%j", "%G", "%V", "%u", "%U", "%W"}  # Arrow cannot read them, or ignores them
 _SPILLS_OVER = pa.array([3, 5, 7, 10, 12], pa.int64())  # months after those that lack a 29th, 30th or 31st
@@ -77,7 +76,7 @@ def _counts(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
     stamps = pc.coalesce(*(_counted(part, source, faults) for part in parts))
     if source.since is None:
         return stamps.cast(_MILLISECONDS)
-    since = datetime.fromisoformat(source.since)
+    since = iso_moment(source.since)
     moved = pc.add(stamps, parse_utc_ms(source.since, zone_required=False)).cast(_MILLISECONDS)
     return moved if since.tzinfo else _in_zone(moved, source, faults, lambda index: str(array[index]))
 
@@ -222,10 +221,10 @@ def _iso_times(texts: Any) -> tuple[Any, Any]:
 
 
 def _iso_time(text: str | None) -> datetime | None:
-    if text is None or _DIGITS.fullmatch(text):
+    if text is None:
         return None
     try:
-        return datetime.fromisoformat(text)
+        return iso_moment(text)
     except ValueError:
         return None
 

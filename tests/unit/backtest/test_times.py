@@ -256,3 +256,12 @@ def test_days_of_the_year_and_of_a_week_are_read(text: str, format_: str) -> Non
 
 def test_the_366th_day_of_a_common_year_is_refused() -> None:
     assert "is not a time like" in fault_of({"at": ["2025-366"]}, {"occurred_at": {"column": "at", "format": "%Y-%j"}})
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-04+01:00", "2026-03-04-12:00", "2026-03-04_12:00", "2026-03-04Z", "1772625600"]
+)
+def test_the_offset_of_a_date_is_not_taken_for_a_time(text: str) -> None:
+    assert "is not a time in ISO 8601" in fault_of({"at": [text]})
+    with pytest.raises(MappingError, match="which is not a time in ISO 8601"):
+        mapping_of({"occurred_at": {"column": "at", "unit": "days", "since": text}})
