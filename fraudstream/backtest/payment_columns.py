@@ -34,6 +34,10 @@ from fraudstream.engine.contract_check import contract_faults
 __all__ = ["PaymentBatch", "PaymentColumns"]
 
 _CHECKED_AT_ONCE = 1_024  # the JSON of so many payments stays in the processor's cache
+_BLANKS = (
+    "Ids in {column!r} have blanks around them, which make them other ids than those without. To remove the blanks, "
+    "set `trim: true`."
+)
 _REQUIRED = ("event_id", "account_id", "currency", "direction")
 
 
@@ -110,6 +114,8 @@ class PaymentColumns:
         columns = [fields.column(name) for name in Payment.__struct_fields__]
         payments = list(map(Payment, *columns))  # half a microsecond each; the list of times ends the map
         self._hold_to_contract(payments, faults)
+        for column in sorted(fields.blanks):
+            self._report.notice(_BLANKS.format(column=column))
         self._review.look_at(fields.money, self._mapping.payment, self._path, self._report)
         return payments, fields.times
 
@@ -150,6 +156,11 @@ class _Fields:
         self._texts.choices("currency", self._currencies, column, tuple(EXPONENTS))
         amounts = [source for _, source in mapping.sources() if isinstance(source, AmountSource)]
         self.money = AmountFields(cells, faults, self._currencies, amounts)
+
+    @property
+    def blanks(self) -> set[str]:
+        """Columns of which ids have blanks around them."""
+        return self._texts.blanks
 
     def column(self, field: str) -> Iterable[Any]:
         """The values of a field, one of each row or without end; None where missing or faulty."""

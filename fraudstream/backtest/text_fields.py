@@ -34,6 +34,7 @@ class TextFields:
 
     def __init__(self, cells: Cells, faults: RowFaults, layout: FileLayout) -> None:
         self._cells, self._faults, self._layout = cells, faults, layout
+        self.blanks: set[str] = set()  # columns with ids that have blanks around them
 
     def text(self, field: str, source: TextSource, required: bool = False) -> Any:
         """The field as Arrow strings, or as the constant itself. `source` has no `sign`."""
@@ -68,6 +69,8 @@ class TextFields:
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
             if source.column is not None and source.values is None:
                 faults.add(reformatted(texts), partial(_reformatted_sentence, texts, name))
+            if not source.trim and source.values is None and _has_blanks(words):
+                self.blanks.add(name)
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
@@ -186,6 +189,10 @@ class TextFields:
             ~known, lambda i: f"{texts[i].as_py()!r} is not a label of the mapping; expected {expected}."
         )
         return labels
+
+
+def _has_blanks(texts: Any) -> bool:
+    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(texts), texts)).as_py())
 
 
 def _fractional_sentence(array: Any, field: str, index: int) -> str:

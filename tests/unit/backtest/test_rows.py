@@ -281,6 +281,16 @@ def test_text_is_trimmed_and_put_into_upper_case_where_the_mapping_says_so() -> 
     assert said.endswith("Set `upper: true` to read it as DE.")
 
 
+@pytest.mark.parametrize("text", ["a1 ", " a1", "a1\u00a0"])
+def test_blanks_around_an_id_are_noticed(text: str) -> None:
+    report = RowReport()
+    read({"account": ["a1", text]}, report=report)
+    assert [notice[:40] for notice in report.notices] == ["Ids in 'account' have blanks around them"]
+    report = RowReport()
+    read({"account": ["a1", text]}, {"account_id": {"column": "account", "trim": True}}, report=report)
+    assert report.notices == []
+
+
 def test_what_a_number_looks_like_depends_on_no_other_row() -> None:
     values = np.array([4_111_111_111_111_111.0, np.nan, 7.0])
     batch = read({"device": values}, {"device_id": {"column": "device"}})
