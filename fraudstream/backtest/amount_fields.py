@@ -72,12 +72,18 @@ class AmountFields:
         source = msgspec.structs.replace(known, column=column, debit_column=None, credit_column=None)
         return pc.if_else(negative(self._numbers(source)), sign.negative, sign.positive)
 
-    def lost_signs(self, source: AmountSource) -> tuple[bool, bool]:
-        """Whether there are amounts below zero and others, if they are read without their sign."""
-        if not source.absolute or source.column is None:
-            return False, False
-        below = negative(self._numbers(source))
-        return bool(pc.any(below).as_py()), bool(pc.any(pc.invert(below)).as_py())
+    def lost_signs(self, source: AmountSource) -> dict[str, tuple[bool, bool]]:
+        """Of each column that is read without its sign: whether it has amounts below zero, and others than zero."""
+        if not source.absolute or source.template is not None:
+            return {}
+        found = {}
+        for name in source.columns:
+            side = msgspec.structs.replace(source, column=name, debit_column=None, credit_column=None)
+            numbers = self._numbers(side)
+            below = negative(numbers)
+            above = pc.greater(numbers, pa.scalar(0).cast(numbers.type))
+            found[name] = bool(pc.any(below).as_py()), bool(pc.any(above).as_py())
+        return found
 
     @property
     def decimals(self) -> dict[str, int]:

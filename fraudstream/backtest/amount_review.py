@@ -12,6 +12,9 @@ from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.sources import AmountSource, PaymentSources
 
 _MINOR_UNITS = "the amounts are whole numbers, of currencies with different numbers of decimals"
+_SIGNS = "The amounts in {column!r} have both signs, and all are read as {read_as}."
+_SET_SIGN = " To take the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
+_CHECK_SIGNS = " If those below zero go the other way, leave their rows out by `where`, or correct the file."
 _SET_SCALE = "If they count minor units, such as cents, set `scale: minor` in the mapping; if not, `scale: major`."
 
 
@@ -25,7 +28,8 @@ class AmountReview:
     def __init__(self) -> None:
         self._whole: bool | None = None  # None: no amount seen
         self._decimals: dict[str, int] = {}
-        self._negative = self._positive = False
+        self._negative: set[str] = set()  # columns with amounts below zero
+        self._positive: set[str] = set()
 
     def look_at(self, money: AmountFields, sources: PaymentSources, path: str, report: RowReport) -> None:
         """Look at the amounts of a batch of the file `path`; `report` is told what to check. Raises
@@ -36,16 +40,17 @@ class AmountReview:
 
     def _look_at_signs(self, money: AmountFields, sources: PaymentSources, report: RowReport) -> None:
         source, direction = sources.amount, sources.direction
-        if (self._negative and self._positive) or direction is None or direction.constant is None:
+        if direction is not None and direction.constant is None:
             return
-        negative, positive = money.lost_signs(source)
-        self._negative |= negative
-        self._positive |= positive
-        if self._negative and self._positive:
-            report.notice(
-                f"The amounts in {source.column!r} have both signs, and all are read as {direction.constant}. To take "
-                "the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
-            )
+        for column, (negative, positive) in money.lost_signs(source).items():
+            self._negative |= {column} if negative else set()
+            self._positive |= {column} if positive else set()
+        for column in sorted(self._negative & self._positive):
+            if direction is not None:
+                report.notice(_SIGNS.format(column=column, read_as=direction.constant) + _SET_SIGN)
+            else:
+                read_as = "debit" if column == source.debit_column else "credit"
+                report.notice(_SIGNS.format(column=column, read_as=read_as) + _CHECK_SIGNS)
 
     def _look_at_units(self, money: AmountFields, source: AmountSource, path: str, report: RowReport) -> None:
         whole = money.written_whole(source)

@@ -279,3 +279,28 @@ def test_decimals_of_any_width_are_amounts(kind: pa.DataType) -> None:
 def test_half_floats_are_no_amounts() -> None:
     said = fault_of({"amount": pa.array(np.array([1.5], np.float16))})
     assert "a halffloat column keeps three digits of an amount" in said
+
+
+@pytest.mark.parametrize(
+    ("debits", "credits_", "noticed"),
+    [
+        (["-5.00", "-6.00", None], [None, None, "7.00"], []),
+        (
+            ["-5.00", "6.00", None],
+            [None, None, "7.00"],
+            ["The amounts in 'd' have both signs, and all are read as debit."],
+        ),
+        (
+            [None, None, "5.00"],
+            ["-5.00", "6.00", "0"],
+            ["The amounts in 'c' have both signs, and all are read as credit."],
+        ),
+    ],
+)
+def test_debits_that_lose_two_signs_are_noticed(
+    debits: list[str | None], credits_: list[str | None], noticed: list[str]
+) -> None:
+    report = RowReport()
+    amount = {"debit_column": "d", "credit_column": "c", "absolute": True}
+    read({"d": debits, "c": credits_}, {"amount": amount, "direction": None}, report)
+    assert [notice.partition(" If")[0] for notice in report.notices] == noticed

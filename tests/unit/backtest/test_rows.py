@@ -344,3 +344,35 @@ def test_a_coordinate_is_translated_as_any_text() -> None:
 def test_a_category_that_has_lost_its_zero_is_told_the_option_that_restores_it() -> None:
     assert fault_of({"mcc": [742]}, {"mcc": {"column": "mcc"}}).endswith("Set `pad: 4` to read it as 0742.")
     assert read({"mcc": [742]}, {"mcc": {"column": "mcc", "pad": 4}}).payments[0].mcc == "0742"
+
+
+@pytest.mark.parametrize("kind", [{"constant": "reversal"}, {"column": "type", "values": {"VOID": "reversal"}}])
+def test_reversals_of_a_file_are_mapped(kind: dict[str, Any]) -> None:
+    [payment] = read({"type": ["VOID"], "of": ["e-9"]}, {"kind": kind, "relates_to": {"column": "of"}}).payments
+    assert (payment.kind, payment.relates_to) == ("reversal", "e-9")
+    assert "A reversal needs relates_to" in fault_of({"type": ["VOID"]}, {"kind": kind})
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"on_bad_row": "ignore"}, "on_bad_row can't be 'ignore'. Choose from: stop, skip."),
+        ({"where": {"column": "id", "in": "x"}}, "where.in must be a list: [a, b]."),
+        ({"file": {"header_row": -1}}, "file.header_row must be a whole number, 0 or more."),
+        ({"file": {"null_values": "NaN"}}, "file.null_values must be a list: [a, b], or lists by column"),
+        ({"file": {"null_values": {"acount": ["NaN"]}}}, "the mapping reads no column 'acount'. Nearest: 'account'."),
+        ({"file": {"encoding": "idna"}}, "encoding is 'idna', which is not known"),
+        ({"file": {"encoding": "unicode_escape"}}, "encoding is 'unicode_escape', which is not known"),
+    ],
+)
+def test_a_fault_of_a_mapping_says_what_may_stand_there(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping_of(**options)
+    assert sentence in str(caught.value)
+
+
+def test_a_source_that_is_a_word_is_told_how_to_name_a_column() -> None:
+    with pytest.raises(MappingError, match=r"payment\.device_id must be a source: \{column: name\}"):
+        mapping_of({"device_id": "device"})
+    with pytest.raises(MappingError, match=r"payment\.amount\.scale can't be '5'\. Choose from: major, minor, 0, 1"):
+        mapping_of({"amount": {"column": "amount", "scale": 5}})
