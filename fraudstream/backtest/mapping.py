@@ -94,7 +94,8 @@ def load_mapping(name_or_path: str) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(str(path), f"can't be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise MappingError(str(path), f"can't be read: {reason}.") from error
     return parse_mapping(text, str(path))
 
 

@@ -201,3 +201,9 @@ def test_rows_of_another_width_are_reported_one_by_one_where_the_caller_takes_th
 def test_a_layout_that_contradicts_itself_is_refused(layout: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         FileLayout(**layout)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", ['="0042"', '"=""0042"""'])
+def test_a_formula_that_keeps_leading_zeros_is_its_text(tmp_path: Path, cell: str) -> None:
+    text = f'a,b\n{cell},x\n="",="\n'
+    assert rows_of(written(tmp_path, text.encode())) == [(1, ("0042", "x")), (2, (None, '="'))]
