@@ -95,6 +95,12 @@ class PaymentFiles:
         for batch in sorted_by_time(self._files) if sort else in_time_order(self._files):
             found = True
             yield batch
-        if not found and not any(file.report.excluded or file.report.skipped for file in self._files):
+        if found or any(file.report.skipped for file in self._files):
+            return
+        if any(file.report.excluded for file in self._files):
+            self._files[0].report.notice(
+                "No row meets `where` of the mapping, so there are no payments. Check its words."
+            )
+        else:
             names = ", ".join(str(path) for path in self.paths)
             raise PaymentFileError(names, "holds no payments: there are no rows after the header.")
