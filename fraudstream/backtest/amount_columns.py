@@ -22,6 +22,10 @@ from fraudstream.backtest.sources import AmountSource
 from fraudstream.contracts.currency import AMOUNT_MINOR_MAX
 
 _FLOAT_NOISE = 1e-6  # in minor units
+_INEXACT = (
+    "{value} in a {type} column is exact to fewer decimals than its currency has, so the amount may have been changed "
+    "when the file was written. Write the column again as decimal, or set `round: true` to take it as it is."
+)
 _NEGATIVE = "Set `absolute: true` and take the direction from the sign."
 
 
@@ -32,6 +36,8 @@ def amounts_of_column(array: Any, source: AmountSource, faults: ColumnFaults) ->
     decimal128(38, 9). Raises `ColumnError` for a column of another type.
     """
     kind = array.type
+    if kind == pa.float16():
+        raise ColumnError(faults.column, f"a {kind} column keeps three digits of an amount. Write it again as decimal.")
     if pa.types.is_floating(kind):
         infinite = pc.is_inf(array)
         faults.add(infinite, lambda index: "is infinite.")
@@ -89,6 +95,8 @@ def decimal_texts(minor: Any, exponent: int) -> Any:
 
 def _narrowed(array: Any, source: AmountSource, faults: ColumnFaults) -> Any:
     """Decimals of any scale with the nine decimals that are kept."""
+    if array.type.bit_width < 128:
+        array = array.cast(pa.decimal128(38, array.type.scale))
     try:
         narrow = array.cast(WIDE, safe=False)
         lost = as_mask(pc.not_equal(narrow.cast(array.type), array))
@@ -149,11 +157,14 @@ def _from_floats(
     numbers = amounts.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     scaled = np.clip(numbers * 10.0 ** (exponent - decimals), -(2.0**62), 2.0**62)
     rounded = np.rint(scaled)
-    noise = _FLOAT_NOISE + np.abs(scaled) * (2.0**-22 if pa.types.is_float32(amounts.type) else 2.0**-50)
+    single = pa.types.is_float32(amounts.type)
+    noise = _FLOAT_NOISE + np.abs(scaled) * (2.0**-22 if single else 2.0**-50)
     broken: BoolArray = (np.abs(scaled - rounded) > noise) & ~missing & (not source.round)
     faults.add(broken, lambda index: _too_precise(amounts[index].as_py(), exponent, currency))
+    inexact: BoolArray = (np.abs(rounded) >= 2.0 ** (24 if single else 53)) & ~missing & (not source.round)
+    faults.add(inexact, lambda index: _INEXACT.format(value=_text(amounts[index].as_py()), type=amounts.type))
     integers: npt.NDArray[np.int64] = rounded.astype(np.int64)
-    return pa.array(integers, mask=missing | broken)
+    return pa.array(integers, mask=missing | broken | inexact)
 
 
 def _not_whole(value: object, source: AmountSource) -> str:

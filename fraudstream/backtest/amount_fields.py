@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudstream.backtest.amount_columns import amounts_of_column, decimal_texts, minor_units, negative
+from fraudstream.backtest.amount_notation import without_symbols
 from fraudstream.backtest.cells import Cells
 from fraudstream.backtest.row_faults import ColumnFaults, Int64Array, RowFaults, as_mask
 from fraudstream.backtest.sources import AmountSource, Sign
@@ -71,24 +72,32 @@ class AmountFields:
         source = msgspec.structs.replace(known, column=column, debit_column=None, credit_column=None)
         return pc.if_else(negative(self._numbers(source)), sign.negative, sign.positive)
 
-    def loses_sign(self, source: AmountSource) -> bool:
-        """Whether amounts of both signs are read without their sign."""
-        if not source.absolute or source.column is None:
-            return False
-        below = negative(self._numbers(source))
-        return bool(pc.any(below).as_py() and not pc.all(below).as_py())
+    def lost_signs(self, source: AmountSource) -> dict[str, tuple[bool, bool]]:
+        """Of each column that is read without its sign: whether it has amounts below zero, and others than zero."""
+        if not source.absolute or source.template is not None:
+            return {}
+        found = {}
+        for name in source.columns:
+            side = msgspec.structs.replace(source, column=name, debit_column=None, credit_column=None)
+            numbers = self._numbers(side)
+            below = negative(numbers)
+            above = pc.greater(numbers, pa.scalar(0).cast(numbers.type))
+            found[name] = bool(pc.any(below).as_py()), bool(pc.any(above).as_py())
+        return found
 
     @property
     def decimals(self) -> dict[str, int]:
         """The number of decimals of each currency of the rows."""
         return {currency: EXPONENTS[currency] for currency, _ in self._groups}
 
-    def written_whole(self, source: AmountSource) -> bool:
-        """Whether the amounts are whole numbers in a currency that has decimals, and no `scale` is declared."""
-        if source.scale is not None or not source.columns or not any(self.decimals.values()):
-            return False
-        columns = [self._cells.column(name) for name in source.columns] if source.template is None else []
-        return bool(columns) and all(written_whole(column, source.decimal_separator) for column in columns)
+    def written_whole(self, source: AmountSource) -> bool | None:
+        """Whether the amounts are whole numbers and no `scale` is declared; None if that cannot be told."""
+        if source.scale is not None or source.template is not None:
+            return None
+        known = [
+            whole for name in source.columns if (whole := written_whole(self._cells.column(name), source)) is not None
+        ]
+        return all(known) if known else None
 
     def _values(self, source: AmountSource) -> Any:
         return self._cells.typed_source(source, self._faults)
@@ -126,14 +135,15 @@ class AmountFields:
         return texts
 
 
-def written_whole(column: Any, decimal: str) -> bool:
-    """Whether no amount of a column has decimals, as in a file of minor units; False without any amount."""
-    if column.null_count == len(column) or pa.types.is_decimal(column.type):
-        return False
+def written_whole(column: Any, source: AmountSource) -> bool | None:
+    """Whether no amount of a column has decimals, as in a file of minor units; None without any amount."""
+    if column.null_count == len(column):
+        return None
     if pa.types.is_string(column.type):
-        return not pc.any(pc.match_substring_regex(column, rf"{re.escape(decimal)}|\d[eE]")).as_py()
+        decimals = rf"{re.escape(source.decimal_separator)}|\d[eE]"
+        return not pc.any(pc.match_substring_regex(without_symbols(column, source), decimals)).as_py()
     if pa.types.is_floating(column.type):
-        return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
+        return pc.all(pc.equal(pc.floor(column), column)).as_py()  # type: ignore[no-any-return]
     return bool(pa.types.is_integer(column.type))
 
 
@@ -155,7 +165,7 @@ def _without_ambiguous(numbers: Any, texts: Any, source: AmountSource, currency:
     """The amounts without those like 1.250, of a currency with other than three decimals: 1250 in many countries."""
     if source.decimal is not None or source.grouping or source.round or EXPONENTS[currency] == 3:
         return numbers
-    wrong = pc.match_substring_regex(texts, r"^[^\d.,]*[1-9]\d{0,2}\.\d{3}[^\d.,]*$")
+    wrong = pc.match_substring_regex(without_symbols(texts, source), r"^[^\d.,]*[1-9]\d{0,2}\.\d{3}[^\d.,]*$")
     decimals = EXPONENTS[currency]
     faults.add(
         wrong,

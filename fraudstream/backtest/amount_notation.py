@@ -30,7 +30,7 @@ def decimals_of_texts(texts: Any, source: AmountSource, faults: ColumnFaults) ->
 
     `texts`: Arrow strings. Faults: what is not an amount in the notation that `source` declares.
     """
-    bare = _without_symbols(texts, source)
+    bare = without_symbols(texts, source)
     bare = pc.if_else(pc.equal(bare, ""), None, bare)
     plain = pc.match_substring_regex(bare, _plain_pattern(source)).fill_null(True)
     ambiguous = _ambiguous(texts, bare, source)
@@ -41,8 +41,11 @@ def decimals_of_texts(texts: Any, source: AmountSource, faults: ColumnFaults) ->
     return pc.if_else(pa.array(ambiguous), None, plain_texts.cast(WIDE))
 
 
-def _without_symbols(texts: Any, source: AmountSource) -> Any:
-    for character in source.strip:
+def without_symbols(texts: Any, source: AmountSource) -> Any:
+    """Arrow strings without what `strip` removes, and without blanks around them; separators of thousands stay."""
+    for word in source.stripped_words:
+        texts = pc.replace_substring(texts, word, "")
+    for character in source.stripped_characters:
         if character not in SEPARATORS:
             texts = pc.replace_substring(texts, character, "")
     return pc.utf8_trim_whitespace(texts)
@@ -80,9 +83,9 @@ def _ambiguous(texts: Any, bare: Any, source: AmountSource) -> BoolArray:
     wrong = as_mask(shortened(bare)).copy()
     if source.scale is None:
         wrong |= as_mask(pc.match_substring_regex(bare, r"^[-+]?0\d+$"))
-    if {"E"} <= {*source.strip.upper()}:
+    if {"E"} <= {*source.stripped_characters.upper()}:
         wrong |= as_mask(pc.match_substring_regex(texts, r"\d[eE][-+]?\d"))
-    if {"C", "R"} <= {*source.strip.upper()} or {"D", "R"} <= {*source.strip.upper()}:
+    if {"C", "R"} <= {*source.stripped_characters.upper()} or {"D", "R"} <= {*source.stripped_characters.upper()}:
         wrong |= as_mask(pc.match_substring_regex(texts, r"(?i)(^|[^A-Z])(CR|DR)\s*$"))
     return wrong
 
@@ -166,14 +169,17 @@ def _not_an_amount(body: str, source: AmountSource) -> str:
         return "has a word beside the number. If it is the sign, set `signs: {CR: '-', DR: '+'}`, or the reverse."
     if re.fullmatch(rf"[0-9]{{20,}}({re.escape(source.decimal_separator)}[0-9]*)?", body):
         return "is too large for an amount."
-    separators = [c for c in dict.fromkeys(body) if c in SEPARATORS and c != source.decimal_separator]
+    separators = [c for c in dict.fromkeys(body.strip(SEPARATORS)) if c in SEPARATORS and c != source.decimal_separator]
     if separators and re.fullmatch(rf"[0-9{re.escape(SEPARATORS)}]+", body):
         found = separators[0]
         if found in source.grouping:
             hint = f" If {found!r} is the decimal separator, set `decimal: '{found}'`." if found in ",." else ""
             return f"is not a decimal amount: {found!r} does not separate groups of three digits.{hint}"
         decimal = f"If {found!r} separates decimals, set `decimal: '{found}'`; if" if found in ",." else "If"
-        return f"is not a decimal amount. {decimal} it separates thousands, set `thousands: '{found}'`."
-    if re.search(r"\d", body) and re.search(r"[^\d.,' -]", body):
+        shown = f'"{found}"' if found == "'" else f"'{found}'"
+        return f"is not a decimal amount. {decimal} it separates thousands, set `thousands: {shown}`."
+    if (word := re.search(r"[^\W\d_]+\.(?=[\s\d])", body)) is not None:
+        return f"is not a decimal amount. If {word[0]!r} has no meaning, set `strip: ['{word[0]}']`."
+    if re.search(r"[0-9]", body) and re.search(r"[^\d.,' -]", body):
         return "is not a decimal amount. Characters without a meaning, such as a currency sign, can go into `strip`."
     return "is not a decimal amount."

@@ -1,12 +1,13 @@
 """Finds the columns that a mapping names among those of a file.
 
-A name is the header's text without blanks around it. Where columns share a name, `Account#2` is the second of them.
-`#3` is the third column, whatever its name.
+A name is the header's text without blanks around it, in Unicode's composed form (`ö`, not `o` and two dots). Where
+columns share a name, `Account#2` is the second of them. `#3` is the third column, whatever its name.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -31,11 +32,11 @@ def find_columns(wanted: Iterable[str], names: Sequence[str], mapping: str) -> F
     >>> find_columns(["Account#2", "#1"], ["Time", "Account", "Account "], "m").positions
     {'Account#2': 2, '#1': 0}
     """
-    plain = [name.strip(_BLANKS) for name in names]
+    plain = [_plain(name) for name in names]
     positions: dict[str, int] = {}
     missing: list[str] = []
     for name in wanted:
-        at = _positions_of(name.strip(_BLANKS), plain)
+        at = _positions_of(_plain(name), plain)
         if len(at) > 1:
             return FoundColumns({}, _ambiguous(name, at, names))
         if at:
@@ -43,6 +44,10 @@ def find_columns(wanted: Iterable[str], names: Sequence[str], mapping: str) -> F
         else:
             missing.append(name)
     return FoundColumns(positions, _missing(missing, plain, mapping) if missing else None)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip(_BLANKS))
 
 
 def _positions_of(name: str, plain: list[str]) -> list[int]:

@@ -13,6 +13,9 @@ import msgspec
 NO_QUOTE = "none"
 SEPARATOR_WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
 
+# Codecs of Python that are no encodings of files: for domain names, and for source code.
+_NOT_OF_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "unicode_escape", "raw_unicode_escape")
+
 
 class FileLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The layout of a file.
@@ -89,7 +92,9 @@ def _check_encoding(encoding: str) -> None:
     try:
         "".encode(encoding)
         codecs.getincrementaldecoder(encoding)
-    except LookupError:
+        if codecs.lookup(encoding).name in _NOT_OF_FILES:
+            raise LookupError(encoding)
+    except (LookupError, UnicodeError):
         raise ValueError(
             f"encoding is {encoding!r}, which is not known; there are utf-8, utf-16, cp1252, latin-1, cp437 and others"
         ) from None

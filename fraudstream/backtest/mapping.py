@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -94,7 +94,8 @@ def load_mapping(name_or_path: str) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(str(path), f"can't be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise MappingError(str(path), f"can't be read: {reason}.") from error
     return parse_mapping(text, str(path))
 
 
@@ -119,11 +120,16 @@ def parse_mapping(text: str, path: str) -> Mapping:
         raise MappingError(path, _plain_sentence(str(error))) from error
     for sentence in mapping_faults(mapping.sources(), mapping.label, mapping.conditions):
         raise MappingError(path, sentence)
+    nulls = mapping.file.null_values
+    for name in sorted(nulls.keys() - {*mapping.columns}) if isinstance(nulls, dict) else ():
+        sentence = f"file.null_values: the mapping reads no column {name!r}.{nearest(name, mapping.columns)}"
+        raise MappingError(path, sentence)
     return msgspec.structs.replace(mapping, name=mapping.name or Path(path).stem)
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _TYPE = re.compile(r"Expected `(?P<due>[^`]*)`, got `[^`]*`")
+_LEAST = re.compile(r"Expected (?P<due>`int` >= 0)")
 _ENUM = re.compile(r"Invalid enum value '(?P<word>.*)'")
 _TYPES = {
     "bool": "true or false",
@@ -132,6 +138,11 @@ _TYPES = {
     "array": "a list: [a, b]",
     "object": "a source: {column: name}",
     "object | array": "a condition or a list of them",
+    "object | null": "a source: {column: name}",
+    "array | null": "a list: [a, b]",
+    "object | array | null": "a list: [a, b], or lists by column: {column: [a, b]}",
+    "str | array": "text or a list: [a, b]",
+    "`int` >= 0": "a whole number, 0 or more",
 }
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
@@ -146,18 +157,38 @@ def _plain_sentence(error: str) -> str:
         return f"{place} has no option '{found['name']}'.{nearest(found['name'], known)}{listed}"
     if found := _MISSING.fullmatch(said):
         return f"{place} lacks '{found['name']}'. Add it."
-    if found := _TYPE.fullmatch(said):
+    if found := _TYPE.fullmatch(said) or _LEAST.fullmatch(said):
         return f"{place} must be {_TYPES.get(found['due'], found['due'])}."
     if found := _ENUM.fullmatch(said):
-        return f"{place} can't be '{found['word']}'."
+        choices = _choices_at(place)
+        chosen = f" Choose from: {', '.join(choices)}." if choices else ""
+        return f"{place} can't be '{found['word']}'.{chosen}"
     return f"{place}: {said[:1].lower()}{said[1:]}."
 
 
 def _options_at(place: str) -> tuple[str, ...]:
     """The options of the struct at a place of a mapping, such as `payment.amount`; empty if it is not known."""
-    kinds: tuple[type, ...] = (Mapping,)
-    for name in [] if place == "the mapping" else re.split(r"[.\[]", place):
-        hints = [get_type_hints(kind).get(name) for kind in kinds]
-        kinds = tuple(kind for hint in hints for kind in (get_args(hint) or (hint,)) if isinstance(kind, type))
-    structs = (kind for kind in kinds if issubclass(kind, msgspec.Struct))
+    structs = (kind for kind in _types_at(place) if isinstance(kind, type) and issubclass(kind, msgspec.Struct))
     return next((kind.__struct_encode_fields__ for kind in structs), ())
+
+
+def _choices_at(place: str) -> tuple[str, ...]:
+    """The words that may stand at a place of a mapping; empty if any may."""
+    literals = (kind for kind in _types_at(place) if get_origin(kind) is Literal)
+    return tuple(word for literal in literals for word in get_args(literal))
+
+
+def _types_at(place: str) -> tuple[Any, ...]:
+    """The types of what may stand at a place of a mapping."""
+    kinds: tuple[Any, ...] = (Mapping,)
+    for name in [] if place == "the mapping" else re.split(r"[.\[]", place):
+        hints = [get_type_hints(kind).get(name) for kind in kinds if isinstance(kind, type)]
+        kinds = tuple(kind for hint in hints for kind in _alternatives(hint))
+    return kinds
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types of a union, or the type alone; of an optional literal too."""
+    if get_origin(hint) is Literal:
+        return (hint,)
+    return get_args(hint) or (hint,)

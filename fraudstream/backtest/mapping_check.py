@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import pairwise
 
 import msgspec
@@ -26,10 +25,11 @@ from fraudstream.backtest.sources import (
     TimeSource,
     template_parts,
 )
-from fraudstream.backtest.time_columns import event_times
+from fraudstream.backtest.time_columns import event_times, long_format
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.fields import Channel, Direction, Kind
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.contracts.timestamps import iso_moment
 from fraudstream.engine.contract_check import value_fault
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -40,6 +40,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 _WORDS = {**CHOICES, "card_present": ("true", "false"), "currency": tuple(EXPONENTS)}
 _MINOR_UNITS = {"minor", "cent", "cents", "pence", "centimes", "centavos", "paise", "kopecks", "fils"}
 _WITHOUT_SIGN = ("currency", "card_present", "lat", "lon")
+_SIDES = ("CR", "DR", "CREDIT", "DEBIT")
 _TESTS = ("equals", "not_equals", "one_of", "not_in", "starting_with", "matches")
 
 
@@ -111,7 +112,7 @@ def _time_faults(source: TimeSource) -> Iterator[str]:
     zoned = False
     if source.since is not None:
         try:
-            zoned = datetime.fromisoformat(source.since).tzinfo is not None
+            zoned = iso_moment(source.since).tzinfo is not None
         except ValueError:
             yield f"since is {source.since!r}, which is not a time in ISO 8601."
     if source.constant is not None and source.unit is None and source.format is None:
@@ -134,10 +135,31 @@ def _format_faults(format_: str) -> Iterator[str]:
     directives = re.findall(r"%(-?.?)", format_)
     if "Z" in directives:
         yield "format has %Z, but names of zones are ambiguous. Give offsets with %z, or times without and a `zone`."
-    if unknown := sorted({*directives} - {*"aAbBdDeFfHhIjmMnpRSTtUuVwWyYGzZ%"}):
+    if unknown := sorted({*directives} - {*"aAbBdDeFfGHhIjmMnpRSTtuUVwWyYzZ%"}):
         yield f"format has %{unknown[0]}, which is not known. %d reads 3 and 03; %f reads fractions of a second."
-    if "I" in directives and "p" not in directives:
+    found = {*directives}
+    if "I" in found and "p" not in found:
         yield "format has %I, hours to 12, without %p, which says morning or afternoon. Add %p, or use %H."
+    if "p" in found and "I" not in found:
+        yield "format has %p, morning or afternoon, which changes only hours to 12. Use %I in place of %H."
+    parts = [directive for directive in re.findall(r"%(.)", long_format(format_)) if directive != "%"]
+    if twice := sorted({part for part in parts if parts.count(part) > 1}):
+        yield f"format has %{twice[0]} twice, so one of the two would not count. Map a column with one of them."
+    lacking = _lacking(found | {*parts})
+    if lacking is not None:
+        yield f'format has no {lacking}. If it is in another column, join them: `template: "{{Date}} {{Time}}"`.'
+
+
+def _lacking(directives: set[str]) -> str | None:
+    """The part of a date that a format with these directives does not read; None if it reads a whole date."""
+    if not directives & {*"yYG"}:
+        return "year (%Y, or %y for two digits)"
+    weekday = directives & {*"aAuw"}
+    if "j" in directives or (weekday and directives & {*"UWV"}):
+        return None
+    if not directives & {*"mbBh"}:
+        return "month (%m, or %b for its name)"
+    return None if directives & {*"de"} else "day (%d)"
 
 
 def _amount_faults(field: str, source: AmountSource, currency: str | None) -> Iterator[str]:
@@ -146,14 +168,22 @@ def _amount_faults(field: str, source: AmountSource, currency: str | None) -> It
     point = source.decimal_separator
     if point in source.grouping:
         other = "," if point == "." else "."
+        if isinstance(source.strip, str) and point in source.strip and source.strip.strip(point + " ").isalpha():
+            yield f"strip has {point!r}, which separates decimals. Strip the word instead: `strip: ['{source.strip}']`."
+            return
         yield (
             f"{point!r} separates decimals, so it can't be removed as well. Set `decimal: '{other}'` and "
             f"`thousands: '{point}'` for amounts like 1{point}234{other}56."
         )
-    if wrong := sorted({*source.strip} & {*"+-()0123456789\u2212"}):
+    stripped = source.stripped_characters + "".join(source.stripped_words)
+    if isinstance(source.strip, tuple) and "" in source.strip:
+        yield "strip has an empty word. Remove it."
+    if sides := [word for word in source.stripped_words if word.strip(" .").upper() in _SIDES]:
+        yield f"strip has {sides[0]!r}, which says debit or credit. Set `signs: {{CR: '-', DR: '+'}}`, or the reverse."
+    if wrong := sorted({*stripped} & {*"+-()0123456789\u2212"}):
         yield f"strip has {', '.join(map(repr, wrong))}, which change the amount. Signs are understood without it."
     for sign_word in source.signs or {}:
-        if not sign_word or {*sign_word} & {*source.strip, *"0123456789.,"}:
+        if not sign_word or {*sign_word} & {*source.stripped_characters, *"0123456789.,"}:
             yield f"signs has {sign_word!r}, which must be a word of characters that strip does not remove."
     for column in source.columns if source.scale is None and source.template is None else ():
         if (word := _minor_word(column)) is not None:

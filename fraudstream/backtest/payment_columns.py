@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraudstream.backtest.amount_fields import AmountFields
+from fraudstream.backtest.amount_review import AmountReview
 from fraudstream.backtest.cells import Cells
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
@@ -33,8 +34,10 @@ from fraudstream.engine.contract_check import contract_faults
 __all__ = ["PaymentBatch", "PaymentColumns"]
 
 _CHECKED_AT_ONCE = 1_024  # the JSON of so many payments stays in the processor's cache
-_MINOR_UNITS = "the amounts are whole numbers, of currencies with different numbers of decimals"
-_SET_SCALE = "If they count minor units, such as cents, set `scale: minor` in the mapping; if not, `scale: major`."
+_BLANKS = (
+    "Ids in {column!r} have blanks around them, which make them other ids than those without. To remove the blanks, "
+    "set `trim: true`."
+)
 _REQUIRED = ("event_id", "account_id", "currency", "direction")
 
 
@@ -53,7 +56,7 @@ class PaymentBatch(NamedTuple):
 class PaymentColumns:
     """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
     in the files before it, which count in `{row}`. `report` receives the rows that give no payment. `unit`: what
-    row numbers count.
+    row numbers count. `review`: of the amounts of all files that are read as one.
     """
 
     def __init__(
@@ -63,13 +66,14 @@ class PaymentColumns:
         rows_before: int = 0,
         report: RowReport | None = None,
         unit: RowUnit = "row",
+        review: AmountReview | None = None,
     ) -> None:
         self._mapping = mapping
         self._path = path
         self._rows_before = rows_before
         self._report = report or RowReport()
         self._unit = unit
-        self._amounts_seen = False
+        self._review = review or AmountReview()
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
         """Event times of the batch to sort it by, ms since the epoch, UTC; int64, shape (n,).
@@ -110,9 +114,9 @@ class PaymentColumns:
         columns = [fields.column(name) for name in Payment.__struct_fields__]
         payments = list(map(Payment, *columns))  # half a microsecond each; the list of times ends the map
         self._hold_to_contract(payments, faults)
-        if not self._amounts_seen:
-            self._amounts_seen = True
-            self._notice_amounts(fields.money)
+        for column in sorted(fields.blanks):
+            self._report.notice(_BLANKS.format(column=column))
+        self._review.look_at(fields.money, self._mapping.payment, self._path, self._report)
         return payments, fields.times
 
     def _hold_to_contract(self, payments: list[Payment], faults: RowFaults) -> None:
@@ -122,29 +126,13 @@ class PaymentColumns:
             rows = good[start : start + _CHECKED_AT_ONCE]
             for refused in contract_faults([payments[row] for row in rows]):
                 row, field = rows[refused.position], refused.path.removeprefix("$.")
-                hint = upper_hint(payments[row].country, COUNTRIES) if field == "country" else ""
-                faults.add(RowFault(row, self._column_of(field), refused.reason, refused.sentence + hint))
+                sentence = refused.sentence + _hint(field, payments[row])
+                faults.add(RowFault(row, self._column_of(field), refused.reason, sentence))
 
     def _column_of(self, field: str) -> str | None:
         """The column that a field of a payment is read from; None for a constant."""
         source = dict(self._mapping.sources()).get(field)
         return None if source is None else _column(source)
-
-    def _notice_amounts(self, money: AmountFields) -> None:
-        """Give a notice on amounts that are valid, but may mean something else."""
-        source, direction = self._mapping.payment.amount, self._mapping.payment.direction
-        if direction is not None and direction.constant is not None and money.loses_sign(source):
-            self._report.notice(
-                f"The amounts in {source.column!r} have both signs, and all are read as {direction.constant}. To take "
-                "the direction from the sign, set `sign: {positive: …, negative: …}` in direction."
-            )
-        if money.written_whole(source):
-            decimals = money.decimals
-            if len(set(decimals.values())) > 1:
-                listed = ", ".join(f"{currency} has {count}" for currency, count in sorted(decimals.items()))
-                raise PaymentFileError(self._path, f"{_MINOR_UNITS} ({listed}). {_SET_SCALE}", None, _column(source))
-            column = " and ".join(map(repr, source.columns))
-            self._report.notice(f"The amounts in {column} are whole numbers, read as major units. {_SET_SCALE}")
 
     def _skip(self, faults: RowFaults, cells: Cells) -> None:
         """Report bad rows, or raise the first of them."""
@@ -168,6 +156,11 @@ class _Fields:
         self._texts.choices("currency", self._currencies, column, tuple(EXPONENTS))
         amounts = [source for _, source in mapping.sources() if isinstance(source, AmountSource)]
         self.money = AmountFields(cells, faults, self._currencies, amounts)
+
+    @property
+    def blanks(self) -> set[str]:
+        """Columns of which ids have blanks around them."""
+        return self._texts.blanks
 
     def column(self, field: str) -> Iterable[Any]:
         """The values of a field, one of each row or without end; None where missing or faulty."""
@@ -205,6 +198,15 @@ class _Fields:
         if field in CHOICES:
             self._texts.choices(field, texts, column, CHOICES[field])
         return repeat(texts) if isinstance(texts, str) else list(texts.to_pylist())
+
+
+def _hint(field: str, payment: Payment) -> str:
+    """The option of a mapping that makes a refused value valid; '' if there is none."""
+    if field == "country":
+        return upper_hint(payment.country, COUNTRIES)
+    mcc = payment.mcc if field == "mcc" else None
+    lost_zeros = mcc is not None and len(mcc) == 3 and mcc.isascii() and mcc.isdigit()
+    return f" Set `pad: 4` to read it as 0{mcc}." if lost_zeros else ""
 
 
 def _times(cells: Cells, source: TimeSource, faults: RowFaults) -> Int64Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fraudstream.backtest.amount_review import AmountReview
 from fraudstream.backtest.column_names import find_columns
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
@@ -59,9 +60,10 @@ class PaymentFile:
         """
         return PaymentFiles([self]).batches(sort)
 
-    def columns(self, rows_before: int) -> PaymentColumns:
-        """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one."""
-        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report, self.unit)
+    def columns(self, rows_before: int, review: AmountReview) -> PaymentColumns:
+        """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one;
+        `review`: of the amounts of all files."""
+        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report, self.unit, review)
 
     def row_batches(self) -> Iterator[RowBatch]:
         """The mapped columns of all rows. Raises `PaymentFileError`."""
@@ -93,6 +95,12 @@ class PaymentFiles:
         for batch in sorted_by_time(self._files) if sort else in_time_order(self._files):
             found = True
             yield batch
-        if not found and not any(file.report.excluded or file.report.skipped for file in self._files):
+        if found or any(file.report.skipped for file in self._files):
+            return
+        if any(file.report.excluded for file in self._files):
+            self._files[0].report.notice(
+                "No row meets `where` of the mapping, so there are no payments. Check its words."
+            )
+        else:
             names = ", ".join(str(path) for path in self.paths)
             raise PaymentFileError(names, "holds no payments: there are no rows after the header.")

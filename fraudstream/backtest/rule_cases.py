@@ -14,7 +14,8 @@ The cases of the rule `<name>.yaml` are in `<name>.test.yaml`:
         history: [{at: -2h, amount: 3}]
         payment: {amount: 900}            # `now` of the case, by default a Wednesday at noon, UTC
 
-`~` removes a default. All payments are on one account.
+`~` removes a default. All payments are on one account. A payment of the history that a reversal or capture relates to
+gets an `event_id`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
+from fraudstream.contracts.nearest_name import nearest
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import parse_utc_ms
 from fraudstream.engine.columns import Excerpt
@@ -49,7 +51,7 @@ NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z, a Wednesday
 
 _REPEAT_MAX = 500
 _PAYMENTS_MAX = 2_000
-_PAYMENT_KEYS = tuple(f for f in Payment.__struct_fields__ if f not in ("event_id", "occurred_at"))
+_PAYMENT_KEYS = tuple(f for f in Payment.__struct_fields__ if f != "occurred_at")
 _FROM_WORD = {Type.BOOL: bool, Type.NUMBER: float, Type.TEXT: str}
 
 
@@ -208,6 +210,11 @@ class _Reader:
     def _check(self, events: Sequence[Payment | None], places: Sequence[Node]) -> None:
         """A fault at the place of each event that a topic would refuse; None: it has its fault already."""
         at = [i for i, event in enumerate(events) if event is not None]
+        ids: set[str] = set()
+        for event, place in zip(events, places, strict=True):
+            if event is not None and event.event_id in ids:
+                place.fault(f"another payment of the case has the event_id '{event.event_id}'.")
+            ids |= {event.event_id} if event is not None else set()
         for refused in contract_faults([event for event in events if event is not None], self._attributes):
             places[at[refused.position]].fault(f"not a valid payment: {refused.sentence}")
 
@@ -257,8 +264,8 @@ class _Reader:
                 attributes[name] = msgspec.convert(merged[key], _FROM_WORD[self._attributes[name]], strict=False)
             unknown = sorted(plain.keys() - set(_PAYMENT_KEYS))
             if unknown:
-                raise ValueError(f"a payment has no field '{unknown[0]}'.")
-            raw = {"account_id": "account", **plain, "event_id": f"event-{i}", "occurred_at": at}
+                raise ValueError(f"a payment has no field '{unknown[0]}'.{nearest(unknown[0], _PAYMENT_KEYS)}")
+            raw = {"account_id": "account", "event_id": f"event-{i}", **plain, "occurred_at": at}
             return msgspec.convert({**raw, "attributes": attributes or None}, Payment, strict=False)
         except msgspec.ValidationError as error:
             place.fault(f"not a valid payment: {plain_fault(str(error), 'payment').sentence}")

@@ -93,7 +93,8 @@ class AmountSource(Source, frozen=True):
     `debit_column` and `credit_column`: in place of a column, two of which a row fills one; they give the direction too.
     `decimal`: the decimal separator, by default a point. `thousands`: the separator of groups of three digits. `scale`:
     what a whole number counts: `major` units, `minor` units of the payment's currency, or a fixed number of decimals.
-    `strip`: characters to remove ('$€'). `signs`: words beside the number and the sign that each means ('CR': '-').
+    `strip`: characters to remove ('$€'), or a list of words to remove (['Rs.', 'EUR']). `signs`: words beside the
+    number and the sign that each means ('CR': '-').
     `absolute`: drop the sign. `round`: round half to even to the currency's decimals; without it more decimals are a
     fault.
     """
@@ -103,7 +104,7 @@ class AmountSource(Source, frozen=True):
     decimal: Literal[".", ","] | None = None
     thousands: str | None = None
     scale: Literal["major", "minor", "0", "1", "2", "3", "4"] | None = None
-    strip: str = ""
+    strip: str | tuple[str, ...] = ""
     signs: dict[str, Literal["+", "-"]] | None = None
     absolute: bool = False
     round: bool = False
@@ -121,6 +122,17 @@ class AmountSource(Source, frozen=True):
         return self.decimal or "."
 
     @property
+    def stripped_characters(self) -> str:
+        """The single characters that `strip` removes."""
+        return self.strip if isinstance(self.strip, str) else "".join(word for word in self.strip if len(word) == 1)
+
+    @property
+    def stripped_words(self) -> tuple[str, ...]:
+        """The words that `strip` removes, the longest first."""
+        words = () if isinstance(self.strip, str) else (word for word in self.strip if len(word) > 1)
+        return tuple(sorted(words, key=len, reverse=True))
+
+    @property
     def gives_direction(self) -> bool:
         """Whether the amount is read from a debit column and a credit column."""
         return self.debit_column is not None
@@ -128,7 +140,7 @@ class AmountSource(Source, frozen=True):
     @property
     def grouping(self) -> str:
         """The characters that may separate thousands: `thousands`, and the separators that `strip` names."""
-        separators = {*(self.thousands or ""), *(c for c in self.strip if c in SEPARATORS)}
+        separators = {*(self.thousands or ""), *(c for c in self.stripped_characters if c in SEPARATORS)}
         if separators & {" ", "\u00a0", "\u202f"}:  # a blank in one file is often a no-break space in the next
             separators |= {" ", "\u00a0", "\u202f"}
         if separators & {"'", "\u2019"}:

@@ -39,6 +39,23 @@ def texts_of(array: Any) -> Any:
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
 
 
+def typed_text(word: str, kind: Any) -> str | None:
+    """The text that `texts_of` has for a word of a mapping, in a column of type `kind`; None if no value of that type
+    is written so. The empty word stays empty.
+
+    >>> typed_text("True", pa.bool_()), typed_text("1.0", pa.int64()), typed_text("Yes", pa.bool_())
+    ('true', '1', None)
+    """
+    if pa.types.is_string(kind) or pa.types.is_null(kind) or not word:
+        return word
+    words = pa.array([word])
+    try:
+        values = words.cast(pa.decimal128(38, 9)).cast(kind) if pa.types.is_integer(kind) else words.cast(kind)
+        return texts_of(values)[0].as_py()  # type: ignore[no-any-return]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+        return None
+
+
 def inexact(array: Any) -> Any:
     """Which values of an Arrow array are whole numbers too large for its type to tell from their neighbours, so that
     an id may have been changed when the file was written; Arrow booleans."""

@@ -18,7 +18,7 @@ from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.null_words import ambiguity, ambiguous
 from fraudstream.backtest.row_faults import ColumnError, RowFaults, as_mask
 from fraudstream.backtest.sources import AttributeSource, LabelSource, TextSource
-from fraudstream.backtest.text_columns import FRACTIONAL, REFORMATTED, fractional, reformatted
+from fraudstream.backtest.text_columns import FRACTIONAL, REFORMATTED, fractional, reformatted, typed_text
 from fraudstream.contracts.dead_letter import ReasonCode
 from fraudstream.contracts.nearest_name import nearest
 
@@ -34,6 +34,7 @@ class TextFields:
 
     def __init__(self, cells: Cells, faults: RowFaults, layout: FileLayout) -> None:
         self._cells, self._faults, self._layout = cells, faults, layout
+        self.blanks: set[str] = set()  # columns with ids that have blanks around them
 
     def text(self, field: str, source: TextSource, required: bool = False) -> Any:
         """The field as Arrow strings, or as the constant itself. `source` has no `sign`."""
@@ -68,6 +69,8 @@ class TextFields:
                 faults.add(fractional(array), partial(_fractional_sentence, array, field))
             if source.column is not None and source.values is None:
                 faults.add(reformatted(texts), partial(_reformatted_sentence, texts, name))
+            if not source.trim and source.values is None and _has_blanks(words):
+                self.blanks.add(name)
             if source.values is None:
                 faults.add(ambiguous(words, name, self._layout), partial(_ambiguity_sentence, words, name))
 
@@ -90,7 +93,7 @@ class TextFields:
 
     def _translated(self, texts: Any, source: TextSource, name: str | None) -> Any:
         assert source.values is not None
-        known = list(source.values)
+        known = self._typed(source.values, source.column)
         words = texts.fill_null("") if "" in source.values else texts
         found = pc.index_in(words, value_set=pa.array(known, pa.string()))
         unknown = pc.and_(found.is_null(), words.is_valid())
@@ -103,6 +106,13 @@ class TextFields:
             )
         meanings = pa.array([meaning or None for meaning in source.values.values()], pa.string())
         return pc.if_else(unknown, pa.scalar(source.otherwise or None, pa.string()), meanings.take(found))
+
+    def _typed(self, words: Iterable[str], column: str | None) -> list[str]:
+        """Words of the mapping as a column of another type than text has them: True and 1 are `true` of a bool."""
+        if column is None:
+            return list(words)
+        kind = self._cells.column(column).type
+        return [typed_text(word, kind) or word for word in words]
 
     def numbers(self, field: str, source: TextSource | AttributeSource) -> list[float | None]:
         """The field as numbers, None where missing or not finite."""
@@ -164,12 +174,11 @@ class TextFields:
         if source is None:
             return labels
         texts = self._cells.texts(source.column, self._faults)
-        if pa.types.is_boolean(self._cells.column(source.column).type):
-            texts = pc.if_else(pc.equal(texts, "true"), "1", "0")
         texts = texts.fill_null("")
         known = as_mask(pc.equal(texts, ""))
         for meaning in ("unlabelled", "genuine", "fraud"):
-            chosen = as_mask(pc.is_in(texts, value_set=pa.array(getattr(source, meaning), pa.string())))
+            words = self._typed(getattr(source, meaning), source.column)
+            chosen = as_mask(pc.is_in(texts, value_set=pa.array(words, pa.string())))
             labels[chosen] = _LABELS[meaning]
             known |= chosen
         if source.otherwise is not None:
@@ -180,6 +189,10 @@ class TextFields:
             ~known, lambda i: f"{texts[i].as_py()!r} is not a label of the mapping; expected {expected}."
         )
         return labels
+
+
+def _has_blanks(texts: Any) -> bool:
+    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(texts), texts)).as_py())
 
 
 def _fractional_sentence(array: Any, field: str, index: int) -> str:

@@ -20,7 +20,7 @@ from fraudstream.backtest.row_faults import ColumnError, ColumnFaults, as_mask
 from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import TimeSource
 from fraudstream.contracts.duration import UNITS_MS
-from fraudstream.contracts.timestamps import parse_utc_ms, utc_text
+from fraudstream.contracts.timestamps import iso_moment, parse_utc_ms, utc_text
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -37,8 +37,8 @@ _EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 
 _COUNT_MAX = 9.2e18
 _MILLISECONDS = pa.timestamp("ms")
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
-_DIGITS = re.compile(r"\d{9,}")  # Python would take one of them for the separator of date and time
 _SHORT_FORMS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b"}
+_NOT_IN_ARROW = {"%f", "%z", "%j", "%G", "%V", "%u", "%U", "%W"}  # Arrow cannot read them, or ignores them
 _SPILLS_OVER = pa.array([3, 5, 7, 10, 12], pa.int64())  # months after those that lack a 29th, 30th or 31st
 
 
@@ -76,7 +76,7 @@ def _counts(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
     stamps = pc.coalesce(*(_counted(part, source, faults) for part in parts))
     if source.since is None:
         return stamps.cast(_MILLISECONDS)
-    since = datetime.fromisoformat(source.since)
+    since = iso_moment(source.since)
     moved = pc.add(stamps, parse_utc_ms(source.since, zone_required=False)).cast(_MILLISECONDS)
     return moved if since.tzinfo else _in_zone(moved, source, faults, lambda index: str(array[index]))
 
@@ -167,15 +167,27 @@ def _in_zone(local: Any, source: TimeSource, faults: ColumnFaults, text: Callabl
 _FOLD = "Set `fold: 0` for the first of the two moments, `fold: 1` for the second, or give times with their offset."
 
 
-def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
-    """Local times and times with an offset, as timestamps; null where a text is not of the form."""
+def long_format(format_: str) -> str:
+    """The format with every abbreviation written out.
+
+    >>> long_format("%F %R")
+    '%Y-%m-%d %H:%M'
+    """
     for short, long in (*_SHORT_FORMS.items(), ("%n", " "), ("%t", " ")):
         format_ = format_.replace(short, long)
-    if "%f" in format_ or "%z" in format_:
+    return format_
+
+
+def _formatted_times(texts: Any, format_: str) -> tuple[Any, Any]:
+    """Local times and times with an offset, as timestamps; null where a text is not of the form."""
+    format_ = long_format(format_)
+    if _NOT_IN_ARROW & {*re.findall(r"%.", format_)}:
         return _split([_one_by_one(text, format_) for text in texts.to_pylist()])
     stamps = pc.strptime(texts, format=format_, unit="ms", error_is_null=True)
-    # Arrow takes 30 February for 2 March. Times at the start of a month that could be such a date are read again.
+    # Arrow takes 30 February for 2 March, and 12:00:61 for 12:01:01. Such times, or those that may be, are read again.
     late = pc.and_(pc.is_in(pc.month(stamps), value_set=_SPILLS_OVER), pc.less_equal(pc.day(stamps), 3))
+    if "%S" in format_:
+        late = pc.or_(late, pc.match_substring_regex(texts, "6[01]"))
     wrong = as_mask(late)
     again = np.flatnonzero(wrong)
     wrong[again] = [_one_by_one(text, format_) is None for text in texts.take(pa.array(again)).to_pylist()]
@@ -187,13 +199,17 @@ def _one_by_one(text: str | None, format_: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(_LONG_FRACTION.sub(r"\1", text), format_)
+        moment = datetime.strptime(_LONG_FRACTION.sub(r"\1", text), format_)
     except ValueError:
         return None
+    # Python takes day 366 of a common year for the first of the next.
+    year = moment.strftime("%Y" if "%Y" in format_ else "%y")
+    return None if "%j" in format_ and year not in text else moment
 
 
 def _iso_times(texts: Any) -> tuple[Any, Any]:
-    """As `_formatted_times`, for ISO 8601. A column may mix texts with and without a zone."""
+    """As `_formatted_times`, for ISO 8601. A column may mix texts with and without a zone; UTC may be written out."""
+    texts = pc.replace_substring_regex(texts, r"(?i)(\d) ?(?:UTC|Z)$", r"\1Z")
     zoned = pc.match_substring_regex(texts, r"\d\d:\d\d.*(Z|[+-]\d\d:?(\d\d)?)$")
     try:
         local = pc.if_else(zoned, None, texts).cast(pa.timestamp("us"))
@@ -205,10 +221,10 @@ def _iso_times(texts: Any) -> tuple[Any, Any]:
 
 
 def _iso_time(text: str | None) -> datetime | None:
-    if text is None or _DIGITS.fullmatch(text):
+    if text is None:
         return None
     try:
-        return datetime.fromisoformat(text)
+        return iso_moment(text)
     except ValueError:
         return None
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
+from fraudstream.backtest.amount_review import AmountReview
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
@@ -36,8 +37,9 @@ class MappedFile(Protocol):
     def unit(self) -> RowUnit:
         """What its row numbers count."""
 
-    def columns(self, rows_before: int) -> PaymentColumns:
-        """What converts its columns. `rows_before`: number of rows in the files before this one."""
+    def columns(self, rows_before: int, review: AmountReview) -> PaymentColumns:
+        """What converts its columns. `rows_before`: number of rows in the files before this one; `review`: of the
+        amounts of all files."""
 
     def row_batches(self) -> Iterator[RowBatch]:
         """Its rows."""
@@ -47,8 +49,9 @@ def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
     """The payments of all files. Raises `PaymentFileError` for the first row that is earlier than the one before."""
     last_ms, rows_before = _BEFORE_ALL_MS, 0
     last_file: MappedFile | None = None
+    review = AmountReview()
     for file in files:
-        columns, last_row = file.columns(rows_before), 0
+        columns, last_row = file.columns(rows_before, review), 0
         for batch, rows in file.row_batches():
             payments = columns.convert(batch, rows)
             last_row = int(rows[-1])
@@ -67,9 +70,9 @@ def in_time_order(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
 def sorted_by_time(files: Sequence[MappedFile]) -> Iterator[PaymentBatch]:
     """The payments of all files, sorted in memory. Raises `PaymentFileError` for the first invalid row."""
     parts: list[_Loaded] = []
-    rows_before = 0
+    rows_before, review = 0, AmountReview()
     for file in files:
-        loaded = _Loaded.from_file(file, rows_before)
+        loaded = _Loaded.from_file(file, rows_before, review)
         rows_before += int(loaded.rows[-1]) if len(loaded.rows) else 0
         parts.append(loaded)
     order = np.argsort(np.concatenate([part.times for part in parts]), kind="stable").astype(np.int64)
@@ -91,9 +94,9 @@ class _Loaded(NamedTuple):
     times: Int64Array
 
     @classmethod
-    def from_file(cls, file: MappedFile, rows_before: int) -> _Loaded:
+    def from_file(cls, file: MappedFile, rows_before: int, review: AmountReview) -> _Loaded:
         """Read a file. Raises `PaymentFileError`."""
-        columns = file.columns(rows_before)
+        columns = file.columns(rows_before, review)
         batches, rows, times = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for batch, numbers in file.row_batches():
             batches.append(batch)

@@ -1,8 +1,9 @@
 """Files of JSON lines in the form of the payments topic: no mapping is needed.
 
 Each line is a payment or a label, decoded and refused exactly as a record of the topic. Payments are judged in the
-order of the lines, which has to be that of time unless sorting is requested. A label is a line with `labelled_at`; it
-takes effect at its line, or at `labelled_at` when sorting. All labels count in the evaluation of a replay.
+order of the lines, which has to be that of time unless sorting is requested. A label is a line with `label` or
+`labelled_at` and without `occurred_at`; it takes effect at its line, or at `labelled_at` when sorting. All labels
+count in the evaluation of a replay.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 
 _BEFORE_ALL_MS = -(1 << 62)
+_Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
 _Timed = tuple[list[Payment | Label], Int64Array]  # events, and when each comes, ms since the epoch
 
 
@@ -47,23 +49,23 @@ class TopicFiles:
         found, truth = False, self._truth()
         for events, at_ms in self._sorted() if sort else self._in_order():
             found = found or any(type(event) is Payment for event in events)
-            labels = [truth.get(event.event_id, -1) if type(event) is Payment else -1 for event in events]
+            labels = [truth.get(_named(event), -1) if type(event) is Payment else -1 for event in events]
             yield Events(events, at_ms, np.array(labels, np.int8))
         if not found:
             raise PaymentFileError(", ".join(map(str, self.paths)), "holds no payments.")
 
-    def _truth(self) -> dict[str, int]:
-        """What the labels of all files say of payments, by event id: 1 fraud, 0 genuine. The newest label counts."""
-        found: dict[str, tuple[int, int]] = {}
+    def _truth(self) -> dict[_Name, int]:
+        """What the labels of all files say of payments: 1 fraud, 0 genuine. The newest label counts."""
+        found: dict[_Name, tuple[int, int]] = {}
         for path in self.paths:
             for lines in line_batches(path, self._encoding):
                 values = [line for line in lines.lines if _is_label(line)]
                 for label in decode(values, [True] * len(values)):
                     if isinstance(label, Label):
                         truth = (time_ms(label.labelled_at), int(label.label == "fraud"))
-                        if truth[0] >= found.get(label.event_id, truth)[0]:
-                            found[label.event_id] = truth
-        return {event_id: fraud for event_id, (_, fraud) in found.items()}
+                        if truth[0] >= found.get(_named(label), truth)[0]:
+                            found[_named(label)] = truth
+        return {name: fraud for name, (_, fraud) in found.items()}
 
     def _in_order(self) -> Iterator[_Timed]:
         last_ms = _BEFORE_ALL_MS
@@ -131,21 +133,27 @@ class _Part(NamedTuple):
 class _Keys(msgspec.Struct):
     """The keys that tell a label from a payment."""
 
+    label: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     labelled_at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    amount: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _keys = msgspec.json.Decoder(_Keys)
 
 
 def _is_label(line: bytes) -> bool:
-    if b'"labelled_at"' not in line:
+    if b'"label' not in line:
         return False
     try:
         keys = _keys.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
-    return keys.labelled_at is not msgspec.UNSET and keys.amount is msgspec.UNSET
+    told = keys.labelled_at is not msgspec.UNSET or keys.label is not msgspec.UNSET
+    return told and keys.occurred_at is msgspec.UNSET
+
+
+def _named(event: Payment | Label) -> _Name:
+    return event.account_id, event.event_id
 
 
 def _moment(event: Payment | Label) -> int | datetime:

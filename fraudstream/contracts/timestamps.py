@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(-?\d)?)([Tt ]|$)")
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 Precision = Literal["seconds", "milliseconds", "shortest"]
@@ -36,6 +38,22 @@ def utc_text(at_ms: float, precision: Precision = "seconds") -> str:
     return moment.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
 
+def iso_moment(text: str) -> datetime:
+    """The date, or date and time, that `text` gives in ISO 8601. Raises `ValueError`.
+
+    Python takes any character for the separator of date and time, and so the offset of a date for a time.
+
+    >>> iso_moment("2026-03-04 13:00+01:00").isoformat()
+    '2026-03-04T13:00:00+01:00'
+    >>> iso_moment("2026-03-04+01:00")
+    Traceback (most recent call last):
+    ValueError: '2026-03-04+01:00' is not a date and time in ISO 8601
+    """
+    if _DATE.match(text) is None:
+        raise ValueError(f"{text[:40]!r} is not a date and time in ISO 8601")
+    return datetime.fromisoformat(text)
+
+
 def parse_utc_ms(text: str, zone_required: bool = True) -> int:
     """The time that `text` gives in ISO 8601, ms since the epoch, rounded down to the millisecond.
 
@@ -45,7 +63,7 @@ def parse_utc_ms(text: str, zone_required: bool = True) -> int:
     (1772625600120, 1772582400000)
     """
     try:
-        moment = datetime.fromisoformat(text)
+        moment = iso_moment(text)
     except ValueError:
         moment = None
     if moment is None or (zone_required and moment.tzinfo is None):

@@ -62,7 +62,8 @@ def value_fault(field: str, value: object) -> str | None:
     if field.startswith("attributes."):
         return None
     try:
-        payment = msgspec.convert({**_VALID, field: value}, Payment)
+        related = {"relates_to": "related"} if field == "kind" else {}  # a reversal needs it
+        payment = msgspec.convert({**_VALID, **related, field: value}, Payment)
     except msgspec.ValidationError as error:
         return plain_fault(str(error), "payment").sentence
     faults = contract_faults([payment])

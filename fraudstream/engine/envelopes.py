@@ -60,6 +60,7 @@ _REQUIRED = {
     name: frozenset(field.name for field in msgspec.structs.fields(struct) if field.required)
     for name, struct in (("payment", Payment), ("label", Label))
 }
+_PRINTED_KEY = re.compile(rb'[^\s{"\[]{1,256}[\t :|,]+\{\s*"')
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 
 
@@ -138,6 +139,12 @@ def _of_text(value: bytes, what: str, error: str) -> Fault | None:
         )
     if text.startswith(b"eyJ"):
         return Fault(f"The value is JSON in base64: publish the {what} as plain JSON.", "$")
+    if _PRINTED_KEY.match(text):
+        return Fault(
+            f"The value has text before its JSON object, as a console consumer prints a record with its key: publish "
+            f"the {what} alone, and the key as the record's key.",
+            "$",
+        )
     trailing = _TRAILING.search(error)
     if trailing is not None and value[: int(trailing[1])].endswith(b"{"):
         return Fault(
@@ -211,6 +218,14 @@ def _of_object(document: dict[str, Any], what: str) -> Fault | None:
     name = next((name for keys, name in _CHANGES if keys <= document.keys()), None)
     if name is not None:
         return Fault(f"The value is {name}. Publish the {what} alone, as the record's value.", where)
+    text_at = next((name for name, item in document.items() if _is_text_of(item, required)), None)
+    if text_at is not None and len(text_at) <= NAME_CHARACTERS_MAX:
+        printed = ", as kcat -J prints a record" if {"topic", "partition", "offset"} <= document.keys() else ""
+        return Fault(
+            f"The {what} is JSON text in the field {text_at!r} of another object{printed}: publish it alone, as the "
+            "record's value.",
+            f"$.{text_at}",
+        )
     if path is not None:
         return Fault(f"The {what} is inside another object, at {path}: publish it alone, as the record's value.", path)
     return None
@@ -219,6 +234,17 @@ def _of_object(document: dict[str, Any], what: str) -> Fault | None:
 def _is_event(document: Mapping[str, Any], required: frozenset[str]) -> bool:
     """Whether the object is meant to be the event itself."""
     return len(required & document.keys()) >= _EVENT_FIELDS_MIN
+
+
+def _is_text_of(item: Any, required: frozenset[str]) -> bool:
+    """Whether a value is the JSON text of an event."""
+    if not isinstance(item, str) or item.lstrip()[:1] != "{":
+        return False
+    try:
+        document = msgspec.json.decode(item)
+    except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):
+        return False
+    return isinstance(document, dict) and _told(document, required)
 
 
 def _paths_to(document: Any, required: frozenset[str], path: str, depth: int) -> Iterator[str]:

@@ -15,12 +15,14 @@ from fraudstream.engine.expression import (
     Domains,
     Texts,
     Type,
+    WholeBounds,
     text_domain,
 )
 
 _QUANTITIES = (Type.NUMBER, Type.MONEY, Type.DURATION)
 _SHARE = Bounds(0.0, 1.0)
-_NOT_NEGATIVE = Bounds(0.0, math.inf)  # counts, sums and means of amounts, times since, distances
+_COUNT = WholeBounds(0.0, math.inf)
+_NOT_NEGATIVE = Bounds(0.0, math.inf)  # sums and means of amounts, times since, distances
 
 
 def domains_of(catalogue: Catalogue) -> Domains:
@@ -45,4 +47,6 @@ def _of_feature(feature: Feature) -> Domain | None:
         return text_domain(feature.of)
     if aggregate.type not in _QUANTITIES:
         return None
+    if aggregate.name in ("count", "distinct"):
+        return _COUNT
     return _SHARE if aggregate.name == "share" else _NOT_NEGATIVE

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
@@ -108,9 +109,10 @@ class CsvTable:
         numbers = np.delete(numbers, [row.number - 1 for row in invalid])
         for position in unnamed:
             self._check_unnamed(table.column(str(position)), numbers)
-        batch = pa.record_batch(
-            [_one_array(table.column(str(position))) for position in positions.values()], names=list(positions)
-        )
+        columns = [_one_array(table.column(str(position))) for position in positions.values()]
+        if b'="' in block:
+            columns = [_without_formulas(column) for column in columns]
+        batch = pa.record_batch(columns, names=list(positions))
         start = 0
         for before, row in enumerate(invalid):
             stop = row.number - 1 - before
@@ -199,6 +201,12 @@ def _parse_options(dialect: Dialect, on_invalid_row: Any = None) -> Any:
 
 def _one_array(column: Any) -> Any:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], pa.string())])
+
+
+def _without_formulas(texts: Any) -> Any:
+    """Text of cells written as `="0042"`, a formula by which spreadsheets keep leading zeros."""
+    texts = pc.replace_substring_regex(texts, r'^="([^"]*)"$', r"\1")
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _sliced(batch: Any, numbers: Int64Array, start: int, stop: int) -> Iterator[RowBatch]:

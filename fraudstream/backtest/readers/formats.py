@@ -46,6 +46,14 @@ _OTHER_FORMATS = {
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "compressed twice; unpack it once",
     b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
+    b"<?xml": "an XML document, such as a statement in camt.053 or pain.001; convert it to CSV or JSON lines",
+    b"<Document": "an XML document, such as a statement in camt.053 or pain.001; convert it to CSV or JSON lines",
+    b"<html": "an HTML page, as some banks give in place of a workbook; save the table as CSV",
+    b"<!DOCTYPE": "an HTML page, as some banks give in place of a workbook; save the table as CSV",
+    b"{1:F01": "a SWIFT message, such as MT940; convert it to CSV or JSON lines",
+    b":20:": "a SWIFT message, such as MT940; convert it to CSV or JSON lines",
+    b"OFXHEADER": "an OFX statement; convert it to CSV or JSON lines",
+    b"!Type:": "a QIF statement; convert it to CSV or JSON lines",
     b"\xfd7zXZ": "compressed by xz; unpack it, or use gzip or zstd",
 }
 
@@ -75,8 +83,11 @@ def detect(path: Path, encoding: str | None = None) -> Detected:
             if not file.read(4) == _PARQUET_MAGIC:
                 raise PaymentFileError(str(path), "is a compressed Parquet file; unpack it.")
         return Detected("parquet", head)
+    begin = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n\t ")
     for magic, description in _OTHER_FORMATS.items():
-        if head.startswith(magic):
+        if magic == b"ORC" and b"\0" not in head:
+            continue  # a header may begin like that
+        if head.startswith(magic) or (magic.isascii() and begin.startswith(magic)):
             raise PaymentFileError(str(path), f"is {description}. Parquet, CSV and JSON lines can be read.")
     if head[257:262] == b"ustar":
         raise PaymentFileError(str(path), "is a tar archive; unpack it.")

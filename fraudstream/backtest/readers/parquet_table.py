@@ -17,6 +17,7 @@ import pyarrow.parquet
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, RowBatch
 
+_NO_TEXT = "a column of {kind} holds bytes that are not text in UTF-8. Write the column again as text."
 _Path = tuple[int, ...]  # index of a column of the schema, then of the fields within it
 
 
@@ -45,7 +46,7 @@ class ParquetTable:
         try:
             with pa.parquet.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(ROWS_PER_BATCH, columns=chosen):
-                    columns = [_plain(self._column(batch, self._paths[at])) for at in positions.values()]
+                    columns = [self._plain_column(batch, at) for at in positions.values()]
                     rows = np.arange(done + 1, done + 1 + batch.num_rows, dtype=np.int64)
                     done += batch.num_rows
                     if batch.num_rows:
@@ -53,6 +54,15 @@ class ParquetTable:
         except (OSError, pa.ArrowException) as error:
             after = f" after row {done}" if done else ""
             raise PaymentFileError(str(self._path), f"can't be read{after}: {error}") from error
+
+    def _plain_column(self, batch: Any, at: int) -> Any:
+        """The column at position `at`, as `_plain` has it. Raises `PaymentFileError` for bytes that are no text."""
+        column = self._column(batch, self._paths[at])
+        try:
+            return _plain(column)
+        except pa.ArrowInvalid as error:
+            name = self.names[at]
+            raise PaymentFileError(str(self._path), _NO_TEXT.format(kind=column.type), None, name) from error
 
     def _column(self, batch: Any, path: _Path) -> Any:
         """The column at `path`; `batch` has all columns of the same name, in the order of the file."""
@@ -77,8 +87,20 @@ def _plain(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
+    if isinstance(kind, pa.UuidType):
+        return _uuid_texts(column)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(column.storage)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
+    if pa.types.is_fixed_size_binary(kind):
+        return column.cast(pa.binary()).cast(pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return column.cast(pa.string())  # text without the annotation, as old writers leave it; invalid UTF-8 raises
     return column
+
+
+def _uuid_texts(column: Any) -> Any:
+    """UUIDs as text in small letters with hyphens, as every database prints them."""
+    values = [None if value is None else str(value) for value in column.to_pylist()]
+    return pa.array(values, pa.string())

@@ -9,6 +9,7 @@ from fraudstream.engine.expression.domains import (
     Domain,
     Domains,
     Texts,
+    WholeBounds,
     fault_of_text,
     text_domain,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ValueList",
     "ValueLists",
     "Values",
+    "WholeBounds",
     "compile_expression",
     "distinct_texts",
     "fault_at",

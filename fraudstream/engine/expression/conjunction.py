@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fraudstream.engine.expression.nodes import BoolColumn, Constant, MajorUnits, QuantityColumn, TextColumn
+from fraudstream.engine.expression.nodes import BoolColumn, Constant, MajorUnits, Not, QuantityColumn, TextColumn
 from fraudstream.engine.expression.parser import Syntax
+from fraudstream.engine.expression.text_nodes import TextPredicate, TextTest
 from fraudstream.engine.expression.typed import Leaf, Typed
 
 _Place = tuple[int, int]  # of a comparison in the source: start and end
@@ -39,11 +40,18 @@ class _Texts(NamedTuple):
     negated: bool
 
 
+class _Test(NamedTuple):
+    """A text that `asked` holds of, or with `negated` does not."""
+
+    asked: TextPredicate
+    negated: bool
+
+
 class _Claim(NamedTuple):
     """What a comparison demands of `name`. `value`: None is any value, `absent` none at all."""
 
     name: str
-    value: _Range | _Texts | bool | None
+    value: _Range | _Texts | _Test | bool | None
     absent: bool = False
 
 
@@ -77,6 +85,9 @@ def _claim(leaf: Leaf) -> _Claim | None:
     left, right, what = leaf.left, leaf.right, leaf.operator
     if isinstance(left.words, TextColumn) and leaf.texts:
         return _Claim(left.words.name, _Texts(frozenset(leaf.texts), what in ("!=", "not in")))
+    condition = leaf.condition.part if isinstance(leaf.condition, Not) else leaf.condition
+    if isinstance(condition, TextTest) and isinstance(condition.part, TextColumn):
+        return _Claim(condition.part.name, _Test(condition.test, what.startswith("not ")))
     if what in ("is missing", "is present") and (name := _name(left)) is not None:
         return _Claim(name, None, absent=what == "is missing")
     if what == "is" and isinstance(left.condition, BoolColumn):
@@ -125,6 +136,10 @@ def _excludes(a: _Claim, b: _Claim) -> bool:
                 chosen, refused = (other, one) if one.negated else (one, other)
                 return chosen.texts <= refused.texts
             return not one.texts & other.texts
+        case (_Texts() as one, _Test() as asked) | (_Test() as asked, _Texts() as one):
+            return not one.negated and bool((asked.asked.holds(sorted(one.texts)) == asked.negated).all())
+        case _Test() as one, _Test() as other:
+            return one.asked == other.asked and one.negated != other.negated
         case _Range() as one, _Range() as other:
             return _disjoint(one, other)
         case bool() as one, bool() as other:

@@ -29,6 +29,10 @@ class Bounds(NamedTuple):
     most: float
 
 
+class WholeBounds(Bounds):
+    """The same of a quantity that is always a whole number, such as a count."""
+
+
 UNBOUNDED: Final = Bounds(-float("inf"), float("inf"))
 
 
@@ -85,7 +89,7 @@ def _payment_domains() -> dict[str, Domain]:
     found: dict[str, Domain] = {name: text_domain(name) for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEXT}
     amount = float(AMOUNT_MINOR_MAX)
     found |= {"amount": Bounds(0, amount), "balance_before": Bounds(-amount, amount)}
-    found |= {"balance_after": Bounds(-amount, amount), "hour": Bounds(0, 23), "weekday": Bounds(0, 6)}
+    found |= {"balance_after": Bounds(-amount, amount), "hour": WholeBounds(0, 23), "weekday": WholeBounds(0, 6)}
     for name in ("lat", "lon"):
         of_field = _contract(name)
         assert isinstance(of_field, msgspec.inspect.FloatType), f"{name} is {of_field}"

@@ -13,7 +13,7 @@ from fraudstream.engine.expression.types import Origin
 SOURCE_CHARS_MAX = 4_000
 _NAME_CHARS_MAX = 128
 _TEXT_CHARS_MAX = 1_024  # of an attribute; what shorter fields can hold is the checker's matter
-_NUMBER_CHARS_MAX = 20
+_DIGITS_MAX = 20
 
 MS_PER_UNIT = {unit: ms for unit, ms in UNITS_MS.items() if unit != "ms"}  # no rule needs milliseconds
 _WORD_OPERATORS = frozenset({"and", "or", "not", "in", "in_network", "is", "missing", "present", "true", "false"})
@@ -91,10 +91,8 @@ def _token(match: re.Match[str], source: str, origin: Origin) -> Token:
     start, end = match.span()
     number, unit, text, name = match.group("number", "unit", "text", "name")
     if number is not None:
-        if len(number) > _NUMBER_CHARS_MAX:
-            raise ExpressionError(
-                fault_at(source, start, origin, f"this number has more than {_NUMBER_CHARS_MAX} digits.")
-            )
+        if len(number.replace("_", "").replace(".", "")) > _DIGITS_MAX:
+            raise ExpressionError(fault_at(source, start, origin, f"this number has more than {_DIGITS_MAX} digits."))
         value = float(number.replace("_", ""))
         if unit is None:
             return Token(Kind.NUMBER, match.group(), start, end, value)

@@ -15,8 +15,8 @@ from fraudstream.contracts.duration import duration_text
 from fraudstream.engine.expression.bounds import bounds_of, possible
 from fraudstream.engine.expression.conjunction import contradiction
 from fraudstream.engine.expression.context import Context
-from fraudstream.engine.expression.domains import Bounds, Domains, Texts, fault_of_text
-from fraudstream.engine.expression.nodes import TextLiteral
+from fraudstream.engine.expression.domains import Bounds, Domains, Texts, WholeBounds, fault_of_text
+from fraudstream.engine.expression.nodes import Constant, TextLiteral
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.text_nodes import Lowered, Matches, TextPredicate, source_of
 from fraudstream.engine.expression.typed import Leaf, Typed, names_in
@@ -98,29 +98,51 @@ class Possibility:
         """The comparison must hold for some payment, as written and as it must hold under `not`."""
         if not self._checked or not names_in(syntax):
             return  # a comparison of literals is intended: it switches something on or off
+        for counted, value in ((left, right), (right, left)):
+            if what in ("==", "!=") and isinstance(self._bounds_of(counted), WholeBounds) and _is_broken(value):
+                self._context.note(syntax, f"{self._context.text(counted.syntax)} is always a whole number.")
         bounds = bounds_of(left.as_quantity, self._domains), bounds_of(right.as_quantity, self._domains)
-        sides = [_described(self._context, *side) for side in zip((left, right), bounds, strict=True)]
+        beyond = bounds[1].least > bounds[0].most, bounds[0].least > bounds[1].most
+        sides = [_described(self._context, *side) for side in zip((left, right), bounds, beyond, strict=True)]
         why = " and ".join(side for side in sides if side)
         if not possible(what, *bounds):
             self._context.note(syntax, f"'{self._context.text(syntax)}' is never true: {why}.")
         if negated and not possible(OPPOSITE[what], *bounds):
             self._context.note(syntax, f"'{self._context.text(syntax)}' is always true, so 'not' of it is not: {why}.")
 
+    def _bounds_of(self, typed: Typed) -> Bounds:
+        return bounds_of(typed.as_quantity, self._domains)
+
     def check_conjunctions(self, tree: Syntax, leaves: Iterable[Leaf]) -> None:
         """Comparisons joined by `and` must be able to hold together."""
         found = contradiction(tree, leaves) if self._checked else None
         if found is not None:
-            first, second = (self._context.text(leaf.syntax) for leaf in found)
+            first, second = (_as_it_must_hold(leaf, self._context.text(leaf.syntax)) for leaf in found)
             self._context.note(
                 found[1].syntax, f"'{second}' and '{first}' are never true together. Was 'or' meant, or another value?"
             )
 
 
-def _described(context: Context, typed: Typed, bounds: Bounds) -> str:
-    """What is known of the values of a part: "hour is from 0 to 23"; empty for a literal, or if nothing is known."""
+def _is_broken(typed: Typed) -> bool:
+    """Whether it is a number as written, with decimals."""
+    return isinstance(typed.quantity, Constant) and float(typed.quantity.value) % 1 != 0
+
+
+def _as_it_must_hold(leaf: Leaf, written: str) -> str:
+    """A comparison as written, with the `not` under which it stands."""
+    asked = leaf.syntax.text if leaf.syntax.what == "call" else leaf.syntax.what
+    negated = leaf.right_text == "false" if leaf.operator == "is" else leaf.operator != asked
+    return f"not {written}" if negated else written
+
+
+def _described(context: Context, typed: Typed, bounds: Bounds, beyond: bool) -> str:
+    """What is known of the values of a part: "hour is from 0 to 23"; empty for a literal, or if nothing is known.
+
+    `beyond`: whether the other side is above all of them.
+    """
     least, most = (None if math.isinf(end) else end for end in bounds)
-    if typed.type is Type.MONEY and most is not None and most > 0:
-        most = None  # in minor units of whatever currency: no bound that a rule meets
+    if typed.type is Type.MONEY and most is not None and most > 0 and not beyond:
+        most = None  # in minor units of whatever currency: hardly a rule meets it
     if typed.is_literal or (least is None and most is None):
         return ""
     name = context.text(typed.syntax)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.backtest.mapping import MappingError
+from fraudstream.backtest.row_report import RowReport
 from tests.property.profile import EXAMPLES
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
@@ -134,6 +135,10 @@ def test_an_amount_written_in_any_notation_is_read_as_it_was(
         ({"thousands": "x"}, "thousands is 'x'; it must be one of"),
         ({"signs": {"": "-"}}, "signs has ''"),
         ({"strip": "CR", "signs": {"CR": "-"}}, "signs has 'CR'"),
+        ({"strip": ["EUR", "Dr."]}, "strip has 'Dr.', which says debit or credit"),
+        ({"strip": ["EUR", ""]}, "strip has an empty word"),
+        ({"strip": ["US-"]}, "strip has '-', which change the amount"),
+        ({"strip": "Rs."}, "Strip the word instead: `strip: ['Rs.']`"),
         ({"decimal": ";"}, "payment.amount.decimal can't be ';'"),
     ],
 )
@@ -151,3 +156,32 @@ def test_three_decimals_are_read_where_they_can_be_nothing_else() -> None:
     assert signed(["0.500", "1250.000"]) == ["0.50", "1250.00"]
     assert signed(["1.255"], round=True) == ["1.26"]
     assert "set `decimal: ','` and `thousands: '.'`" in fault_of({"amount": ["1.000"], "currency": ["JPY"]})
+
+
+def test_words_beside_an_amount_are_stripped_whole() -> None:
+    texts = ["Rs. 1,23,456.50", "Rs.500.00", "500.00 INR", "-Rs.1.5E3"]
+    assert signed(texts, "INR", strip=["Rs.", "INR"], thousands=",") == ["123456.50", "500.00", "500.00", "-1500.00"]
+    assert signed(["kr. 1.234,50"], "DKK", strip=["kr."], decimal=",", thousands=".") == ["1234.50"]
+
+
+def test_a_stripped_word_with_a_point_hides_no_ambiguity() -> None:
+    source = {"amount": {"column": "amount", "strip": ["Rs."]}}
+    assert "'Rs.1.250' has three decimals, and INR has 2" in fault_of(
+        {"amount": ["Rs.1.250"], "currency": ["INR"]}, source
+    )
+    report = RowReport()
+    read({"amount": ["Rs.500"], "currency": ["INR"]}, source, report)
+    assert [notice[:46] for notice in report.notices] == ["The amounts in 'amount' are whole numbers, rea"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("Rs. 500.00", "If 'Rs.' says nothing, set `strip: ['Rs.']`."),
+        ("Fr.500.00", "set `strip: ['Fr.']`."),
+        ("'12.50", "is not a decimal amount."),
+        ("1'234.50", 'it separates thousands, set `thousands: "\'"`.'),
+    ],
+)
+def test_the_hint_of_an_amount_that_is_not_read_can_be_followed(text: str, hint: str) -> None:
+    assert fault_of({"amount": [text]}).endswith(hint)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from fraudstream.backtest.amount_review import AmountReview
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import MappingError
+from fraudstream.backtest.payment_columns import PaymentColumns
+from fraudstream.backtest.payment_file import PaymentFile, PaymentFiles
+from fraudstream.backtest.readers.table import ROWS_PER_BATCH
 from fraudstream.backtest.row_report import RowReport
 from tests.unit.backtest.mapped_rows import fault_of, mapping_of, read
 
@@ -223,3 +229,78 @@ def test_whole_amounts_of_currencies_with_other_decimals_are_refused_without_a_s
     )
     assert amounts_of(["1250"] * 3, CURRENCIES, scale="major") == ["1250.00", "1250", "1250.000"]
     assert amounts_of(["1250.5", "1250", "1250"], CURRENCIES) == ["1250.50", "1250", "1250.000"]
+
+
+@pytest.mark.parametrize("before", [ROWS_PER_BATCH - 1, ROWS_PER_BATCH, ROWS_PER_BATCH + 1])
+@pytest.mark.parametrize("sort", [False, True])
+def test_whole_amounts_are_refused_wherever_another_currency_begins(tmp_path: Path, before: int, sort: bool) -> None:
+    row = "{},2026-03-04T12:00:00Z,a1,1250,{}\n"
+    rows = [row.format(number, "EUR" if number < before else "JPY") for number in range(before + 1)]
+    (tmp_path / "p.csv").write_text("id,at,account,amount,currency\n" + "".join(rows))
+    with pytest.raises(PaymentFileError, match=r"EUR has 2, JPY has 0"):
+        list(PaymentFile(tmp_path / "p.csv", mapping_of()).batches(sort))
+
+
+def test_whole_amounts_of_two_files_are_refused_as_those_of_one(tmp_path: Path) -> None:
+    files = []
+    for currency in ("EUR", "JPY"):
+        path = tmp_path / f"{currency}.csv"
+        path.write_text(f"id,at,account,amount,currency\n{currency},2026-03-04T12:00:00Z,a1,1250,{currency}\n")
+        files.append(PaymentFile(path, mapping_of()))
+    with pytest.raises(PaymentFileError, match=r"JPY\.csv, .*EUR has 2, JPY has 0"):
+        list(PaymentFiles(files).batches())
+
+
+def test_signs_in_batches_of_their_own_are_noticed() -> None:
+    report, review = RowReport(), AmountReview()
+    mapping = mapping_of({"amount": {"column": "amount", "absolute": True}})
+    for amount in ("1.00", "-1.00"):
+        cells = {"id": "e1", "at": "2026-03-04T12:00:00Z", "account": "a1", "amount": amount, "currency": "EUR"}
+        batch = pa.record_batch({name: pa.array([text]) for name, text in cells.items()})
+        PaymentColumns(mapping, "p.csv", report=report, review=review).convert(batch, np.array([1]))
+    assert [notice[:40] for notice in report.notices] == ["The amounts in 'amount' have both signs,"]
+
+
+def test_single_floats_are_read_while_they_tell_one_cent_from_the_next() -> None:
+    assert amounts_of(pa.array([1.1, 167_772.0], pa.float32()), ["EUR"] * 2) == ["1.10", "167772.00"]
+    said = fault_of({"amount": pa.array([1234567.89], pa.float32())})
+    assert "1234567.875 in a float column is exact to fewer decimals than its currency has" in said
+    assert amounts_of(pa.array([1234567.89], pa.float32()), ["EUR"], round=True) == ["1234567.88"]
+
+
+@pytest.mark.parametrize("kind", [pa.decimal32(7, 2), pa.decimal64(12, 2), pa.decimal128(9, 2), pa.decimal256(50, 9)])
+def test_decimals_of_any_width_are_amounts(kind: pa.DataType) -> None:
+    assert amounts_of(pa.array([Decimal("1.50"), Decimal("-2.25")], kind), ["EUR"] * 2, absolute=True) == [
+        "1.50",
+        "2.25",
+    ]
+
+
+def test_half_floats_are_no_amounts() -> None:
+    said = fault_of({"amount": pa.array(np.array([1.5], np.float16))})
+    assert "a halffloat column keeps three digits of an amount" in said
+
+
+@pytest.mark.parametrize(
+    ("debits", "credits_", "noticed"),
+    [
+        (["-5.00", "-6.00", None], [None, None, "7.00"], []),
+        (
+            ["-5.00", "6.00", None],
+            [None, None, "7.00"],
+            ["The amounts in 'd' have both signs, and all are read as debit."],
+        ),
+        (
+            [None, None, "5.00"],
+            ["-5.00", "6.00", "0"],
+            ["The amounts in 'c' have both signs, and all are read as credit."],
+        ),
+    ],
+)
+def test_debits_that_lose_two_signs_are_noticed(
+    debits: list[str | None], credits_: list[str | None], noticed: list[str]
+) -> None:
+    report = RowReport()
+    amount = {"debit_column": "d", "credit_column": "c", "absolute": True}
+    read({"d": debits, "c": credits_}, {"amount": amount, "direction": None}, report)
+    assert [notice.partition(" If")[0] for notice in report.notices] == noticed

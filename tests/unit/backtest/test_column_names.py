@@ -64,3 +64,8 @@ def test_a_name_that_is_missing_or_ambiguous_is_refused(wanted: str, names: list
     found = find_columns([wanted], names, "m")
     assert found.fault is not None
     assert found.fault.startswith(sentence)
+
+
+def test_a_name_is_found_in_either_form_of_its_letters() -> None:
+    assert find_columns(["Empf\u00e4nger"], ["Empfa\u0308nger"], "m").positions == {"Empf\u00e4nger": 0}
+    assert find_columns(["Empfa\u0308nger"], ["Empf\u00e4nger"], "m").positions == {"Empfa\u0308nger": 0}

@@ -14,6 +14,7 @@ import pytest
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import Mapping, MappingError, load_mapping, parse_mapping
 from fraudstream.backtest.payment_file import PaymentFile
+from fraudstream.backtest.row_report import RowReport
 from fraudstream.contracts import Payment
 
 MAPPING = """
@@ -205,3 +206,12 @@ def test_a_mapping_can_be_a_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(MAPPING)
     assert load_mapping(str(path)).name == "mine"
+
+
+def test_a_condition_that_no_row_meets_is_noticed(tmp_path: Path) -> None:
+    report = RowReport()
+    mapping = parse_mapping(MAPPING + "where: {column: way, equals: OUT}\n", "test.yaml")
+    path = csv_file(tmp_path, "2026-03-04T12:00:00Z,a,1.50,EUR,out,0")
+    assert list(PaymentFile(path, mapping, report).batches()) == []
+    assert report.excluded == 1
+    assert report.notices == ["No row meets `where` of the mapping, so there are no payments. Check its words."]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,36 @@ def test_a_row_is_read_if_it_meets_the_condition(condition: dict[str, Any], rows
         batch = read({"type": pa.array(TYPES, type_)}, report=report, where={"column": "type", **condition})
         assert batch.rows.tolist() == rows
         assert report.excluded == 4 - len(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([True, False], "True"),
+        ([True, False], "1"),
+        ([1, 2], "1.0"),
+        ([1.0, None], "1.0"),
+        ([Decimal("1.50"), Decimal("2.50")], "1.5"),
+        ([date(2026, 3, 4), date(2026, 3, 5)], "2026-03-04"),
+        ([datetime(2026, 3, 4), datetime(2026, 3, 5)], "2026-03-04"),
+    ],
+)
+def test_a_condition_is_on_the_value_however_its_column_writes_it(values: list[Any], word: str) -> None:
+    assert read({"x": values}, where={"column": "x", "equals": word}).rows.tolist() == [1]
+    assert read({"x": values}, where={"column": "x", "not_in": [word]}).rows.tolist() == [2]
+
+
+def test_a_condition_on_what_a_column_never_holds_is_refused() -> None:
+    with pytest.raises(PaymentFileError, match="a column of bool never holds 'Yes', which `where` looks for"):
+        read({"x": [True, False]}, where={"column": "x", "not_equals": "Yes"})
+
+
+@pytest.mark.parametrize("words", [("1", "0"), ("true", "false"), ("True", "False")])
+def test_a_boolean_is_translated_by_any_of_its_words(words: tuple[str, str]) -> None:
+    label = {"column": "x", "fraud": [words[0]], "genuine": [words[1]]}
+    assert read({"x": [True, False]}, label=label).labels.tolist() == [1, 0]
+    kind = {"column": "x", "values": {words[0]: "refund"}, "otherwise": "purchase"}
+    assert [payment.kind for payment in read({"x": [True, False]}, {"kind": kind}).payments] == ["refund", "purchase"]
 
 
 def test_all_conditions_must_be_met() -> None:
@@ -249,6 +281,16 @@ def test_text_is_trimmed_and_put_into_upper_case_where_the_mapping_says_so() -> 
     assert said.endswith("Set `upper: true` to read it as DE.")
 
 
+@pytest.mark.parametrize("text", ["a1 ", " a1", "a1\u00a0"])
+def test_blanks_around_an_id_are_noticed(text: str) -> None:
+    report = RowReport()
+    read({"account": ["a1", text]}, report=report)
+    assert [notice[:40] for notice in report.notices] == ["Ids in 'account' have blanks around them"]
+    report = RowReport()
+    read({"account": ["a1", text]}, {"account_id": {"column": "account", "trim": True}}, report=report)
+    assert report.notices == []
+
+
 def test_what_a_number_looks_like_depends_on_no_other_row() -> None:
     values = np.array([4_111_111_111_111_111.0, np.nan, 7.0])
     batch = read({"device": values}, {"device_id": {"column": "device"}})
@@ -297,3 +339,40 @@ def test_a_coordinate_is_translated_as_any_text() -> None:
         read(columns, {"lat": {"column": "lat", **source}})
     batch = read(columns, {"lat": {"column": "lat", "trim": True}, "lon": {"column": "lon"}})
     assert [(payment.lat, payment.lon) for payment in batch.payments] == [(0.0, 0.0), (50.5, 4.25), (None, None)]
+
+
+def test_a_category_that_has_lost_its_zero_is_told_the_option_that_restores_it() -> None:
+    assert fault_of({"mcc": [742]}, {"mcc": {"column": "mcc"}}).endswith("Set `pad: 4` to read it as 0742.")
+    assert read({"mcc": [742]}, {"mcc": {"column": "mcc", "pad": 4}}).payments[0].mcc == "0742"
+
+
+@pytest.mark.parametrize("kind", [{"constant": "reversal"}, {"column": "type", "values": {"VOID": "reversal"}}])
+def test_reversals_of_a_file_are_mapped(kind: dict[str, Any]) -> None:
+    [payment] = read({"type": ["VOID"], "of": ["e-9"]}, {"kind": kind, "relates_to": {"column": "of"}}).payments
+    assert (payment.kind, payment.relates_to) == ("reversal", "e-9")
+    assert "A reversal needs relates_to" in fault_of({"type": ["VOID"]}, {"kind": kind})
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"on_bad_row": "ignore"}, "on_bad_row can't be 'ignore'. Choose from: stop, skip."),
+        ({"where": {"column": "id", "in": "x"}}, "where.in must be a list: [a, b]."),
+        ({"file": {"header_row": -1}}, "file.header_row must be a whole number, 0 or more."),
+        ({"file": {"null_values": "NaN"}}, "file.null_values must be a list: [a, b], or lists by column"),
+        ({"file": {"null_values": {"acount": ["NaN"]}}}, "the mapping reads no column 'acount'. Nearest: 'account'."),
+        ({"file": {"encoding": "idna"}}, "encoding is 'idna', which is not known"),
+        ({"file": {"encoding": "unicode_escape"}}, "encoding is 'unicode_escape', which is not known"),
+    ],
+)
+def test_a_fault_of_a_mapping_says_what_may_stand_there(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping_of(**options)
+    assert sentence in str(caught.value)
+
+
+def test_a_source_that_is_a_word_is_told_how_to_name_a_column() -> None:
+    with pytest.raises(MappingError, match=r"payment\.device_id must be a source: \{column: name\}"):
+        mapping_of({"device_id": "device"})
+    with pytest.raises(MappingError, match=r"payment\.amount\.scale can't be '5'\. Choose from: major, minor, 0, 1"):
+        mapping_of({"amount": {"column": "amount", "scale": 5}})

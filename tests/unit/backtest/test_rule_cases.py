@@ -93,7 +93,9 @@ def test_a_rule_without_cases_is_named() -> None:
         ("payment: {}", "payment: {mcc: 54}", "mcc must have at least 4 characters"),
         ("payment: {}", 'payment: {device_id: "a\\tb"}', "holds a control character"),
         ("at: -30m", "at: -30m, country: UK", "write 'GB'"),
-        ("payment: {}", "payment: {divice_id: a}", "no field 'divice_id'"),
+        ("payment: {}", "payment: {divice_id: a}", "no field 'divice_id'. Nearest: 'device_id'."),
+        ("at: -30m", "at: -30m, event_id: a", "another payment of the case has the event_id 'a'"),
+        ("payment: {}", "payment: {event_id: event-1}", "another payment of the case has the event_id 'event-1'"),
         ("payment: {}", "payment: {attributes.vpi: true}", "no attribute 'vpi'"),
         ("expect: fires", "expect: fire", "Nearest: 'fires'"),
         ("shows: firing", "show: firing", "Nearest: 'shows'"),
@@ -105,6 +107,17 @@ def test_a_fault_in_a_case_is_reported_with_its_line(old: str, new: str, sentenc
         results_of(CASE.replace(old, new))
     assert any(sentence in fault.sentence for fault in caught.value.faults), caught.value
     assert {(fault.path, fault.line) for fault in caught.value.faults} == {("burst/many.test.yaml", 2)}
+
+
+@pytest.mark.parametrize(("reversed_", "actual"), [("first-1", "silent"), ("other", "fires")])
+def test_a_history_may_take_a_payment_back(reversed_: str, actual: str) -> None:
+    history = (
+        "{at: -30m, repeat: 2, every: 5m, event_id: 'first-{i}'}, "
+        f"{{at: -5m, kind: reversal, direction: credit, relates_to: {reversed_}}}"
+    )
+    case = f"cases: [{{name: a, shows: firing, expect: fires, history: [{history}], payment: {{}}}}]"
+    [result] = results_of(case)
+    assert result.actual == actual
 
 
 def test_cases_without_their_rule_are_a_fault() -> None:

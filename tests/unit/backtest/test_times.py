@@ -217,6 +217,14 @@ def test_a_column_that_holds_no_times_is_a_sentence(values: Any) -> None:
         ({"format": "%-d.%m.%Y"}, "format has %-d, which is not known"),
         ({"format": "%s"}, "format has %s, which is not known"),
         ({"format": "%d.%m.%Y %I:%M"}, "without %p, which says morning or afternoon"),
+        ({"format": "%m/%d/%Y %H:%M %p"}, "Use %I in place of %H"),
+        ({"format": "%y%m%d%m%d"}, "format has %d twice"),
+        ({"format": "%D %d"}, "format has %d twice"),
+        ({"format": "%H:%M"}, "format has no year"),
+        ({"format": "%d.%m. %H:%M"}, "format has no year"),
+        ({"format": "%Y %d"}, "format has no month"),
+        ({"format": "%m/%Y"}, "format has no day"),
+        ({"format": "%Y-W%V"}, "format has no month"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(
@@ -225,3 +233,35 @@ def test_options_that_contradict_each_other_are_refused_before_the_file_is_read(
     with pytest.raises(MappingError) as caught:
         mapping_of({"occurred_at": {"column": "at", **source}})
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["2026-03-04 12:00:00 UTC", "2026-03-04 12:00:00.000UTC", "2026-03-04t12:00:00z"])
+def test_utc_may_be_written_out(text: str) -> None:
+    assert times_of([text], zone="Europe/Berlin") == [NOON]
+
+
+@pytest.mark.parametrize("second", ["60", "61"])
+@pytest.mark.parametrize("format_", ["%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S%z"])
+def test_a_second_that_no_minute_has_is_refused(second: str, format_: str) -> None:
+    text = f"04.03.2026 12:00:{second}" + ("Z" if "%z" in format_ else "")
+    assert "is not a time like" in fault_of({"at": [text]}, {"occurred_at": {"column": "at", "format": format_}})
+
+
+@pytest.mark.parametrize(
+    ("text", "format_"), [("2026-063", "%Y-%j"), ("2026-W10-3", "%G-W%V-%u"), ("2026-W09-3", "%Y-W%W-%w")]
+)
+def test_days_of_the_year_and_of_a_week_are_read(text: str, format_: str) -> None:
+    assert times_of([f"{text} 12:00"], format=f"{format_} %H:%M") == [NOON]
+
+
+def test_the_366th_day_of_a_common_year_is_refused() -> None:
+    assert "is not a time like" in fault_of({"at": ["2025-366"]}, {"occurred_at": {"column": "at", "format": "%Y-%j"}})
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-04+01:00", "2026-03-04-12:00", "2026-03-04_12:00", "2026-03-04Z", "1772625600"]
+)
+def test_the_offset_of_a_date_is_not_taken_for_a_time(text: str) -> None:
+    assert "is not a time in ISO 8601" in fault_of({"at": [text]})
+    with pytest.raises(MappingError, match="which is not a time in ISO 8601"):
+        mapping_of({"occurred_at": {"column": "at", "unit": "days", "since": text}})

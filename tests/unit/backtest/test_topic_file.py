@@ -43,6 +43,25 @@ def ids(events: list[Payment | Label]) -> list[str]:
     return [("" if isinstance(event, Payment) else "label of ") + event.event_id for event in events]
 
 
+def test_a_label_counts_for_the_payment_of_its_account_only(tmp_path: Path) -> None:
+    path = written(tmp_path, payment(1, account_id="b"), payment(1), label(1, 5))
+    [part] = TopicFiles([path]).batches()
+    assert part.labels.tolist() == [-1, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"labelled_at": None}, "labelled_at"),
+        ({"amount": "1.50", "label": "chargeback"}, "label can't be 'chargeback'"),
+    ],
+)
+def test_a_faulty_label_is_refused_as_a_label(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
+    fields = {name: value for name, value in (json.loads(label(1, 5)) | changes).items() if value is not None}
+    with pytest.raises(PaymentFileError, match=sentence):
+        events_of(written(tmp_path, payment(1), json.dumps(fields)))
+
+
 @pytest.mark.parametrize("name", ["p.jsonl", "p.ndjson", "p.jsonl.gz"])
 def test_lines_are_the_events_of_the_topic(tmp_path: Path, name: str) -> None:
     lines = [payment(1), "", payment(2, occurred_at="2026-03-04T12:00:02Z", country="DE"), label(1, 3), payment(3)]

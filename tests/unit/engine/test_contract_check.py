@@ -8,7 +8,7 @@ on topics only.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.contracts.country import COUNTRIES
+from fraudstream.contracts.fields import Kind
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.apply import apply
 from fraudstream.engine.columns import Rejection
@@ -213,3 +214,8 @@ def test_no_payments_have_no_faults() -> None:
 )
 def test_a_value_that_no_payment_can_have_is_told(field: str, value: str, sentence: str | None) -> None:
     assert value_fault(field, value) == sentence
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_payment_can_have_every_kind(kind: str) -> None:
+    assert value_fault("kind", kind) is None

@@ -66,7 +66,20 @@ FORMATS: dict[str, tuple[bytes, str, str, str]] = {
     "Python": (str(PAYMENT).encode(), "not_json", "single quotes, as Python prints a dict", "$"),
     "base64": (base64.b64encode(JSON), "not_json", "JSON in base64", "$"),
     "two objects": (JSON + b"\n" + JSON, "not_json", "several JSON objects", "$"),
+    "console consumer": (b"acct-7\t" + JSON, "not_json", "as a console consumer prints a record with its key", "$"),
     # JSON of another shape.
+    "kcat -J": (
+        json.dumps({"topic": "payments", "partition": 0, "offset": 4, "key": "a", "payload": JSON.decode()}).encode(),
+        "invalid",
+        "JSON text in the field 'payload' of another object, as kcat -J prints a record",
+        "$.payload",
+    ),
+    "JSON text in a field": (
+        json.dumps({"log": JSON.decode()}).encode(),
+        "invalid",
+        "JSON text in the field 'log' of another object: publish it alone",
+        "$.log",
+    ),
     "list": (b"[" + JSON + b"," + JSON + b"]", "invalid", "a list of 2 objects", "$"),
     "encoded twice": (json.dumps(JSON.decode()).encode(), "invalid", "it was encoded twice", "$"),
     "base64 in a string": (

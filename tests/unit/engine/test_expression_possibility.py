@@ -87,12 +87,18 @@ def test_a_bound_that_no_value_passes_is_refused(source: str, sentence: str) -> 
     ("source", "second", "first"),
     [
         ("hour > 22 and hour < 6", "hour < 6", "hour > 22"),
-        ("not (hour <= 22 or not (weekday > 4 and 6 > hour))", "6 > hour", "hour <= 22"),
+        ("not (hour <= 22 or not (weekday > 4 and 6 > hour))", "6 > hour", "not hour <= 22"),
         ("amount > 100 and (card_present or amount < 50 and amount > 60)", "amount > 60", "amount < 50"),
         ("channel == 'app' and channel == 'web'", "channel == 'web'", "channel == 'app'"),
         ("channel in ('app',) and channel != 'app'".replace(",)", ")"), "channel != 'app'", "channel in ('app')"),
         ("device_id is missing and device_id == 'd'", "device_id == 'd'", "device_id is missing"),
-        ("card_present and not card_present", "card_present", "card_present"),
+        ("card_present and not card_present", "not card_present", "card_present"),
+        ("amount < 100 and not amount < 200", "not amount < 200", "amount < 100"),
+        ("mcc == '6011' and starts_with(mcc, '5')", "starts_with(mcc, '5')", "mcc == '6011'"),
+        ("matches(mcc, '^6') and mcc in ('5411', '5412')", "mcc in ('5411', '5412')", "matches(mcc, '^6')"),
+        ("channel == 'app' and not contains(channel, 'pp')", "not contains(channel, 'pp')", "channel == 'app'"),
+        ("contains(ip, ':') and not contains(ip, ':')", "not contains(ip, ':')", "contains(ip, ':')"),
+        ("device_id is missing and ends_with(device_id, 'x')", "ends_with(device_id, 'x')", "device_id is missing"),
         ("amount == 5 and amount > 5", "amount > 5", "amount == 5"),
     ],
 )
@@ -107,6 +113,13 @@ def test_comparisons_that_no_payment_meets_together_are_refused(source: str, sec
         "amount >= 0",
         "amount <= 0",
         "hour < 24 and hour >= 22",
+        "hour < 12.5",
+        "hour == 12.0",
+        "amount == 12.505",
+        "amount < 00_000_000_000_000_000_012",
+        "mcc == '6011' and starts_with(mcc, '60')",
+        "mcc != '6011' and starts_with(mcc, '60')",
+        "starts_with(device_id, 'a') and not starts_with(device_id, 'ab')",
         "lat <= 90",
         "lat > -91",
         "balance_after < 0",
@@ -188,3 +201,19 @@ def test_filters_and_guards_of_the_score_are_held_to_the_same_values() -> None:
         compile_rule_set({"features.yaml": FEATURES, "score.yaml": score})
     assert "mcc is never '541'" in str(in_filter.value)
     assert "account.last_channel is never 'apps'" in str(in_score.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("hour == 12.5", "hour is always a whole number."),
+        ("1.5 != weekday", "weekday is always a whole number."),
+        (
+            "amount > 10_000_000_000_000_000",
+            "'amount > 10_000_000_000_000_000' is never true: amount is from 0 to 1e+15 minor units.",
+        ),
+        ("amount > 123_456_789_012_345_678_901", "this number has more than 20 digits."),
+    ],
+)
+def test_a_number_that_no_value_reaches_is_refused(source: str, sentence: str) -> None:
+    assert sentence_of(source) == sentence

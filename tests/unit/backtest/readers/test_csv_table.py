@@ -139,6 +139,10 @@ def test_ids_are_the_text_of_the_file_in_every_batch(tmp_path: Path, count: int)
         (b"\x7fELF\0\0", {}, ": is not text: it holds bytes of value 0."),
         (b"\x7fELF\0" + b"\xff" * 99, {}, ": is not text: it holds bytes of value 0."),
         (b"PK\x03\x04rest", {}, ": is a zip archive or an Excel workbook;"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><Document/>', {}, ": is an XML document, such as a statement in camt.053"),
+        (b"\r\n:20:START\r\n:25:10010010/1111\r\n", {}, ": is a SWIFT message, such as MT940;"),
+        (b"\n<html><table>", {}, ": is an HTML page,"),
+        (b"ORC\x0a\x00\x00", {}, ": is an ORC file;"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 99)[:-9], {}, ": can't be read: Truncated compressed stream"),
         (gzip.compress(b""), {}, ": is empty."),
         (b"\x1f\x8b", {}, ": can't be read: Truncated compressed stream"),
@@ -197,3 +201,9 @@ def test_rows_of_another_width_are_reported_one_by_one_where_the_caller_takes_th
 def test_a_layout_that_contradicts_itself_is_refused(layout: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         FileLayout(**layout)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", ['="0042"', '"=""0042"""'])
+def test_a_formula_that_keeps_leading_zeros_is_its_text(tmp_path: Path, cell: str) -> None:
+    text = f'a,b\n{cell},x\n="",="\n'
+    assert rows_of(written(tmp_path, text.encode())) == [(1, ("0042", "x")), (2, (None, '="'))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -57,6 +58,16 @@ def test_a_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
         list(ParquetTable(path).batches({"a": 0}))
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PaymentFileError, match="can't be read"):
-        read(written(tmp_path, [pa.array([b"\xff"])], ["a"]), 0)
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_a_uuid_is_its_text(tmp_path: Path, store_schema: bool) -> None:
+    uuid = UUID("0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42")
+    table = pa.table({"a": pa.array([uuid.bytes, None], pa.uuid())})
+    pa.parquet.write_table(table, tmp_path / "p.parquet", store_schema=store_schema)
+    assert read(tmp_path / "p.parquet", 0) == [[str(uuid), None]]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary(2)])
+def test_the_column_of_bytes_that_are_no_text_is_named(tmp_path: Path, kind: pa.DataType) -> None:
+    path = written(tmp_path, [pa.array([b"a1", b"\xff\xfe"], kind)], ["Account"])
+    with pytest.raises(PaymentFileError, match=r"column 'Account': a column of .* holds bytes that are not text"):
+        read(path, 0)
