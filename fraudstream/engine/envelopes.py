@@ -244,7 +244,7 @@ def _is_text_of(item: Any, required: frozenset[str]) -> bool:
         document = msgspec.json.decode(item)
     except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):
         return False
-    return isinstance(document, dict) and _told(document, required)
+    return isinstance(document, dict) and _is_event(document, required)
 
 
 def _paths_to(document: Any, required: frozenset[str], path: str, depth: int) -> Iterator[str]:
