@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fraudstream.kafka.open_transactions import OpenTransaction, StableEnd
 from fraudstream.stream.observer import JudgedBatch
 from fraudstream.telemetry import http
 from fraudstream.telemetry.cases import CasesTelemetry
@@ -51,10 +53,14 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
         ),
     )
     worker.on_lag(0, lag=0)
+    worker.on_misplaced(0, records=1, policy="repartition")
+    worker.on_records_missing(0, records=5)
+    worker.on_open_transactions({0: OpenTransaction(StableEnd("payments", 0, 4, 6), time.monotonic(), 0)})
     worker.on_checkpoint(0, seconds=0.01, records=2, size=300, next_offset=4)
     cases.on_assigned([0])
     cases.on_alert(0, severity="high", opened=True)
     cases.on_action(0, action="close")
+    cases.on_rejected(0, code="closed")
     cases.on_open_cases(0, cases=1)
     cases.on_view(behind=0, lost=False)
 
