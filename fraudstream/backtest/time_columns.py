@@ -35,6 +35,10 @@ _PER_MS = {"microseconds": 1_000, "nanoseconds": 1_000_000}
 _YEAR_2200_MS = 7_258_118_400_000
 _EPOCH_SECONDS_MIN, _EPOCH_SECONDS_END = 10**8, 10**11  # as milliseconds: 1970 to 1973
 _COUNT_MAX = 9.2e18
+_ROUNDED = (
+    "is {value}, and a {type} column cannot hold a time of this size exactly, so it may have been changed when the "
+    "file was written. Write the column again as int64 or double."
+)
 _MILLISECONDS = pa.timestamp("ms")
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
 _SHORT_FORMS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b"}
@@ -73,12 +77,22 @@ def _counts(array: Any, source: TimeSource, faults: ColumnFaults) -> Any:
         parts = _numbers_of_texts(array.cast(pa.string()), source, faults)
     elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
         raise ColumnError(faults.column, f"a column of {array.type} holds no number of {source.unit}.")
+    if pa.types.is_floating(array.type):
+        faults.add(_rounded_counts(array, source), lambda i: _ROUNDED.format(value=array[i], type=array.type))
     stamps = pc.coalesce(*(_counted(part, source, faults) for part in parts))
     if source.since is None:
         return stamps.cast(_MILLISECONDS)
     since = iso_moment(source.since)
     moved = pc.add(stamps, parse_utc_ms(source.since, zone_required=False)).cast(_MILLISECONDS)
     return moved if since.tzinfo else _in_zone(moved, source, faults, lambda index: str(array[index]))
+
+
+def _rounded_counts(array: Any, source: TimeSource) -> npt.NDArray[np.bool_]:
+    """Which floats are so large that the next one is more than a count and a millisecond away; bool, shape (n,)."""
+    with np.errstate(all="ignore"):  # infinity has no next float
+        gaps = np.spacing(np.abs(pc.fill_null(array, 0).to_numpy(zero_copy_only=False))).astype(np.float64)
+    gap_ms = gaps * _UNIT_MS.get(source.unit or "", 1) / _PER_MS.get(source.unit or "", 1)
+    return (gaps > 1) & (gap_ms > 1)  # type: ignore[no-any-return]
 
 
 def _numbers_of_texts(texts: Any, source: TimeSource, faults: ColumnFaults) -> list[Any]:

@@ -91,6 +91,8 @@ def _plain(column: Any) -> Any:
         return _uuid_texts(column)
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(column.storage)
+    if pa.types.is_decimal(kind) and kind.bit_width < 128:
+        return column.cast(pa.decimal128(kind.precision, kind.scale))
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
     if pa.types.is_fixed_size_binary(kind):

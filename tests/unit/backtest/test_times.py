@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -265,3 +266,22 @@ def test_the_offset_of_a_date_is_not_taken_for_a_time(text: str) -> None:
     assert "is not a time in ISO 8601" in fault_of({"at": [text]})
     with pytest.raises(MappingError, match="which is not a time in ISO 8601"):
         mapping_of({"occurred_at": {"column": "at", "unit": "days", "since": text}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "count"),
+    [
+        (pa.float32(), "seconds", NOON / 1000),
+        (pa.float32(), "milliseconds", NOON),
+        (pa.float16(), "days", 20_500),
+    ],
+)
+def test_a_count_that_its_column_has_rounded_is_refused(kind: pa.DataType, unit: str, count: float) -> None:
+    values = pa.array(np.array([count], kind.to_pandas_dtype()))
+    said = fault_of({"at": values}, {"occurred_at": {"column": "at", "unit": unit}})
+    assert f"a {kind} column cannot hold a time of this size exactly" in said
+
+
+@pytest.mark.parametrize(("unit", "per_ms"), [("nanoseconds", 10**6), ("microseconds", 1000), ("milliseconds", 1)])
+def test_double_counts_are_exact_to_the_millisecond(unit: str, per_ms: int) -> None:
+    assert times_of(pa.array([float((NOON + 123) * per_ms), None])[:1], unit=unit) == [NOON + 123]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -71,3 +72,11 @@ def test_the_column_of_bytes_that_are_no_text_is_named(tmp_path: Path, kind: pa.
     path = written(tmp_path, [pa.array([b"a1", b"\xff\xfe"], kind)], ["Account"])
     with pytest.raises(PaymentFileError, match=r"column 'Account': a column of .* holds bytes that are not text"):
         read(path, 0)
+
+
+@pytest.mark.parametrize("kind", [pa.decimal32(7, 2), pa.decimal64(12, 2)])
+def test_narrow_decimals_are_as_any_other(tmp_path: Path, kind: pa.DataType) -> None:
+    path = written(tmp_path, [pa.array([Decimal("1.50"), None], kind)], ["a"])
+    [batch] = ParquetTable(path).batches({"a": 0})
+    assert batch.columns.column("a").type == pa.decimal128(kind.precision, 2)
+    assert batch.columns.column("a").to_pylist() == [Decimal("1.50"), None]
