@@ -159,8 +159,8 @@ def test_a_compressed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
         ),
         (
             "2025-01-02,a,1,EURO,out,0",
-            "column 'currency': 'EURO' is not a valid currency; expected BIF, CLP, DJF, …. Set `values: {'EURO': …}` to "
-            "translate it.",
+            "column 'currency': 'EURO' is not a valid currency; expected BIF, CLP, DJF, …. Set `values: {'EURO': …}` "
+            "to translate it.",
         ),
         ("2025-01-02,a,1,EUR,outt,0", "column 'way': 'outt' is not among the mapping's values. Nearest: 'out'."),
         ("2025-01-02,a,1,EUR,out,7", "column 'fraud': '7' is not a label of the mapping; expected 1, 0."),
