@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraudstream.backtest.null_words import is_null_word
 from fraudstream.backtest.row_faults import BoolArray, ColumnFaults, as_mask
 from fraudstream.backtest.shortened_numbers import shortened, shortened_sentence
 from fraudstream.backtest.sources import SEPARATORS, AmountSource
@@ -165,6 +166,8 @@ def _without_sign(text: str, source: AmountSource) -> tuple[str, bool]:
 
 def _not_an_amount(body: str, source: AmountSource) -> str:
     """What to do about text that is not an amount."""
+    if is_null_word(body):
+        return f"is not a decimal amount. If it means that there is none, set `file: {{null_values: ['{body}']}}`."
     if _SIDES.search(body):
         return "has a word beside the number. If it is the sign, set `signs: {CR: '-', DR: '+'}`, or the reverse."
     if re.fullmatch(rf"[0-9]{{20,}}({re.escape(source.decimal_separator)}[0-9]*)?", body):

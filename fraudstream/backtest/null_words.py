@@ -25,6 +25,11 @@ def without_null_words(array: Any, words: tuple[str, ...] | None) -> Any:
     return pc.if_else(pc.is_in(array, value_set=pa.array(words, pa.string())), None, array)
 
 
+def is_null_word(text: str) -> bool:
+    """Whether `text` stands for a missing value in some files."""
+    return text in _FORMS
+
+
 def ambiguous(texts: Any, column: str, layout: FileLayout) -> Any:
     """Which Arrow strings of `column` may mean that the value is missing, where `layout` does not say; Arrow
     booleans."""

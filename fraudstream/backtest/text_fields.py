@@ -87,7 +87,8 @@ class TextFields:
 
         def sentence(index: int) -> str:
             text = texts[index].as_py()
-            return f"{text!r} is not a valid {field}; expected {listed(choices)}.{upper_hint(text, choices)}"
+            hint = upper_hint(text, choices) or f" Set `values: {{{text!r}: …}}` to translate it."
+            return f"{text!r} is not a valid {field}; expected {listed(choices)}.{hint}"
 
         self._faults.column(name, reason).add(wrong, sentence)
 

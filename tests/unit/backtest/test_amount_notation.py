@@ -179,6 +179,7 @@ def test_a_stripped_word_with_a_point_hides_no_ambiguity() -> None:
     [
         ("Rs. 500.00", "If 'Rs.' has no meaning, set `strip: ['Rs.']`."),
         ("Fr.500.00", "set `strip: ['Fr.']`."),
+        ("NaN", "If it means that there is none, set `file: {null_values: ['NaN']}`."),
         ("'12.50", "is not a decimal amount."),
         ("1'234.50", 'it separates thousands, set `thousands: "\'"`.'),
     ],

@@ -148,12 +148,20 @@ def test_a_compressed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
         ("2025-01-02,,1,EUR,out,0", "column 'account': is empty, but account_id is required."),
         ("2025-01-02,a,,EUR,out,0", "column 'amount': is empty, but amount is required."),
         ("2025-01-02,a,one,EUR,out,0", "column 'amount': 'one' is not a decimal amount."),
-        ("2025-01-02,a,NaN,EUR,out,0", "column 'amount': 'NaN' is not a decimal amount."),
+        (
+            "2025-01-02,a,NaN,EUR,out,0",
+            "column 'amount': 'NaN' is not a decimal amount. If it means that there is none, set "
+            "`file: {null_values: ['NaN']}`.",
+        ),
         (
             "2025-01-02,a,-1,EUR,out,0",
             "column 'amount': -1 is negative. Set `absolute: true` and take the direction from the sign.",
         ),
-        ("2025-01-02,a,1,EURO,out,0", "column 'currency': 'EURO' is not a valid currency; expected BIF, CLP, DJF, …."),
+        (
+            "2025-01-02,a,1,EURO,out,0",
+            "column 'currency': 'EURO' is not a valid currency; expected BIF, CLP, DJF, …. Set `values: {'EURO': …}` "
+            "to translate it.",
+        ),
         ("2025-01-02,a,1,EUR,outt,0", "column 'way': 'outt' is not among the mapping's values. Nearest: 'out'."),
         ("2025-01-02,a,1,EUR,out,7", "column 'fraud': '7' is not a label of the mapping; expected 1, 0."),
         ("2025-01-02,a,1,EUR", "has 4 columns, expected 6: '2025-01-02,a,1,EUR'"),

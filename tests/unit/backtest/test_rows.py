@@ -376,3 +376,10 @@ def test_a_source_that_is_a_word_is_told_how_to_name_a_column() -> None:
         mapping_of({"device_id": "device"})
     with pytest.raises(MappingError, match=r"payment\.amount\.scale can't be '5'\. Choose from: major, minor, 0, 1"):
         mapping_of({"amount": {"column": "amount", "scale": 5}})
+
+
+def test_a_word_that_is_no_choice_is_told_how_to_translate_it() -> None:
+    said = fault_of({"x": ["D"]}, {"direction": {"column": "x"}})
+    assert said.endswith(
+        "'D' is not a valid direction; expected debit, credit. Set `values: {'D': …}` to translate it."
+    )
