@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def _fetch(environment: dict[str, str]) -> None:
     """Have Maven fetch the jars, the first time. Raises `Failure` with what is missing."""
     if not SCRIPT.is_file():
         raise Failure(f"--broker kafka needs a checkout of the repository: there is no {SCRIPT}.")
-    if not Path(environment["KAFKA_LIBS_DIR"]).is_dir():
+    if not Path(environment["KAFKA_LIBS_DIR"]).is_dir() and all(map(shutil.which, ("java", "mvn"))):
         print("fetching Apache Kafka with Maven (first run only, about 130 MB)", file=sys.stderr, flush=True)
     fetched = subprocess.run(
         ["/bin/bash", str(SCRIPT), "fetch"], env=environment, capture_output=True, text=True, check=False
