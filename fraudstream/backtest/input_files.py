@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.readers.formats import ENDINGS, ending_of
+from fraudstream.contracts.error_text import system_error_text
 
 
 def input_files(paths: Iterable[Path]) -> list[Path]:
@@ -31,7 +32,7 @@ def _files_in(directory: Path) -> list[Path]:
     try:
         files = [path for path in sorted(directory.rglob("*")) if path.is_file() and not _hidden(path, directory)]
     except OSError as error:
-        raise PaymentFileError(str(directory), f"can't be read: {error.strerror}.") from error
+        raise PaymentFileError(str(directory), f"can't be read: {system_error_text(error)}.") from error
     if not files:
         raise PaymentFileError(str(directory), "is a directory without files.")
     for path in files:

@@ -16,6 +16,7 @@ import msgspec
 from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping_check import mapping_faults
 from fraudstream.backtest.sources import LabelSource, PaymentSources, RowCondition, Source
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.document import DocumentErrors, read_content
 
@@ -94,7 +95,7 @@ def load_mapping(name_or_path: str) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        reason = system_error_text(error) if isinstance(error, OSError) else "it is not text in UTF-8"
         raise MappingError(str(path), f"can't be read: {reason}.") from error
     return parse_mapping(text, str(path))
 

@@ -17,6 +17,7 @@ from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.dead_letter import ReasonCode
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _correction(args: argparse.Namespace) -> Correction:
         try:
             correction = with_value(Path(args.edit).read_bytes())
         except OSError as error:
-            raise Failure(f"{args.edit}: cannot read it: {error.strerror}.") from error
+            raise Failure(f"{args.edit}: cannot read it: {system_error_text(error)}.") from error
     elif args.with_command:
         correction = with_command(_command(args.with_command))
     return keyed_by_account(correction) if args.rekey else correction

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import feature_names
+from fraudstream.contracts.error_text import system_error_text
 
 
 def new(args: argparse.Namespace, directory: Path) -> int:
@@ -25,7 +26,7 @@ def new(args: argparse.Namespace, directory: Path) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{error.filename} cannot be written: {error.strerror}.") from error
+        raise Failure(f"{error.filename} cannot be written: {system_error_text(error)}.") from error
     for path in files:
         print(path)
     where = "" if directory == Path("rules") else f" --rules {directory}"

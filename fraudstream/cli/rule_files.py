@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fraudstream.cli.failure import Failure
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.engine.artefacts import ARTEFACT_BYTES_MAX, ARTEFACTS_DIRECTORY, artefacts_named
 from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors
@@ -105,7 +106,7 @@ def _content(path: Path) -> bytes:
             raise Failure(f"{path} is larger than {ARTEFACT_BYTES_MAX:,} bytes.")
         return path.read_bytes()
     except OSError as error:
-        raise Failure(f"{path} can't be read: {error.strerror}.") from error
+        raise Failure(f"{path} can't be read: {system_error_text(error)}.") from error
 
 
 def _text(path: Path) -> str:
@@ -114,6 +115,6 @@ def _text(path: Path) -> str:
             raise Failure(f"{path} is larger than {FILE_BYTES_MAX:,} bytes. Split it.")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{path} cannot be read: {error.strerror}.") from error
+        raise Failure(f"{path} cannot be read: {system_error_text(error)}.") from error
     except UnicodeDecodeError as error:
         raise Failure(f"{path} is not UTF-8 at byte {error.start}. Save it as UTF-8.") from error

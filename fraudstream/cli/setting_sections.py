@@ -13,6 +13,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 ALL_STAGES: Final = "all"
@@ -131,7 +132,7 @@ class IdentifierSettings(msgspec.Struct, frozen=True):
                 text = Path(self.secret_file).read_bytes().decode(errors="replace")
             return None if text is None else parse_secret(text)
         except OSError as error:
-            raise Failure(f"{origin}: cannot be read: {error.strerror}.") from error
+            raise Failure(f"{origin}: cannot be read: {system_error_text(error)}.") from error
         except ValueError as error:
             raise Failure(f"{origin}: {error}") from error
 

@@ -25,6 +25,7 @@ import msgspec
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.setting_sections import ALL_STAGES, SECTIONS, RulesSettings, Settings, TopicsSettings
 from fraudstream.cli.shipped import shipped
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
 
 __all__ = [
@@ -121,7 +122,7 @@ def _from_file(file: str | None) -> list[tuple[str, str, object, str]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Failure(f"{path}: cannot read the settings: {error.strerror}.") from error
+        raise Failure(f"{path}: cannot read the settings: {system_error_text(error)}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failure(f"{path}: not a TOML file: {error}.") from error
     found = []

@@ -14,6 +14,7 @@ from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, TopicsSettings, add_setting
 from fraudstream.cli.shipped import shipped
+from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -96,7 +97,7 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{path}: cannot read the topics file: {error.strerror}.") from error
+        raise Failure(f"{path}: cannot read the topics file: {system_error_text(error)}.") from error
     names = {
         field.replace("_", "-"): getattr(settings.topics, field)
         for field in TopicsSettings.__struct_fields__

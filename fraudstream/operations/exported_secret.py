@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.controls.secret import keep_secret, read_secret
 from fraudstream.engine.identifier_key import key_of, parse_secret
 from fraudstream.operations.errors import OperationError
@@ -58,7 +59,7 @@ async def export_secret(settings: StreamSettings, fingerprint: str, directory: P
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{secret.hex()}\n")
     except OSError as error:
-        raise ExportError(path, f": cannot be written: {error.strerror}.") from error
+        raise ExportError(path, f": cannot be written: {system_error_text(error)}.") from error
 
 
 async def import_secret(settings: StreamSettings, fingerprint: str, directory: Path) -> None:

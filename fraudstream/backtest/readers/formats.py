@@ -18,6 +18,7 @@ from fraudstream.backtest.readers.csv_table import CsvTable
 from fraudstream.backtest.readers.json_table import JsonTable
 from fraudstream.backtest.readers.parquet_table import ParquetTable
 from fraudstream.backtest.readers.table import OnBadRow, Table, refuse
+from fraudstream.contracts.error_text import system_error_text
 
 Format = Literal["csv", "parquet", "json lines"]
 
@@ -117,7 +118,7 @@ def _head(path: Path) -> bytes:
     except FileNotFoundError:
         raise PaymentFileError(str(path), "can't be read: there is no such file.") from None
     except (OSError, pa.ArrowException) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        reason = system_error_text(error) if isinstance(error, OSError) else str(error)
         raise PaymentFileError(str(path), f"can't be read: {reason}.") from error
 
 
