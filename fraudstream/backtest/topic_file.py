@@ -21,9 +21,9 @@ from fraudstream.backtest.label_order import Events
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, refuse
 from fraudstream.backtest.readers.text_lines import LineBatch, line_batches
 from fraudstream.contracts import Label, Payment
-from fraudstream.engine.columns import Rejection, read_columns, time_ms
+from fraudstream.engine.columns import Rejection, time_ms
+from fraudstream.engine.contract_check import checked_events
 from fraudstream.engine.decode import decode
-from fraudstream.engine.digest import PUBLIC_KEY
 
 _BEFORE_ALL_MS = -(1 << 62)
 _Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
@@ -102,16 +102,12 @@ class TopicFiles:
 
     def _accepted(self, path: Path, lines: LineBatch) -> Iterator[_Part]:
         """The events of some lines, without those that are refused."""
-        events = decode(lines.lines, [_is_label(line) for line in lines.lines])
-        payments = [(at, event) for at, event in enumerate(events) if type(event) is Payment]
-        refused = {event.position: event for event in events if isinstance(event, Rejection)}
-        _, _, faults = read_columns([payment for _, payment in payments], None, 0, {}, PUBLIC_KEY)
-        refused |= {payments[fault.position][0]: fault for fault in faults}
-        for at in sorted(refused):
-            self._on_bad_row(PaymentFileError(str(path), refused[at].sentence, lines.numbers[at], unit="line"))
-        good = [
-            (event, at) for at, event in enumerate(events) if not isinstance(event, Rejection) and at not in refused
-        ]
+        good: list[tuple[Payment | Label, int]] = []
+        for at, event in enumerate(checked_events(lines.lines, [_is_label(line) for line in lines.lines])):
+            if isinstance(event, Rejection):
+                self._on_bad_row(PaymentFileError(str(path), event.sentence, lines.numbers[at], unit="line"))
+            else:
+                good.append((event, at))
         if good:
             kept = [event for event, _ in good]
             at_ms = np.array([time_ms(_moment(event)) for event in kept], np.int64)

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Rejection, read_columns
 from fraudstream.engine.decode import decode
@@ -35,18 +36,25 @@ def contract_faults(payments: Sequence[Payment], attributes: Mapping[str, Type] 
     `position`: its index in `payments`. `attributes`: the types that a catalogue declares for attributes, if they are
     to be checked too. What only a topic has is not checked: the record key, and the time of publication.
     """
-    refused: list[Rejection] = []
-    positions: list[int] = []
-    valid: list[Payment] = []
-    for position, event in enumerate(decode(_as_json(payments))):
-        if isinstance(event, Payment):
-            positions.append(position)
-            valid.append(event)
-        elif isinstance(event, Rejection):
-            refused.append(event)
-    _, _, by_columns = read_columns(valid, None, 0, attributes or {}, PUBLIC_KEY)
-    refused += [rejection._replace(position=positions[rejection.position]) for rejection in by_columns]
-    return sorted(refused, key=lambda rejection: rejection.position)
+    checked = checked_events(_as_json(payments), attributes=attributes)
+    return [event for event in checked if isinstance(event, Rejection)]
+
+
+def checked_events(
+    values: Sequence[bytes], is_label: Sequence[bool] | None = None, attributes: Mapping[str, Type] | None = None
+) -> list[Payment | Label | Rejection]:
+    """The event of each JSON value, or why a topic would refuse it; `position` of a rejection is the value's index.
+
+    `is_label`: which values are labels; None: none. `attributes`, and what is not checked: as in `contract_faults`.
+    """
+    events = decode(values, is_label)
+    positions = [position for position, event in enumerate(events) if isinstance(event, Payment)]
+    payments = [event for event in events if isinstance(event, Payment)]
+    _, _, by_columns = read_columns(payments, None, 0, attributes or {}, PUBLIC_KEY)
+    for rejection in by_columns:
+        position = positions[rejection.position]
+        events[position] = rejection._replace(position=position)
+    return events
 
 
 def value_fault(field: str, value: object) -> str | None:
