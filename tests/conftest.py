@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
+from fraudstream.compiled.direct import CHECK_TYPES
 from fraudstream.embedded import embedded_broker, embedded_redis
 from tests.brokers import EMBEDDED, KAFKA, SelectedBroker
 
 settings.register_profile("untimed", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("untimed")
+
+os.environ[CHECK_TYPES] = "1"  # for the processes that tests start, too
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
 DESELECTED = pytest.StashKey[int]()

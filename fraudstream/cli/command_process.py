@@ -14,8 +14,8 @@ import msgspec
 from fraudstream.board.run_state import Process
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import ENVIRONMENT_PREFIX, SECTIONS, Settings
-from fraudstream.engine.jit_cache import GIVEN as JIT_CACHE
-from fraudstream.engine.jit_cache import jit_cache
+from fraudstream.compiled.cache import GIVEN as JIT_CACHE
+from fraudstream.compiled.cache import jit_cache
 from fraudstream.supervision.process import ChildProcess, exit_description
 from fraudstream.supervision.restarts import (
     PermanentExitError,

@@ -12,9 +12,9 @@ from pathlib import Path
 from fraudstream.cli.command_process import COMPILING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.compiled.jit import is_cached
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.jit import is_cached
 
 
 def compile_kernel(rules: Path) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from fraudstream import __version__
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, load_settings, overrides_of
-from fraudstream.engine.jit_cache import GIVEN as JIT_CACHE
+from fraudstream.compiled.cache import GIVEN as JIT_CACHE
 from fraudstream.operations.errors import OperationError
 from fraudstream.supervision import exit_codes
 

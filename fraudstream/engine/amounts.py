@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fraudstream.compiled.jit import entry_point
 from fraudstream.contracts.currency import AMOUNT_MINOR_MAX
 from fraudstream.engine.arrays import Int8Array, Int64Array, UInt8Array
-from fraudstream.engine.jit import jit
 
 GOOD, NOT_DECIMAL, TOO_PRECISE, TOO_LARGE, NEGATIVE = range(5)
 
@@ -41,7 +41,7 @@ def parse_amounts(texts: Sequence[str], exponents: Int8Array, signed: bool = Fal
     return amounts, faults
 
 
-@jit
+@entry_point
 def _parse_joined(
     data: UInt8Array, exponents: Int8Array, amounts: Int64Array, faults: Int8Array, most: int, signed: bool
 ) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.dispatch import answer
 from fraudstream.engine.arena import Overflows, Rows, Slots
 from fraudstream.engine.arrays import Int64Array, UInt32Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
     AGGREGATE,
     CELL_N,

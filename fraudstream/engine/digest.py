@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from fraudstream.compiled.jit import entry_point
 from fraudstream.engine.arrays import UInt8Array, UInt64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.siphash import hash_between, hash_bytes, padded
 
 MISSING = 0  # the digest of missing and of empty text
@@ -63,7 +63,7 @@ def digest_column(texts: Sequence[str | None], key: DigestKey) -> UInt64Array:
     return out
 
 
-@jit
+@entry_point
 def _digest_joined(data: UInt8Array, length: int, low: np.uint64, high: np.uint64, out: UInt64Array) -> None:
     """Digests of texts joined by NUL bytes. `data`: their bytes, padded, uint8; `length`: without the padding. `low`,
     `high`: the key. `out`: output, uint64, shape (n,), zeros."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.answering import answer_features
 from fraudstream.engine.arena import (
     AMENDED,
@@ -33,7 +34,6 @@ from fraudstream.engine.arena import (
     Tops,
 )
 from fraudstream.engine.arrays import Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import (
     ALTERED,
     CAPTURE,
@@ -66,7 +66,7 @@ from fraudstream.engine.ring import (
 )
 
 
-@jit
+@entry_point
 def update(
     plan: KernelPlan,
     events: Events,
@@ -282,7 +282,7 @@ def _write(slots: Slots, slot: int, events: Events, i: int, original: np.uint64)
     slots.dirty[slot] = True
 
 
-@jit
+@entry_point
 def remember_verdicts(
     rows: Rows, slots: Slots, tops: Tops, row: Int64Array, event: UInt64Array, score: Int32Array, verdict: Int32Array
 ) -> None:

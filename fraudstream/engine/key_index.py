@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fraudstream.compiled.jit import entry_point
 from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.siphash import hash_between, padded
 
 NO_ROW = -1
@@ -70,7 +70,7 @@ class KeyIndex:
             self._text = np.resize(self._text, (used + length) * 3 // 2)
 
 
-@jit
+@entry_point
 def _hash(
     data: UInt8Array,
     length: int,
@@ -105,7 +105,7 @@ def _hash(
     return touched
 
 
-@jit
+@entry_point
 def _find(
     data: UInt8Array,
     ends: Int64Array,
@@ -151,7 +151,7 @@ def _find(
     return count
 
 
-@jit
+@entry_point
 def _refill(old: Int64Array, new: Int64Array) -> None:
     """Enter the keys of the table `old` in the empty, larger table `new`; both as in `_hash`."""
     mask = len(new) - 1

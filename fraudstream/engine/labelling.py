@@ -5,8 +5,8 @@ The arrays are documented in `arena` and `kernel_types`; `row` is an index in `R
 
 from __future__ import annotations
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.arena import HEADER_DIRTY, NEVER, Rows, Slots, Tops
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import FRESH, UNMATCHED, Events
 from fraudstream.engine.relations import payment_of
 from fraudstream.engine.ring import find, find_at, mark

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fraudstream.compiled.jit import entry_point
 from fraudstream.engine.arrays import Int8Array, Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import FRESH, REPEATS
 
 LEDGER_MAX = 1 << 18
@@ -100,7 +100,7 @@ class Ledger:
             self._entries, self._heads = entries, np.zeros(0, np.int64)
 
 
-@jit
+@entry_point
 def _index(event: UInt64Array, before: Int64Array, heads: Int64Array, count: int) -> None:
     """Make the chains of the entries held. `event`: uint64, digest of each entry; `before`: int64, number of the next
     older one of its bucket, or -1; `heads`: int64, number of the newest of each bucket, or -1; all of shape (size,).
@@ -113,7 +113,7 @@ def _index(event: UInt64Array, before: Int64Array, heads: Int64Array, count: int
         heads[bucket] = number
 
 
-@jit
+@entry_point
 def _enter(
     events: UInt64Array,
     scores: Int32Array,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fraudstream.engine.jit import jit
+from fraudstream.compiled.jit import jit
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 

@@ -19,7 +19,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fraudstream.engine.jit import jit
+from fraudstream.compiled.jit import entry_point
 
 Partitioner = Literal["murmur2", "consistent_random", "fnv1a_random"]
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ def partitions_for(
     return out
 
 
-@jit
+@entry_point
 def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
     mask, start = 0xFFFFFFFF, 0
     for i in range(len(ends)):
@@ -74,7 +74,7 @@ def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
         start = ends[i]
 
 
-@jit
+@entry_point
 def _crc32(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
     start = 0
     for i in range(len(ends)):
@@ -87,7 +87,7 @@ def _crc32(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
         start = ends[i]
 
 
-@jit
+@entry_point
 def _fnv1a(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
     start = 0
     for i in range(len(ends)):

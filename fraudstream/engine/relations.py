@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.arena import (
     AMENDED,
     CAPTURED,
@@ -26,7 +27,6 @@ from fraudstream.engine.arena import (
     Slots,
     Tops,
 )
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import CAPTURE, Events
 from fraudstream.engine.ring import find, mark
 

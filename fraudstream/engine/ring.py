@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.arena import (
     COUNTED,
     DIRTY_ROWS,
@@ -26,7 +27,6 @@ from fraudstream.engine.arena import (
     Tops,
 )
 from fraudstream.engine.arrays import Int32Array, Int64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import KernelPlan
 
 # What a cell of a pane holds. COUNT, GENUINE, FRAUD: payments (with that label); the others look only at payments in
@@ -134,7 +134,7 @@ def resize(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, row: int, si
     rows.start[row] = 0
 
 
-@jit
+@entry_point
 def resize_all(rows: Rows, slots: Slots, tops: Tops, sizes: Int32Array, which: Int64Array, room: Int64Array) -> None:
     """`resize` each row of `which` that has fewer slots than `room` says. `which`, `room`: int64, shape (n,); each room
     is one of `sizes`. The caller has made sure that all of them are free."""

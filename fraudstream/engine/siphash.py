@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.arrays import UInt8Array, UInt64Array
-from fraudstream.engine.jit import jit
 
 _INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _MASK = (1 << 64) - 1

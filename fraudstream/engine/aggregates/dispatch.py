@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.count import COUNT, answer_count
 from fraudstream.engine.aggregates.deviation import STD, answer_std
 from fraudstream.engine.aggregates.distinct import DISTINCT, answer_distinct
@@ -17,7 +18,6 @@ from fraudstream.engine.aggregates.sums import MEAN, SUM, answer_mean, answer_su
 from fraudstream.engine.aggregates.travel import DISTANCE, SPEED, answer_distance, answer_speed
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import EXACT, Evicted, Panes, Query, Scratch
 
 

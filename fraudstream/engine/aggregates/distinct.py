@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.operands import KEY_FIELD
 from fraudstream.engine.aggregates.window import NO_CODE, matches, slot_of
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.expression import Type
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Query, Scratch
 
 DISTINCT = 6

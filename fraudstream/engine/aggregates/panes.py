@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.arena import NEVER
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import Panes, Query
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.definition import Aggregate, PaneCells
 from fraudstream.engine.aggregates.operands import LABEL
 from fraudstream.engine.aggregates.panes import add_panes
 from fraudstream.engine.aggregates.window import matches, slot_of
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.expression import Type
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Panes, Query
 from fraudstream.engine.ring import CELL_COUNT, CELL_FRAUD, CELL_GENUINE
 

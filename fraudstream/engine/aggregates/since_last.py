@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.window import passes, slot_of
 from fraudstream.engine.arena import NEVER, Slots
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.expression import Type
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, UNCORRECTED, Query
 
 SINCE_LAST, AGE = 8, 12

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.window import passes, slot_of
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.expression import Type
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Query
 from fraudstream.engine.location import distance_km
 

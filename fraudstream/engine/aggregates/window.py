@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fraudstream.compiled.jit import jit
 from fraudstream.engine.arena import Slots
-from fraudstream.engine.jit import jit
 from fraudstream.engine.kernel_types import Query
 from fraudstream.engine.ring import slot_in
 

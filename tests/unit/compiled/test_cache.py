@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fraudstream.engine.jit_cache import jit_cache
+from fraudstream.compiled.cache import jit_cache
 
 UID = os.geteuid()
 

@@ -1,0 +1,47 @@
+"""Cached machine code belongs to the present sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fraudstream
+from fraudstream.compiled import jit
+from fraudstream.engine import kernel
+
+PACKAGE = Path(fraudstream.__file__).parent
+
+
+# What compiled modules import and no machine code depends on: types, the decorator, the parts of the definitions.
+UNCOMPILED = {
+    "compiled/jit",
+    "engine/aggregates/definition",
+    "engine/aggregates/operands",
+    "engine/arrays",
+    "engine/expression",
+}
+
+
+def test_the_digest_covers_every_compiled_module() -> None:
+    """Those with compiled functions, those whose constants and record types are compiled, and
+    `memory`, which chooses between compiled functions and plain ones."""
+    compiling = {
+        str(path.relative_to(PACKAGE).with_suffix(""))
+        for path in PACKAGE.rglob("*.py")
+        if "\n@jit\n" in (text := path.read_text()) or "\n@entry_point\n" in text
+    }
+    of_constants = {"compiled/memory", "contracts/currency", "engine/arena", "engine/kernel_types"}
+    assert compiling | of_constants == set(jit.COMPILED)
+
+
+def test_compiled_modules_import_only_what_the_digest_covers() -> None:
+    for name in jit.COMPILED:
+        imported = {
+            line.split()[1].removeprefix("fraudstream.").replace(".", "/")
+            for line in (PACKAGE / f"{name}.py").read_text().splitlines()
+            if line.startswith("from fraudstream.")
+        }
+        assert imported <= {*jit.COMPILED, *UNCOMPILED}, name
+
+
+def test_the_kernel_is_cached_under_the_digest_of_all_sources() -> None:
+    assert jit._SOURCES in kernel.update._cache.cache_path  # type: ignore[attr-defined]
