@@ -29,4 +29,4 @@ def test_other_types_are_refused_where_types_are_checked(monkeypatch: pytest.Mon
     direct = Direct(_sum)
     assert direct(np.arange(3)) == 3
     with pytest.raises(TypeError, match=r"_sum was compiled for other types: argument 0: array\(int32"):
-        direct(np.arange(3, dtype=np.int32))  # type: ignore[arg-type]
+        direct(np.arange(3, dtype=np.int32))
