@@ -52,6 +52,7 @@ COMPILED = (
     "engine/relations",
     "engine/ring",
     "engine/siphash",
+    "kafka/record_batch/varint",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
