@@ -23,6 +23,7 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
     "compiled/memory",
+    "compiled/spans",
     "contracts/currency",
     "engine/aggregates/count",
     "engine/aggregates/deviation",
@@ -52,6 +53,8 @@ COMPILED = (
     "engine/relations",
     "engine/ring",
     "engine/siphash",
+    "kafka/record_batch/batch_header",
+    "kafka/record_batch/record_spans",
     "kafka/record_batch/varint",
 )
 

@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol, overload
 import numpy as np
 
 from fraudstream.compiled.memory import PADDING
-from fraudstream.engine.arrays import Int64Array, UInt8Array
-
-MISSING = -1  # the length of a key or a value that a record does not have
+from fraudstream.compiled.spans import MISSING as MISSING
+from fraudstream.compiled.spans import Spans as Spans
+from fraudstream.engine.arrays import UInt8Array
 
 
 class LogRecord(Protocol):
@@ -45,24 +45,6 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
-
-
-class Spans(NamedTuple):
-    """Where the parts of `n` records lie in a buffer. All arrays: int64, shape (n,).
-
-    `offset`: in the partition. `timestamp_ms`: ms since the epoch. `…_at`, `…_length`: the first byte and the number
-    of bytes; `MISSING` as the length of a part that is missing. `headers_at`: the first byte after the count of
-    headers, as Kafka's record format has them; `headers_count`: how many follow.
-    """
-
-    offset: Int64Array
-    timestamp_ms: Int64Array
-    key_at: Int64Array
-    key_length: Int64Array
-    value_at: Int64Array
-    value_length: Int64Array
-    headers_at: Int64Array
-    headers_count: Int64Array
 
 
 class Records(Sequence[Record]):
