@@ -84,7 +84,7 @@ class Records(Sequence[Record]):
         found = []
         for _ in range(count):
             size, at = self._varint(at)
-            name = self.buffer[at : at + size].tobytes().decode()
+            name = self.buffer[at : at + size].tobytes().decode(errors="replace")
             size, at = self._varint(at + size)
             found.append((name, self.buffer[at : at + max(size, 0)].tobytes()))
             at += max(size, 0)

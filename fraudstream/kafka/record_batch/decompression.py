@@ -61,21 +61,21 @@ def _grown(into: _Into, data: bytes, limit: int) -> memoryview:
 def _snappy(data: bytes, limit: int) -> bytes:
     """Snappy's own format, or blocks of it, each after its length: int32, big-endian."""
     if not data.startswith(_XERIAL):
-        return _block(data, limit)
+        return _block(data, limit, limit)
     at, blocks, room = len(_XERIAL), [], limit
     while at < len(data):
         (size,) = struct.unpack_from(">i", data, at)
         at += 4
-        if not 0 <= size <= len(data) - at:
-            raise struct.error("a block is longer than the data")
-        blocks.append(_block(data[at : at + size], room))
+        if size < 0:
+            raise struct.error("a block has a length below 0")
+        blocks.append(_block(data[at : at + size], room, limit))
         room -= len(blocks[-1])
         at += size
     return b"".join(blocks)
 
 
-def _block(data: bytes, limit: int) -> bytes:
-    if cramjam.snappy.decompress_raw_len(data) > limit:
+def _block(data: bytes, room: int, limit: int) -> bytes:
+    if cramjam.snappy.decompress_raw_len(data) > room:
         raise _too_large(limit)
     return bytes(cramjam.snappy.decompress_raw(data))
 

@@ -42,19 +42,17 @@ _Int64s: TypeAlias = npt.NDArray[np.int64]
 
 
 @entry_point
-def read_records(
-    data: _Bytes, batches: _Int64s, count: int, next_offset: int, columns: _Int64s
-) -> tuple[int, int, int]:
+def read_records(data: _Bytes, batches: _Int64s, count: int, begin: int, columns: _Int64s) -> tuple[int, int, int]:
     """Read the records of the first `count` batches that are not skipped.
 
     `data`: uint8, with `PADDING` bytes after the last batch. `batches`: as `read_headers` fills it; the records between
     `BODY` and `END` are not compressed. `columns`: the spans, int64, shape (8, n), with n no less than the records that
-    the batches' sizes allow. A record before `next_offset`, or before the end of one read already, is left out.
+    the batches' sizes allow. A record before the offset `begin`, or not after the record before it, is left out.
 
     Returns how many records were read, the offset after them, and how many batches: fewer than `count` if the next one
     is corrupt. Nothing outside the batches is read, whatever they hold, but up to `PADDING` bytes after their end.
     """
-    rows = 0
+    rows, next_offset = 0, begin
     for k in range(count):
         batch = batches[k]
         if not batch[SKIPPED]:
@@ -62,7 +60,7 @@ def read_records(
             if read == MALFORMED:
                 return rows, next_offset, k
             rows, next_offset = read, after
-        next_offset = batch[BASE_OFFSET] + batch[LAST_DELTA] + 1
+        next_offset = max(begin, batch[BASE_OFFSET] + batch[LAST_DELTA] + 1)
     return rows, next_offset, count
 
 
