@@ -27,6 +27,6 @@ def test_a_library_with_machine_code_is_used_and_no_other(monkeypatch: pytest.Mo
         return 7
 
     for implementation, expected in (("c", value), ("python", calc_crc32c)):
-        monkeypatch.setitem(sys.modules, "fast_crc", SimpleNamespace(implementation=implementation, value=value))  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "fast_crc", SimpleNamespace(implementation=implementation, value=value))
         assert fastest("fast_crc") is expected
     assert fastest("a_library_that_is_not_installed") is calc_crc32c
