@@ -67,7 +67,7 @@ _COMPARISONS: Final[Mapping[object, tuple[int, bool]]] = {
 
 
 class OutsideCondition(NamedTuple):
-    """A condition that looks into texts, which is not compiled. Asked is where it is true, or, if not `wanted`, false."""
+    """A condition that is not compiled, as it looks into texts. If not `wanted`, it is asked where it is false."""
 
     condition: nodes.Condition
     wanted: bool

@@ -28,8 +28,8 @@ _config: Any = numba.config
 class Results(NamedTuple):
     """What a program gives for `n` payments.
 
-    `true`: uint64, shape (words, n): bit `k % 64` of word `k // 64` says whether filter or rule k is true. `points`:
-    ten-thousandths of each part, as `Part.points`; int32, shape (parts, n).
+    `true`: uint64, shape (words, n): bit `k % 64` of word `k // 64` says whether filter or rule k is true; there is at
+    least one word. `points`: ten-thousandths of each part, as `Part.points`; int32, shape (parts, n).
     """
 
     true: UInt64Array
@@ -46,20 +46,26 @@ class Program:
     def run(self, frame: Frame, columns: ColumnSource | None = None) -> Results:
         """Results for all payments of a frame. Writes the rows of derived features in `frame.number`.
 
-        `columns`: of the same payments; they are read if there are `outside` conditions.
+        `columns`: of the same payments; they are read only if there are `outside` conditions.
         """
+        return self.run_with(frame, self.outside_answers(len(frame.minor_per_major), columns))
+
+    def run_with(self, frame: Frame, outside: BoolArray) -> Results:
+        """As `run`, with the answers of the outside conditions as `outside_answers` gives them."""
         code, n = self.code, len(frame.minor_per_major)
-        true = np.empty((-(-code.bits // 64), n), np.uint64)
+        true = np.empty((max(1, -(-code.bits // 64)), n), np.uint64)
         points = np.empty((code.parts, n), np.int32)
         width = min(n, BLOCK)
+        scratch_number = np.empty((code.scratch_numbers, width), np.float64)
+        scratch_truth = np.empty((code.scratch_truths, width), np.uint8)
         _run(
             code,
             frame.number,
             frame.digest,
             frame.minor_per_major,
-            self.outside_answers(n, columns),
-            np.empty((code.scratch_numbers, width), np.float64),
-            np.empty((code.scratch_truths, width), np.uint8),
+            outside,
+            scratch_number,
+            scratch_truth,
             true,
             points,
             n,
