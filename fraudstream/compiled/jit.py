@@ -42,6 +42,7 @@ COMPILED = (
     "engine/answering",
     "engine/arena",
     "engine/digest",
+    "engine/frame",
     "engine/kernel",
     "engine/kernel_types",
     "engine/key_index",
@@ -51,6 +52,14 @@ COMPILED = (
     "engine/partitioners",
     "engine/relations",
     "engine/ring",
+    "engine/scan/fields",
+    "engine/scan/moment",
+    "engine/scan/money",
+    "engine/scan/record",
+    "engine/scan/rows",
+    "engine/scan/table_types",
+    "engine/scan/tokens",
+    "engine/scan/words",
     "engine/siphash",
 )
 
