@@ -51,6 +51,7 @@ COMPILED = (
     "engine/location",
     "engine/partitioners",
     "engine/relations",
+    "engine/records",
     "engine/ring",
     "engine/scan/fields",
     "engine/scan/moment",

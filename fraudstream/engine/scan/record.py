@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.compiled.memory import PADDING, load_word
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.frame import Frame
+from fraudstream.engine.records import Spans
 from fraudstream.engine.scan.fields import AT, INDEX, LENGTH, RECORD, Fields, read_fields
 from fraudstream.engine.scan.money import NOT_MONEY, minor_units
 from fraudstream.engine.scan.rows import write_rows
-from fraudstream.engine.scan.table_types import SIGNED_MONEY, Tables
+from fraudstream.engine.scan.table_types import SIGNED_MONEY, TEXT_FORM, Tables
 from fraudstream.engine.scan.tokens import CLOSE, OPEN, after_space, byte_at, is_space
 
-
-class Scanned(NamedTuple):
-    """The parts of `n` records that are read, as in `records.Spans`: int64, shape (n,)."""
-
-    timestamp_ms: Int64Array
-    key_at: Int64Array
-    key_length: Int64Array
-    value_at: Int64Array
-    value_length: Int64Array
-    headers_count: Int64Array
+_NO_RECORD = -1
 
 
 @entry_point
 def scan_records(
     buffer: UInt8Array,
-    spans: Scanned,
+    spans: Spans,
     too_far_ahead_ms: int,
     from_publisher: bool,
     tables: Tables,
@@ -43,11 +33,13 @@ def scan_records(
     """Write each plain record to its column of the frame and 0 to `flagged`; else 1. Returns how many are flagged.
 
     `buffer`: uint8, with `PADDING` bytes after the last span. `from_publisher`: as of `Scanner`. `follows`: as of
-    `fields`, changed. `fields`: scratch, whose places have the record -1. `flagged`: output, uint8, shape (n,). Raises
+    `fields`, changed. `fields`: scratch. `flagged`: output, uint8, shape (n,). Raises
     `ValueError` where a span lies outside the buffer or an array is of another size.
     """
     n = len(flagged)
     _check_sizes(n, spans, tables, follows, fields, frame)
+    for field in range(len(fields.place)):
+        fields.place[field, RECORD] = _NO_RECORD
     count, end = 0, len(buffer) - PADDING
     for i in range(n):
         key_length, value_length = spans.key_length[i], spans.value_length[i]
@@ -65,7 +57,7 @@ def scan_records(
 
 
 @jit
-def _check_sizes(n: int, spans: Scanned, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
+def _check_sizes(n: int, spans: Spans, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
     columns = len(spans.timestamp_ms) == len(spans.key_at) == len(spans.key_length) == len(spans.value_at) == n
     if not columns or len(spans.value_length) != n or len(spans.headers_count) != n:
         raise ValueError("the parts of the records are not as many as the flags")
@@ -94,7 +86,7 @@ def _last(rows: Int64Array) -> int:
 @jit
 def _is_plain(
     buffer: UInt8Array,
-    spans: Scanned,
+    spans: Spans,
     i: int,
     too_far_ahead_ms: int,
     from_publisher: bool,
@@ -123,7 +115,9 @@ def _is_plain(
         field = tables.money[k]
         start, length = fields.place[field, AT], fields.place[field, LENGTH]
         if fields.place[field, RECORD] == i and length > 0:
-            minor = minor_units(buffer, start, start + length, exponent, tables.rules.text[field] == SIGNED_MONEY)
+            minor = minor_units(
+                buffer, start, start + length, exponent, tables.rules.rule[field, TEXT_FORM] == SIGNED_MONEY
+            )
             if minor == NOT_MONEY:
                 return False
             fields.value[field] = float(minor)
