@@ -21,6 +21,7 @@ _ALL: Final[Symbols] = {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for nam
 _TEXTS: Final = tuple(name for name, type_ in _ALL.items() if type_ is Type.TEXT)
 _NUMBERS: Final = tuple(name for name, type_ in _ALL.items() if type_ is not Type.TEXT)
 
+SCANNED: Final = ("event_id", *_ALL)  # the names whose rows a scanner writes
 LAYOUT: Final = FrameLayout(
     numbers=("account.payments_1h", "night", *_NUMBERS, "lists.stolen_devices"),
     texts=("event_id", *_TEXTS, "account.last_country"),

@@ -83,8 +83,9 @@ def read_fields(
     at = after_space(buffer, at + 1, end)
     while byte_at(buffer, at) == QUOTE:
         field = follows[state]
-        if stands_at(tables.words, field, buffer, at):
-            at += tables.words.entry[field, SIZE]
+        size = tables.words.entry[field, SIZE]
+        if at + size < end and stands_at(tables.words, field, buffer, at):
+            at += size
         else:
             field, at = _searched(buffer, at, end, group, tables)
             if at == NOT_PLAIN:

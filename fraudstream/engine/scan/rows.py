@@ -39,7 +39,7 @@ def write_rows(buffer: UInt8Array, record: int, tables: Tables, fields: Fields, 
         frame.digest[rows.digest[k, 0], record] = _digest(buffer, rows.digest[k, 1], record, tables, fields)
     for k in range(len(rows.span)):
         row, field = rows.span[k, 0], rows.span[k, 1]
-        held = fields.place[field, RECORD] == record
+        held = fields.place[field, RECORD] == record and fields.place[field, LENGTH] > 0
         frame.text_at[row, record] = fields.place[field, AT] if held else 0
         frame.text_length[row, record] = fields.place[field, LENGTH] if held else 0
 
