@@ -42,12 +42,12 @@ def scan_records(
         fields.place[field, RECORD] = _NO_RECORD
     count, end = 0, len(buffer) - PADDING
     for i in range(n):
-        key_length, value_length = spans.key_length[i], spans.value_length[i]
-        if spans.key_at[i] < 0 or key_length < -1 or spans.key_at[i] + key_length > end:
+        if not _is_inside(spans.key_at[i], spans.key_length[i], end):
             raise ValueError("a key lies outside the buffer of its records")
-        if spans.value_at[i] < 0 or value_length < -1 or spans.value_at[i] + value_length > end:
+        if not _is_inside(spans.value_at[i], spans.value_length[i], end):
             raise ValueError("a value lies outside the buffer of its records")
-        plain = not (from_publisher and spans.headers_count[i] != 0) and value_length <= tables.limits.value_bytes_max
+        plain = spans.value_length[i] <= tables.limits.value_bytes_max
+        plain = plain and not (from_publisher and spans.headers_count[i] != 0)
         plain = plain and _is_plain(buffer, spans, i, too_far_ahead_ms, from_publisher, tables, follows, fields)
         if plain:
             write_rows(buffer, i, tables, fields, frame)
@@ -75,6 +75,12 @@ def _check_sizes(n: int, spans: Spans, tables: Tables, follows: Int64Array, fiel
     known = tables.undeclared + 1
     if len(follows) <= known or len(fields.place) != known or len(fields.value) != known:
         raise ValueError("the scratch arrays are not those of this scanner")
+
+
+@jit
+def _is_inside(at: int, length: int, end: int) -> bool:
+    """Whether a span ends at `end` at the latest. `length`: -1 if it is missing."""
+    return at >= 0 and length >= -1 and length <= end - at  # no sum, which may overflow
 
 
 @jit
