@@ -23,6 +23,7 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
     "compiled/memory",
+    "compiled/spans",
     "contracts/currency",
     "engine/aggregates/count",
     "engine/aggregates/deviation",
@@ -66,6 +67,9 @@ COMPILED = (
     "engine/scan/tokens",
     "engine/scan/words",
     "engine/siphash",
+    "kafka/record_batch/batch_header",
+    "kafka/record_batch/record_spans",
+    "kafka/record_batch/varint",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}

@@ -31,6 +31,7 @@ def test_the_digest_covers_every_compiled_module() -> None:
     }
     of_constants = {
         "compiled/memory",
+        "compiled/spans",
         "contracts/currency",
         "engine/arena",
         "engine/frame",
