@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fraudstream.compiled.jit import entry_point
-from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
+from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.siphash import hash_between, padded
 
 NO_ROW = -1
@@ -89,7 +89,6 @@ def _hash(
     (n + 1,), written up to n; `table`: int64, shape (a power of two, 2), of (hash, row + 1), row + 1 = 0 where free;
     `begin`: int64, offsets of the keys; `low`, `high`: the key of the hashes.
     """
-    words: UInt64Array = data.view(np.uint64)
     mask = len(table) - 1
     end, touched = -1, 0
     for i in range(len(ends) - 1):
@@ -98,7 +97,7 @@ def _hash(
         while end < length and data[end] != separator:
             end += 1
         ends[i] = end
-        codes[i] = np.int64(hash_between(words, start, end, low, high)) if end > start else 0
+        codes[i] = np.int64(hash_between(data, start, end, low, high)) if end > start else 0
         touched += table[codes[i] & mask, 1]
     for i in range(len(ends) - 1):
         touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]
