@@ -21,6 +21,8 @@ import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.location import distance_km
+from fraudstream.engine.program import verdict_program
+from tests.property.drawn_programs import LAYOUT, drawn_frame, drawn_rules
 from tests.property.judged_log import judged
 from tests.property.payment_logs import ACCOUNTS, LOCATIONS, STEPS_MS, Log, log_of
 from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
@@ -75,6 +77,12 @@ def twin() -> Twin:
             results[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
     locations = [location for location in LOCATIONS if location is not None]
     results["distances"] = [distance_km(*a, *b) for a in locations for b in locations]
+    for seed in SEEDS:
+        drawn, frame = drawn_rules(random.Random(seed), rules=70, parts=10), drawn_frame(seed, 20)
+        program = verdict_program(drawn.derived, drawn.rules, drawn.parts, LAYOUT, PUBLIC_KEY)
+        true, points = program.run(frame.frame, frame)
+        numbers = np.where(np.isnan(frame.frame.number), np.nan, frame.frame.number).view(np.uint64)
+        results[f"program {seed}"] = [true.tolist(), points.tolist(), numbers.tolist()]
     compiled = dict(_compiled())
     return Twin(sorted(compiled), sorted(name for name, function in compiled.items() if function.signatures), results)
 
