@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from fraudstream.engine.expression import Expression, ExpressionError, Origin, Truth, Type, compile_expression
+from fraudstream.engine.expression import Array, Expression, ExpressionError, Origin, Truth, Type, compile_expression
 from tests.unit.engine.table import Row, Table
 
 SYMBOLS = {
@@ -188,6 +188,22 @@ def test_a_number_is_what_plain_python_makes_of_it_row_by_row(drawn: Drawn, batc
     expression = compiled(source, Type.NUMBER)
     values = expression.values(Table(batch, SYMBOLS)).tolist()
     assert [None if math.isnan(value) else value for value in values] == [oracle(row) for row in batch]
+
+
+def test_conditions_compared_in_each_other_are_evaluated_once() -> None:
+    class Counting(Table):
+        reads = 0
+
+        def column(self, name: str) -> Array:
+            self.reads += 1
+            return super().column(name)
+
+    source = "flag"
+    for number in range(20):
+        source = f"(x > {number}) == ({source})"
+    table = Counting([{"x": 9.0, "flag": True}], SYMBOLS)
+    compiled(source).truth(table)
+    assert 0 < table.reads < 200  # as often as the text has names, not 2**20 times
 
 
 @given(drawn=conditions(), batch=rows())
