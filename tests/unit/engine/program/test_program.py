@@ -20,9 +20,11 @@ from fraudstream.engine.expression import (
     compile_expression,
     distinct_texts,
 )
+from fraudstream.engine.expression.nodes import Quantity
 from fraudstream.engine.frame import Frame, FrameLayout, new_frame
 from fraudstream.engine.program import Program, filter_program, interpreter, verdict_program
 from fraudstream.engine.program.compiler import Compiler
+from fraudstream.engine.program.lines import Operand
 from fraudstream.engine.program.operations import BLOCK
 
 SYMBOLS = {"amount": Type.MONEY, "x": Type.NUMBER, "kind": Type.TEXT, "size": Type.NUMBER, "flag": Type.BOOL}
@@ -86,6 +88,22 @@ def test_rows_of_the_scratch_are_used_again() -> None:
     many = filters(*[f"x * {k} + x > {k} and x - {k} < 7" for k in range(2, 30)])
     assert many.code.scratch_truths <= 4
     assert many.code.scratch_numbers - len(many.code.constants) <= 4
+
+
+def test_conditions_compared_in_each_other_are_compiled_once() -> None:
+    class Counting(Compiler):
+        quantities = 0
+
+        def quantity(self, node: Quantity) -> Operand:
+            self.quantities += 1
+            return super().quantity(node)
+
+    source = "flag"
+    for number in range(20):
+        source = f"(x > {number}) == ({source})"
+    compiler = Counting(LAYOUT, PUBLIC_KEY)
+    compiler.condition(expression(source).condition, True)
+    assert 0 < compiler.quantities < 200  # not 2**20
 
 
 def test_both_zeros_are_constants_of_their_own() -> None:
