@@ -19,13 +19,14 @@ from fraudstream.engine.expression import (
     Values,
     compile_expression,
     distinct_texts,
+    nodes,
 )
 from fraudstream.engine.expression.nodes import Quantity
 from fraudstream.engine.frame import Frame, FrameLayout, new_frame
 from fraudstream.engine.program import Program, filter_program, interpreter, verdict_program
 from fraudstream.engine.program.compiler import Compiler
 from fraudstream.engine.program.lines import Operand
-from fraudstream.engine.program.operations import BLOCK
+from fraudstream.engine.program.operations import BIT, BLOCK
 
 SYMBOLS = {"amount": Type.MONEY, "x": Type.NUMBER, "kind": Type.TEXT, "size": Type.NUMBER, "flag": Type.BOOL}
 LAYOUT = FrameLayout(("amount", "x", "flag", "size", "lists.watch"), ("kind",), ())
@@ -153,6 +154,18 @@ def test_a_program_of_nothing_gives_a_word_of_zeros_and_no_points() -> None:
     results = filters().run(frame_of())
     assert results.true.tolist() == [[0, 0, 0, 0]]
     assert results.points.shape == (0, 4)
+
+
+def test_a_frame_without_numbers_may_be_asked_about_constants() -> None:
+    layout = FrameLayout((), ("kind",), ())
+    frame = new_frame(layout, 2)
+    frame.digest[0], frame.minor_per_major[:] = digest_column(["fee", None], PUBLIC_KEY), 1.0
+    never = nodes.QuantityMissing(nodes.Magnitude(nodes.Negative(nodes.MajorUnits(np.float64(2)))))
+    conditions: list[nodes.Condition] = [never, nodes.Not(never), nodes.TextMissing(nodes.TextColumn("kind"))]
+    compiler = Compiler(layout, PUBLIC_KEY)
+    for number, condition in enumerate(conditions):
+        compiler.lines.write(BIT, number, compiler.condition(condition, True))
+    assert Program(compiler.lines.code(), ()).run(frame).true.tolist() == [[2, 6]]
 
 
 def test_a_frame_without_payments_has_no_results() -> None:
