@@ -77,8 +77,8 @@ class Fields(NamedTuple):
 def read_fields(
     buffer: UInt8Array, at: int, end: int, record: int, tables: Tables, follows: Int64Array, fields: Fields
 ) -> bool:
-    """Read the object from its brace at `at` to its brace before `end`. Returns whether it is plain and has the
-    required fields; if so, each field of it has the place `record`."""
+    """Read the object from its brace at `at` to its brace before `end` into `fields`. Returns whether it is plain and
+    has the required fields."""
     states, group, required, members = tables.undeclared + 1, IN_PAYMENT, 0, 0
     state = states + AT_START
     at = after_space(buffer, at + 1, end)
