@@ -33,9 +33,18 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=64)] | None,
         Meta(description="worker processes under a supervisor that restarts them; by default one, unsupervised"),
     ] = None
+    stages: Annotated[
+        Literal["auto", "single", "chain"],
+        Meta(
+            description=(
+                "single: one stage keeps all entities, from one log; chain: a stage for each entity; auto: single if "
+                "the payments topic has one partition, else chain"
+            )
+        ),
+    ] = "auto"
     stage: Annotated[
         str,
-        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose state this worker keeps, or all"),
+        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="of a chain, the stage that this worker runs, or all"),
     ] = ALL_STAGES
     state_version: Annotated[
         int,

@@ -13,6 +13,7 @@ from fraudstream.cli.settings import ALL_STAGES, Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.engine import Engine
     from fraudstream.engine.rule_set import RuleSet
     from fraudstream.stream.settings import StreamSettings
 
@@ -20,6 +21,7 @@ FLAGS = (
     "kafka.bootstrap_servers",
     "rules.directory",
     "worker.processes",
+    "worker.stages",
     "worker.stage",
     "worker.group",
     "worker.state_version",
@@ -89,11 +91,31 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings]:
-    """The settings of each stage under these rules, in order. The last stage decides; controls go into its log."""
-    from fraudstream.engine.engine import Engine
-    from fraudstream.stream.stages import stages_of
+    """The settings of each stage under these rules, in order. The last stage decides; controls go into its log.
 
-    return [stage for stage, _ in stages_of(stream_settings(settings), Engine(rule_set))]
+    Raises as `stages_of_workers`.
+    """
+    return [stage for stage, _ in stages_of_workers(settings, rule_set)]
+
+
+def stages_of_workers(settings: Settings, rule_set: RuleSet) -> list[tuple[StreamSettings, Engine]]:
+    """Settings and engine of each stage under these rules, in order. Asks the cluster if they depend on the partitions
+    of the payments topic. Raises `Failure` for a topic that is missing or does not allow the form, `ClusterError`."""
+    from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+    from fraudstream.engine.engine import Engine
+    from fraudstream.stream.failure import PermanentFailure
+    from fraudstream.stream.stages import settle_form, stages_of
+    from fraudstream.stream.topics.cluster import settled
+
+    stream, engine = stream_settings(settings), Engine(rule_set)
+    try:
+        if len(engine.stages) == 1 or stream.stages == "chain":
+            of_form = settle_form(stream, engine.stages, 0)
+        else:
+            of_form = run_on_cluster(stream.brokers, lambda: settled(stream, engine.stages), SHORT_S_MAX)
+        return list(stages_of(of_form, engine))
+    except PermanentFailure as failure:
+        raise Failure(failure.sentence) from failure
 
 
 def stream_settings(settings: Settings) -> StreamSettings:
@@ -105,6 +127,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         brokers=settings.kafka.brokers(),
         checkpoint_mode=worker.checkpoint_mode,
         group=worker.group,
+        stages=worker.stages,
         state_version=worker.state_version,
         backfill=worker.backfill,
         payments_topic=topics.payments,

@@ -37,11 +37,11 @@ from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
-from fraudstream.stream.settings import CheckpointMode
+from fraudstream.stream.settings import CheckpointMode, StageForm
 from fraudstream.supervision.process import ChildProcess
 from fraudstream.supervision.restarts import stop_together
 
-PARTITIONS_MIN: Final = 4
+SHARED_PARTITIONS_MIN: Final = 4
 SERVER_CHECK_S: Final = 0.5
 DECIDED_S_MAX: Final = 3.0
 WORKERS_S_MAX: Final = 5.0
@@ -85,7 +85,7 @@ class Run:
         scratch: Path,
         kernel: ChildProcess,
     ) -> None:
-        partitions = settings.topics.partitions or max(PARTITIONS_MIN, 2 * options.workers)
+        partitions = settings.topics.partitions or _partitions_for(options.workers, settings.worker.stages)
         self.settings = settings_for(settings, broker, redis_url, partitions)
         self.state = RunState()
         self.failure: BaseException | None = None
@@ -235,6 +235,14 @@ class Run:
             await asyncio.wait_for(_until(lambda: state.alerts_in_cases >= state.alerts_seen), CASES_S_MAX)
         await stop_together([self._cases], CASES_S_MAX)
         state.phase = "stopped"
+
+
+def _partitions_for(workers: int, stages: StageForm) -> int:
+    """One, which a single stage needs, unless several workers are to share the load. If the stages must be single, the
+    further workers are standbys."""
+    if workers == 1 or stages == "single":
+        return 1
+    return max(SHARED_PARTITIONS_MIN, 2 * workers)
 
 
 async def _until(holds: Callable[[], bool]) -> None:

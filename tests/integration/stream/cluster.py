@@ -90,6 +90,11 @@ class StreamCluster:
         return [settings for settings, _ in stages_of(self.settings, self.engine)]
 
     @property
+    def deciding_engine(self) -> Engine:
+        """A new engine of the last stage."""
+        return list(stages_of(self.settings, self.engine))[-1][1]
+
+    @property
     def engine(self) -> Engine:
         """A new engine of the rule set."""
         return engine(self.rules)
@@ -134,6 +139,7 @@ class StreamCluster:
             "metrics.port": "0",
             "metrics.cases_port": "0",
             "worker.group": s.group,
+            "worker.stages": s.stages,
             "worker.checkpoint_mode": s.checkpoint_mode,
             "worker.checkpoint_interval_s": str(s.checkpoint_s),
             "worker.session_timeout_s": str(s.session_timeout_s),
