@@ -63,6 +63,15 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=60_000)] | None,
         Meta(description="longest wait of a fetch for data, in ms; by default 500"),
     ] = None
+    standby: Annotated[
+        bool,
+        Meta(
+            description=(
+                "keep the states of the partitions that other workers own up to date, too, to take over at once; as "
+                "much memory as owning them"
+            )
+        ),
+    ] = False
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
         Meta(description="unique name of this worker, the same after a restart, so that a restart moves no partitions"),

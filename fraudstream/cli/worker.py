@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
     from fraudstream.stream.settings import StreamSettings
 
+HEARTBEATS = 5  # in a session time-out
+HEARTBEATS_OF_STANDBY = 10  # a worker learns of a rebalance by the answer to a heartbeat
+
 FLAGS = (
     "kafka.bootstrap_servers",
     "rules.directory",
     "worker.processes",
     "worker.stages",
     "worker.stage",
+    "worker.standby",
     "worker.group",
     "worker.state_version",
     "worker.backfill",
@@ -147,7 +151,8 @@ def stream_settings(settings: Settings) -> StreamSettings:
         checkpoint_s=worker.checkpoint_interval_s,
         checkpoint_bytes_max=worker.checkpoint_bytes_max,
         session_timeout_s=worker.session_timeout_s,
-        heartbeat_s=worker.session_timeout_s / 5,
+        heartbeat_s=worker.session_timeout_s / (HEARTBEATS_OF_STANDBY if worker.standby else HEARTBEATS),
+        standby=worker.standby,
         group_instance_id=worker.group_instance_id,
         partitioner=settings.publishers.partitioner,
         misplaced=settings.publishers.misplaced,

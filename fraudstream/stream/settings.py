@@ -50,7 +50,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
     `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
     `output_batch_bytes_max`: bytes of an output's record batch, before compression.
-    A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
+    A running worker checks every `topic_check_s` seconds that its topics are still those it started with. `standby`:
+    follow the changelogs of the partitions that other workers own, see `standby`.
 
     `partitioner`: of the publishers of payments; `any`: they place records as they like. `misplaced`: what happens to
     records that are elsewhere, see `engine.placement`.
@@ -85,6 +86,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
     topic_check_s: float = 10.0
+    standby: bool = False
     group_instance_id: str | None = None
     partitioner: Partitioner | Literal["any"] = "murmur2"
     misplaced: MisplacedPolicy = "repartition"

@@ -170,7 +170,9 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     async def monitor() -> None:
         await stage.monitor.run(lambda: running.connected)
 
-    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run)
+    runs = [stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run]
+    if stage.standby is not None:
+        runs.append(stage.standby.run)
     return [asyncio.create_task(failing(run), name=stage.settings.stage) for run in runs]
 
 
