@@ -47,7 +47,9 @@ def add_parser(subparsers: Subparsers) -> None:
             "Ctrl-C; then it takes a last checkpoint and stops. Waits for brokers without a time limit. Exit codes: "
             "0 stopped, 1 could not start, 70 failed (start it again: it resumes from its last checkpoint), 78 fails "
             "again until the cause that it names is fixed. With --processes N, a supervisor restarts workers that "
-            "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K."
+            "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K. "
+            "Where payments has one partition, one worker judges all entities, and a second one with --standby takes "
+            "over when it dies."
         ),
         epilog=(
             "example:\n"
