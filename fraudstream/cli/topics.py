@@ -1,4 +1,4 @@
-"""`fraudstream topics`: create the topics on a cluster, compare them with the topics file, write their schemas."""
+"""`fraudstream topics`: create the topics on a cluster, compare them, copy a log, print the schemas of the events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fraudstream.cli import topic_copy
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import ALL_STAGES, Settings, TopicsSettings, add_setting
@@ -26,7 +27,7 @@ _COUNTS = ("partitions", "replication")
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `topics apply|check|schemas`."""
+    """Add `topics apply|check|copy|schemas`."""
     parser = subparsers.add_parser(
         "topics",
         help="create the topics on a cluster, compare them, write their schemas",
@@ -60,6 +61,7 @@ def add_parser(subparsers: Subparsers) -> None:
         add_setting(action, "topics.partitions")
         add_setting(action, "topics.replication")
         add_setting(action, "worker.stages")
+    topic_copy.add_parser(actions)
     where = schemas.add_mutually_exclusive_group()
     where.add_argument("--write", metavar="DIR", help="write one file for each event to DIR")
     where.add_argument("--check", metavar="DIR", help="compare the files in DIR; exit code 1 if one differs")
@@ -68,7 +70,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Apply or check the topics, or write their schemas. Raises `Failure`, `OperationError`."""
+    """Apply, check or copy topics, or write their schemas. Raises `Failure`, `OperationError`."""
+    if args.action == "copy":
+        return topic_copy.run(args, settings)
     if args.action == "schemas":
         return _schemas(args.write, args.check, args.json)
 

@@ -127,7 +127,11 @@ class StreamCluster:
 
     def start_process(self, name: str, other: Mapping[str, str] | None = None) -> ChildProcess:
         """`fraudstream worker` as a child process that logs to `<name>.log`; `other`: settings that replace ours."""
-        command = [sys.executable, "-m", "fraudstream.cli.main", "worker", *self.flags(other)]
+        return self.start_command(name, ["worker"], other)
+
+    def start_command(self, name: str, words: Sequence[str], other: Mapping[str, str] | None = None) -> ChildProcess:
+        """Another command as such a process."""
+        command = [sys.executable, "-m", "fraudstream.cli.main", *words, *self.flags(other)]
         return ChildProcess(command, self.directory / f"{name}.log")
 
     def flags(self, other: Mapping[str, str] | None = None) -> list[str]:
