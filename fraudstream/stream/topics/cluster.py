@@ -40,15 +40,16 @@ log = logging.getLogger(__name__)
 class Cluster(NamedTuple):
     """The facts about the cluster that a stage needs.
 
-    `partitions`: partition count of each topic. `input_id`: identity of the input topic, see `topic_identity`.
-    `labels_read`: by partition of the labels topic, the offset up to which the previous state version has forwarded
-    labels. `next_id`, `next_partitions`: identity and partition count of the topic to which payments are forwarded, ""
-    and 0 for the stage that decides.
+    `partitions`: partition count of each topic. `input_id`, `changelog_id`: identity of the input topic and of the
+    changelog, see `topic_identity`. `labels_read`: by partition of the labels topic, the offset up to which the
+    previous state version has forwarded labels. `next_id`, `next_partitions`: identity and partition count of the topic
+    to which payments are forwarded, "" and 0 for the stage that decides.
     """
 
     partitions: Mapping[str, int]
     input_id: str
     labels_read: Mapping[int, int]
+    changelog_id: str = ""
     next_id: str = ""
     next_partitions: int = 0
 
@@ -140,10 +141,15 @@ async def _topics(settings: StreamSettings, client: ClusterClient) -> Cluster:
     """The topics of the stage. Raises `PermanentFailure`."""
     partitions = await client.partition_counts()
     _check(settings, partitions)
-    input_id, following = await client.identity(settings.input_topic), settings.next_topic
-    if following is None:
-        return Cluster(partitions, input_id, {})
-    return Cluster(partitions, input_id, {}, await client.identity(following), partitions[following])
+    found = Cluster(
+        partitions,
+        await client.identity(settings.input_topic),
+        {},
+        changelog_id=await client.identity(settings.changelog_topic),
+    )
+    if (following := settings.next_topic) is None:
+        return found
+    return found._replace(next_id=await client.identity(following), next_partitions=partitions[following])
 
 
 async def _check_permissions(settings: StreamSettings) -> None:
