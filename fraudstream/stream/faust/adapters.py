@@ -11,6 +11,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from fraudstream.kafka.compression import Codec, batch_attribute
+from fraudstream.stream.checkpoints.changelog_follower import ChangelogFollower
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.changelog_writers import KafkaChangelogWriters
@@ -121,6 +122,7 @@ def ports_of(app: StreamApp, settings: StreamSettings) -> StagePorts:
         label_commits=labels,
         changelog=RecoveredChangelog(app, settings.changelog_topic),
         writers=KafkaChangelogWriters(settings),
+        followed=ChangelogFollower(settings),
         gaps=GapReader(settings),
         sender=FaustSender(app, settings.codecs, settings.output_batch_bytes_max),
     )
