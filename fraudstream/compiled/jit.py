@@ -42,6 +42,8 @@ COMPILED = (
     "engine/answering",
     "engine/arena",
     "engine/digest",
+    "engine/entity_update",
+    "engine/finding_table",
     "engine/kernel",
     "engine/kernel_types",
     "engine/key_index",
@@ -51,6 +53,7 @@ COMPILED = (
     "engine/partitioners",
     "engine/relations",
     "engine/ring",
+    "engine/settling",
     "engine/siphash",
 )
 

@@ -103,4 +103,4 @@ class FeatureCodec:
                 "stage's. Run all stages with the same ones."
             )
         names = ("arrived_at_ms", "since_ms", "status", "unmatched", "value", "error")
-        return ForwardedFeatures(*(np.ascontiguousarray(packed[name].T) for name in names))
+        return ForwardedFeatures(*(np.array(packed[name].T, order="C") for name in names))
