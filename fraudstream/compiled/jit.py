@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, NullCache
@@ -94,7 +94,7 @@ def _compiled(function: F, forceinline: bool) -> F:
 def is_cached() -> bool:
     """Whether the cache holds machine code of these sources, which an earlier run has compiled."""
     directory = _jit_cache().directory
-    return directory is not None and any((directory / f"numba-{_SOURCES}").rglob("*.nbc"))
+    return directory is not None and any((directory / _ENTRY).rglob("*.nbc"))
 
 
 def _cache_of(function: Callable[..., object]) -> Any:
@@ -104,7 +104,7 @@ def _cache_of(function: Callable[..., object]) -> Any:
         return _NoCache()
     config: Any = numba.config
     cache_of: Callable[[Callable[..., object]], Any] = _Cache
-    given, config.CACHE_DIR = config.CACHE_DIR, str(directory / f"numba-{_SOURCES}")
+    given, config.CACHE_DIR = config.CACHE_DIR, str(directory / _ENTRY)
     try:
         return cache_of(function)
     except RuntimeError:  # the directory was writable a moment ago
@@ -165,3 +165,5 @@ _NOT_CACHED = "compiled code is not cached, so every start takes some seconds lo
 _warned: list[str] = []
 _PACKAGE = Path(__file__).parents[1]
 _SOURCES = blake2b(b"".join((_PACKAGE / f"{name}.py").read_bytes() for name in COMPILED), digest_size=8).hexdigest()
+# With NUMBA_BOUNDSCHECK=1 other code is compiled, which numba's own index does not tell apart.
+_ENTRY = f"numba-{_SOURCES}" + ("-checked" if cast(Any, numba.config).BOUNDSCHECK else "")
