@@ -23,6 +23,8 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
     "compiled/memory",
+    "compiled/packed",
+    "compiled/writing",
     "contracts/currency",
     "engine/aggregates/count",
     "engine/aggregates/deviation",
@@ -52,7 +54,9 @@ COMPILED = (
     "engine/relations",
     "engine/ring",
     "engine/siphash",
+    "kafka/record_batch/headers",
     "kafka/record_batch/varint",
+    "kafka/record_batch/writer",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
