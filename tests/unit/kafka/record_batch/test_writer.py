@@ -20,9 +20,11 @@ LIMIT = 1000
 Group = tuple[int, list[OutgoingRecord]]  # timestamp, records
 PRODUCER = (4711, 3, 2**31 - 1)
 
+# In ASCII, as ours are: of other names aiokafka takes the size too high, and begins a new batch too early.
+header_names = st.text(st.characters(max_codepoint=127), max_size=20)
 parts = st.binary(max_size=70) | st.binary(min_size=120, max_size=140)
 record = st.tuples(
-    st.none() | parts, st.none() | parts, st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=200)), max_size=4)
+    st.none() | parts, st.none() | parts, st.lists(st.tuples(header_names, st.binary(max_size=200)), max_size=4)
 )
 groups = st.lists(st.tuples(st.integers(0, 2**45), st.lists(record, max_size=20)), max_size=5)
 
