@@ -10,6 +10,7 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
+from fraudstream.compiled.packed import Packed, pack
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.fields import SEVERITIES, Severity
@@ -74,6 +75,16 @@ class Verdicts:
     def payments(self) -> Sequence[Payment]:
         """The payments, in the order of the log."""
         return self.columns.payments
+
+    @property
+    def event_ids(self) -> Packed:
+        """The event_id of each payment, in UTF-8."""
+        return pack(payment.event_id.encode() for payment in self.payments)
+
+    @property
+    def account_ids(self) -> Packed:
+        """The account_id of each payment, in UTF-8."""
+        return pack(payment.account_id.encode() for payment in self.payments)
 
     @property
     def occurred_at_ms(self) -> Int64Array:
