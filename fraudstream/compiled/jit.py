@@ -43,6 +43,7 @@ COMPILED = (
     "engine/amounts",
     "engine/answering",
     "engine/arena",
+    "engine/decision_bytes",
     "engine/digest",
     "engine/kernel",
     "engine/kernel_types",

@@ -18,7 +18,10 @@ Int64Array = npt.NDArray[np.int64]
 
 class Packed(NamedTuple):
     """`n` byte strings. `buffer`: uint8, with `memory.PADDING` bytes after the last one. `at`, `length`: where each
-    begins in it, and its bytes, `MISSING` if it is missing; int64, shape (n,)."""
+    begins in it, and its bytes, `MISSING` if it is missing; int64, shape (n,).
+
+    The buffer is read-only, as compiled code has another type for one that is not: see `sealed`.
+    """
 
     buffer: UInt8Array
     at: Int64Array
@@ -47,7 +50,13 @@ def pack(strings: Iterable[bytes | None]) -> Packed:
     length = np.fromiter((MISSING if string is None else len(string) for string in held), np.int64, len(held))
     size = np.maximum(length, 0)
     at = np.cumsum(size) - size
-    buffer = np.frombuffer(bytearray().join([*present, bytes(PADDING)]), np.uint8)
+    buffer = np.frombuffer(b"".join([*present, bytes(PADDING)]), np.uint8)
+    return Packed(buffer, at, length)
+
+
+def sealed(buffer: UInt8Array, at: Int64Array, length: Int64Array) -> Packed:
+    """The byte strings that were written into `buffer`, which must not be written any more."""
+    buffer.flags.writeable = False
     return Packed(buffer, at, length)
 
 
@@ -61,7 +70,7 @@ def join(parts: Sequence[Packed]) -> Packed:
     """All byte strings of the parts, one part after the other, in one buffer."""
     size = [len(part.buffer) for part in parts]
     begin = np.cumsum(size) - size
-    return Packed(
+    return sealed(
         np.concatenate([part.buffer for part in parts]),
         np.concatenate([part.at + first for part, first in zip(parts, begin, strict=True)]),
         np.concatenate([part.length for part in parts]),

@@ -66,8 +66,7 @@ def hash_between(words: UInt64Array, start: int, end: int, low: np.uint64, high:
 
 @jit
 def hash_span(data: UInt8Array, start: int, end: int, low: np.uint64, high: np.uint64) -> np.uint64:
-    """As `hash_between`, of bytes that lie anywhere in a buffer. `data`: uint8, with `memory.PADDING` bytes after them.
-    """
+    """As `hash_between`, of bytes that lie anywhere in a buffer. `data`: uint8, with `memory.PADDING` bytes after them."""
     a, b = low ^ np.uint64(0x736F6D6570736575), high ^ np.uint64(0x646F72616E646F6D)
     c, d = low ^ np.uint64(0x6C7967656E657261), high ^ np.uint64(0x7465646279746573)
     at = start

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Int64Array, Packed, pack
+from fraudstream.compiled.packed import Int64Array, Packed, pack, sealed
 from fraudstream.compiled.writing import check_span, decimal_size, put_bytes, put_decimal
 from fraudstream.kafka.record_batch.outgoing import Headers, header_section, varint
 from fraudstream.kafka.record_batch.varint import VARINT_BYTES_MAX, put_varint
@@ -63,26 +63,33 @@ def numbered_headers(
     values = _NO_VALUES if values is None else values
     constant = sum(len(piece) - PADDING for piece in pieces[:3]) + int(pieces.further.length.max())
     size = n * (constant + 3 * VARINT_BYTES_MAX + _DIGITS_MAX) + int(values.length.sum())
-    sections = Packed(np.empty(size + PADDING, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64))
-    _write(sections, pieces, numbers, values, np.zeros(n, np.int64) if choice is None else choice)
-    return sections
+    buffer = np.empty(size + PADDING, np.uint8)
+    at, length = np.empty(n, np.int64), np.empty(n, np.int64)
+    _write(buffer, at, length, pieces, numbers, values, np.zeros(n, np.int64) if choice is None else choice)
+    return sealed(buffer, at, length)
 
 
 @entry_point
 def _write_headers(
-    sections: Packed, pieces: HeaderPieces, numbers: Int64Array, values: Packed, choice: Int64Array
+    out: _Bytes,
+    begins: Int64Array,
+    lengths: Int64Array,
+    pieces: HeaderPieces,
+    numbers: Int64Array,
+    values: Packed,
+    choice: Int64Array,
 ) -> None:
-    out, n = sections.buffer, len(numbers)
+    n = len(numbers)
     name, prefix = len(pieces.name) - PADDING, len(pieces.prefix) - PADDING
     values_name = len(pieces.values_name) - PADDING
-    for size in (len(sections.at), len(sections.length), len(choice)):
+    for size in (len(begins), len(lengths), len(choice)):
         if size != n:
             raise ValueError("the sections and their parts differ in number")
     if values_name > 0 and (len(values.at) != n or len(values.length) != n):
         raise ValueError("the sections and the values of a header differ in number")
     at = 0
     for i in range(n):
-        sections.at[i] = at
+        begins[i] = at
         kind = choice[i]
         if not 0 <= kind < len(pieces.counts):
             raise ValueError("there is no such choice of headers")
@@ -97,7 +104,7 @@ def _write_headers(
             at = put_varint(out, at, values.length[i])
             at = put_bytes(out, at, values.buffer, values.at[i], values.length[i])
         at = put_bytes(out, at, pieces.further.buffer, pieces.further.at[kind], pieces.further.length[kind])
-        sections.length[i] = at - sections.at[i]
+        lengths[i] = at - begins[i]
 
 
 def _named(name: str | None) -> bytes:

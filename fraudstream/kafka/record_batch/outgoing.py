@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fraudstream.compiled.packed import Int64Array, Packed, join, pack
+
+# Bytes of a record beside key, value and headers, at most: its attributes and six varints, and a length of -1.
+RECORD_OVERHEAD_MAX: Final = 64
 
 Headers = Sequence[tuple[str, bytes]]  # names and values
 OutgoingRecord = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
@@ -24,6 +27,12 @@ class OutgoingRecords(NamedTuple):
     def n(self) -> int:
         """Number of records."""
         return len(self.keys.at)
+
+    @property
+    def size_max(self) -> int:
+        """Bytes of the records in a batch, at most."""
+        parts = int(self.keys.length.sum() + self.values.length.sum() + self.headers.length.sum())
+        return parts + RECORD_OVERHEAD_MAX * self.n
 
     def rows(self, rows: Int64Array) -> OutgoingRecords:
         """Some of the records, in the order of `rows`. `rows`: indices; int64, shape (m,)."""

@@ -5,7 +5,7 @@ Source: https://kafka.apache.org/documentation/#record
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,12 +16,11 @@ from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import Packed
 from fraudstream.compiled.writing import check_span, put_bytes
-from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
+from fraudstream.kafka.record_batch.outgoing import RECORD_OVERHEAD_MAX, OutgoingRecords
 from fraudstream.kafka.record_batch.varint import put_varint, varint_size
 
 HEADER_BYTES: Final = 61  # of a record batch, before its records
 
-_LENGTHS_MAX: Final = 60  # bytes of a record beside key, value and headers, at most: its attributes and six varints
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
@@ -82,24 +81,23 @@ class RecordWriter:
     def _make_room(self, records: OutgoingRecords, begin: int) -> None:
         """Take a larger buffer if the record at `begin` may need more than the limit."""
         parts = (records.keys, records.values, records.headers)
-        size = HEADER_BYTES + _LENGTHS_MAX + sum(max(0, int(part.length[begin])) for part in parts)
+        size = HEADER_BYTES + RECORD_OVERHEAD_MAX + sum(max(0, int(part.length[begin])) for part in parts)
         if size > self._limit:
             self._buffer = np.empty(size + PADDING, np.uint8)
 
 
-def write_batches(records: Sequence[OutgoingRecords], limit: int) -> list[WrittenRecords]:
-    """All records, in order, in as few batches of at most `limit` bytes as they fit."""
-    batches: list[WrittenRecords] = []
+def write_batches(records: Sequence[OutgoingRecords], limit: int) -> Iterator[WrittenRecords]:
+    """All records, in order, in as few batches of at most `limit` bytes as they fit; each is written when it is asked
+    for."""
     writer = RecordWriter(limit)
     for part in records:
         at = writer.append(part)
         while at < part.n:
-            batches.append(writer.written())
+            yield writer.written()
             writer = RecordWriter(limit)
             at = writer.append(part, at)
     if writer.count:
-        batches.append(writer.written())
-    return batches
+        yield writer.written()
 
 
 @entry_point
