@@ -23,6 +23,8 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
     "compiled/memory",
+    "compiled/packed",
+    "compiled/writing",
     "contracts/currency",
     "engine/aggregates/count",
     "engine/aggregates/deviation",
@@ -41,6 +43,7 @@ COMPILED = (
     "engine/amounts",
     "engine/answering",
     "engine/arena",
+    "engine/decision_bytes",
     "engine/digest",
     "engine/entity_update",
     "engine/finding_table",
@@ -68,6 +71,9 @@ COMPILED = (
     "engine/scan/words",
     "engine/settling",
     "engine/siphash",
+    "kafka/record_batch/headers",
+    "kafka/record_batch/varint",
+    "kafka/record_batch/writer",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
