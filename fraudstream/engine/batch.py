@@ -16,6 +16,7 @@ from fraudstream.engine.columns import Rejection, read_columns, time_ms
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.expression import Array
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
+from fraudstream.engine.frame_layout import ACCOUNT_ID
 from fraudstream.engine.frame_rows import frame_of
 from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.plan import LABELS
@@ -108,20 +109,22 @@ class Batch:
         found = [(getattr(label, field) or "").encode() for label in known] or [b""] * len(self.labels)
         return pack(found)
 
-    def keys(self, field: str) -> list[bytes]:
+    def keys(self, field: str) -> Packed:
         """The record key of each event where `field` is the key; the account's where an event lacks the field."""
-        accounts = self.columns.packed("account_id").strings()
-        own = self.columns.packed(field).strings()
-        of_payments = [key or account for key, account in zip(own, accounts, strict=True)]
+        own, account = self.columns.packed(field), self.columns.packed(ACCOUNT_ID)
+        lacks = own.length == 0
+        of_payments = Packed(
+            own.buffer, np.where(lacks, account.at, own.at), np.where(lacks, account.length, own.length)
+        )
         if not self.labels:
             return of_payments
-        keys = [b""] * self.n
-        for at, of_payment in zip(self.payment_at.tolist(), of_payments, strict=True):
-            keys[at] = of_payment
-        of_labels = zip(self.label_at.tolist(), self.labels, self.label_keys(field).strings(), strict=True)
+        keys: list[bytes | None] = [None] * self.n
+        for at, key in zip(self.payment_at.tolist(), of_payments.present(), strict=True):
+            keys[at] = key
+        of_labels = zip(self.label_at.tolist(), self.labels, self.label_keys(field).present(), strict=True)
         for at, label, key in of_labels:
             keys[at] = key or label.account_id.encode()
-        return keys
+        return pack(keys)
 
 
 def batch_of_events(

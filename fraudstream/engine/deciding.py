@@ -11,17 +11,18 @@ from fraudstream.contracts.fields import Outcome
 from fraudstream.engine import kernel
 from fraudstream.engine.aggregates.code_tables import digests_of_codes
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.entity_update import Updated
-from fraudstream.engine.expression import Array, Type, ValueList
-from fraudstream.engine.frame_columns import FrameColumns
+from fraudstream.engine.expression import Type, ValueList
+from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.kernel_types import FRESH
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
 from fraudstream.engine.plan import EntityPlan
+from fraudstream.engine.program import verdict_program
 from fraudstream.engine.rule_set import RuleSet
-from fraudstream.engine.scorer import POINTS_MAX
+from fraudstream.engine.score import PartScores, PartsScorer
+from fraudstream.engine.scorer import POINTS_MAX, Scores
 from fraudstream.engine.settling import REPEAT_OF_REPEAT, SETTLED, mark_repeats, settle
 from fraudstream.engine.verdict import Verdicts
 
@@ -29,13 +30,21 @@ WORD_BITS = 64
 
 
 class Decider:
-    """Decides under one rule set. `plans`: of all entities; `stage`: part of the alert ids."""
+    """Decides under one rule set. `plans`: of all entities; `stage`: part of the alert ids; `index`: of the frames.
 
-    def __init__(self, rule_set: RuleSet, plans: Sequence[EntityPlan], stage: str) -> None:
+    Rules and a parts score run as one program. Another scorer reads the frame's columns through its interface.
+    """
+
+    def __init__(self, rule_set: RuleSet, plans: Sequence[EntityPlan], stage: str, index: FrameIndex) -> None:
         self._rule_set, self._plans, self._stage = rule_set, plans, stage
-        catalogue = rule_set.catalogue
-        self._text_features = [f.name for plan in plans for f in plan.features if f.type is Type.TEXT]
-        self._derived = catalogue.derived
+        text_features = [f.name for plan in plans for f in plan.features if f.type is Type.TEXT]
+        self._text_features = [name for name in text_features if name in index.texts]
+        self._lists = np.array([index.numbers[f"lists.{name}"] for name in rule_set.lists], np.int64)
+        scorer = rule_set.scorer
+        parts = scorer.parts if isinstance(scorer, PartsScorer) else ()
+        self._program = verdict_program(
+            rule_set.catalogue.derived, rule_set.rules, parts, index.layout, index.digest_key
+        )
         self._words = max(1, -(-len(rule_set.rules) // WORD_BITS))
         self._plain = Finding(rule_set.digest, "allow", (), ())
         self._mark_repeats, self._settle, self._remember = (
@@ -56,11 +65,14 @@ class Decider:
         repeat, late, altered = np.empty(n, np.bool_), np.empty(n, np.bool_), np.empty(n, np.bool_)
         self._mark_repeats(status, first.score, columns.frame.number, updated.error, repeat, late, altered)
         self._add_columns(columns, state.lists)
-        fired = self._fired(columns)
-        scores = self._rule_set.scorer.score(columns)
+        fired, part_points = self._program.run(columns.frame, columns)
+        scores: Scores = PartScores(part_points)
+        if not isinstance(self._rule_set.scorer, PartsScorer):
+            scores = self._rule_set.scorer.score(columns)
         score = scores.points
-        in_range = (score >= 0) & (score <= POINTS_MAX)
-        assert in_range.all(), f"scores lie outside 0 to {POINTS_MAX}: {score[~in_range]}"
+        if n:
+            low, high = int(score.min()), int(score.max())
+            assert 0 <= low <= high <= POINTS_MAX, f"scores lie outside 0 to {POINTS_MAX}: {low} to {high}"
         finding = self._findings(state, fired, score, repeat, first)
         self._record_first_verdicts(updated, state, status, score, finding)
         return Verdicts(
@@ -87,31 +99,24 @@ class Decider:
         )
 
     def _add_columns(self, columns: FrameColumns, lists: Lists) -> None:
-        """Make text features, derived features and lists readable by expressions."""
+        """Write the rows of text features and lists."""
         for name in self._text_features:
             codes = columns.frame.number[columns.index.numbers[name]]
-            if name in columns.index.texts:
-                columns.add(name, digests_of_codes(codes, columns.digest_key))
-        for derived in self._derived:
-            columns.add(derived.name, _derived_column(derived, columns))
+            columns.add(name, digests_of_codes(codes, columns.digest_key))
+        if len(self._lists):
+            columns.frame.number[self._lists] = 0.0
         for name, declared in self._rule_set.lists.items():
-            columns.add(f"lists.{name}", _listed_until_ms(name, declared, columns, lists))
-
-    def _fired(self, columns: FrameColumns) -> UInt64Array:
-        """The rules whose condition is true for each payment, as bits: uint64, shape (words, payments)."""
-        fired = np.zeros((self._words, columns.n), np.uint64)
-        for number, rule in enumerate(self._rule_set.rules):
-            word, bit = divmod(number, WORD_BITS)
-            fired[word] |= rule.when.true(columns).astype(np.uint64) << np.uint64(bit)
-        return fired
+            if lists.any_on(name):
+                columns.add(f"lists.{name}", _listed_until_ms(name, declared, columns, lists))
 
     def _findings(
         self, state: PartitionState, fired: UInt64Array, score: Int32Array, repeat: BoolArray, first: FirstVerdicts
     ) -> Int64Array:
         """The finding of each payment, as an index into the state's findings: int64, shape (payments,).
 
-        `fired`: as of `_fired`. `score`: ten-thousandths; int32, shape (payments,). Those of repeats become those of
-        their first verdicts. Few combinations of rules occur, so most are found in the state's table.
+        `fired`: bits of the rules; uint64, shape (words, payments). `score`: ten-thousandths; int32, shape (payments,).
+        Those of repeats become those of their first verdicts. Few combinations of rules occur, so most are found in the
+        state's table.
         """
         finding = np.empty(len(score), np.int64)
         if not len(score):
@@ -156,18 +161,8 @@ class Decider:
         self._remember(arena.rows, arena.slots, arena.tops, status, row, batch.columns.event, score, finding)
 
 
-def _derived_column(derived: Derived, columns: FrameColumns) -> Array:
-    """A derived feature of all payments, as `ColumnSource` gives a column of its type."""
-    if derived.type is Type.BOOL:
-        true, known = derived.expression.truth(columns)
-        return np.where(known, true, -1).astype(np.int8)
-    return derived.expression.values(columns)
-
-
 def _listed_until_ms(name: str, declared: ValueList, columns: FrameColumns, lists: Lists) -> Int64Array:
     """Until when each payment's value is on a list, as `Lists.until_ms`: int64, shape (n,)."""
-    if not lists.any_on(name):
-        return np.zeros(columns.n, np.int64)  # nothing to look up
     if declared.holds_networks:
         return lists.until_ms_of_networks(name, columns.distinct_texts(declared.field), columns.occurred_at_ms)
     return lists.until_ms(name, columns.texts(declared.field), columns.occurred_at_ms)

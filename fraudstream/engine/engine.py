@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
@@ -28,6 +29,7 @@ from fraudstream.engine.entity_update import EntityInput, Updated, update_entiti
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import update_layout, verdict_layout
+from fraudstream.engine.intake import Intake
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.plan import plan_entity
@@ -49,8 +51,8 @@ class ForwardedEvents:
 
     columns: FrameColumns
     positions: Int64Array
-    keys: list[bytes]
-    features: list[bytes]
+    keys: Packed
+    features: Packed
     late: BoolArray
     repeat: BoolArray
     rejected: list[Rejection]
@@ -96,7 +98,8 @@ class Engine:
             EntityInput(plan, bit, sum(len(before.features) for before in self._plans[:bit]), self.index)
             for bit, plan in enumerate(self._plans[first:end], first)
         ]
-        self._decider = Decider(rule_set, self._plans, self.stages[-1])
+        self.intake = Intake(self.index, too_far_ahead_ms, self.is_first, self.codec_in)
+        self._decider = Decider(rule_set, self._plans, self.stages[-1], self.index) if self.decides else None
 
     def _frame_index(self, end: int) -> FrameIndex:
         """The layout of this stage's frames. `end`: number of the stages up to this one."""
@@ -136,11 +139,12 @@ class Engine:
         published, ms since the epoch, if known. `forwarded`: features of each event from earlier stages; None for the
         first stage. Invalid events leave the state unchanged; they are in `Verdicts.rejected`.
         """
-        return self.decide(self._batch(events, published_at_ms), state, forwarded)
+        batch = self._batch(events, published_at_ms)
+        return self.decide(batch, state, None if forwarded is None else forwarded.at(batch.positions))
 
     def decide(self, batch: Batch, state: PartitionState, forwarded: ForwardedFeatures | None = None) -> Verdicts:
-        """As `judge`, of events that are a batch already. `forwarded`: of all events of the call that it came from."""
-        assert self.decides, f"the stage '{self.stage}' does not decide"
+        """As `judge`, of events that are a batch already. `forwarded`: of its events."""
+        assert self._decider is not None, f"the stage '{self.stage}' does not decide"
         return self._decider.decide(self._update(batch, state, forwarded), state)
 
     def forward(
@@ -152,20 +156,21 @@ class Engine:
     ) -> ForwardedEvents:
         """As `judge`, in a stage before the last: returns the events for the next stage, in order."""
         batch = self._batch(events, published_at_ms)
-        arrived = np.asarray(published_at_ms, np.int64) if forwarded is None else forwarded.arrived_at_ms
-        return self.forward_batch(batch, state, arrived, forwarded)
+        before = None if forwarded is None else forwarded.at(batch.positions)
+        arrived = np.asarray(published_at_ms, np.int64)[batch.positions] if before is None else before.arrived_at_ms
+        return self.forward_batch(batch, state, arrived, before)
 
     def forward_batch(
         self, batch: Batch, state: PartitionState, arrived_at_ms: Int64Array, forwarded: ForwardedFeatures | None = None
     ) -> ForwardedEvents:
-        """As `forward`, of events that are a batch already. `arrived_at_ms`: of all events of the call that it came
-        from; int64."""
+        """As `forward`, of events that are a batch already. `arrived_at_ms`: of its events, when each arrived in the
+        first stage's log; int64. `forwarded`: of its events."""
         assert self._next_key is not None, "the last stage decides"
         updated = self._update(batch, state, forwarded)
         status = updated.status.copy()
         status[batch.label_at] = np.where(updated.matched, kernel_types.FRESH, kernel_types.UNMATCHED)
         features = ForwardedFeatures(
-            arrived_at_ms[batch.positions],
+            arrived_at_ms,
             updated.since_ms,
             status,
             updated.unmatched,

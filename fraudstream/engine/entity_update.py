@@ -8,38 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from fraudstream.compiled.direct import Direct
-from fraudstream.compiled.jit import entry_point, jit
-from fraudstream.engine.arena import COUNTED, FIELDS_MAX, NEVER
+from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import (
     BoolArray,
-    Float32Array,
     Int8Array,
     Int64Array,
-    UInt32Array,
     UInt64Array,
 )
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
-from fraudstream.engine.frame import Frame
-from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
-from fraudstream.engine.kernel_types import (
-    ALTERED,
-    ASK,
-    EXACT,
-    FRESH,
-    LABEL,
-    LATE,
-    PAYMENT,
-    REPEAT,
-    UNMATCHED,
-    UNRELATED,
-    Answers,
-    Events,
-)
+from fraudstream.engine.frame_columns import FrameIndex
+from fraudstream.engine.kernel_events import write_events
+from fraudstream.engine.kernel_types import FRESH, LABEL, UNMATCHED, Answers, Events
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.partition_state import EntityState, PartitionState
 from fraudstream.engine.plan import EntityPlan
+from fraudstream.engine.program import filter_program
 
 
 class EntityInput:
@@ -51,7 +36,8 @@ class EntityInput:
         self.features = slice(first_feature, first_feature + len(plan.features))
         self.codes = np.array([index.texts[field] for field in plan.fields], np.int64)
         self.lat, self.lon = (index.numbers[name] if plan.uses_location else -1 for name in ("lat", "lon"))
-        self._events = Direct(_events)
+        self._filters = filter_program(plan.filters, index.layout, index.digest_key)
+        self._events = Direct(write_events)
 
     def events_of(
         self, batch: Batch, row: Int64Array, status: Int8Array | None, error: Int8Array
@@ -62,8 +48,9 @@ class EntityInput:
         (features of all entities, n).
         """
         frame, n = batch.columns.frame, batch.columns.n
-        mask = self._mask(batch.columns)
-        kind, code, location = np.empty(n, np.int8), np.empty((n, FIELDS_MAX), np.uint32), np.empty((n, 2), np.float32)
+        passed = self._filters.run(frame, batch.columns).true[0] if self.plan.filters else _NO_FILTERS
+        kind, mask = np.empty(n, np.int8), np.empty(n, np.uint32)
+        code, location = np.empty((n, FIELDS_MAX), np.uint32), np.empty((n, 2), np.float32)
         answers = Answers(
             value=frame.number[self.features],
             error=error[self.features],
@@ -73,7 +60,9 @@ class EntityInput:
             unmatched=np.empty(n, np.bool_),
         )
         known = answers.status if status is None else status
-        self._events(frame, self.codes, self.lat, self.lon, known, status is None, kind, mask, code, location, answers)
+        self._events(
+            frame, self.codes, self.lat, self.lon, known, status is None, passed, kind, mask, code, location, answers
+        )
         events = Events(
             kind=kind,
             row=row,
@@ -90,64 +79,6 @@ class EntityInput:
             labelled_ms=_NO_TIMES,
         )
         return events, answers
-
-    def _mask(self, columns: FrameColumns) -> UInt32Array:
-        """The filters that each payment passes, one bit each: uint32, shape (n,)."""
-        mask = np.zeros(columns.n, np.uint32)
-        for bit, expression in enumerate(self.plan.filters):
-            mask |= expression.true(columns).astype(np.uint32) << np.uint32(bit)
-        return mask
-
-
-@entry_point
-def _events(
-    frame: Frame,
-    codes: Int64Array,
-    lat: int,
-    lon: int,
-    status: Int8Array,
-    is_first: bool,
-    kind: Int8Array,
-    mask: UInt32Array,
-    code: UInt32Array,
-    location: Float32Array,
-    answers: Answers,
-) -> None:
-    """Write the kernel's input for n payments, and missing answers.
-
-    `codes`: rows of `Frame.digest` whose codes slots hold; `lat`, `lon`: rows of `Frame.number`, -1 if locations are
-    not used. `status`: as the first entity found it, not read if `is_first`. `mask`: with the bits of the filters;
-    `COUNTED` is added, unless the payment is a reversal or capture. Output: `kind`, `code`, `location`, `answers`, all
-    as in `kernel_types`.
-    """
-    n = len(kind)
-    assert len(frame.relation) == n, "the frame has another number of payments"
-    assert len(mask) == len(code) == len(location) == len(status) == len(answers.status) == n, "sizes differ"
-    assert len(answers.value) == len(answers.error), "sizes differ"
-    for i in range(n):
-        repeated = not is_first and (status[i] == REPEAT or status[i] == ALTERED or status[i] == LATE)
-        kind[i] = ASK if repeated else PAYMENT
-        if frame.relation[i] == UNRELATED:
-            mask[i] |= COUNTED
-        location[i, 0] = np.float32(frame.number[lat, i]) if lat >= 0 else np.float32(np.nan)
-        location[i, 1] = np.float32(frame.number[lon, i]) if lon >= 0 else np.float32(np.nan)
-        answers.first_score[i], answers.first_verdict[i], answers.unmatched[i] = 0, 0, False
-    for column in range(FIELDS_MAX):
-        for i in range(len(kind)):
-            code[i, column] = _code(frame.digest[codes[column], i]) if column < len(codes) else np.uint32(0)
-    for feature in range(len(answers.value)):
-        for i in range(len(kind)):
-            answers.value[feature, i] = np.nan
-            answers.error[feature, i] = EXACT
-    for i in range(len(kind)):
-        answers.status[i] = FRESH
-
-
-@jit
-def _code(digest: np.uint64) -> np.uint32:
-    """The 32-bit code of a text: as `code_tables.codes_of`."""
-    half = np.uint32(digest & np.uint64(0xFFFFFFFF))
-    return np.uint32(0) if digest == np.uint64(0) else max(half, np.uint32(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +119,7 @@ def update_entities(
 ) -> Updated:
     """Compute the features of the state's entities and add the events to them, one entity after another.
 
-    `inputs`: of the state's entities. `forwarded`: of all events of the call, from earlier stages; None in the first.
+    `inputs`: of the state's entities. `forwarded`: of the batch's events, from earlier stages; None in the first.
     The first entity of all alone finds repeats: others answer them, but do not add them to their state; nor do they add
     late events, which may be repeats that the first one no longer holds.
     """
@@ -199,12 +130,11 @@ def update_entities(
     since_ms = np.full(n, NEVER if state.since_ms is None else state.since_ms, np.int64)
     status: Int8Array | None = None
     if forwarded is not None:
-        before = forwarded.at(batch.positions)
-        since_ms, unmatched = np.maximum(since_ms, before.since_ms), before.unmatched
-        earlier = len(before.value)
-        columns.frame.number[:earlier] = batch.of_payments(before.value)
-        error[:earlier] = batch.of_payments(before.error)
-        status = before.status
+        since_ms, unmatched = np.maximum(since_ms, forwarded.since_ms), forwarded.unmatched
+        earlier = len(forwarded.value)
+        columns.frame.number[:earlier] = batch.of_payments(forwarded.value)
+        error[:earlier] = batch.of_payments(forwarded.error)
+        status = forwarded.status
         matched = status[batch.label_at] == FRESH
     first: tuple[Answers, Int64Array] | None = None
     for entity, of_entity in zip(state.entities, inputs, strict=True):
@@ -258,5 +188,6 @@ def _update_with_labels(
     return merged.row, of_events
 
 
+_NO_FILTERS: UInt64Array = np.zeros(0, np.uint64)
 _NO_LABELS: Int8Array = np.zeros(0, np.int8)
 _NO_TIMES: Int64Array = np.zeros(0, np.int64)

@@ -89,7 +89,7 @@ class FrameColumns:
 
     def texts(self, name: str) -> list[str | None]:
         """The values of a text field that has spans; None where it is missing."""
-        return [text.decode() or None for text in self.packed(name).strings()]
+        return [text.decode() if text else None for text in self.packed(name).present()]
 
     def add(self, name: str, column: Array) -> None:
         """Make `column`, shape (n,), readable by expressions under `name`, and write it to its row of the frame."""

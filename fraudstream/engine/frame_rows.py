@@ -58,6 +58,15 @@ def kept_rows(frame: Frame, rows: Int64Array) -> Frame:
     return Frame(*kept)
 
 
+def read_only(buffer: UInt8Array) -> UInt8Array:
+    """A view that cannot be written to, so that all buffers are of one type of numba's."""
+    if not buffer.flags.writeable:
+        return buffer
+    view = buffer.view()
+    view.flags.writeable = False
+    return view
+
+
 def _is_of_payment(name: str) -> bool:
     """Whether a name is a field or an attribute of the payment: names of features have a point after their entity."""
     return name in PAYMENT_FIELDS or name.startswith("attributes.")

@@ -35,6 +35,7 @@ def test_the_digest_covers_every_compiled_module() -> None:
         "compiled/memory",
         "compiled/packed",
         "contracts/currency",
+        "contracts/headers",
         "engine/arena",
         "engine/frame",
         "engine/kernel_types",
