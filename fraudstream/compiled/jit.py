@@ -24,6 +24,7 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 COMPILED = (
     "compiled/memory",
     "compiled/packed",
+    "compiled/spans",
     "compiled/writing",
     "contracts/currency",
     "contracts/headers",
@@ -61,6 +62,7 @@ COMPILED = (
     "engine/program/interpreter",
     "engine/program/logic",
     "engine/program/operations",
+    "engine/records",
     "engine/relations",
     "engine/ring",
     "engine/scan/fields",
@@ -73,7 +75,9 @@ COMPILED = (
     "engine/scan/words",
     "engine/settling",
     "engine/siphash",
+    "kafka/record_batch/batch_header",
     "kafka/record_batch/headers",
+    "kafka/record_batch/record_spans",
     "kafka/record_batch/varint",
     "kafka/record_batch/writer",
 )
