@@ -15,15 +15,17 @@ from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.compiled.jit import is_cached
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.engine import Engine
+from fraudstream.stream.decisions import compile_writers
 
 
 def compile_kernel(rules: Path) -> None:
-    """Decide one payment and one label, and save and restore their state. Raises `Failure` for faulty rules."""
+    """Decide one payment and one label, write the decision, and save and restore their state. Raises `Failure` for
+    faulty rules."""
     engine = Engine(load_rule_set(rules))
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     label = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)
     state = engine.new_state()
-    engine.judge([payment, label], state)
+    compile_writers(engine.judge([payment, label], state))
     engine.new_state().restore(state.changes())
 
 
