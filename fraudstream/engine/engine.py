@@ -27,6 +27,7 @@ from fraudstream.engine.batch import Batch
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.columns import Columns, Rejection, read_columns
 from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
+from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Array, Type, ValueList
 from fraudstream.engine.first_verdict import answer_repeats, index_of, is_held, is_reference, reference_to
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
@@ -117,6 +118,7 @@ class Engine:
         self._catalogue = rule_set.catalogue
         entities = self._catalogue.stages
         self._plans = tuple(plan_entity(self._catalogue, entity) for entity in entities)
+        self._explainer = Explainer(rule_set, self._plans)
         self._symbols = self._catalogue.symbols
         self._attributes = self._catalogue.attributes
         self.stages = tuple(entity.name for entity in entities)
@@ -282,6 +284,7 @@ class Engine:
             rule_set=self.rule_set,
             stage=self.stages[-1],
             plans=self._plans,
+            explainer=self._explainer,
             columns=columns,
             positions=batch.positions[batch.payment_at],
             late=((status == kernel_types.LATE) | seen_before) & ~repeat,
