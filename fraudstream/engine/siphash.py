@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.compiled.jit import jit
+from fraudstream.compiled.memory import load_word
 from fraudstream.engine.arrays import UInt8Array, UInt64Array
 
 _INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
@@ -54,6 +55,28 @@ def hash_between(words: UInt64Array, start: int, end: int, low: np.uint64, high:
         a = a ^ message
         at += 8
     message = _word_at(words, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
+    message = message | (np.uint64(end - start) << np.uint64(56))
+    a, b, c, d = _round(a, b, c, d ^ message)
+    a, b, c, d = _round(a, b, c, d)
+    a, c = a ^ message, c ^ np.uint64(0xFF)
+    for _ in range(4):
+        a, b, c, d = _round(a, b, c, d)
+    return a ^ b ^ c ^ d
+
+
+@jit
+def hash_span(data: UInt8Array, start: int, end: int, low: np.uint64, high: np.uint64) -> np.uint64:
+    """As `hash_between`, of bytes that lie anywhere in a buffer. `data`: uint8, with `memory.PADDING` bytes after them."""
+    a, b = low ^ np.uint64(0x736F6D6570736575), high ^ np.uint64(0x646F72616E646F6D)
+    c, d = low ^ np.uint64(0x6C7967656E657261), high ^ np.uint64(0x7465646279746573)
+    at = start
+    while end - at >= 8:
+        message = load_word(data, at)
+        a, b, c, d = _round(a, b, c, d ^ message)
+        a, b, c, d = _round(a, b, c, d)
+        a = a ^ message
+        at += 8
+    message = load_word(data, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
     message = message | (np.uint64(end - start) << np.uint64(56))
     a, b, c, d = _round(a, b, c, d ^ message)
     a, b, c, d = _round(a, b, c, d)

@@ -10,6 +10,7 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
+from fraudstream.compiled.packed import Packed, pack
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
@@ -75,6 +76,16 @@ class Verdicts:
         return self.columns.payments
 
     @property
+    def event_ids(self) -> Packed:
+        """The event_id of each payment, in UTF-8."""
+        return pack(payment.event_id.encode() for payment in self.payments)
+
+    @property
+    def account_ids(self) -> Packed:
+        """The account_id of each payment, in UTF-8."""
+        return pack(payment.account_id.encode() for payment in self.payments)
+
+    @property
     def occurred_at_ms(self) -> Int64Array:
         """Event times, ms since the epoch, UTC; int64, shape (n,)."""
         return self.columns.occurred_at_ms
@@ -93,16 +104,20 @@ class Verdicts:
         assert (sums == self.score_points[rows]).all(), f"parts sum to {sums}, scores are {self.score_points[rows]}"
         return contributions
 
-    def decisions(self) -> list[Decision]:
-        """One for each payment."""
-        scores = (self.score_points / POINTS_MAX).tolist()
-        times = self.occurred_at_ms.tolist()
+    def decisions(self, rows: Int64Array | None = None) -> list[Decision]:
+        """One for each payment, in order. `rows`: for these payments alone; int64."""
+        if rows is None:
+            return self._decisions(self.payments, np.arange(self.n))
+        return self._decisions([self.payments[row] for row in rows.tolist()], rows)
+
+    def _decisions(self, payments: Sequence[Payment], rows: Int64Array) -> list[Decision]:
+        scores, times = (self.score_points[rows] / POINTS_MAX).tolist(), self.occurred_at_ms[rows].tolist()
         alike = self.n > 0 and not self.late.any() and not self.repeat.any()
         alike = alike and not self.unmatched.any() and (self.finding == self.finding[0]).all()
         if alike and (found := self.findings[int(self.finding[0])]).outcome == "allow":
             return [
                 Decision(p.event_id, p.account_id, t, "allow", score, found.rule_set, (), found.shadow_rules)
-                for p, t, score in zip(self.payments, times, scores, strict=True)
+                for p, t, score in zip(payments, times, scores, strict=True)
             ]
         return [
             Decision(
@@ -121,14 +136,14 @@ class Verdicts:
                 unmatched,
             )
             for payment, t, score, found, repeat, late, altered, unmatched in zip(
-                self.payments,
+                payments,
                 times,
                 scores,
-                [self.findings[number] for number in self.finding.tolist()],
-                self.repeat.tolist(),
-                self.late.tolist(),
-                self.altered.tolist(),
-                map(self.entities_in, self.unmatched.tolist()),
+                [self.findings[number] for number in self.finding[rows].tolist()],
+                self.repeat[rows].tolist(),
+                self.late[rows].tolist(),
+                self.altered[rows].tolist(),
+                map(self.entities_in, self.unmatched[rows].tolist()),
                 strict=True,
             )
         ]

@@ -56,7 +56,7 @@ class StagePorts(NamedTuple):
     changelog: Changelog
     writers: ChangelogWriters
     gaps: AcceptedGaps
-    sender: RecordSender[Any]
+    sender: RecordSender
 
 
 class Stage(NamedTuple):

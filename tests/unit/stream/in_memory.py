@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry, RuleSwitch
@@ -18,6 +19,8 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
+from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.writer import WrittenRecords
 from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
@@ -232,40 +235,28 @@ class InMemoryWriter:
         log.append(Record(len(log), value, key, headers))
 
 
-class InMemoryBatch:
-    """`OutgoingBatch` of at most `size` records."""
-
-    def __init__(self, size: int) -> None:
-        self.records: list[SentRecord] = []
-        self._size = size
-
-    def append(
-        self, *, timestamp: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
-    ) -> object | None:
-        if len(self.records) >= self._size:
-            return None
-        self.records.append(SentRecord(key, value, headers))
-        return self
+def sent_records(batch: WrittenRecords) -> list[SentRecord]:
+    """The records of a batch, as aiokafka reads them."""
+    read = MemoryRecords(bytes(ReadyBatch(batch, "none")._build())).next_batch()
+    assert read is not None
+    return [SentRecord(record.key, record.value, list(record.headers)) for record in read]
 
 
 class InMemorySender:
     """`RecordSender`: acknowledges when the gate is open. `batches`: topic, partition and records of each."""
 
-    def __init__(self, batch_size: int = 10) -> None:
+    def __init__(self, batch_bytes_max: int = 2000) -> None:
         self.batches: list[tuple[str, int, list[SentRecord]]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
-        self._batch_size = batch_size
+        self.batch_bytes_max = batch_bytes_max
 
-    def create_batch(self, topic: str) -> InMemoryBatch:
-        return InMemoryBatch(self._batch_size)
-
-    async def send_batch(self, batch: InMemoryBatch, topic: str, partition: int) -> None:
+    async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        self.batches.append((topic, partition, batch.records))
+        self.batches.append((topic, partition, sent_records(batch)))
 
     def sent(self, topic: str) -> list[SentRecord]:
         """All records of a topic."""
