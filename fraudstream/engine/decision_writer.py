@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -20,8 +21,9 @@ from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.decision_bytes import PIECES, ROW_BYTES_MAX, FindingTexts, write_decisions
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
-from fraudstream.engine.verdict import Verdicts, alert_id
+from fraudstream.engine.verdict import Verdicts
 
+_ID_BYTES: Final = 32  # of an alert id
 _encode = msgspec.json.Encoder().encode
 
 
@@ -31,6 +33,7 @@ class DecisionWriter:
     def __init__(self) -> None:
         self._findings: Sequence[Finding] = ()
         self._texts = _texts_of(())
+        self._id_ends: list[bytes] = []  # what is hashed after an event_id
 
     def values(self, verdicts: Verdicts) -> Packed:
         """The decision on each payment, in order, as JSON."""
@@ -64,19 +67,21 @@ class DecisionWriter:
         if verdicts.findings is not self._findings or len(verdicts.findings) != len(self._texts.alerts):
             self._findings = verdicts.findings
             self._texts = _texts_of(self._findings)
+            self._id_ends = [f"\0{verdicts.stage}\0{found.rule_set}".encode() for found in self._findings]
         return self._texts
 
     def _alert_ids(self, verdicts: Verdicts, events: Packed, texts: FindingTexts) -> Packed:
-        """Those of the decisions with an alert, in order."""
+        """Those of the decisions with an alert, in order, as `verdict.alert_id` makes them."""
         finding = verdicts.finding
         rows = np.flatnonzero(texts.alerts[finding])
         if not len(rows):
             return _NONE
-        rule_sets = [verdicts.findings[number].rule_set for number in finding[rows].tolist()]
-        ids = [event.decode() for event in events.rows(rows).strings() if event is not None]
-        return pack(
-            alert_id(event, verdicts.stage, rule_set).encode() for event, rule_set in zip(ids, rule_sets, strict=True)
+        hashed = zip(events.rows(rows).strings(), finding[rows].tolist(), strict=True)
+        ids = b"".join(
+            [blake2b((event or b"") + self._id_ends[kind], digest_size=16).digest() for event, kind in hashed]
         )
+        buffer = np.frombuffer(ids.hex().encode() + bytes(PADDING), np.uint8)
+        return Packed(buffer, np.arange(len(rows)) * _ID_BYTES, np.full(len(rows), _ID_BYTES, np.int64))
 
 
 def _replaced(values: Packed, rows: Int64Array, verdicts: Verdicts) -> Packed:

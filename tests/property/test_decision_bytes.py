@@ -24,17 +24,12 @@ TIMES = st.integers(-(2**62), 2**62) | st.integers(0, 2 * 10**12)
 
 texts = st.text(st.sampled_from([*ODD, *"abcdefghij"]) | st.characters(exclude_categories=["Cs"]), max_size=70)
 names = st.lists(texts, max_size=3).map(tuple)
-findings = st.builds(Finding, texts, st.sampled_from(("allow", "review", "block")), names, names)
-row = st.tuples(
-    texts,
-    texts,
-    TIMES,
-    st.integers(0, POINTS_MAX),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.sampled_from((0, 0, 1)),
+findings = st.builds(Finding, texts, st.sampled_from(("review", "block")), names, names) | st.builds(
+    Finding, texts, st.just("allow"), st.just(()), names
 )
+Row = tuple[str, str, int, int, bool, bool, bool, int]  # ids, time, points, repeat, late, altered, unmatched
+flag, points_drawn = st.booleans(), st.integers(0, POINTS_MAX)
+drawn_row = st.tuples(texts, texts, TIMES, points_drawn, flag, flag, flag, st.sampled_from((0, 0, 1)))
 
 
 def encoded(verdicts: Verdicts) -> list[bytes]:
