@@ -141,7 +141,7 @@ def _bytes(column: NDArray[Any]) -> UInt8Array:
 
 def _part_bytes_max(overflows: _OverflowBytes) -> int:
     """The bytes of the largest value."""
-    of_overflow = sum(column.shape[1] for column in overflows.fixed) + overflows.floor_event.shape[1]
+    of_overflow: int = sum(column.shape[1] for column in overflows.fixed) + overflows.floor_event.shape[1]
     of_panes = CHUNK * (overflows.pane_bytes + overflows.cell_bytes)
     return HEADER_BYTES + max(CHUNK * _SLOT_BYTES, of_overflow, of_panes)
 
