@@ -34,6 +34,12 @@ class Packed(NamedTuple):
             for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
         ]
 
+    def present(self) -> list[bytes]:
+        """The byte strings as Python objects, where none is missing."""
+        return [
+            self.buffer[at : at + n].tobytes() for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
+        ]
+
     def rows(self, rows: Int64Array) -> Packed:
         """Some of the byte strings, in the order of `rows`, in the same buffer. `rows`: indices; int64, shape (m,)."""
         return Packed(self.buffer, self.at[rows], self.length[rows])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudstream.compiled.jit import entry_point, jit
-from fraudstream.compiled.memory import first_special
+from fraudstream.compiled.memory import PADDING, first_special
 from fraudstream.compiled.packed import MISSING, Packed, pack
 from fraudstream.compiled.writing import check_span, put_bytes, put_decimal
 
@@ -34,11 +34,26 @@ ROW_BYTES_MAX: Final = int(PIECES.length.sum()) + 20 + 8 + 32 + 1  # beside iden
 
 
 class FindingTexts(NamedTuple):
-    """Of each finding: the text before the score, the text after it, and whether there is an alert; bool."""
+    """Of each finding: the text before the score, the text after it, the bytes of both, and whether there is an alert;
+    int64 and bool."""
 
     before: Packed
     after: Packed
+    size: _Int64s
     alerts: _Bools
+
+
+@entry_point
+def room_for(events: Packed, accounts: Packed, finding: _Int64s, texts: FindingTexts) -> int:
+    """Bytes that the decisions take, at most, and `PADDING` after them. `finding`: int64, shape (n,)."""
+    room, n = PADDING, len(finding)
+    if len(events.length) != n or len(accounts.length) != n:
+        raise ValueError("the parts of the decisions differ in number")
+    for i in range(n):
+        if not 0 <= finding[i] < len(texts.size):
+            raise ValueError("a finding is out of range")
+        room += ROW_BYTES_MAX + texts.size[finding[i]] + events.length[i] + accounts.length[i]
+    return room
 
 
 @entry_point
@@ -59,12 +74,13 @@ def write_decisions(
     scores: Packed,
     alert_ids: Packed,
     pieces: Packed,
-) -> None:
+) -> int:
     """Write the decisions one after the other into `out`; `MISSING` as the length of one that msgspec has to encode.
+    Returns how many are to be encoded.
 
     All arrays but the texts have shape (n,), as in `Verdicts`. `alert_ids`: of the decisions with an alert, in order.
     """
-    n, at, alert = len(finding), 0, 0
+    n, at, alert, others = len(finding), 0, 0, 0
     for size in (len(begins), len(lengths), len(events.at), len(accounts.at), len(occurred_at_ms), len(score)):
         if size != n:
             raise ValueError("the parts of the decisions differ in number")
@@ -79,6 +95,7 @@ def write_decisions(
         plain = _is_plain(events, i) and _is_plain(accounts, i)
         if not plain or unmatched[i] != 0:
             lengths[i] = MISSING
+            others += 1
             continue
         at = _put(out, at, pieces, _EVENT)
         at = _put(out, at, events, i)
@@ -102,6 +119,7 @@ def write_decisions(
         out[at] = _BRACE_END
         at += 1
         lengths[i] = at - begins[i]
+    return others
 
 
 @jit

@@ -18,7 +18,7 @@ from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import MISSING, Packed, join, pack, sealed
 from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.decision_bytes import PIECES, ROW_BYTES_MAX, FindingTexts, write_decisions
+from fraudstream.engine.decision_bytes import PIECES, FindingTexts, room_for, write_decisions
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
@@ -39,10 +39,9 @@ class DecisionWriter:
         """The decision on each payment, in order, as JSON."""
         texts, finding = self._texts_of(verdicts), verdicts.finding
         events, accounts = verdicts.event_ids, verdicts.account_ids
-        n, size = verdicts.n, texts.before.length + texts.after.length
-        room = n * ROW_BYTES_MAX + int(size[finding].sum() + events.length.sum() + accounts.length.sum()) + PADDING
-        buffer, at, length = np.empty(room, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64)
-        _write(
+        n, buffer = verdicts.n, np.empty(_room_for(events, accounts, finding, texts), np.uint8)
+        at, length = np.empty(n, np.int64), np.empty(n, np.int64)
+        others = _write(
             buffer,
             at,
             length,
@@ -60,8 +59,8 @@ class DecisionWriter:
             self._alert_ids(verdicts, events, texts),
             PIECES,
         )
-        values, others = sealed(buffer, at, length), np.flatnonzero(length == MISSING)
-        return _replaced(values, others, verdicts) if len(others) else values
+        values = sealed(buffer, at, length)
+        return _replaced(values, np.flatnonzero(length == MISSING), verdicts) if others else values
 
     def _texts_of(self, verdicts: Verdicts) -> FindingTexts:
         if verdicts.findings is not self._findings or len(verdicts.findings) != len(self._texts.alerts):
@@ -93,9 +92,12 @@ def _replaced(values: Packed, rows: Int64Array, verdicts: Verdicts) -> Packed:
 
 
 def _texts_of(findings: Sequence[Finding]) -> FindingTexts:
+    before = pack(b',"outcome":"%b","score":' % finding.outcome.encode() for finding in findings)
+    after = pack(map(_after_score, findings))
     return FindingTexts(
-        pack(b',"outcome":"%b","score":' % finding.outcome.encode() for finding in findings),
-        pack(map(_after_score, findings)),
+        before,
+        after,
+        before.length + after.length,
         np.array([finding.outcome != "allow" for finding in findings], np.bool_),
     )
 
@@ -115,4 +117,4 @@ def _score_texts() -> Packed:
 
 
 _NONE: Final = pack(())
-_write = Direct(write_decisions)
+_room_for, _write = Direct(room_for), Direct(write_decisions)

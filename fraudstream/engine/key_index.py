@@ -15,7 +15,7 @@ from fraudstream.compiled.jit import entry_point
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import pack
 from fraudstream.engine.arrays import Int64Array, UInt8Array
-from fraudstream.engine.siphash import hash_span
+from fraudstream.engine.siphash import hash_between
 
 NO_ROW = -1
 
@@ -99,7 +99,7 @@ def _hash(
     mask = len(table) - 1
     touched = 0
     for i in range(len(at)):
-        codes[i] = np.int64(hash_span(buffer, at[i], at[i] + length[i], low, high)) if length[i] > 0 else 0
+        codes[i] = np.int64(hash_between(buffer, at[i], at[i] + length[i], low, high)) if length[i] > 0 else 0
         touched += table[codes[i] & mask, 1]
     for i in range(len(at)):
         touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from fraudstream.contracts.payment import Payment
@@ -10,12 +12,20 @@ from fraudstream.engine.expression import ColumnSource, Type
 from fraudstream.engine.plain_text import plain, text_at
 
 
+class RowColumns(ColumnSource, Protocol):
+    """Columns of which single entries are asked for."""
+
+    def value(self, name: str, row: int) -> float:
+        """One entry of a column, as a Python number."""
+        ...
+
+
 class PaymentRow:
     """The `payment` at `row` of `columns`. Implements `expression.RowSource`."""
 
     __slots__ = ("_columns", "_excerpt", "_texts", "_values", "payment", "row")
 
-    def __init__(self, columns: ColumnSource, row: int, payment: Payment) -> None:
+    def __init__(self, columns: RowColumns, row: int, payment: Payment) -> None:
         self._columns, self.row, self.payment = columns, row, payment
         self._values: dict[str, float] = {}
         self._texts: dict[str, str] = {}
@@ -37,7 +47,7 @@ class PaymentRow:
         """As `expression.RowSource`."""
         value = self._values.get(name)
         if value is None:
-            value = self._values[name] = self._columns.column(name).item(self.row)
+            value = self._values[name] = self._columns.value(name, self.row)
         return value
 
     def text(self, name: str, type_: Type) -> str:

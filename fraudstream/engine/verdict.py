@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 
-from fraudstream.compiled.packed import Packed, pack
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.columns import Columns, Rejection
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.explanation import Explainer
+from fraudstream.engine.frame_columns import FrameColumns
+from fraudstream.engine.frame_layout import ACCOUNT_ID, EVENT_ID
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.plan import EntityPlan
@@ -26,7 +29,7 @@ from fraudstream.engine.scorer import POINTS_MAX, Scores, threshold
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdicts:
     """The verdicts on the `n` valid payments of a batch, in the order of the log. Arrays have shape (n,) unless noted.
 
@@ -35,18 +38,18 @@ class Verdicts:
     the payment decided first; bool. `unmatched`: of a reversal or capture, the entities whose state does not hold the
     payment that it relates to, bit k for the k-th of `plans`; uint64.
     `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
-    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired`: bool,
-    shape (n, rules), False for a repeat. `alerted`: bool, False for a repeat. `features`: by name; float64, NaN
-    missing. `errors`: by name, how each was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8. `rejected`:
-    events that could not be decided. `labels`: labels in the batch, `labels_unmatched`: those whose payment the state
-    does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
+    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
+    k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
+    repeat. `error`: how each feature was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`), in the order of `plans`;
+    int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch,
+    `labels_unmatched`: those whose payment the state does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 
     rule_set: RuleSet
     stage: str
     plans: Sequence[EntityPlan]
     explainer: Explainer
-    columns: Columns
+    columns: FrameColumns
     positions: Int64Array
     late: BoolArray
     repeat: BoolArray
@@ -56,10 +59,9 @@ class Verdicts:
     scores: Scores
     finding: Int64Array
     findings: Sequence[Finding]
-    fired: BoolArray
+    fired_bits: UInt64Array
     alerted: BoolArray
-    features: dict[str, Float64Array]
-    errors: dict[str, Int8Array]
+    error: Int8Array
     rejected: list[Rejection]
     labels: int
     labels_unmatched: int
@@ -78,12 +80,33 @@ class Verdicts:
     @property
     def event_ids(self) -> Packed:
         """The event_id of each payment, in UTF-8."""
-        return pack(payment.event_id.encode() for payment in self.payments)
+        return self.columns.packed(EVENT_ID)
 
     @property
     def account_ids(self) -> Packed:
         """The account_id of each payment, in UTF-8."""
-        return pack(payment.account_id.encode() for payment in self.payments)
+        return self.columns.packed(ACCOUNT_ID)
+
+    @cached_property
+    def fired(self) -> BoolArray:
+        """The rules that fired for each payment: bool, shape (n, rules), False for a repeat."""
+        bits = np.ascontiguousarray(self.fired_bits.T).view(np.uint8).reshape(self.n, -1)
+        fired = np.unpackbits(bits, axis=1, count=len(self.rule_set.rules), bitorder="little")
+        return fired.view(np.bool_)
+
+    @cached_property
+    def features(self) -> dict[str, Float64Array]:
+        """The value of every feature, derived ones included, by name: float64, shape (n,), NaN missing."""
+        names = [feature.name for plan in self.plans for feature in plan.features]
+        names += [derived.name for derived in self.rule_set.catalogue.derived]
+        numbers, index = self.columns.frame.number, self.columns.index.numbers
+        return {name: numbers[index[name]] for name in names}
+
+    @cached_property
+    def errors(self) -> dict[str, Int8Array]:
+        """By the name of a feature, how each of its values was answered: int8, shape (n,)."""
+        names = [feature.name for plan in self.plans for feature in plan.features]
+        return dict(zip(names, self.error, strict=True))
 
     @property
     def occurred_at_ms(self) -> Int64Array:

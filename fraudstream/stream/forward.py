@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fraudstream.compiled.packed import Packed, pack
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER
 from fraudstream.engine.log import ForwardedSpan, forward_log
 from fraudstream.engine.records import Records, records_of
@@ -108,7 +108,7 @@ class Forwarding:
         result = span.result
         if not len(result.positions):
             return set()
-        packed, positions = records_of(records), np.asarray(result.positions, np.int64)
+        packed, positions = records_of(records), result.positions
         spans, keys, features = packed.spans, result.forwarded.keys, result.forwarded.features
         kept, choice = self._kept_headers(packed, positions, result.forwarded.labels > 0)
         marks = [] if span.decided else [BACKFILLED_HEADER]
@@ -116,11 +116,9 @@ class Forwarding:
             SOURCE_HEADER, b"%d:" % number, FEATURES_HEADER, tuple([*marks, *headers] for headers in kept)
         )
         forwarded = OutgoingRecords(
-            keys if isinstance(keys, Packed) else pack(keys),
+            keys,
             Packed(packed.buffer, spans.value_at[positions], spans.value_length[positions]),
-            numbered_headers(
-                pieces, spans.offset[positions], features if isinstance(features, Packed) else pack(features), choice
-            ),
+            numbered_headers(pieces, spans.offset[positions], features, choice),
             int(time.time() * 1000),
         )
         return self._output.spread(forwarded)

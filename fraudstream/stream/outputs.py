@@ -102,12 +102,18 @@ def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sende
 
 
 class _Waiting:
-    """Records that wait to be sent together. `size`: bytes of them, in a batch that is not compressed, at most."""
+    """Records that wait to be sent together."""
 
     def __init__(self) -> None:
         self.records: list[OutgoingRecords] = []
-        self.size = 0
         self.acknowledgement: Acknowledgement = asyncio.get_running_loop().create_future()
+        self._size = self._measured = 0
+
+    def has_room_for(self, records: OutgoingRecords, limit: int) -> bool:
+        """Whether `records` and those that wait fit into a batch of `limit` bytes."""
+        self._size += sum(waiting.size_max for waiting in self.records[self._measured :])
+        self._measured = len(self.records)
+        return self._size + records.size_max <= limit
 
 
 class _PartitionSender:
@@ -125,12 +131,10 @@ class _PartitionSender:
         self._failure: Exception | None = None
 
     def put(self, records: OutgoingRecords) -> Acknowledgement:
-        size = records.size_max
-        if not self._waiting or self._waiting[-1].size + size > self._sender.batch_bytes_max:
+        if not self._waiting or not self._waiting[-1].has_room_for(records, self._sender.batch_bytes_max):
             self._waiting.append(_Waiting())
         joined = self._waiting[-1]
         joined.records.append(records)
-        joined.size += size
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
         return joined.acknowledgement

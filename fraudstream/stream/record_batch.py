@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from fraudstream.engine.apply import LogRecord
+from fraudstream.engine.records import LogRecord
 
 
 class FetchedRecord(LogRecord, Protocol):

@@ -18,6 +18,7 @@ from fraudstream.engine.expression.nodes import (
     BoolColumn,
     Condition,
     Not,
+    Quantity,
     QuantityColumn,
     TextColumn,
     TextLiteral,
@@ -47,23 +48,22 @@ class Expression:
 
     def true(self, columns: ColumnSource) -> BoolArray:
         """Where a BOOL expression is true: bool, shape (n,). All that a rule needs, at half the cost of `truth`."""
-        return _true(self._condition, columns)
+        return _true(self.condition, columns)
 
     def truth(self, columns: ColumnSource) -> Truth:
         """Where it is true, and where it is known: both bool, shape (n,)."""
-        return _truth(self._condition, columns)
+        return _truth(self.condition, columns)
 
     def shortfall(self, columns: ColumnSource) -> Values:
         """How much a BOOL expression lacks to be true: see `shortfall`. float64, shape (n,)."""
         with np.errstate(all="ignore"):
-            lacks: Values = _spread(shortfall(self._condition, columns), columns.n)
+            lacks: Values = _spread(shortfall(self.condition, columns), columns.n)
         return lacks
 
     def values(self, columns: ColumnSource) -> Values:
         """Values of a NUMBER, MONEY (minor units) or DURATION (ms) expression: float64, shape (n,), NaN = missing."""
-        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
         with np.errstate(all="ignore"):
-            values: Values = _spread(self._typed.quantity.values(columns), columns.n)
+            values: Values = _spread(self.quantity.values(columns), columns.n)
         return values
 
     def digests(self, columns: ColumnSource) -> UInt64Array:
@@ -80,12 +80,11 @@ class Expression:
 
     def value_of_row(self) -> ValueOfRow:
         """A function with the value of a NUMBER, MONEY or DURATION for one payment, as `values` has it."""
-        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
-        return value_of_row(self._typed.quantity)
+        return value_of_row(self.quantity)
 
     def test_of_row(self) -> TestOfRow:
         """A function that tells of one payment whether a BOOL expression is true, as `true` does."""
-        return test_of_row(self._condition)
+        return test_of_row(self.condition)
 
     @property
     def is_literal(self) -> bool:
@@ -115,13 +114,19 @@ class Expression:
 
     def bounds(self, domains: Domains) -> Bounds:
         """The lowest and the highest value of a NUMBER, MONEY (minor units) or DURATION (ms) expression."""
-        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
-        return bounds_of(self._typed.quantity, domains)
+        return bounds_of(self.quantity, domains)
 
     @property
-    def _condition(self) -> Condition:
+    def condition(self) -> Condition:
+        """The node of a BOOL expression."""
         assert self._typed.condition is not None, f"{self.source} is {self.type.value}"
         return self._typed.condition
+
+    @property
+    def quantity(self) -> Quantity:
+        """The node of a NUMBER, MONEY or DURATION expression."""
+        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
+        return self._typed.quantity
 
 
 @dataclass(frozen=True, slots=True)

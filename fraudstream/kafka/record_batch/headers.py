@@ -24,7 +24,7 @@ class HeaderPieces(NamedTuple):
     with. `values_name`: as `name`, of the header with a value for each record; empty if there is none.
 
     `further`: the constant headers that a record may have, one string for each choice. `counts`: how many headers a
-    record of that choice has in all; int64, shape (choices,).
+    record of that choice has in all; int64, shape (choices,). `row_bytes_max`: of a section beside its value.
     """
 
     name: _Bytes
@@ -32,6 +32,7 @@ class HeaderPieces(NamedTuple):
     values_name: _Bytes
     further: Packed
     counts: Int64Array
+    row_bytes_max: int
 
 
 def header_pieces(
@@ -40,12 +41,15 @@ def header_pieces(
     """Prepare sections with the header `name` of the value `prefix` and a number; with one named `values_name`, if that
     is given; and with one of the choices `further`, at most 60 headers each."""
     own = 1 + (values_name is not None)
+    constant = [header_section(headers)[1:] for headers in further]  # without the count, which is one byte
+    named = _named(name), prefix, _named(values_name)
     return HeaderPieces(
-        _padded(_named(name)),
+        _padded(named[0]),
         _padded(prefix),
-        _padded(_named(values_name)),
-        pack(header_section(headers)[1:] for headers in further),  # without the count, which is one byte
+        _padded(named[2]),
+        pack(constant),
         np.array([own + len(headers) for headers in further], np.int64),
+        sum(map(len, named)) + max(map(len, constant)) + 3 * VARINT_BYTES_MAX + _DIGITS_MAX,
     )
 
 
@@ -60,12 +64,11 @@ def numbered_headers(
     [b'\\x02\\x0csource\\x083:17', b'\\x04\\x0csource\\x083:18\\x08type\\nlabel']
     """
     n = len(numbers)
-    values = _NO_VALUES if values is None else values
-    constant = sum(len(piece) - PADDING for piece in pieces[:3]) + int(pieces.further.length.max())
-    size = n * (constant + 3 * VARINT_BYTES_MAX + _DIGITS_MAX) + int(values.length.sum())
+    size = n * pieces.row_bytes_max + (0 if values is None else int(values.length.sum()))
     buffer = np.empty(size + PADDING, np.uint8)
     at, length = np.empty(n, np.int64), np.empty(n, np.int64)
-    _write(buffer, at, length, pieces, numbers, values, np.zeros(n, np.int64) if choice is None else choice)
+    choice = np.zeros(n, np.int64) if choice is None else choice
+    _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values, choice)
     return sealed(buffer, at, length)
 
 
