@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fraudstream.stream.checkpoints.changelog import AcceptedGap, Change, Row
+from fraudstream.stream.checkpoints.changelog import AcceptedGap, Row
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
+    from fraudstream.engine.packed_records import PackedRecords
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.kafka.record_batch.writer import WrittenRecords
 
@@ -105,7 +106,7 @@ class ChangelogWriter(Protocol):
         """Once it has returned, records that a previous owner writes do not count. Called once, before recovery
         reads."""
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
 
         Returns the offset up to which no other owner has written since `fence`: that of the last record, if so.

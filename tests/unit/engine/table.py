@@ -44,6 +44,10 @@ class Table:
             case _:
                 return np.array([np.nan if value is None else value for value in values], np.float64)
 
+    def value(self, name: str, row: int) -> float:
+        value: float = self.column(name).item(row)
+        return value
+
     def distinct_texts(self, name: str) -> DistinctTexts:
         return distinct_texts([row.get(name) for row in self._rows])
 

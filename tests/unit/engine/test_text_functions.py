@@ -15,6 +15,7 @@ from fraudstream.contracts import Payment
 from fraudstream.engine import evidence
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import PAYMENT_FIELDS, ExpressionError, Origin, Type, compile_expression
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.unit.engine.table import Row, Table, answers_of_program
 
@@ -198,8 +199,8 @@ def test_evidence_shows_tests_as_they_must_hold() -> None:
 def test_evidence_shows_the_text_that_was_compared() -> None:
     expression = compile_expression("lower(x) == 'abc'", SYMBOLS, Type.BOOL, Origin("a.yaml"))
     [comparison] = expression.comparisons
-    payments = [Payment(f"e{i}", 0, "a", "1.00", "EUR", "debit") for i in range(2)]
-    [[shown], [missing]] = evidence.tested([comparison], Table([{"x": "ABC"}, {"x": None}], SYMBOLS), payments, {})
+    payment, table = Payment("e", 0, "a", "1.00", "EUR", "debit"), Table([{"x": "ABC"}, {"x": None}], SYMBOLS)
+    [[shown], [missing]] = [evidence.tested([comparison], PaymentRow(table, row, payment), {}) for row in range(2)]
     assert (shown.holds, shown.evidence.value, shown.evidence.threshold) == (True, "abc", "abc")
     assert (missing.holds, missing.evidence.value) == (None, "missing")
 

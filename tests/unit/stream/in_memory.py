@@ -15,6 +15,7 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.records import records_of
 from fraudstream.engine.rule_set import compile_rule_set
@@ -26,7 +27,6 @@ from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
     AcceptedGap,
-    Change,
     accepted_gaps,
     gap_change,
 )
@@ -243,12 +243,12 @@ class InMemoryWriter:
         self._epoch = epoch.encode()
         self._append(EPOCH_KEY, self._epoch, ())
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         self._changelog.writing.set()
         await self._changelog.gate.wait()
         if self._changelog.error is not None:
             raise self._changelog.error
-        for key, value in records:
+        for key, value in [pair for part in records for pair in part.pairs()]:
             self._append(key, value, ((EPOCH_HEADER, self._epoch),))
         return len(self._changelog.records[self._partition]) - 1
 
