@@ -135,7 +135,7 @@ def _count_matching(data: bytes, batches: _Batches) -> int:
     """How many batches match their checksums before the first that does not."""
     spans = zip(*(batches[:, field].tolist() for field in (BEGIN, END, CRC)), strict=True)
     for k, (begin, end, checksum) in enumerate(spans):
-        if crc32c(data[begin + CHECKED_FROM : end]) != checksum:
+        if crc32c(data, begin + CHECKED_FROM, end) != checksum:
             return k
     return len(batches)
 

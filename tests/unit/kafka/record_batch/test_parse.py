@@ -45,7 +45,7 @@ def test_a_response_gives_the_records_that_aiokafka_reads_from_it(
     assert by_parser(data, BASE + begin, response.aborted, committed) == expected
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(responses(), st.data())
 def test_a_corrupt_batch_fails_where_it_fails_with_aiokafka_and_nothing_before_it_is_lost(
     response: Response, data: st.DataObject
