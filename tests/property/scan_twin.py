@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -107,11 +108,11 @@ def differing(
             pairs.append(("digest of event_id", frame.digest[row, plain], columns.event[rows]))
         elif name in PAYMENT_FIELDS or name.startswith("attributes."):
             pairs.append((f"digest of {name}", frame.digest[row, plain], columns.column(name)[rows]))
+    payments = [columns.payments[k] for k in rows.tolist()]
     for row, name in enumerate(layout.spans):
         spans = zip(frame.text_at[row, plain].tolist(), frame.text_length[row, plain].tolist(), strict=True)
-        texts = columns.texts(name)
         mine = [buffer[at : at + length] for at, length in spans]
-        due = [(texts[k] or "").encode() for k in rows.tolist()]
+        due = [text.encode() if text else b"" for text in map(attrgetter(name), payments)]
         pairs.append((f"text of {name}", np.array(mine, object), np.array(due, object)))
     return [(name, mine, due) for name, mine, due in pairs if not np.array_equal(mine, due)]
 

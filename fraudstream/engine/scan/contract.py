@@ -40,7 +40,7 @@ _TEXT_OF_PATTERN: Final[Mapping[str | None, int]] = {
     r"^[0-9]+(\.[0-9]+)?$": MONEY,
     r"^-?[0-9]+(\.[0-9]+)?$": SIGNED_MONEY,
 }
-_NO_SIZES: Final = (None, None, None)
+_NO_LIMITS: Final = (None, None, None)
 
 
 class UnknownAnnotation(TypeError):
@@ -122,14 +122,14 @@ def _extended(rule: Rule, annotated: Any) -> Rule:
         return rule._replace(takes=rule.takes | NULL)
     if isinstance(type_, inspect.BoolType):
         return rule._replace(takes=rule.takes | FLAG)
-    if isinstance(type_, inspect.IntType) and (type_.ge, type_.le, *_other_limits(type_)) == (None, None, *_NO_SIZES):
+    if isinstance(type_, inspect.IntType) and _other_limits(type_) == _NO_LIMITS and type_.ge is type_.le is None:
         return rule._replace(takes=rule.takes | WHOLE)
-    if isinstance(type_, inspect.FloatType) and _other_limits(type_) == _NO_SIZES:
+    if isinstance(type_, inspect.FloatType) and _other_limits(type_) == _NO_LIMITS:
         bounds = (-math.inf if type_.ge is None else type_.ge, math.inf if type_.le is None else type_.le)
         return rule._replace(takes=rule.takes | WHOLE | NUMBER, bounds=bounds)
     if isinstance(type_, inspect.DateTimeType) and type_.tz is True:
         return rule._replace(takes=rule.takes | TEXT, text=MOMENT, chars=_MOMENT_CHARS)
-    if isinstance(type_, inspect.LiteralType):
+    if isinstance(type_, inspect.LiteralType) and all(isinstance(value, str) for value in type_.values):
         return _with_words(rule, type_.values)
     if isinstance(type_, inspect.StrType) and type_.pattern is None:
         schema = (annotated.extra_json_schema or {}) if annotated is not type_ else {}
@@ -145,6 +145,7 @@ def _extended(rule: Rule, annotated: Any) -> Rule:
 
 
 def _other_limits(type_: Any) -> tuple[Any, Any, Any]:
+    """The limits of a number besides its bounds, which the scanner does not check."""
     return type_.gt, type_.lt, type_.multiple_of
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -322,6 +322,7 @@ def test_the_rules_follow_the_contract() -> None:
         Annotated[int, msgspec.Meta(ge=0)],
         Annotated[float, msgspec.Meta(gt=0)],
         list[int],
+        Literal[1, 2],
         bytes,
     ],
 )
