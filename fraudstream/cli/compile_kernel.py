@@ -18,10 +18,11 @@ from fraudstream.compiled.jit import is_cached
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.kafka.record_batch.parse import parse
+from fraudstream.stream.decisions import compile_writers
 
 
 def compile_kernel(rules: Path) -> None:
-    """Decide one payment and one label, save and restore their state, and parse an empty fetch response.
+    """Decide one payment and one label, write the decision, save and restore their state, and parse an empty response.
 
     Raises `Failure` for faulty rules.
     """
@@ -29,7 +30,7 @@ def compile_kernel(rules: Path) -> None:
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     label = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)
     state = engine.new_state()
-    engine.judge([payment, label], state)
+    compile_writers(engine.judge([payment, label], state))
     engine.new_state().restore(state.changes())
     parse(b"", 0, TopicPartition("", 0))
 

@@ -45,6 +45,7 @@ COMPILED = (
     "engine/amounts",
     "engine/answering",
     "engine/arena",
+    "engine/changed_rows",
     "engine/decision_bytes",
     "engine/digest",
     "engine/finding_table",

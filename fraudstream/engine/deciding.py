@@ -12,6 +12,7 @@ from fraudstream.engine import kernel
 from fraudstream.engine.aggregates.code_tables import digests_of_codes
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.entity_update import Updated
+from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Type, ValueList
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.kernel_types import FRESH
@@ -37,6 +38,7 @@ class Decider:
 
     def __init__(self, rule_set: RuleSet, plans: Sequence[EntityPlan], stage: str, index: FrameIndex) -> None:
         self._rule_set, self._plans, self._stage = rule_set, plans, stage
+        self._explainer = Explainer(rule_set, plans)
         text_features = [f.name for plan in plans for f in plan.features if f.type is Type.TEXT]
         self._text_features = [name for name in text_features if name in index.texts]
         self._lists = np.array([index.numbers[f"lists.{name}"] for name in rule_set.lists], np.int64)
@@ -76,6 +78,7 @@ class Decider:
             rule_set=self._rule_set,
             stage=self._stage,
             plans=self._plans,
+            explainer=self._explainer,
             columns=columns,
             positions=batch.of_payments(batch.positions),
             late=late,

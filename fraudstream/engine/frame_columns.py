@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,6 +73,19 @@ class FrameColumns:
         if column is None:
             column = self._made[name] = self._make(name)
         return column
+
+    def value(self, name: str, row: int) -> float:
+        """One entry of a column, as a Python number. What is not in the frame is read from this payment alone."""
+        index, frame = self.index, self.frame
+        if (at := index.texts.get(name)) is not None:
+            digest: int = frame.digest.item(at, row)
+            return digest
+        if (at := index.numbers.get(name)) is not None:
+            number: float = frame.number.item(at, row)
+            return -1 if name in index.flags and math.isnan(number) else number
+        columns, _, _ = read_columns([self.payments[row]], None, 0, index.attributes, self.digest_key)
+        found: float = columns.column(name).item(0)
+        return found
 
     def distinct_texts(self, name: str) -> DistinctTexts:
         """As `expression.ColumnSource`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point
+from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import pack
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.siphash import hash_between
@@ -59,6 +60,12 @@ class KeyIndex:
         """The key of a row, in UTF-8."""
         return self._text[self._begin[row] : self._begin[row + 1]].tobytes()
 
+    @property
+    def texts(self) -> tuple[UInt8Array, Int64Array]:
+        """The keys in UTF-8, one after the other, with `memory.PADDING` bytes after them; and where each begins, and
+        the last one ends: int64, shape (rows + 1,) or longer."""
+        return self._text, self._begin
+
     def _make_room(self, keys: int, length: int) -> None:
         """Grow until `keys` more keys, of `length` bytes together, fit."""
         if (self.rows + keys) * 2 > len(self._table):
@@ -68,8 +75,8 @@ class KeyIndex:
         if self.rows + keys >= len(self._begin):
             self._begin = np.resize(self._begin, (self.rows + keys) * 3 // 2 + 1)
         used = int(self._begin[self.rows])
-        if used + length > len(self._text):
-            self._text = np.resize(self._text, (used + length) * 3 // 2)
+        if used + length + PADDING > len(self._text):
+            self._text = np.resize(self._text, (used + length) * 3 // 2 + PADDING)
 
 
 @entry_point

@@ -1,7 +1,7 @@
 """The state of one partition: the rows of every entity, list entries, and first verdicts to answer repeats with.
 
-`changes` and `restore` are the two ends of a changelog. `changes` returns what has changed since its last call, as
-(key, value) records, each complete for its key; `restore` reads them back. `saved` has the format of rows.
+`take_changes` and `restore` are the two ends of a changelog. `take_changes` returns what has changed since its last
+call, as records, each complete for its key; `restore` reads them back. `saved` has the format of rows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from fraudstream.contracts.fields import Outcome
 from fraudstream.engine import kernel, kernel_types, saved
 from fraudstream.engine.arena import NEVER, Arena
 from fraudstream.engine.arrays import BoolArray, Int64Array
+from fraudstream.engine.changed_rows import take_changed_rows
 from fraudstream.engine.finding_table import FindingTable
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
+from fraudstream.engine.packed_records import PackedRecords, pack_pairs
 from fraudstream.engine.placement import Placement
 from fraudstream.engine.plan import EntityPlan
 
@@ -150,8 +152,20 @@ class PartitionState:
         """Identifies the format of the rows: records saved under another layout cannot be restored here."""
         return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
 
+    def take_changes(self) -> list[PackedRecords]:
+        """The records of everything that has changed since the last call, in pieces; they count as saved from now
+        on."""
+        few = self._changes_beside_rows()
+        pieces = [pack_pairs(few)] if few else []
+        for entity in self.entities:
+            pieces += take_changed_rows(entity.plan.entity.name, entity.index, entity.arena)
+        return pieces
+
     def changes(self) -> list[tuple[bytes, bytes]]:
-        """The records of everything that has changed since the last call; they count as saved from now on."""
+        """As `take_changes`: keys and values as Python objects."""
+        return [pair for piece in self.take_changes() for pair in piece.pairs()]
+
+    def _changes_beside_rows(self) -> list[tuple[bytes, bytes]]:
         records: list[tuple[bytes, bytes]] = []
         chunks = self.ledger.changes() if self.ledger is not None else []
         if self._partition != self._saved:
@@ -161,10 +175,7 @@ class PartitionState:
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
-        records += [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
-        for entity in self.entities:
-            records += saved.take_changes(entity.plan.entity.name, entity.index, entity.arena)
-        return records
+        return records + [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
