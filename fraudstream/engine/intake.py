@@ -99,7 +99,9 @@ class Intake:
         received = new_from_previous_stage(state.sources, records, headers)
         reading = _Reading(self._index, records)
         labels = headers.are(LABEL)
-        flagged = np.union1d(self._scan(reading), np.flatnonzero(labels))
+        flagged = self._scan(reading)
+        if labels.any():
+            flagged = np.union1d(flagged, np.flatnonzero(labels))
         reading.keep(received.positions)
         reading.rejected += received.refused
         if len(flagged):
@@ -107,9 +109,10 @@ class Intake:
         events, valid = reading.events, reading.valid
         forwarded = self._codec.unpack_spans(records.buffer, headers.features_at[valid], headers.features_length[valid])
         batch = reading.batch(None, self._too_far_ahead_ms)
-        at = np.searchsorted(valid, batch.positions)
+        if batch.n < len(valid):  # some have a fault in their columns
+            forwarded = forwarded.at(np.searchsorted(valid, batch.positions))
         dropped = len(records) - len(received.positions) - len(received.refused)
-        return Taken(batch, forwarded.at(at), events, dropped)
+        return Taken(batch, forwarded, events, dropped)
 
     def _scan(self, reading: _Reading) -> Int64Array:
         """Fill the frame from the plain records; indices of the others: int64."""
@@ -139,6 +142,8 @@ class _Reading:
     @property
     def valid(self) -> Int64Array:
         """Indices of the records with an event, in order: int64."""
+        if not self._payments and not self._labels:
+            return self._rows
         decoded = [*self._payments, *(position for position, _ in self._labels)]
         return np.union1d(self._rows, np.array(decoded, np.int64))
 
