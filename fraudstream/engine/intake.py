@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fraudstream.compiled.memory import PADDING
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
@@ -21,7 +22,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame import Frame, new_frame
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
-from fraudstream.engine.frame_rows import kept_rows, read_only, write_rows
+from fraudstream.engine.frame_rows import NO_TEXTS, kept_rows, read_only, write_rows
 from fraudstream.engine.header_fields import COPY, LABEL, RecordHeaders
 from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.partition_state import PartitionState
@@ -210,7 +211,7 @@ class _Reading:
                 self._index.digest_key,
             )
             self.rejected += [found._replace(position=int(positions[found.position])) for found in rejected]
-            buffer = write_rows(self._index, frame, positions[kept], columns, buffer)
+            buffer = write_rows(self._index, frame, positions[kept], columns, self._scanned_texts())
             rows = np.union1d(rows, positions[kept])
         labels: list[tuple[int, Label]] = []
         if self._labels:
@@ -222,6 +223,17 @@ class _Reading:
         columns_of_all = FrameColumns(self._index, frame, buffer, RecordPayments(self.records, rows))
         self.rejected.sort(key=lambda rejection: rejection.position)
         return Batch(columns_of_all, rows, labels, self.rejected)
+
+    def _scanned_texts(self) -> UInt8Array:
+        """The part of the records' buffer that the scanned rows point into, as texts are added behind it: other records
+        may share the buffer. The rows' spans are moved."""
+        rows, spans = self._rows, self.records.spans
+        if not len(rows):
+            return NO_TEXTS
+        begin = int(spans.value_at[rows].min())
+        end = int((spans.value_at[rows] + spans.value_length[rows]).max()) + PADDING
+        self.frame.text_at[:, rows] -= begin
+        return read_only(self.records.buffer[begin:end])
 
     @property
     def _rows(self) -> Int64Array:

@@ -214,3 +214,15 @@ def test_no_records_are_read_alike() -> None:
     engine = next(iter(ENGINES.values()))
     assert _read(engine, engine.new_state(), [[]]) == _read(engine, engine.new_state(), [records_of([])])
     assert log_of([]) == []
+
+
+def test_texts_of_decoded_payments_are_added_to_those_of_their_own_list() -> None:
+    """A list may be a part of a large fetch, whose bytes must not be copied for one record that is not plain."""
+    engine = next(iter(ENGINES.values()))
+    log: Log = [event for event in seeded_log(0) if not isinstance(event, Label) and event.relates_to is None]
+    changes = [("plain", 0), ("escaped", 0)]
+    records = records_of(changed_records(log * 40, changes))
+    [span] = read_log({engine.rule_set.digest: engine}, engine.new_state(), records[8:14])
+    verdicts = span.result.verdicts
+    assert verdicts.event_ids.present() == [payment.event_id.encode() for payment in verdicts.payments]
+    assert len(verdicts.event_ids.buffer) < len(records.buffer) / 20
