@@ -6,6 +6,8 @@ kernel and the ledger write:
     score >= 0           the first verdict's score, ten-thousandths; its finding is in `verdict`
     score == UNKNOWN     the payment is known to be a repeat, but its first verdict is no longer held
     otherwise, below 0   a reference: the first verdict is that of event or payment -(score + 1) of this same batch
+
+`settling` answers the repeats.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.engine.arrays import BoolArray, Int32Array, Int64Array
-from fraudstream.engine.ledger import UNKNOWN, FirstVerdicts
+from fraudstream.engine.ledger import UNKNOWN
 
 
 def reference_to(index: Int64Array) -> Int32Array:
@@ -34,27 +36,3 @@ def is_reference(score: Int32Array) -> BoolArray:
     """Which of the encoded scores are references: bool, shape (n,)."""
     found: BoolArray = (score < 0) & (score != UNKNOWN)
     return found
-
-
-def is_held(score: Int32Array) -> BoolArray:
-    """Which of the encoded scores lead to a first verdict, in this batch or before: bool, shape (n,)."""
-    found: BoolArray = score != UNKNOWN
-    return found
-
-
-def answer_repeats(first: FirstVerdicts, repeat: BoolArray, score_points: Int32Array, finding: Int64Array) -> None:
-    """Write the first verdicts of a batch's repeats into `score_points` and `finding`, both shape (n,).
-
-    `first`: of each payment, valid where `repeat` (bool, shape (n,)) is set; references are indices of payments. A
-    reference is to a payment that is not a repeat itself, so one step resolves it.
-    """
-    rows = np.flatnonzero(repeat)
-    if not len(rows):
-        return
-    encoded = first.score[rows]
-    references = is_reference(encoded)
-    earlier, same_batch = rows[~references], rows[references]
-    score_points[earlier], finding[earlier] = first.score[earlier], first.verdict[earlier]
-    sources = index_of(encoded[references])
-    assert not repeat[sources].any(), f"repeats refer to repeats in rows {sources[repeat[sources]]}"
-    score_points[same_batch], finding[same_batch] = score_points[sources], finding[sources]

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fraudstream.compiled.jit import entry_point, jit
-from fraudstream.compiled.memory import load_word
+from fraudstream.compiled.memory import PADDING, load_word
 from fraudstream.contracts.headers import (
     BACKFILLED_HEADER,
     CONTROL_HEADER,
@@ -67,7 +67,7 @@ _SOURCE, _FEATURES = _constant(SOURCE_HEADER.encode()), _constant(FEATURES_HEADE
 @entry_point
 def read_headers(buffer: UInt8Array, headers_at: Int64Array, headers_count: Int64Array, headers: RecordHeaders) -> None:
     """Fill `headers`. `buffer`: uint8, padded; `headers_at`, `headers_count`: as of `records.Spans`."""
-    n = len(headers_at)
+    n, end = len(headers_at), len(buffer) - PADDING
     assert len(headers_count) == n, "sizes differ"
     for column in headers[1:]:
         assert len(column) == n, "sizes differ"
@@ -78,10 +78,11 @@ def read_headers(buffer: UInt8Array, headers_at: Int64Array, headers_count: Int6
         headers.source_at[i] = headers.features_at[i] = 0
         for _ in range(headers_count[i]):
             size, name = _varint(buffer, at)
+            assert 0 <= size <= end - name, "a header lies outside its buffer"
             length, value = _varint(buffer, name + size)
             length = max(length, 0)
             at = value + length
-            assert 0 <= size <= at <= len(buffer), "a header lies outside its buffer"
+            assert at <= end, "a header lies outside its buffer"
             if _is(buffer, name, size, _SOURCE):
                 headers.source_at[i], headers.source_length[i] = value, length
             elif _is(buffer, name, size, _FEATURES):
@@ -119,7 +120,7 @@ def _varint(buffer: UInt8Array, at: int) -> tuple[int, int]:
     """The zigzag-encoded number at `at`, of at most five bytes, and where it ends."""
     value, shift = np.int64(0), 0
     while shift < 35:
-        assert at < len(buffer), "a header lies outside its buffer"
+        assert 0 <= at < len(buffer), "a header lies outside its buffer"
         byte = np.int64(buffer[at])
         at += 1
         value |= (byte & 0x7F) << shift

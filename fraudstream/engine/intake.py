@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fraudstream.compiled.memory import PADDING
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
@@ -21,7 +22,7 @@ from fraudstream.engine.decode import decode
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame import Frame, new_frame
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
-from fraudstream.engine.frame_rows import kept_rows, read_only, write_rows
+from fraudstream.engine.frame_rows import NO_TEXTS, kept_rows, read_only, write_rows
 from fraudstream.engine.header_fields import COPY, LABEL, RecordHeaders
 from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.partition_state import PartitionState
@@ -99,7 +100,9 @@ class Intake:
         received = new_from_previous_stage(state.sources, records, headers)
         reading = _Reading(self._index, records)
         labels = headers.are(LABEL)
-        flagged = np.union1d(self._scan(reading), np.flatnonzero(labels))
+        flagged = self._scan(reading)
+        if labels.any():
+            flagged = np.union1d(flagged, np.flatnonzero(labels))
         reading.keep(received.positions)
         reading.rejected += received.refused
         if len(flagged):
@@ -107,9 +110,10 @@ class Intake:
         events, valid = reading.events, reading.valid
         forwarded = self._codec.unpack_spans(records.buffer, headers.features_at[valid], headers.features_length[valid])
         batch = reading.batch(None, self._too_far_ahead_ms)
-        at = np.searchsorted(valid, batch.positions)
+        if batch.n < len(valid):  # some have a fault in their columns
+            forwarded = forwarded.at(np.searchsorted(valid, batch.positions))
         dropped = len(records) - len(received.positions) - len(received.refused)
-        return Taken(batch, forwarded.at(at), events, dropped)
+        return Taken(batch, forwarded, events, dropped)
 
     def _scan(self, reading: _Reading) -> Int64Array:
         """Fill the frame from the plain records; indices of the others: int64."""
@@ -139,6 +143,8 @@ class _Reading:
     @property
     def valid(self) -> Int64Array:
         """Indices of the records with an event, in order: int64."""
+        if not self._payments and not self._labels:
+            return self._rows
         decoded = [*self._payments, *(position for position, _ in self._labels)]
         return np.union1d(self._rows, np.array(decoded, np.int64))
 
@@ -205,7 +211,7 @@ class _Reading:
                 self._index.digest_key,
             )
             self.rejected += [found._replace(position=int(positions[found.position])) for found in rejected]
-            buffer = write_rows(self._index, frame, positions[kept], columns, buffer)
+            buffer = write_rows(self._index, frame, positions[kept], columns, self._scanned_texts())
             rows = np.union1d(rows, positions[kept])
         labels: list[tuple[int, Label]] = []
         if self._labels:
@@ -217,6 +223,17 @@ class _Reading:
         columns_of_all = FrameColumns(self._index, frame, buffer, RecordPayments(self.records, rows))
         self.rejected.sort(key=lambda rejection: rejection.position)
         return Batch(columns_of_all, rows, labels, self.rejected)
+
+    def _scanned_texts(self) -> UInt8Array:
+        """The part of the records' buffer that the scanned rows point into, as texts are added behind it: other records
+        may share the buffer. The rows' spans are moved."""
+        rows, spans = self._rows, self.records.spans
+        if not len(rows):
+            return NO_TEXTS
+        begin = int(spans.value_at[rows].min())
+        end = int((spans.value_at[rows] + spans.value_length[rows]).max()) + PADDING
+        self.frame.text_at[:, rows] -= begin
+        return read_only(self.records.buffer[begin:end])
 
     @property
     def _rows(self) -> Int64Array:

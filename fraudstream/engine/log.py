@@ -132,8 +132,8 @@ class _Spans:
         for first, last, backfilled in _parts(self._engine, self._state, self._records, begin, end):
             if self.refused and backfilled:  # in this version's own log, so no other version reports these refusals
                 self.close(first)
-            records = self._records if last - first == len(self._records) else self._records[first:last]
-            result = _moved(apply(self._engine, self._state, records), first)
+            part = _part(self._records, first, last)
+            result = _moved(apply(self._engine, self._state, part), first)
             decided = not (self._state.backfilling or backfilled)
             result = result._replace(refused=self.refused + result.refused)
             self._add(JudgedSpan(result, last - self.covered, decided))
@@ -171,7 +171,7 @@ def forward_log(engine: Engine, state: PartitionState, records: Sequence[LogReco
     spans: list[ForwardedSpan] = []
     begin = 0
     for end in (*controls_in(records), len(records)):
-        result = _moved(apply_and_forward(engine, state, records[begin:end]), begin)
+        result = _moved(apply_and_forward(engine, state, _part(records, begin, end)), begin)
         read_to = min(end + 1, len(records))
         spans.append(ForwardedSpan(result, read_to - begin, not state.backfilling))
         if end < read_to and engine.is_first:
@@ -186,6 +186,11 @@ def forward_log(engine: Engine, state: PartitionState, records: Sequence[LogReco
 
 def _check_not_cut_over(state: PartitionState) -> None:
     assert not state.cut_over, f"the partition was cut over to state version {state.cut_over_to}"
+
+
+def _part(records: Records, begin: int, end: int) -> Records:
+    """The records from `begin` to before `end`; without a copy of the spans' views where these are all."""
+    return records if end - begin == len(records) else records[begin:end]
 
 
 def _parts(

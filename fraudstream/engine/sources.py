@@ -41,7 +41,9 @@ def new_from_previous_stage(sources: dict[str, int], records: Records, headers: 
 def _are_new(sources: dict[str, int], headers: RecordHeaders) -> BoolArray:
     """Which of the records are above all offsets of their partition before them: bool, shape (n,)."""
     new = np.zeros(len(headers.kind), np.bool_)
-    for partition in np.unique(headers.partition).tolist():
+    if not len(new):
+        return new
+    for partition in sorted(set(headers.partition.tolist())):
         rows = np.flatnonzero(headers.partition == partition)
         offset = headers.offset[rows]
         highest = np.maximum.accumulate(np.append(np.int64(sources.get(str(partition), -1)), offset))
