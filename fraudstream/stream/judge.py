@@ -166,8 +166,9 @@ class Judging:
 
 def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:
     counts: Counter[str] = Counter({UNJUDGED: unjudged} if unjudged else {})
-    for number, count in zip(*np.unique(verdicts.finding, return_counts=True), strict=True):
-        counts[verdicts.findings[number].outcome] += int(count)
+    for number, count in enumerate(np.bincount(verdicts.finding).tolist()):
+        if count:
+            counts[verdicts.findings[number].outcome] += count
     return counts
 
 
