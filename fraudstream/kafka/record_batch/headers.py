@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Int64Array, Packed, pack, sealed
+from fraudstream.compiled.packed import Int64Array, Packed, pack
 from fraudstream.compiled.writing import check_span, decimal_size, put_bytes, put_decimal
 from fraudstream.kafka.record_batch.outgoing import Headers, header_section, varint
 from fraudstream.kafka.record_batch.varint import VARINT_BYTES_MAX, put_varint
@@ -68,8 +68,8 @@ def numbered_headers(
     buffer = np.empty(size + PADDING, np.uint8)
     at, length = np.empty(n, np.int64), np.empty(n, np.int64)
     choice = np.zeros(n, np.int64) if choice is None else choice
-    _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values, choice)
-    return sealed(buffer, at, length)
+    _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values.read_only(), choice)
+    return Packed(buffer, at, length)
 
 
 @entry_point

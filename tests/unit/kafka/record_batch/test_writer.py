@@ -120,6 +120,18 @@ def test_a_span_outside_its_buffer_is_refused() -> None:
         list(write_batches([outside], LIMIT))
 
 
+def test_buffers_that_can_be_written_and_that_cannot_are_taken_alike() -> None:
+    """Fetched records come in buffers of both kinds."""
+    drawn: list[Group] = [(1, [(b"k", b"v", [("a", b"b")])])]
+    (records,) = packed(drawn)
+    writable = OutgoingRecords(
+        *(part._replace(buffer=part.buffer.copy()) for part in records[:3]), records.timestamp_ms
+    )
+    for each in (records, writable, records):
+        (written,) = write_batches([each], LIMIT)
+        assert bytes(ReadyBatch(written, "none")._build()) != b""
+
+
 @given(groups.filter(bool))
 def test_records_are_chosen_and_joined_as_lists_are(drawn: list[Group]) -> None:
     joined = join_records(packed(drawn))
