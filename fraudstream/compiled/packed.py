@@ -42,6 +42,12 @@ class Packed(NamedTuple):
         view.flags.writeable = False
         return Packed(view, self.at, self.length)
 
+    def present(self) -> list[bytes]:
+        """The byte strings as Python objects, where none is missing."""
+        return [
+            self.buffer[at : at + n].tobytes() for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
+        ]
+
     def rows(self, rows: Int64Array) -> Packed:
         """Some of the byte strings, in the order of `rows`, in the same buffer. `rows`: indices; int64, shape (m,)."""
         return Packed(self.buffer, self.at[rows], self.length[rows])
@@ -59,6 +65,12 @@ def pack(strings: Iterable[bytes | None]) -> Packed:
     size = np.maximum(length, 0)
     at = np.cumsum(size) - size
     buffer = np.frombuffer(b"".join([*present, bytes(PADDING)]), np.uint8)
+    return Packed(buffer, at, length)
+
+
+def sealed(buffer: UInt8Array, at: Int64Array, length: Int64Array) -> Packed:
+    """The byte strings that were written into `buffer`, which must not be written any more."""
+    buffer.flags.writeable = False
     return Packed(buffer, at, length)
 
 

@@ -24,7 +24,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import DigestKey, digest_column
-from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
+from fraudstream.engine.expression import PAYMENT_FIELDS, Array, ColumnSource, DistinctTexts, Symbols, Type
 from fraudstream.engine.relation_columns import check_relations
 from fraudstream.engine.text_columns import distinct_texts_of
 
@@ -123,7 +123,7 @@ class Columns:
 class Excerpt:
     """Some rows of columns, as a column source of its own. `rows`: their indices; int64, shape (n,)."""
 
-    def __init__(self, columns: Columns | Excerpt, rows: Int64Array) -> None:
+    def __init__(self, columns: ColumnSource, rows: Int64Array) -> None:
         self._columns, self._rows = columns, rows
         self.n = len(rows)
         self.minor_per_major: Float64Array = columns.minor_per_major[rows]

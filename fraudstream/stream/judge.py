@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from itertools import compress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +21,7 @@ from fraudstream.stream.outputs import Output
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
+    from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.engine.verdict import Verdicts
@@ -131,7 +131,7 @@ class Judging:
         partition: Partition,
         records: Sequence[FetchedRecord],
         verdicts: Verdicts,
-        positions: list[int],
+        positions: Int64Array,
         unjudged: list[tuple[int, OutgoingRecord]],
     ) -> None:
         """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
@@ -150,7 +150,7 @@ class Judging:
         partition: Partition,
         records: Sequence[FetchedRecord],
         verdicts: Verdicts,
-        positions: list[int],
+        positions: Int64Array,
         alerts: Sequence[Alert],
     ) -> None:
         if not alerts:
@@ -159,7 +159,7 @@ class Judging:
         further = [*self._version_headers, *([origin_header(number)] if self._settings.stage_is_first else [])]
         answers: list[OutgoingRecord] = [
             (alert.account_id.encode(), _encode(alert), [source_header(number, records[position].offset), *further])
-            for position, alert in zip(compress(positions, verdicts.alerted.tolist()), alerts, strict=True)
+            for position, alert in zip(positions[verdicts.alerted].tolist(), alerts, strict=True)
         ]
         partition.pending |= self._alerts.send(number, pack_records(answers, int(time.time() * 1000)))
 

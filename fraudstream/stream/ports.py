@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fraudstream.stream.checkpoints.changelog import AcceptedGap, Change
+from fraudstream.stream.checkpoints.changelog import AcceptedGap, Row
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
+    from fraudstream.engine.packed_records import PackedRecords
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.kafka.record_batch.writer import WrittenRecords
 
@@ -69,6 +70,27 @@ class Changelog(Protocol):
         """By partition, the offset up to which the recovery in progress reads; lacks those not known yet."""
 
 
+class ChangelogPart(NamedTuple):
+    """What a read of one partition of the changelog found: `records`, and `next`, where the next read begins. `end`:
+    of its committed records; None while unknown. `lost`: its first record is now above the position of the read."""
+
+    records: Sequence[Row]
+    next: int
+    end: int | None
+    lost: bool = False
+
+
+class FollowsChangelog(Protocol):
+    """Reads on in partitions of the changelog that other workers write."""
+
+    async def read(self, positions: Mapping[int, int | None]) -> Mapping[int, ChangelogPart]:
+        """By partition, the committed records from these offsets on, None: from the first one on. Waits a moment if
+        there are none. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers."""
+
+    async def close(self) -> None:
+        """Release the client. Bounded in time."""
+
+
 class AcceptedGaps(Protocol):
     """The gaps that operators have accepted, in the stage's changelog topic."""
 
@@ -84,7 +106,7 @@ class ChangelogWriter(Protocol):
         """Once it has returned, records that a previous owner writes do not count. Called once, before recovery
         reads."""
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
 
         Returns the offset up to which no other owner has written since `fence`: that of the last record, if so.

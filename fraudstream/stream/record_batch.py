@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from fraudstream.engine.apply import LogRecord
-from fraudstream.engine.records import Records
+from fraudstream.engine.records import LogRecord, Records
 
 
 class FetchedRecord(LogRecord, Protocol):

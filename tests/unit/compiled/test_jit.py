@@ -36,6 +36,7 @@ def test_the_digest_covers_every_compiled_module() -> None:
         "compiled/packed",
         "compiled/spans",
         "contracts/currency",
+        "contracts/headers",
         "engine/arena",
         "engine/frame",
         "engine/kernel_types",

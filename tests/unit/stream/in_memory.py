@@ -15,6 +15,7 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.records import records_of
 from fraudstream.engine.rule_set import compile_rule_set
@@ -26,12 +27,11 @@ from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
     AcceptedGap,
-    Change,
     accepted_gaps,
     gap_change,
 )
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
-from fraudstream.stream.ports import ChangelogWriter
+from fraudstream.stream.ports import ChangelogPart, ChangelogWriter
 from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stage import Stage, StagePorts, new_stage
@@ -209,6 +209,30 @@ class InMemoryChangelog:
         return RecordBatch(records_of(records), 0, len(records), len(records))
 
 
+class InMemoryFollower:
+    """`FollowsChangelog`: reads at most `at_most` records of each partition. `lost`: partitions whose beginning was
+    deleted, for the next read."""
+
+    def __init__(self, changelog: InMemoryChangelog) -> None:
+        self.changelog = changelog
+        self.at_most = 1_000_000
+        self.lost: set[int] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, positions: Mapping[int, int | None]) -> Mapping[int, ChangelogPart]:
+        parts = {}
+        for number, position in positions.items():
+            records, begin = self.changelog.records[number], position or 0
+            read = records[begin : begin + self.at_most]
+            parts[number] = ChangelogPart(read, begin + len(read), len(records), lost=number in self.lost)
+        self.lost = set()
+        await self.gate.wait()
+        return parts
+
+    async def close(self) -> None: ...
+
+
 class InMemoryWriter:
     """`ChangelogWriter` of mode `batch`: records carry the epoch of their writer."""
 
@@ -219,12 +243,12 @@ class InMemoryWriter:
         self._epoch = epoch.encode()
         self._append(EPOCH_KEY, self._epoch, ())
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         self._changelog.writing.set()
         await self._changelog.gate.wait()
         if self._changelog.error is not None:
             raise self._changelog.error
-        for key, value in records:
+        for key, value in [pair for part in records for pair in part.pairs()]:
             self._append(key, value, ((EPOCH_HEADER, self._epoch),))
         return len(self._changelog.records[self._partition]) - 1
 
@@ -320,6 +344,7 @@ class Recorder(Unobserved):
         self.lags: list[tuple[int, int]] = []
         self.answers: list[bool] = []
         self.labels = 0
+        self.standby: Mapping[int, int | None] = {}
         self.stopped: list[tuple[int, str]] = []
         self.resumed: list[int] = []
         self.missing: list[tuple[int, int]] = []
@@ -380,6 +405,9 @@ class Recorder(Unobserved):
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
 
+    def on_standby(self, behind: Mapping[int, int | None]) -> None:
+        self.standby = behind
+
     def on_failure(self, sentence: str) -> None:
         self.failures.append(sentence)
 
@@ -394,6 +422,7 @@ class Worker:
         self.settings, self.engine = next(stages_of(msgspec.convert(given, StreamSettings), whole))
         self.input, self.labels = InMemoryLog(), InMemoryLog()
         self.changelog: InMemoryChangelog = previous.changelog if previous is not None else InMemoryChangelog()
+        self.followed = InMemoryFollower(self.changelog)
         self.sender: InMemorySender = previous.sender if previous is not None else InMemorySender()
         self.observer = Recorder()
         self.rule_sets = InMemoryRuleSets(self.engine, self.engine.under(STRICT) if engine is None else self.engine)
@@ -409,6 +438,7 @@ class Worker:
             label_commits=self.labels,
             changelog=self.changelog,
             writers=self.changelog,
+            followed=self.followed,
             gaps=self.changelog,
             sender=self.sender,
         )
@@ -429,6 +459,18 @@ class Worker:
         for number in numbers:
             self.stage.assignment.restore(number, self.changelog.read(number))
         await self.stage.assignment.resume(numbers)
+
+    async def take_over(self, number: int = 0) -> int:
+        """A rebalance that assigns the partition, whose changelog is read from where this worker says that it has read
+        it up to, as Faust does. Returns how many records were read."""
+        assignment = self.stage.assignment
+        await assignment.on_assigned({*self.stage.partitions, number})
+        records = self.changelog.records[number]
+        first = assignment.changelog_written_to(number)
+        read = tuple(records[first:])
+        assignment.restore(number, RecordBatch(records_of(read), first, len(records), len(records)))
+        await assignment.resume(set(self.stage.partitions))
+        return len(read)
 
     async def process(self, *records: FetchedRecord, partition: int = 0, first: int | None = None) -> None:
         """One batch."""

@@ -183,6 +183,26 @@ def test_a_partition_that_left_has_no_gauges_any_more(worker: Worker) -> None:
     assert worker.value("assigned_partitions") == 1
 
 
+def test_a_partition_that_comes_back_shows_its_state_and_its_ages_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    names = ("state_rows", "state_bytes", "unsaved_age_seconds", "watermark_age_seconds", "stalled_seconds")
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.judges(watermark_ms=40_000)
+    before = [worker.value(name, partition="0") for name in names]
+    assert before == [10, 8192, 0, 60, 0]
+    worker.observer.on_assigned([])
+    assert [worker.value(name, partition="0") for name in names] == [None] * len(names)
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.judges(watermark_ms=70_000)
+    clock.now += 3
+    assert [worker.value(name, partition="0") for name in names] == [10, 8192, 3, 30, 3]
+
+
 def test_a_worker_is_ready_once_its_partitions_are_restored(worker: Worker) -> None:
     assert worker.telemetry.ready() == "waiting for partitions"
     worker.observer.on_assigned([0, 1])
@@ -192,6 +212,21 @@ def test_a_worker_is_ready_once_its_partitions_are_restored(worker: Worker) -> N
     worker.recovers(0)
     assert worker.telemetry.ready() is None
     assert worker.value("recovering_partitions") == 0
+
+
+def test_a_standby_is_ready_and_says_how_far_behind_it_is(worker: Worker) -> None:
+    worker.observer.on_assigned([])
+    worker.observer.on_standby({0: None, 1: 7})
+    assert worker.telemetry.ready() is None
+    assert worker.telemetry.notes() == "standby for 2 partitions, reading the changelog"
+    worker.observer.on_standby({0: 30, 1: 0})
+    assert worker.telemetry.notes() == "standby for 2 partitions, 30 changelog records behind"
+    assert worker.value("standby_lag_records", partition="0") == 30
+    worker.observer.on_standby({1: 0})
+    assert worker.value("standby_lag_records", partition="0") is None
+    worker.observer.on_assigned([0, 1])
+    worker.observer.on_standby({})
+    assert worker.telemetry.notes() is None
 
 
 def test_a_partition_that_comes_back_is_restored_again(worker: Worker) -> None:
