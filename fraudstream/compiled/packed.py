@@ -20,7 +20,7 @@ class Packed(NamedTuple):
     """`n` byte strings. `buffer`: uint8, with `memory.PADDING` bytes after the last one. `at`, `length`: where each
     begins in it, and its bytes, `MISSING` if it is missing; int64, shape (n,).
 
-    The buffer is read-only, as compiled code has another type for one that is not: see `sealed`.
+    Compiled code has another type for a buffer that is not read-only: see `read_only`.
     """
 
     buffer: UInt8Array
@@ -33,6 +33,14 @@ class Packed(NamedTuple):
             None if n == MISSING else self.buffer[at : at + n].tobytes()
             for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
         ]
+
+    def read_only(self) -> Packed:
+        """The same byte strings, by a view of the buffer that cannot be written."""
+        if not self.buffer.flags.writeable:
+            return self
+        view = self.buffer.view()
+        view.flags.writeable = False
+        return Packed(view, self.at, self.length)
 
     def present(self) -> list[bytes]:
         """The byte strings as Python objects, where none is missing."""
@@ -76,7 +84,7 @@ def join(parts: Sequence[Packed]) -> Packed:
     """All byte strings of the parts, one part after the other, in one buffer."""
     size = [len(part.buffer) for part in parts]
     begin = np.cumsum(size) - size
-    return sealed(
+    return Packed(
         np.concatenate([part.buffer for part in parts]),
         np.concatenate([part.at + first for part, first in zip(parts, begin, strict=True)]),
         np.concatenate([part.length for part in parts]),

@@ -16,7 +16,7 @@ import numpy as np
 
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import MISSING, Packed, join, pack, sealed
+from fraudstream.compiled.packed import MISSING, Packed, join, pack
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.decision_bytes import PIECES, FindingTexts, room_for, write_decisions
 from fraudstream.engine.partition_state import Finding
@@ -38,7 +38,7 @@ class DecisionWriter:
     def values(self, verdicts: Verdicts) -> Packed:
         """The decision on each payment, in order, as JSON."""
         texts, finding = self._texts_of(verdicts), verdicts.finding
-        events, accounts = verdicts.event_ids, verdicts.account_ids
+        events, accounts = verdicts.event_ids.read_only(), verdicts.account_ids.read_only()
         n, buffer = verdicts.n, np.empty(_room_for(events, accounts, finding, texts), np.uint8)
         at, length = np.empty(n, np.int64), np.empty(n, np.int64)
         others = _write(
@@ -59,7 +59,7 @@ class DecisionWriter:
             self._alert_ids(verdicts, events, texts),
             PIECES,
         )
-        values = sealed(buffer, at, length)
+        values = Packed(buffer, at, length)
         return _replaced(values, np.flatnonzero(length == MISSING), verdicts) if others else values
 
     def _texts_of(self, verdicts: Verdicts) -> FindingTexts:

@@ -48,7 +48,7 @@ def partitions_for(
 def partitions_of(keys: Packed, partitions: int, partitioner: Partitioner = "murmur2") -> npt.NDArray[np.int64]:
     """As `partitions_for`, of packed keys."""
     out = np.empty(len(keys.at), np.int64)
-    _HASHES[partitioner](keys.buffer, keys.at, keys.length, out)
+    _HASHES[partitioner](*keys.read_only(), out)
     out %= partitions
     return out
 

@@ -25,7 +25,7 @@ class DecisionRecords:
 
     def __init__(self, partition: int, state_version: int) -> None:
         """`partition`: of the stage's input."""
-        further = [version_header(state_version)] if state_version > 1 else []
+        further = (version_header(state_version),) if state_version > 1 else ()
         self._writer = DecisionWriter()
         self._pieces = header_pieces(SOURCE_HEADER, b"%d:" % partition, further=(further,))
 

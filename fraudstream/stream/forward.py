@@ -18,8 +18,8 @@ from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER
 from fraudstream.engine.log import ForwardedSpan, forward_log
 from fraudstream.engine.records import Records, records_of
-from fraudstream.kafka.record_batch.headers import header_pieces, numbered_headers
-from fraudstream.kafka.record_batch.outgoing import Headers, OutgoingRecords, pack_records
+from fraudstream.kafka.record_batch.headers import FixedHeaders, header_pieces, numbered_headers
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, pack_records
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import ForwardedBatch, StageObserver
 from fraudstream.stream.outputs import Acknowledgement, Output
@@ -113,7 +113,7 @@ class Forwarding:
         kept, choice = self._kept_headers(packed, positions, result.forwarded.labels > 0)
         marks = [] if span.decided else [BACKFILLED_HEADER]
         pieces = header_pieces(
-            SOURCE_HEADER, b"%d:" % number, FEATURES_HEADER, tuple([*marks, *headers] for headers in kept)
+            SOURCE_HEADER, b"%d:" % number, FEATURES_HEADER, tuple((*marks, *headers) for headers in kept)
         )
         forwarded = OutgoingRecords(
             keys,
@@ -125,7 +125,7 @@ class Forwarding:
 
     def _kept_headers(
         self, records: Records, positions: Int64Array, has_labels: bool
-    ) -> tuple[Sequence[Headers], Int64Array | None]:
+    ) -> tuple[Sequence[FixedHeaders], Int64Array | None]:
         """The headers that forwarded records take over from the records as they were read: all choices, and which of
         them each record has; int64, shape (len(positions),), None if all have the first."""
         kept = [LABEL_HEADER] if has_labels else []

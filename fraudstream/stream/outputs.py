@@ -120,6 +120,9 @@ class _PartitionSender:
     """Sends to one partition, one batch at a time; records that arrive meanwhile join the next batch, so that
     processing does not wait for the broker.
 
+    The next batch waits for the acknowledgement, although an idempotent producer might send it before: aiokafka keeps
+    one request to a broker in flight whatever it is given, and a batch that is written later holds more records.
+
     After a batch that failed nothing is sent: a reader that drops offsets not higher than the highest seen would never
     take the failed records when they are sent again.
     """

@@ -17,6 +17,7 @@ from tests.property.twin import Twin, twin
 
 ENTRIES = (
     "fraudstream.engine.amounts._parse_joined",
+    "fraudstream.engine.decision_bytes.write_decisions",
     "fraudstream.engine.digest._digest_joined",
     "fraudstream.engine.key_index._find",
     "fraudstream.engine.kernel.remember_verdicts",

@@ -23,7 +23,9 @@ from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.frame import new_frame
 from fraudstream.engine.location import distance_km
 from fraudstream.engine.program import verdict_program
-from fraudstream.engine.records import records_of
+from fraudstream.engine.records import Record, records_of
+from fraudstream.kafka.record_batch.writer import HEADER_BYTES, write_batches
+from fraudstream.stream.decisions import DecisionRecords
 from tests.property.drawn_programs import LAYOUT as PROGRAM_LAYOUT
 from tests.property.drawn_programs import drawn_frame, drawn_rules
 from tests.property.judged_log import judged
@@ -77,6 +79,7 @@ def twin() -> Twin:
             again.restore(saved)
             results[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
             results[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
+    results["batches"] = list(_batches())
     results["frames"] = list(_frames())
     results["digests"] = digest_column(TEXTS, PUBLIC_KEY).tolist()
     for signed in (False, True):
@@ -104,6 +107,16 @@ def seeded_log(seed: int) -> Log:
         which = draw.randint(0, len(ACCOUNTS) - 1 if kind == "pay" else 12)
         events.append((kind, which, step_ms, draw.randint(0, 1_000_000)))
     return log_of(events)
+
+
+def _batches() -> Iterator[str]:
+    """Decisions as the records of batches."""
+    for engine in ENGINES.values():
+        verdicts = engine.judge(seeded_log(0), engine.new_state())
+        log = [Record(10**9 + i, 0, None, None, ()) for i in range(verdicts.n)]
+        records = DecisionRecords(3, 2).records(log, verdicts, np.arange(verdicts.n), 1000)
+        for written in write_batches([records, records._replace(timestamp_ms=900)], 5000):
+            yield written.buffer[HEADER_BYTES : written.end].tobytes().hex()
 
 
 def _frames() -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,11 +11,14 @@ import numpy.typing as npt
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Int64Array, Packed, pack, sealed
+from fraudstream.compiled.packed import Int64Array, Packed, pack
 from fraudstream.compiled.writing import check_span, decimal_size, put_bytes, put_decimal
-from fraudstream.kafka.record_batch.outgoing import Headers, header_section, varint
+from fraudstream.kafka.record_batch.outgoing import header_section, varint
 from fraudstream.kafka.record_batch.varint import VARINT_BYTES_MAX, put_varint
 
+FixedHeaders = tuple[tuple[str, bytes], ...]  # names and values
+
+_PIECES_KEPT: Final = 4096  # for each partition, whether it is backfilled or not
 _DIGITS_MAX: Final = 20  # of an int64, with its sign
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -35,8 +39,9 @@ class HeaderPieces(NamedTuple):
     row_bytes_max: int
 
 
+@lru_cache(_PIECES_KEPT)
 def header_pieces(
-    name: str, prefix: bytes, values_name: str | None = None, further: tuple[Headers, ...] = ((),)
+    name: str, prefix: bytes, values_name: str | None = None, further: tuple[FixedHeaders, ...] = ((),)
 ) -> HeaderPieces:
     """Prepare sections with the header `name` of the value `prefix` and a number; with one named `values_name`, if that
     is given; and with one of the choices `further`, at most 60 headers each."""
@@ -59,7 +64,7 @@ def numbered_headers(
     """The sections of `n` records. `numbers`: after the prefix, above -2**63; int64, shape (n,). `values`: of the
     header `values_name`, n of them. `choice`: which of `further` a record has, the first if None; int64, shape (n,).
 
-    >>> pieces = header_pieces("source", b"3:", further=((), [("type", b"label")]))
+    >>> pieces = header_pieces("source", b"3:", further=((), (("type", b"label"),)))
     >>> numbered_headers(pieces, np.array([17, 18]), choice=np.array([0, 1])).strings()
     [b'\\x02\\x0csource\\x083:17', b'\\x04\\x0csource\\x083:18\\x08type\\nlabel']
     """
@@ -68,8 +73,8 @@ def numbered_headers(
     buffer = np.empty(size + PADDING, np.uint8)
     at, length = np.empty(n, np.int64), np.empty(n, np.int64)
     choice = np.zeros(n, np.int64) if choice is None else choice
-    _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values, choice)
-    return sealed(buffer, at, length)
+    _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values.read_only(), choice)
+    return Packed(buffer, at, length)
 
 
 @entry_point

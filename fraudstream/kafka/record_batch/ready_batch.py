@@ -7,12 +7,13 @@ are made then. A batch that is sent again has the same bytes, so the broker know
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from typing import Final
 
 from aiokafka.record.util import calc_crc32c
 
-from fraudstream.kafka.compression import Codec, batch_attribute, compress
+from fraudstream.kafka.compression import RELEASES_LOCK, Codec, batch_attribute, compress
 from fraudstream.kafka.record_batch.writer import HEADER_BYTES, WrittenRecords
 
 # Base offset, length of what follows, leader epoch, magic, checksum, attributes, offset of the last record, timestamp
@@ -27,6 +28,19 @@ _NO_LEADER_EPOCH: Final = -1
 _NO_PRODUCER: Final = (-1, -1, 0)
 
 assert _HEADER.size == HEADER_BYTES
+
+
+THREAD_BYTES_MIN: Final = 256 * 1024  # a batch above it takes longer to compress than a thread takes to be called
+
+
+async def ready_batch(written: WrittenRecords, codec: Codec) -> ReadyBatch:
+    """A batch in its codec; a large one is compressed in a thread, where the codec lets the event loop run meanwhile.
+
+    A caller that awaits it before it makes the next one keeps their order.
+    """
+    if written.end >= THREAD_BYTES_MIN and codec in RELEASES_LOCK:
+        return await asyncio.to_thread(ReadyBatch, written, codec)
+    return ReadyBatch(written, codec)
 
 
 class ReadyBatch:

@@ -65,9 +65,9 @@ class RecordWriter:
             self._count,
             records.timestamp_ms - self._first_ms,
             begin,
-            records.keys,
-            records.values,
-            records.headers,
+            records.keys.read_only(),
+            records.values.read_only(),
+            records.headers.read_only(),
         )
         if after > begin:
             self._count += after - begin

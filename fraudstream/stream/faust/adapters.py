@@ -10,7 +10,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from fraudstream.kafka.compression import Codec
-from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.ready_batch import ready_batch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
 from fraudstream.stream.checkpoints.changelog_follower import ChangelogFollower
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
@@ -101,7 +101,7 @@ class FaustSender:
 
     async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
         """See `RecordSender.send_batch`."""
-        ready = ReadyBatch(batch, self._codecs.get(topic, COMPRESSION))
+        ready = await ready_batch(batch, self._codecs.get(topic, COMPRESSION))
         await (await self._producer.send_batch(ready, topic, partition=partition))
 
     @property

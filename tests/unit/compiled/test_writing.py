@@ -76,3 +76,11 @@ def test_a_repeated_string_is_held_once() -> None:
     packed = repeated(b"same", 1000)
     assert packed.strings() == [b"same"] * 1000
     assert len(packed.buffer) == 4 + PADDING
+
+
+def test_a_buffer_is_read_only_by_a_view() -> None:
+    joined = join([pack([b"a"]), pack([b"b"])])
+    sealed = joined.read_only()
+    assert (joined.buffer.flags.writeable, sealed.buffer.flags.writeable) == (True, False)
+    assert sealed.strings() == [b"a", b"b"]
+    assert sealed.read_only() is sealed

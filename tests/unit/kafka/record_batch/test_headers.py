@@ -28,7 +28,7 @@ def test_sections_are_those_of_the_same_headers_as_objects(
     rows = data.draw(
         st.lists(st.tuples(numbers, st.binary(max_size=200), st.integers(0, len(further) - 1)), max_size=20)
     )
-    pieces = header_pieces(name, prefix, values_name, tuple(further))
+    pieces = header_pieces(name, prefix, values_name, tuple(map(tuple, further)))
     sections = numbered_headers(
         pieces,
         np.array([number for number, _, _ in rows], np.int64),

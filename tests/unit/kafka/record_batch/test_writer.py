@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, get_args
 
 import numpy as np
@@ -11,9 +12,10 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fraudstream.kafka.compression import Codec, batch_attribute
+from fraudstream.kafka.compression import Codec, batch_attribute, compress
+from fraudstream.kafka.record_batch import ready_batch as module
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords, join_records, pack_records
-from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.ready_batch import THREAD_BYTES_MIN, ReadyBatch, ready_batch
 from fraudstream.kafka.record_batch.writer import write_batches
 
 LIMIT = 1000
@@ -120,6 +122,17 @@ def test_a_span_outside_its_buffer_is_refused() -> None:
         list(write_batches([outside], LIMIT))
 
 
+def test_buffers_that_can_be_written_and_that_cannot_are_taken_alike() -> None:
+    """Fetched records come in buffers of both kinds."""
+    drawn: list[Group] = [(1, [(b"k", b"v", [("a", b"b")])])]
+    (records,) = packed(drawn)
+    keys, values, headers = (part._replace(buffer=part.buffer.copy()) for part in records[:3])
+    writable = OutgoingRecords(keys, values, headers, records.timestamp_ms)
+    for each in (records, writable, records):
+        (written,) = write_batches([each], LIMIT)
+        assert bytes(ReadyBatch(written, "none")._build()) != b""
+
+
 @given(groups.filter(bool))
 def test_records_are_chosen_and_joined_as_lists_are(drawn: list[Group]) -> None:
     joined = join_records(packed(drawn))
@@ -137,3 +150,22 @@ def _with_producer(batches: Any) -> list[ReadyBatch]:
     for batch in made:
         batch._set_producer_state(*PRODUCER)
     return made
+
+
+@pytest.mark.parametrize("codec", get_args(Codec))
+@pytest.mark.parametrize("size", [1000, THREAD_BYTES_MIN])
+async def test_a_large_batch_is_compressed_in_a_thread_where_the_loop_can_run(
+    codec: Codec, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def noted(codec: Codec, payload: bytes | memoryview) -> bytes:
+        threads.append(threading.get_ident())
+        return compress(codec, payload)
+
+    monkeypatch.setattr(module, "compress", noted)
+    (written,) = write_batches([pack_records([(b"k", b"v" * size, [])], 1)], 1 << 20)
+    batch = await ready_batch(written, codec)
+    assert bytes(batch._build()) == bytes(ReadyBatch(written, codec)._build())
+    in_loop = codec == "lz4" or size < THREAD_BYTES_MIN
+    assert codec == "none" or (threads[0] == threading.get_ident()) == in_loop
