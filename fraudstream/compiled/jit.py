@@ -24,6 +24,7 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 COMPILED = (
     "compiled/memory",
     "compiled/packed",
+    "compiled/spans",
     "compiled/writing",
     "contracts/currency",
     "contracts/headers",
@@ -63,6 +64,7 @@ COMPILED = (
     "engine/program/logic",
     "engine/program/operations",
     "engine/relations",
+    "engine/records",
     "engine/ring",
     "engine/scan/fields",
     "engine/scan/moment",
@@ -74,7 +76,9 @@ COMPILED = (
     "engine/scan/words",
     "engine/settling",
     "engine/siphash",
+    "kafka/record_batch/batch_header",
     "kafka/record_batch/headers",
+    "kafka/record_batch/record_spans",
     "kafka/record_batch/varint",
     "kafka/record_batch/writer",
 )

@@ -105,8 +105,7 @@ class LabelForwarder:
                 record.value or b"",
                 [*(header for header in record.headers if header[0] != TYPE_HEADER), LABEL_HEADER],
             )
-            for record in batch.records
-            if record.offset >= expected
+            for record in batch.records.since(expected)
         ]
         await asyncio.gather(*self._payments.send(None, pack_records(records, int(time.time() * 1000))))
         if number in self._next:

@@ -25,6 +25,7 @@ ENTRIES = (
     "fraudstream.engine.location.distance_km",
     "fraudstream.engine.ring.resize_all",
     "fraudstream.engine.ring.overflow_of",
+    "fraudstream.engine.scan.record.scan_records",
 )
 
 

@@ -72,9 +72,13 @@ class AttributeRule(NamedTuple):
 UNKNOWN: Final = Rule("", TEXT | NUMBER | FLAG | NULL)  # a field that the contract does not have, which is skipped
 
 
-def _payment_rules() -> tuple[tuple[Rule, ...], AttributeRule]:
+def rules_of(struct: type[msgspec.Struct]) -> tuple[tuple[Rule, ...], AttributeRule]:
+    """The rules of the fields of `struct`, in its order, and that of its field of attributes.
+
+    Raises `UnknownAnnotation`.
+    """
     rules, attributes = [], None
-    for field in _info(Payment).fields:
+    for field in _info(struct).fields:
         rule = Rule(field.encode_name, 0, required=field.required)
         for part in _parts(field.type):
             if isinstance(_bare(part), inspect.DictType):
@@ -84,7 +88,7 @@ def _payment_rules() -> tuple[tuple[Rule, ...], AttributeRule]:
                 rule = _extended(rule, part)
         rules.append(rule)
     if attributes is None:
-        raise UnknownAnnotation("Payment has no field of attributes, which the scanner expects.")
+        raise UnknownAnnotation(f"{struct.__name__} has no field of attributes, which the scanner expects.")
     return tuple(rules), attributes
 
 
@@ -135,8 +139,8 @@ def _extended(rule: Rule, annotated: Any) -> Rule:
             chars = (type_.min_length or 0, _UNLIMITED if type_.max_length is None else type_.max_length)
             return rule._replace(takes=rule.takes | TEXT, text=_TEXT_OF_PATTERN[schema.get("pattern")], chars=chars)
     raise UnknownAnnotation(
-        f"'{rule.name}' of Payment has the annotation {annotated}, for which engine/scan/contract.py has no rule. "
-        "Add one, and a form of it to tests/property/payment_texts.py."
+        f"The field '{rule.name}' has the annotation {annotated}, for which engine/scan/contract.py has no rule. Add "
+        "one, and values of it to tests/property/payment_texts.py."
     )
 
 
@@ -156,8 +160,8 @@ def _attribute_rule(type_: Any, name: str) -> AttributeRule:
     for part in _parts(type_.value_type):
         value = _extended(value, part)
     if not isinstance(key, inspect.StrType) or key.pattern is not None or type_.min_length or not type_.max_length:
-        raise UnknownAnnotation(f"'{name}' of Payment is {type_}, which engine/scan/contract.py has no rule for.")
+        raise UnknownAnnotation(f"The field '{name}' is {type_}, for which engine/scan/contract.py has no rule.")
     return AttributeRule((key.min_length or 0, key.max_length or _UNLIMITED), type_.max_length, value)
 
 
-PAYMENT, ATTRIBUTES = _payment_rules()  # the rules of the fields, in the contract's order, and that of the attributes
+PAYMENT, ATTRIBUTES = rules_of(Payment)

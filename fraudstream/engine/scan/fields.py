@@ -22,6 +22,8 @@ from fraudstream.engine.scan.table_types import (
     AT_CLOSE,
     AT_OPEN,
     AT_START,
+    CHARS_MAX,
+    CHARS_MIN,
     FLAG,
     FOUR_DIGITS,
     IN_ATTRIBUTES,
@@ -30,7 +32,10 @@ from fraudstream.engine.scan.table_types import (
     NULL,
     NUMBER,
     OBJECT,
+    REQUIRED,
+    TAKES,
     TEXT,
+    TEXT_FORM,
     WHOLE,
     WORD,
     WORD_GROUPS,
@@ -52,7 +57,7 @@ from fraudstream.engine.scan.tokens import (
     is_digit,
     read_number,
 )
-from fraudstream.engine.scan.words import ABSENT, find, stands_at
+from fraudstream.engine.scan.words import ABSENT, SIZE, find, stands_at
 
 # Columns of `Fields.place`. RECORD: index of the record that the others are of; a field with another is missing. AT,
 # LENGTH: its text; LENGTH 0 if it has none. INDEX: of its word.
@@ -78,8 +83,9 @@ def read_fields(
     at = after_space(buffer, at + 1, end)
     while byte_at(buffer, at) == QUOTE:
         field = follows[state]
-        if stands_at(tables.words, field, buffer, at):
-            at += tables.words.size[field]
+        size = tables.words.entry[field, SIZE]
+        if at + size < end and stands_at(tables.words, field, buffer, at):
+            at += size
         else:
             field, at = _searched(buffer, at, end, group, tables)
             if at == NOT_PLAIN:
@@ -93,10 +99,10 @@ def read_fields(
             return False
         at = after_space(buffer, at + 1, end)
         fields.place[field, RECORD] = record
-        required += tables.rules.required[field]
+        required += tables.rules.rule[field, REQUIRED]
         members += group
         state = field
-        if byte_at(buffer, at) == OPEN and tables.rules.takes[field] & OBJECT:
+        if byte_at(buffer, at) == OPEN and tables.rules.rule[field, TAKES] & OBJECT:
             at, group, state = after_space(buffer, at + 1, end), IN_ATTRIBUTES, states + AT_OPEN
             if byte_at(buffer, at) != CLOSE:
                 continue
@@ -136,7 +142,7 @@ def _searched(buffer: UInt8Array, at: int, end: int, group: int, tables: Tables)
 @jit
 def _read_value(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables, fields: Fields) -> int:
     """Read the value at `at`. Returns where it ends; `NOT_PLAIN` if it is no plain value that the field takes."""
-    takes, first = tables.rules.takes[field], byte_at(buffer, at)
+    takes, first = tables.rules.rule[field, TAKES], byte_at(buffer, at)
     if first == QUOTE:
         return _read_text(buffer, at, end, field, tables, fields) if takes & TEXT else NOT_PLAIN
     fields.place[field, LENGTH] = 0
@@ -158,11 +164,12 @@ def _read_text(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables
     """As `_read_value`, of a text."""
     closing = closing_quote(buffer, at + 1, end)
     length = closing - at - 1
-    if closing == NOT_PLAIN or not (tables.rules.chars[field, 0] <= length <= tables.rules.chars[field, 1]):
+    rule = tables.rules.rule[field]
+    if closing == NOT_PLAIN or not (rule[CHARS_MIN] <= length <= rule[CHARS_MAX]):
         return NOT_PLAIN
     fields.place[field, AT] = at + 1
     fields.place[field, LENGTH] = length
-    text = tables.rules.text[field]
+    text = rule[TEXT_FORM]
     if text == WORD:
         index = find(tables.words, WORD_GROUPS + field, buffer, at, length + 2)
         fields.place[field, INDEX] = index
@@ -182,11 +189,11 @@ def _read_text(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables
 def _read_number(buffer: UInt8Array, at: int, field: int, tables: Tables, fields: Fields) -> int:
     """As `_read_value`, of a number."""
     value, whole, after = read_number(buffer, at, tables.power_of_ten)
-    if after == NOT_PLAIN or not tables.rules.takes[field] & (WHOLE | NUMBER if whole else NUMBER):
+    if after == NOT_PLAIN or not tables.rules.rule[field, TAKES] & (WHOLE | NUMBER if whole else NUMBER):
         return NOT_PLAIN
     if not (tables.rules.bounds[field, 0] <= value <= tables.rules.bounds[field, 1]):
         return NOT_PLAIN
-    if tables.rules.text[field] == MOMENT and not _is_moment(value, tables):
+    if tables.rules.rule[field, TEXT_FORM] == MOMENT and not _is_moment(value, tables):
         return NOT_PLAIN
     fields.value[field] = value
     return after

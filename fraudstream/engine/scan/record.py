@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.compiled.memory import PADDING, load_word
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.frame import Frame
+from fraudstream.engine.records import Spans
 from fraudstream.engine.scan.fields import AT, INDEX, LENGTH, RECORD, Fields, read_fields
 from fraudstream.engine.scan.money import NOT_MONEY, minor_units
 from fraudstream.engine.scan.rows import write_rows
-from fraudstream.engine.scan.table_types import SIGNED_MONEY, Tables
+from fraudstream.engine.scan.table_types import SIGNED_MONEY, TEXT_FORM, Tables
 from fraudstream.engine.scan.tokens import CLOSE, OPEN, after_space, byte_at, is_space
 
-
-class Scanned(NamedTuple):
-    """The parts of `n` records that are read, as in `records.Spans`: int64, shape (n,)."""
-
-    timestamp_ms: Int64Array
-    key_at: Int64Array
-    key_length: Int64Array
-    value_at: Int64Array
-    value_length: Int64Array
-    headers_count: Int64Array
+_NO_RECORD = -1
 
 
 @entry_point
 def scan_records(
     buffer: UInt8Array,
-    spans: Scanned,
+    spans: Spans,
     too_far_ahead_ms: int,
     from_publisher: bool,
     tables: Tables,
@@ -43,19 +33,21 @@ def scan_records(
     """Write each plain record to its column of the frame and 0 to `flagged`; else 1. Returns how many are flagged.
 
     `buffer`: uint8, with `PADDING` bytes after the last span. `from_publisher`: as of `Scanner`. `follows`: as of
-    `fields`, changed. `fields`: scratch, whose places have the record -1. `flagged`: output, uint8, shape (n,). Raises
+    `fields`, changed. `fields`: scratch. `flagged`: output, uint8, shape (n,). Raises
     `ValueError` where a span lies outside the buffer or an array is of another size.
     """
     n = len(flagged)
     _check_sizes(n, spans, tables, follows, fields, frame)
+    for field in range(len(fields.place)):
+        fields.place[field, RECORD] = _NO_RECORD
     count, end = 0, len(buffer) - PADDING
     for i in range(n):
-        key_length, value_length = spans.key_length[i], spans.value_length[i]
-        if spans.key_at[i] < 0 or key_length < -1 or spans.key_at[i] + key_length > end:
+        if not _is_inside(spans.key_at[i], spans.key_length[i], end):
             raise ValueError("a key lies outside the buffer of its records")
-        if spans.value_at[i] < 0 or value_length < -1 or spans.value_at[i] + value_length > end:
+        if not _is_inside(spans.value_at[i], spans.value_length[i], end):
             raise ValueError("a value lies outside the buffer of its records")
-        plain = not (from_publisher and spans.headers_count[i] != 0) and value_length <= tables.limits.value_bytes_max
+        plain = spans.value_length[i] <= tables.limits.value_bytes_max
+        plain = plain and not (from_publisher and spans.headers_count[i] != 0)
         plain = plain and _is_plain(buffer, spans, i, too_far_ahead_ms, from_publisher, tables, follows, fields)
         if plain:
             write_rows(buffer, i, tables, fields, frame)
@@ -65,7 +57,7 @@ def scan_records(
 
 
 @jit
-def _check_sizes(n: int, spans: Scanned, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
+def _check_sizes(n: int, spans: Spans, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
     columns = len(spans.timestamp_ms) == len(spans.key_at) == len(spans.key_length) == len(spans.value_at) == n
     if not columns or len(spans.value_length) != n or len(spans.headers_count) != n:
         raise ValueError("the parts of the records are not as many as the flags")
@@ -86,6 +78,12 @@ def _check_sizes(n: int, spans: Scanned, tables: Tables, follows: Int64Array, fi
 
 
 @jit
+def _is_inside(at: int, length: int, end: int) -> bool:
+    """Whether a span ends at `end` at the latest. `length`: -1 if it is missing."""
+    return at >= 0 and length >= -1 and length <= end - at  # no sum, which may overflow
+
+
+@jit
 def _last(rows: Int64Array) -> int:
     """The greatest row of a frame in a table of `Rows`, which is in ascending order; -1 if it is empty."""
     return rows[len(rows) - 1, 0] if len(rows) else -1
@@ -94,7 +92,7 @@ def _last(rows: Int64Array) -> int:
 @jit
 def _is_plain(
     buffer: UInt8Array,
-    spans: Scanned,
+    spans: Spans,
     i: int,
     too_far_ahead_ms: int,
     from_publisher: bool,
@@ -123,7 +121,9 @@ def _is_plain(
         field = tables.money[k]
         start, length = fields.place[field, AT], fields.place[field, LENGTH]
         if fields.place[field, RECORD] == i and length > 0:
-            minor = minor_units(buffer, start, start + length, exponent, tables.rules.text[field] == SIGNED_MONEY)
+            minor = minor_units(
+                buffer, start, start + length, exponent, tables.rules.rule[field, TEXT_FORM] == SIGNED_MONEY
+            )
             if minor == NOT_MONEY:
                 return False
             fields.value[field] = float(minor)

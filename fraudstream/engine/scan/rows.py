@@ -9,7 +9,7 @@ from fraudstream.engine.arrays import UInt8Array
 from fraudstream.engine.frame import Frame
 from fraudstream.engine.kernel_types import UNRELATED
 from fraudstream.engine.scan.fields import AT, INDEX, LENGTH, RECORD, Fields
-from fraudstream.engine.scan.table_types import WORD, Tables
+from fraudstream.engine.scan.table_types import TEXT_FORM, WORD, Tables
 from fraudstream.engine.siphash import hash_between
 
 _HOUR_MS, _DAY_MS, _THURSDAY = 3_600_000, 86_400_000, 3  # the epoch was a Thursday
@@ -39,7 +39,7 @@ def write_rows(buffer: UInt8Array, record: int, tables: Tables, fields: Fields, 
         frame.digest[rows.digest[k, 0], record] = _digest(buffer, rows.digest[k, 1], record, tables, fields)
     for k in range(len(rows.span)):
         row, field = rows.span[k, 0], rows.span[k, 1]
-        held = fields.place[field, RECORD] == record
+        held = fields.place[field, RECORD] == record and fields.place[field, LENGTH] > 0
         frame.text_at[row, record] = fields.place[field, AT] if held else 0
         frame.text_length[row, record] = fields.place[field, LENGTH] if held else 0
 
@@ -50,7 +50,7 @@ def _digest(buffer: UInt8Array, field: int, record: int, tables: Tables, fields:
     at, length = fields.place[field, AT], fields.place[field, LENGTH]
     if fields.place[field, RECORD] != record or length == 0:
         return np.uint64(0)
-    if tables.rules.text[field] == WORD:
+    if tables.rules.rule[field, TEXT_FORM] == WORD:
         word_digest: np.uint64 = tables.digest[fields.place[field, INDEX]]
         return word_digest
     value = hash_between(buffer, at, at + length, tables.low, tables.high)

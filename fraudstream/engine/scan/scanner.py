@@ -9,12 +9,10 @@ from fraudstream.engine.arrays import UInt8Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Symbols
 from fraudstream.engine.frame import Frame, FrameLayout
-from fraudstream.engine.records import Records
+from fraudstream.engine.records import Records, Spans
 from fraudstream.engine.scan.fields import PLACE_COLUMNS, Fields
-from fraudstream.engine.scan.record import Scanned, scan_records
+from fraudstream.engine.scan.record import scan_records
 from fraudstream.engine.scan.tables import make_tables, new_follows
-
-_NO_RECORD = -1
 
 
 class Scanner:
@@ -50,11 +48,13 @@ class Scanner:
         (n,). Raises `ValueError` if sizes do not fit, or a record lies outside its buffer.
         """
         known = self._tables.undeclared + 1
-        fields = Fields(np.full((known, PLACE_COLUMNS), _NO_RECORD, np.int64), np.empty(known, np.float64))
+        fields = Fields(np.empty((known, PLACE_COLUMNS), np.int64), np.empty(known, np.float64))
         spans = records.spans
+        if not spans.offset.flags.c_contiguous:  # as those of a slice with a step
+            spans = Spans(*map(np.ascontiguousarray, spans))
         return self._scan(
             _read_only(records.buffer),
-            Scanned(*(np.ascontiguousarray(getattr(spans, name)) for name in Scanned._fields)),
+            spans,
             self._too_far_ahead_ms,
             self._from_publishers,
             self._tables,

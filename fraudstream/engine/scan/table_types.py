@@ -20,16 +20,17 @@ IN_PAYMENT, IN_ATTRIBUTES, WORD_GROUPS = range(3)
 AT_START, AT_OPEN, AT_CLOSE, STATES = range(4)
 
 
-class Rules(NamedTuple):
-    """What each field takes; shape (fields,) unless noted. `takes`: a set of bits; `text`: FREE or another; int64.
-    `chars`: least and most bytes of a text; int64, shape (fields, 2). `bounds`: least and greatest number; float64,
-    shape (fields, 2). `required`: 1 if a payment must have it; int64."""
+# Columns of `Rules.rule`. TAKES: bits such as TEXT. TEXT_FORM: FREE or another. CHARS_MIN, CHARS_MAX: bytes of a text.
+# REQUIRED: 1 if a payment must have the field.
+TAKES, TEXT_FORM, CHARS_MIN, CHARS_MAX, REQUIRED, RULE_COLUMNS = range(6)
 
-    takes: Int64Array
-    text: Int64Array
-    chars: Int64Array
+
+class Rules(NamedTuple):
+    """What each field takes. `rule`: int64, shape (fields, RULE_COLUMNS). `bounds`: least and greatest number; float64,
+    shape (fields, 2)."""
+
+    rule: Int64Array
     bounds: Float64Array
-    required: Int64Array
 
 
 class Rows(NamedTuple):

@@ -91,16 +91,13 @@ def make_tables(layout: FrameLayout, attributes: Symbols, key: DigestKey) -> Tab
 
 def new_follows(tables: Tables) -> Int64Array:
     """Which field followed which in the records before: int64, shape (fields + 3,). So far: none."""
-    return np.full(tables.undeclared + 1 + STATES, len(tables.words.size) - 1, np.int64)
+    return np.full(tables.undeclared + 1 + STATES, len(tables.words.entry) - 1, np.int64)
 
 
 def _rules(fields: Sequence[Rule]) -> Rules:
     return Rules(
-        takes=np.array([rule.takes for rule in fields], np.int64),
-        text=np.array([rule.text for rule in fields], np.int64),
-        chars=np.array([rule.chars for rule in fields], np.int64),
+        rule=np.array([(rule.takes, rule.text, *rule.chars, rule.required) for rule in fields], np.int64),
         bounds=np.array([rule.bounds for rule in fields], np.float64),
-        required=np.array([rule.required for rule in fields], np.int64),
     )
 
 

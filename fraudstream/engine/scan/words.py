@@ -17,6 +17,8 @@ from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
 
 ABSENT = -1
 
+SIZE, WORDS, GROUP, ENTRY_COLUMNS = range(4)  # of `Words.entry`: bytes with the quotes, words these take, the group
+
 _MULTIPLIER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: Knuth, TAOCP 3, 6.4
 _QUOTE_AND_TEXT = 8  # bytes that are hashed
 
@@ -25,15 +27,13 @@ class Words(NamedTuple):
     """`n` texts, each in a group, and one more entry, the last, which equals no text.
 
     `word`, `mask`: the text with its quotes in words of 8 bytes, and which bytes of them count; uint64, shape
-    (n + 1, words). `size`: its bytes, quotes included; `words`: how many words that takes; `group`; int64, shape
-    (n + 1,). `slot`: indices of texts by hash, `ABSENT` where free; int64, shape (a power of two,).
+    (n + 1, words). `entry`: columns SIZE, WORDS, GROUP; int64, shape (n + 1, ENTRY_COLUMNS). `slot`: indices of texts
+    by hash, `ABSENT` where free; int64, shape (a power of two,).
     """
 
     word: UInt64Array
     mask: UInt64Array
-    size: Int64Array
-    words: Int64Array
-    group: Int64Array
+    entry: Int64Array
     slot: Int64Array
 
 
@@ -48,12 +48,17 @@ def words_of(texts: Sequence[tuple[int, str]]) -> Words:
         text[k, : len(data)] = np.frombuffer(data, np.uint8)
         mask[k, : len(data)] = 0xFF
     text[n, 0] = 1  # under an empty mask nothing equals this
-    size = np.array([*map(len, quoted), 0], np.int64)
-    group = np.array([*(group for group, _ in texts), ABSENT], np.int64)
+    entry = np.array(
+        [
+            *((len(data), -(-len(data) // 8), group) for data, (group, _) in zip(quoted, texts, strict=True)),
+            (0, 1, ABSENT),
+        ],
+        np.int64,
+    )
     slot = np.full(1 << (4 * n + 4).bit_length(), ABSENT, np.int64)
-    words = Words(text.view(np.uint64), mask.view(np.uint64), size, np.maximum(-(-size // 8), 1), group, slot)
+    words = Words(text.view(np.uint64), mask.view(np.uint64), entry, slot)
     for k in range(n):
-        at = int(_bucket(words.word[k, 0], int(size[k]), int(group[k]), len(slot)))
+        at = int(_bucket(words.word[k, 0], int(entry[k, SIZE]), int(entry[k, GROUP]), len(slot)))
         while slot[at] != ABSENT:
             at = (at + 1) % len(slot)
         slot[at] = k
@@ -63,7 +68,7 @@ def words_of(texts: Sequence[tuple[int, str]]) -> Words:
 @jit
 def stands_at(words: Words, k: int, buffer: UInt8Array, at: int) -> bool:
     """Whether the text `k`, with its quotes, stands in the buffer at `at`."""
-    done, count = 0, words.words[k]
+    done, count = 0, words.entry[k, WORDS]
     while done < count and load_word(buffer, at + 8 * done) & words.mask[k, done] == words.word[k, done]:
         done += 1
     return bool(done == count)
@@ -79,7 +84,9 @@ def find(words: Words, group: int, buffer: UInt8Array, at: int, size: int) -> in
     bucket = _bucket(first, size, group, places)
     while True:
         k: int = words.slot[bucket]
-        if k == ABSENT or (words.size[k] == size and words.group[k] == group and stands_at(words, k, buffer, at)):
+        if k == ABSENT or (
+            words.entry[k, SIZE] == size and words.entry[k, GROUP] == group and stands_at(words, k, buffer, at)
+        ):
             return k
         bucket = (bucket + 1) & (places - 1)
 

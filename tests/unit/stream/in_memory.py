@@ -17,6 +17,7 @@ from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.records import records_of
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
@@ -114,7 +115,7 @@ def batch(*records: FetchedRecord, first: int | None = None, following: int | No
     """The records as one fetch; by default it begins at the first one and ends behind the last."""
     begin = records[0].offset if first is None else first
     end = records[-1].offset + 1 if following is None else following
-    return RecordBatch(records, begin, end, end)
+    return RecordBatch(records_of(records), begin, end, end)
 
 
 def chain() -> Engine:
@@ -205,7 +206,7 @@ class InMemoryChangelog:
     def read(self, partition: int) -> RecordBatch:
         """All that the partition holds."""
         records = self.records[partition]
-        return RecordBatch(tuple(records), 0, len(records), len(records))
+        return RecordBatch(records_of(records), 0, len(records), len(records))
 
 
 class InMemoryWriter:
