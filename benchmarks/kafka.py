@@ -2,10 +2,12 @@
 
     python -m benchmarks.kafka --kafka 127.0.0.1:19092
     python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --count 200000 --seconds 30
+    python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --partitions 1
 
-`--rules`: `small` and `shipped` have only the account stage, `four_stages` runs all four in one process. For each rule
-set and checkpoint interval: throughput with decisions off and the changelog on, then latency at a steady rate. Each run
-creates topics with unique names. Prints one line of JSON for each measurement.
+`--rules`: `small` and `shipped` have only accounts, `four_stages` has four entities: with `--partitions 1` one stage
+keeps all of them, else one process runs a chain of four. For each rule set and checkpoint interval: throughput with
+decisions off and the changelog on, then latency at a steady rate. Each run creates topics with unique names. Prints one
+line of JSON for each measurement.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", nargs="+", type=float, default=[1.0, 5.0, 30.0], metavar="SECONDS")
     parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: skip it")
     parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of each topic")
     parser.add_argument("--workers", type=int, default=1, help="workers of a throughput run")
     parser.add_argument("--rate", type=int, default=2_000, help="payments a second of a latency run")
     parser.add_argument(
@@ -53,7 +56,11 @@ def main() -> None:
     args = parser.parse_args()
     for name in args.rules:
         for interval_s in args.checkpoints:
-            conditions: dict[str, object] = {"rules": name, "checkpoint_s": interval_s}
+            conditions: dict[str, object] = {
+                "rules": name,
+                "checkpoint_s": interval_s,
+                "partitions": args.partitions,
+            }
             if args.count:
                 print(json.dumps(conditions | _throughput(args, name, interval_s)), flush=True)
             if args.seconds:
@@ -62,9 +69,9 @@ def main() -> None:
 
 def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
     rules, load = RULES[name]
-    settings = _settings(args.kafka, rules, interval_s, decisions=False)
+    settings = _settings(args, rules, interval_s, decisions=False)
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
-    asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts))
+    asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts, args.partitions))
     with ExitStack() as stack:
         running = [stack.enter_context(worker(args.kafka, _environment(settings))) for _ in range(args.workers)]
         spent = run_to(running, args.count)
@@ -78,24 +85,24 @@ def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[
 
 def _latency(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
     rules, load = RULES[name]
-    settings = _settings(args.kafka, rules, interval_s, decisions=True)
+    settings = _settings(args, rules, interval_s, decisions=True)
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
     topics = settings.topics
     with worker(args.kafka, _environment(settings)) as running:
-        _until_ready(running, PARTITIONS * (1 + sum("-by-" in topic.name for topic in wanted_topics(settings))))
+        _until_ready(running, args.partitions * (1 + sum("-by-" in topic.name for topic in wanted_topics(settings))))
         found = asyncio.run(
             measure_on(args.kafka, topics.payments, topics.decisions, load, args.rate, args.seconds, args.accounts)
         )
     return {key: round(value, 1) if isinstance(value, float) else value for key, value in found._asdict().items()}
 
 
-def _settings(kafka: str, rules: Path, interval_s: float, decisions: bool) -> Settings:
+def _settings(args: argparse.Namespace, rules: Path, interval_s: float, decisions: bool) -> Settings:
     """Settings with topics and a group that are unique to the run."""
     run = f"bench-{secrets.token_hex(4)}"
     given = {
-        "kafka.bootstrap_servers": kafka,
+        "kafka.bootstrap_servers": args.kafka,
         "rules.directory": str(rules),
-        "topics.partitions": PARTITIONS,
+        "topics.partitions": args.partitions,
         "topics.replication": 1,
         "worker.group": run,
         "worker.checkpoint_mode": "transaction",

@@ -51,14 +51,16 @@ def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
         )
 
 
-async def publish(broker: str, topic: str, load: str, count: int, accounts: int) -> float:
+async def publish(
+    broker: str, topic: str, load: str, count: int, accounts: int, partition_count: int = PARTITIONS
+) -> float:
     """Publish the payments, keyed and partitioned as by a Kafka client, without compression.
 
-    Returns the average number of bytes per payment.
+    `partition_count`: of the topic. Returns the average number of bytes per payment.
     """
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_batch_size=BATCH_BYTES_MAX)
     await producer.start()
-    choose, partitions = DefaultPartitioner(), list(range(PARTITIONS))
+    choose, partitions = DefaultPartitioner(), list(range(partition_count))
     batches = {partition: producer.create_batch() for partition in partitions}
     size, now_ms = 0, int(time.time() * 1000)
     try:

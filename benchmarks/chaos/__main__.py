@@ -44,6 +44,8 @@ def main() -> int:
         faults=args.faults,
         partitions=args.partitions,
         kafka_home=args.kafka_home,
+        single=args.single,
+        standby=args.standby,
     )
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     failed: list[int] = []
@@ -86,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--faults", metavar="N", type=int, default=12, help="faults per seed (default: 12)")
     parser.add_argument("--partitions", metavar="N", type=int, default=8, help="partitions of each topic (default: 8)")
+    parser.add_argument("--single", action="store_true", help="one stage for all entities; needs --partitions 1")
+    parser.add_argument("--standby", action="store_true", help="the workers are standbys of each other")
     parser.add_argument(
         "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: the shipped rules)"
     )

@@ -10,7 +10,7 @@ from fraudstream.cli.rule_files import stages_of_directory
 from fraudstream.engine.identifier_key import PUBLIC_SECRET
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
-from fraudstream.stream.settings import CheckpointMode, StreamSettings
+from fraudstream.stream.settings import ALL_ENTITIES, CheckpointMode, StreamSettings
 from fraudstream.stream.topics.file import Topic
 
 SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts during the run
@@ -19,7 +19,8 @@ SEGMENT_BYTES = 1 << 20  # small, so that the broker compacts during the run
 class Environment(NamedTuple):
     """Where a run takes place. `kafka`: Apache Kafka, else the embedded broker. `suffix`: unique to the run.
 
-    `checkpoint_s`, `session_s`: checkpoint interval and session timeout of the workers, in seconds.
+    `checkpoint_s`, `session_s`: checkpoint interval and session timeout of the workers, in seconds. `single`: one stage
+    keeps all entities, which needs one partition. `standby`: the workers are standbys of each other.
     """
 
     brokers: Brokers
@@ -31,6 +32,8 @@ class Environment(NamedTuple):
     checkpoint_s: float = 1.0
     replication: int = 1
     session_s: float = 6.0  # the minimum that Kafka allows by default
+    single: bool = False
+    standby: bool = False
 
     @property
     def mode(self) -> CheckpointMode:
@@ -51,6 +54,8 @@ class Environment(NamedTuple):
     def stages(self) -> list[StreamSettings]:
         """Settings of each stage that the rules need, in order."""
         names = _stages_of(self.rules)
+        if self.single and len(names) > 1:
+            names = [ALL_ENTITIES]
         return [
             StreamSettings(
                 brokers=self.brokers,
@@ -114,6 +119,8 @@ class Environment(NamedTuple):
             "metrics.port": "0",
             "metrics.cases_port": "0",
             "worker.group": self.group,
+            "worker.stages": "single" if self.single else "chain",
+            "worker.standby": str(self.standby).lower(),
             "worker.checkpoint_mode": self.mode,
             "worker.checkpoint_interval_s": str(self.checkpoint_s),
             "worker.session_timeout_s": str(self.session_s),

@@ -56,6 +56,12 @@ class Process:
         """Whether it runs now."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id. It must run."""
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and keep it running."""
         self._wanted = True

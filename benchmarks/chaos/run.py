@@ -42,6 +42,8 @@ VIEW_S: Final = 7.0  # more than the interval at which the case processor repair
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of a run besides its seed. `workers`: minimum and maximum. `rate`: records per second.
 
+    `single`, `standby`: as in `Environment`.
+
     `kafka_home`: home directory of the brokers, if they may be stopped (see `deploy/kafka/kafka.sh`).
     """
 
@@ -55,6 +57,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     faults: int = 12
     partitions: int = 8
     kafka_home: Path | None = None
+    single: bool = False
+    standby: bool = False
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -115,6 +119,8 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
             partitions=options.partitions,
             rules=options.rules,
             replication=len(options.brokers.split(",")),
+            single=options.single,
+            standby=options.standby,
         )
         brokers = KafkaCluster(options.kafka_home) if options.kafka_home is not None else None
         stoppable = len(brokers.numbers) if brokers is not None else 0
@@ -136,7 +142,8 @@ async def run(seed: int, options: Options, say: Callable[[str], None] = print, k
         observed = await observe(environment, redis)
         engines = [Engine(rule_set), Engine(load_rule_set(other_rules))]
     verification = verify(engines, environment.mode, observed)
-    stretches = outages(observed, engines[0].of_stage(engines[0].stages[-1]))
+    deciding = engines[0] if options.single else engines[0].of_stage(engines[0].stages[-1])
+    stretches = outages(observed, deciding)
     recoveries = [recovery_s(injected.at_s, stretches) for injected in fault_runner.injected if injected.reached]
     codes = [str(end.code) for process in processes for end in process.exits if not end.asked]
     return Result(

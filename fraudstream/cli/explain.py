@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ def add_parser(subparsers: Subparsers) -> None:
             "Finds an alert, reads its account's part of the log up to the payment, decides it again and shows the "
             "verdict rule by rule, near misses too (a rule whose thresholds were missed by at most a quarter). With "
             "--event and --account: any payment, alerted or not. Where other entities have stages of their own, all "
-            "stages before the last are run again too, and compared with what they forwarded. Exit codes: 0 the same "
+            "stages before the last are run again too, and compared with what they forwarded. Where one stage has all "
+            "entities, the whole log up to the payment is read. Exit codes: 0 the same "
             "as was sent, byte for byte (or nothing was sent that could be compared); 1 it differs, a stage forwarded "
             "something else, or it cannot be decided again."
         ),
@@ -133,6 +134,8 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained 
     from fraudstream.stream.settings import FETCH_WAIT_MS, log_between
 
     topics = settings.topics
+    own = load_rule_set(Path(settings.rules.directory))
+    single = await _single_stages(settings)
     since_ms = None if args.since is None else now_ms() - args.since
     controls = ControlsTopic(settings.kafka.brokers(), topics.controls, FETCH_WAIT_MS)
     secret = settings.identifiers.given()
@@ -151,12 +154,32 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained 
                     controls=controls,
                     dead_letters=topics.dead_letters,
                     between=partial(log_between, settings.worker.group, topics.payments),
+                    single=single,
                     state_version=settings.worker.state_version,
                 ),
-                load_rule_set(Path(settings.rules.directory)),
+                own,
                 settings.worker.too_far_ahead_ms,
                 key_of(secret),
             )
             if args.alert_id is not None:
                 return await explainer.alert(args.alert_id, since_ms)
             return await explainer.event(args.event, args.account, since_ms)
+
+
+async def _single_stages(settings: Settings) -> Callable[[Sequence[str], int], bool]:
+    """Whether one stage had all entities, under a catalogue with the given stages and a state version.
+
+    Of the current version the settings say so, of another one its topics: a chain has logs between its stages.
+    """
+    from fraudstream.kafka.partitions import topics_of
+    from fraudstream.stream.settings import log_between
+
+    worker, payments = settings.worker, settings.topics.payments
+    topics = await topics_of(settings.kafka.brokers())
+
+    def single(entities: Sequence[str], state_version: int) -> bool:
+        if state_version == worker.state_version and worker.stages != "auto":
+            return worker.stages == "single"
+        return log_between(worker.group, payments, entities[-1], state_version) not in topics
+
+    return single

@@ -33,9 +33,18 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=64)] | None,
         Meta(description="worker processes under a supervisor that restarts them; by default one, unsupervised"),
     ] = None
+    stages: Annotated[
+        Literal["auto", "single", "chain"],
+        Meta(
+            description=(
+                "single: one stage keeps all entities, from one log; chain: a stage for each entity; auto: single if "
+                "the payments topic has one partition, else chain"
+            )
+        ),
+    ] = "auto"
     stage: Annotated[
         str,
-        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="the entity whose state this worker keeps, or all"),
+        Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="of a chain, the stage that this worker runs, or all"),
     ] = ALL_STAGES
     state_version: Annotated[
         int,
@@ -54,6 +63,15 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=60_000)] | None,
         Meta(description="longest wait of a fetch for data, in ms; by default 500"),
     ] = None
+    standby: Annotated[
+        bool,
+        Meta(
+            description=(
+                "keep the states of the partitions that other workers own up to date, too, to take over at once; as "
+                "much memory as owning them"
+            )
+        ),
+    ] = False
     group_instance_id: Annotated[
         Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,200}$")] | None,
         Meta(description="unique name of this worker, the same after a restart, so that a restart moves no partitions"),

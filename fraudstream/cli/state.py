@@ -120,14 +120,11 @@ def _accept_gap(args: argparse.Namespace, settings: Settings) -> int:
 
 def _export_or_import(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
-    from fraudstream.cli.worker import stream_settings
-    from fraudstream.engine.engine import Engine
+    from fraudstream.cli.worker import stages_of_workers
     from fraudstream.operations.state_export import export_state
     from fraudstream.operations.state_import import import_state
-    from fraudstream.stream.stages import stages_of
 
-    stream = stream_settings(settings)
-    stages = list(stages_of(stream, Engine(load_rule_set(Path(settings.rules.directory)))))
+    stages = stages_of_workers(settings, load_rule_set(Path(settings.rules.directory)))
 
     async def work() -> None:
         for stage, engine in stages:
@@ -138,7 +135,7 @@ def _export_or_import(args: argparse.Namespace, settings: Settings) -> int:
                 layout = engine.new_state().layout
                 _print(await import_state(stage, directory, layout), directory, args.json, "imported")
 
-    run_on_cluster(stream.brokers, work)
+    run_on_cluster(settings.kafka.brokers(), work)
     return 0
 
 

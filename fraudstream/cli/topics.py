@@ -1,4 +1,4 @@
-"""`fraudstream topics`: create the topics on a cluster, compare them with the topics file, write their schemas."""
+"""`fraudstream topics`: create the topics on a cluster, compare them, copy a log, print the schemas of the events."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fraudstream.cli import topic_copy
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.settings import Settings, TopicsSettings, add_setting
+from fraudstream.cli.settings import ALL_STAGES, Settings, TopicsSettings, add_setting
 from fraudstream.cli.shipped import shipped
 from fraudstream.contracts.error_text import system_error_text
 
@@ -26,7 +27,7 @@ _COUNTS = ("partitions", "replication")
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `topics apply|check|schemas`."""
+    """Add `topics apply|check|copy|schemas`."""
     parser = subparsers.add_parser(
         "topics",
         help="create the topics on a cluster, compare them, write their schemas",
@@ -59,6 +60,8 @@ def add_parser(subparsers: Subparsers) -> None:
         add_setting(action, "rules.directory", "--rules")
         add_setting(action, "topics.partitions")
         add_setting(action, "topics.replication")
+        add_setting(action, "worker.stages")
+    topic_copy.add_parser(actions)
     where = schemas.add_mutually_exclusive_group()
     where.add_argument("--write", metavar="DIR", help="write one file for each event to DIR")
     where.add_argument("--check", metavar="DIR", help="compare the files in DIR; exit code 1 if one differs")
@@ -67,16 +70,20 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Apply or check the topics, or write their schemas. Raises `Failure`, `OperationError`."""
+    """Apply, check or copy topics, or write their schemas. Raises `Failure`, `OperationError`."""
+    if args.action == "copy":
+        return topic_copy.run(args, settings)
     if args.action == "schemas":
         return _schemas(args.write, args.check, args.json)
 
+    from fraudstream.kafka.partitions import partitions_of
     from fraudstream.operations.apply_topics import apply_topics, check_topics
     from fraudstream.stream.topics.file import TopicsError
 
-    brokers = settings.kafka.brokers()
+    brokers, payments = settings.kafka.brokers(), settings.topics.payments
     try:
-        topics = wanted_topics(settings, args.file)
+        found = run_on_cluster(brokers, lambda: partitions_of(brokers, payments))
+        topics = wanted_topics(settings, args.file, len(found) or None)
         if args.action == "check":
             differences = run_on_cluster(brokers, lambda: check_topics(brokers, topics))
             return _print_check(differences, topics, _placement(settings, differences), args.json)
@@ -85,10 +92,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(str(error)) from error
 
 
-def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
+def wanted_topics(settings: Settings, file: str | None = None, payments_partitions: int | None = None) -> list[Topic]:
     """The expected topics, by the topics file, the settings and the stages that the rules' features need.
 
-    Raises `Failure` or `TopicsError`.
+    `payments_partitions`: of the payments topic on the cluster, None if it does not exist there: it may determine the
+    form of the stages. Raises `Failure` or `TopicsError`.
     """
     from fraudstream.cli.rule_files import stages_of_directory
     from fraudstream.stream.topics.file import read_topics
@@ -103,16 +111,36 @@ def wanted_topics(settings: Settings, file: str | None = None) -> list[Topic]:
         for field in TopicsSettings.__struct_fields__
         if field not in _COUNTS
     }
-    return read_topics(
-        text,
-        str(path),
-        names,
-        group=settings.worker.group,
-        stages=stages_of_directory(Path(settings.rules.directory)),
-        state_version=settings.worker.state_version,
-        partitions=settings.topics.partitions,
-        replication=settings.topics.replication,
-    )
+
+    def topics_of(stages: Sequence[str]) -> list[Topic]:
+        return read_topics(
+            text,
+            str(path),
+            names,
+            group=settings.worker.group,
+            stages=stages,
+            state_version=settings.worker.state_version,
+            partitions=settings.topics.partitions,
+            replication=settings.topics.replication,
+        )
+
+    entities = stages_of_directory(Path(settings.rules.directory))
+    chain = topics_of(entities)
+    if payments_partitions is None:
+        payments_partitions = next((t.partitions for t in chain if t.name == settings.topics.payments), 0)
+    return topics_of([ALL_STAGES]) if _has_single_stage(settings, entities, payments_partitions) else chain
+
+
+def _has_single_stage(settings: Settings, entities: Sequence[str], payments_partitions: int) -> bool:
+    """Whether one stage has all entities. Raises `Failure`."""
+    from fraudstream.cli.worker import stream_settings
+    from fraudstream.stream.failure import PermanentFailure
+    from fraudstream.stream.stages import settle_form
+
+    try:
+        return settle_form(stream_settings(settings), entities, payments_partitions).stages == "single"
+    except PermanentFailure as failure:
+        raise Failure(failure.sentence) from failure
 
 
 def _placement(settings: Settings, differences: Sequence[Difference]) -> PublisherPlacement | str | None:

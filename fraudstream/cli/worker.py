@@ -13,14 +13,20 @@ from fraudstream.cli.settings import ALL_STAGES, Settings, add_setting
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.engine import Engine
     from fraudstream.engine.rule_set import RuleSet
     from fraudstream.stream.settings import StreamSettings
+
+HEARTBEATS = 5  # in a session time-out
+HEARTBEATS_OF_STANDBY = 10  # a worker learns of a rebalance by the answer to a heartbeat
 
 FLAGS = (
     "kafka.bootstrap_servers",
     "rules.directory",
     "worker.processes",
+    "worker.stages",
     "worker.stage",
+    "worker.standby",
     "worker.group",
     "worker.state_version",
     "worker.backfill",
@@ -41,7 +47,9 @@ def add_parser(subparsers: Subparsers) -> None:
             "Ctrl-C; then it takes a last checkpoint and stops. Waits for brokers without a time limit. Exit codes: "
             "0 stopped, 1 could not start, 70 failed (start it again: it resumes from its last checkpoint), 78 fails "
             "again until the cause that it names is fixed. With --processes N, a supervisor restarts workers that "
-            "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K."
+            "fail; worker K serves its metrics at the first port + K - 1, and its worker.group_instance_id ends in -K. "
+            "Where payments has one partition, one worker judges all entities, and a second one with --standby takes "
+            "over when it dies."
         ),
         epilog=(
             "example:\n"
@@ -89,11 +97,31 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def stage_settings(settings: Settings, rule_set: RuleSet) -> list[StreamSettings]:
-    """The settings of each stage under these rules, in order. The last stage decides; controls go into its log."""
-    from fraudstream.engine.engine import Engine
-    from fraudstream.stream.stages import stages_of
+    """The settings of each stage under these rules, in order. The last stage decides; controls go into its log.
 
-    return [stage for stage, _ in stages_of(stream_settings(settings), Engine(rule_set))]
+    Raises as `stages_of_workers`.
+    """
+    return [stage for stage, _ in stages_of_workers(settings, rule_set)]
+
+
+def stages_of_workers(settings: Settings, rule_set: RuleSet) -> list[tuple[StreamSettings, Engine]]:
+    """Settings and engine of each stage under these rules, in order. Asks the cluster if they depend on the partitions
+    of the payments topic. Raises `Failure` for a topic that is missing or does not allow the form, `ClusterError`."""
+    from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+    from fraudstream.engine.engine import Engine
+    from fraudstream.stream.failure import PermanentFailure
+    from fraudstream.stream.stages import settle_form, stages_of
+    from fraudstream.stream.topics.cluster import settled
+
+    stream, engine = stream_settings(settings), Engine(rule_set)
+    try:
+        if len(engine.stages) == 1 or stream.stages == "chain":
+            of_form = settle_form(stream, engine.stages, 0)
+        else:
+            of_form = run_on_cluster(stream.brokers, lambda: settled(stream, engine.stages), SHORT_S_MAX)
+        return list(stages_of(of_form, engine))
+    except PermanentFailure as failure:
+        raise Failure(failure.sentence) from failure
 
 
 def stream_settings(settings: Settings) -> StreamSettings:
@@ -105,6 +133,7 @@ def stream_settings(settings: Settings) -> StreamSettings:
         brokers=settings.kafka.brokers(),
         checkpoint_mode=worker.checkpoint_mode,
         group=worker.group,
+        stages=worker.stages,
         state_version=worker.state_version,
         backfill=worker.backfill,
         payments_topic=topics.payments,
@@ -124,7 +153,8 @@ def stream_settings(settings: Settings) -> StreamSettings:
         checkpoint_s=worker.checkpoint_interval_s,
         checkpoint_bytes_max=worker.checkpoint_bytes_max,
         session_timeout_s=worker.session_timeout_s,
-        heartbeat_s=worker.session_timeout_s / 5,
+        heartbeat_s=worker.session_timeout_s / (HEARTBEATS_OF_STANDBY if worker.standby else HEARTBEATS),
+        standby=worker.standby,
         group_instance_id=worker.group_instance_id,
         partitioner=settings.publishers.partitioner,
         misplaced=settings.publishers.misplaced,

@@ -2,7 +2,7 @@
 
 The dispatcher finds the type of every array of every tuple argument again at each call: 5 to 16 µs for the functions
 here, which take many. Their types never change, so `Direct` asks once. It does not check them afterwards: with
-`FRAUDSTREAM_CHECK_TYPES=1`, which the tests set, every call is checked.
+`FRAUDSTREAM_TEST_CHECK_TYPES=1`, which the tests set, every call is checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CHECK_TYPES: Final = "FRAUDSTREAM_CHECK_TYPES"
+CHECK_TYPES: Final = "FRAUDSTREAM_TEST_CHECK_TYPES"  # of this form the command line accepts it
 
 
 class Direct(Generic[P, R]):

@@ -38,6 +38,7 @@ HORIZON_MIN_MS = UNITS_MS["d"]
 _FEATURE_KEYS = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision")
 _ATTRIBUTE_TYPES = {"text": Type.TEXT, "number": Type.NUMBER, "bool": Type.BOOL}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ALL_ENTITIES = "all"  # the stage that has all entities
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,8 @@ def _entities(node: Node) -> tuple[Entity, ...]:
             if len(pane) == 2:
                 pane_ms = _duration(pane["width"], "the width of a pane", WINDOW_MIN_MS, WINDOW_MAX_MS)
                 panes = _whole(pane["count"], "the count of panes", 2, PANES_MAX)
+        if name == _ALL_ENTITIES:
+            entity_node.fault(f"an entity can't be named '{name}', which means all of them.")
         found.append(Entity(_named(name, entity_node), key, slots, pane_ms, panes))
     if not found or found[0].key != "account_id":
         node.fault(

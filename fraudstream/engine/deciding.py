@@ -24,7 +24,7 @@ from fraudstream.engine.program import verdict_program
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import PartScores, PartsScorer
 from fraudstream.engine.scorer import POINTS_MAX, Scores
-from fraudstream.engine.settling import REPEAT_OF_REPEAT, SETTLED, mark_repeats, settle
+from fraudstream.engine.settling import OUT_OF_RANGE, REPEAT_OF_REPEAT, SETTLED, mark_repeats, settle
 from fraudstream.engine.verdict import Verdicts
 
 WORD_BITS = 64
@@ -72,9 +72,6 @@ class Decider:
         if not isinstance(self._rule_set.scorer, PartsScorer):
             scores = self._rule_set.scorer.score(columns)
         score = scores.points
-        if n:
-            low, high = int(score.min()), int(score.max())
-            assert 0 <= low <= high <= POINTS_MAX, f"scores lie outside 0 to {POINTS_MAX}: {low} to {high}"
         finding = self._findings(state, fired, score, repeat, first)
         self._record_first_verdicts(updated, state, status, score, finding)
         return Verdicts(
@@ -129,9 +126,20 @@ class Decider:
         threshold, begin = self._rule_set.scorer.threshold_points, 0
         while begin != SETTLED:
             begin = self._settle(
-                begin, repeat, first.score, first.verdict, threshold, table.keys, table.numbers, fired, score, finding
+                begin,
+                repeat,
+                first.score,
+                first.verdict,
+                threshold,
+                POINTS_MAX,
+                table.keys,
+                table.numbers,
+                fired,
+                score,
+                finding,
             )
             assert begin != REPEAT_OF_REPEAT, "repeats refer to repeats"
+            assert begin != OUT_OF_RANGE, f"scores lie outside 0 to {POINTS_MAX}: {score}"
             if begin != SETTLED:
                 above = bool(score[begin] >= threshold)
                 table.add(fired[:, begin], above, state.number_of(self._found(fired[:, begin], above)))

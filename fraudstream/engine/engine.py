@@ -77,7 +77,7 @@ class Engine:
         digest_key: DigestKey = PUBLIC_KEY,
     ) -> None:
         self.rule_set, self.stage, self.too_far_ahead_ms = rule_set, stage, too_far_ahead_ms
-        self.digest_key = digest_key
+        self.digest_key, self._key_fingerprint = digest_key, digest_key.fingerprint
         self._catalogue = rule_set.catalogue
         entities = self._catalogue.stages
         self._plans = tuple(plan_entity(self._catalogue, entity) for entity in entities)
@@ -124,7 +124,7 @@ class Engine:
     def new_state(self) -> PartitionState:
         """The state of a partition of which no record was applied yet."""
         ledger = Ledger() if self.decides and len(self._plans) > 1 else None
-        return PartitionState(self._own, self.rule_set.digest, self.digest_key.fingerprint, ledger)
+        return PartitionState(self._own, self.rule_set.digest, self._key_fingerprint, ledger)
 
     def judge(
         self,
@@ -198,5 +198,5 @@ class Engine:
     def _update(self, batch: Batch, state: PartitionState, forwarded: ForwardedFeatures | None) -> Updated:
         """Compute the features of this stage's entities and add the events to their state."""
         assert (forwarded is None) == self.is_first, "every stage but the first receives forwarded features"
-        assert state.key_fingerprint == self.digest_key.fingerprint, "the state's digests have another key"
+        assert state.key_fingerprint == self._key_fingerprint, "the state's digests have another key"
         return update_entities(self._inputs, state, batch, forwarded)

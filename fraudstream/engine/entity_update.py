@@ -19,7 +19,7 @@ from fraudstream.engine.batch import Batch
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
-from fraudstream.engine.kernel_events import write_events
+from fraudstream.engine.kernel_events import add_unmatched, write_events
 from fraudstream.engine.kernel_types import FRESH, LABEL, UNMATCHED, Answers, Events
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.partition_state import EntityState, PartitionState
@@ -37,7 +37,7 @@ class EntityInput:
         self.codes = np.array([index.texts[field] for field in plan.fields], np.int64)
         self.lat, self.lon = (index.numbers[name] if plan.uses_location else -1 for name in ("lat", "lon"))
         self._filters = filter_program(plan.filters, index.layout, index.digest_key)
-        self._events = Direct(write_events)
+        self._events, self.add_unmatched = Direct(write_events), Direct(add_unmatched)
 
     def events_of(
         self, batch: Batch, row: Int64Array, status: Int8Array | None, error: Int8Array
@@ -126,11 +126,11 @@ def update_entities(
     columns, n = batch.columns, batch.n
     error = np.empty((inputs[-1].features.stop, columns.n), np.int8)
     matched = np.zeros(len(batch.labels), np.bool_)
-    unmatched = np.zeros(n, np.uint64)
-    since_ms = np.full(n, NEVER if state.since_ms is None else state.since_ms, np.int64)
+    unmatched, since_ms = np.zeros(n, np.uint64), np.empty(n, np.int64)
+    since_ms.fill(NEVER if state.since_ms is None else state.since_ms)
     status: Int8Array | None = None
     if forwarded is not None:
-        since_ms, unmatched = np.maximum(since_ms, forwarded.since_ms), forwarded.unmatched
+        since_ms, unmatched = np.maximum(since_ms, forwarded.since_ms), forwarded.unmatched.copy()
         earlier = len(forwarded.value)
         columns.frame.number[:earlier] = batch.of_payments(forwarded.value)
         error[:earlier] = batch.of_payments(forwarded.error)
@@ -145,8 +145,7 @@ def update_entities(
         else:
             events, answers = of_entity.events_of(batch, row, status, error)
             entity.update(events, answers)
-        if answers.unmatched.any():
-            unmatched = unmatched | answers.unmatched.astype(np.uint64) << of_entity.bit
+        of_entity.add_unmatched(answers.unmatched, of_entity.bit, unmatched)
         status = answers.status if status is None else status
         first = (answers, row) if first is None else first
     assert status is not None, "a stage has an entity"

@@ -176,7 +176,11 @@ class _Reading:
 
     def without_misplaced(self, placement: Placement) -> tuple[Misplaced, ...]:
         """The events whose records belong to other partitions; leaves them out, unless they are only counted."""
-        misplaced = misplaced_records(placement, self.records, self.valid)
+        misplaced = misplaced_records(placement, self.records)
+        if not misplaced:
+            return ()
+        valid = set(self.valid.tolist())
+        misplaced = tuple(found for found in misplaced if found.position in valid)
         for found in misplaced:
             if placement.policy == "reject":
                 sentence = rejection_sentence(placement, found.due)

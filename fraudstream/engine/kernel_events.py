@@ -6,7 +6,7 @@ import numpy as np
 
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.arena import COUNTED, FIELDS_MAX
-from fraudstream.engine.arrays import Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
+from fraudstream.engine.arrays import BoolArray, Float32Array, Int8Array, Int64Array, UInt32Array, UInt64Array
 from fraudstream.engine.frame import Frame
 from fraudstream.engine.kernel_types import ALTERED, ASK, EXACT, FRESH, LATE, PAYMENT, REPEAT, UNRELATED, Answers
 
@@ -62,3 +62,12 @@ def _code(digest: np.uint64) -> np.uint32:
     """The 32-bit code of a text: as `code_tables.codes_of`."""
     half = np.uint32(digest & np.uint64(0xFFFFFFFF))
     return np.uint32(0) if digest == np.uint64(0) else max(half, np.uint32(1))
+
+
+@entry_point
+def add_unmatched(of_entity: BoolArray, bit: np.uint64, unmatched: UInt64Array) -> None:
+    """Set the entity's bit in `unmatched`, as in `Verdicts`, where `of_entity` is set; both of shape (n,)."""
+    assert len(of_entity) == len(unmatched), "sizes differ"
+    for i in range(len(unmatched)):
+        if of_entity[i]:
+            unmatched[i] |= np.uint64(1) << bit

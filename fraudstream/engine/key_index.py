@@ -46,11 +46,11 @@ class KeyIndex:
         """
         rows = np.empty(len(at), np.int64)
         if len(at):
-            if add:
-                self._make_room(len(at), int(length.sum()))
             if len(at) >= len(self._codes):
                 self._codes = np.zeros(len(at) * 3 // 2 + 1, np.int64)
-            self._hash(buffer, at, length, self._codes, self._table, self._begin, _LOW, _HIGH)
+            total = self._hash(buffer, at, length, self._codes, self._table, self._begin, _LOW, _HIGH)
+            if add:
+                self._make_room(len(at), total)
             self.rows = self._find(
                 buffer, at, length, self._codes, rows, self._table, self._text, self._begin, self.rows, add
             )
@@ -89,21 +89,24 @@ def _hash(
     begin: Int64Array,
     low: np.uint64,
     high: np.uint64,
-) -> None:
+) -> int:
     """Write the hash of each of n keys to `codes`, int64, longer than n, and behind them a sum that keeps the reads.
+    Returns the bytes of all keys.
 
     Reads what `_find` will read, so that the cache misses of many keys overlap. `buffer`, `at`, `length`: as of
     `rows_of_spans`; `table`: int64, shape (a power of two, 2), of (hash, row + 1), row + 1 = 0 where free; `begin`:
     int64, offset of each known key; `low`, `high`: the key of the hashes.
     """
     mask = len(table) - 1
-    touched = 0
+    touched = total = 0
     for i in range(len(at)):
+        total += length[i]
         codes[i] = np.int64(hash_between(buffer, at[i], at[i] + length[i], low, high)) if length[i] > 0 else 0
         touched += table[codes[i] & mask, 1]
     for i in range(len(at)):
         touched += begin[max(table[codes[i] & mask, 1] - 1, 0)]
     codes[len(at)] = touched
+    return total
 
 
 @entry_point

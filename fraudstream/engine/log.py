@@ -132,7 +132,8 @@ class _Spans:
         for first, last, backfilled in _parts(self._engine, self._state, self._records, begin, end):
             if self.refused and backfilled:  # in this version's own log, so no other version reports these refusals
                 self.close(first)
-            result = _moved(apply(self._engine, self._state, self._records[first:last]), first)
+            records = self._records if last - first == len(self._records) else self._records[first:last]
+            result = _moved(apply(self._engine, self._state, records), first)
             decided = not (self._state.backfilling or backfilled)
             result = result._replace(refused=self.refused + result.refused)
             self._add(JudgedSpan(result, last - self.covered, decided))

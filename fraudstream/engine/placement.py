@@ -20,7 +20,6 @@ import numpy as np
 
 from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.headers import REPARTITIONED_HEADER, VERSION_HEADER, source_of
-from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.partitioners import Partitioner, partitions_of
 from fraudstream.engine.records import MISSING, Records
 
@@ -44,17 +43,16 @@ class Misplaced(NamedTuple):
     due: int
 
 
-def misplaced_records(placement: Placement, records: Records, positions: Int64Array) -> tuple[Misplaced, ...]:
-    """The misplaced ones of the records at `positions`, int64, in order; copies and records without a key never are."""
-    at, length = records.spans.key_at[positions], records.spans.key_length[positions]
-    keyed = length != MISSING
-    keys = Packed(records.buffer, at, np.maximum(length, 0))
+def misplaced_records(placement: Placement, records: Records) -> tuple[Misplaced, ...]:
+    """The misplaced ones of `records`, in order; copies and records without a key never are."""
+    spans = records.spans
+    keys = Packed(records.buffer, spans.key_at, spans.key_length)
     due = partitions_of(keys, placement.partitions, placement.partitioner)
-    elsewhere = np.flatnonzero((due != placement.partition) & keyed).tolist()
+    elsewhere = np.flatnonzero(due != placement.partition).tolist()
     return tuple(
-        Misplaced(int(positions[i]), int(due[i]))
+        Misplaced(i, int(due[i]))
         for i in elsewhere
-        if copy_source(records[int(positions[i])].headers) is None
+        if spans.key_length[i] != MISSING and copy_source(records[i].headers) is None
     )
 
 

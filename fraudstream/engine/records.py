@@ -85,8 +85,9 @@ class Records(Sequence[Record]):
         return int(self.spans.offset[-1])
 
     def since(self, offset: int) -> Records:
-        """The records at `offset` and after it."""
-        return self[int(np.searchsorted(self.spans.offset, offset)) :]
+        """The records at `offset` and after it: all, or a part that shares their buffer."""
+        begin = int(np.searchsorted(self.spans.offset, offset))
+        return self[begin:] if begin else self
 
 
 def _record(

@@ -17,7 +17,7 @@ from fraudstream.engine.finding_table import NONE, number_of
 from fraudstream.engine.kernel_types import ALTERED, EXACT, LATE, REPEAT
 from fraudstream.engine.ledger import UNKNOWN
 
-SETTLED, REPEAT_OF_REPEAT = -1, -2
+SETTLED, REPEAT_OF_REPEAT, OUT_OF_RANGE = -1, -2, -3
 
 
 @entry_point
@@ -36,7 +36,10 @@ def mark_repeats(
     `first_score`: as of `ledger.FirstVerdicts`, int32. `number`: `Frame.number`, features first; `error`: int8, shape
     (features, n). `repeat`, `late`, `altered`: output, bool, shape (n,).
     """
-    for i in range(len(status)):
+    n = len(status)
+    assert len(first_score) == len(repeat) == len(late) == len(altered) == number.shape[1] == error.shape[1] == n
+    assert len(error) <= len(number), "sizes differ"
+    for i in range(n):
         seen_before = status[i] == REPEAT or status[i] == ALTERED
         repeat[i] = seen_before and first_score[i] != UNKNOWN
         late[i] = (status[i] == LATE or seen_before) and not repeat[i]
@@ -53,6 +56,7 @@ def settle(
     first_score: Int32Array,
     first_verdict: Int32Array,
     threshold: int,
+    points_max: int,
     keys: UInt64Array,
     numbers: Int64Array,
     fired: UInt64Array,
@@ -62,14 +66,21 @@ def settle(
     """Write the finding of each of n payments from index `begin` on, and of a repeat its first verdict.
 
     Returns the index of the first payment whose finding `keys` and `numbers`, a `FindingTable`, do not hold; `SETTLED`
-    at the end; `REPEAT_OF_REPEAT` if a repeat refers to one, which is an error of ours.
+    at the end. Errors of ours: `REPEAT_OF_REPEAT` if a repeat refers to one; `OUT_OF_RANGE` if a score lies outside 0
+    to `points_max`.
 
     `first_score`, `first_verdict`: of the repeats, as of `ledger.FirstVerdicts`, references to payments; int32.
-    `threshold`: ten-thousandths. `fired`: bits of the rules; uint64, shape (words, n); a repeat fires none. `score`:
-    ten-thousandths, that of a repeat is replaced; int32. `finding`: output, int64.
+    `threshold`, `points_max`: ten-thousandths. `fired`: bits of the rules; uint64, shape (words, n); a repeat fires
+    none. `score`: ten-thousandths, that of a repeat is replaced; int32. `finding`: output, int64.
     """
-    for i in range(begin, len(repeat)):
+    n = len(repeat)
+    assert len(first_score) == len(first_verdict) == len(score) == len(finding) == fired.shape[1] == n, "sizes differ"
+    assert len(keys) == len(numbers), "sizes differ"
+    assert keys.shape[1] == len(fired) + 1, "sizes differ"
+    for i in range(begin, n):
         if not repeat[i]:
+            if score[i] < 0 or score[i] > points_max:
+                return OUT_OF_RANGE
             found = number_of(fired, i, score[i] >= threshold, keys, numbers)
             if found == NONE:
                 return i

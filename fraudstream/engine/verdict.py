@@ -90,7 +90,7 @@ class Verdicts:
     @cached_property
     def fired(self) -> BoolArray:
         """The rules that fired for each payment: bool, shape (n, rules), False for a repeat."""
-        bits = np.ascontiguousarray(self.fired_bits.T).view(np.uint8).reshape(self.n, -1)
+        bits = np.ascontiguousarray(self.fired_bits.T).view(np.uint8).reshape(self.n, 8 * len(self.fired_bits))
         fired = np.unpackbits(bits, axis=1, count=len(self.rule_set.rules), bitorder="little")
         return fired.view(np.bool_)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -69,7 +69,8 @@ class NotDecided(msgspec.Struct, frozen=True):
 
 class Topics(msgspec.Struct, frozen=True):
     """Names of the topics. `between`: gives the log that a later stage reads, from the stage's name and the state
-    version. `state_version`: that of the current workers."""
+    version. `single`: whether one stage had all entities, from the stages of a chain and the state version.
+    `state_version`: that of the current workers."""
 
     payments: str
     alerts: str
@@ -77,6 +78,7 @@ class Topics(msgspec.Struct, frozen=True):
     dead_letters: str
     controls: ControlsTopic
     between: Callable[[str, int], str]
+    single: Callable[[Sequence[str], int], bool]
     state_version: int
 
 
@@ -151,6 +153,8 @@ class Explainer:
     def _stages(self, rule_set: RuleSet, state_version: int) -> list[tuple[Engine, str]]:
         """Engine and log of each stage, in order. The first log is the payments topic, whatever the state version."""
         of_all = Engine(rule_set, None, self._too_far_ahead_ms, self._digest_key)
+        if len(of_all.stages) > 1 and self._topics.single(of_all.stages, state_version):
+            return [(of_all, self._topics.payments)]
         between = [self._topics.between(stage, state_version) for stage in of_all.stages[1:]]
         logs = [self._topics.payments, *between]
         return [(of_all.of_stage(stage), log) for stage, log in zip(of_all.stages, logs, strict=True)]

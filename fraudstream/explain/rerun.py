@@ -4,8 +4,9 @@
       a1   b7   a1   a1   c3   b7   a1   [a1]
       └────────────┴────┴─────────┴──► state ──► trial
 
-The stage that decides keeps one entity, by which its log is keyed: records of other keys cannot affect the verdict and
-are skipped, except list entries, which apply to all keys. The features of earlier stages come with each record. State
+The last stage of a chain keeps one entity, by which its log is keyed: records of other keys cannot affect the verdict
+and are skipped, except list entries, which apply to all keys. The features of earlier stages come with each record. A
+single stage keeps all entities: every record may share one with the payment, so all are applied. State
 does not depend on rules, so all records are applied under the rule set that decided the payment, and rule-set switches
 are skipped. The result equals the worker's byte for byte, unless retention has deleted the beginning of the log since.
 
@@ -102,9 +103,10 @@ async def _apply_records_before(
     `listed`."""
     topic, (partition, offset), begin, _, record = located
     engines, count = {engine.rule_set.digest: engine}, 0
+    any_key = engine.stage is None and len(engine.stages) > 1
     async for records in reader.forward(topic, partition, begin, offset, contiguous=True):
         state.begin(records[0].timestamp)  # the state begins with the partition, not with the account
-        applied = [other for other in records if bears_on(record.key, other)]
+        applied = [other for other in records if bears_on(record.key, other, any_key=any_key)]
         if applied:
             read_log(engines, state, applied)
         count += len(applied)
@@ -144,9 +146,12 @@ def _verdict_on(engine: Engine, state: PartitionState, record: Record) -> Verdic
     return result.verdicts
 
 
-def bears_on(key: bytes | None, record: Record) -> bool:
-    """Whether a record can affect verdicts on later payments of that key under the same rule set."""
-    return list_entry(record) is not None if CONTROL_HEADER in record.headers else record.key == key
+def bears_on(key: bytes | None, record: Record, *, any_key: bool = False) -> bool:
+    """Whether a record can affect verdicts on later payments of that key under the same rule set.
+
+    `any_key`: the state has entities beside that of the key, so records of any key can.
+    """
+    return list_entry(record) is not None if CONTROL_HEADER in record.headers else any_key or record.key == key
 
 
 def _lists_by_entry_key(engine: Engine, record: Record) -> dict[bytes, str]:

@@ -6,15 +6,16 @@ version 2        ┈┈backfilling┈┈► switch ──decides──►
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
+from fraudstream.kafka.partitions import topics_of
 from fraudstream.stream.checkpoints.changelog import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
-from fraudstream.stream.control_log import NoTopicError
-from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.settings import StreamSettings, version_suffix
 
 VERSIONS_MAX: Final = 20  # looked at in each direction
 
@@ -40,16 +41,32 @@ async def deciding_versions(first: StreamSettings) -> dict[int, DecidingVersion]
 
     `first`: the settings of the first stage, of any state version. Raises `NoTopicError` if that version has no state.
     """
-    versions = {first.state_version: await last_checkpoints(first)}
+    versions: dict[int, Checkpoints] = {first.state_version: await last_checkpoints(first)}
+    topics = await topics_of(first.brokers)
     for step in (-1, 1):
         version = first.state_version + step
         while 1 <= version <= first.state_version + VERSIONS_MAX:
-            try:
-                versions[version] = await last_checkpoints(msgspec.structs.replace(first, state_version=version))
-            except NoTopicError:
+            checkpoints = await _checkpoints_of(first, version, topics)
+            if checkpoints is None:
                 break
+            versions[version] = checkpoints
             version += step
     return {partition: deciding(versions, partition) for partition in sorted(versions[first.state_version])}
+
+
+async def _checkpoints_of(first: StreamSettings, version: int, topics: Collection[str]) -> Checkpoints | None:
+    """The last checkpoints of another version's first stage; None if it has no state.
+
+    That stage has another name if the stages had another form. `topics`: all of the cluster.
+    """
+    pattern = rf"{re.escape(first.group)}-(\w+){version_suffix(version)}-state-changelog"
+    names = [match[1] for topic in topics if (match := re.fullmatch(pattern, topic))]
+    for name in sorted(names, key=lambda name: (name != first.stage, name)):
+        found = await last_checkpoints(msgspec.structs.replace(first, stage=name, state_version=version))
+        read = {checkpoint.input_topic for checkpoint in found.values() if checkpoint is not None}
+        if name == first.stage or first.input_topic in read:
+            return found
+    return None
 
 
 def deciding(versions: Mapping[int, Checkpoints], partition: int) -> DecidingVersion:

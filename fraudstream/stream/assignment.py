@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.ports import Changelog, ChangelogWriters, FailureHandler, InputLog
     from fraudstream.stream.record_batch import RecordBatch
     from fraudstream.stream.settings import StreamSettings
+    from fraudstream.stream.standby import Standby
     from fraudstream.stream.state_versions import StateVersions
     from fraudstream.stream.stopped_partitions import StoppedPartitions
 
@@ -48,6 +49,7 @@ class Assignment:
         input_partitions: int,
         next_partitions: int,
         input_log: InputLog,
+        standby: Standby | None,
         stopped: StoppedPartitions,
         changelog: Changelog,
         writers: ChangelogWriters,
@@ -62,7 +64,7 @@ class Assignment:
         many the input has; `next_partitions`: the log of the next stage, 1 if there is none."""
         self._settings, self._partitions, self._new_state = settings, partitions, new_state
         self._input_partitions, self._next_partitions = input_partitions, next_partitions
-        self._input_log, self._stopped = input_log, stopped
+        self._input_log, self._standby, self._stopped = input_log, standby, stopped
         self._changelog, self._writers = changelog, writers
         self._opening, self._versions, self._checkpoints = opening, versions, checkpoints
         self._resumption, self._failure, self._observer = resumption, failure, observer
@@ -71,6 +73,7 @@ class Assignment:
 
     async def on_assigned(self, numbers: set[int]) -> None:
         """Own these partitions and no others. Raises what fencing raises; then no partition may be processed."""
+        followed = self._standby.own(numbers) if self._standby is not None else {}
         for number in set(self._partitions) - numbers:
             self._stopped.forget(number)
             await self._partitions.pop(number).writer.close()
@@ -78,8 +81,13 @@ class Assignment:
         await asyncio.gather(*(partition.writer.fence(partition.epoch) for partition in new))
         extents = await self._changelog.extents([partition.number for partition in new])  # ends are final once fenced
         for partition in new:
-            partition.changelog_begin, partition.changelog_due = extents[partition.number]
-            partition.changelog_read = partition.changelog_begin
+            begin, end = extents[partition.number]
+            partition.changelog_begin = partition.changelog_read = begin
+            partition.changelog_due = end
+            read = followed.get(partition.number)
+            if read is not None and read.next is not None and begin <= read.next <= end:  # else it was created again
+                self._prepare(partition.number, read.state)
+                partition.continue_from(read)
             self._partitions[partition.number] = partition
             if (placement := partition.state.placement) is not None:  # so that its counter begins at 0
                 self._observer.on_misplaced(partition.number, records=0, policy=placement.policy)
@@ -187,7 +195,11 @@ class Assignment:
     def changelog_written_to(self, number: int) -> int:
         """The offset after the last changelog record that this worker has read or written; 0 before the first."""
         partition = self._partitions.get(number)
-        return 0 if partition is None or partition.changelog_end is None else partition.changelog_end + 1
+        if partition is None:
+            return 0
+        if partition.changelog_end is None:
+            return partition.changelog_read
+        return partition.changelog_end + 1
 
     async def close(self) -> None:
         """Close the changelog writers. Bounded in time."""
@@ -196,9 +208,13 @@ class Assignment:
 
     async def _new_partition(self, number: int) -> Partition:
         state = self._new_state()
-        state.state_version = self._settings.state_version
-        state.placement = self._settings.placement(number, self._input_partitions)
+        self._prepare(number, state)
         writer = await self._writers.writer(number)
         partition = Partition(number, state, writer, self._settings.checkpoint_mode, self._next_partitions)
         partition.backfilled_only = self._settings.backfill and not self._settings.stage_is_first
         return partition
+
+    def _prepare(self, number: int, state: PartitionState) -> None:
+        """Tell the state of a partition what is no part of its changelog."""
+        state.state_version = self._settings.state_version
+        state.placement = self._settings.placement(number, self._input_partitions)

@@ -152,6 +152,10 @@ class StageObserver(Protocol):
         """All partitions whose records wait for an open transaction of a publisher, by number; they replace those of
         the last call. Reported every few seconds."""
 
+    def on_standby(self, behind: Mapping[int, int | None]) -> None:
+        """The partitions whose changelogs a standby follows, each with the number of changelog records that it has not
+        read yet, None while unknown; they replace those of the last call."""
+
     def on_failure(self, sentence: str) -> None:
         """The worker is about to exit with a non-zero code."""
 
@@ -227,6 +231,9 @@ class Unobserved:
         """Ignored."""
 
     def on_open_transactions(self, waiting: Mapping[int, OpenTransaction]) -> None:
+        """Ignored."""
+
+    def on_standby(self, behind: Mapping[int, int | None]) -> None:
         """Ignored."""
 
     def on_failure(self, sentence: str) -> None:

@@ -16,6 +16,7 @@ from fraudstream.stream.settings import CheckpointMode
 if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.stream.ports import ChangelogWriter
+    from fraudstream.stream.standby import StandbyPartition
 
 PENDING_MAX = 16  # unacknowledged batches; processing waits while there are more
 PENDING_PER_TARGET_MAX = 2  # or this many for each partition that outputs go to
@@ -73,6 +74,11 @@ class Partition:
         self.checkpoint_at = time.monotonic()
         self.applied = 0
         self.bytes_per_event = float(BYTES_PER_EVENT)
+
+    def continue_from(self, read: StandbyPartition) -> None:
+        """Recover from what a standby has read of the changelog. Called before anything else has read it."""
+        assert read.next is not None, f"partition {self.number}: the standby has read nothing"
+        self.state, self.restorer, self.changelog_read = read.state, read.restorer, read.next
 
     @property
     def recovering(self) -> bool:

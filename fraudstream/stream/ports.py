@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from fraudstream.engine.records import LogRecord
 from fraudstream.stream.checkpoints.changelog import AcceptedGap
 
 if TYPE_CHECKING:
@@ -68,6 +69,27 @@ class Changelog(Protocol):
 
     def recovery_ends(self) -> Mapping[int, int]:
         """By partition, the offset up to which the recovery in progress reads; lacks those not known yet."""
+
+
+class ChangelogPart(NamedTuple):
+    """What a read of one partition of the changelog found: `records`, and `next`, where the next read begins. `end`:
+    of its committed records; None while unknown. `lost`: its first record is now above the position of the read."""
+
+    records: Sequence[LogRecord]
+    next: int
+    end: int | None
+    lost: bool = False
+
+
+class FollowsChangelog(Protocol):
+    """Reads on in partitions of the changelog that other workers write."""
+
+    async def read(self, positions: Mapping[int, int | None]) -> Mapping[int, ChangelogPart]:
+        """By partition, the committed records from these offsets on, None: from the first one on. Waits a moment if
+        there are none. Raises one of `kafka.failures.BROKER_ERRORS` if no broker answers."""
+
+    async def close(self) -> None:
+        """Release the client. Bounded in time."""
 
 
 class AcceptedGaps(Protocol):

@@ -14,7 +14,9 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 CheckpointMode = Literal["transaction", "batch"]
+StageForm = Literal["auto", "single", "chain"]
 
+ALL_ENTITIES: Final = "all"  # name of the single stage: no entity may have it
 FETCH_WAIT_MS: Final = 500  # a broker answers as soon as there is data, so a long wait costs nothing
 
 
@@ -34,11 +36,12 @@ def log_between(group: str, payments_topic: str, stage: str, state_version: int)
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`checkpoint_mode`: `transaction` on Apache Kafka, `batch` on a broker without transactions (the embedded one).
-    `group`: the consumer group, and the first part of the names of changelogs and transactional ids. `stage`: the
-    entity whose history is kept; the first stage reads the payments, another the log that the one before forwards to;
-    without a `next_stage` it decides. `state_version`: above 1 it is part of all names, so that a state can be
-    backfilled beside the one in use. `backfill`: partitions without a state of that version begin one, from the log as
-    far as it reaches, and decide nothing until a rule-set switch cuts over to them.
+    `group`: the consumer group, and the first part of the names of changelogs and transactional ids. `stages`: the form
+    of the stages, see `stages`. `stage`: the entity whose history is kept, or `ALL_ENTITIES`; the first stage reads the
+    payments, another the log that the one before forwards to; without a `next_stage` it decides. `state_version`: above
+    1 it is part of all names, so that a state can be backfilled beside the one in use. `backfill`: partitions without a
+    state of that version begin one, from the log as far as it reaches, and decide nothing until a rule-set switch cuts
+    over to them.
 
     `batch_records_max`: records of a batch at most, which bounds latency and the time a revocation takes. A checkpoint
     is due after `checkpoint_s` seconds, or when about `checkpoint_bytes_max` bytes of state have changed. A stop takes
@@ -47,7 +50,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
     `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
     `output_batch_bytes_max`: bytes of an output's record batch, before compression.
-    A running worker checks every `topic_check_s` seconds that its topics are still those it started with.
+    A running worker checks every `topic_check_s` seconds that its topics are still those it started with. `standby`:
+    follow the changelogs of the partitions that other workers own, see `standby`.
 
     `partitioner`: of the publishers of payments; `any`: they place records as they like. `misplaced`: what happens to
     records that are elsewhere, see `engine.placement`.
@@ -56,6 +60,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     brokers: Brokers
     checkpoint_mode: CheckpointMode
     group: str = "fraudstream"
+    stages: StageForm = "chain"
     stage: str = "account"
     stage_is_first: bool = True
     next_stage: str | None = None
@@ -81,6 +86,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
     topic_check_s: float = 10.0
+    standby: bool = False
     group_instance_id: str | None = None
     partitioner: Partitioner | Literal["any"] = "murmur2"
     misplaced: MisplacedPolicy = "repartition"

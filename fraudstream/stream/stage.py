@@ -25,6 +25,7 @@ from fraudstream.stream.opening import PartitionOpening
 from fraudstream.stream.outputs import StageOutputs, stage_outputs
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
+from fraudstream.stream.standby import Standby
 from fraudstream.stream.state_versions import StateVersions
 from fraudstream.stream.stopped_partitions import PartitionStops, StoppedPartitions
 from fraudstream.stream.unjudged import UnjudgedAnswers
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         AcceptedGaps,
         Changelog,
         ChangelogWriters,
+        FollowsChangelog,
         InputLog,
         OffsetCommits,
         RecordSender,
@@ -47,7 +49,8 @@ if TYPE_CHECKING:
 
 
 class StagePorts(NamedTuple):
-    """How a stage reaches Kafka. `label_log`, `label_commits`: of the labels topic. `gaps`: of the changelog."""
+    """How a stage reaches Kafka. `label_log`, `label_commits`: of the labels topic. `followed`: the changelog, as a
+    standby reads it. `gaps`: of the changelog."""
 
     input_log: InputLog
     input_commits: OffsetCommits
@@ -55,13 +58,15 @@ class StagePorts(NamedTuple):
     label_commits: OffsetCommits
     changelog: Changelog
     writers: ChangelogWriters
+    followed: FollowsChangelog
     gaps: AcceptedGaps
     sender: RecordSender
 
 
 class Stage(NamedTuple):
     """The parts of a stage that its driver calls. `labels`: None where no labels topic is read. `partitions`: a live
-    view of those that the stage holds; `stopped`: those of them that are not processed."""
+    view of those that the stage holds; `stopped`: those of them that are not processed. `standby`: None unless the
+    worker is to be one."""
 
     settings: StreamSettings
     cluster: Cluster
@@ -75,6 +80,7 @@ class Stage(NamedTuple):
     checkpoints: Checkpoints
     monitor: StageMonitor
     gap_watch: GapWatch
+    standby: Standby | None
 
 
 def new_stage(
@@ -118,13 +124,24 @@ def new_stage(
         checkpoints=checkpoints,
         observer=observer,
     )
+    input_partitions = cluster.partitions[settings.input_topic]
+    standby = None
+    if settings.standby:
+        standby = Standby(
+            settings=settings,
+            partitions=input_partitions,
+            new_state=engine.new_state,
+            changelog=ports.followed,
+            observer=observer,
+        )
     assignment = Assignment(
         settings=settings,
         partitions=partitions,
         new_state=engine.new_state,
-        input_partitions=cluster.partitions[settings.input_topic],
+        input_partitions=input_partitions,
         next_partitions=outputs.forwards.partitions if outputs.forwards is not None else 1,
         input_log=ports.input_log,
+        standby=standby,
         stopped=stopped,
         changelog=ports.changelog,
         writers=ports.writers,
@@ -157,6 +174,7 @@ def new_stage(
         checkpoints=checkpoints,
         monitor=_monitor(settings, partitions, ports, versions, observer),
         gap_watch=GapWatch(partitions=partitions, gaps=ports.gaps, assignment=assignment),
+        standby=standby,
     )
 
 

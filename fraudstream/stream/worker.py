@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partitioners import partitions_for
+from fraudstream.stream.decisions import compile_writers
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
@@ -23,7 +24,13 @@ from fraudstream.stream.ports import BackgroundService
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stages import stages_of
 from fraudstream.stream.state_versions import check_version
-from fraudstream.stream.topics.cluster import Cluster, look_again, look_at_cluster
+from fraudstream.stream.topics.cluster import (
+    Cluster,
+    look_again,
+    look_at_cluster,
+    settled_unless_built_otherwise,
+    until_answered,
+)
 from fraudstream.stream.topics.watch import TopicWatch
 
 LEAVE_S_MAX = 5.0
@@ -74,6 +81,11 @@ async def serve(
     observer = observer if observer is not None else Unobserved()
     check_version(settings)
     _warm_up(engine, settings)
+    if len(engine.stages) > 1:
+        of_form = await _unless(stop, _settled(settings, engine))
+        if of_form is None:
+            return
+        settings = of_form
     stages = list(stages_of(settings, engine))
     observers = [observer.of_stage(stage.stage) for stage, _ in stages]
     clusters: list[Cluster] = []
@@ -137,6 +149,11 @@ async def _run(running: Sequence[FaustStage], stop: asyncio.Event, exits: bool) 
     log.info("worker of stage %s stopped", ", ".join(each.stage.settings.stage for each in running))
 
 
+async def _settled(settings: StreamSettings, engine: Engine) -> StreamSettings:
+    """The settings with the form of the stages settled. No stage is known before, so none observes the outage."""
+    return await until_answered(settings, Unobserved(), lambda: settled_unless_built_otherwise(settings, engine.stages))
+
+
 def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     """The tasks of one stage; what one of them raises fails the worker."""
     running.prepare()
@@ -154,7 +171,9 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     async def monitor() -> None:
         await stage.monitor.run(lambda: running.connected)
 
-    runs = (stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run)
+    runs = [stage.checkpoints.run, running.run, watch_faust, monitor, watch.run, stage.gap_watch.run]
+    if stage.standby is not None:
+        runs.append(stage.standby.run)
     return [asyncio.create_task(failing(run), name=stage.settings.stage) for run in runs]
 
 
@@ -181,10 +200,10 @@ async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
 
 
 def _warm_up(engine: Engine, settings: StreamSettings) -> None:
-    """Compile the kernel before the worker joins its group: on a cold start it takes seconds."""
+    """Compile kernel and writers before the worker joins its group: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
-    whole.judge([payment], whole.new_state())
+    compile_writers(whole.judge([payment], whole.new_state()))
     partitions_for([b"0"], 1)
     if settings.partitioner != "any":
         partitions_for([b"0"], 1, settings.partitioner)

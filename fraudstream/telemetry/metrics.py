@@ -161,6 +161,12 @@ class WorkerMetrics(ProcessMetrics):
         self.stopped = define.gauge(
             "stopped_partitions", "Partitions assigned here and not processed, as /readyz says why.", "stage"
         )
+        self.standby_lag = define.gauge(
+            "standby_lag_records",
+            "Changelog records that a standby of the partition has not read yet.",
+            "stage",
+            "partition",
+        )
         self.missing = define.counter(
             "missing_records", "Records that retention deleted unprocessed, after their loss was accepted.", "stage"
         )

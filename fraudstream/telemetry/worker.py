@@ -230,12 +230,13 @@ class StageTelemetry(ProcessTelemetry):
         self._undecided: Mapping[int, str] = {}  # the reason
         self._rule_sets: dict[int, str] = {}  # in force
         self._stopped: Mapping[int, str] = {}  # the reason
+        self._standby: Mapping[int, int | None] = {}  # changelog records behind, once they are known
 
     def ready(self) -> str | None:
         """None, or why the stage does not decide its partitions at the moment. Stopped partitions do not count while
         there are others."""
         if self._stopped and self._stopped.keys() >= (self._assigned or frozenset()):
-            return self.notes()
+            return " ".join(self._sentences_of_stopped())
         if (fault := super().ready()) or not self._undecided:
             return fault
         number, sentence = min(self._undecided.items())
@@ -247,8 +248,13 @@ class StageTelemetry(ProcessTelemetry):
         return f"partition {number}{others}: {sentence}"
 
     def notes(self) -> str | None:
-        """What keeps single partitions from being processed, though the stage is ready; None if nothing does."""
-        return " ".join(f"partition {n} is stopped: {why}" for n, why in sorted(self._stopped.items())) or None
+        """What keeps single partitions from being processed, though the stage is ready, and what it is a standby for;
+        None if nothing."""
+        standby = [_standby_sentence(self._standby)] if self._standby else []
+        return " ".join(self._sentences_of_stopped() + standby) or None
+
+    def _sentences_of_stopped(self) -> list[str]:
+        return [f"partition {number} is stopped: {why}" for number, why in sorted(self._stopped.items())]
 
     def on_start(self, *, stage: str, checkpoint_mode: str, rule_set: str, layout: str) -> None:
         """Passed to the worker's telemetry."""
@@ -295,6 +301,15 @@ class StageTelemetry(ProcessTelemetry):
     def on_resumed(self, partition: int) -> None:
         """It is processed again."""
         self._set_stopped({number: why for number, why in self._stopped.items() if number != partition})
+
+    def on_standby(self, behind: Mapping[int, int | None]) -> None:
+        """Publish how far behind the standby is."""
+        for partition in self._standby.keys() - behind.keys():
+            self.metrics.standby_lag.remove(self.name, str(partition))
+        for partition, records in behind.items():
+            if records is not None:
+                self.metrics.standby_lag.labels(self.name, partition).set(records)
+        self._standby = behind
 
     def on_records_missing(self, partition: int, *, records: int) -> None:
         """Count the records of an accepted gap."""
@@ -437,3 +452,13 @@ class StageTelemetry(ProcessTelemetry):
     def on_labels_missing(self, records: int) -> None:
         """Count labels that were deleted before they were forwarded."""
         self.metrics.labels_missing.inc(records)
+
+
+def _standby_sentence(behind: Mapping[int, int | None]) -> str:
+    """
+    >>> _standby_sentence({0: 12, 1: 0}), _standby_sentence({0: None})
+    ('standby for 2 partitions, 12 changelog records behind', 'standby for 1 partitions, reading the changelog')
+    """
+    known = [records for records in behind.values() if records is not None]
+    how = f"{sum(known):,} changelog records behind" if len(known) == len(behind) else "reading the changelog"
+    return f"standby for {len(behind)} partitions, {how}"

@@ -4,7 +4,7 @@ Invariant: after any schedule of faults the decisions, alerts and dead letters o
 byte, those of an undisturbed engine that applies controls at their offsets; the rows in the changelog are the rows of
 its state; every alert is in one case, worked as the actions say; the Redis view equals the topic of cases.
 Method: a seeded schedule on real processes, brokers and Redis, and a judge that only reads topics. The id of a test
-ends with its seed. In a chain of four stages each stage is compared with its own log.
+ends with its seed. In a chain of four stages each stage is compared with its own log, a single stage with the payments.
 Limits: the embedded broker has no transactions, so there the checkpoint mode `batch` is tested, with the
 single worker that it is meant for; the chain, whose stages share a broker in any case, with two.
 """
@@ -36,6 +36,7 @@ class ChaosRun(NamedTuple):
     partitions: int
     workers: tuple[int, int] | None = None
     accounts: int | None = None
+    single: bool = False
 
     def options(self, broker: SelectedBroker, rules: Path) -> Options:
         """The options of `benchmarks.chaos`; fields that are None keep their defaults."""
@@ -48,6 +49,8 @@ class ChaosRun(NamedTuple):
             rate=self.rate,
             faults=self.faults,
             partitions=self.partitions,
+            single=self.single,
+            standby=self.single and broker.is_kafka,
             **optional,
         )
 
@@ -89,6 +92,26 @@ async def test_faults_lose_nothing_and_count_nothing_twice(
 async def test_faults_lose_nothing_in_a_chain_of_stages(
     selected_broker: SelectedBroker, chaos_run: ChaosRun, tmp_path: Path
 ) -> None:
+    options = chaos_run.options(selected_broker, four_stages(tmp_path / "rules"))
+    await assert_sound(chaos_run.seed, options, tmp_path)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("selected_broker", "chaos_run"),
+    [
+        on_broker(KAFKA, ChaosRun(106, payments=30_000, rate=600, faults=7, partitions=1, workers=(2, 3), single=True)),
+        on_broker(
+            EMBEDDED,
+            ChaosRun(107, 12_000, rate=250, faults=4, partitions=1, workers=(1, 1), accounts=2_000, single=True),
+        ),
+    ],
+    indirect=["selected_broker"],
+)
+async def test_faults_lose_nothing_in_a_single_stage_with_standbys(
+    selected_broker: SelectedBroker, chaos_run: ChaosRun, tmp_path: Path
+) -> None:
+    """On Apache Kafka the workers are standbys of each other; the embedded broker is meant for one worker."""
     options = chaos_run.options(selected_broker, four_stages(tmp_path / "rules"))
     await assert_sound(chaos_run.seed, options, tmp_path)
 

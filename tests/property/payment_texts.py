@@ -209,7 +209,7 @@ def odd_payment(rng: random.Random) -> tuple[bytes | None, bytes]:
         members.insert(rng.randrange(len(members) + 1), (name[1:-1], value))
     key, text = _record(rng, members, rng.choice((_dense, _loose, _broken)))
     if rng.random() < 0.2:
-        text = _changed(rng, text)
+        text = changed_bytes(rng, text)
     if rng.random() < 0.03:
         wrapped = (b" " + text + b" \n", text + b",", text + text, text[:-1], text + b"}", b"\xef\xbb\xbf" + text)
         text = rng.choice((b"", b"{}", b"[]", b"{", b"}", b"{}}", *wrapped))
@@ -343,7 +343,8 @@ def _broken(rng: random.Random) -> str:
     return "" if rng.random() < 0.98 else rng.choice((" ", "\x0b", "\x00", "\x1f", ",", ":", "\u00a0", "}", "//"))
 
 
-def _changed(rng: random.Random, text: bytes) -> bytes:
+def changed_bytes(rng: random.Random, text: bytes) -> bytes:
+    """`text` with one to three bytes replaced, removed or added."""
     data = bytearray(text)
     for _ in range(rng.randint(1, 3)):
         if not data:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from fraudstream.supervision.stop_signals import StopSignals
 
 WORKERS_MAX = 64
+WORKERS_HELP = (
+    "worker processes (default: 1, which judges all entities from one partition; several share more partitions, and "
+    "further entities have stages of their own; with worker.stages=single all but one are standbys)"
+)
 EXIT_CODE_FORCED = 130  # 128 + SIGINT, as shells count
 _RESTORE_TERMINAL = "\x1b[?1049l\x1b[?25h"  # leave the alternate screen, show the cursor
 
@@ -62,7 +66,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default="embedded",
         help="embedded: in memory, needs nothing; kafka: Apache Kafka, needs Java 17 and Maven (default: embedded)",
     )
-    parser.add_argument("--workers", metavar="N", type=positive_count, default=1, help="worker processes (default: 1)")
+    parser.add_argument("--workers", metavar="N", type=positive_count, default=1, help=WORKERS_HELP)
     parser.add_argument(
         "--rate", metavar="N", type=float, help="payments a second (default: 50; a file: as fast as they are decided)"
     )

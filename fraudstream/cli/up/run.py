@@ -37,11 +37,11 @@ from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
-from fraudstream.stream.settings import CheckpointMode
+from fraudstream.stream.settings import CheckpointMode, StageForm
 from fraudstream.supervision.process import ChildProcess
 from fraudstream.supervision.restarts import stop_together
 
-PARTITIONS_MIN: Final = 4
+SHARED_PARTITIONS_MIN: Final = 4
 SERVER_CHECK_S: Final = 0.5
 DECIDED_S_MAX: Final = 3.0
 WORKERS_S_MAX: Final = 5.0
@@ -85,8 +85,8 @@ class Run:
         scratch: Path,
         kernel: ChildProcess,
     ) -> None:
-        partitions = settings.topics.partitions or max(PARTITIONS_MIN, 2 * options.workers)
-        self.settings = settings_for(settings, broker, redis_url, partitions)
+        partitions = settings.topics.partitions or partitions_for(options.workers, settings.worker.stages)
+        self.settings = settings_for(settings, broker, redis_url, partitions, standby=1 == partitions < options.workers)
         self.state = RunState()
         self.failure: BaseException | None = None
         self._options, self._kernel, self._broker = options, kernel, broker
@@ -237,6 +237,14 @@ class Run:
         state.phase = "stopped"
 
 
+def partitions_for(workers: int, stages: StageForm) -> int:
+    """How many partitions a run needs: one, of which a single stage can keep all entities, unless several workers are
+    to share the load. If the stages must be single, the further workers are standbys."""
+    if workers == 1 or stages == "single":
+        return 1
+    return max(SHARED_PARTITIONS_MIN, 2 * workers)
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     """Wait until `holds()` is true."""
     while True:
@@ -245,8 +253,11 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(TICK_S)
 
 
-def settings_for(settings: Settings, broker: RunBroker, redis_url: str, partitions: int) -> Settings:
-    """The user's settings with the run's broker and Redis, and what a run on one machine needs."""
+def settings_for(
+    settings: Settings, broker: RunBroker, redis_url: str, partitions: int, *, standby: bool = False
+) -> Settings:
+    """The user's settings with the run's broker and Redis, and what a run on one machine needs. `standby`: the workers
+    are standbys of each other, whatever the settings say."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
     replace = msgspec.structs.replace
@@ -255,7 +266,13 @@ def settings_for(settings: Settings, broker: RunBroker, redis_url: str, partitio
         kafka=KafkaSettings(bootstrap_servers=broker.servers),
         redis=replace(settings.redis, url=redis_url),
         identifiers=IdentifierSettings(secret=PUBLIC_SECRET.hex()),
-        worker=replace(settings.worker, checkpoint_mode=broker.checkpoint_mode, decisions=True, processes=None),
+        worker=replace(
+            settings.worker,
+            checkpoint_mode=broker.checkpoint_mode,
+            decisions=True,
+            processes=None,
+            standby=settings.worker.standby or standby,
+        ),
         metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),

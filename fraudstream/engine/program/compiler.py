@@ -82,6 +82,8 @@ class Compiler:
     def __init__(self, layout: FrameLayout, key: DigestKey) -> None:
         self.lines = Lines(len(layout.numbers), len(layout.texts))
         self.outside: list[OutsideCondition] = []
+        # By id of the node, which is held, and `wanted`: else `==` of conditions in each other takes 2**depth steps.
+        self._conditions: dict[tuple[int, bool], tuple[nodes.Condition, Operand]] = {}
         self._key = key
         self._number = {name: Operand(Place.FRAME, row) for row, name in enumerate(layout.numbers)}
         self._text = {name: Operand(Place.DIGEST, row) for row, name in enumerate(layout.texts)}
@@ -116,6 +118,18 @@ class Compiler:
 
         A condition of an unknown kind, as those of `text_nodes` are, becomes an outside one.
         """
+        known = self._conditions.get((id(node), wanted))
+        if known is None:
+            known = self._conditions[id(node), wanted] = node, self._condition(node, wanted)
+        return known[1]
+
+    def always(self, holds: bool) -> Operand:
+        """A truth that is the same for all payments."""
+        return self.lines.add(ALWAYS, argument=int(holds))
+
+    # --- conditions
+
+    def _condition(self, node: nodes.Condition, wanted: bool) -> Operand:
         match node:
             case nodes.Known(value):
                 return self.always(value is wanted)
@@ -147,12 +161,6 @@ class Compiler:
                 known = self.lines.add(OR, self.condition(part, True), self.condition(part, False))
                 return self.lines.add(NOT, known) if wanted else known
         return self._outside(OutsideCondition(node, wanted))
-
-    def always(self, holds: bool) -> Operand:
-        """A truth that is the same for all payments."""
-        return self.lines.add(ALWAYS, argument=int(holds))
-
-    # --- conditions
 
     def _comparison(self, compared: nodes.Operation, left: nodes.Quantity, right: nodes.Quantity) -> Operand:
         operation, changes_sides = _COMPARISONS[compared]

@@ -89,8 +89,6 @@ class Lines:
         """The program of all lines added so far."""
         rows = _Rows(self._lines, len(self._constants))
         lines = [rows.placed(position) for position in range(len(self._lines))]
-        written = {operation: [line.target.number + 1 for line in self._lines if line.operation == operation]
-                   for operation in (BIT, POINTS)}  # fmt: skip
         outside = [o.number + 1 for line in self._lines for o in (line.left, line.right) if o.place is Place.OUTSIDE]
         return Code(
             lines=np.array(lines, np.int64).reshape(-1, 5),
@@ -101,9 +99,13 @@ class Lines:
             scratch_numbers=len(self._constants) + rows.used[Place.NUMBER],
             scratch_truths=rows.used[Place.TRUTH],
             outside=max(outside, default=0),
-            bits=max(written[BIT], default=0),
-            parts=max(written[POINTS], default=0),
+            bits=self._written_by(BIT),
+            parts=self._written_by(POINTS),
         )
+
+    def _written_by(self, operation: int) -> int:
+        """How many targets the lines of an operation write."""
+        return max((line.target.number + 1 for line in self._lines if line.operation == operation), default=0)
 
 
 class _Rows:
@@ -127,11 +129,12 @@ class _Rows:
         line = self._lines[position]
         if line.target.place in self.used:
             self._row[line.target] = self._taken(line.target.place)
-        encoded = [self._encoded(operand) for operand in (line.target, line.left, line.right)]
+        target, left = self._encoded(line.target), self._encoded(line.left)
+        right = left if line.right is NOTHING else self._encoded(line.right)  # a row that exists, though it is not used
         for operand in {line.target, line.left, line.right}:
             if operand.place in self.used and self._read_last[operand] == position:
                 self._free[operand.place].append(self._row[operand])
-        return line.operation, encoded[0], encoded[1], encoded[2], line.argument
+        return line.operation, target, left, right, line.argument
 
     def _taken(self, place: Place) -> int:
         if self._free[place]:

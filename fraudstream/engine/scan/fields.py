@@ -56,6 +56,7 @@ from fraudstream.engine.scan.tokens import (
     closing_quote,
     is_digit,
     read_number,
+    unsigned,
 )
 from fraudstream.engine.scan.words import ABSENT, SIZE, find, stands_at
 
@@ -76,14 +77,14 @@ class Fields(NamedTuple):
 def read_fields(
     buffer: UInt8Array, at: int, end: int, record: int, tables: Tables, follows: Int64Array, fields: Fields
 ) -> bool:
-    """Read the object from its brace at `at` to its brace before `end`. Returns whether it is plain and has the
-    required fields; if so, each field of it has the place `record`."""
+    """Read the object from its brace at `at` to its brace before `end` into `fields`. Returns whether it is plain and
+    has the required fields."""
     states, group, required, members = tables.undeclared + 1, IN_PAYMENT, 0, 0
     state = states + AT_START
     at = after_space(buffer, at + 1, end)
     while byte_at(buffer, at) == QUOTE:
         field = follows[state]
-        size = tables.words.entry[field, SIZE]
+        size = tables.words.entry[unsigned(field), SIZE]
         if at + size < end and stands_at(tables.words, field, buffer, at):
             at += size
         else:
@@ -92,17 +93,18 @@ def read_fields(
                 return False
             if field < tables.unknown:
                 follows[state] = field
-        if field < tables.unknown and fields.place[field, RECORD] == record:  # a second time
+        row = unsigned(field)
+        if field < tables.unknown and fields.place[row, RECORD] == record:  # a second time
             return False
         at = after_space(buffer, at, end)
         if byte_at(buffer, at) != COLON:
             return False
         at = after_space(buffer, at + 1, end)
-        fields.place[field, RECORD] = record
-        required += tables.rules.rule[field, REQUIRED]
+        fields.place[row, RECORD] = record
+        required += tables.rules.rule[row, REQUIRED]
         members += group
         state = field
-        if byte_at(buffer, at) == OPEN and tables.rules.rule[field, TAKES] & OBJECT:
+        if byte_at(buffer, at) == OPEN and tables.rules.rule[row, TAKES] & OBJECT:
             at, group, state = after_space(buffer, at + 1, end), IN_ATTRIBUTES, states + AT_OPEN
             if byte_at(buffer, at) != CLOSE:
                 continue
@@ -142,19 +144,20 @@ def _searched(buffer: UInt8Array, at: int, end: int, group: int, tables: Tables)
 @jit
 def _read_value(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables, fields: Fields) -> int:
     """Read the value at `at`. Returns where it ends; `NOT_PLAIN` if it is no plain value that the field takes."""
-    takes, first = tables.rules.rule[field, TAKES], byte_at(buffer, at)
+    row, first = unsigned(field), byte_at(buffer, at)
+    takes = tables.rules.rule[row, TAKES]
     if first == QUOTE:
         return _read_text(buffer, at, end, field, tables, fields) if takes & TEXT else NOT_PLAIN
-    fields.place[field, LENGTH] = 0
+    fields.place[row, LENGTH] = 0
     if is_digit(first) or first == MINUS:
         return _read_number(buffer, at, field, tables, fields)
     if takes & FLAG:
         after = after_flag(buffer, at)
         if after != NOT_PLAIN:
-            fields.value[field] = 1.0 if after == at + 4 else 0.0
+            fields.value[row] = 1.0 if after == at + 4 else 0.0
             return after
     if takes & NULL:
-        fields.value[field] = np.nan
+        fields.value[row] = np.nan
         return after_null(buffer, at)
     return NOT_PLAIN
 
@@ -164,19 +167,19 @@ def _read_text(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables
     """As `_read_value`, of a text."""
     closing = closing_quote(buffer, at + 1, end)
     length = closing - at - 1
-    rule = tables.rules.rule[field]
-    if closing == NOT_PLAIN or not (rule[CHARS_MIN] <= length <= rule[CHARS_MAX]):
+    row, rule = unsigned(field), tables.rules.rule
+    if closing == NOT_PLAIN or not (rule[row, CHARS_MIN] <= length <= rule[row, CHARS_MAX]):
         return NOT_PLAIN
-    fields.place[field, AT] = at + 1
-    fields.place[field, LENGTH] = length
-    text = rule[TEXT_FORM]
+    fields.place[row, AT] = at + 1
+    fields.place[row, LENGTH] = length
+    text = rule[row, TEXT_FORM]
     if text == WORD:
         index = find(tables.words, WORD_GROUPS + field, buffer, at, length + 2)
-        fields.place[field, INDEX] = index
+        fields.place[row, INDEX] = index
         return closing + 1 if index != ABSENT else NOT_PLAIN
     if text == MOMENT:
         time = moment_ms(buffer, at + 1, closing)
-        fields.value[field] = float(time)
+        fields.value[row] = float(time)
         return closing + 1 if tables.limits.occurred_at_min_ms <= time < tables.limits.occurred_at_end_ms else NOT_PLAIN
     if text == FOUR_DIGITS:
         for k in range(at + 1, closing):
@@ -188,14 +191,15 @@ def _read_text(buffer: UInt8Array, at: int, end: int, field: int, tables: Tables
 @jit
 def _read_number(buffer: UInt8Array, at: int, field: int, tables: Tables, fields: Fields) -> int:
     """As `_read_value`, of a number."""
+    row = unsigned(field)
     value, whole, after = read_number(buffer, at, tables.power_of_ten)
-    if after == NOT_PLAIN or not tables.rules.rule[field, TAKES] & (WHOLE | NUMBER if whole else NUMBER):
+    if after == NOT_PLAIN or not tables.rules.rule[row, TAKES] & (WHOLE | NUMBER if whole else NUMBER):
         return NOT_PLAIN
-    if not (tables.rules.bounds[field, 0] <= value <= tables.rules.bounds[field, 1]):
+    if not (tables.rules.bounds[row, 0] <= value <= tables.rules.bounds[row, 1]):
         return NOT_PLAIN
-    if tables.rules.rule[field, TEXT_FORM] == MOMENT and not _is_moment(value, tables):
+    if tables.rules.rule[row, TEXT_FORM] == MOMENT and not _is_moment(value, tables):
         return NOT_PLAIN
-    fields.value[field] = value
+    fields.value[row] = value
     return after
 
 

@@ -33,8 +33,8 @@ def scan_records(
     """Write each plain record to its column of the frame and 0 to `flagged`; else 1. Returns how many are flagged.
 
     `buffer`: uint8, with `PADDING` bytes after the last span. `from_publisher`: as of `Scanner`. `follows`: as of
-    `fields`, changed. `fields`: scratch. `flagged`: output, uint8, shape (n,). Raises
-    `ValueError` where a span lies outside the buffer or an array is of another size.
+    `fields`, changed. `fields`: scratch. `flagged`: output, uint8, shape (n,). Raises `ValueError` where a span lies
+    outside the buffer or an array is of another size.
     """
     n = len(flagged)
     _check_sizes(n, spans, tables, follows, fields, frame)
@@ -48,7 +48,7 @@ def scan_records(
             raise ValueError("a value lies outside the buffer of its records")
         plain = spans.value_length[i] <= tables.limits.value_bytes_max
         plain = plain and not (from_publisher and spans.headers_count[i] != 0)
-        plain = plain and _is_plain(buffer, spans, i, too_far_ahead_ms, from_publisher, tables, follows, fields)
+        plain = plain and _read_record(buffer, spans, i, too_far_ahead_ms, from_publisher, tables, follows, fields)
         if plain:
             write_rows(buffer, i, tables, fields, frame)
         flagged[i] = 0 if plain else 1
@@ -58,6 +58,7 @@ def scan_records(
 
 @jit
 def _check_sizes(n: int, spans: Spans, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
+    """Raise `ValueError` if the arrays are not those of `n` records and of this scanner."""
     columns = len(spans.timestamp_ms) == len(spans.key_at) == len(spans.key_length) == len(spans.value_at) == n
     if not columns or len(spans.value_length) != n or len(spans.headers_count) != n:
         raise ValueError("the parts of the records are not as many as the flags")
@@ -90,7 +91,7 @@ def _last(rows: Int64Array) -> int:
 
 
 @jit
-def _is_plain(
+def _read_record(
     buffer: UInt8Array,
     spans: Spans,
     i: int,
@@ -100,7 +101,7 @@ def _is_plain(
     follows: Int64Array,
     fields: Fields,
 ) -> bool:
-    """Whether record `i` is plain and valid; if so, `fields` has what it holds, with amounts in minor units."""
+    """Read record `i` into `fields`, amounts in minor units. Returns whether it is plain and valid."""
     end = spans.value_at[i] + max(spans.value_length[i], 0)
     at = after_space(buffer, spans.value_at[i], end)
     while end > at and is_space(byte_at(buffer, end - 1)):
@@ -121,9 +122,8 @@ def _is_plain(
         field = tables.money[k]
         start, length = fields.place[field, AT], fields.place[field, LENGTH]
         if fields.place[field, RECORD] == i and length > 0:
-            minor = minor_units(
-                buffer, start, start + length, exponent, tables.rules.rule[field, TEXT_FORM] == SIGNED_MONEY
-            )
+            signed = tables.rules.rule[field, TEXT_FORM] == SIGNED_MONEY
+            minor = minor_units(buffer, start, start + length, exponent, signed)
             if minor == NOT_MONEY:
                 return False
             fields.value[field] = float(minor)

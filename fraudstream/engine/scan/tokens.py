@@ -27,9 +27,15 @@ _EXACT_MAX = 1 << 53  # whole numbers up to this are exact in float64
 
 
 @jit
+def unsigned(index: int) -> np.uint64:
+    """An index that is not negative, in the type that numba looks up fastest: a signed one may count from the end."""
+    return np.uint64(index)
+
+
+@jit
 def byte_at(buffer: UInt8Array, at: int) -> int:
     """One byte, as an integer that can be calculated with."""
-    byte: int = np.int64(buffer[at])  # type: ignore[assignment]
+    byte: int = np.int64(buffer[unsigned(at)])  # type: ignore[assignment]
     return byte
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fraudstream.compiled.jit import jit
 from fraudstream.compiled.memory import load_word
 from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
+from fraudstream.engine.scan.tokens import unsigned
 
 ABSENT = -1
 
@@ -68,10 +69,14 @@ def words_of(texts: Sequence[tuple[int, str]]) -> Words:
 @jit
 def stands_at(words: Words, k: int, buffer: UInt8Array, at: int) -> bool:
     """Whether the text `k`, with its quotes, stands in the buffer at `at`."""
-    done, count = 0, words.entry[k, WORDS]
-    while done < count and load_word(buffer, at + 8 * done) & words.mask[k, done] == words.word[k, done]:
+    row, done = unsigned(k), 0
+    count = words.entry[row, WORDS]
+    while done < count:
+        word = unsigned(done)
+        if load_word(buffer, at + 8 * done) & words.mask[row, word] != words.word[row, word]:
+            return False
         done += 1
-    return bool(done == count)
+    return True
 
 
 @jit

@@ -33,9 +33,12 @@ from fraudstream.kafka.record_batch.batch_header import (
     LAST_DELTA,
     LOG_APPEND_TIME,
     MAX_MS,
+    RECORD_BYTES_MIN,
     SKIPPED,
 )
 from fraudstream.kafka.record_batch.varint import MALFORMED, read_varint
+
+_LENGTH_MIN = RECORD_BYTES_MIN - 1  # a shorter one has no row in the spans
 
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 _Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -73,7 +76,7 @@ def _read_batch(data: _Bytes, batch: _Int64s, next_offset: int, columns: _Int64s
         if at >= end:
             return MALFORMED, next_offset
         length, at = read_varint(data, at)
-        if at == MALFORMED or length < 0 or length > end - at:
+        if at == MALFORMED or length < _LENGTH_MIN or length > end - at:
             return MALFORMED, next_offset
         stop = at + length
         at = _read_record(data, at, stop, batch, columns, rows)

@@ -24,7 +24,7 @@ class Resumption:
     """The checks of one stage. Methods raise `PermanentFailure`."""
 
     def __init__(self, settings: StreamSettings, cluster: Cluster, stages: Sequence[str]) -> None:
-        """`stages`: all of the catalogue, in order."""
+        """`stages`: those of a chain, in order; the single stage is none of them."""
         self._settings, self._cluster, self._stages = settings, cluster, stages
 
     def check(self, partition: Partition, checkpoint: CheckpointRecord) -> None:
@@ -109,7 +109,8 @@ class Resumption:
     def _judge_again(self) -> str:
         """What to do to process the whole topic again. Names the topics of later stages too: they drop repeats."""
         topics = [self._settings.changelog_topic]
-        later_stages = self._stages[self._stages.index(self._settings.stage) + 1 :]
+        own = self._settings.stage
+        later_stages = self._stages[self._stages.index(own) + 1 :] if own in self._stages else ()
         for name in later_stages:
             later = msgspec.structs.replace(self._settings, stage=name, stage_is_first=False)
             topics += [later.input_topic, later.changelog_topic]

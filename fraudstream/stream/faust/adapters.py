@@ -12,6 +12,7 @@ from faust.types import TP
 from fraudstream.kafka.compression import Codec
 from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
+from fraudstream.stream.checkpoints.changelog_follower import ChangelogFollower
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
@@ -123,6 +124,7 @@ def ports_of(app: StreamApp, settings: StreamSettings) -> StagePorts:
         label_commits=labels,
         changelog=RecoveredChangelog(app, settings.changelog_topic),
         writers=KafkaChangelogWriters(settings),
+        followed=ChangelogFollower(settings),
         gaps=GapReader(settings),
         sender=FaustSender(app, settings.codecs, settings.output_batch_bytes_max),
     )

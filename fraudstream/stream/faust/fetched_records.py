@@ -107,7 +107,10 @@ class PartitionRecords:
         """The next records. Raises `WorkerFailure` for a batch that cannot be read, once those before it are taken."""
         if self._left is None:
             self._left, self._end = self._parsed()
-        taken, self._left = self._left[:at_most], self._left[len(self._left) if at_most is None else at_most :]
+        if at_most is None or at_most >= len(self._left):
+            taken, self._left = self._left, NO_RECORDS
+        else:
+            taken, self._left = self._left[:at_most], self._left[at_most:]
         self.is_taken = not self._left
         self.next_fetch_offset = self._end if self.is_taken else taken.last_offset + 1
         return taken

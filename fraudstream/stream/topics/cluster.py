@@ -12,7 +12,13 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from fraudstream.contracts.error_text import error_text
-from fraudstream.kafka.cluster_client import ClusterClient, GroupNotReadableError, cluster_client, committed_offsets
+from fraudstream.kafka.cluster_client import (
+    ClusterClient,
+    GroupNotReadableError,
+    cluster_client,
+    committed_offsets,
+    end_offsets,
+)
 from fraudstream.kafka.connection_diagnosis import refusal
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.outage_logger import OutageLogger
@@ -21,6 +27,7 @@ from fraudstream.kafka.topic_metadata import Operation
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.observer import StageObserver
 from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.stages import changelogs_of_other_form, check_form, settle_form
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 2.0
@@ -33,17 +40,51 @@ log = logging.getLogger(__name__)
 class Cluster(NamedTuple):
     """The facts about the cluster that a stage needs.
 
-    `partitions`: partition count of each topic. `input_id`: identity of the input topic, see `topic_identity`.
-    `labels_read`: by partition of the labels topic, the offset up to which the previous state version has forwarded
-    labels. `next_id`, `next_partitions`: identity and partition count of the topic to which payments are forwarded, ""
-    and 0 for the stage that decides.
+    `partitions`: partition count of each topic. `input_id`, `changelog_id`: identity of the input topic and of the
+    changelog, see `topic_identity`. `labels_read`: by partition of the labels topic, the offset up to which the
+    previous state version has forwarded labels. `next_id`, `next_partitions`: identity and partition count of the topic
+    to which payments are forwarded, "" and 0 for the stage that decides.
     """
 
     partitions: Mapping[str, int]
     input_id: str
     labels_read: Mapping[int, int]
+    changelog_id: str = ""
     next_id: str = ""
     next_partitions: int = 0
+
+
+async def settled(settings: StreamSettings, entities: Sequence[str]) -> StreamSettings:
+    """The settings with the form of the stages settled, by the partitions of the payments topic.
+
+    `entities`: the stages of a chain. Raises the errors of a broker, and `PermanentFailure` if the topic is missing or
+    does not allow the form.
+    """
+    if len(entities) == 1 or settings.stages == "chain":
+        return settle_form(settings, entities, 0)
+    async with _client(settings) as client:
+        partitions = await client.partition_counts()
+    return settle_form(settings, entities, _partitions_of_payments(settings, partitions))
+
+
+async def settled_unless_built_otherwise(settings: StreamSettings, entities: Sequence[str]) -> StreamSettings:
+    """As `settled`, for a worker. Raises `PermanentFailure` if this state version was built in the other form, too."""
+    if len(entities) == 1:
+        return settle_form(settings, entities, 0)
+    async with _client(settings) as client:
+        partitions = await client.partition_counts()
+    settings = settle_form(settings, entities, _partitions_of_payments(settings, partitions))
+    others = [topic for topic in changelogs_of_other_form(settings, entities) if topic in partitions]
+    ends = {topic: await end_offsets(settings.brokers, topic, range(partitions[topic])) for topic in others}
+    check_form(settings, {topic: sum(end.values()) for topic, end in ends.items()})
+    return settings
+
+
+def _partitions_of_payments(settings: StreamSettings, partitions: Mapping[str, int]) -> int:
+    """Raises `PermanentFailure` if there is no such topic."""
+    if settings.payments_topic not in partitions:
+        raise PermanentFailure(_missing_topics(settings, [settings.payments_topic]))
+    return partitions[settings.payments_topic]
 
 
 async def look_at_cluster(settings: StreamSettings, observer: StageObserver) -> Cluster:
@@ -100,10 +141,15 @@ async def _topics(settings: StreamSettings, client: ClusterClient) -> Cluster:
     """The topics of the stage. Raises `PermanentFailure`."""
     partitions = await client.partition_counts()
     _check(settings, partitions)
-    input_id, following = await client.identity(settings.input_topic), settings.next_topic
-    if following is None:
-        return Cluster(partitions, input_id, {})
-    return Cluster(partitions, input_id, {}, await client.identity(following), partitions[following])
+    found = Cluster(
+        partitions,
+        await client.identity(settings.input_topic),
+        {},
+        changelog_id=await client.identity(settings.changelog_topic),
+    )
+    if (following := settings.next_topic) is None:
+        return found
+    return found._replace(next_id=await client.identity(following), next_partitions=partitions[following])
 
 
 async def _check_permissions(settings: StreamSettings) -> None:
@@ -157,10 +203,7 @@ def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
     input."""
     missing = [topic for topic in _wanted(settings) if topic not in partitions]
     if missing:
-        raise PermanentFailure(
-            f"{settings.brokers} has no topic {', '.join(repr(topic) for topic in missing)}. "
-            "Create the topics with `fraudstream topics apply`."
-        )
+        raise PermanentFailure(_missing_topics(settings, missing))
     ours, theirs = partitions[settings.input_topic], partitions[settings.changelog_topic]
     if ours != theirs:
         raise PermanentFailure(
@@ -168,3 +211,8 @@ def _check(settings: StreamSettings, partitions: Mapping[str, int]) -> None:
             "accounts would be in other partitions than their state. Stop all workers, delete the changelog and run "
             "`fraudstream topics apply`: the workers then read the payments from the beginning."
         )
+
+
+def _missing_topics(settings: StreamSettings, topics: Sequence[str]) -> str:
+    named = ", ".join(repr(topic) for topic in topics)
+    return f"{settings.brokers} has no topic {named}. Create the topics with `fraudstream topics apply`."

@@ -60,6 +60,12 @@ class TopicWatch:
                 f"The topic '{topic}' has {now.partitions[topic]} partitions, and had {since.partitions[topic]} when "
                 "the worker started: accounts are in other partitions than their state."
             )
+        if now.changelog_id != since.changelog_id:
+            raise PermanentFailure(
+                f"The changelog '{self._settings.changelog_topic}' was created again while the worker ran: the state "
+                "that it held is gone. Stop all workers, and restore an export with `fraudstream state import`. "
+                "Without one, workers process the payments from their beginning."
+            )
         if (now.next_id, now.next_partitions) != (since.next_id, since.next_partitions):
             raise PermanentFailure(
                 f"The topic '{self._settings.next_topic}', to which payments are forwarded, was created again or given "

@@ -90,6 +90,11 @@ class StreamCluster:
         return [settings for settings, _ in stages_of(self.settings, self.engine)]
 
     @property
+    def deciding_engine(self) -> Engine:
+        """A new engine of the last stage."""
+        return list(stages_of(self.settings, self.engine))[-1][1]
+
+    @property
     def engine(self) -> Engine:
         """A new engine of the rule set."""
         return engine(self.rules)
@@ -122,7 +127,11 @@ class StreamCluster:
 
     def start_process(self, name: str, other: Mapping[str, str] | None = None) -> ChildProcess:
         """`fraudstream worker` as a child process that logs to `<name>.log`; `other`: settings that replace ours."""
-        command = [sys.executable, "-m", "fraudstream.cli.main", "worker", *self.flags(other)]
+        return self.start_command(name, ["worker"], other)
+
+    def start_command(self, name: str, words: Sequence[str], other: Mapping[str, str] | None = None) -> ChildProcess:
+        """Another command as such a process."""
+        command = [sys.executable, "-m", "fraudstream.cli.main", *words, *self.flags(other)]
         return ChildProcess(command, self.directory / f"{name}.log")
 
     def flags(self, other: Mapping[str, str] | None = None) -> list[str]:
@@ -134,6 +143,7 @@ class StreamCluster:
             "metrics.port": "0",
             "metrics.cases_port": "0",
             "worker.group": s.group,
+            "worker.stages": s.stages,
             "worker.checkpoint_mode": s.checkpoint_mode,
             "worker.checkpoint_interval_s": str(s.checkpoint_s),
             "worker.session_timeout_s": str(s.session_timeout_s),

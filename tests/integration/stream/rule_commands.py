@@ -14,6 +14,7 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import Decision
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
+from fraudstream.stream.settings import StageForm
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import NEW, OLD
 from tests.integration.stream.process import WAIT_S
@@ -68,16 +69,17 @@ class RuleCommands:
 
 
 async def activate_when_backfilled(
-    cluster: StreamCluster, rules: Path, capsys: pytest.CaptureFixture[str]
+    cluster: StreamCluster, rules: Path, capsys: pytest.CaptureFixture[str], stages: StageForm | None = None
 ) -> dict[int, int]:
     """Run `rules activate` for state version 2 until its state is backfilled and the command succeeds.
 
-    Returns, by partition of the payments topic, the offset of the switch.
+    `stages`: the form of version 2, None: that of the cluster. Returns, by partition of the payments topic, the offset
+    of the switch.
     """
     command = ["rules", "activate", str(rules), "--skip-tests", "--json", "--by", "r.holm"]
     assert await asyncio.to_thread(main, [*command, *cluster.flags()]) == 1
     assert "set worker.state_version to 2, and run" in capsys.readouterr().err
-    flags = cluster.flags({"worker.state_version": "2"})
+    flags = cluster.flags({"worker.state_version": "2", "worker.stages": stages or cluster.settings.stages})
     async with asyncio.timeout(WAIT_S):
         while await asyncio.to_thread(main, [*command, *flags]) != 0:
             assert "has no state of" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.engine.log import read_log
+from fraudstream.stream.settings import ALL_ENTITIES, StageForm
 from tests.brokers import SelectedBroker, on_kafka
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import LISTS
@@ -32,7 +33,8 @@ from tests.integration.stream.worker_log import ASSIGNED, BACKFILL_STARTED, CUT_
 STAGES = ("account", "device", "merchant")
 FEATURES = "{0}.payments_30d: {{aggregate: count, window: 30d{1}}}"
 SEVERAL = {"": 2, "account": 3, "device": 2, "merchant": 2}
-ONE_EACH = dict.fromkeys(SEVERAL, 1)
+ONE_EACH = dict.fromkeys((*SEVERAL, ALL_ENTITIES), 1)
+ONE_LOG = {**SEVERAL, "account": 1, ALL_ENTITIES: 1}
 
 
 def rules_of(*entities: str, where: str = "") -> dict[str, str]:
@@ -56,6 +58,10 @@ def rules_of(*entities: str, where: str = "") -> dict[str, str]:
 ONE, TWO, THREE = (rules_of(*STAGES[:count]) for count in (1, 2, 3))
 OTHER_TWO = rules_of(*STAGES[:2], where=", where: amount > 1")
 CHANGES = {"one more": (TWO, THREE), "the first more": (ONE, TWO), "only one": (TWO, ONE), "others": (TWO, OTHER_TWO)}
+FORMS: dict[str, tuple[StageForm, StageForm]] = {
+    "to a chain": ("single", "chain"),
+    "to a single stage": ("chain", "single"),
+}
 
 
 async def publish(cluster: StreamCluster, numbers: range) -> None:
@@ -84,9 +90,11 @@ async def change(
     servers, is_kafka = selected_broker
     old, new = (
         StreamCluster(servers, unique_name, tmp_path / name, is_kafka, rules, partitions)
-        for name, rules in zip(("old", "new"), CHANGES[kind], strict=True)
+        for name, rules in zip(("old", "new"), CHANGES.get(kind, (TWO, OTHER_TWO)), strict=True)
     )
-    new.settings = msgspec.structs.replace(old.settings, state_version=2)
+    before, after = FORMS.get(kind, ("chain", "chain"))
+    old.settings = msgspec.structs.replace(old.settings, stages=before)
+    new.settings = msgspec.structs.replace(old.settings, stages=after, state_version=2)
     await old.create_topics()
     return VersionChange(old, new)
 
@@ -97,6 +105,19 @@ async def test_another_chain_is_cut_over_and_each_payment_has_one_verdict(
 ) -> None:
     await cut_over(change, capsys, killed=False)
     await assert_explained(change, capsys)
+
+
+@pytest.mark.parametrize("change", [(kind, ONE_LOG) for kind in FORMS], ids=FORMS, indirect=True)
+async def test_the_form_of_the_stages_is_cut_over_and_each_payment_has_one_verdict(
+    change: VersionChange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await cut_over(change, capsys, killed=False)
+    await assert_explained(change, capsys)
+    for flags in (change.new.flags({"worker.state_version": "2"}), change.old.flags()):
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["rules", "active", "--json", *flags]) == 0
+        [version] = msgspec.json.decode(capsys.readouterr().out)["state_versions"]
+        assert (version["state_version"], version["reached"]) == (2, True)
 
 
 @pytest.mark.parametrize("change", [("one more", ONE_EACH)], ids=["one more"], indirect=True)
@@ -135,6 +156,7 @@ async def cut_over(change: VersionChange, capsys: pytest.CaptureFixture[str], ki
         "rules.directory": str(change.new.directory),
         "worker.state_version": "2",
         "worker.backfill": "true",
+        "worker.stages": change.new.settings.stages,
     }
     workers = [old := cluster.start_process("old")]
     try:
@@ -148,7 +170,7 @@ async def cut_over(change: VersionChange, capsys: pytest.CaptureFixture[str], ki
         if killed:
             new.kill()
             workers.append(new := cluster.start_process("new again", backfill))
-        switched = await activate_when_backfilled(cluster, change.new.directory, capsys)
+        switched = await activate_when_backfilled(cluster, change.new.directory, capsys, change.new.settings.stages)
         if killed:
             old.kill()
             new.kill()
@@ -234,7 +256,7 @@ async def assert_equal_to_replay(
     expected: dict[str, bytes] = {}
     for cluster, version in zip(change, (1, 2), strict=True):
         deciding = cluster.stages[-1]
-        engine = cluster.engine.of_stage(deciding.stage)
+        engine = cluster.deciding_engine
         log = await cluster.records(deciding.input_topic, at_least(50))
         for number in range(cluster.partitions_of(deciding.stage)):
             state = engine.new_state()

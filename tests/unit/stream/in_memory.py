@@ -31,7 +31,7 @@ from fraudstream.stream.checkpoints.changelog import (
     gap_change,
 )
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
-from fraudstream.stream.ports import ChangelogWriter
+from fraudstream.stream.ports import ChangelogPart, ChangelogWriter
 from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stage import Stage, StagePorts, new_stage
@@ -209,6 +209,30 @@ class InMemoryChangelog:
         return RecordBatch(records_of(records), 0, len(records), len(records))
 
 
+class InMemoryFollower:
+    """`FollowsChangelog`: reads at most `at_most` records of each partition. `lost`: partitions whose beginning was
+    deleted, for the next read."""
+
+    def __init__(self, changelog: InMemoryChangelog) -> None:
+        self.changelog = changelog
+        self.at_most = 1_000_000
+        self.lost: set[int] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, positions: Mapping[int, int | None]) -> Mapping[int, ChangelogPart]:
+        parts = {}
+        for number, position in positions.items():
+            records, begin = self.changelog.records[number], position or 0
+            read = records[begin : begin + self.at_most]
+            parts[number] = ChangelogPart(read, begin + len(read), len(records), lost=number in self.lost)
+        self.lost = set()
+        await self.gate.wait()
+        return parts
+
+    async def close(self) -> None: ...
+
+
 class InMemoryWriter:
     """`ChangelogWriter` of mode `batch`: records carry the epoch of their writer."""
 
@@ -320,6 +344,7 @@ class Recorder(Unobserved):
         self.lags: list[tuple[int, int]] = []
         self.answers: list[bool] = []
         self.labels = 0
+        self.standby: Mapping[int, int | None] = {}
         self.stopped: list[tuple[int, str]] = []
         self.resumed: list[int] = []
         self.missing: list[tuple[int, int]] = []
@@ -380,6 +405,9 @@ class Recorder(Unobserved):
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
 
+    def on_standby(self, behind: Mapping[int, int | None]) -> None:
+        self.standby = behind
+
     def on_failure(self, sentence: str) -> None:
         self.failures.append(sentence)
 
@@ -394,6 +422,7 @@ class Worker:
         self.settings, self.engine = next(stages_of(msgspec.convert(given, StreamSettings), whole))
         self.input, self.labels = InMemoryLog(), InMemoryLog()
         self.changelog: InMemoryChangelog = previous.changelog if previous is not None else InMemoryChangelog()
+        self.followed = InMemoryFollower(self.changelog)
         self.sender: InMemorySender = previous.sender if previous is not None else InMemorySender()
         self.observer = Recorder()
         self.rule_sets = InMemoryRuleSets(self.engine, self.engine.under(STRICT) if engine is None else self.engine)
@@ -409,6 +438,7 @@ class Worker:
             label_commits=self.labels,
             changelog=self.changelog,
             writers=self.changelog,
+            followed=self.followed,
             gaps=self.changelog,
             sender=self.sender,
         )
@@ -429,6 +459,18 @@ class Worker:
         for number in numbers:
             self.stage.assignment.restore(number, self.changelog.read(number))
         await self.stage.assignment.resume(numbers)
+
+    async def take_over(self, number: int = 0) -> int:
+        """A rebalance that assigns the partition, whose changelog is read from where this worker says that it has read
+        it up to, as Faust does. Returns how many records were read."""
+        assignment = self.stage.assignment
+        await assignment.on_assigned({*self.stage.partitions, number})
+        records = self.changelog.records[number]
+        first = assignment.changelog_written_to(number)
+        read = tuple(records[first:])
+        assignment.restore(number, RecordBatch(records_of(read), first, len(records), len(records)))
+        await assignment.resume(set(self.stage.partitions))
+        return len(read)
 
     async def process(self, *records: FetchedRecord, partition: int = 0, first: int | None = None) -> None:
         """One batch."""

@@ -214,6 +214,21 @@ def test_a_worker_is_ready_once_its_partitions_are_restored(worker: Worker) -> N
     assert worker.value("recovering_partitions") == 0
 
 
+def test_a_standby_is_ready_and_says_how_far_behind_it_is(worker: Worker) -> None:
+    worker.observer.on_assigned([])
+    worker.observer.on_standby({0: None, 1: 7})
+    assert worker.telemetry.ready() is None
+    assert worker.telemetry.notes() == "standby for 2 partitions, reading the changelog"
+    worker.observer.on_standby({0: 30, 1: 0})
+    assert worker.telemetry.notes() == "standby for 2 partitions, 30 changelog records behind"
+    assert worker.value("standby_lag_records", partition="0") == 30
+    worker.observer.on_standby({1: 0})
+    assert worker.value("standby_lag_records", partition="0") is None
+    worker.observer.on_assigned([0, 1])
+    worker.observer.on_standby({})
+    assert worker.telemetry.notes() is None
+
+
 def test_a_partition_that_comes_back_is_restored_again(worker: Worker) -> None:
     worker.observer.on_assigned([0])
     worker.recovers(0)

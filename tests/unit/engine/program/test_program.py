@@ -19,11 +19,14 @@ from fraudstream.engine.expression import (
     Values,
     compile_expression,
     distinct_texts,
+    nodes,
 )
+from fraudstream.engine.expression.nodes import Quantity
 from fraudstream.engine.frame import Frame, FrameLayout, new_frame
 from fraudstream.engine.program import Program, filter_program, interpreter, verdict_program
 from fraudstream.engine.program.compiler import Compiler
-from fraudstream.engine.program.operations import BLOCK
+from fraudstream.engine.program.lines import Operand
+from fraudstream.engine.program.operations import BIT, BLOCK
 
 SYMBOLS = {"amount": Type.MONEY, "x": Type.NUMBER, "kind": Type.TEXT, "size": Type.NUMBER, "flag": Type.BOOL}
 LAYOUT = FrameLayout(("amount", "x", "flag", "size", "lists.watch"), ("kind",), ())
@@ -88,6 +91,22 @@ def test_rows_of_the_scratch_are_used_again() -> None:
     assert many.code.scratch_numbers - len(many.code.constants) <= 4
 
 
+def test_conditions_compared_in_each_other_are_compiled_once() -> None:
+    class Counting(Compiler):
+        quantities = 0
+
+        def quantity(self, node: Quantity) -> Operand:
+            self.quantities += 1
+            return super().quantity(node)
+
+    source = "flag"
+    for number in range(20):
+        source = f"(x > {number}) == ({source})"
+    compiler = Counting(LAYOUT, PUBLIC_KEY)
+    compiler.condition(expression(source).condition, True)
+    assert 0 < compiler.quantities < 200  # not 2**20
+
+
 def test_both_zeros_are_constants_of_their_own() -> None:
     layout = FrameLayout(("up", "down"), (), ())
     derived = [
@@ -135,6 +154,18 @@ def test_a_program_of_nothing_gives_a_word_of_zeros_and_no_points() -> None:
     results = filters().run(frame_of())
     assert results.true.tolist() == [[0, 0, 0, 0]]
     assert results.points.shape == (0, 4)
+
+
+def test_a_frame_without_numbers_may_be_asked_about_constants() -> None:
+    layout = FrameLayout((), ("kind",), ())
+    frame = new_frame(layout, 2)
+    frame.digest[0], frame.minor_per_major[:] = digest_column(["fee", None], PUBLIC_KEY), 1.0
+    never = nodes.QuantityMissing(nodes.Magnitude(nodes.Negative(nodes.MajorUnits(np.float64(2)))))
+    conditions: list[nodes.Condition] = [never, nodes.Not(never), nodes.TextMissing(nodes.TextColumn("kind"))]
+    compiler = Compiler(layout, PUBLIC_KEY)
+    for number, condition in enumerate(conditions):
+        compiler.lines.write(BIT, number, compiler.condition(condition, True))
+    assert Program(compiler.lines.code(), ()).run(frame).true.tolist() == [[2, 6]]
 
 
 def test_a_frame_without_payments_has_no_results() -> None:

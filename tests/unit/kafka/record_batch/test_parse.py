@@ -187,6 +187,15 @@ def test_a_batch_shorter_than_its_header_is_refused(length: int) -> None:
         parse(bytes(batch), BASE, TP)
 
 
+@pytest.mark.parametrize("body", [b"\0", b"\x0a" + bytes(5)])
+def test_a_record_too_short_for_its_lengths_is_refused_and_changes_no_record_before_it(body: bytes) -> None:
+    """Its spans were written behind the end of the array, which no record of that size can need."""
+    header = bytearray(batch_of([RECORD], BASE + 1)[:HEADER_BYTES])
+    found = by_parser(batch_of([RECORD]) + of_length(header + body), BASE)
+    assert found.failed
+    assert [(record.offset, record.timestamp) for record in found.records] == [(BASE, 5)]
+
+
 def test_a_response_cut_anywhere_gives_its_whole_batches() -> None:
     first, second = batch_of([RECORD] * 2), batch_of([RECORD] * 2, BASE + 2)
     for size in range(len(first) + len(second)):

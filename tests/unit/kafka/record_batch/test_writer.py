@@ -110,14 +110,14 @@ def test_parts_that_differ_in_number_are_refused() -> None:
     records = packed([(1, [(b"k", b"v", []), (b"k", b"v", [])])])[0]
     fewer = records._replace(values=records.values.rows(np.array([0])))
     with pytest.raises(ValueError, match="differ in number"):
-        write_batches([fewer], LIMIT)
+        list(write_batches([fewer], LIMIT))
 
 
 def test_a_span_outside_its_buffer_is_refused() -> None:
     records = packed([(1, [(b"k", b"v", [])])])[0]
     outside = records._replace(values=records.values._replace(at=np.array([1 << 20])))
     with pytest.raises(ValueError, match="outside its buffer"):
-        write_batches([outside], LIMIT)
+        list(write_batches([outside], LIMIT))
 
 
 @given(groups.filter(bool))

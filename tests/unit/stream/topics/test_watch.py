@@ -61,6 +61,12 @@ async def test_the_log_of_the_next_stage_must_stay_the_same_too() -> None:
         await watch(*[AS_IT_WAS._replace(next_id="another")] * 2)
 
 
+async def test_a_changelog_that_was_created_again_ends_the_worker() -> None:
+    """It would go on writing the changes alone; and a standby may have read the former one."""
+    with pytest.raises(PermanentFailure, match="the state that it held is gone"):
+        await watch(*[AS_IT_WAS._replace(changelog_id="new")] * 2)
+
+
 async def test_a_topic_that_was_created_again_ends_the_worker() -> None:
     with pytest.raises(PermanentFailure, match=r"was created again while the worker ran \(id id, now new\)"):
         await watch(*[AS_IT_WAS._replace(input_id="new")] * 2)

@@ -1,0 +1,100 @@
+"""A standby takes over the log of a worker that was killed under load, and decides as if nothing had happened.
+
+Invariant: the first decisions on each payment are, in the order of the log, those of a replay of the whole log; repeats
+after the takeover have the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from fraudstream.contracts import Label, Payment
+from tests.brokers import SelectedBroker, on_both_brokers
+from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.process import WAIT_S, ChildProcess
+from tests.integration.stream.stage_chain import events, payments_in, publish_events
+from tests.integration.stream.test_single_stage import cluster_of
+from tests.integration.stream.topic_output import at_least
+from tests.integration.stream.worker_log import ASSIGNED
+
+PART = 250
+STANDBY = {"worker.standby": "true"}
+
+
+@on_both_brokers
+async def test_a_standby_goes_on_after_a_killed_owner_and_every_payment_has_the_verdict_of_a_replay(
+    selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    published = events(4 * PART)[: 4 * PART]
+    expected = cluster.engine.judge(published, cluster.engine.new_state())
+    processes = [owner := cluster.start_process("owner", STANDBY)]
+    try:
+        await owner.logs(f"{ASSIGNED} 0")
+        processes.append(standby := cluster.start_process("standby", STANDBY))
+        await standby.logs(f"{ASSIGNED} none")
+        await publish(cluster, published, 0, 2)
+        await until_followed(standby)
+        publishing = asyncio.create_task(publish(cluster, published, 2, 4))
+        await cluster.records(cluster.settings.decisions_topic, at_least(payments_in(published[: 2 * PART]) + 20))
+        owner.kill()
+        await standby.logs(f"{ASSIGNED} 0")
+        await publishing
+        await until_decided(cluster, payments_in(published))
+        processes.append(again := cluster.start_process("again", STANDBY))
+        await until_followed(again)
+        await again.stop()
+        await standby.stop()
+    finally:
+        for process in processes:
+            process.kill()
+    answers: dict[bytes, bytes] = {}
+    for record in await cluster.records(cluster.settings.decisions_topic, at_least(payments_in(published))):
+        source = dict(record.headers)["source"]
+        assert answers.setdefault(source, record.value) == record.value
+    assert list(answers.values()) == [msgspec.json.encode(decision) for decision in expected.decisions()]
+
+
+async def publish(cluster: StreamCluster, published: Sequence[Payment | Label], first: int, end: int) -> None:
+    """Publish the parts from `first` to before `end`, in small pieces."""
+    for begin in range(first * PART, end * PART, 10):
+        await publish_events(cluster, published[begin : min(begin + 10, end * PART)])
+
+
+async def until_decided(cluster: StreamCluster, payments: int) -> None:
+    """Wait until so many records of the log have a decision."""
+
+    def complete(records: Sequence[ConsumerRecord]) -> bool:
+        return len({dict(record.headers)["source"] for record in records}) >= payments
+
+    await cluster.records(cluster.settings.decisions_topic, complete)
+
+
+async def until_followed(worker: ChildProcess) -> None:
+    """Wait until the standby has read the changelog to its end, by what its `/readyz` says."""
+    async with asyncio.timeout(WAIT_S):
+        while "standby for 1 partitions, 0 changelog records behind" not in await readiness(worker):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def readiness(worker: ChildProcess) -> str:
+    """The body of `/readyz`; "" before it is served."""
+    found = re.search(r"metrics at (http://\S+)/metrics", worker.log.read_text())
+    if found is None:
+        return ""
+
+    def ask() -> str:
+        try:
+            with urllib.request.urlopen(f"{found[1]}/readyz", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    return await asyncio.to_thread(ask)
