@@ -37,7 +37,7 @@ HEADER_BYTES: Final = 32  # of a row: see `saved`
 
 _PART_NAME_BYTES_MAX: Final = 8  # c1023 is the longest
 _SLOT_BYTES: Final = SLOT.itemsize
-_CHUNK_PART, _OVERFLOW_PART, _PANES_PART = ord("c"), ord("e"), ord("p")
+CHUNK_PART, OVERFLOW_PART, PANES_PART = ord("c"), ord("e"), ord("p")
 
 
 class _Piece(NamedTuple):
@@ -61,7 +61,7 @@ class _Keys(NamedTuple):
     begin: Int64Array
 
 
-class _OverflowBytes(NamedTuple):
+class OverflowBytes(NamedTuple):
     """The columns of `Overflows` as bytes: uint8, shape (overflows, bytes of an overflow), padded by none.
 
     `fixed`: those that part e holds whole, in its order. `pane_bytes`, `cell_bytes`: of one pane.
@@ -91,7 +91,7 @@ def take_changed_rows(
     count = int(arena.tops.used[DIRTY_ROWS])
     if count == 0:
         return []
-    overflows = _bytes_of(arena.overflows, arena.shape.panes)
+    overflows = overflow_bytes(arena.overflows, arena.shape.panes)
     prefix = entity.encode() + b"\0"
     keys = _Keys(np.frombuffer(prefix + bytes(PADDING), np.uint8), len(prefix), *index.texts)
     slot_bytes = np.asarray(arena.slots).view(np.uint8)
@@ -120,9 +120,10 @@ def _sealed(piece: _Piece, n: int) -> PackedRecords:
     return PackedRecords(keys, keys._replace(at=piece.value_at[:n], length=piece.value_length[:n]))
 
 
-def _bytes_of(overflows: Overflows, panes: int) -> _OverflowBytes:
+def overflow_bytes(overflows: Overflows, panes: int) -> OverflowBytes:
+    """The overflows of an arena, with `panes` panes each, as bytes: views, to be kept no longer than the arena's."""
     pane, cell = _bytes(overflows.pane), _bytes(overflows.cell)
-    return _OverflowBytes(
+    return OverflowBytes(
         pane=pane,
         cell=cell,
         fixed=tuple(_bytes(column) for column in overflows[2:-2]),
@@ -139,7 +140,7 @@ def _bytes(column: NDArray[Any]) -> UInt8Array:
     return column.view(np.uint8).reshape(len(column), column.nbytes // len(column))
 
 
-def _part_bytes_max(overflows: _OverflowBytes) -> int:
+def _part_bytes_max(overflows: OverflowBytes) -> int:
     """The bytes of the largest value."""
     of_overflow: int = sum(column.shape[1] for column in overflows.fixed) + overflows.floor_event.shape[1]
     of_panes = CHUNK * (overflows.pane_bytes + overflows.cell_bytes)
@@ -153,7 +154,7 @@ def _write_rows(
     rows: Rows,
     slots: Slots,
     slot_bytes: UInt8Array,
-    overflows: _OverflowBytes,
+    overflows: OverflowBytes,
     stack: Int32Array,
     count: int,
     begin: int,
@@ -193,7 +194,7 @@ def _write_part(
     rows: Rows,
     slots: Slots,
     slot_bytes: UInt8Array,
-    overflows: _OverflowBytes,
+    overflows: OverflowBytes,
     row: int,
     step: int,
     chunks: int,
@@ -208,17 +209,17 @@ def _write_part(
         length = min(CHUNK, _filled(rows, row) - CHUNK * step)
         if not _take_dirty_slots(slots, first, length):
             return end
-        at = _write_key(piece, n, end, keys, row, _CHUNK_PART, step)
+        at = _write_key(piece, n, end, keys, row, CHUNK_PART, step)
         after = _put_header(out, at, rows, row)
         after = put_bytes(out, after, slot_bytes, first * _SLOT_BYTES, length * _SLOT_BYTES)
     elif step == chunks:
-        at = _write_key(piece, n, end, keys, row, _OVERFLOW_PART, -1)
+        at = _write_key(piece, n, end, keys, row, OVERFLOW_PART, -1)
         after = _put_overflow(out, _put_header(out, at, rows, row), overflows, rows.overflow[row])
     else:
         group = step - chunks - 1
         if not _take_dirty_panes(overflows.dirty[rows.overflow[row]], group):
             return end
-        at = _write_key(piece, n, end, keys, row, _PANES_PART, group)
+        at = _write_key(piece, n, end, keys, row, PANES_PART, group)
         after = _put_panes(out, at, overflows, rows.overflow[row], group)
     piece.value_at[n], piece.value_length[n] = at, after - at
     return after
@@ -285,7 +286,7 @@ def _put_header(out: UInt8Array, at: int, rows: Rows, row: int) -> int:
 
 
 @jit
-def _put_overflow(out: UInt8Array, at: int, overflows: _OverflowBytes, overflow: int) -> int:
+def _put_overflow(out: UInt8Array, at: int, overflows: OverflowBytes, overflow: int) -> int:
     """Write the columns of part e; returns where they end. Of most overflows few payments at the floor are saved: more
     rarely leave at one moment."""
     for column in overflows.fixed:
@@ -297,7 +298,7 @@ def _put_overflow(out: UInt8Array, at: int, overflows: _OverflowBytes, overflow:
 
 
 @jit
-def _put_panes(out: UInt8Array, at: int, overflows: _OverflowBytes, overflow: int, group: int) -> int:
+def _put_panes(out: UInt8Array, at: int, overflows: OverflowBytes, overflow: int, group: int) -> int:
     """Write the panes of a group and their cells; returns where they end."""
     first = CHUNK * group
     count = min(CHUNK, overflows.dirty.shape[1] - first)

@@ -26,6 +26,7 @@ from fraudstream.engine.lists import Lists
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
 from fraudstream.engine.placement import Placement
 from fraudstream.engine.plan import EntityPlan
+from fraudstream.engine.restored_rows import restore_rows
 
 _PARTITION_KEY = b"\0partition"
 _FINDING_KEY = b"\0finding\0"
@@ -178,15 +179,31 @@ class PartitionState:
         return records + [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """As `restore_packed`, of keys and values."""
+        self.restore_packed(pack_pairs(records))
+
+    def restore_packed(self, records: PackedRecords) -> None:
         """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
-        latest: dict[bytes, bytes] = {}
-        for key, value in records:
-            latest.pop(key, None)  # so a key is ordered by its last record
-            latest[key] = value
-        parts: dict[str, list[saved.SavedPart]] = {entity.plan.entity.name: [] for entity in self.entities}
+        keys = records.keys
+        beside = np.flatnonzero(keys.buffer[keys.at] == 0)
+        self._restore_beside_rows(PackedRecords(keys.rows(beside), records.values.rows(beside)))
+        rest = records.n - len(beside)
+        for entity in self.entities:
+            rest -= restore_rows(entity.plan.entity.name, records, entity.index, entity.arena)
+        if rest:
+            self._refuse_unknown_entity(records)
+
+    def _refuse_unknown_entity(self, records: PackedRecords) -> None:
+        known = {entity.plan.entity.name for entity in self.entities}
+        names = [saved.read_key(key)[0] for key, _ in records.pairs() if key[:1] != b"\0"]
+        unknown = next(name for name in names if name not in known)
+        raise ValueError(f"a saved row belongs to the entity '{unknown}', which the catalogue does not have.")
+
+    def _restore_beside_rows(self, records: PackedRecords) -> None:
+        """Restore what is not rows. Of records with one key, the last one counts."""
         whole = self._partition
         chunks: list[tuple[int, bytes]] = []
-        for key, value in latest.items():
+        for key, value in dict(records.pairs()).items():
             if key == _PARTITION_KEY:
                 whole = msgspec.json.decode(value, type=_Partition)
             elif key.startswith(_LEDGER_KEY):
@@ -196,17 +213,12 @@ class PartitionState:
             elif key.startswith(_LIST_KEY):
                 self.lists.restore(key.removeprefix(_LIST_KEY), value)
             else:
-                name, text, part = saved.read_key(key)
-                if name not in parts:
-                    raise ValueError(f"a saved row belongs to the entity '{name}', which the catalogue does not have.")
-                parts[name].append(saved.SavedPart(text, part, value))
+                raise ValueError(f"a saved record has the key {key!r}, which this version does not know.")
         self.watermark_ms, self.since_ms, self._saved = whole.watermark_ms, whole.since_ms, whole
         if self.ledger is not None:
             self.ledger.restore(chunks, whole.verdicts)
         elif chunks:
             raise ValueError("the saved rows have a ledger of first verdicts, which this stage does not keep.")
-        for entity in self.entities:
-            saved.restore(parts[entity.plan.entity.name], entity.index, entity.arena)
 
     @property
     def _partition(self) -> _Partition:

@@ -7,7 +7,7 @@ digest: a directory without it, or with other files than it names, is not an exp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fraudstream.contracts.error_text import system_error_text
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.operations.errors import OperationError
 from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
 
@@ -90,9 +91,9 @@ class RowFile:
             self._writer = pq.ParquetWriter(path, _SCHEMA, compression="zstd")
         self._waiting: dict[bytes, bytes] = {}
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Add rows (key, value); of rows with one key, the last one counts."""
-        for key, value in records:
+    def restore_packed(self, records: PackedRecords) -> None:
+        """Add rows; of rows with one key, the last one counts."""
+        for key, value in records.pairs():
             self._waiting.pop(key, None)  # a key takes the place of its last record
             self._waiting[key] = value
             if len(self._waiting) >= GROUP_ROWS_MAX:

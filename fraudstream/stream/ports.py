@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fraudstream.stream.checkpoints.changelog import AcceptedGap, Row
+from fraudstream.engine.records import LogRecord
+from fraudstream.stream.checkpoints.changelog import AcceptedGap
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -74,7 +75,7 @@ class ChangelogPart(NamedTuple):
     """What a read of one partition of the changelog found: `records`, and `next`, where the next read begins. `end`:
     of its committed records; None while unknown. `lost`: its first record is now above the position of the read."""
 
-    records: Sequence[Row]
+    records: Sequence[LogRecord]
     next: int
     end: int | None
     lost: bool = False

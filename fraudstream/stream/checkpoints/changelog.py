@@ -21,10 +21,18 @@ checkpoint record. Without that record there is no checkpoint, so no worker star
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
+from fraudstream.compiled.packed import Packed, sealed
+from fraudstream.compiled.spans import MISSING
+from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.packed_records import PackedRecords
+from fraudstream.engine.records import LogRecord, Records, records_of
+from fraudstream.kafka.record_batch.outgoing import header_section
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import CheckpointMode
 
@@ -113,8 +121,8 @@ class Change(NamedTuple):
 class RestoresRows(Protocol):
     """The part of the engine's `PartitionState` that recovery needs."""
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Restore rows, as keys and values. Raises `ValueError` for rows of another layout."""
+    def restore_packed(self, records: PackedRecords) -> None:
+        """Restore rows. Raises `ValueError` for rows of another layout."""
 
 
 encode_checkpoint = msgspec.json.Encoder().encode
@@ -153,36 +161,75 @@ class ChangelogRestorer:
         self._state = state
         self._mode = mode
         self._epoch: bytes | None = None
-        self._waiting: list[tuple[bytes, bytes]] = []
+        self._waiting: list[tuple[PackedRecords, Int64Array]] = []  # which of them
 
-    def feed(self, records: Iterable[Row]) -> None:
+    def feed(self, records: Sequence[LogRecord]) -> None:
         """Take records in the order of the log, in pieces of any size.
 
         Raises `PermanentFailure` for a changelog of the other checkpoint mode, `ValueError` for rows of another layout.
         """
-        rows: list[tuple[bytes, bytes]] = []
-        for record in records:
-            key, value = record.key, record.value
-            assert key is not None, f"changelog record at offset {record.offset} has no key"
-            assert value is not None, f"changelog record at offset {record.offset} has no value"
-            if key == EPOCH_KEY:
-                self._begin_epoch(value)
+        fetched = records_of(records)
+        _check_present(fetched)
+        packed, begin = _packed(fetched), 0
+        for at in np.flatnonzero(fetched.buffer[fetched.spans.key_at] == 0).tolist():
+            record = fetched[at]
+            if _is_row(record.key or b""):
                 continue
-            if key.startswith(GAP_KEY):
-                self.gaps |= accepted_gaps([record])
-                continue
-            self.records += 1
-            self.size += len(key) + len(value)
-            if key == CHECKPOINT_KEY:
-                self._checkpoint(decode_checkpoint(value))
-            elif key == IMPORT_KEY:
-                self._begin_epoch(value)
-            elif self._mode == "transaction":
-                rows.append((key, value))
-            elif _epoch(record) == self._epoch:
-                self._waiting.append((key, value))
-        if rows:
-            self._state.restore(rows)
+            self._take_rows(fetched, packed, begin, at)
+            self._control(record)
+            begin = at + 1
+        self._take_rows(fetched, packed, begin, len(fetched))
+        if self._mode == "transaction":
+            self._restore_waiting()
+
+    def _control(self, record: LogRecord) -> None:
+        """Take a record that is no row."""
+        key, value = record.key or b"", record.value or b""
+        if key == EPOCH_KEY:
+            self._begin_epoch(value)
+            return
+        if key.startswith(GAP_KEY):
+            self.gaps |= accepted_gaps([record])
+            return
+        self.records += 1
+        self.size += len(key) + len(value)
+        if key == CHECKPOINT_KEY:
+            self._checkpoint(decode_checkpoint(value))
+        else:
+            self._begin_epoch(value)  # of an import
+
+    def _take_rows(self, fetched: Records, packed: PackedRecords, begin: int, end: int) -> None:
+        """Keep the rows from index `begin` to before `end`, in mode `batch` those of the epoch, until they are
+        restored. `packed`: keys and values of all that was fetched."""
+        if begin == end:
+            return
+        self.records += end - begin
+        self.size += int(packed.keys.length[begin:end].sum() + packed.values.length[begin:end].sum())
+        rows = np.arange(begin, end)
+        self._waiting.append(
+            (packed, rows if self._mode == "transaction" else begin + self._of_epoch(fetched[begin:end]))
+        )
+
+    def _of_epoch(self, rows: Records) -> Int64Array:
+        """The indices of the rows that carry the present epoch. Almost all do, and have the same bytes as headers: only
+        the others are read as objects."""
+        same = np.zeros(len(rows), np.bool_)
+        if self._epoch is not None:
+            section = np.frombuffer(header_section([(EPOCH_HEADER, self._epoch)])[1:], np.uint8)  # without the count
+            at = np.minimum(rows.spans.headers_at, len(rows.buffer) - len(section))
+            found = rows.buffer[at[:, None] + np.arange(len(section))]
+            same = (rows.spans.headers_count == 1) & (found == section).all(axis=1)
+        for index in np.flatnonzero(~same).tolist():
+            same[index] = _epoch(rows[index]) == self._epoch
+        return np.flatnonzero(same)
+
+    def _restore_waiting(self) -> None:
+        """Restore what waits: what was fetched together, together."""
+        for _, group in groupby(self._waiting, key=lambda waiting: id(waiting[0])):
+            (packed, *_), indices = zip(*group, strict=True)
+            rows = np.concatenate(indices)
+            self._state.restore_packed(PackedRecords(packed.keys.rows(rows), packed.values.rows(rows)))
+        self._waiting = []
 
     def _checkpoint(self, record: CheckpointRecord) -> None:
         if record.mode != self._mode:
@@ -194,14 +241,33 @@ class ChangelogRestorer:
         if self._mode == "batch":
             if record.epoch.encode() != self._epoch:
                 return
-            self._state.restore(self._waiting)
-            self._waiting = []
+            self._restore_waiting()
         self.checkpoint = record
 
     def _begin_epoch(self, epoch: bytes) -> None:
         self._epoch = epoch
-        self._waiting = []
+        if self._mode == "batch":
+            self._waiting = []
 
 
-def _epoch(record: Row) -> bytes | None:
+def _is_row(key: bytes) -> bool:
+    return key not in (EPOCH_KEY, CHECKPOINT_KEY, IMPORT_KEY) and not key.startswith(GAP_KEY)
+
+
+def _check_present(records: Records) -> None:
+    """Assert that every record has a key and a value."""
+    spans = records.spans
+    for what, length in (("key", spans.key_length), ("value", spans.value_length)):
+        missing = length == MISSING
+        assert not missing.any(), f"changelog record at offset {spans.offset[missing][0]} has no {what}"
+
+
+def _packed(rows: Records) -> PackedRecords:
+    """Keys and values of rows, in the buffer that they were fetched in."""
+    buffer, spans = rows.buffer.view(), rows.spans
+    keys = sealed(buffer, spans.key_at, spans.key_length)
+    return PackedRecords(keys, Packed(buffer, spans.value_at, spans.value_length))
+
+
+def _epoch(record: LogRecord) -> bytes | None:
     return next((value for name, value in record.headers if name == EPOCH_HEADER), None)

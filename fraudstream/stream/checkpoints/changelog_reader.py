@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from fraudstream.engine.records import LogRecord
 from fraudstream.kafka.topic_reader import TopicReader
-from fraudstream.stream.checkpoints.changelog import Row
 from fraudstream.stream.settings import StreamSettings
 
 CHUNK_RECORDS: Final = 20_000
@@ -23,12 +23,12 @@ class ChangelogReader:
         self.settings = settings
         self._reader, self._topic = reader, settings.changelog_topic
 
-    async def records(self, partition: int) -> AsyncIterator[Sequence[Row]]:
+    async def records(self, partition: int) -> AsyncIterator[Sequence[LogRecord]]:
         """The records that the partition holds now, in order, in chunks."""
         async for records in self._reader.whole(self._topic, partition, chunk_records=CHUNK_RECORDS):
             yield records
 
-    async def tail(self, partition: int, begin: int, end: int) -> AsyncIterator[Sequence[Row]]:
+    async def tail(self, partition: int, begin: int, end: int) -> AsyncIterator[Sequence[LogRecord]]:
         """The records from offset `begin` to before `end`, in chunks."""
         async for records in self._reader.forward(self._topic, partition, begin, end, chunk_records=CHUNK_RECORDS):
             yield records

@@ -3,12 +3,12 @@ reader accepts what the first one writes, and both owners see in the changelog w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from fraudstream.engine.packed_records import pack_pairs
+from fraudstream.engine.packed_records import PackedRecords, pack_pairs
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     Change,
@@ -27,9 +27,9 @@ PARTITION = 2
 class RestoredRows(dict[bytes, bytes]):
     """The rows that a changelog restores, by key."""
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+    def restore_packed(self, records: PackedRecords) -> None:
         """Keep the newest value of each key."""
-        self.update(records)
+        self.update(records.pairs())
 
 
 @pytest.fixture

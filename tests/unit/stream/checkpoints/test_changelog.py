@@ -1,11 +1,11 @@
 """What recovery restores from a changelog, record by record: incomplete checkpoints and late writers change nothing."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 import pytest
 
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     EPOCH_HEADER,
@@ -22,11 +22,12 @@ class Record(NamedTuple):
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
     offset: int = 0
+    timestamp: int = 0
 
 
 class Rows(dict[bytes, bytes]):
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        self.update(records)
+    def restore_packed(self, records: PackedRecords) -> None:
+        self.update(records.pairs())
 
 
 def row(key: str, value: str, epoch: str) -> Record:
