@@ -11,9 +11,9 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from fraudstream.kafka.compression import Codec, batch_attribute
-from fraudstream.stream.checkpoints.changelog_follower import ChangelogFollower
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
+from fraudstream.stream.faust.changelog_follower import ChangelogFollower
 from fraudstream.stream.faust.changelog_writers import KafkaChangelogWriters
 from fraudstream.stream.faust.transport import BatchConsumer, BatchProducer
 from fraudstream.stream.settings import StreamSettings
