@@ -23,8 +23,7 @@ from fraudstream.stream.observer import Unobserved
 from tests.brokers import SelectedBroker, on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.process import WAIT_S, ChildProcess
-from tests.integration.stream.stage_chain import events, payments_in, publish_events
-from tests.integration.stream.test_single_stage import cluster_of
+from tests.integration.stream.stage_chain import cluster_of_form, events, payments_in, publish_events
 from tests.integration.stream.topic_output import at_least
 from tests.integration.stream.worker_log import ASSIGNED
 
@@ -36,7 +35,7 @@ STANDBY = {"worker.standby": "true"}
 async def test_a_standby_goes_on_after_a_killed_owner_and_every_payment_has_the_verdict_of_a_replay(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     published = events(4 * PART)[: 4 * PART]
     expected = cluster.engine.judge(published, cluster.engine.new_state())
     processes = [owner := cluster.start_process("owner", STANDBY)]
@@ -90,7 +89,7 @@ async def test_a_worker_without_partitions_stays_in_its_group_however_long_it_wa
 ) -> None:
     """Kafka's client takes a member that fetches nothing for stuck, and lets it leave."""
     monkeypatch.setattr(build, "MAX_POLL_INTERVAL_S", 5.0)
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     settings = msgspec.structs.replace(cluster.settings, standby=standby)
     owner, waiting = Owned(), Owned()
     async with asyncio.timeout(WAIT_S), AsyncExitStack() as later:
