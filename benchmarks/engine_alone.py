@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
 
 import msgspec
 
@@ -23,20 +21,11 @@ from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.records import Record, Records, records_of
 
 COUNT, ACCOUNTS, WARM_UP = 200_000, 25_000, 60_000
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Record(NamedTuple):
-    """A record of the payments log."""
-
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def main() -> int:
@@ -49,10 +38,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="for each length (default: 5)")
     args = parser.parse_args()
     for load in args.rules:
-        records = [
-            Record(offset, int(payment.occurred_at), payment.account_id.encode(), _encode(payment))  # type: ignore[arg-type]
-            for offset, payment in enumerate(payments(load, COUNT, ACCOUNTS))
-        ]
+        records = records_of(
+            [
+                Record(offset, int(payment.occurred_at), payment.account_id.encode(), _encode(payment), ())  # type: ignore[arg-type]
+                for offset, payment in enumerate(payments(load, COUNT, ACCOUNTS))
+            ]
+        )
         engine = Engine(load_rule_set(RULES[load]))
         for length in args.lengths:
             spent = measure(engine, records, length, args.seconds)
@@ -63,7 +54,7 @@ def main() -> int:
     return 0
 
 
-def measure(engine: Engine, records: Sequence[Record], length: int, seconds: float) -> float:
+def measure(engine: Engine, records: Records, length: int, seconds: float) -> float:
     """Median CPU microseconds of a list of `length` records."""
     state, engines = engine.new_state(), {engine.rule_set.digest: engine}
     _apply_all(engines, state, records[:WARM_UP], 3000, seconds=None)
@@ -71,7 +62,7 @@ def measure(engine: Engine, records: Sequence[Record], length: int, seconds: flo
 
 
 def _apply_all(
-    engines: dict[str, Engine], state: PartitionState, records: Sequence[Record], length: int, seconds: float | None
+    engines: dict[str, Engine], state: PartitionState, records: Records, length: int, seconds: float | None
 ) -> list[float]:
     """CPU seconds of each whole list, for at most `seconds`."""
     spent: list[float] = []

@@ -107,8 +107,9 @@ class ReferenceRun:
         forwarded = result.forwarded
         self.labels += forwarded.labels
         events = [records[position] for position in result.positions]
+        keys = forwarded.keys.present()
         for event, key, packed, place in zip(
-            events, forwarded.keys, forwarded.features, self._places(forwarded.keys), strict=True
+            events, keys, forwarded.features.present(), self._places(keys), strict=True
         ):
             label = [LABEL_HEADER] if LABEL_HEADER in event.headers else []
             headers = (_source(event), (FEATURES_HEADER, packed), *label)

@@ -25,14 +25,12 @@ from types import MappingProxyType
 from typing import NamedTuple, get_args
 
 import msgspec
-import numpy as np
 
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import Outcome
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import parse_utc_ms
-from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.contract_check import contract_faults
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.engine import Engine
@@ -40,7 +38,6 @@ from fraudstream.engine.evidence import Tested, tested
 from fraudstream.engine.expression import Fault, Type, ValueList
 from fraudstream.engine.faulty_field import plain_fault
 from fraudstream.engine.list_declarations import entry_value
-from fraudstream.engine.plain_text import value_at
 from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
 from fraudstream.engine.rules import Rule
 from fraudstream.engine.verdict import Verdicts
@@ -150,11 +147,10 @@ def _result(engine: Engine, number: int, case: Case) -> CaseResult:
 
 def _with_values(result: CaseResult, verdicts: Verdicts, rule: Rule) -> CaseResult:
     """The result with what the rule saw of the last payment."""
-    columns, payment = Excerpt(verdicts.columns, np.array([verdicts.n - 1])), verdicts.payments[-1]
-    types, rule_set = verdicts.rule_set.catalogue.symbols, verdicts.rule_set
-    [comparisons] = tested(rule.when.comparisons, columns, [payment], rule_set.lists)
-    names = sorted(rule.when.names)
-    values = {name: value_at(columns, 0, payment, name, types[name]) for name in names}
+    row, rule_set = verdicts.row(verdicts.n - 1), verdicts.rule_set
+    types = rule_set.catalogue.symbols
+    comparisons = tested(rule.when.comparisons, row, rule_set.lists)
+    values = {name: row.text(name, types[name]) for name in sorted(rule.when.names)}
     fired = tuple(other.name for other, fires in zip(rule_set.rules, verdicts.fired[-1], strict=True) if fires)
     return result._replace(tested=comparisons, values=values, fired=fired)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, NullCache
@@ -23,7 +23,11 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
     "compiled/memory",
+    "compiled/packed",
+    "compiled/spans",
+    "compiled/writing",
     "contracts/currency",
+    "contracts/headers",
     "engine/aggregates/count",
     "engine/aggregates/deviation",
     "engine/aggregates/dispatch",
@@ -41,17 +45,42 @@ COMPILED = (
     "engine/amounts",
     "engine/answering",
     "engine/arena",
+    "engine/changed_rows",
+    "engine/decision_bytes",
     "engine/digest",
+    "engine/finding_table",
+    "engine/frame",
+    "engine/header_fields",
     "engine/kernel",
+    "engine/kernel_events",
     "engine/kernel_types",
     "engine/key_index",
     "engine/labelling",
     "engine/ledger",
     "engine/location",
     "engine/partitioners",
+    "engine/program/arithmetic",
+    "engine/program/interpreter",
+    "engine/program/logic",
+    "engine/program/operations",
+    "engine/records",
     "engine/relations",
     "engine/ring",
+    "engine/scan/fields",
+    "engine/scan/moment",
+    "engine/scan/money",
+    "engine/scan/record",
+    "engine/scan/rows",
+    "engine/scan/table_types",
+    "engine/scan/tokens",
+    "engine/scan/words",
+    "engine/settling",
     "engine/siphash",
+    "kafka/record_batch/batch_header",
+    "kafka/record_batch/headers",
+    "kafka/record_batch/record_spans",
+    "kafka/record_batch/varint",
+    "kafka/record_batch/writer",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
@@ -93,7 +122,7 @@ def _compiled(function: F, forceinline: bool) -> F:
 def is_cached() -> bool:
     """Whether the cache holds machine code of these sources, which an earlier run has compiled."""
     directory = _jit_cache().directory
-    return directory is not None and any((directory / f"numba-{_SOURCES}").rglob("*.nbc"))
+    return directory is not None and any((directory / _ENTRY).rglob("*.nbc"))
 
 
 def _cache_of(function: Callable[..., object]) -> Any:
@@ -103,7 +132,7 @@ def _cache_of(function: Callable[..., object]) -> Any:
         return _NoCache()
     config: Any = numba.config
     cache_of: Callable[[Callable[..., object]], Any] = _Cache
-    given, config.CACHE_DIR = config.CACHE_DIR, str(directory / f"numba-{_SOURCES}")
+    given, config.CACHE_DIR = config.CACHE_DIR, str(directory / _ENTRY)
     try:
         return cache_of(function)
     except RuntimeError:  # the directory was writable a moment ago
@@ -164,3 +193,5 @@ _NOT_CACHED = "compiled code is not cached, so every start takes some seconds lo
 _warned: list[str] = []
 _PACKAGE = Path(__file__).parents[1]
 _SOURCES = blake2b(b"".join((_PACKAGE / f"{name}.py").read_bytes() for name in COMPILED), digest_size=8).hexdigest()
+# With NUMBA_BOUNDSCHECK=1 other code is compiled, which numba's own index does not tell apart.
+_ENTRY = f"numba-{_SOURCES}" + ("-checked" if cast(Any, numba.config).BOUNDSCHECK else "")

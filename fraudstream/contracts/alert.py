@@ -8,7 +8,7 @@ from fraudstream.contracts.fields import Identifier, Outcome, Severity
 from fraudstream.contracts.payment import Payment
 
 
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One comparison of a rule that fired: `left operator right` as written in the rule, with the evaluated values.
 
     `value` and `threshold` are plain text (decimal amounts with their currency, durations such as '2h', numbers).
@@ -24,7 +24,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     margin: float | None = None
 
 
-class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
+class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A rule that fired: its name (`typology/name`), its permanent id, and its message with the values filled in.
 
     `shadow`: the rule has status `shadow`; it is reported but did not affect the outcome.
@@ -40,7 +40,7 @@ class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True):
     shadow: bool = False
 
 
-class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
+class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One term of the score: `points` of at most `points_max`.
 
     `value`: what was observed. `normal`: the usual value of this account. Both are plain text.
@@ -53,7 +53,7 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True):
     normal: str | None = None
 
 
-class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
+class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A feature used by the verdict.
 
     `window_error`: error bound of its window, absent if the value is exact. `warming`: how much of its window the state
@@ -66,7 +66,7 @@ class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True):
     warming: str | None = None
 
 
-class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The verdict on a payment with its reasons: rules that fired, terms of the score, features that they used.
 
     `alert_id`: digest of event, stage and rule set, so a duplicate of an alert has the same id. `verdict_digest`:

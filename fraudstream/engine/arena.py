@@ -49,6 +49,7 @@ NEVER = -(1 << 62)  # ms: before all times
 EVICTED_VALUES_MAX = 8  # evicted values that an overflow holds for each field and filter of `first_seen`
 FIELDS_MAX = 8  # payment fields of an entity whose codes slots hold
 FLOOR_EVENTS_MAX = 64  # payments of the floor's moment that an overflow knows by their event_id
+FLOOR_EVENTS_SHORT = 4  # of them saved for most overflows: more payments rarely leave at one moment
 CHUNK = 4  # slots, or panes, in one changelog record
 
 HEADER_DIRTY, OVERFLOW_DIRTY = 1, 2  # bits of a row's `dirty`

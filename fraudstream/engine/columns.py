@@ -24,7 +24,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine import amounts
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int64Array, UInt16Array, UInt64Array
 from fraudstream.engine.digest import DigestKey, digest_column
-from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type
+from fraudstream.engine.expression import PAYMENT_FIELDS, Array, ColumnSource, DistinctTexts, Symbols, Type
 from fraudstream.engine.relation_columns import check_relations
 from fraudstream.engine.text_columns import distinct_texts_of
 
@@ -123,7 +123,7 @@ class Columns:
 class Excerpt:
     """Some rows of columns, as a column source of its own. `rows`: their indices; int64, shape (n,)."""
 
-    def __init__(self, columns: Columns | Excerpt, rows: Int64Array) -> None:
+    def __init__(self, columns: ColumnSource, rows: Int64Array) -> None:
         self._columns, self._rows = columns, rows
         self.n = len(rows)
         self.minor_per_major: Float64Array = columns.minor_per_major[rows]
@@ -240,7 +240,7 @@ def _check_times(
 def _currencies(payments: Sequence[Payment], faults: _Faults) -> tuple[Int8Array, UInt16Array]:
     """Decimals (int8) and code (uint16) of each payment's currency, shape (n,); 0 decimals if it is unknown."""
     currencies = [payment.currency for payment in payments]
-    known = {currency: (EXPONENTS.get(currency, -1), _currency_code(currency)) for currency in set(currencies)}
+    known = {currency: (EXPONENTS.get(currency, -1), currency_number(currency)) for currency in set(currencies)}
     exponent = np.array([known[currency][0] for currency in currencies], np.int8)
     currency_code = np.array([known[currency][1] for currency in currencies], np.uint16)
     for i in np.flatnonzero(exponent < 0).tolist():
@@ -305,7 +305,8 @@ def _times(moments: list[int | datetime]) -> Int64Array:
         return np.array([time_ms(moment) for moment in moments], np.int64)
 
 
-def _currency_code(currency: str) -> int:
+def currency_number(currency: str) -> int:
+    """The number that stands for a currency in columns, from its three letters; never 0."""
     code = 0
     for letter in currency.encode()[:3]:
         code = code * 26 + (letter - 65) % 26

@@ -8,12 +8,12 @@ import msgspec
 
 from fraudstream.contracts.control import Control, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
-from fraudstream.engine.apply import LogRecord
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.records import LogRecord
 
 _decode = msgspec.json.Decoder(Control).decode
 

@@ -67,11 +67,11 @@ def digest_column(texts: Sequence[str | None], key: DigestKey) -> UInt64Array:
 def _digest_joined(data: UInt8Array, length: int, low: np.uint64, high: np.uint64, out: UInt64Array) -> None:
     """Digests of texts joined by NUL bytes. `data`: their bytes, padded, uint8; `length`: without the padding. `low`,
     `high`: the key. `out`: output, uint64, shape (n,), zeros."""
-    words, start, position = data.view(np.uint64), 0, 0
+    start, position = 0, 0
     for end in range(length + 1):
         if end < length and data[end] != 0:
             continue
         if end > start:
-            value = hash_between(words, start, end, low, high)
+            value = hash_between(data, start, end, low, high)
             out[position] = value if value != np.uint64(0) else np.uint64(1)
         start, position = end + 1, position + 1

@@ -1,19 +1,27 @@
-"""Evidence of a rule's comparisons: the value, the threshold, and the margin by which it was passed or missed."""
+"""Evidence of a rule's comparisons: the value, the threshold, and the margin by which it was passed or missed.
+
+A comparison is prepared once, and then put into words for one payment at a time.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from fraudstream.contracts.alert import Evidence
-from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import utc_text
-from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
+from fraudstream.engine.expression import Comparison, Expression, TestOfRow, Type, ValueLists
 from fraudstream.engine.lists import ABSENT, FOR_EVER
-from fraudstream.engine.plain_text import MISSING, plain, text_at
+from fraudstream.engine.payment_row import PaymentRow
+from fraudstream.engine.plain_text import MISSING, plain
+
+TextOfRow = Callable[[PaymentRow], str]
+
+_REMEMBERED_MAX = 1024  # pieces of evidence of one comparison
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
@@ -28,80 +36,157 @@ class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
     holds: bool | None
 
 
-def evidence_of(
-    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
-) -> list[tuple[Evidence, ...]]:
-    """For each of the n payments, the comparisons that hold, in the rule's order. `lists`: the declared lists."""
-    found: list[list[Evidence]] = [[] for _ in payments]
+class Proof(NamedTuple):
+    """A comparison of a rule, prepared to be shown as evidence for many payments.
+
+    `evidence`: the comparison as it stands for a payment, whether or not it holds. `holds`: whether it holds for a
+    payment for which the rule fired; None if it must.
+    """
+
+    evidence: Callable[[PaymentRow], Evidence]
+    holds: TestOfRow | None
+
+
+def proofs_of(comparisons: Sequence[Comparison], lists: ValueLists) -> tuple[Proof, ...]:
+    """The comparisons of a rule, in its order. `lists`: the declared lists."""
+    return tuple(
+        Proof(_evidence_of_row(comparison, lists), None if comparison.certain else comparison.test_of_row())
+        for comparison in comparisons
+    )
+
+
+def evidence_of(proofs: Sequence[Proof], row: PaymentRow) -> tuple[Evidence, ...]:
+    """The comparisons that hold for a payment for which the rule fired, in the rule's order."""
+    return tuple([evidence(row) for evidence, holds in proofs if holds is None or holds(row)])
+
+
+def tested(comparisons: Sequence[Comparison], row: PaymentRow, lists: ValueLists) -> tuple[Tested, ...]:
+    """All comparisons of a rule, in its order, for any payment."""
+    found = []
     for comparison in comparisons:
-        holds = comparison.holds(columns)
-        if not holds.any():
-            continue
-        evidence = _evidence(comparison, columns, payments, lists)
-        for row in np.flatnonzero(holds).tolist():
-            found[row].append(evidence[row])
-    return [tuple(evidence) for evidence in found]
+        true, known = comparison.truth(row.columns)
+        evidence = _evidence_of_row(comparison, lists)(row)
+        found.append(Tested(evidence, bool(true[0]) if known[0] else None))
+    return tuple(found)
 
 
-def tested(
-    comparisons: Sequence[Comparison], columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
-) -> list[tuple[Tested, ...]]:
-    """For each of the n payments, all comparisons in the rule's order."""
-    found: list[list[Tested]] = [[] for _ in payments]
-    for comparison in comparisons:
-        true, known = comparison.truth(columns)
-        for row, evidence in enumerate(_evidence(comparison, columns, payments, lists)):
-            found[row].append(Tested(evidence, bool(true[row]) if known[row] else None))
-    return [tuple(row) for row in found]
+def _evidence_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[PaymentRow], Evidence]:
+    name, type_ = comparison.left.column, comparison.left.type
+    if name is not None and type_ in (Type.NUMBER, Type.BOOL) and _has_fixed_threshold(comparison):
+        of_value = _evidence_of_value(comparison)
+        return lambda row: of_value(row.value(name))
+    if (field := comparison.left.text_field) is not None and _has_fixed_threshold(comparison):
+        of_text = _evidence_of_text(comparison)
+        return lambda row: of_text(row.text(field, Type.TEXT))
+    left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
+    value_of, threshold_of = text_of_row(comparison.left), _threshold_of_row(comparison, lists)
+    margin_of = _margin_of_row(comparison)
+    return lambda row: Evidence(left, operator, right, value_of(row), threshold_of(row), margin_of(row))
 
 
-def _evidence(
-    comparison: Comparison, columns: ColumnSource, payments: Sequence[Payment], lists: ValueLists
-) -> list[Evidence]:
-    values = texts_of(comparison.left, columns, payments)
-    if comparison.listed is not None:
-        thresholds = _of_list(lists[comparison.listed].kind, columns.column(comparison.right_text).tolist())
-    elif comparison.right is None:
-        thresholds = [comparison.right_text] * len(payments)
-    else:
-        thresholds = texts_of(comparison.right, columns, payments)
-    return [
-        Evidence(comparison.left.source, comparison.operator, comparison.right_text, value, threshold, margin)
-        for value, threshold, margin in zip(values, thresholds, _margins(comparison, columns), strict=True)
-    ]
-
-
-def texts_of(expression: Expression, columns: ColumnSource, payments: Sequence[Payment]) -> list[str]:
-    """The value of an expression for each payment of `columns`, as plain text."""
-    if expression.text_literal is not None:
-        return [expression.text_literal] * len(payments)
-    if expression.text_field is not None:
-        return [text_at(columns, row, payment, expression.text_field) for row, payment in enumerate(payments)]
-    if expression.type is Type.TEXT:
-        return [text or MISSING for text in expression.texts(columns)]
-    if expression.type is Type.BOOL:
-        true, known = expression.truth(columns)
-        values = np.where(known, true.astype(np.float64), np.nan)
-    else:
-        values = expression.values(columns)
-    type_ = expression.type
-    return [plain(value, type_, payment.currency) for value, payment in zip(values.tolist(), payments, strict=True)]
-
-
-def _of_list(kind: str, until_ms: list[int]) -> list[str]:
-    """The kind of a list, and until when it holds each value, if it does so for a limited time."""
-    return [
-        f"{kind} list" if until in (ABSENT, FOR_EVER) else f"{kind} list, until {utc_text(until, 'shortest')}"
-        for until in until_ms
-    ]
-
-
-def _margins(comparison: Comparison, columns: ColumnSource) -> list[float | None]:
+def _has_fixed_threshold(comparison: Comparison) -> bool:
+    """Whether its threshold is the same for every payment, whatever the currency."""
     right = comparison.right
-    if right is None or comparison.operator not in (*_UPWARD, *_DOWNWARD):
-        return [None] * columns.n
-    sign = 1.0 if comparison.operator in _UPWARD else -1.0
-    values, thresholds = comparison.left.values(columns), right.values(columns)
-    with np.errstate(all="ignore"):
-        margins = sign * (values - thresholds) / np.abs(thresholds)
-    return [round(margin, 4) if math.isfinite(margin) else None for margin in margins.tolist()]
+    if right is None:
+        return comparison.listed is None
+    return right.text_literal is not None or right.constant is not None
+
+
+def _evidence_of_value(comparison: Comparison) -> Callable[[float], Evidence]:
+    """Evidence by the value of a NUMBER or a BOOL. Most are counts: what was made is remembered."""
+    left, right, type_ = comparison.left, comparison.right, comparison.left.type
+    constant = None if right is None else right.constant
+    threshold = comparison.right_text if constant is None else plain(constant, type_, "")
+
+    @lru_cache(_REMEMBERED_MAX)
+    def evidence(value: float) -> Evidence:
+        margin = None if constant is None else _margin(comparison.operator, value, constant)
+        return Evidence(
+            left.source, comparison.operator, comparison.right_text, plain(value, type_, ""), threshold, margin
+        )
+
+    return evidence
+
+
+def _evidence_of_text(comparison: Comparison) -> Callable[[str], Evidence]:
+    """Evidence by the text of a field. Most fields in rules hold one of a few words: what was made is remembered."""
+    literal = None if comparison.right is None else comparison.right.text_literal
+    threshold = comparison.right_text if literal is None else literal
+
+    @lru_cache(_REMEMBERED_MAX)
+    def evidence(text: str) -> Evidence:
+        return Evidence(comparison.left.source, comparison.operator, comparison.right_text, text, threshold)
+
+    return evidence
+
+
+def text_of_row(expression: Expression) -> TextOfRow:
+    """A function with the value of an expression for one payment, as plain text."""
+    type_ = expression.type
+    if (literal := expression.text_literal) is not None:
+        return lambda row: literal
+    if (name := expression.text_field or expression.column) is not None:
+        return lambda row: row.text(name, type_)
+    if type_ is Type.TEXT:
+        return lambda row: expression.texts(row.columns)[0] or MISSING
+    if expression.is_literal:
+        return _literal_text_of_row(expression)
+    if type_ is Type.BOOL:
+        return lambda row: _truth_text(expression, row)
+    value = expression.value_of_row()
+    return lambda row: plain(value(row), type_, row.payment.currency)
+
+
+def _literal_text_of_row(expression: Expression) -> TextOfRow:
+    """The text of a literal, which depends on the currency alone."""
+    value, type_ = expression.value_of_row(), expression.type
+    known: dict[str, str] = {}
+
+    def text(row: PaymentRow) -> str:
+        currency = row.payment.currency
+        found = known.get(currency)
+        if found is None:
+            found = known[currency] = plain(value(row), type_, currency)
+        return found
+
+    return text
+
+
+def _truth_text(expression: Expression, row: PaymentRow) -> str:
+    true, known = expression.truth(row.columns)
+    return plain(float(true[0]) if known[0] else math.nan, Type.BOOL, row.payment.currency)
+
+
+def _threshold_of_row(comparison: Comparison, lists: ValueLists) -> TextOfRow:
+    if comparison.listed is not None:
+        kind, column = lists[comparison.listed].kind, comparison.right_text
+        return lambda row: _of_list(kind, int(row.value(column)))
+    if comparison.right is None:
+        text = comparison.right_text
+        return lambda row: text
+    return text_of_row(comparison.right)
+
+
+def _of_list(kind: str, until_ms: int) -> str:
+    """The kind of a list, and until when it holds a value, if it does so for a limited time."""
+    if until_ms == ABSENT or until_ms >= FOR_EVER:
+        return f"{kind} list"
+    return f"{kind} list, until {utc_text(until_ms, 'shortest')}"
+
+
+def _margin_of_row(comparison: Comparison) -> Callable[[PaymentRow], float | None]:
+    """A function with the margin for one payment; None if the comparison has no distance."""
+    right, operator = comparison.right, comparison.operator
+    if right is None or operator not in (*_UPWARD, *_DOWNWARD):
+        return lambda row: None
+    value_of, threshold_of = comparison.left.value_of_row(), right.value_of_row()
+    return lambda row: _margin(operator, value_of(row), threshold_of(row))
+
+
+def _margin(operator: str, value: float, threshold: float) -> float | None:
+    """The distance of the value from the threshold as a share of it."""
+    if threshold == 0.0 or operator not in (*_UPWARD, *_DOWNWARD):
+        return None
+    sign = 1.0 if operator in _UPWARD else -1.0
+    margin = sign * (value - threshold) / abs(threshold)
+    return round(margin, 4) if math.isfinite(margin) else None

@@ -1,140 +1,158 @@
-"""Why payments were alerted: the rules that fired with evidence, the parts of the score, and the features they read."""
+"""Why a payment was alerted: the rules that fired with evidence, the parts of the score, and the features they read.
+
+An `Explainer` is made once for a rule set: everything about rules and features that does not depend on the payment is
+prepared when it is first needed.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from functools import cached_property, lru_cache
 
 from fraudstream.contracts.alert import FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.duration import duration_text
-from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.fields import SEVERITIES, Severity
 from fraudstream.engine.arena import NEVER
-from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
-from fraudstream.engine.columns import Excerpt, time_ms
-from fraudstream.engine.evidence import evidence_of
+from fraudstream.engine.arrays import Int8Array
+from fraudstream.engine.catalogue import Feature
+from fraudstream.engine.columns import time_ms
+from fraudstream.engine.evidence import Proof, evidence_of, proofs_of
 from fraudstream.engine.expression import Type
-from fraudstream.engine.kernel_types import AT_LEAST, PANE, UNCORRECTED
-from fraudstream.engine.plain_text import MISSING, plain, text_at, value_at
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, UNCORRECTED
+from fraudstream.engine.payment_row import PaymentRow
+from fraudstream.engine.plain_text import MISSING, plain
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.rules import Rule
 from fraudstream.engine.warming import warming
 
+SCORE_SEVERITY: Severity = "medium"  # of an alert that was raised by the score alone
 
-class Explanation:
-    """Explains the n payments of an excerpt.
+_COMBINATIONS_MAX = 4096  # of rules and parts whose features are remembered
+_REMEMBERED_MAX = 1024  # values of one feature
 
-    `fired`: the rules that fired for each; bool, shape (n, rules). `since_ms`: when the state that answered each
-    payment began, ms since the epoch, `NEVER` where it covers its log from the beginning; int64, shape (n,).
-    """
+Errors = Mapping[str, Int8Array]  # by feature, how its value was answered for each payment; shape (n,)
 
-    def __init__(
-        self,
-        rule_set: RuleSet,
-        plans: Sequence[EntityPlan],
-        columns: Excerpt,
-        fired: BoolArray,
-        since_ms: Int64Array,
-    ) -> None:
-        self._rule_set, self._columns, self._fired = rule_set, columns, fired
-        self._entities = {plan.entity.name: plan.entity for plan in plans}
-        self._since_ms = since_ms
-        self._declared = {feature.name: feature for feature in rule_set.catalogue.features}
-        self._types = rule_set.catalogue.symbols
-        self._features = self._types.keys() - rule_set.catalogue.payment_symbols.keys()
 
-    def hits(self, payments: Sequence[Payment]) -> list[list[RuleHit]]:
-        """The rules that fired for each payment, in the order of the rule set."""
-        hits: list[list[RuleHit]] = [[] for _ in payments]
-        for number, rule in enumerate(self._rule_set.rules):
-            rows = np.flatnonzero(self._fired[:, number])
-            if not len(rows):
-                continue
-            of_rule = [payments[row] for row in rows.tolist()]
-            columns = self._columns.excerpt(rows)
-            evidence = evidence_of(rule.when.comparisons, columns, of_rule, self._rule_set.lists)
-            for k, (row, payment, proof) in enumerate(zip(rows.tolist(), of_rule, evidence, strict=True)):
-                hits[row].append(
-                    RuleHit(
-                        rule=rule.name,
-                        rule_id=rule.rule_id,
-                        title=rule.title,
-                        severity=rule.severity,
-                        message=rule.message.filled(_MessageValues(columns, k, payment)),
-                        evidence=proof,
-                        tags=rule.tags,
-                        shadow=rule.status == "shadow",
-                    )
-                )
-        return hits
+class Explainer:
+    """Explains payments under one rule set. `plans`: of all entities."""
+
+    def __init__(self, rule_set: RuleSet, plans: Sequence[EntityPlan]) -> None:
+        self._rule_set, self._plans = rule_set, plans
+        self._features_of = lru_cache(_COMBINATIONS_MAX)(self._features_read)
+        self._severity_of = lru_cache(_COMBINATIONS_MAX)(self._highest)
+        self._proofs: dict[int, tuple[Proof, ...]] = {}
+
+    def hits(self, row: PaymentRow, fired: Sequence[int]) -> tuple[RuleHit, ...]:
+        """The rules that fired for a payment. `fired`: their numbers in the rule set, in its order."""
+        return tuple([self._hit(number, row) for number in fired])
+
+    def severity(self, fired: Sequence[int]) -> Severity:
+        """The highest severity of the live rules among those that fired; `SCORE_SEVERITY` if there is none."""
+        return self._severity_of(tuple(fired))
+
+    def _highest(self, fired: tuple[int, ...]) -> Severity:
+        rules = [self._rule_set.rules[number] for number in fired]
+        live = [rule.severity for rule in rules if rule.status != "shadow"]
+        return max(live, key=SEVERITIES.index, default=SCORE_SEVERITY)
 
     def score_parts(
-        self, payments: Sequence[Payment], contributions: Int64Array, *, include_zero: bool = False
-    ) -> list[list[ScorePart]]:
-        """The parts that contributed to each payment's score, with `include_zero` all parts; they add up to the score.
+        self, row: PaymentRow, contributions: Sequence[int], *, include_zero: bool = False
+    ) -> list[ScorePart]:
+        """The parts that contributed to a payment's score, with `include_zero` all parts; they add up to the score.
 
-        `contributions`: points, int64, shape (parts, n), as `scorer.Scores.contributions` returned them.
+        `contributions`: points of each part, of this payment.
         """
-        return self._rule_set.scorer.explain(contributions, self._columns, payments, include_zero=include_zero)
+        return self._rule_set.scorer.explain(contributions, row, include_zero=include_zero)
 
     def features(
-        self, payments: Sequence[Payment], parts: Sequence[Sequence[ScorePart]], errors: Mapping[str, Int8Array]
-    ) -> list[list[FeatureValue]]:
-        """For each payment the features that the rules that fired, and the parts in `parts`, have read.
+        self, row: PaymentRow, fired: Sequence[int], parts: Sequence[ScorePart], errors: Errors, since_ms: int
+    ) -> tuple[FeatureValue, ...]:
+        """The features that the rules that fired, and `parts`, have read, by name.
 
-        `errors`: by feature, how its value was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8, shape (n,).
+        `errors`: `kernel_types.EXACT`, `PANE` and so on; of the columns that `row` belongs to. `since_ms`: when the
+        state that answered the payment began, ms since the epoch, or `NEVER`.
         """
-        inputs = self._rule_set.scorer.inputs
-        found: list[list[FeatureValue]] = []
-        for row, payment in enumerate(payments):
-            names = {name for part in parts[row] for name in inputs[part.part]}
-            for number in np.flatnonzero(self._fired[row]).tolist():
-                names |= self._rule_set.rules[number].names
-            found.append([self._feature(name, row, payment, errors) for name in sorted(names & self._features)])
-        return found
+        read = self._features_of(tuple(fired), tuple([part.part for part in parts]))
+        return tuple([feature.of_row(row, errors, since_ms) for feature in read])
 
-    def all_features(self, row: int, payment: Payment, errors: Mapping[str, Int8Array]) -> list[FeatureValue]:
+    def all_features(self, row: PaymentRow, errors: Errors, since_ms: int) -> tuple[FeatureValue, ...]:
         """Every feature of the catalogue for one payment, by name."""
-        return [self._feature(name, row, payment, errors) for name in sorted(self._features)]
+        return tuple([feature.of_row(row, errors, since_ms) for feature in self._features.values()])
 
-    def _feature(self, name: str, row: int, payment: Payment, errors: Mapping[str, Int8Array]) -> FeatureValue:
-        value, type_ = float(self._columns.column(name)[row]), self._types[name]
-        if type_ is Type.TEXT:
-            text = text_at(self._columns, row, payment, name)
-            value = math.nan if text == MISSING else value
-        else:
-            text = plain(value, type_, payment.currency)
-        return FeatureValue(
-            name,
-            text,
-            self._window_error(name, int(errors[name][row]) if name in errors else 0),
-            self._warming(name, value, payment, row),
+    def _hit(self, number: int, row: PaymentRow) -> RuleHit:
+        rule = self._rule_set.rules[number]
+        return RuleHit(
+            rule.name,
+            rule.rule_id,
+            rule.title,
+            rule.severity,
+            rule.message.filled(row.text),
+            evidence_of(self._proofs_of(number, rule), row),
+            rule.tags,
+            rule.status == "shadow",
         )
 
-    def _window_error(self, name: str, error: int) -> str | None:
-        entity = self._entities.get(name.partition(".")[0])
-        if entity is None or error not in (PANE, AT_LEAST, UNCORRECTED):
-            return None
-        if error == UNCORRECTED:
-            return "it may count a payment that was taken back or captured after it had left the payments held"
-        if error == PANE:
-            return f"payments up to {duration_text(entity.pane_ms)} outside the window may count"
-        return f"not exact: the window reaches back beyond the {entity.slots} payments held"
+    def _proofs_of(self, number: int, rule: Rule) -> tuple[Proof, ...]:
+        proofs = self._proofs.get(number)
+        if proofs is None:
+            proofs = self._proofs[number] = proofs_of(rule.when.comparisons, self._rule_set.lists)
+        return proofs
 
-    def _warming(self, name: str, value: float, payment: Payment, row: int) -> str | None:
-        feature = self._declared.get(name)
-        since_ms = int(self._since_ms[row])
-        if feature is None or since_ms == NEVER:
-            return None
-        return warming(feature, value, time_ms(payment.occurred_at), since_ms)
+    def _features_read(self, fired: tuple[int, ...], parts: tuple[str, ...]) -> tuple[_Feature, ...]:
+        """The features that some rules and parts read, by name."""
+        inputs = self._rule_set.scorer.inputs
+        names = {name for part in parts for name in inputs[part]}
+        names = names.union(*(self._rule_set.rules[number].names for number in fired))
+        return tuple(feature for name, feature in self._features.items() if name in names)
+
+    @cached_property
+    def _features(self) -> dict[str, _Feature]:
+        """Every feature of the catalogue, by name and in that order."""
+        catalogue = self._rule_set.catalogue
+        types = catalogue.symbols
+        declared = {feature.name: feature for feature in catalogue.features}
+        errors = {plan.entity.name: _error_texts(plan) for plan in self._plans}
+        return {
+            name: _Feature(name, types[name], declared.get(name), errors.get(name.partition(".")[0], {}))
+            for name in sorted(types.keys() - catalogue.payment_symbols.keys())
+        }
 
 
-class _MessageValues:
-    """The values that fill a rule's message for one payment, as text. `row`: of the payment in `columns`."""
+def _error_texts(plan: EntityPlan) -> dict[int, str]:
+    """How the value of a feature may be inexact, by how it was answered."""
+    entity = plan.entity
+    return {
+        UNCORRECTED: "it may count a payment that was taken back or captured after it had left the payments held",
+        PANE: f"payments up to {duration_text(entity.pane_ms)} outside the window may count",
+        AT_LEAST: f"not exact: the window reaches back beyond the {entity.slots} payments held",
+    }
 
-    def __init__(self, columns: Excerpt, row: int, payment: Payment) -> None:
-        self._columns, self._row, self._payment = columns, row, payment
 
-    def __call__(self, name: str, type_: Type) -> str:
-        return value_at(self._columns, self._row, self._payment, name, type_)
+class _Feature:
+    """A feature, prepared. `declared`: None for a derived one. `error_texts`: of each way in which its value may have
+    been answered; empty if it has no window."""
+
+    def __init__(self, name: str, type_: Type, declared: Feature | None, error_texts: Mapping[int, str]) -> None:
+        self.name = name
+        self._type, self._declared, self._error_texts = type_, declared, error_texts
+        self._is_alike = type_ in (Type.NUMBER, Type.BOOL)
+        self._of_value = lru_cache(_REMEMBERED_MAX)(self._valued)
+
+    def of_row(self, row: PaymentRow, errors: Errors, since_ms: int) -> FeatureValue:
+        """Its value for one payment, as `Explainer.features` gives it."""
+        name, type_ = self.name, self._type
+        error = errors[name].item(row.row) if self._error_texts else EXACT
+        if self._is_alike and since_ms == NEVER:
+            return self._of_value(row.value(name), error)
+        text = row.text(name, type_)
+        warms = None
+        if self._declared is not None and since_ms != NEVER:
+            value = math.nan if type_ is Type.TEXT and text == MISSING else row.value(name)
+            warms = warming(self._declared, value, time_ms(row.payment.occurred_at), since_ms)
+        return FeatureValue(name, text, self._error_texts.get(error), warms)
+
+    def _valued(self, value: float, error: int) -> FeatureValue:
+        """A NUMBER or a BOOL whose window is covered: most are counts, so what was made is remembered."""
+        return FeatureValue(self.name, plain(value, self._type, ""), self._error_texts.get(error))

@@ -15,7 +15,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array, UInt64Array
+from fraudstream.compiled.memory import PADDING
+from fraudstream.compiled.packed import Packed, pack, sealed
+from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array, UInt8Array, UInt64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.plan import EntityPlan
 
@@ -82,25 +84,30 @@ class FeatureCodec:
             ]
         )
 
-    def pack(self, forwarded: ForwardedFeatures) -> list[bytes]:
+    def pack(self, forwarded: ForwardedFeatures) -> Packed:
         """The header value of each event."""
-        packed = np.empty(len(forwarded.status), self._packed)
+        n, width = len(forwarded.status), self._packed.itemsize
+        buffer = np.empty(n * width + PADDING, np.uint8)
+        packed = buffer[: n * width].view(self._packed)
         packed["digest"] = self._digest
         packed["arrived_at_ms"], packed["since_ms"] = forwarded.arrived_at_ms, forwarded.since_ms
         packed["status"], packed["unmatched"] = forwarded.status, forwarded.unmatched
         packed["error"], packed["value"] = forwarded.error.T, forwarded.value.T
-        width, blob = self._packed.itemsize, packed.tobytes()
-        return [blob[i : i + width] for i in range(0, len(blob), width)]
+        return sealed(buffer, np.arange(n) * width, np.full(n, width))
 
     def unpack(self, values: Sequence[bytes]) -> ForwardedFeatures:
         """The features in header values, one for each event. Raises `OtherFeatures`."""
-        blob, width = b"".join(values), self._packed.itemsize
-        fits = len(blob) == width * len(values) and all(len(value) == width for value in values)
-        packed = np.frombuffer(blob, self._packed) if fits else np.empty(0, self._packed)
-        if not fits or (packed["digest"] != self._digest).any():
+        return self.unpack_spans(*pack(values))
+
+    def unpack_spans(self, buffer: UInt8Array, at: Int64Array, length: Int64Array) -> ForwardedFeatures:
+        """As `unpack`, of values in a buffer; as `compiled.packed.Packed`."""
+        width = self._packed.itemsize
+        fits = bool((length == width).all())
+        packed = buffer[at[:, None] + np.arange(width)].reshape(-1).view(self._packed) if fits else None
+        if packed is None or (packed["digest"] != self._digest).any():
             raise OtherFeatures(
                 "payments come with features of another rules/features.yaml, or another identifier secret, than this "
                 "stage's. Run all stages with the same ones."
             )
         names = ("arrived_at_ms", "since_ms", "status", "unmatched", "value", "error")
-        return ForwardedFeatures(*(np.ascontiguousarray(packed[name].T) for name in names))
+        return ForwardedFeatures(*(np.array(packed[name].T, order="C") for name in names))

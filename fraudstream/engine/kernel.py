@@ -33,7 +33,7 @@ from fraudstream.engine.arena import (
     Slots,
     Tops,
 )
-from fraudstream.engine.arrays import Int32Array, Int64Array, UInt64Array
+from fraudstream.engine.arrays import Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.kernel_types import (
     ALTERED,
     CAPTURE,
@@ -284,13 +284,24 @@ def _write(slots: Slots, slot: int, events: Events, i: int, original: np.uint64)
 
 @entry_point
 def remember_verdicts(
-    rows: Rows, slots: Slots, tops: Tops, row: Int64Array, event: UInt64Array, score: Int32Array, verdict: Int32Array
+    rows: Rows,
+    slots: Slots,
+    tops: Tops,
+    status: Int8Array,
+    row: Int64Array,
+    event: UInt64Array,
+    score: Int32Array,
+    finding: Int64Array,
 ) -> None:
-    """Write each payment's first verdict beside it, where the ring still holds it: the answer to a repeat."""
+    """Write the first verdict of each fresh payment beside it, where the ring still holds it: the answer to a repeat.
+
+    Of n payments: `status`, `row`, `event`: as of `Answers` and `Events`; `score`: ten-thousandths; `finding`: index
+    into the state's findings.
+    """
     for i in range(len(row)):
-        slot = find(rows, slots, row[i], event[i])
+        slot = find(rows, slots, row[i], event[i]) if status[i] == FRESH else -1
         if slot >= 0:
             slots.score[slot] = score[i]
-            slots.verdict[slot] = verdict[i]
+            slots.verdict[slot] = np.int32(finding[i])
             slots.dirty[slot] = True
             mark(rows, tops, row[i], HEADER_DIRTY)

@@ -14,12 +14,15 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from fraudstream.contracts.control import ListEntry, RuleSwitch
-from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
-from fraudstream.engine.apply import ApplyResult, ForwardResult, LogRecord, apply, apply_and_forward
+from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.apply import ApplyResult, ForwardResult, apply, apply_and_forward
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.control import apply_control, cut_over_to, decode_control
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.header_fields import BACKFILLED, CONTROL
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.record_headers import headers_of, indices_of
+from fraudstream.engine.records import LogRecord, Records, records_of
 
 _Applied = TypeVar("_Applied", ApplyResult, ForwardResult)
 
@@ -47,6 +50,9 @@ class ForwardedSpan(NamedTuple):
 
 def controls_in(records: Sequence[LogRecord]) -> list[int]:
     """Indices of the controls among `records`: one look at each record's headers."""
+    if isinstance(records, Records):
+        found: list[int] = indices_of(records, CONTROL).tolist()
+        return found
     return [i for i, record in enumerate(records) if (headers := record.headers) and CONTROL_HEADER in headers]
 
 
@@ -92,8 +98,9 @@ def read_log(
     switch, and the records after it are not read.
     """
     _check_not_cut_over(state)
-    if records:
-        state.begin(records[0].timestamp)
+    records = records_of(records)
+    if len(records):
+        state.begin(int(records.spans.timestamp_ms[0]))
     spans, begin = _Spans(engines, state, records), 0
     for end in (*(controls_in(records) if controls is None else controls), len(records)):
         spans.apply_events(begin, end)
@@ -114,7 +121,7 @@ class _Spans:
     which the next span will report.
     """
 
-    def __init__(self, engines: Mapping[str, Engine], state: PartitionState, records: Sequence[LogRecord]) -> None:
+    def __init__(self, engines: Mapping[str, Engine], state: PartitionState, records: Records) -> None:
         self.found: list[JudgedSpan] = []
         self.covered = 0
         self.refused: list[Rejection] = []
@@ -125,7 +132,8 @@ class _Spans:
         for first, last, backfilled in _parts(self._engine, self._state, self._records, begin, end):
             if self.refused and backfilled:  # in this version's own log, so no other version reports these refusals
                 self.close(first)
-            result = _moved(apply(self._engine, self._state, self._records[first:last]), first)
+            records = self._records if last - first == len(self._records) else self._records[first:last]
+            result = _moved(apply(self._engine, self._state, records), first)
             decided = not (self._state.backfilling or backfilled)
             result = result._replace(refused=self.refused + result.refused)
             self._add(JudgedSpan(result, last - self.covered, decided))
@@ -139,7 +147,7 @@ class _Spans:
     def close(self, end: int) -> None:
         """Cover the controls up to before `end`, with a span without events."""
         if self.covered < end:
-            nothing = apply(self._engine, self._state, [])._replace(refused=self.refused)
+            nothing = apply(self._engine, self._state, self._records[:0])._replace(refused=self.refused)
             self._add(JudgedSpan(nothing, end - self.covered, not self._state.backfilling))
 
     @property
@@ -159,6 +167,7 @@ def forward_log(engine: Engine, state: PartitionState, records: Sequence[LogReco
     all versions read.
     """
     _check_not_cut_over(state)
+    records = records_of(records)
     spans: list[ForwardedSpan] = []
     begin = 0
     for end in (*controls_in(records), len(records)):
@@ -180,7 +189,7 @@ def _check_not_cut_over(state: PartitionState) -> None:
 
 
 def _parts(
-    engine: Engine, state: PartitionState, records: Sequence[LogRecord], begin: int, end: int
+    engine: Engine, state: PartitionState, records: Records, begin: int, end: int
 ) -> Iterator[tuple[int, int, bool]]:
     """The records from `begin` to before `end` in parts (first, last + 1, backfilled).
 
@@ -190,9 +199,10 @@ def _parts(
         if end > begin:
             yield begin, end, False
         return
-    for backfilled, part in groupby(range(begin, end), lambda i: BACKFILLED_HEADER in records[i].headers):
-        first, *others = part
-        yield first, first + len(others) + 1, backfilled
+    for backfilled, part in groupby(headers_of(records[begin:end]).are(BACKFILLED).tolist()):
+        last = begin + len(list(part))
+        yield begin, last, backfilled
+        begin = last
 
 
 def _moved(result: _Applied, begin: int) -> _Applied:
@@ -200,7 +210,7 @@ def _moved(result: _Applied, begin: int) -> _Applied:
     if begin == 0:
         return result
     return result._replace(
-        positions=[begin + position for position in result.positions],
+        positions=begin + result.positions,
         refused=[rejection._replace(position=begin + rejection.position) for rejection in result.refused],
         misplaced=tuple(found._replace(position=begin + found.position) for found in result.misplaced),
     )

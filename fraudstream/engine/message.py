@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.document import Node
 from fraudstream.engine.expression import Symbols, Type, fault_at
 
 MESSAGE_CHARS_MAX = 400
+
+_TEMPLATES_MAX = 4096  # whose pieces are remembered
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -24,7 +27,15 @@ class Message:
 
     def filled(self, value_of: Callable[[str, Type], str]) -> str:
         """The message, with each name in braces replaced by `value_of(name, type)`."""
-        return _BRACES.sub(lambda match: value_of(match.group(1), self.fields[match.group(1)]), self.template)
+        pieces = list(_pieces(self.template))
+        pieces[1::2] = [value_of(name, self.fields[name]) for name in pieces[1::2]]
+        return "".join(pieces)
+
+
+@lru_cache(_TEMPLATES_MAX)
+def _pieces(template: str) -> tuple[str, ...]:
+    """The template cut at its braces: text and names in turn."""
+    return tuple(_BRACES.split(template))
 
 
 def read_message(node: Node, symbols: Symbols) -> Message:

@@ -20,10 +20,9 @@ from typing import Literal
 import msgspec
 
 from fraudstream.contracts.fields import Severity
-from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray
 from fraudstream.engine.evidence import Tested, tested
-from fraudstream.engine.expression import ColumnSource
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rule_set import RuleSet
 
 NEAR = 0.25
@@ -49,13 +48,12 @@ class RuleTrial(msgspec.Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()
 
 
-def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fired: BoolArray) -> list[RuleTrial]:
-    """The result of every rule, in the rule set's order. `columns`: of one payment. `fired`: bool, shape (rules,)."""
+def rule_trials(rule_set: RuleSet, row: PaymentRow, fired: BoolArray) -> list[RuleTrial]:
+    """The result of every rule for one payment, in the rule set's order. `fired`: bool, shape (rules,)."""
     trials = []
     for rule, rule_fired in zip(rule_set.rules, fired.tolist(), strict=True):
-        lacks = float(rule.when.shortfall(columns)[0])
+        lacks = float(rule.when.shortfall(row.columns)[0])
         closeness: Closeness = "fired" if rule_fired else "near" if lacks <= NEAR else "other"
-        [comparisons] = tested(rule.when.comparisons, columns, [payment], rule_set.lists)
         trials.append(
             RuleTrial(
                 rule=rule.name,
@@ -63,7 +61,7 @@ def rule_trials(rule_set: RuleSet, columns: ColumnSource, payment: Payment, fire
                 title=rule.title,
                 severity=rule.severity,
                 closeness=closeness,
-                tested=comparisons,
+                tested=tested(rule.when.comparisons, row, rule_set.lists),
                 shortfall=None if rule_fired or math.isinf(lacks) else round(lacks, 4),
                 shadow=rule.status == "shadow",
                 names=tuple(sorted(rule.when.names)),

@@ -1,7 +1,7 @@
 """The state of one partition: the rows of every entity, list entries, and first verdicts to answer repeats with.
 
-`changes` and `restore` are the two ends of a changelog. `changes` returns what has changed since its last call, as
-(key, value) records, each complete for its key; `restore` reads them back. `saved` has the format of rows.
+`take_changes` and `restore` are the two ends of a changelog. `take_changes` returns what has changed since its last
+call, as records, each complete for its key; `restore` reads them back. `saved` has the format of rows.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
+from fraudstream.compiled.direct import Direct
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.fields import Outcome
 from fraudstream.engine import kernel, kernel_types, saved
 from fraudstream.engine.arena import NEVER, Arena
-from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.arrays import BoolArray, Int64Array
+from fraudstream.engine.changed_rows import take_changed_rows
+from fraudstream.engine.finding_table import FindingTable
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
+from fraudstream.engine.packed_records import PackedRecords, pack_pairs
 from fraudstream.engine.placement import Placement
 from fraudstream.engine.plan import EntityPlan
 
@@ -85,6 +91,8 @@ class PartitionState:
         self._beginning_lost = False
         self._numbers: dict[Finding, int] = {}
         self._findings_saved = 0
+        self._tables: dict[str, FindingTable] = {}
+        self._alerting: BoolArray = np.zeros(0, np.bool_)
         self._saved = self._partition
 
     @property
@@ -114,6 +122,21 @@ class PartitionState:
             self.findings.append(finding)
         return number
 
+    def finding_table(self, rule_set: str, words: int) -> FindingTable:
+        """The numbers of the findings that a rule set came to, by the rules that fired. `rule_set`: its digest;
+        `words`: of the bits of its rules."""
+        table = self._tables.get(rule_set)
+        if table is None:
+            table = self._tables[rule_set] = FindingTable(words)
+        return table
+
+    @property
+    def alerting(self) -> BoolArray:
+        """Of each finding: whether its payments are alerted; bool, shape (findings,)."""
+        if len(self._alerting) != len(self.findings):
+            self._alerting = np.array([finding.outcome != "allow" for finding in self.findings], np.bool_)
+        return self._alerting
+
     @property
     def rows(self) -> int:
         """Number of rows of all entities."""
@@ -129,8 +152,20 @@ class PartitionState:
         """Identifies the format of the rows: records saved under another layout cannot be restored here."""
         return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
 
+    def take_changes(self) -> list[PackedRecords]:
+        """The records of everything that has changed since the last call, in pieces; they count as saved from now
+        on."""
+        few = self._changes_beside_rows()
+        pieces = [pack_pairs(few)] if few else []
+        for entity in self.entities:
+            pieces += take_changed_rows(entity.plan.entity.name, entity.index, entity.arena)
+        return pieces
+
     def changes(self) -> list[tuple[bytes, bytes]]:
-        """The records of everything that has changed since the last call; they count as saved from now on."""
+        """As `take_changes`: keys and values as Python objects."""
+        return [pair for piece in self.take_changes() for pair in piece.pairs()]
+
+    def _changes_beside_rows(self) -> list[tuple[bytes, bytes]]:
         records: list[tuple[bytes, bytes]] = []
         chunks = self.ledger.changes() if self.ledger is not None else []
         if self._partition != self._saved:
@@ -140,10 +175,7 @@ class PartitionState:
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
-        records += [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
-        for entity in self.entities:
-            records += saved.take_changes(entity.plan.entity.name, entity.index, entity.arena)
-        return records
+        return records + [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Apply saved records in the order in which they were saved. Raises `ValueError` for one of another layout."""
@@ -188,6 +220,7 @@ class PartitionState:
         self.findings[number] = finding
         self._numbers[finding] = number
         self._findings_saved = len(self.findings)
+        self._tables, self._alerting = {}, np.zeros(0, np.bool_)
 
 
 class EntityState:
@@ -198,22 +231,24 @@ class EntityState:
         self.arena = Arena(plan.shape)
         self.index = KeyIndex()
         self.scratch = kernel_types.new_scratch(plan.entity.slots)
+        self._update = Direct(kernel.update)
 
-    def rows_of(self, keys: Sequence[str | None], add: bool = True) -> Int64Array:
-        """The row of each key, -1 for None: int64, shape (n,). An unknown key gets a new row; -1 without `add`."""
-        rows = self.index.rows_of(keys, add)
+    def rows_of(self, keys: Packed, add: bool = True) -> Int64Array:
+        """The row of each key, -1 for the empty key: int64, shape (n,). An unknown key gets a new row; -1 without
+        `add`."""
+        rows = self.index.rows_of_spans(*keys, add)
         self.arena.make_room_for_rows(self.index.rows)
         return rows
 
     def update(self, events: kernel_types.Events, answers: kernel_types.Answers) -> None:
         """Run the kernel over a batch: fill in `answers` and add the events to the rows, growing the arena as needed.
 
-        `events`: first axis n. `answers`: made by `Batch.answers_for` for the same n events.
+        `events`: first axis n. `answers`: for the same n events, every value missing.
         """
         position, why = 0, kernel_types.NEEDS_SLOTS
         while why != kernel_types.DONE:
             arena = self.arena
-            position, why = kernel.update(
+            position, why = self._update(
                 self.plan.plan,
                 events,
                 arena.rows,

@@ -19,7 +19,9 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fraudstream.compiled.jit import entry_point
+from fraudstream.compiled.jit import entry_point, jit
+from fraudstream.compiled.packed import Packed, pack
+from fraudstream.compiled.writing import check_span
 
 Partitioner = Literal["murmur2", "consistent_random", "fnv1a_random"]
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -40,30 +42,31 @@ def partitions_for(
     >>> partitions_for([b"acct-1"], 12, "consistent_random").tolist()
     [1]
     """
-    plain = keys if None not in keys else [key or b"" for key in keys]
-    joined = b"".join(plain)  # type: ignore[arg-type]
-    ends = np.cumsum(np.fromiter(map(len, plain), np.int64, len(plain)))  # type: ignore[arg-type]
-    out = np.empty(len(plain), np.int64)
-    _HASHES[partitioner](np.frombuffer(joined, np.uint8), ends, out)
+    return partitions_of(pack(keys), partitions, partitioner)
+
+
+def partitions_of(keys: Packed, partitions: int, partitioner: Partitioner = "murmur2") -> npt.NDArray[np.int64]:
+    """As `partitions_for`, of packed keys."""
+    out = np.empty(len(keys.at), np.int64)
+    _HASHES[partitioner](keys.buffer, keys.at, keys.length, out)
     out %= partitions
     return out
 
 
 @entry_point
-def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
-    mask, start = 0xFFFFFFFF, 0
-    for i in range(len(ends)):
-        length = ends[i] - start
-        value = np.int64((_SEED ^ length) & mask)
-        at = start
-        while at + 4 <= ends[i]:
+def _murmur2(data: _Bytes, begins: _Int64s, lengths: _Int64s, out: _Int64s) -> None:
+    mask = 0xFFFFFFFF
+    for i in range(len(begins)):
+        at, end = _span(data, begins[i], lengths[i])
+        value = np.int64((_SEED ^ (end - at)) & mask)
+        while at + 4 <= end:
             word = np.int64(data[at]) | np.int64(data[at + 1]) << 8
             word |= np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
             word = (word * _MIX) & mask
             word = ((word ^ (word >> 24)) * _MIX) & mask
             value = ((value * _MIX) & mask) ^ word
             at += 4
-        rest = ends[i] - at
+        rest = end - at
         if rest > 0:
             for k in range(rest):
                 value ^= np.int64(data[at + k]) << (8 * k)
@@ -71,34 +74,38 @@ def _murmur2(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
         value = ((value ^ (value >> 13)) * _MIX) & mask
         value ^= value >> 15
         out[i] = value & 0x7FFFFFFF
-        start = ends[i]
 
 
 @entry_point
-def _crc32(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
-    start = 0
-    for i in range(len(ends)):
+def _crc32(data: _Bytes, begins: _Int64s, lengths: _Int64s, out: _Int64s) -> None:
+    for i in range(len(begins)):
         value = np.int64(0xFFFFFFFF)
-        for at in range(start, ends[i]):
+        begin, end = _span(data, begins[i], lengths[i])
+        for at in range(begin, end):
             value ^= data[at]
             for _ in range(8):
                 value = (value >> 1) ^ (_CRC_POLYNOMIAL * (value & 1))
         out[i] = value ^ 0xFFFFFFFF
-        start = ends[i]
 
 
 @entry_point
-def _fnv1a(data: _Bytes, ends: _Int64s, out: _Int64s) -> None:
-    start = 0
-    for i in range(len(ends)):
+def _fnv1a(data: _Bytes, begins: _Int64s, lengths: _Int64s, out: _Int64s) -> None:
+    for i in range(len(begins)):
         value = np.int64(_FNV_BASIS)
-        for at in range(start, ends[i]):
+        begin, end = _span(data, begins[i], lengths[i])
+        for at in range(begin, end):
             value = ((value ^ data[at]) * _FNV_PRIME) & 0xFFFFFFFF
         out[i] = value if value < 0x80000000 else 0x100000000 - value
-        start = ends[i]
 
 
-_HASHES: Final[Mapping[Partitioner, Callable[[_Bytes, _Int64s, _Int64s], None]]] = {
+@jit
+def _span(data: _Bytes, begin: int, length: int) -> tuple[int, int]:
+    """Where a key begins and ends; one that is missing counts as empty."""
+    check_span(data, begin, length)
+    return begin, begin + max(length, 0)
+
+
+_HASHES: Final[Mapping[Partitioner, Callable[[_Bytes, _Int64s, _Int64s, _Int64s], None]]] = {
     "murmur2": _murmur2,
     "consistent_random": _crc32,
     "fnv1a_random": _fnv1a,

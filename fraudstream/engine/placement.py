@@ -14,12 +14,14 @@ once: those not above the highest offset seen of that partition are dropped, as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.headers import REPARTITIONED_HEADER, VERSION_HEADER, source_of
-from fraudstream.engine.partitioners import Partitioner, partitions_for
+from fraudstream.engine.partitioners import Partitioner, partitions_of
+from fraudstream.engine.records import MISSING, Records
 
 MisplacedPolicy = Literal["repartition", "reject", "count"]
 
@@ -41,22 +43,16 @@ class Misplaced(NamedTuple):
     due: int
 
 
-class Headed(Protocol):
-    """The part of a record that is needed here."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Names and values."""
-
-
-def misplaced_records(
-    placement: Placement, records: Sequence[Headed], keys: Sequence[bytes | None]
-) -> tuple[Misplaced, ...]:
-    """The misplaced ones of `records`, in order; copies and records without a key never are. `keys`: of `records`."""
-    due = partitions_for(keys, placement.partitions, placement.partitioner)
+def misplaced_records(placement: Placement, records: Records) -> tuple[Misplaced, ...]:
+    """The misplaced ones of `records`, in order; copies and records without a key never are."""
+    spans = records.spans
+    keys = Packed(records.buffer, spans.key_at, spans.key_length)
+    due = partitions_of(keys, placement.partitions, placement.partitioner)
     elsewhere = np.flatnonzero(due != placement.partition).tolist()
     return tuple(
-        Misplaced(i, int(due[i])) for i in elsewhere if keys[i] is not None and copy_source(records[i].headers) is None
+        Misplaced(i, int(due[i]))
+        for i in elsewhere
+        if spans.key_length[i] != MISSING and copy_source(records[i].headers) is None
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import Final
 
 from fraudstream.contracts.currency import amount_text
 from fraudstream.contracts.duration import duration_text
@@ -12,6 +14,8 @@ from fraudstream.engine.expression import PAYMENT_FIELDS, ColumnSource, Type
 
 MISSING = "missing"
 
+_NUMBERS_MAX: Final = 4096  # whose texts are remembered: most are counts
+
 
 def plain(value: float, type_: Type, currency: str) -> str:
     """A NUMBER, MONEY (minor units), DURATION (ms) or BOOL (1 or 0) as text; `MISSING` for NaN and a BOOL below 0.
@@ -19,19 +23,13 @@ def plain(value: float, type_: Type, currency: str) -> str:
     >>> plain(7.0, Type.NUMBER, "EUR"), plain(1250.0, Type.MONEY, "EUR"), plain(7_530_000.0, Type.DURATION, "EUR")
     ('7', '12.50 EUR', '2h 5m')
     """
-    if math.isnan(value) or (type_ is Type.BOOL and value < 0):
-        return MISSING
-    if math.isinf(value):
-        return "infinite"
-    match type_:
-        case Type.BOOL:
-            return "true" if value else "false"
-        case Type.MONEY:
-            return f"{amount_text(round(value), currency)} {currency}"
-        case Type.DURATION:
-            return duration_text(value)
-        case _:
-            return _number(value)
+    if type_ is Type.BOOL:
+        return "true" if value > 0 else "false" if value == 0 else MISSING
+    if not math.isfinite(value):
+        return MISSING if math.isnan(value) else "infinite"
+    if type_ is Type.MONEY:
+        return f"{amount_text(round(value), currency)} {currency}"
+    return duration_text(value) if type_ is Type.DURATION else _number(value)
 
 
 def text_at(columns: ColumnSource, row: int, payment: Payment, name: str) -> str:
@@ -41,22 +39,15 @@ def text_at(columns: ColumnSource, row: int, payment: Payment, name: str) -> str
     return text_of_digest(int(columns.column(name)[row]), columns.digest_key) or MISSING
 
 
-def value_at(columns: ColumnSource, row: int, payment: Payment, name: str, type_: Type) -> str:
-    """The value of a field, an attribute or a feature for `payment`, which is at `row` of `columns`, as text."""
-    if type_ is Type.TEXT:
-        return text_at(columns, row, payment, name)
-    return plain(float(columns.column(name)[row]), type_, payment.currency)
-
-
 def payment_text(payment: Payment, name: str) -> str:
     """A TEXT field of a payment, or an attribute (`attributes.name`); `MISSING` if the payment has none."""
-    if name.startswith("attributes."):
-        value = (payment.attributes or {}).get(name.removeprefix("attributes."))
-    else:
-        value = getattr(payment, name)
+    if name in PAYMENT_FIELDS:
+        return getattr(payment, name) or MISSING
+    value = (payment.attributes or {}).get(name.removeprefix("attributes."))
     return MISSING if value is None or value == "" else str(value)
 
 
+@lru_cache(_NUMBERS_MAX)
 def _number(value: float) -> str:
     decimals = 2 if abs(value) >= 1 else 4
     text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")

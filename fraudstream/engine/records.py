@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, overload
+from functools import partial
+from typing import Final, NamedTuple, Protocol, overload
 
 import numpy as np
 
 from fraudstream.compiled.memory import PADDING
-from fraudstream.engine.arrays import Int64Array, UInt8Array
-
-MISSING = -1  # the length of a key or a value that a record does not have
+from fraudstream.compiled.spans import MISSING as MISSING
+from fraudstream.compiled.spans import Spans as Spans
+from fraudstream.engine.arrays import UInt8Array
 
 
 class LogRecord(Protocol):
@@ -47,26 +48,11 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
-class Spans(NamedTuple):
-    """Where the parts of `n` records lie in a buffer. All arrays: int64, shape (n,).
-
-    `offset`: in the partition. `timestamp_ms`: ms since the epoch. `…_at`, `…_length`: the first byte and the number
-    of bytes; `MISSING` as the length of a part that is missing. `headers_at`: the first byte after the count of
-    headers, as Kafka's record format has them; `headers_count`: how many follow.
-    """
-
-    offset: Int64Array
-    timestamp_ms: Int64Array
-    key_at: Int64Array
-    key_length: Int64Array
-    value_at: Int64Array
-    value_length: Int64Array
-    headers_at: Int64Array
-    headers_count: Int64Array
-
-
 class Records(Sequence[Record]):
-    """The records of a batch. `buffer`: uint8, with `memory.PADDING` bytes after the last span."""
+    """The records of a batch. `buffer`: uint8, with `memory.PADDING` bytes after the last span.
+
+    The value of a header that has none reads as an empty one, a byte of its name that is no UTF-8 as U+FFFD.
+    """
 
     def __init__(self, buffer: UInt8Array, spans: Spans) -> None:
         self.buffer, self.spans = buffer, spans
@@ -83,41 +69,79 @@ class Records(Sequence[Record]):
         """A record, decoded now; or a part of the records, which shares their buffer."""
         if isinstance(index, slice):
             return Records(self.buffer, Spans(*(column[index] for column in self.spans)))
-        spans = self.spans
-        return Record(
-            int(spans.offset[index]),
-            int(spans.timestamp_ms[index]),
-            self._bytes(spans.key_at[index], spans.key_length[index]),
-            self._bytes(spans.value_at[index], spans.value_length[index]),
-            self._headers(int(spans.headers_at[index]), int(spans.headers_count[index])),
-        )
+        return _record(self.buffer.data, *(int(column[index]) for column in self.spans))
 
     def __iter__(self) -> Iterator[Record]:
-        return (self[index] for index in range(len(self)))
+        return map(partial(_record, self.buffer.data), *(column.tolist() for column in self.spans))
 
-    def _bytes(self, at: np.int64, length: np.int64) -> bytes | None:
-        return None if length == MISSING else self.buffer[at : at + length].tobytes()
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record. Raises `IndexError` if there is none."""
+        return int(self.spans.offset[0])
 
-    def _headers(self, at: int, count: int) -> tuple[tuple[str, bytes], ...]:
-        found = []
-        for _ in range(count):
-            size, at = self._varint(at)
-            name = self.buffer[at : at + size].tobytes().decode()
-            size, at = self._varint(at + size)
-            found.append((name, self.buffer[at : at + max(size, 0)].tobytes()))
-            at += max(size, 0)
-        return tuple(found)
+    @property
+    def last_offset(self) -> int:
+        """Offset of the last record. Raises `IndexError` if there is none."""
+        return int(self.spans.offset[-1])
 
-    def _varint(self, at: int) -> tuple[int, int]:
-        """The zigzag-encoded number at `at`, and where it ends."""
-        value = shift = 0
-        while True:
-            byte = int(self.buffer[at])
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return (value >> 1) ^ -(value & 1), at
-            shift += 7
+    def since(self, offset: int) -> Records:
+        """The records at `offset` and after it: all, or a part that shares their buffer."""
+        begin = int(np.searchsorted(self.spans.offset, offset))
+        return self[begin:] if begin else self
+
+
+def _record(
+    data: memoryview,
+    offset: int,
+    timestamp_ms: int,
+    key_at: int,
+    key_length: int,
+    value_at: int,
+    value_length: int,
+    headers_at: int,
+    headers_count: int,
+) -> Record:
+    """The record whose spans these are."""
+    return Record(
+        offset,
+        timestamp_ms,
+        None if key_length == MISSING else data[key_at : key_at + key_length].tobytes(),
+        None if value_length == MISSING else data[value_at : value_at + value_length].tobytes(),
+        _headers(data, headers_at, headers_count) if headers_count else (),
+    )
+
+
+def _headers(data: memoryview, at: int, count: int) -> tuple[tuple[str, bytes], ...]:
+    found = []
+    for _ in range(count):
+        size, at = _varint(data, at)
+        name = data[at : at + size].tobytes().decode(errors="replace")
+        size, at = _varint(data, at + size)
+        end = at + max(size, 0)
+        found.append((name, data[at:end].tobytes()))
+        at = end
+    return tuple(found)
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """The zigzag-encoded number at `at`, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), at
+        shift += 7
+
+
+def joined(first: Records, second: Records) -> Records:
+    """The records of both, in one buffer."""
+    shift = len(first.buffer)
+    columns = dict(zip(Spans._fields, map(np.concatenate, zip(first.spans, second.spans, strict=True)), strict=True))
+    for name in ("key_at", "value_at", "headers_at"):
+        columns[name][len(first) :] += shift
+    return Records(np.concatenate((first.buffer, second.buffer)), Spans(**columns))
 
 
 def records_of(records: Sequence[LogRecord]) -> Records:
@@ -145,17 +169,20 @@ def records_of(records: Sequence[LogRecord]) -> Records:
     return Records(np.frombuffer(b"".join([*parts, bytes(PADDING)]), np.uint8), spans)
 
 
-def _encoded(name: str, value: bytes) -> bytes:
+def _encoded(name: str, value: bytes | None) -> bytes:
     """One header in Kafka's record format."""
     text = name.encode()
-    return _zigzag(len(text)) + text + _zigzag(len(value)) + value
+    return _zigzag(len(text)) + text + (_zigzag(MISSING) if value is None else _zigzag(len(value)) + value)
 
 
 def _zigzag(value: int) -> bytes:
-    """A number that is not negative, as Kafka's varint."""
-    rest, out = value << 1, bytearray()
+    """A number from `MISSING` on, as Kafka's varint."""
+    rest, out = (value << 1) ^ (value >> 63), bytearray()
     while rest >= 0x80:
         out.append(rest & 0x7F | 0x80)
         rest >>= 7
     out.append(rest)
     return bytes(out)
+
+
+NO_RECORDS: Final = records_of(())

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 
 from fraudstream.contracts.alert import ScorePart
-from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int32Array, Int64Array
-from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.document import Node
-from fraudstream.engine.evidence import texts_of
+from fraudstream.engine.evidence import TextOfRow, text_of_row
 from fraudstream.engine.expression import (
     PAYMENT_DOMAINS,
     ColumnSource,
@@ -27,6 +26,7 @@ from fraudstream.engine.expression import (
     Type,
     ValueLists,
 )
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rules import read_expression
 from fraudstream.engine.scorer import POINTS_MAX
 
@@ -36,7 +36,7 @@ _PART_KEYS = ("part", "weight", "value", "normal", "from", "to", "when")
 _QUANTITIES = (Type.NUMBER, Type.DURATION, Type.MONEY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """One part of the score.
 
@@ -53,7 +53,7 @@ class Part:
     end: Expression | None
     when: Expression | None
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The fields and features that it reads."""
         expressions = [e for e in (self.value, self.normal, self.when) if e is not None]
@@ -70,6 +70,17 @@ class Part:
         if self.when is not None:
             share = np.where(self.when.true(columns), share, 0.0)
         return np.rint(share * self.points_max).astype(np.int32)
+
+    def explained(self, points: int, row: PaymentRow) -> ScorePart:
+        """The part as an alert shows it for a payment to which it gave `points`."""
+        value_of, normal_of = self._texts
+        normal = None if normal_of is None else normal_of(row)
+        return ScorePart(self.name, points / POINTS_MAX, self.points_max / POINTS_MAX, value_of(row), normal)
+
+    @cached_property
+    def _texts(self) -> tuple[TextOfRow, TextOfRow | None]:
+        """Functions with the text of its value and of the account's normal, made once."""
+        return text_of_row(self.value), None if self.normal is None else text_of_row(self.normal)
 
 
 class PartScores:
@@ -89,14 +100,14 @@ class PartScores:
         return self.part_points[:, rows].astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PartsScorer:
     """A score as the sum of `parts`; as `scorer.Scorer`. `threshold_points`: ten-thousandths."""
 
     threshold_points: int
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def inputs(self) -> Mapping[str, frozenset[str]]:
         """By part, the fields and features that it reads."""
         return {part.name: part.names for part in self.parts}
@@ -113,22 +124,13 @@ class PartsScorer:
             points[i] = part.points(columns)
         return PartScores(points)
 
-    def explain(
-        self, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment], *, include_zero: bool
-    ) -> list[list[ScorePart]]:
+    def explain(self, contributions: Sequence[int], row: PaymentRow, *, include_zero: bool) -> list[ScorePart]:
         """Points, weight, value and the account's normal of each part. Parameters as in `scorer.Scorer`."""
-        found: list[list[ScorePart]] = [[] for _ in payments]
-        for part, of_part in zip(self.parts, contributions, strict=True):
-            rows = np.arange(len(payments)) if include_zero else np.flatnonzero(of_part)
-            if not len(rows):
-                continue
-            explained, excerpt = [payments[row] for row in rows.tolist()], columns.excerpt(rows)
-            values = texts_of(part.value, excerpt, explained)
-            normals = [None] * len(rows) if part.normal is None else texts_of(part.normal, excerpt, explained)
-            for row, value, normal in zip(rows.tolist(), values, normals, strict=True):
-                points = int(of_part[row]) / POINTS_MAX
-                found[row].append(ScorePart(part.name, points, part.points_max / POINTS_MAX, value, normal))
-        return found
+        return [
+            part.explained(points, row)
+            for part, points in zip(self.parts, contributions, strict=True)
+            if points or include_zero
+        ]
 
 
 NO_SCORE = PartsScorer(POINTS_MAX, ())  # its score is 0 for every payment

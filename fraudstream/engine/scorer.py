@@ -17,10 +17,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fraudstream.contracts.alert import ScorePart
-from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int32Array, Int64Array
-from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.expression import ColumnSource
+from fraudstream.engine.payment_row import PaymentRow
 
 POINTS_MAX = 10_000  # a score of 1; points are ten-thousandths
 
@@ -66,13 +65,11 @@ class Scorer(Protocol):
         """Scores of all payments of `columns`."""
         ...
 
-    def explain(
-        self, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment], *, include_zero: bool
-    ) -> list[list[ScorePart]]:
-        """The parts of each payment's score, in the order of `inputs`.
+    def explain(self, contributions: Sequence[int], row: PaymentRow, *, include_zero: bool) -> list[ScorePart]:
+        """The parts of the score of the payment at `row`, in the order of `inputs`.
 
-        `contributions`: of these payments, as `Scores.contributions` returned them; int64, shape (parts, n). `columns`
-        and `payments`: the same n payments. Parts that contribute nothing are left out, unless `include_zero`.
+        `contributions`: the points of each part, as `Scores.contributions` returned them for this payment. Parts that
+        contribute nothing are left out, unless `include_zero`.
         """
         ...
 

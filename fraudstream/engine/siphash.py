@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.compiled.jit import jit
-from fraudstream.engine.arrays import UInt8Array, UInt64Array
+from fraudstream.compiled.memory import load_word
+from fraudstream.engine.arrays import UInt8Array
 
 _INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _MASK = (1 << 64) - 1
@@ -41,19 +42,18 @@ def padded(data: bytes) -> UInt8Array:
 
 
 @jit
-def hash_between(words: UInt64Array, start: int, end: int, low: np.uint64, high: np.uint64) -> np.uint64:
-    """As `hash_bytes`, of the bytes from offset `start` up to `end` of `padded` bytes. `words`: these, as
-    uint64."""
+def hash_between(data: UInt8Array, start: int, end: int, low: np.uint64, high: np.uint64) -> np.uint64:
+    """As `hash_bytes`, of the bytes from offset `start` up to `end`. At least 8 bytes of `data` follow `end`."""
     a, b = low ^ np.uint64(0x736F6D6570736575), high ^ np.uint64(0x646F72616E646F6D)
     c, d = low ^ np.uint64(0x6C7967656E657261), high ^ np.uint64(0x7465646279746573)
     at = start
     while end - at >= 8:
-        message = _word_at(words, at)
+        message = load_word(data, at)
         a, b, c, d = _round(a, b, c, d ^ message)
         a, b, c, d = _round(a, b, c, d)
         a = a ^ message
         at += 8
-    message = _word_at(words, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
+    message = load_word(data, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
     message = message | (np.uint64(end - start) << np.uint64(56))
     a, b, c, d = _round(a, b, c, d ^ message)
     a, b, c, d = _round(a, b, c, d)
@@ -61,15 +61,6 @@ def hash_between(words: UInt64Array, start: int, end: int, low: np.uint64, high:
     for _ in range(4):
         a, b, c, d = _round(a, b, c, d)
     return a ^ b ^ c ^ d
-
-
-@jit
-def _word_at(words: UInt64Array, at: int) -> np.uint64:
-    """The 8 bytes from offset `at` on, which need not be aligned."""
-    first, shift = at >> 3, np.uint64(8 * (at & 7))
-    # Two shifts for the upper part: one of 64 bits is not defined.
-    word: np.uint64 = (words[first] >> shift) | ((words[first + 1] << np.uint64(1)) << (np.uint64(63) - shift))
-    return word
 
 
 @jit

@@ -14,8 +14,6 @@ from fraudstream.contracts.alert import Alert, FeatureValue, ScorePart
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arena import NEVER
-from fraudstream.engine.columns import Excerpt
-from fraudstream.engine.explanation import Explanation
 from fraudstream.engine.near_miss import RuleTrial, rule_trials
 from fraudstream.engine.scorer import threshold
 from fraudstream.engine.verdict import Verdicts
@@ -43,11 +41,9 @@ def trial_of(verdicts: Verdicts) -> Trial:
     """The explanation of a batch of one payment. It must not be a repeat, which is answered with its first verdict."""
     assert verdicts.n == 1, f"{verdicts.n} payments"
     assert not verdicts.repeat[0], f"{verdicts.payments[0].event_id} is a repeat"
-    columns, errors = Excerpt(verdicts.columns, np.zeros(1, np.int64)), verdicts.errors
-    explanation = Explanation(verdicts.rule_set, verdicts.plans, columns, verdicts.fired, verdicts.since_ms)
-    payment = verdicts.payments[0]
-    [parts] = explanation.score_parts([payment], verdicts.contributions(np.zeros(1, np.int64)), include_zero=True)
-    rules = rule_trials(verdicts.rule_set, columns, payment, verdicts.fired[0])
+    row, contributions = verdicts.row(0), verdicts.contributions(np.zeros(1, np.int64))
+    parts = verdicts.explainer.score_parts(row, contributions[:, 0].tolist(), include_zero=True)
+    rules = rule_trials(verdicts.rule_set, row, verdicts.fired[0])
     names = {
         name
         for rule, trial in zip(verdicts.rule_set.rules, rules, strict=True)
@@ -56,15 +52,15 @@ def trial_of(verdicts: Verdicts) -> Trial:
     }
     inputs = verdicts.rule_set.scorer.inputs
     names |= {name for part in parts if part.points for name in inputs[part.part]}
-    features = explanation.all_features(0, payment, errors)
+    features = verdicts.explainer.all_features(row, verdicts.errors, int(verdicts.since_ms[0]))
     return Trial(
-        payment=payment,
+        payment=row.payment,
         decision=verdicts.decisions()[0],
         alert=next(iter(verdicts.alerts()), None),
         score_threshold=threshold(verdicts.rule_set.scorer),
         rules=tuple(rules),
         score_parts=tuple(parts),
-        features=tuple(features),
+        features=features,
         read=tuple(value.feature for value in features if value.feature in names),
     )
 

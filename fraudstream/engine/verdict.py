@@ -5,48 +5,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 
+from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
-from fraudstream.contracts.fields import SEVERITIES, Severity
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.columns import Columns, Excerpt, Rejection
-from fraudstream.engine.explanation import Explanation
+from fraudstream.engine.columns import Rejection
+from fraudstream.engine.explanation import Explainer
+from fraudstream.engine.frame_columns import FrameColumns
+from fraudstream.engine.frame_layout import ACCOUNT_ID, EVENT_ID
 from fraudstream.engine.partition_state import Finding
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import POINTS_MAX, Scores, threshold
 
-SCORE_SEVERITY: Severity = "medium"  # of an alert that was raised by the score alone
-
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdicts:
     """The verdicts on the `n` valid payments of a batch, in the order of the log. Arrays have shape (n,) unless noted.
 
-    `plans`: of all entities, those of earlier stages too. `positions`: index of each payment among the events of the
-    batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from the payment decided first; bool.
-    `unmatched`: of a reversal or capture, the entities whose state does not hold the payment that it relates to, bit k
-    for the k-th of `plans`; uint64.
+    `plans`: of all entities, those of earlier stages too. `explainer`: of the rule set. `positions`: index of each
+    payment among the events of the batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from
+    the payment decided first; bool. `unmatched`: of a reversal or capture, the entities whose state does not hold the
+    payment that it relates to, bit k for the k-th of `plans`; uint64.
     `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
-    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired`: bool,
-    shape (n, rules), False for a repeat. `alerted`: bool, False for a repeat. `features`: by name; float64, NaN
-    missing. `errors`: by name, how each was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`); int8. `rejected`:
-    events that could not be decided. `labels`: labels in the batch, `labels_unmatched`: those whose payment the state
-    does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
+    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
+    k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
+    repeat. `error`: how each feature was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`), in the order of `plans`;
+    int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch,
+    `labels_unmatched`: those whose payment the state does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 
     rule_set: RuleSet
     stage: str
     plans: Sequence[EntityPlan]
-    columns: Columns
+    explainer: Explainer
+    columns: FrameColumns
     positions: Int64Array
     late: BoolArray
     repeat: BoolArray
@@ -56,10 +59,9 @@ class Verdicts:
     scores: Scores
     finding: Int64Array
     findings: Sequence[Finding]
-    fired: BoolArray
+    fired_bits: UInt64Array
     alerted: BoolArray
-    features: dict[str, Float64Array]
-    errors: dict[str, Int8Array]
+    error: Int8Array
     rejected: list[Rejection]
     labels: int
     labels_unmatched: int
@@ -74,6 +76,37 @@ class Verdicts:
     def payments(self) -> Sequence[Payment]:
         """The payments, in the order of the log."""
         return self.columns.payments
+
+    @property
+    def event_ids(self) -> Packed:
+        """The event_id of each payment, in UTF-8."""
+        return self.columns.packed(EVENT_ID)
+
+    @property
+    def account_ids(self) -> Packed:
+        """The account_id of each payment, in UTF-8."""
+        return self.columns.packed(ACCOUNT_ID)
+
+    @cached_property
+    def fired(self) -> BoolArray:
+        """The rules that fired for each payment: bool, shape (n, rules), False for a repeat."""
+        bits = np.ascontiguousarray(self.fired_bits.T).view(np.uint8).reshape(self.n, 8 * len(self.fired_bits))
+        fired = np.unpackbits(bits, axis=1, count=len(self.rule_set.rules), bitorder="little")
+        return fired.view(np.bool_)
+
+    @cached_property
+    def features(self) -> dict[str, Float64Array]:
+        """The value of every feature, derived ones included, by name: float64, shape (n,), NaN missing."""
+        names = [feature.name for plan in self.plans for feature in plan.features]
+        names += [derived.name for derived in self.rule_set.catalogue.derived]
+        numbers, index = self.columns.frame.number, self.columns.index.numbers
+        return {name: numbers[index[name]] for name in names}
+
+    @cached_property
+    def errors(self) -> dict[str, Int8Array]:
+        """By the name of a feature, how each of its values was answered: int8, shape (n,)."""
+        names = [feature.name for plan in self.plans for feature in plan.features]
+        return dict(zip(names, self.error, strict=True))
 
     @property
     def occurred_at_ms(self) -> Int64Array:
@@ -94,16 +127,20 @@ class Verdicts:
         assert (sums == self.score_points[rows]).all(), f"parts sum to {sums}, scores are {self.score_points[rows]}"
         return contributions
 
-    def decisions(self) -> list[Decision]:
-        """One for each payment."""
-        scores = (self.score_points / POINTS_MAX).tolist()
-        times = self.occurred_at_ms.tolist()
+    def decisions(self, rows: Int64Array | None = None) -> list[Decision]:
+        """One for each payment, in order. `rows`: for these payments alone; int64."""
+        if rows is None:
+            return self._decisions(self.payments, np.arange(self.n))
+        return self._decisions([self.payments[row] for row in rows.tolist()], rows)
+
+    def _decisions(self, payments: Sequence[Payment], rows: Int64Array) -> list[Decision]:
+        scores, times = (self.score_points[rows] / POINTS_MAX).tolist(), self.occurred_at_ms[rows].tolist()
         alike = self.n > 0 and not self.late.any() and not self.repeat.any()
         alike = alike and not self.unmatched.any() and (self.finding == self.finding[0]).all()
         if alike and (found := self.findings[int(self.finding[0])]).outcome == "allow":
             return [
                 Decision(p.event_id, p.account_id, t, "allow", score, found.rule_set, (), found.shadow_rules)
-                for p, t, score in zip(self.payments, times, scores, strict=True)
+                for p, t, score in zip(payments, times, scores, strict=True)
             ]
         return [
             Decision(
@@ -122,14 +159,14 @@ class Verdicts:
                 unmatched,
             )
             for payment, t, score, found, repeat, late, altered, unmatched in zip(
-                self.payments,
+                payments,
                 times,
                 scores,
-                [self.findings[number] for number in self.finding.tolist()],
-                self.repeat.tolist(),
-                self.late.tolist(),
-                self.altered.tolist(),
-                map(self.entities_in, self.unmatched.tolist()),
+                [self.findings[number] for number in self.finding[rows].tolist()],
+                self.repeat[rows].tolist(),
+                self.late[rows].tolist(),
+                self.altered[rows].tolist(),
+                map(self.entities_in, self.unmatched[rows].tolist()),
                 strict=True,
             )
         ]
@@ -139,38 +176,43 @@ class Verdicts:
         rows = np.flatnonzero(self.alerted)
         if not len(rows):
             return []
-        explanation = Explanation(
-            self.rule_set, self.plans, Excerpt(self.columns, rows), self.fired[rows], self.since_ms[rows]
+        fired: list[list[int]] = [[] for _ in rows]
+        for row, number in zip(*map(np.ndarray.tolist, np.nonzero(self.fired[rows])), strict=True):
+            fired[row].append(number)
+        contributions = self.contributions(rows).T.tolist()
+        return list(map(self._alert, rows.tolist(), fired, contributions))
+
+    def row(self, row: int) -> PaymentRow:
+        """One payment, to be explained."""
+        return PaymentRow(self.columns, row, self.payments[row])
+
+    def _alert(self, at: int, fired: list[int], contributions: list[int]) -> Alert:
+        """The alert of one payment. `fired`: the rules that fired. `contributions`: points of each part."""
+        row, explainer = self.row(at), self.explainer
+        payment, found = row.payment, self.findings[self.finding.item(at)]
+        parts = explainer.score_parts(row, contributions)
+        alert = Alert(
+            alert_id=alert_id(payment.event_id, self.stage, found.rule_set),
+            verdict_digest="",
+            event_id=payment.event_id,
+            account_id=payment.account_id,
+            occurred_at_ms=self.occurred_at_ms.item(at),
+            outcome=found.outcome,
+            severity=explainer.severity(fired),
+            score=self.score_points.item(at) / POINTS_MAX,
+            score_threshold=threshold(self.rule_set.scorer),
+            rule_set=found.rule_set,
+            rules=explainer.hits(row, fired),
+            score_parts=tuple(parts),
+            features=explainer.features(row, fired, parts, self.errors, self.since_ms.item(at)),
+            payment=payment,
+            late=self.late.item(at),
+            unmatched=self.entities_in(self.unmatched.item(at)),
         )
-        payments = [self.payments[row] for row in rows.tolist()]
-        hits = explanation.hits(payments)
-        parts = explanation.score_parts(payments, self.contributions(rows))
-        features = explanation.features(payments, parts, {name: error[rows] for name, error in self.errors.items()})
-        alerts = []
-        for k, (row, payment) in enumerate(zip(rows.tolist(), payments, strict=True)):
-            found = self.findings[int(self.finding[row])]
-            live = [hit.severity for hit in hits[k] if not hit.shadow]
-            alert = Alert(
-                alert_id=alert_id(payment.event_id, self.stage, found.rule_set),
-                verdict_digest="",
-                event_id=payment.event_id,
-                account_id=payment.account_id,
-                occurred_at_ms=int(self.occurred_at_ms[row]),
-                outcome=found.outcome,
-                severity=max(live, key=SEVERITIES.index, default=SCORE_SEVERITY),
-                score=int(self.score_points[row]) / POINTS_MAX,
-                score_threshold=threshold(self.rule_set.scorer),
-                rule_set=found.rule_set,
-                rules=tuple(hits[k]),
-                score_parts=tuple(parts[k]),
-                features=tuple(features[k]),
-                payment=payment,
-                late=bool(self.late[row]),
-                unmatched=self.entities_in(int(self.unmatched[row])),
-            )
-            digest = blake2b(_encode(alert), digest_size=8).hexdigest()
-            alerts.append(msgspec.structs.replace(alert, verdict_digest=digest))
-        return alerts
+        # The alert is encoded without its digest, which it gets before anybody else sees it.
+        digest = blake2b(_encode(alert), digest_size=8).hexdigest()
+        msgspec.structs.force_setattr(alert, "verdict_digest", digest)
+        return alert
 
 
 def alert_id(event_id: str, stage: str, rule_set: str) -> str:

@@ -95,7 +95,7 @@ def _compare(
     stage: StageChecked, engine: Engine, located: LocatedRecord, sent: Record, now: ForwardResult
 ) -> StageChecked:
     """`stage` with the differences between the features in `sent` and those that the stage forwards now."""
-    [packed], [payment] = now.forwarded.features, now.forwarded.columns.payments
+    [packed], [payment] = now.forwarded.features.present(), now.forwarded.columns.payments
     types = engine.rule_set.catalogue.symbols
     found = feature_differences(engine.codec_out, dict(sent.headers)[FEATURES_HEADER], packed, types, payment.currency)
     if found and _may_differ(engine, located, found):

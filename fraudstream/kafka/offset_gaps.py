@@ -48,17 +48,23 @@ class OffsetGaps:
         self._seen: dict[TopicPartition, tuple[int, float]] = {}  # first missing offset, and when it was first missed
 
     def contiguous(self, tp: TopicPartition, start: int, records: Sequence[R]) -> Sequence[R]:
-        """The records of a fetch from `start` up to the first gap; the consumer is then sent back to the gap.
+        """The records of a fetch from `start` up to the first gap, as `count`."""
+        return records[: self.count(tp, start, records)]
+
+    def count(self, tp: TopicPartition, start: int, records: Sequence[Record]) -> int:
+        """How many records of a fetch from `start` are before the first gap; the consumer is then sent back to the gap.
 
         A gap that persists for `GAP_WAIT_S` is skipped and logged.
         """
+        if records and (first := records[0].offset) <= start and records[-1].offset - first == len(records) - 1:
+            return len(records)  # the usual fetch, without a loop
         expected = start
         for index, record in enumerate(records):
             if record.offset > expected and not self._persists(tp, expected, record.offset):
                 self._consumer.seek(tp, expected)
-                return records[:index]
+                return index
             expected = max(expected, record.offset + 1)
-        return records
+        return len(records)
 
     def _persists(self, tp: TopicPartition, missing: int, found: int) -> bool:
         """Whether the gap from `missing` to before `found` has been there for longer than `GAP_WAIT_S`."""

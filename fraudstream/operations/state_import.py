@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from fraudstream.engine.packed_records import pack_pairs
 from fraudstream.kafka.closing import close
 from fraudstream.operations.errors import OperationError
 from fraudstream.operations.exported_secret import import_secret
@@ -123,9 +124,9 @@ async def _write(settings: StreamSettings, directory: Path, manifest: Manifest) 
                 await writer.fence(epoch)
         for partition, writer in zip(manifest.partitions, writers, strict=True):
             for rows in rows_of(directory / partition.file):  # 3
-                await writer.write(rows)
+                await writer.write([pack_pairs(rows)])
         for partition, writer in zip(manifest.partitions, writers, strict=True):
-            await writer.write([_checkpoint(settings, partition, epoch)])  # 4
+            await writer.write([pack_pairs([_checkpoint(settings, partition, epoch)])])  # 4
     finally:
         for writer in writers:
             await writer.close()

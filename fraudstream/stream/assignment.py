@@ -112,7 +112,7 @@ class Assignment:
                 "delivered. Start the worker again; if it repeats, the changelog has lost records."
             )
         try:
-            partition.restorer.feed(record for record in batch.records if record.offset >= expected)
+            partition.restorer.feed(batch.records.since(expected))
         except PermanentFailure as fault:
             self._stopped.stop(partition, fault)
         except (msgspec.MsgspecError, AssertionError, IndexError) as error:

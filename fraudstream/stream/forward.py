@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, source_header
+import numpy as np
+
+from fraudstream.compiled.packed import Packed
+from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER
 from fraudstream.engine.log import ForwardedSpan, forward_log
+from fraudstream.engine.records import Records, records_of
+from fraudstream.kafka.record_batch.headers import header_pieces, numbered_headers
+from fraudstream.kafka.record_batch.outgoing import Headers, OutgoingRecords, pack_records
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import ForwardedBatch, StageObserver
-from fraudstream.stream.outputs import Acknowledgement, Output, OutputRecord
+from fraudstream.stream.outputs import Acknowledgement, Output
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
+    from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.engine import Engine
     from fraudstream.engine.partition_state import PartitionState
@@ -36,8 +43,8 @@ class Forwarding:
         *,
         settings: StreamSettings,
         engine: Engine,
-        output: Output[Any],
-        decisions: Output[Any] | None,
+        output: Output,
+        decisions: Output | None,
         dead_letters: DeadLetterSender,
         unjudged: UnjudgedAnswers | None,
         observer: StageObserver,
@@ -92,31 +99,40 @@ class Forwarding:
             return 0
         answers = [answer for _, answer in self._unjudged.answers(partition.number, records, refused)]
         if answers:
-            partition.pending |= self._decisions.send(partition.number, answers, int(time.time() * 1000))
+            packed = pack_records(answers, int(time.time() * 1000))
+            partition.pending |= self._decisions.send(partition.number, packed)
         return len(answers)
 
     def _forward(self, number: int, records: Sequence[FetchedRecord], span: ForwardedSpan) -> set[Acknowledgement]:
         """Start to send the span's events, which were read from partition `number`."""
-        positions, events = span.result.positions, span.result.forwarded
-        keys, forwarded = events.keys, events.features
-        if not keys:
+        result = span.result
+        if not len(result.positions):
             return set()
-        backfilled = [] if span.decided else [BACKFILLED_HEADER]
-        kept = self._kept_headers(events.labels > 0)
+        packed, positions = records_of(records), result.positions
+        spans, keys, features = packed.spans, result.forwarded.keys, result.forwarded.features
+        kept, choice = self._kept_headers(packed, positions, result.forwarded.labels > 0)
+        marks = [] if span.decided else [BACKFILLED_HEADER]
+        pieces = header_pieces(
+            SOURCE_HEADER, b"%d:" % number, FEATURES_HEADER, tuple([*marks, *headers] for headers in kept)
+        )
+        forwarded = OutgoingRecords(
+            keys,
+            Packed(packed.buffer, spans.value_at[positions], spans.value_length[positions]),
+            numbered_headers(pieces, spans.offset[positions], features, choice),
+            int(time.time() * 1000),
+        )
+        return self._output.spread(forwarded)
 
-        def output_records(at: Sequence[int]) -> Iterator[OutputRecord]:
-            for i in at:
-                record = records[positions[i]]
-                headers = [source_header(number, record.offset), (FEATURES_HEADER, forwarded[i]), *backfilled]
-                if kept:
-                    headers += [header for header in kept if header in record.headers]
-                yield keys[i], record.value or b"", headers
-
-        return self._output.spread(keys, output_records, int(time.time() * 1000))
-
-    def _kept_headers(self, has_labels: bool) -> list[tuple[str, bytes]]:
-        """Headers that a forwarded record takes over from the record as it was read."""
+    def _kept_headers(
+        self, records: Records, positions: Int64Array, has_labels: bool
+    ) -> tuple[Sequence[Headers], Int64Array | None]:
+        """The headers that forwarded records take over from the records as they were read: all choices, and which of
+        them each record has; int64, shape (len(positions),), None if all have the first."""
         kept = [LABEL_HEADER] if has_labels else []
         if self._settings.state_version > 1 and not self._settings.stage_is_first:
             kept.append(BACKFILLED_HEADER)
-        return kept
+        if not kept:
+            return ((),), None
+        found = [tuple(header for header in kept if header in records[i].headers) for i in positions.tolist()]
+        choices = list(dict.fromkeys(found))
+        return choices, np.fromiter(map(choices.index, found), np.int64, len(found))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from heapq import merge
-from itertools import compress
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,12 +13,15 @@ import numpy as np
 from fraudstream.contracts import Alert
 from fraudstream.contracts.headers import origin_header, source_header, version_header
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.dead_letter import DeadLetterSender
+from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
 from fraudstream.stream.observer import JudgedBatch, StageObserver
-from fraudstream.stream.outputs import Output, OutputRecord
+from fraudstream.stream.outputs import Output
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
+    from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
     from fraudstream.engine.verdict import Verdicts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class Judging:
@@ -41,8 +41,8 @@ class Judging:
         *,
         settings: StreamSettings,
         rule_sets: RuleSetSource,
-        decisions: Output[Any] | None,
-        alerts: Output[Any],
+        decisions: Output | None,
+        alerts: Output,
         dead_letters: DeadLetterSender,
         unjudged: UnjudgedAnswers | None,
         observer: StageObserver,
@@ -53,6 +53,7 @@ class Judging:
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
         self._unjudged = unjudged
         version = settings.state_version
+        self._decision_records: dict[int, DecisionRecords] = {}
         self._version_headers = [version_header(version)] if version > 1 else []
 
     async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
@@ -119,7 +120,7 @@ class Judging:
 
     def _answers_to_refused(
         self, number: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
-    ) -> list[tuple[int, OutputRecord]]:
+    ) -> list[tuple[int, OutgoingRecord]]:
         """Position and answer of each refused record that is to be answered."""
         if not refused or self._unjudged is None or self._decisions is None:
             return []
@@ -130,59 +131,44 @@ class Judging:
         partition: Partition,
         records: Sequence[FetchedRecord],
         verdicts: Verdicts,
-        positions: list[int],
-        unjudged: list[tuple[int, OutputRecord]],
+        positions: Int64Array,
+        unjudged: list[tuple[int, OutgoingRecord]],
     ) -> None:
         """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
         if self._decisions is None or not (verdicts.n or unjudged):
             return
-        values = _encoder.encode_lines(verdicts.decisions()).splitlines()
-        keys = [payment.account_id.encode() for payment in verdicts.payments]
-        answers = _answers(partition.number, records, positions, keys, values, self._version_headers)
+        number = partition.number
+        if number not in self._decision_records:
+            self._decision_records[number] = DecisionRecords(number, self._settings.state_version)
+        answers = self._decision_records[number].records(records, verdicts, positions, int(time.time() * 1000))
         if unjudged:
-            judged = zip(positions, answers, strict=True)
-            answers = (answer for _, answer in merge(judged, unjudged, key=itemgetter(0)))
-        partition.pending |= self._decisions.send(partition.number, answers, int(time.time() * 1000))
+            answers = in_order_of_log(answers, positions, unjudged)
+        partition.pending |= self._decisions.send(number, answers)
 
     def _send_alerts(
         self,
         partition: Partition,
         records: Sequence[FetchedRecord],
         verdicts: Verdicts,
-        positions: list[int],
+        positions: Int64Array,
         alerts: Sequence[Alert],
     ) -> None:
         if not alerts:
             return
         number = partition.number
-        alerted = list(compress(positions, verdicts.alerted.tolist()))
-        values = [_encoder.encode(alert) for alert in alerts]
-        keys = [alert.account_id.encode() for alert in alerts]
-        origin = [origin_header(number)] if self._settings.stage_is_first else []
-        answers = _answers(number, records, alerted, keys, values, [*self._version_headers, *origin])
-        partition.pending |= self._alerts.send(number, answers, int(time.time() * 1000))
-
-
-def _answers(
-    number: int,
-    records: Sequence[FetchedRecord],
-    positions: list[int],
-    keys: Sequence[bytes],
-    values: Sequence[bytes],
-    further: Sequence[tuple[str, bytes]],
-) -> Iterator[OutputRecord]:
-    """A record for each payment, keyed by its account, with its source and the `further` headers.
-
-    A generator: with a list of so many small objects, garbage collection would take longer than all other work.
-    """
-    for position, key, value in zip(positions, keys, values, strict=True):
-        yield key, value, [source_header(number, records[position].offset), *further]
+        further = [*self._version_headers, *([origin_header(number)] if self._settings.stage_is_first else [])]
+        answers: list[OutgoingRecord] = [
+            (alert.account_id.encode(), _encode(alert), [source_header(number, records[position].offset), *further])
+            for position, alert in zip(positions[verdicts.alerted].tolist(), alerts, strict=True)
+        ]
+        partition.pending |= self._alerts.send(number, pack_records(answers, int(time.time() * 1000)))
 
 
 def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:
     counts: Counter[str] = Counter({UNJUDGED: unjudged} if unjudged else {})
-    for number, count in zip(*np.unique(verdicts.finding, return_counts=True), strict=True):
-        counts[verdicts.findings[number].outcome] += int(count)
+    for number, count in enumerate(np.bincount(verdicts.finding).tolist()):
+        if count:
+            counts[verdicts.findings[number].outcome] += count
     return counts
 
 

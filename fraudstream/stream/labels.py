@@ -12,13 +12,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
-from fraudstream.stream.outputs import Output, OutputRecord
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
+from fraudstream.stream.outputs import Output
 
 if TYPE_CHECKING:
     from fraudstream.stream.ports import OffsetCommits
@@ -63,7 +64,7 @@ class LabelForwarder:
         self,
         *,
         topic: str,
-        payments: Output[Any],
+        payments: Output,
         label_log: SeeksLabels,
         commits: OffsetCommits,
         observer: ObservesLabels,
@@ -98,16 +99,15 @@ class LabelForwarder:
             log.info("%s-%d: seeking back from %d to %d", self._topic, number, batch.first, expected)
             await self._label_log.seek(number, expected)
             return 0
-        records: list[OutputRecord] = [
+        records: list[OutgoingRecord] = [
             (
                 _key(record.key, record.value),
                 record.value or b"",
                 [*(header for header in record.headers if header[0] != TYPE_HEADER), LABEL_HEADER],
             )
-            for record in batch.records
-            if record.offset >= expected
+            for record in batch.records.since(expected)
         ]
-        await asyncio.gather(*self._payments.send(None, records, int(time.time() * 1000)))
+        await asyncio.gather(*self._payments.send(None, pack_records(records, int(time.time() * 1000))))
         if number in self._next:
             self._next[number] = max(self._next[number], batch.next)
         await self._commit(number, batch.next)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
+from typing import TYPE_CHECKING, Final, Protocol, get_args
 
 import numpy as np
 
 from fraudstream.contracts.headers import repartitioned_header, version_header
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.engine.placement import Misplaced, Placement
+from fraudstream.kafka.record_batch.outgoing import pack_records
 
 if TYPE_CHECKING:
     from fraudstream.stream.outputs import Output
@@ -38,9 +39,7 @@ class ObservesMisplaced(Protocol):
 class MisplacedRecords:
     """What the first stage does about misplaced records after a batch has been applied."""
 
-    def __init__(
-        self, *, topic: str, state_version: int, payments: Output[Any] | None, observer: ObservesMisplaced
-    ) -> None:
+    def __init__(self, *, topic: str, state_version: int, payments: Output | None, observer: ObservesMisplaced) -> None:
         """`topic`: of the payments, for log messages. `payments`: the same as an output; None unless records are to be
         copied."""
         self._topic, self._payments, self._observer = topic, payments, observer
@@ -68,9 +67,8 @@ class MisplacedRecords:
             record = records[position]
             mark = repartitioned_header(partition.number, record.offset)
             headers = [*record.headers, mark, *self._version_headers]
-            partition.pending |= self._payments.send_to(
-                due, (record.key, record.value or b"", headers), record.timestamp
-            )
+            copy = pack_records([(record.key, record.value or b"", headers)], record.timestamp)
+            partition.pending |= self._payments.send_to(due, copy)
 
     def _log(self, placement: Placement, records: Sequence[FetchedRecord], misplaced: Sequence[Misplaced]) -> None:
         """Name one record and the partitioner that its neighbours were published with, once in `LOG_S`."""

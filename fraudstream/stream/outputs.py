@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fraudstream.engine.partitioners import Partitioner, partitions_for
-from fraudstream.stream.ports import OutgoingBatch, RecordSender
+from fraudstream.engine.partitioners import Partitioner, partitions_of
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
+from fraudstream.kafka.record_batch.writer import write_batches
+from fraudstream.stream.ports import RecordSender
 
 if TYPE_CHECKING:
     from fraudstream.stream.settings import StreamSettings
 
-Headers = list[tuple[str, bytes]]  # a list: aiokafka's batch builder accepts nothing else
-OutputRecord = tuple[bytes | None, bytes, Headers]  # key, value, headers
 Acknowledgement = asyncio.Future[None]
-BatchT = TypeVar("BatchT", bound=OutgoingBatch)
 
 
-class Output(Generic[BatchT]):
+class Output:
     """One topic that a stage writes. `partitions`: how many it has."""
 
     def __init__(
@@ -33,7 +32,7 @@ class Output(Generic[BatchT]):
         topic: str,
         partitions: int,
         aligned: bool,
-        sender: RecordSender[BatchT],
+        sender: RecordSender,
         partitioner: Partitioner = "murmur2",
     ) -> None:
         """`aligned`: records that answer a partition of the input go to the partition of the same number.
@@ -41,36 +40,30 @@ class Output(Generic[BatchT]):
         self.partitions, self.aligned, self._partitioner = partitions, aligned, partitioner
         self._senders = [_PartitionSender(topic, number, sender) for number in range(partitions)]
 
-    def send(self, partition: int | None, records: Iterable[OutputRecord], timestamp_ms: int) -> set[Acknowledgement]:
+    def send(self, partition: int | None, records: OutgoingRecords) -> set[Acknowledgement]:
         """Start to send records, in order; returns the futures that end with their acknowledgement.
 
-        `partition`: that of the input which they answer, None if they answer none. `timestamp_ms`: of all records, ms
-        since the epoch. Must be called in the event loop.
+        `partition`: that of the input which they answer, None if they answer none. Must be called in the event loop.
         """
         if self.aligned and partition is not None:
-            return self._senders[partition].put(records, timestamp_ms)
-        held = list(records)
-        return self.spread([record[0] for record in held], lambda at: (held[i] for i in at), timestamp_ms)
+            return self.send_to(partition, records)
+        return self.spread(records)
 
-    def spread(
-        self,
-        keys: Sequence[bytes | None],
-        records: Callable[[Sequence[int]], Iterable[OutputRecord]],
-        timestamp_ms: int,
-    ) -> set[Acknowledgement]:
-        """As `send`, each record to the partition of its key. `records`: makes those at the given indices of `keys`,
-        once they are needed."""
-        number_of = partitions_for(keys, len(self._senders), self._partitioner)
+    def spread(self, records: OutgoingRecords) -> set[Acknowledgement]:
+        """As `send`, each record to the partition of its key."""
+        if self.partitions == 1:
+            return self.send_to(0, records)
+        number_of = partitions_of(records.keys, self.partitions, self._partitioner)
         order = np.argsort(number_of, kind="stable")
         numbers, begins = np.unique(number_of[order], return_index=True)
         waits: set[Acknowledgement] = set()
-        for number, at in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
-            waits |= self._senders[number].put(records(at.tolist()), timestamp_ms)
+        for number, rows in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
+            waits |= self.send_to(number, records.rows(rows))
         return waits
 
-    def send_to(self, number: int, record: OutputRecord, timestamp_ms: int) -> set[Acknowledgement]:
-        """As `send`, one record to the partition `number`."""
-        return self._senders[number].put((record,), timestamp_ms)
+    def send_to(self, number: int, records: OutgoingRecords) -> set[Acknowledgement]:
+        """As `send`, all records to the partition `number`."""
+        return {self._senders[number].put(records)} if records.n else set()
 
 
 class StageOutputs(NamedTuple):
@@ -80,21 +73,21 @@ class StageOutputs(NamedTuple):
     records copied.
     """
 
-    dead_letters: Output[Any]
-    decisions: Output[Any] | None
-    alerts: Output[Any] | None
-    forwards: Output[Any] | None
-    payments: Output[Any] | None
+    dead_letters: Output
+    decisions: Output | None
+    alerts: Output | None
+    forwards: Output | None
+    payments: Output | None
 
 
-def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sender: RecordSender[Any]) -> StageOutputs:
+def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sender: RecordSender) -> StageOutputs:
     """The outputs of the stage. `partitions`: how many each topic has."""
 
-    def output(topic: str) -> Output[Any]:
+    def output(topic: str) -> Output:
         aligned = settings.stage_is_first and partitions[topic] == partitions[settings.input_topic]
         return Output(topic, partitions[topic], aligned, sender)
 
-    def payments() -> Output[Any]:
+    def payments() -> Output:
         topic, partitioner = settings.payments_topic, settings.partitioner
         return Output(topic, partitions[topic], False, sender, "murmur2" if partitioner == "any" else partitioner)
 
@@ -108,7 +101,22 @@ def stage_outputs(settings: StreamSettings, partitions: Mapping[str, int], sende
     )
 
 
-class _PartitionSender(Generic[BatchT]):
+class _Waiting:
+    """Records that wait to be sent together."""
+
+    def __init__(self) -> None:
+        self.records: list[OutgoingRecords] = []
+        self.acknowledgement: Acknowledgement = asyncio.get_running_loop().create_future()
+        self._size = self._measured = 0
+
+    def has_room_for(self, records: OutgoingRecords, limit: int) -> bool:
+        """Whether `records` and those that wait fit into a batch of `limit` bytes."""
+        self._size += sum(waiting.size_max for waiting in self.records[self._measured :])
+        self._measured = len(self.records)
+        return self._size + records.size_max <= limit
+
+
+class _PartitionSender:
     """Sends to one partition, one batch at a time; records that arrive meanwhile join the next batch, so that
     processing does not wait for the broker.
 
@@ -116,39 +124,31 @@ class _PartitionSender(Generic[BatchT]):
     take the failed records when they are sent again.
     """
 
-    def __init__(self, topic: str, partition: int, sender: RecordSender[BatchT]) -> None:
+    def __init__(self, topic: str, partition: int, sender: RecordSender) -> None:
         self._topic, self._partition, self._sender = topic, partition, sender
-        self._waiting: deque[tuple[BatchT, Acknowledgement]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
-    def put(self, records: Iterable[OutputRecord], timestamp_ms: int) -> set[Acknowledgement]:
-        waits: set[Acknowledgement] = set()
-        batch, acknowledgement = self._waiting[-1] if self._waiting else self._begin()
-        for key, value, headers in records:
-            if batch.append(timestamp=timestamp_ms, key=key, value=value, headers=headers) is None:  # full
-                batch, acknowledgement = self._begin()
-                first = batch.append(timestamp=timestamp_ms, key=key, value=value, headers=headers)
-                assert first is not None, f"{self._topic}: an empty batch refused a record of {len(value)} bytes"
-            waits.add(acknowledgement)
+    def put(self, records: OutgoingRecords) -> Acknowledgement:
+        if not self._waiting or not self._waiting[-1].has_room_for(records, self._sender.batch_bytes_max):
+            self._waiting.append(_Waiting())
+        joined = self._waiting[-1]
+        joined.records.append(records)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
-        return waits
-
-    def _begin(self) -> tuple[BatchT, Acknowledgement]:
-        begun = (self._sender.create_batch(self._topic), asyncio.get_running_loop().create_future())
-        self._waiting.append(begun)
-        return begun
+        return joined.acknowledgement
 
     async def _send(self) -> None:
         while self._waiting:
-            batch, acknowledgement = self._waiting.popleft()
+            waiting = self._waiting.popleft()
             if self._failure is None:
                 try:
-                    await self._sender.send_batch(batch, self._topic, self._partition)
+                    for batch in write_batches(waiting.records, self._sender.batch_bytes_max):
+                        await self._sender.send_batch(batch, self._topic, self._partition)
                 except Exception as error:
                     self._failure = error
             if self._failure is not None:
-                acknowledgement.set_exception(self._failure)
+                waiting.acknowledgement.set_exception(self._failure)
             else:
-                acknowledgement.set_result(None)
+                waiting.acknowledgement.set_result(None)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fraudstream.stream.checkpoints.changelog import AcceptedGap, Change, Row
+from fraudstream.stream.checkpoints.changelog import AcceptedGap, Row
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
+    from fraudstream.engine.packed_records import PackedRecords
     from fraudstream.engine.partition_state import PartitionState
-
-_BatchT = TypeVar("_BatchT")
+    from fraudstream.kafka.record_batch.writer import WrittenRecords
 
 
 class InputLog(Protocol):
@@ -106,7 +106,7 @@ class ChangelogWriter(Protocol):
         """Once it has returned, records that a previous owner writes do not count. Called once, before recovery
         reads."""
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         """Make `records` durable as one unit, the checkpoint record last. Bounded in time.
 
         Returns the offset up to which no other owner has written since `fence`: that of the last record, if so.
@@ -126,24 +126,16 @@ class ChangelogWriters(Protocol):
         """Release what the writers share, after all of them are closed."""
 
 
-class OutgoingBatch(Protocol):
-    """A record batch that is being filled."""
-
-    def append(
-        self, *, timestamp: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
-    ) -> object | None:
-        """Add a record with `timestamp` in ms since the epoch. Returns None if it does not fit and was not added; an
-        empty batch takes a record of any size."""
-
-
-class RecordSender(Protocol[_BatchT]):
+class RecordSender(Protocol):
     """The producer of a stage's outputs."""
 
-    def create_batch(self, topic: str) -> _BatchT:
-        """An empty batch, in the codec of the topic."""
+    @property
+    def batch_bytes_max(self) -> int:
+        """Bytes of a record batch before it is compressed; a larger record gets a batch of its own."""
 
-    async def send_batch(self, batch: _BatchT, topic: str, partition: int) -> None:
-        """Send `batch`; returns when the brokers have acknowledged it. Raises what the client raises."""
+    async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
+        """Send `batch` in the codec of the topic; returns when the brokers have acknowledged it. Raises what the client
+        raises."""
 
 
 class FailureHandler(Protocol):

@@ -21,6 +21,7 @@ from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.engine.records import Records
     from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
@@ -153,9 +154,7 @@ class BatchProcessor(Generic[SpanT]):
         await self._input_log.seek(partition.number, partition.next_offset)
 
     async def _apply(self, partition: Partition, batch: RecordBatch) -> None:
-        records, state = batch.records, partition.state
-        if records[0].offset < partition.next_offset:  # fetched from before the position
-            records = [record for record in records if record.offset >= partition.next_offset]
+        records, state = batch.records.since(partition.next_offset), partition.state
         controls = await self._spans.prepare(state, records)
         started_s, rule_set_before, backfilling_before = time.perf_counter(), state.rule_set, state.backfilling
         try:
@@ -177,10 +176,10 @@ class BatchProcessor(Generic[SpanT]):
             self._versions.start_deciding(partition)
 
 
-def _advance(partition: Partition, batch: RecordBatch, records: Sequence[FetchedRecord], spans: Sequence[Any]) -> None:
+def _advance(partition: Partition, batch: RecordBatch, records: Records, spans: Sequence[Any]) -> None:
     """Set the position after the records applied: the whole batch, or up to the switch that cut the partition over."""
     applied = sum(span.records for span in spans)
-    partition.next_offset = records[applied - 1].offset + 1 if partition.cut_over else batch.next
+    partition.next_offset = records[:applied].last_offset + 1 if partition.cut_over else batch.next
 
 
 def _is_decided(record: FetchedRecord) -> bool:

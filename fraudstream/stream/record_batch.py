@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from fraudstream.engine.apply import LogRecord
+from fraudstream.engine.records import LogRecord, Records
 
 
 class FetchedRecord(LogRecord, Protocol):
-    """A record as it was fetched: what the engine reads of it, and its offset. aiokafka's records fit, raw or not."""
+    """A record as it was fetched: what the engine reads of it, and its offset."""
 
     @property
     def offset(self) -> int:
@@ -25,7 +24,7 @@ class RecordBatch(NamedTuple):
     end as the broker last reported it.
     """
 
-    records: Sequence[FetchedRecord]
+    records: Records
     first: int
     next: int
     end: int

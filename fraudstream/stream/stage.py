@@ -60,7 +60,7 @@ class StagePorts(NamedTuple):
     writers: ChangelogWriters
     followed: FollowsChangelog
     gaps: AcceptedGaps
-    sender: RecordSender[Any]
+    sender: RecordSender
 
 
 class Stage(NamedTuple):

@@ -23,8 +23,8 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.partial_event import read_partially
 
 if TYPE_CHECKING:
-    from fraudstream.engine.apply import LogRecord
-    from fraudstream.stream.outputs import OutputRecord
+    from fraudstream.engine.records import LogRecord
+    from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
     from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
@@ -42,7 +42,7 @@ class UnjudgedAnswers:
 
     def answers(
         self, partition: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
-    ) -> Iterator[tuple[int, OutputRecord]]:
+    ) -> Iterator[tuple[int, OutgoingRecord]]:
         """Index and answer of each refused record that is neither a label nor a control, in the order of `refused`.
 
         `partition`: of the stage's input. A rejection's `position` is an index into `records`.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partitioners import partitions_for
+from fraudstream.stream.decisions import compile_writers
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
@@ -199,10 +200,10 @@ async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
 
 
 def _warm_up(engine: Engine, settings: StreamSettings) -> None:
-    """Compile the kernel before the worker joins its group: on a cold start it takes seconds."""
+    """Compile kernel and writers before the worker joins its group: on a cold start it takes seconds."""
     payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
     whole = Engine(engine.rule_set)
-    whole.judge([payment], whole.new_state())
+    compile_writers(whole.judge([payment], whole.new_state()))
     partitions_for([b"0"], 1)
     if settings.partitioner != "any":
         partitions_for([b"0"], 1, settings.partitioner)

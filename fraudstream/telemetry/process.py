@@ -5,7 +5,7 @@ not advance although brokers answer. It is not ready whenever payments wait, als
 for an open transaction of a publisher.
 
 `healthy` and `ready` are called in the thread of the HTTP server, all other methods in the event loop: collections are
-replaced, never changed, so that a reader sees one version or the other.
+replaced, never lengthened or shortened, so that a reader may go through the one it sees.
 """
 
 import time
@@ -68,7 +68,7 @@ class ProcessTelemetry:
         self._answered_at_s = time.monotonic()
         self._outage = False
         self._transactions: Mapping[int, OpenTransaction] = {}
-        self._moved_at: Mapping[int, float] = {}  # by partition: when it last advanced, or had no records waiting
+        self._moved_at: dict[int, float] = {}  # by partition: when it last advanced, or had no records waiting
         self._own(metrics.broker_outage).set_function(self._outage_s)
         self._own(metrics.recovered_ratio).set(1.0)
 
@@ -171,7 +171,9 @@ class ProcessTelemetry:
         if partition not in self._moved_at:
             gauge = self._process.stalled.labels(*self._by, partition)
             gauge.set_function(lambda: self._stalled_s(partition))
-        self._moved_at = {**self._moved_at, partition: at}
+            self._moved_at = {**self._moved_at, partition: at}
+        else:
+            self._moved_at[partition] = at
 
     def _stalled_s(self, partition: int) -> float:
         """Seconds since the partition last advanced while records waited; 0 if that has a known cause."""

@@ -5,16 +5,18 @@ Nothing here loops over payments: the cost is paid once a batch.
 
 from __future__ import annotations
 
+import collections
 import platform
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from fraudstream.telemetry.array_histogram import LabelledCounts
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
 from fraudstream.telemetry.process import ProcessTelemetry
@@ -114,6 +116,36 @@ class JudgedBatch(Batch, Protocol):
         """From the record's timestamp to the decision; float64, shape (payments,)."""
 
 
+class Children(dict[Any, Counter]):
+    """The children of a counter by the value of its label, or by the tuple of its labels' values; each is looked up
+    once. They are never removed."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __missing__(self, key: Any) -> Counter:
+        """A child that was not asked for yet."""
+        child = self[key] = self._counter.labels(*key) if isinstance(key, tuple) else self._counter.labels(key)
+        return child
+
+
+class _BatchMetrics(NamedTuple):
+    """One stage's children of the metrics that every batch has."""
+
+    records: Counter
+    resent: Counter
+    batch_records: LabelledCounts
+    batch_seconds: LabelledCounts
+
+
+class _StateGauges(NamedTuple):
+    """One partition's children of the gauges of its state."""
+
+    rows: Gauge
+    bytes: Gauge
+
+
 class WorkerTelemetry:
     """The worker's observer. Run `watchdog` in its event loop, and serve `healthy` and `ready` (http.py): the worker is
     healthy and ready when all its stages are."""
@@ -189,6 +221,10 @@ class StageTelemetry(ProcessTelemetry):
         super().__init__(metrics, by_partition, worker.watchdog, (stage,))
         self.name = stage
         self._worker = worker
+        self._state_gauges: dict[int, _StateGauges] = {}
+        self._watermark_ms: dict[int, int] = {}
+        self._decisions, self._dead_letters = Children(metrics.decisions), Children(metrics.dead_letters)
+        self._rules = Children(metrics.rules)
         self._unsaved_since: dict[int, float] = {}
         self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # the reason
@@ -233,6 +269,9 @@ class StageTelemetry(ProcessTelemetry):
         self._set_undecided({number: why for number, why in self._undecided.items() if number in partitions})
         self._set_rule_sets({number: digest for number, digest in self._rule_sets.items() if number in partitions})
         self._set_stopped({number: why for number, why in self._stopped.items() if number in partitions})
+        for number in self._state_gauges.keys() - set(partitions):
+            del self._state_gauges[number]
+            self._watermark_ms.pop(number, None)
         super().on_assigned(partitions)
 
     def on_undecided(self, partition: int, *, sentence: str, backfilling: bool) -> None:
@@ -278,12 +317,8 @@ class StageTelemetry(ProcessTelemetry):
 
     def on_backfilled(self, partition: int, *, records: int, watermark_ms: int, rows: int, size: int) -> None:
         """Count records that were applied and not decided."""
-        self.metrics.state_rows.labels(self.name, partition).set(rows)
-        self.metrics.state_bytes.labels(self.name, partition).set(size)
-        self._mark_unsaved(partition)
-        self._mark_moved(partition, time.monotonic())
-        self._mark_watermark(partition, watermark_ms)
-        self.metrics.records.labels(self.name).inc(records)
+        self._mark_applied(partition, rows, size, watermark_ms)
+        self._of_stage.records.inc(records)
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """The lag of a backfill is a separate metric, as no decisions wait for it."""
@@ -302,7 +337,7 @@ class StageTelemetry(ProcessTelemetry):
         self.metrics.stopped.labels(self.name).set(len(stopped))
 
     def _set_rule_sets(self, rule_sets: dict[int, str]) -> None:
-        counts = Counter(rule_sets.values())
+        counts = collections.Counter(rule_sets.values())
         for digest in set(self._rule_sets.values()) - counts.keys():
             self.metrics.rule_sets.remove(self.name, digest)
         for digest, partitions in counts.items():
@@ -317,16 +352,20 @@ class StageTelemetry(ProcessTelemetry):
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
         """Count a batch of the stage that decides."""
         metrics = self.metrics
-        metrics.payments.inc(batch.payments)
-        metrics.labels.inc(batch.labels)
-        metrics.labels_unmatched.inc(batch.labels_unmatched)
-        metrics.repeats.inc(batch.repeats)
-        metrics.altered.inc(batch.altered)
-        metrics.late.inc(batch.late)
-        metrics.unmatched.inc(batch.unmatched)
-        metrics.alerts.inc(batch.alerts)
-        for (rule, severity), count in batch.alert_rules.items():
-            metrics.rules.labels(rule, severity).inc(count)
+        for counter, count in (
+            (metrics.payments, batch.payments),
+            (metrics.labels, batch.labels),
+            (metrics.labels_unmatched, batch.labels_unmatched),
+            (metrics.repeats, batch.repeats),
+            (metrics.altered, batch.altered),
+            (metrics.late, batch.late),
+            (metrics.unmatched, batch.unmatched),
+            (metrics.alerts, batch.alerts),
+        ):
+            if count:
+                counter.inc(count)
+        for rule, count in batch.alert_rules.items():
+            self._rules[rule].inc(count)
         metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
         metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)
         self._count_batch(partition, batch)
@@ -337,20 +376,63 @@ class StageTelemetry(ProcessTelemetry):
         self._count_batch(partition, batch)
 
     def _count_batch(self, partition: int, batch: Batch) -> None:
-        metrics, stage = self.metrics, self.name
         for outcome, count in batch.decisions.items():
-            metrics.decisions.labels(outcome).inc(count)
+            self._decisions[outcome].inc(count)
         for reason, count in batch.dead_letters.items():
-            metrics.dead_letters.labels(reason).inc(count)
-        metrics.resent.labels(stage).inc(batch.dropped)
-        metrics.batch_records.labels(stage).observe(batch.records)
-        metrics.batch_seconds.labels(stage).observe(batch.seconds)
-        metrics.state_rows.labels(stage, partition).set(batch.rows)
-        metrics.state_bytes.labels(stage, partition).set(batch.size)
-        self._mark_unsaved(partition)
-        self._mark_moved(partition, time.monotonic())
-        self._mark_watermark(partition, batch.watermark_ms)
-        metrics.records.labels(stage).inc(batch.records)  # last: a scrape that counts these records counts all above
+            self._dead_letters[reason].inc(count)
+        metrics = self._of_stage
+        if batch.dropped:
+            metrics.resent.inc(batch.dropped)
+        metrics.batch_records.observe_one(batch.records)
+        metrics.batch_seconds.observe_one(batch.seconds)
+        self._mark_applied(partition, batch.rows, batch.size, batch.watermark_ms)
+        metrics.records.inc(batch.records)  # last: a scrape that counts these records counts all above
+
+    @cached_property
+    def _of_stage(self) -> _BatchMetrics:
+        """Looked up with the first batch: before it there is nothing to show."""
+        metrics, stage = self.metrics, self.name
+        return _BatchMetrics(
+            metrics.records.labels(stage),
+            metrics.resent.labels(stage),
+            metrics.batch_records.labels(stage),
+            metrics.batch_seconds.labels(stage),
+        )
+
+    def _mark_applied(self, partition: int, rows: int, size: int, watermark_ms: int) -> None:
+        """Records were applied to the partition's state."""
+        gauges = self._state_gauges.get(partition)
+        if gauges is None:
+            gauges = self._state_gauges[partition] = self._new_state_gauges(partition)
+        gauges.rows.set(rows)
+        gauges.bytes.set(size)
+        now_s = time.monotonic()
+        self._unsaved_since.setdefault(partition, now_s)  # during a checkpoint: from the next batch on
+        self._mark_moved(partition, now_s)
+        self._mark_watermark(partition, watermark_ms)
+
+    # Ages are computed when they are scraped: they must grow while no payment comes and no checkpoint ends.
+
+    def _new_state_gauges(self, partition: int) -> _StateGauges:
+        metrics, stage = self.metrics, self.name
+        metrics.unsaved_age.labels(stage, partition).set_function(lambda: self._unsaved_age(partition))
+        return _StateGauges(metrics.state_rows.labels(stage, partition), metrics.state_bytes.labels(stage, partition))
+
+    def _unsaved_age(self, partition: int) -> float:
+        since = self._unsaved_since.get(partition)
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _mark_watermark(self, partition: int, watermark_ms: int) -> None:
+        if watermark_ms <= 0:
+            return  # no payment yet
+        known = partition in self._watermark_ms
+        self._watermark_ms[partition] = watermark_ms
+        if not known:
+            self.metrics.watermark_age.labels(self.name, partition).set_function(lambda: self._watermark_age(partition))
+
+    def _watermark_age(self, partition: int) -> float:
+        watermark_ms = self._watermark_ms.get(partition)
+        return 0.0 if watermark_ms is None else time.time() - watermark_ms / 1000.0
 
     def on_checkpoint(self, partition: int, *, seconds: float, records: int, size: int, next_offset: int) -> None:
         """Count a checkpoint; nothing is unsaved."""
@@ -370,24 +452,6 @@ class StageTelemetry(ProcessTelemetry):
     def on_labels_missing(self, records: int) -> None:
         """Count labels that were deleted before they were forwarded."""
         self.metrics.labels_missing.inc(records)
-
-    # Ages are computed when they are scraped: they must grow while no payment comes and no checkpoint ends.
-
-    def _mark_unsaved(self, partition: int) -> None:
-        """Called after each batch. A batch processed during a checkpoint counts as unsaved from the next batch on."""
-        self._unsaved_since.setdefault(partition, time.monotonic())
-        self.metrics.unsaved_age.labels(self.name, partition).set_function(lambda: self._unsaved_age(partition))
-
-    def _unsaved_age(self, partition: int) -> float:
-        since = self._unsaved_since.get(partition)
-        return 0.0 if since is None else time.monotonic() - since
-
-    def _mark_watermark(self, partition: int, watermark_ms: int) -> None:
-        if watermark_ms <= 0:
-            return  # no payment yet
-        self.metrics.watermark_age.labels(self.name, partition).set_function(
-            lambda: time.time() - watermark_ms / 1000.0
-        )
 
 
 def _standby_sentence(behind: Mapping[int, int | None]) -> str:

@@ -23,8 +23,10 @@ ENTRIES = (
     "fraudstream.engine.kernel.update",
     "fraudstream.engine.ledger._enter",
     "fraudstream.engine.location.distance_km",
+    "fraudstream.engine.program.interpreter.run",
     "fraudstream.engine.ring.resize_all",
     "fraudstream.engine.ring.overflow_of",
+    "fraudstream.engine.scan.record.scan_records",
 )
 
 

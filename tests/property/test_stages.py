@@ -72,9 +72,9 @@ def forward_all(engine: Engine, state: PartitionState, records: Sequence[Record]
     assert result.refused == []
     sent: list[Record] = []
     for position, key, forwarded in zip(
-        result.positions,
-        result.forwarded.keys,
-        result.forwarded.features,
+        result.positions.tolist(),
+        result.forwarded.keys.present(),
+        result.forwarded.features.present(),
         strict=True,
     ):
         record = records[position]
@@ -165,7 +165,7 @@ def test_a_record_that_no_stage_sent_is_a_dead_letter_and_changes_nothing() -> N
     result = apply_and_forward(device, state, records_of(_one_payment()))
     assert [(refused.position, refused.reason) for refused in result.refused] == [(0, "invalid")]
     assert "does not come from the previous stage" in result.refused[0].sentence
-    assert (result.positions, result.events, state.sources, state.changes()) == ([], 0, {}, [])
+    assert (result.positions.tolist(), result.events, state.sources, state.changes()) == ([], 0, {}, [])
 
 
 def test_what_a_record_brings_along_is_named_and_placed() -> None:

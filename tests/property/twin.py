@@ -20,10 +20,19 @@ from numba.core.dispatcher import Dispatcher
 import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
 from fraudstream.engine.digest import PUBLIC_KEY, digest_column
+from fraudstream.engine.frame import new_frame
 from fraudstream.engine.location import distance_km
+from fraudstream.engine.program import verdict_program
+from fraudstream.engine.records import records_of
+from tests.property.drawn_programs import LAYOUT as PROGRAM_LAYOUT
+from tests.property.drawn_programs import drawn_frame, drawn_rules
 from tests.property.judged_log import judged
 from tests.property.payment_logs import ACCOUNTS, LOCATIONS, STEPS_MS, Log, log_of
+from tests.property.payment_texts import odd_payment, plain_payment
 from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
+from tests.property.scan_layout import LAYOUT as SCAN_LAYOUT
+from tests.property.scan_layout import SCANNED
+from tests.property.scan_twin import drawn_records, new_scanner
 
 SEEDS = range(4)
 TEXTS = (
@@ -68,6 +77,7 @@ def twin() -> Twin:
             again.restore(saved)
             results[f"{name} {seed}: second half"] = judged(engine, again, [log[half:]])
             results[f"{name} {seed}: saved again"] = [(key.hex(), value.hex()) for key, value in again.changes()]
+    results["frames"] = list(_frames())
     results["digests"] = digest_column(TEXTS, PUBLIC_KEY).tolist()
     for signed in (False, True):
         for exponent in range(5):
@@ -75,6 +85,12 @@ def twin() -> Twin:
             results[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
     locations = [location for location in LOCATIONS if location is not None]
     results["distances"] = [distance_km(*a, *b) for a in locations for b in locations]
+    for seed in SEEDS:
+        drawn, frame = drawn_rules(random.Random(seed), rules=70, parts=10), drawn_frame(seed, 20)
+        program = verdict_program(drawn.derived, drawn.rules, drawn.parts, PROGRAM_LAYOUT, PUBLIC_KEY)
+        true, points = program.run(frame.frame, frame)
+        numbers = np.where(np.isnan(frame.frame.number), np.nan, frame.frame.number).view(np.uint64)
+        results[f"program {seed}"] = [true.tolist(), points.tolist(), numbers.tolist()]
     compiled = dict(_compiled())
     return Twin(sorted(compiled), sorted(name for name, function in compiled.items() if function.signatures), results)
 
@@ -88,6 +104,22 @@ def seeded_log(seed: int) -> Log:
         which = draw.randint(0, len(ACCOUNTS) - 1 if kind == "pay" else 12)
         events.append((kind, which, step_ms, draw.randint(0, 1_000_000)))
     return log_of(events)
+
+
+def _frames() -> Iterator[Any]:
+    """What the scanner makes of plain and odd records."""
+    scanner = new_scanner()
+    for make in (plain_payment, odd_payment):
+        records = records_of(drawn_records(random.Random(1), make, 120))
+        frame, flagged = new_frame(SCAN_LAYOUT, len(records)), np.zeros(len(records), np.uint8)
+        scanner.scan(records, frame, flagged)
+        plain = flagged == 0
+        held = [np.isin(names, SCANNED) for names in (SCAN_LAYOUT.numbers, SCAN_LAYOUT.texts, SCAN_LAYOUT.spans)]
+        of_matrices = {"number": held[0], "digest": held[1], "text_at": held[2], "text_length": held[2]}
+        for name, column in frame._asdict().items():
+            rows = column[of_matrices[name]][:, plain] if name in of_matrices else column[plain]
+            yield name, np.ascontiguousarray(rows).tobytes().hex()
+        yield "flagged", flagged.tolist()
 
 
 def _compiled() -> Iterator[tuple[str, Any]]:

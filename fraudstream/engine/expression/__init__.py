@@ -1,6 +1,7 @@
 """The expression language of rules, filters and score parts: typed, bounded, compiled once to vectorised numpy."""
 
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.expression.at_row import RowSource, TestOfRow, ValueOfRow
 from fraudstream.engine.expression.columns import Array, ColumnSource, DistinctTexts, Truth, Values, distinct_texts
 from fraudstream.engine.expression.domains import (
     ATTRIBUTE_CHARS_MAX,
@@ -43,12 +44,15 @@ __all__ = [
     "ExpressionError",
     "Fault",
     "Origin",
+    "RowSource",
     "Symbols",
+    "TestOfRow",
     "Texts",
     "Truth",
     "Type",
     "ValueList",
     "ValueLists",
+    "ValueOfRow",
     "Values",
     "WholeBounds",
     "compile_expression",

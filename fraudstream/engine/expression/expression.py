@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 
 from fraudstream.engine.arrays import BoolArray, UInt64Array
+from fraudstream.engine.expression.at_row import TestOfRow, ValueOfRow, test_of_row, value_of_row
 from fraudstream.engine.expression.bounds import bounds_of
 from fraudstream.engine.expression.checker import Checker
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
 from fraudstream.engine.expression.domains import PAYMENT_DOMAINS, Bounds, Domains
-from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
+from fraudstream.engine.expression.nodes import (
+    All,
+    BoolColumn,
+    Condition,
+    Not,
+    Quantity,
+    QuantityColumn,
+    TextColumn,
+    TextLiteral,
+)
 from fraudstream.engine.expression.parser import parse
 from fraudstream.engine.expression.shortfall import shortfall
 from fraudstream.engine.expression.text_nodes import digested
@@ -38,23 +48,22 @@ class Expression:
 
     def true(self, columns: ColumnSource) -> BoolArray:
         """Where a BOOL expression is true: bool, shape (n,). All that a rule needs, at half the cost of `truth`."""
-        return _true(self._condition, columns)
+        return _true(self.condition, columns)
 
     def truth(self, columns: ColumnSource) -> Truth:
         """Where it is true, and where it is known: both bool, shape (n,)."""
-        return _truth(self._condition, columns)
+        return _truth(self.condition, columns)
 
     def shortfall(self, columns: ColumnSource) -> Values:
         """How much a BOOL expression lacks to be true: see `shortfall`. float64, shape (n,)."""
         with np.errstate(all="ignore"):
-            lacks: Values = _spread(shortfall(self._condition, columns), columns.n)
+            lacks: Values = _spread(shortfall(self.condition, columns), columns.n)
         return lacks
 
     def values(self, columns: ColumnSource) -> Values:
         """Values of a NUMBER, MONEY (minor units) or DURATION (ms) expression: float64, shape (n,), NaN = missing."""
-        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
         with np.errstate(all="ignore"):
-            values: Values = _spread(self._typed.quantity.values(columns), columns.n)
+            values: Values = _spread(self.quantity.values(columns), columns.n)
         return values
 
     def digests(self, columns: ColumnSource) -> UInt64Array:
@@ -69,6 +78,30 @@ class Expression:
         texts = [*found.texts, None]  # code -1 is the last
         return [texts[code] for code in _spread(found.code, columns.n).tolist()]
 
+    def value_of_row(self) -> ValueOfRow:
+        """A function with the value of a NUMBER, MONEY or DURATION for one payment, as `values` has it."""
+        return value_of_row(self.quantity)
+
+    def test_of_row(self) -> TestOfRow:
+        """A function that tells of one payment whether a BOOL expression is true, as `true` does."""
+        return test_of_row(self.condition)
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it is a number, an amount or a duration as written."""
+        return self._typed.is_literal
+
+    @property
+    def constant(self) -> float | None:
+        """The value of a bare number, or of arithmetic on bare numbers only."""
+        return None if self._typed.constant is None else float(self._typed.constant)
+
+    @property
+    def column(self) -> str | None:
+        """The name of the field or feature that it is, unless it is text; None if it is more than one name."""
+        node = self._typed.quantity or self._typed.condition
+        return node.name if isinstance(node, QuantityColumn | BoolColumn) else None
+
     @property
     def text_field(self) -> str | None:
         """The name of the field that a TEXT expression is: columns hold only the digest of its value."""
@@ -81,13 +114,19 @@ class Expression:
 
     def bounds(self, domains: Domains) -> Bounds:
         """The lowest and the highest value of a NUMBER, MONEY (minor units) or DURATION (ms) expression."""
-        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
-        return bounds_of(self._typed.quantity, domains)
+        return bounds_of(self.quantity, domains)
 
     @property
-    def _condition(self) -> Condition:
+    def condition(self) -> Condition:
+        """The node of a BOOL expression."""
         assert self._typed.condition is not None, f"{self.source} is {self.type.value}"
         return self._typed.condition
+
+    @property
+    def quantity(self) -> Quantity:
+        """The node of a NUMBER, MONEY or DURATION expression."""
+        assert self._typed.quantity is not None, f"{self.source} is {self.type.value}"
+        return self._typed.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +134,8 @@ class Comparison:
     """One leaf: `left operator right_text`, as it must hold for the whole to be true (`not (a < b)` shows `a >= b`).
 
     `operator`: < <= > >= == !=, and without `right`: in, not in, is missing, is present, is (true or false).
-    `listed`: the list that it reads, by name; the column `lists.NAME` holds until when a value is on it.
+    `listed`: the list that it reads, by name; the column `lists.NAME` holds until when a value is on it. `certain`: it
+    holds wherever the whole is true, as the whole is a conjunction with it.
     """
 
     left: Expression
@@ -104,6 +144,7 @@ class Comparison:
     right_text: str
     _condition: Condition = field(repr=False)
     listed: str | None = None
+    certain: bool = False
 
     def holds(self, columns: ColumnSource) -> BoolArray:
         """Where it holds: bool, shape (n,). Under an `or` a comparison need not hold for the rule to fire."""
@@ -112,6 +153,10 @@ class Comparison:
     def truth(self, columns: ColumnSource) -> Truth:
         """Where it is true, and where it is known: both bool, shape (n,)."""
         return _truth(self._condition, columns)
+
+    def test_of_row(self) -> TestOfRow:
+        """A function that tells whether it holds for one payment."""
+        return test_of_row(self._condition)
 
 
 def compile_expression(
@@ -136,18 +181,34 @@ def compile_expression(
     tree = parse(source, origin)
     checker = Checker(source, symbols, lists, origin, domains)
     typed = checker.check(tree, expected if isinstance(expected, tuple) else (expected,))
+    conjuncts = [] if typed.condition is None else _conjuncts(typed.condition)
     return Expression(
         source=" ".join(source.split()),
         type=typed.type,
         names=frozenset(checker.names),
-        comparisons=tuple(_comparison(leaf, source) for leaf in checker.leaves),
+        comparisons=tuple(_comparison(leaf, source, conjuncts) for leaf in checker.leaves),
         _typed=typed,
     )
 
 
-def _comparison(leaf: Leaf, source: str) -> Comparison:
-    right = None if leaf.right is None else _part(leaf.right, source)
-    return Comparison(_part(leaf.left, source), leaf.operator, right, leaf.right_text, leaf.condition, leaf.listed)
+def _comparison(leaf: Leaf, source: str, conjuncts: list[Condition]) -> Comparison:
+    left, right = _part(leaf.left, source), None if leaf.right is None else _part(leaf.right, source)
+    certain = any(_same(leaf.condition, conjunct) for conjunct in conjuncts)
+    return Comparison(left, leaf.operator, right, leaf.right_text, leaf.condition, leaf.listed, certain)
+
+
+def _conjuncts(condition: Condition) -> list[Condition]:
+    """The conditions that are true wherever `condition` is, as it is their conjunction."""
+    if isinstance(condition, All):
+        return [conjunct for part in condition.parts for conjunct in _conjuncts(part)]
+    return [condition]
+
+
+def _same(one: Condition, other: Condition) -> bool:
+    """Whether both are one node, or the negations of one node."""
+    if isinstance(one, Not) and isinstance(other, Not):
+        return one.part is other.part
+    return one is other
 
 
 def _part(typed: Typed, source: str) -> Expression:

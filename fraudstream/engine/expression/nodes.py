@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -315,15 +316,11 @@ class Agreement:
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""
-        return (self.left.true(columns) & self.right.true(columns)) | (
-            self.left.false(columns) & self.right.false(columns)
-        )
+        return both_answers(self, columns)[0]
 
     def false(self, columns: ColumnSource) -> Answer:
         """As `Condition.false`."""
-        return (self.left.true(columns) & self.right.false(columns)) | (
-            self.left.false(columns) & self.right.true(columns)
-        )
+        return both_answers(self, columns)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,8 +422,34 @@ class ConditionMissing:
 
     def true(self, columns: ColumnSource) -> Answer:
         """As `Condition.true`."""
-        return ~(self.part.true(columns) | self.part.false(columns))
+        return both_answers(self, columns)[0]
 
     def false(self, columns: ColumnSource) -> Answer:
         """As `Condition.false`."""
-        return self.part.true(columns) | self.part.false(columns)
+        return both_answers(self, columns)[1]
+
+
+def both_answers(condition: Condition, columns: ColumnSource) -> tuple[Answer, Answer]:
+    """Where a condition is true, and where it is false; each part is evaluated once.
+
+    `==` of conditions and `is missing` need both answers of their parts: asking for them one by one, nested in each
+    other, takes 2**depth evaluations.
+    """
+    match condition:
+        case Agreement(left, right):
+            (left_true, left_false), (right_true, right_false) = (both_answers(side, columns) for side in (left, right))
+            same = (left_true & right_true) | (left_false & right_false)
+            return same, (left_true & right_false) | (left_false & right_true)
+        case ConditionMissing(part):
+            true, false = both_answers(part, columns)
+            return ~(true | false), true | false
+        case Not(part):
+            true, false = both_answers(part, columns)
+            return false, true
+        case All(parts):
+            true, false = zip(*(both_answers(part, columns) for part in parts), strict=True)
+            return reduce(operator.and_, true), reduce(operator.or_, false)
+        case AnyOf(parts):
+            true, false = zip(*(both_answers(part, columns) for part in parts), strict=True)
+            return reduce(operator.or_, true), reduce(operator.and_, false)
+    return condition.true(columns), condition.false(columns)

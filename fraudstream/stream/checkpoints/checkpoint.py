@@ -25,7 +25,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fraudstream.contracts.error_text import error_text
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, CheckpointRecord, encode_checkpoint
+from fraudstream.engine.packed_records import PackedRecords, pack_pairs
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
     from fraudstream.stream.observer import StageObserver
@@ -139,21 +140,21 @@ class Checkpoints:
             next_partitions=cluster.next_partitions,
         )
 
-    async def _write(self, partition: Partition, changes: list[Change], record: CheckpointRecord) -> int:
+    async def _write(self, partition: Partition, changes: list[PackedRecords], record: CheckpointRecord) -> int:
         """Write one checkpoint; returns its size, bytes of keys and values."""
         started, next_offset = time.monotonic(), record.next_offset
         assert next_offset >= partition.saved_offset, (
             f"{self._settings.input_topic}-{partition.number}: checkpoint at {next_offset}, "
             f"the one before at {partition.saved_offset}"
         )
-        checkpoint = Change(CHECKPOINT_KEY, encode_checkpoint(record))
-        partition.changelog_end = await partition.writer.write([*changes, checkpoint])
+        records = [*changes, pack_pairs([(CHECKPOINT_KEY, encode_checkpoint(record))])]
+        partition.changelog_end = await partition.writer.write(records)
         partition.saved_offset = next_offset
-        size = sum(len(key) + len(value) for key, value in changes) + len(checkpoint.key) + len(checkpoint.value)
+        size = sum(part.size for part in records)
         self._observer.on_checkpoint(
             partition.number,
             seconds=time.monotonic() - started,
-            records=len(changes) + 1,
+            records=sum(part.n for part in records),
             size=size,
             next_offset=next_offset,
         )
@@ -175,7 +176,7 @@ class Checkpoints:
         return elapsed_s >= self._settings.checkpoint_s or partition.dirty_bytes >= self._settings.checkpoint_bytes_max
 
 
-def _take_changes(partition: Partition) -> list[Change]:
+def _take_changes(partition: Partition) -> list[PackedRecords]:
     """The changed rows, which are no longer marked as changed: until they are durable, the checkpoint is incomplete."""
     partition.checkpoint_incomplete = True
-    return [Change(key, value) for key, value in partition.state.changes()]
+    return partition.state.take_changes()

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from fraudstream.kafka.compression import Codec
+
 BATCH_BYTES_MAX: Final = 900_000  # below Kafka's default message.max.bytes of 1,048,588
 WRITE_S_MAX: Final = 30.0  # a checkpoint that takes longer has failed: the worker exits
 TRANSACTION_TIMEOUT_MS: Final = 60_000  # the broker's own limit, in case the worker dies within a transaction
 FENCE_S_MAX: Final = 60.0
-COMPRESSION: Final = "zstd"  # the client's lz4 uses level 9, which takes nine times as long to save as much
+COMPRESSION: Final[Codec] = "zstd"  # the client's lz4 uses level 9, which takes nine times as long to save as much

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from fraudstream.kafka.compression import Codec, batch_attribute
+from fraudstream.kafka.compression import Codec
+from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.writer import WrittenRecords
+from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.changelog_follower import ChangelogFollower
@@ -88,19 +90,19 @@ class FaustSender:
     """The app's producer: the port `RecordSender`."""
 
     def __init__(self, app: StreamApp, codecs: Mapping[str, Codec], batch_bytes_max: int) -> None:
-        """`codecs`: by topic. The app's producer is created at the first call, not here."""
-        self._app, self._batch_bytes_max = app, batch_bytes_max
-        self._attributes = {topic: batch_attribute(codec) for topic, codec in codecs.items()}
+        """`codecs`: by topic; `COMPRESSION` for the others, the logs between stages. The app's producer is created at
+        the first call, not here."""
+        self._app, self._codecs, self._batch_bytes_max = app, codecs, batch_bytes_max
 
-    def create_batch(self, topic: str) -> BatchBuilder:
-        """See `RecordSender.create_batch`."""
-        if topic in self._attributes:  # else the producer's own codec, for the logs between stages
-            return BatchBuilder(self._batch_bytes_max, self._attributes[topic])
-        return self._producer.create_batch()
+    @property
+    def batch_bytes_max(self) -> int:
+        """See `RecordSender.batch_bytes_max`."""
+        return self._batch_bytes_max
 
-    async def send_batch(self, batch: BatchBuilder, topic: str, partition: int) -> None:
+    async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
         """See `RecordSender.send_batch`."""
-        await (await self._producer.send_batch(batch, topic, partition=partition))
+        ready = ReadyBatch(batch, self._codecs.get(topic, COMPRESSION))
+        await (await self._producer.send_batch(ready, topic, partition=partition))
 
     @property
     def _producer(self) -> AIOKafkaProducer:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
 
+from fraudstream.compiled.packed import repeated
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.kafka.closing import close
-from fraudstream.stream.checkpoints.changelog import EPOCH_HEADER, EPOCH_KEY, Change
+from fraudstream.kafka.record_batch.outgoing import Headers, OutgoingRecords, header_section
+from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.writer import WrittenRecords, write_batches
+from fraudstream.stream.checkpoints.changelog import EPOCH_HEADER, EPOCH_KEY
 from fraudstream.stream.checkpoints.fencing import (
     BATCH_BYTES_MAX,
     COMPRESSION,
@@ -51,12 +56,12 @@ class TransactionWriter:
                 "transaction coordinator (topic __transaction_state); after a restart the worker retries."
             ) from None
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         """Write `records` in one transaction; returns the offset of the last one."""
         async with asyncio.timeout(WRITE_S_MAX):
             await self._producer.begin_transaction()
             sends = []
-            for batch in _batches(self._producer, records, []):
+            async for batch in _batches(records, [], transactional=True):
                 sends.append((await self._producer.send_batch(batch, self._topic, partition=self._partition), batch))
             acknowledged = [(await sent, batch.record_count()) for sent, batch in sends]
             await self._producer.commit_transaction()
@@ -91,10 +96,10 @@ class BatchWriter:
             begun = await self._producer.send_and_wait(self._topic, self._epoch, self._mark, partition=self._partition)
         self._next = begun.offset + 1
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         """Write `records` in as few batches as they fit; they count once the last one, the checkpoint, is there."""
         async with asyncio.timeout(WRITE_S_MAX):
-            for batch in _batches(self._producer, records, [(EPOCH_HEADER, self._epoch)]):
+            async for batch in _batches(records, [(EPOCH_HEADER, self._epoch)], transactional=False):
                 written = await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
                 if written.offset == self._next:
                     self._next += batch.record_count()
@@ -139,15 +144,19 @@ class KafkaChangelogWriters:
             await close(self._producer)
 
 
-def _batches(
-    producer: AIOKafkaProducer, records: Sequence[Change], headers: list[tuple[str, bytes]]
-) -> Iterator[BatchBuilder]:
-    """The records in their order, in as few batches as they fit; each is built when it is needed."""
-    batch = producer.create_batch()
-    for key, value in records:
-        if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # None: the batch is full
-            yield batch
-            batch = producer.create_batch()
-            appended = batch.append(timestamp=None, key=key, value=value, headers=headers)
-            assert appended is not None, f"a changelog record of {len(key) + len(value)} bytes fits no batch"
-    yield batch
+async def _batches(
+    records: Sequence[PackedRecords], headers: Headers, *, transactional: bool
+) -> AsyncIterator[ReadyBatch]:
+    """The records in their order, in as few batches as they fit. Each is written and compressed when it is needed, in a
+    thread, as neither needs the interpreter: the event loop goes on meanwhile, and no more than one batch waits."""
+    timestamp_ms = int(time.time() * 1000)
+    section = header_section(headers)
+    outgoing = [OutgoingRecords(*part, repeated(section, part.n), timestamp_ms) for part in records]
+    written = write_batches(outgoing, BATCH_BYTES_MAX)
+    while (batch := await asyncio.to_thread(_next_ready, written, transactional)) is not None:
+        yield batch
+
+
+def _next_ready(written: Iterator[WrittenRecords], transactional: bool) -> ReadyBatch | None:
+    records = next(written, None)
+    return None if records is None else ReadyBatch(records, COMPRESSION, transactional)

@@ -12,11 +12,12 @@ from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fraudstream.engine.records import Records, joined
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
-from fraudstream.stream.faust.raw_records import use_raw_records
+from fraudstream.stream.faust.fetched_records import read_as_spans
 
 FAUST_LOG = logging.getLogger("faust.transport.batches")  # else mode logs under our logger
 HIGHWATER_POLL_S = 0.02
@@ -47,6 +48,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._passed: dict[TP, tuple[int, int]] = {}  # fetches without a record: from, to
         self._cut: dict[TP, int] = {}  # where the batch of a fetch ends before deleted records
         self._paused: frozenset[TP] = frozenset()
+
+    async def on_start(self) -> None:
+        """Called by Faust when the thread starts."""
+        await super().on_start()
+        read_as_spans(self._ensure_consumer()._fetcher)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -99,8 +105,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.bounds = {}
         for tp, batch in records.items():
             start = starts.get(tp)
-            if start is not None and await self._deleted_between(consumer, tp, start, batch[0].offset):
-                start = batch[0].offset  # the stage sees that records are missing before the batch
+            if start is not None and await self._deleted_between(consumer, tp, start, batch.first_offset):
+                start = batch.first_offset  # the stage sees that records are missing before the batch
             self.bounds[tp] = _bounds_of(batch, start, self._cut.get(tp, positions.get(tp)))
         return records
 
@@ -124,15 +130,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if tp not in records and start is not None and after is not None and after > start:
                 self._passed[tp] = (start, after)
 
-    async def _fetch_ahead_and_new(self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any) -> dict[TP, Any]:
+    async def _fetch_ahead_and_new(
+        self, consumer: Any, active: set[TP], *args: Any, **kwargs: Any
+    ) -> dict[TP, Records]:
         """The records fetched ahead, and those that have reached the broker since.
 
         aiokafka fetches ahead once, and not again until those records are taken: records that arrive during processing
         would wait for another round.
         """
-        use_raw_records(consumer._fetcher)
         ahead = bool(consumer._fetcher._records) and time.monotonic() - self._fetched_at > STALE_S
-        records = dict(await super()._fetch_records(consumer, active, *args, **kwargs))
+        records: dict[TP, Any] = dict(await super()._fetch_records(consumer, active, *args, **kwargs))
         count, at_most = sum(map(len, records.values())), consumer._max_poll_records
         few = 0 < count < min(FEW_RECORDS, at_most)
         if ahead and few and all(tp.topic in self.app.settings.topics_read for tp in records):
@@ -140,29 +147,31 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._fetched_at = time.monotonic()
         return records
 
-    async def _append_new(self, consumer: Any, active: set[TP], records: dict[TP, Any], at_most: int) -> None:
+    async def _append_new(self, consumer: Any, active: set[TP], records: dict[TP, Records], at_most: int) -> None:
         """Fetch again, and append to `records`, in place; partitions with a seek meanwhile are removed."""
         before = {tp: (self._state(tp), self._sought.get(tp)) for tp in records}
-        new = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most)
+        new: Mapping[TP, Any] = await super()._fetch_records(consumer, active, timeout=STALE_S, max_records=at_most)
         for tp, (state, sought) in before.items():
             if self._state(tp) is not state or self._sought.get(tp) is not sought:
                 del records[tp]
         for tp, batch in new.items():
             if (first := records.get(tp)) is not None:
-                following = first[-1].offset + 1
-                if await self._deleted_between(consumer, tp, following, batch[0].offset):
+                following = first.last_offset + 1
+                if await self._deleted_between(consumer, tp, following, batch.first_offset):
                     self._cut[tp] = following
                     continue
-            records[tp] = [*(first or ()), *batch]
+            records[tp] = batch if first is None else joined(first, batch)
 
     def _without_gaps(
-        self, offset_gaps: OffsetGaps, records: Mapping[TP, Any], starts: Mapping[TP, int | None]
-    ) -> dict[TP, Any]:
+        self, offset_gaps: OffsetGaps, records: Mapping[TP, Records], starts: Mapping[TP, int | None]
+    ) -> dict[TP, Records]:
         """The records fetched, up to the first gap of each partition; partitions that begin with one are left out."""
         whole = {}
         for tp, batch in records.items():
             start = starts.get(tp)
-            if batch := batch if start is None else offset_gaps.contiguous(tp, start, batch):
+            if start is not None:
+                batch = batch[: offset_gaps.count(tp, start, batch)]
+            if batch:
                 whole[tp] = batch
         return whole
 
@@ -350,10 +359,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super()._seek_wait(consumer, partitions)  # the first thing it does, before it waits
 
 
-def _bounds_of(batch: Sequence[Any], start: int | None, position: int | None) -> tuple[int, int]:
+def _bounds_of(batch: Records, start: int | None, position: int | None) -> tuple[int, int]:
     """Where a batch begins and the next one will. `start`: where its fetch began, `position`: of the consumer after
     it; each None if it is not known."""
-    first, behind_last = batch[0].offset, batch[-1].offset + 1
+    first, behind_last = batch.first_offset, batch.last_offset + 1
     return first if start is None else min(start, first), behind_last if position is None else max(
         position, behind_last
     )

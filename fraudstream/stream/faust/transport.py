@@ -20,10 +20,11 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from fraudstream.engine.records import NO_RECORDS, Records
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.consumer_thread import FAUST_LOG, ConsumerThread
-from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
+from fraudstream.stream.record_batch import RecordBatch
 
 SCHEME = "batches"
 IDLE_S = 0.02
@@ -108,29 +109,31 @@ class BatchConsumer(driver.Consumer):
             await self.sleep(IDLE_S)
             return
         try:
-            records, active = await self._wait_next_records(timeout)
+            fetched, active = await self._wait_next_records(timeout)
         except WorkerFailure as error:  # fail first, as Faust's own crash handling takes long
             self.app.fail(error)
             raise
-        if records is None or self.should_stop:
+        if fetched is None or self.should_stop:
             return
         if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end
             return
         generation, bounds = self.app.consumer_generation_id, self._thread.bounds
+        records = cast(Mapping[TP, Records], fetched)
         for tp, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 first, following = bounds[tp]
-                fetched = RecordBatch(batch, first, following, self._thread.end_now(tp))
+                record_batch = RecordBatch(batch, first, following, self._thread.end_now(tp))
                 self._delivered[TP(*tp)] = following
-                yield tp, self._message(TP(*tp), fetched, batch[-1].offset)
+                yield tp, self._message(TP(*tp), record_batch, batch.last_offset)
         for tp, high in self._ends_without_record(records):
             end = high + 1
             begin = bounds[tp][1] if tp in records else self._thread.begin_now(tp)
-            yield tp, self._message(tp, RecordBatch((), end if begin is None else min(begin, end), end, end), high)
+            begin = end if begin is None else min(begin, end)
+            yield tp, self._message(tp, RecordBatch(NO_RECORDS, begin, end, end), high)
 
-    def _ends_without_record(self, records: Mapping[TP, Sequence[FetchedRecord]]) -> list[tuple[TP, int]]:
+    def _ends_without_record(self, records: Mapping[TP, Records]) -> list[tuple[TP, int]]:
         """Changelogs read to their end, where the end is a control record: it is never delivered, so recovery would
         never end."""
         recovery = cast(TableManager, self.app.tables).recovery
@@ -141,7 +144,7 @@ class BatchConsumer(driver.Consumer):
                 high is not None
                 and position is not None
                 and position > high
-                and (tp not in records or records[tp][-1].offset < high)
+                and (tp not in records or records[tp].last_offset < high)
                 and (-1 if recovery.active_offsets[tp] is None else recovery.active_offsets[tp]) < high
             ):
                 ended.append((tp, high))

@@ -108,7 +108,7 @@ async def test_a_tampered_forwarded_feature_is_named(chain: StreamCluster, expla
         forwarded = codec.unpack([packed])
         values = forwarded.value.copy()
         values[codec.features.index(tampered)] += 1
-        return value, codec.pack(forwarded._replace(value=values))[0]
+        return value, codec.pack(forwarded._replace(value=values)).present()[0]
 
     asked = await decided_again(chain, one_more)
     found = await explain.json(chain, *asked)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from fraudstream.engine.packed_records import pack_pairs
 from fraudstream.stream.checkpoints.changelog import (
     CHECKPOINT_KEY,
     Change,
@@ -68,13 +69,13 @@ async def test_what_a_paused_owner_writes_after_its_successor_began_an_epoch_is_
     cluster: StreamCluster, producer: AIOKafkaProducer
 ) -> None:
     paused = await owner(cluster, producer, "a")
-    end = await paused.write([Change(b"k", b"1"), checkpoint(10, "a")])
+    end = await paused.write([pack_pairs([Change(b"k", b"1"), checkpoint(10, "a")])])
     successor = await owner(cluster, producer, "b")
     rows, next_offset = await read_back(cluster)
-    assert await paused.write([Change(b"k", b"9"), checkpoint(99, "a")]) == end, (
+    assert await paused.write([pack_pairs([Change(b"k", b"9"), checkpoint(99, "a")])]) == end, (
         "it did not read that another epoch began"
     )
-    await successor.write([checkpoint(next_offset, "b")])
+    await successor.write([pack_pairs([checkpoint(next_offset, "b")])])
     assert await read_back(cluster) == (rows, next_offset) == ({b"k": b"1"}, 10)
 
 
@@ -83,8 +84,8 @@ async def test_a_single_owner_writes_checkpoints_of_any_number_of_batches(
 ) -> None:
     writer = await owner(cluster, producer, "a")
     large = [Change(f"k{n}".encode(), bytes(BATCH_BYTES_MAX // 3)) for n in range(10)]
-    assert await writer.write([checkpoint(0, "a")]) == 1
-    assert await writer.write([*large, checkpoint(10, "a")]) == 12
-    assert await writer.write([Change(b"k0", b"1"), checkpoint(20, "a")]) == 14
+    assert await writer.write([pack_pairs([checkpoint(0, "a")])]) == 1
+    assert await writer.write([pack_pairs([*large, checkpoint(10, "a")])]) == 12
+    assert await writer.write([pack_pairs([Change(b"k0", b"1"), checkpoint(20, "a")])]) == 14
     rows, next_offset = await read_back(cluster)
     assert (len(rows), rows[b"k0"], next_offset) == (10, b"1", 20)

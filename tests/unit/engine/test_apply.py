@@ -35,7 +35,7 @@ def engine() -> Engine:
 def test_a_payment_without_its_account_as_key_is_refused_and_changes_nothing(engine: Engine) -> None:
     state = engine.new_state()
     result = apply(engine, state, [record(0, b"a", "e0"), record(1, None, "e1"), record(2, b"b", "e2")])
-    assert result.positions == [0]
+    assert result.positions.tolist() == [0]
     assert [(refused.position, refused.reason) for refused in result.refused] == [(1, "key"), (2, "key")]
     assert "no key" in result.refused[0].sentence
     again = apply(engine, state, [record(3, b"a", "e3")])

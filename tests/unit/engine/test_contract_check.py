@@ -124,6 +124,7 @@ class Published(msgspec.Struct):
     value: bytes
     timestamp: int = NOON
     headers: tuple[tuple[str, bytes], ...] = ()
+    offset: int = 0
 
 
 def with_(changes: dict[str, Any]) -> Payment:

@@ -61,7 +61,7 @@ def rule_sets_of(spans: list[JudgedSpan]) -> list[tuple[str, str]]:
 def test_a_switch_counts_from_its_own_place_on() -> None:
     spans = read_log(ENGINES, held := state(), [payment("e0"), switch(NEW.digest), payment("e1"), payment("e2")])
     assert rule_sets_of(spans) == [("e0", OLD.digest), ("e1", NEW.digest), ("e2", NEW.digest)]
-    assert [span.result.positions for span in spans] == [[0], [2, 3]]
+    assert [span.result.positions.tolist() for span in spans] == [[0], [2, 3]]
     assert [span.records for span in spans] == [1, 3]
     assert held.rule_set == NEW.digest
     assert rule_sets_of(read_log(ENGINES, held, [payment("e3")])) == [("e3", NEW.digest)]

@@ -139,7 +139,8 @@ def forwarded(state: PartitionState, log: Records, piece: int) -> tuple[list[tup
         records = log[read : read + piece]
         spans = forward_log(ACCOUNT, state, records)
         for span in spans:
-            for position, packed in zip(span.result.positions, span.result.forwarded.features, strict=True):
+            features = span.result.forwarded.features.present()
+            for position, packed in zip(span.result.positions.tolist(), features, strict=True):
                 payment = records[position]
                 found.append((payment.offset, span.decided))
                 headers = [source_header(0, payment.offset), (FEATURES_HEADER, packed)]

@@ -199,6 +199,7 @@ class Published(msgspec.Struct):
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
     timestamp: int = 1_772_625_600_000
+    offset: int = 0
 
 
 @pytest.mark.parametrize(
@@ -219,4 +220,4 @@ def test_a_plain_payment_is_taken_with_any_headers(headers: tuple[tuple[str, byt
     features = "version: 1\nentities:\n  account: {key: account_id, slots: 4}\nfeatures: {}\n"
     engine = Engine(compile_rule_set({"features.yaml": features, "score.yaml": "threshold: 0.9\nparts: []\n"}))
     result = apply(engine, engine.new_state(), [Published(b"acc-1", JSON, headers)])
-    assert (result.refused, result.verdicts.payments) == ([], [msgspec.json.decode(JSON, type=Payment)])
+    assert (result.refused, list(result.verdicts.payments)) == ([], [msgspec.json.decode(JSON, type=Payment)])

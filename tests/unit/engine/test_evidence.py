@@ -6,8 +6,9 @@ import pytest
 
 from fraudstream.contracts.alert import Evidence
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.evidence import evidence_of
+from fraudstream.engine.evidence import evidence_of, proofs_of
 from fraudstream.engine.expression import PAYMENT_FIELDS, Origin, Type, compile_expression
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.plain_text import plain
 from tests.unit.engine.table import Row, Table
 
@@ -17,8 +18,7 @@ SYMBOLS = {**PAYMENT_FIELDS, "mean": Type.MONEY, "count": Type.NUMBER, "new": Ty
 def evidence(source: str, row: Row, **fields: str) -> tuple[Evidence, ...]:
     payment = Payment("event", 0, "account", "1", "EUR", "debit", **fields)  # type: ignore[arg-type]
     expression = compile_expression(source, SYMBOLS, Type.BOOL, Origin("rule.yaml"))
-    [found] = evidence_of(expression.comparisons, Table([row], SYMBOLS), [payment], {})
-    return found
+    return evidence_of(proofs_of(expression.comparisons, {}), PaymentRow(Table([row], SYMBOLS), 0, payment))
 
 
 def test_money_is_shown_with_value_threshold_and_margin() -> None:

@@ -1,4 +1,5 @@
-"""Invariant: a compiled expression answers for each row what plain Python answers for that row alone, gaps included.
+"""Invariant: a compiled expression answers for each row what plain Python answers for that row alone, gaps included;
+evaluated by numpy, and run as a program.
 
 Method: hypothesis draws an expression twice at once, as text and as a function of one row that knows nothing of numpy
 (None is missing, Kleene's tables are written out), and rows with many gaps. Limits: no overflow; a literal zero as
@@ -18,8 +19,8 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from fraudstream.engine.expression import Expression, ExpressionError, Origin, Truth, Type, compile_expression
-from tests.unit.engine.table import Row, Table
+from fraudstream.engine.expression import Array, Expression, ExpressionError, Origin, Truth, Type, compile_expression
+from tests.unit.engine.table import Row, Table, answers_of_program
 
 SYMBOLS = {
     "x": Type.NUMBER,
@@ -180,6 +181,7 @@ def test_a_condition_answers_as_plain_python_does_row_by_row(drawn: Drawn, batch
     assert truth.true.tolist() == [value is True for value in due]
     assert truth.known.tolist() == [value is not None for value in due]
     assert expression.true(Table(batch, SYMBOLS)).tolist() == truth.true.tolist()
+    assert answers_of_program(expression, Table(batch, SYMBOLS)) == due
 
 
 @given(drawn=numbers(), batch=rows())
@@ -188,6 +190,23 @@ def test_a_number_is_what_plain_python_makes_of_it_row_by_row(drawn: Drawn, batc
     expression = compiled(source, Type.NUMBER)
     values = expression.values(Table(batch, SYMBOLS)).tolist()
     assert [None if math.isnan(value) else value for value in values] == [oracle(row) for row in batch]
+    assert answers_of_program(expression, Table(batch, SYMBOLS)) == [oracle(row) for row in batch]
+
+
+def test_conditions_compared_in_each_other_are_evaluated_once() -> None:
+    class Counting(Table):
+        reads = 0
+
+        def column(self, name: str) -> Array:
+            self.reads += 1
+            return super().column(name)
+
+    source = "flag"
+    for number in range(20):
+        source = f"(x > {number}) == ({source})"
+    table = Counting([{"x": 9.0, "flag": True}], SYMBOLS)
+    compiled(source).truth(table)
+    assert 0 < table.reads < 200  # as often as the text has names, not 2**20 times
 
 
 @given(drawn=conditions(), batch=rows())

@@ -19,10 +19,10 @@ def equal_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key gets the same hash, as if somebody had found keys that collide."""
     hash_keys = key_index._hash
 
-    def hash_alike(data: Any, length: int, separator: int, ends: Any, codes: Any, *rest: Any) -> int:
-        touched = hash_keys(data, length, separator, ends, codes, *rest)
+    def hash_alike(buffer: Any, at: Any, length: Any, codes: Any, *rest: Any) -> int:
+        total = hash_keys(buffer, at, length, codes, *rest)
         codes[:] = 7
-        return touched
+        return total
 
     monkeypatch.setattr(key_index, "_hash", hash_alike)
 

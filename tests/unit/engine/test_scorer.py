@@ -16,9 +16,9 @@ import pytest
 from fraudstream.contracts.alert import ScorePart
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int32Array, Int64Array
-from fraudstream.engine.columns import Excerpt
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import ColumnSource
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.engine.scorer import POINTS_MAX, names_read, threshold
 from fraudstream.engine.trial import trial_of
@@ -78,16 +78,11 @@ class TableScorer:
     def score(self, columns: ColumnSource) -> TableScores:
         return TableScores(columns)
 
-    def explain(
-        self, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment], *, include_zero: bool
-    ) -> list[list[ScorePart]]:
+    def explain(self, contributions: Sequence[int], row: PaymentRow, *, include_zero: bool) -> list[ScorePart]:
         return [
-            [
-                ScorePart(name, points / POINTS_MAX, 0.9, payment.amount if name == "amount" else None)
-                for name, points in zip(self.inputs, of_payment, strict=True)
-                if points or include_zero
-            ]
-            for payment, of_payment in zip(payments, contributions.T.tolist(), strict=True)
+            ScorePart(name, points / POINTS_MAX, 0.9, row.payment.amount if name == "amount" else None)
+            for name, points in zip(self.inputs, contributions, strict=True)
+            if points or include_zero
         ]
 
 

@@ -15,17 +15,21 @@ from fraudstream.contracts import Payment
 from fraudstream.engine import evidence
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import PAYMENT_FIELDS, ExpressionError, Origin, Type, compile_expression
+from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rule_set import compile_rule_set
-from tests.unit.engine.table import Row, Table
+from tests.unit.engine.table import Row, Table, answers_of_program
 
 SYMBOLS = {"x": Type.TEXT, "y": Type.TEXT, "ip": Type.TEXT, "hour": Type.NUMBER}
 Ask = Callable[[str], bool]
 
 
 def asked(source: str, rows: list[Row]) -> list[bool | None]:
-    """What an expression answers for each row; None where it is unknown."""
-    truth = compile_expression(source, SYMBOLS, Type.BOOL, Origin("drawn.yaml")).truth(Table(rows, SYMBOLS))
-    return [bool(true) if known else None for true, known in zip(truth.true, truth.known, strict=True)]
+    """What an expression answers for each row, evaluated and as a program; None where it is unknown."""
+    expression, table = compile_expression(source, SYMBOLS, Type.BOOL, Origin("drawn.yaml")), Table(rows, SYMBOLS)
+    truth = expression.truth(table)
+    answers = [bool(true) if known else None for true, known in zip(truth.true, truth.known, strict=True)]
+    assert answers_of_program(expression, table) == answers
+    return answers
 
 
 LETTERS = st.text("aAbBİß.-ä1 ", max_size=6)
@@ -195,8 +199,8 @@ def test_evidence_shows_tests_as_they_must_hold() -> None:
 def test_evidence_shows_the_text_that_was_compared() -> None:
     expression = compile_expression("lower(x) == 'abc'", SYMBOLS, Type.BOOL, Origin("a.yaml"))
     [comparison] = expression.comparisons
-    payments = [Payment(f"e{i}", 0, "a", "1.00", "EUR", "debit") for i in range(2)]
-    [[shown], [missing]] = evidence.tested([comparison], Table([{"x": "ABC"}, {"x": None}], SYMBOLS), payments, {})
+    payment, table = Payment("e", 0, "a", "1.00", "EUR", "debit"), Table([{"x": "ABC"}, {"x": None}], SYMBOLS)
+    [[shown], [missing]] = [evidence.tested([comparison], PaymentRow(table, row, payment), {}) for row in range(2)]
     assert (shown.holds, shown.evidence.value, shown.evidence.threshold) == (True, "abc", "abc")
     assert (missing.holds, missing.evidence.value) == (None, "missing")
 

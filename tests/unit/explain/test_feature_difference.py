@@ -36,7 +36,7 @@ def packed(value: dict[str, float] | None = None, **other: Any) -> bytes:
             np.array(values, np.float64),
             np.full((len(values), 1), fields["error"], np.int8),
         )
-    )
+    ).present()
     return one
 
 

@@ -9,20 +9,24 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
+from fraudstream.engine.records import records_of
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
+from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
+from fraudstream.kafka.record_batch.writer import WrittenRecords
 from fraudstream.stream.checkpoints.changelog import (
     EPOCH_HEADER,
     EPOCH_KEY,
     AcceptedGap,
-    Change,
     accepted_gaps,
     gap_change,
 )
@@ -111,7 +115,7 @@ def batch(*records: FetchedRecord, first: int | None = None, following: int | No
     """The records as one fetch; by default it begins at the first one and ends behind the last."""
     begin = records[0].offset if first is None else first
     end = records[-1].offset + 1 if following is None else following
-    return RecordBatch(records, begin, end, end)
+    return RecordBatch(records_of(records), begin, end, end)
 
 
 def chain() -> Engine:
@@ -202,7 +206,7 @@ class InMemoryChangelog:
     def read(self, partition: int) -> RecordBatch:
         """All that the partition holds."""
         records = self.records[partition]
-        return RecordBatch(tuple(records), 0, len(records), len(records))
+        return RecordBatch(records_of(records), 0, len(records), len(records))
 
 
 class InMemoryFollower:
@@ -239,12 +243,12 @@ class InMemoryWriter:
         self._epoch = epoch.encode()
         self._append(EPOCH_KEY, self._epoch, ())
 
-    async def write(self, records: Sequence[Change]) -> int:
+    async def write(self, records: Sequence[PackedRecords]) -> int:
         self._changelog.writing.set()
         await self._changelog.gate.wait()
         if self._changelog.error is not None:
             raise self._changelog.error
-        for key, value in records:
+        for key, value in [pair for part in records for pair in part.pairs()]:
             self._append(key, value, ((EPOCH_HEADER, self._epoch),))
         return len(self._changelog.records[self._partition]) - 1
 
@@ -256,40 +260,28 @@ class InMemoryWriter:
         log.append(Record(len(log), value, key, headers))
 
 
-class InMemoryBatch:
-    """`OutgoingBatch` of at most `size` records."""
-
-    def __init__(self, size: int) -> None:
-        self.records: list[SentRecord] = []
-        self._size = size
-
-    def append(
-        self, *, timestamp: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
-    ) -> object | None:
-        if len(self.records) >= self._size:
-            return None
-        self.records.append(SentRecord(key, value, headers))
-        return self
+def sent_records(batch: WrittenRecords) -> list[SentRecord]:
+    """The records of a batch, as aiokafka reads them."""
+    read = MemoryRecords(bytes(ReadyBatch(batch, "none")._build())).next_batch()
+    assert read is not None
+    return [SentRecord(record.key, record.value, list(record.headers)) for record in read]
 
 
 class InMemorySender:
     """`RecordSender`: acknowledges when the gate is open. `batches`: topic, partition and records of each."""
 
-    def __init__(self, batch_size: int = 10) -> None:
+    def __init__(self, batch_bytes_max: int = 2000) -> None:
         self.batches: list[tuple[str, int, list[SentRecord]]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
-        self._batch_size = batch_size
+        self.batch_bytes_max = batch_bytes_max
 
-    def create_batch(self, topic: str) -> InMemoryBatch:
-        return InMemoryBatch(self._batch_size)
-
-    async def send_batch(self, batch: InMemoryBatch, topic: str, partition: int) -> None:
+    async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        self.batches.append((topic, partition, batch.records))
+        self.batches.append((topic, partition, sent_records(batch)))
 
     def sent(self, topic: str) -> list[SentRecord]:
         """All records of a topic."""
@@ -476,7 +468,7 @@ class Worker:
         records = self.changelog.records[number]
         first = assignment.changelog_written_to(number)
         read = tuple(records[first:])
-        assignment.restore(number, RecordBatch(read, first, len(records), len(records)))
+        assignment.restore(number, RecordBatch(records_of(read), first, len(records), len(records)))
         await assignment.resume(set(self.stage.partitions))
         return len(read)
 

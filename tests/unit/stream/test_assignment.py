@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.records import NO_RECORDS
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, EPOCH_KEY
 from fraudstream.stream.failure import PermanentFailure, WorkerFailure
 from fraudstream.stream.partition import Partition
 from fraudstream.stream.record_batch import RecordBatch
-from tests.unit.stream.in_memory import FEATURES, Record, Worker, payment
+from tests.unit.stream.in_memory import FEATURES, Record, Worker, batch, payment
 
 
 async def a_changelog_of(records: int) -> Worker:
@@ -98,7 +99,7 @@ async def test_markers_at_the_end_of_a_changelog_count_as_read() -> None:
     partition.changelog_due += 1  # a marker, which is never delivered
     successor.stage.assignment.restore(0, changelog)
     end = changelog.next
-    successor.stage.assignment.restore(0, RecordBatch((), end, end + 1, end + 1))
+    successor.stage.assignment.restore(0, RecordBatch(NO_RECORDS, end, end + 1, end + 1))
     assert partition.changelog_read == end + 1
     await successor.stage.assignment.resume({0})
     assert not partition.frozen
@@ -124,7 +125,7 @@ async def test_a_changelog_without_a_checkpoint_is_refused() -> None:
 async def test_an_owner_that_another_one_replaced_in_its_absence_fails() -> None:
     worker = await a_changelog_of(1)
     with pytest.raises(WorkerFailure, match="Another worker has taken over partition 0"):
-        worker.stage.assignment.restore(0, RecordBatch((Record(9, b"another epoch", EPOCH_KEY),), 9, 10, 10))
+        worker.stage.assignment.restore(0, batch(Record(9, b"another epoch", EPOCH_KEY)))
 
 
 async def test_a_revocation_takes_a_last_checkpoint_and_freezes() -> None:

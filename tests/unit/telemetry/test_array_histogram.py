@@ -33,6 +33,17 @@ def test_it_exposes_what_the_standard_histogram_exposes(batches: list[list[float
     assert exposed(ours) == pytest.approx(exposed(theirs))
 
 
+@given(st.lists(st.one_of(st.floats(-1, 10), st.sampled_from(BOUNDS))))
+def test_one_value_counts_as_an_array_of_it(values: list[float]) -> None:
+    one, many = CollectorRegistry(), CollectorRegistry()
+    by_value = ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, one)
+    by_array = ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, many)
+    for value in values:
+        by_value.labels().observe_one(value)
+        by_array.observe([value])
+    assert exposed(one) == exposed(many)
+
+
 def test_a_negative_latency_counts_as_zero_and_nan_is_skipped() -> None:
     registry = CollectorRegistry()
     ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry).observe([-5.0, float("nan")])

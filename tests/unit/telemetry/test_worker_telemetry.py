@@ -183,6 +183,26 @@ def test_a_partition_that_left_has_no_gauges_any_more(worker: Worker) -> None:
     assert worker.value("assigned_partitions") == 1
 
 
+def test_a_partition_that_comes_back_shows_its_state_and_its_ages_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    names = ("state_rows", "state_bytes", "unsaved_age_seconds", "watermark_age_seconds", "stalled_seconds")
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.judges(watermark_ms=40_000)
+    before = [worker.value(name, partition="0") for name in names]
+    assert before == [10, 8192, 0, 60, 0]
+    worker.observer.on_assigned([])
+    assert [worker.value(name, partition="0") for name in names] == [None] * len(names)
+    worker.observer.on_assigned([0])
+    worker.recovers(0)
+    worker.judges(watermark_ms=70_000)
+    clock.now += 3
+    assert [worker.value(name, partition="0") for name in names] == [10, 8192, 3, 30, 3]
+
+
 def test_a_worker_is_ready_once_its_partitions_are_restored(worker: Worker) -> None:
     assert worker.telemetry.ready() == "waiting for partitions"
     worker.observer.on_assigned([0, 1])

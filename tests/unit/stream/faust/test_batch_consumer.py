@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
+from fraudstream.engine.records import Record, records_of
 from fraudstream.stream.faust.transport import BatchConsumer
 
 TP0 = TP("payments", 0)
@@ -58,7 +59,7 @@ class Consumer(BatchConsumer):
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
         await self.brokers.wait()
-        return {TP0: [SimpleNamespace(offset=112)]}, {TP0}
+        return {TP0: records_of([Record(112, 0, None, None, ())])}, {TP0}
 
     async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fraudstream.engine.records import Record, Records, records_of
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust import consumer_thread
 from fraudstream.stream.faust.consumer_thread import ConsumerThread
@@ -22,6 +24,10 @@ TP0 = TP("changelog", 0)
 def app_that_reads(topic: str) -> Any:
     """An app whose stage processes this topic, and has stopped no partition."""
     return SimpleNamespace(settings=SimpleNamespace(topics_read=(topic,)), stopped=frozenset())
+
+
+def records_at(offsets: Iterable[int]) -> Records:
+    return records_of([Record(offset, 0, None, b"value at %d" % offset, ()) for offset in offsets])
 
 
 class Thread(ConsumerThread):
@@ -52,12 +58,12 @@ class Thread(ConsumerThread):
         assigned_anew: bool = False,
         sought: int | None = None,
     ) -> None:
-        async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+        async def fetched(*_: Any, **__: Any) -> dict[TP, Records]:
             if sought is not None:
                 self._sought[TP0] = self.held, sought
             self.at = position
             self.held = object() if assigned_anew else self.held
-            return {TP0: [SimpleNamespace(offset=offset) for offset in offsets]} if offsets else {}
+            return {TP0: records_at(offsets)} if offsets else {}
 
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
         await self._fetch_records(Consumer(1_000, earliest=earliest), {TP0})
@@ -80,7 +86,7 @@ async def test_partitions_assigned_while_a_fetch_waits_are_not_fetched_without_t
     """Faust changes the set of active partitions in another thread, and aiokafka looks at it again when data comes."""
     active, asked = {TP0}, []
 
-    async def fetched(_: Any, __: Any, partitions: set[TP], *___: Any) -> dict[TP, list[Any]]:
+    async def fetched(_: Any, __: Any, partitions: set[TP], *___: Any) -> dict[TP, Records]:
         active.add(TP("changelog", 1))
         asked.append(set(partitions))
         return {}
@@ -204,12 +210,12 @@ def answering(thread: Thread, monkeypatch: pytest.MonkeyPatch, *answers: tuple[i
     to_come = list(answers)
     thread.app = app_that_reads(TP0.topic)
 
-    async def fetched(*_: Any, **__: Any) -> dict[TP, list[Any]]:
+    async def fetched(*_: Any, **__: Any) -> dict[TP, Records]:
         first, end = to_come.pop(0)
         if sought and not to_come:
             thread._sought[TP0] = thread.held, first
         thread.at = end
-        return {TP0: [SimpleNamespace(offset=offset) for offset in range(first, end)]} if end > first else {}
+        return {TP0: records_at(range(first, end))} if end > first else {}
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
 
@@ -224,7 +230,8 @@ async def test_records_that_came_since_the_fetch_ahead_join_its_batch(monkeypatc
     thread, consumer = Thread(), Consumer(1_000)
     consumer._fetcher._records[TP0] = "a record"
     answering(thread, monkeypatch, (0, 1), (1, 100))
-    assert await offsets_fetched(thread, consumer) == list(range(100))
+    fetched = await thread._fetch_records(consumer, {TP0}, timeout=1.0, max_records=5_000)
+    assert list(fetched[TP0]) == list(records_at(range(100)))
     assert thread.bounds[TP0] == (0, 100)
 
 

@@ -1,0 +1,142 @@
+"""Decisions written as JSON by compiled code, from texts that `decision_writer` prepares."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fraudstream.compiled.jit import entry_point, jit
+from fraudstream.compiled.memory import PADDING, first_special
+from fraudstream.compiled.packed import MISSING, Packed, pack
+from fraudstream.compiled.writing import check_span, put_bytes, put_decimal
+
+_Bytes: TypeAlias = npt.NDArray[np.uint8]
+_Bools: TypeAlias = npt.NDArray[np.bool_]
+_Int64s: TypeAlias = npt.NDArray[np.int64]
+
+_BLOCK, _QUOTE, _BACKSLASH, _SPACE, _BRACE_END = 32, 0x22, 0x5C, 0x20, 0x7D
+_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED = range(8)  # rows of `PIECES`
+PIECES: Final = pack(
+    (
+        b'{"event_id":"',
+        b'","account_id":"',
+        b'","occurred_at_ms":',
+        b',"alert_id":"',
+        b'"',
+        b',"repeat":true',
+        b',"late":true',
+        b',"altered":true',
+    )
+)
+ROW_BYTES_MAX: Final = int(PIECES.length.sum()) + 20 + 8 + 32 + 1  # beside identifiers and texts of the finding
+
+
+class FindingTexts(NamedTuple):
+    """Of each finding: the text before the score, the text after it, the bytes of both, and whether there is an alert;
+    int64 and bool."""
+
+    before: Packed
+    after: Packed
+    size: _Int64s
+    alerts: _Bools
+
+
+@entry_point
+def room_for(events: Packed, accounts: Packed, finding: _Int64s, texts: FindingTexts) -> int:
+    """Bytes that the decisions take, at most, and `PADDING` after them. `finding`: int64, shape (n,)."""
+    room, n = PADDING, len(finding)
+    if len(events.length) != n or len(accounts.length) != n:
+        raise ValueError("the parts of the decisions differ in number")
+    for i in range(n):
+        if not 0 <= finding[i] < len(texts.size):
+            raise ValueError("a finding is out of range")
+        room += ROW_BYTES_MAX + texts.size[finding[i]] + events.length[i] + accounts.length[i]
+    return room
+
+
+@entry_point
+def write_decisions(
+    out: _Bytes,
+    begins: _Int64s,
+    lengths: _Int64s,
+    events: Packed,
+    accounts: Packed,
+    occurred_at_ms: _Int64s,
+    score: npt.NDArray[np.int32],
+    finding: _Int64s,
+    repeat: _Bools,
+    late: _Bools,
+    altered: _Bools,
+    unmatched: npt.NDArray[np.uint64],
+    texts: FindingTexts,
+    scores: Packed,
+    alert_ids: Packed,
+    pieces: Packed,
+) -> int:
+    """Write the decisions one after the other into `out`; `MISSING` as the length of one that msgspec has to encode.
+    Returns how many are to be encoded.
+
+    All arrays but the texts have shape (n,), as in `Verdicts`. `alert_ids`: of the decisions with an alert, in order.
+    """
+    n, at, alert, others = len(finding), 0, 0, 0
+    for size in (len(begins), len(lengths), len(events.at), len(accounts.at), len(occurred_at_ms), len(score)):
+        if size != n:
+            raise ValueError("the parts of the decisions differ in number")
+    for size in (len(repeat), len(late), len(altered), len(unmatched)):
+        if size != n:
+            raise ValueError("the parts of the decisions differ in number")
+    for i in range(n):
+        begins[i], kind, points = at, finding[i], score[i]
+        if not (0 <= kind < len(texts.alerts) and 0 <= points < len(scores.at)):
+            raise ValueError("a finding or a score is out of range")
+        alert += texts.alerts[kind]
+        plain = _is_plain(events, i) and _is_plain(accounts, i)
+        if not plain or unmatched[i] != 0:
+            lengths[i] = MISSING
+            others += 1
+            continue
+        at = _put(out, at, pieces, _EVENT)
+        at = _put(out, at, events, i)
+        at = _put(out, at, pieces, _ACCOUNT)
+        at = _put(out, at, accounts, i)
+        at = _put(out, at, pieces, _OCCURRED)
+        at = put_decimal(out, at, occurred_at_ms[i])
+        at = _put(out, at, texts.before, kind)
+        at = _put(out, at, scores, points)
+        at = _put(out, at, texts.after, kind)
+        if texts.alerts[kind]:
+            at = _put(out, at, pieces, _ALERT)
+            at = _put(out, at, alert_ids, alert - 1)
+            at = _put(out, at, pieces, _ALERT_END)
+        if repeat[i]:
+            at = _put(out, at, pieces, _REPEAT)
+        if late[i]:
+            at = _put(out, at, pieces, _LATE)
+        if altered[i]:
+            at = _put(out, at, pieces, _ALTERED)
+        out[at] = _BRACE_END
+        at += 1
+        lengths[i] = at - begins[i]
+    return others
+
+
+@jit
+def _put(out: _Bytes, to: int, texts: Packed, row: int) -> int:
+    return put_bytes(out, to, texts.buffer, texts.at[row], texts.length[row])
+
+
+@jit
+def _is_plain(texts: Packed, row: int) -> bool:
+    """Whether JSON has the text as it is: without a quote, a backslash and control characters below 0x20."""
+    at, end = texts.at[row], texts.at[row] + texts.length[row]
+    check_span(texts.buffer, at, texts.length[row])
+    while at < end:
+        at += first_special(texts.buffer, at)
+        if at < end:
+            byte = texts.buffer[at]
+            if byte in (_QUOTE, _BACKSLASH) or byte < _SPACE:
+                return False
+            at += 1
+    return True

@@ -1,0 +1,120 @@
+"""The decisions of a batch as JSON: the bytes that msgspec makes of each `Decision`, written by compiled code.
+
+Outcome, rules and rule set are the same for all decisions with one finding, so their text is made once. A decision
+whose text needs escapes, or that names entities in `unmatched`, is encoded by msgspec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from fraudstream.compiled.direct import Direct
+from fraudstream.compiled.memory import PADDING
+from fraudstream.compiled.packed import MISSING, Packed, join, pack, sealed
+from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.decision_bytes import PIECES, FindingTexts, room_for, write_decisions
+from fraudstream.engine.partition_state import Finding
+from fraudstream.engine.scorer import POINTS_MAX
+from fraudstream.engine.verdict import Verdicts
+
+_ID_BYTES: Final = 32  # of an alert id
+_encode = msgspec.json.Encoder().encode
+
+
+class DecisionWriter:
+    """Writes decisions. It keeps the texts of the findings of one partition, which grow in number."""
+
+    def __init__(self) -> None:
+        self._findings: Sequence[Finding] = ()
+        self._texts = _texts_of(())
+        self._id_ends: list[bytes] = []  # what is hashed after an event_id
+
+    def values(self, verdicts: Verdicts) -> Packed:
+        """The decision on each payment, in order, as JSON."""
+        texts, finding = self._texts_of(verdicts), verdicts.finding
+        events, accounts = verdicts.event_ids, verdicts.account_ids
+        n, buffer = verdicts.n, np.empty(_room_for(events, accounts, finding, texts), np.uint8)
+        at, length = np.empty(n, np.int64), np.empty(n, np.int64)
+        others = _write(
+            buffer,
+            at,
+            length,
+            events,
+            accounts,
+            verdicts.occurred_at_ms,
+            verdicts.score_points,
+            finding,
+            verdicts.repeat,
+            verdicts.late,
+            verdicts.altered,
+            verdicts.unmatched,
+            texts,
+            _score_texts(),
+            self._alert_ids(verdicts, events, texts),
+            PIECES,
+        )
+        values = sealed(buffer, at, length)
+        return _replaced(values, np.flatnonzero(length == MISSING), verdicts) if others else values
+
+    def _texts_of(self, verdicts: Verdicts) -> FindingTexts:
+        if verdicts.findings is not self._findings or len(verdicts.findings) != len(self._texts.alerts):
+            self._findings = verdicts.findings
+            self._texts = _texts_of(self._findings)
+            self._id_ends = [f"\0{verdicts.stage}\0{found.rule_set}".encode() for found in self._findings]
+        return self._texts
+
+    def _alert_ids(self, verdicts: Verdicts, events: Packed, texts: FindingTexts) -> Packed:
+        """Those of the decisions with an alert, in order, as `verdict.alert_id` makes them."""
+        finding = verdicts.finding
+        rows = np.flatnonzero(texts.alerts[finding])
+        if not len(rows):
+            return _NONE
+        hashed = zip(events.rows(rows).strings(), finding[rows].tolist(), strict=True)
+        ids = b"".join(
+            [blake2b((event or b"") + self._id_ends[kind], digest_size=16).digest() for event, kind in hashed]
+        )
+        buffer = np.frombuffer(ids.hex().encode() + bytes(PADDING), np.uint8)
+        return Packed(buffer, np.arange(len(rows)) * _ID_BYTES, np.full(len(rows), _ID_BYTES, np.int64))
+
+
+def _replaced(values: Packed, rows: Int64Array, verdicts: Verdicts) -> Packed:
+    """`values` with those of some rows encoded by msgspec."""
+    encoded = pack(_encode(decision) for decision in verdicts.decisions(rows))
+    joined, chosen = join([values, encoded]), np.arange(len(values.at))
+    chosen[rows] = np.arange(len(rows)) + len(values.at)
+    return joined.rows(chosen)
+
+
+def _texts_of(findings: Sequence[Finding]) -> FindingTexts:
+    before = pack(b',"outcome":"%b","score":' % finding.outcome.encode() for finding in findings)
+    after = pack(map(_after_score, findings))
+    return FindingTexts(
+        before,
+        after,
+        before.length + after.length,
+        np.array([finding.outcome != "allow" for finding in findings], np.bool_),
+    )
+
+
+def _after_score(finding: Finding) -> bytes:
+    text = b',"rule_set":' + _encode(finding.rule_set)
+    for name, rules in ((b"rules", finding.rules), (b"shadow_rules", finding.shadow_rules)):
+        if rules:
+            text += b',"%b":%b' % (name, _encode(rules))
+    return text
+
+
+@cache
+def _score_texts() -> Packed:
+    """The text of each score, by its points: `POINTS_MAX` + 1 of them."""
+    return pack(_encode(points / POINTS_MAX) for points in range(POINTS_MAX + 1))
+
+
+_NONE: Final = pack(())
+_room_for, _write = Direct(room_for), Direct(write_decisions)

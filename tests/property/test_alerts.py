@@ -1,0 +1,108 @@
+"""Alerts are, to the byte, what their slow twin makes of the same verdicts: over columns, text by text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.cli.shipped import shipped
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.engine.verdict import Verdicts
+from fraudstream.generator.plan import GeneratorPlan
+from fraudstream.generator.stream import stream
+from tests.oracle.catalogues import CATALOGUES
+from tests.property.batches import split
+from tests.property.payment_logs import BEGIN_MS, Log, logs
+from tests.property.profile import EXAMPLES
+from tests.property.slow_alerts import alerts_of
+
+_cuts = st.lists(st.integers(0, 60), max_size=5)
+
+# Every kind of condition, alone, negated, and beside others of which one suffices.
+_CONDITIONS = (
+    "amount > 1",
+    "not (amount > 1) or direction == 'debit'",
+    "amount * 2 - 1 > account.mean_1h / 3 or account.mean_1h is missing",
+    "-amount < min(account.mean_30d, 5) and not (country is missing)",
+    "amount / account.mean_1h >= 0.5 or account.count_1h / account.count_1h > 0",
+    "round_down(amount, 5) == amount or abs(amount) > max(account.mean_1h, 3)",
+    "country in ('DE', 'FR') or lower(country) != 'de'",
+    "starts_with(device_id, 'd-') or not (currency == 'EUR')",
+    "account.new_country_90d or not account.new_country_90d",
+    "(amount > 3) == (account.count_1h > 1) or account.age < 1h",
+    "device_id in lists.watched or not (device_id in lists.watched)",
+    "card_present or card_present is missing or account.speed_kmh > 0",
+    "hour >= 0 and weekday != 9 and (country == account.last_country or country != account.last_country)",
+    "not (amount < 1 or account.count_1h < 1)",
+)
+_MESSAGE = "{amount}, {country}, {account.last_country}, {account.age}, {card_present}, {account.mean_30d} {hour}"
+_LISTS = "lists:\n  watched: {of: device_id, kind: watch, description: Devices seen with frauds}\n"
+_SCORE = """
+threshold: 0.9
+parts:
+  - {part: large, weight: 0.4, value: amount / account.mean_1h, normal: account.mean_1h, from: 0, to: 3}
+  - {part: count, weight: 0.2, value: account.count_1h, normal: account.last_country, from: 0, to: 4}
+  - {part: amount, weight: 0.2, value: amount, normal: country, from: 0, to: 9000, when: direction == 'debit'}
+  - {part: either, weight: 0.2, value: account.new_country_90d or amount > 3}
+"""
+
+
+def _rule(number: int, when: str) -> str:
+    status = ("live", "live", "shadow")[number % 3]
+    severity = ("low", "medium", "high", "critical")[number % 4]
+    return (
+        f"id: 00000000-0000-4000-8000-{number:012d}\ntitle: Rule {number}\nstatus: {status}\nseverity: {severity}\n"
+        f'when: "{when}"\nmessage: "{_MESSAGE}"\n'
+    )
+
+
+def _engine(name: str) -> Engine:
+    rules = {f"drawn/rule_{number}.yaml": _rule(number, when) for number, when in enumerate(_CONDITIONS)}
+    return Engine(
+        compile_rule_set({"features.yaml": CATALOGUES[name], "lists.yaml": _LISTS, "score.yaml": _SCORE, **rules})
+    )
+
+
+ENGINES = {name: _engine(name) for name in CATALOGUES}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@EXAMPLES
+@given(log=logs(), cuts=_cuts, lost=st.booleans())
+def test_alerts_of_drawn_payments_are_those_of_the_twin(name: str, log: Log, cuts: list[int], lost: bool) -> None:
+    engine = ENGINES[name]
+    state = engine.new_state()
+    state.lists.put("watched", "d-1", None)
+    state.lists.put("watched", "d-2", BEGIN_MS + 400 * 86_400_000)
+    if lost:
+        state.miss_the_beginning()
+        state.begin(BEGIN_MS - 3_600_000)
+    _assert_alike([engine.judge(piece, state) for piece in split(log, cuts)])
+
+
+def test_alerts_of_generated_fraud_under_the_shipped_rules_are_those_of_the_twin() -> None:
+    engine = Engine(load_rule_set(shipped("rules")))
+    state = engine.new_state()
+    plan = GeneratorPlan(seed=3, start_ms=BEGIN_MS, accounts=400, fraud_share=0.05)
+    verdicts = [engine.judge(batch.payments, state) for batch in stream(plan, 8_000)]
+    alerted = _assert_alike(verdicts)
+    rules = {hit.rule for found in verdicts for alert in found.alerts() for hit in alert.rules}
+    assert alerted > 100
+    assert len(rules) > 10, rules
+
+
+def _assert_alike(verdicts: Sequence[Verdicts]) -> int:
+    """Compare each batch's alerts twice, as the second time much is remembered. Returns how many there are."""
+    count = 0
+    for found in verdicts:
+        expected = [msgspec.json.encode(alert) for alert in alerts_of(found)]
+        for _ in range(2):
+            assert [msgspec.json.encode(alert) for alert in found.alerts()] == expected
+        count += len(expected)
+    return count

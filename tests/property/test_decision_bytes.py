@@ -1,0 +1,134 @@
+"""Decisions that compiled code writes are, to the byte, what msgspec makes of the same decisions as objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fraudstream.contracts.payment import Payment
+from fraudstream.engine.decision_writer import DecisionWriter
+from fraudstream.engine.engine import Engine
+from fraudstream.engine.partition_state import Finding
+from fraudstream.engine.scorer import POINTS_MAX
+from fraudstream.engine.verdict import Verdicts
+from tests.property.payment_logs import Log, logs
+from tests.property.rule_sets import ENGINES
+
+ODD = ('"', "\\", "\n", "\x00", "\x1f", "\x7f", "\x80", "é", "\u2028", "𐀀", "/", "<")
+TIMES = st.integers(-(2**62), 2**62) | st.integers(0, 2 * 10**12)
+
+texts = st.text(st.sampled_from([*ODD, *"abcdefghij"]) | st.characters(exclude_categories=["Cs"]), max_size=70)
+names = st.lists(texts, max_size=3).map(tuple)
+findings = st.builds(Finding, texts, st.sampled_from(("review", "block")), names, names) | st.builds(
+    Finding, texts, st.just("allow"), st.just(()), names
+)
+Row = tuple[str, str, int, int, bool, bool, bool, int]  # ids, time, points, repeat, late, altered, unmatched
+flag, points_drawn = st.booleans(), st.integers(0, POINTS_MAX)
+drawn_row = st.tuples(texts, texts, TIMES, points_drawn, flag, flag, flag, st.sampled_from((0, 0, 1)))
+
+
+def encoded(verdicts: Verdicts) -> list[bytes]:
+    return [msgspec.json.encode(decision) for decision in verdicts.decisions()]
+
+
+def written(writer: DecisionWriter, verdicts: Verdicts) -> list[bytes | None]:
+    return writer.values(verdicts).strings()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@given(log=logs(), size=st.integers(1, 30))
+@settings(max_examples=20)
+def test_decisions_on_a_log_are_those_of_msgspec(name: str, log: Log, size: int) -> None:
+    engine, writer = ENGINES[name], DecisionWriter()
+    state = engine.new_state()
+    for begin in range(0, len(log), size):
+        verdicts = engine.judge(log[begin : begin + size], state)
+        assert written(writer, verdicts) == encoded(verdicts)
+
+
+def some_verdicts(engine: Engine, n: int) -> Verdicts:
+    payments = [
+        Payment(
+            event_id=f"e{i}", account_id="a", occurred_at=1_750_000_000_000 + i, amount="1.00", currency="EUR",
+            direction="debit",
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    return engine.judge(payments, engine.new_state())
+
+
+def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> Verdicts:
+    """Verdicts with drawn content."""
+    verdicts = some_verdicts(next(iter(ENGINES.values())), len(rows))
+    events, accounts, times, points, repeat, late, altered, unmatched = zip(*rows, strict=True)
+    payments = [
+        msgspec.structs.replace(payment, event_id=event, account_id=account)
+        for payment, event, account in zip(verdicts.payments, events, accounts, strict=True)
+    ]
+    verdicts.columns.payments[:] = payments  # type: ignore[index]
+    verdicts.columns.occurred_at_ms[:] = times
+    return replace(
+        verdicts,
+        score_points=np.array(points, np.int32),
+        repeat=np.array(repeat),
+        late=np.array(late),
+        altered=np.array(altered),
+        unmatched=np.array(unmatched, np.uint64),
+        finding=np.array(kinds[: len(rows)], np.int64) % len(found),
+        findings=found,
+    )
+
+
+@given(
+    st.lists(drawn_row, min_size=1, max_size=12),
+    st.lists(findings, min_size=1, max_size=4),
+    st.lists(st.integers(0, 3), min_size=12, max_size=12),
+)
+@settings(max_examples=300)
+def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Finding], kinds: list[int]) -> None:
+    verdicts = drawn_verdicts(rows, found, kinds)
+    assert written(DecisionWriter(), verdicts) == encoded(verdicts)
+
+
+def test_every_score_has_the_text_of_msgspec() -> None:
+    found = [Finding("r", "allow", (), ())]
+    rows = [("e", "a", 0, points, False, False, False, 0) for points in range(POINTS_MAX + 1)]
+    verdicts = drawn_verdicts(rows, found, [0] * len(rows))
+    assert written(DecisionWriter(), verdicts) == encoded(verdicts)
+
+
+def test_a_writer_follows_findings_that_grow_and_that_are_replaced() -> None:
+    first, second, third = (Finding(name, "review", (name,), ()) for name in ("one", "two", "three"))
+    rows = [("e", "a", 0, 17, False, False, False, 0)] * 2
+    writer, found = DecisionWriter(), [first]
+    for kinds, now in (([0, 0], found), ([0, 1], found), ([1, 0], [third, second])):
+        verdicts = drawn_verdicts(rows, now, kinds)
+        assert written(writer, verdicts) == encoded(verdicts)
+        if now is found and len(found) == 1:
+            found.append(second)
+
+
+def test_msgspec_encodes_none_of_the_usual_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guard: else the tests above would compare msgspec with itself."""
+    rows = [("e-ü\x7f𐀀", "a" * n, n, n, n % 2 == 0, n % 3 == 0, n % 5 == 0, 0) for n in range(90)]
+    found = [Finding("r", "block", ("x",), ("y",)), Finding("r", "allow", (), ())]
+    verdicts = drawn_verdicts(rows, found, [n % 2 for n in range(90)])
+    due = encoded(verdicts)
+    monkeypatch.setattr(Verdicts, "decisions", None)
+    assert written(DecisionWriter(), verdicts) == due
+
+
+def test_a_finding_out_of_range_is_refused() -> None:
+    verdicts = drawn_verdicts([("e", "a", 0, 0, False, False, False, 0)], [Finding("r", "allow", (), ())], [0])
+    with pytest.raises((ValueError, IndexError)):
+        DecisionWriter().values(replace(verdicts, finding=np.array([1])))
+
+
+def test_no_payments_have_no_decisions() -> None:
+    engine = next(iter(ENGINES.values()))
+    assert written(DecisionWriter(), engine.judge([], engine.new_state())) == []
