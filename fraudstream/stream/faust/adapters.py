@@ -12,10 +12,10 @@ from faust.types import TP
 from fraudstream.kafka.compression import Codec
 from fraudstream.kafka.record_batch.ready_batch import ready_batch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
-from fraudstream.stream.checkpoints.changelog_follower import ChangelogFollower
 from fraudstream.stream.checkpoints.fencing import COMPRESSION
 from fraudstream.stream.checkpoints.gap_reader import GapReader
 from fraudstream.stream.faust.app import StreamApp
+from fraudstream.stream.faust.changelog_follower import ChangelogFollower
 from fraudstream.stream.faust.changelog_writers import KafkaChangelogWriters
 from fraudstream.stream.faust.transport import BatchConsumer, BatchProducer
 from fraudstream.stream.settings import StreamSettings

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 30
 REBALANCE_TIMEOUT_S = 60.0  # above what a last checkpoint takes
+MAX_POLL_INTERVAL_S = 300.0  # without a fetch, after which the worker counts as stuck and leaves its group
 BATCHES_QUEUED_MAX = 8  # an item of an agent's queue is a whole batch
 
 
@@ -73,7 +74,7 @@ def _new_app(settings: StreamSettings, partitions: int) -> StreamApp:
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_s,
         broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
-        broker_max_poll_interval=300.0,
+        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
         broker_request_timeout=max(REQUEST_TIMEOUT_S, settings.session_timeout_s),
         producer_acks=-1,
         producer_max_batch_size=settings.output_batch_bytes_max,

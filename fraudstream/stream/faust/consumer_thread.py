@@ -61,6 +61,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._offset_gaps = OffsetGaps(consumer) if self.app.settings.checkpoint_mode == "batch" else None
         return consumer
 
+    def note_poll(self) -> None:
+        """There is nothing to fetch at the moment. May be called in any thread.
+
+        Without this the client takes the worker for stuck after `MAX_POLL_INTERVAL_S`, leaves the group, and never
+        joins it again: nobody would take over from the owner of the last partition.
+        """
+        if self._consumer is not None:
+            self._consumer._subscription._last_fetch_ended = time.monotonic()
+
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         """As Faust's, without its queue."""
         consumer = self._ensure_consumer()
@@ -79,6 +88,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         active -= self._pause_stopped(consumer)
         if not active:
+            self.note_poll()
             await asyncio.sleep(ALL_STOPPED_S)
             return {}
         begins, states = {tp: self.begin_now(tp) for tp in active}, {tp: self._state(tp) for tp in active}

@@ -105,6 +105,7 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """One message for each partition of a fetch. `timeout`: seconds to wait for records."""
         if self.flow_active and not self._get_active_partitions():  # Faust would check again only after a second
+            self._thread.note_poll()
             await self.sleep(IDLE_S)
             return
         try:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.stream.settings import ALL_ENTITIES, StageForm
 from tests.brokers import SelectedBroker
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import START_MS
@@ -26,6 +27,23 @@ async def chain_cluster(
     """The chain's topics, created; `partitions`: by stage, and of the other topics by ''."""
     servers, is_kafka = selected_broker
     cluster = StreamCluster(servers, unique_name, directory, is_kafka, FOUR_STAGES, partitions)
+    await cluster.create_topics()
+    return cluster
+
+
+async def cluster_of_form(
+    selected_broker: SelectedBroker,
+    unique_name: Callable[[str], str],
+    directory: Path,
+    stages: StageForm = "single",
+    partitions: int = 1,
+) -> StreamCluster:
+    """The topics of four entities, created for this form of the stages; `partitions`: of the single stage."""
+    counts = {**ONE_PARTITION_EACH, ALL_ENTITIES: partitions}
+    cluster = StreamCluster(
+        selected_broker.servers, unique_name, directory, selected_broker.is_kafka, FOUR_STAGES, counts
+    )
+    cluster.settings = msgspec.structs.replace(cluster.settings, stages=stages)
     await cluster.create_topics()
     return cluster
 

@@ -22,53 +22,23 @@ from fraudstream.engine.log import read_log
 from fraudstream.stream.settings import ALL_ENTITIES, StageForm
 from tests.brokers import SelectedBroker, on_kafka
 from tests.integration.stream.cluster import StreamCluster
-from tests.integration.stream.list_rules import LISTS
-from tests.integration.stream.payments import payment
+from tests.integration.stream.entity_rules import ONE, STAGES, THREE, TWO, publish, rules_of
 from tests.integration.stream.rule_commands import activate_when_backfilled
-from tests.integration.stream.rules import RULES
 from tests.integration.stream.topic_input import publish_steadily
 from tests.integration.stream.topic_output import at_least, decision_of, judged, payments_decided
 from tests.integration.stream.worker_log import ASSIGNED, BACKFILL_STARTED, CUT_OVER, SUPERSEDED
 
-STAGES = ("account", "device", "merchant")
-FEATURES = "{0}.payments_30d: {{aggregate: count, window: 30d{1}}}"
 SEVERAL = {"": 2, "account": 3, "device": 2, "merchant": 2}
 ONE_EACH = dict.fromkeys((*SEVERAL, ALL_ENTITIES), 1)
 ONE_LOG = {**SEVERAL, "account": 1, ALL_ENTITIES: 1}
 
 
-def rules_of(*entities: str, where: str = "") -> dict[str, str]:
-    """Rules whose messages have the count of each entity, and a rule that fires for a listed device."""
-    keys = "".join(f"  {name}: {{key: {name}_id, slots: 64, panes: {{width: 2d, count: 16}}}}\n" for name in entities)
-    features = "".join(f"  {FEATURES.format(name, where)}\n" for name in entities)
-    counted = " and ".join(f"{name}.payments_30d >= 2" for name in entities)
-    message = " ".join(f"{{{name}.payments_30d}}" for name in entities)
-    rule = RULES["test/counted.yaml"].replace("account.payments_30d >= 2", counted)
-    return {
-        "features.yaml": f"version: 1\nentities:\n{keys}features:\n{features}",
-        "score.yaml": RULES["score.yaml"],
-        "lists.yaml": LISTS,
-        "test/counted.yaml": rule.replace('"{account.payments_30d}"', f'"{message}"'),
-        "test/stolen.yaml": rule.replace("0b6f6c1e", "1b6f6c1e")
-        .replace(counted, "device_id in lists.stolen_devices")
-        .replace('"{account.payments_30d}"', '"{device_id}"'),
-    }
-
-
-ONE, TWO, THREE = (rules_of(*STAGES[:count]) for count in (1, 2, 3))
 OTHER_TWO = rules_of(*STAGES[:2], where=", where: amount > 1")
 CHANGES = {"one more": (TWO, THREE), "the first more": (ONE, TWO), "only one": (TWO, ONE), "others": (TWO, OTHER_TWO)}
 FORMS: dict[str, tuple[StageForm, StageForm]] = {
     "to a chain": ("single", "chain"),
     "to a single stage": ("chain", "single"),
 }
-
-
-async def publish(cluster: StreamCluster, numbers: range) -> None:
-    await cluster.publish_records(
-        (f"a{n % 20}".encode(), payment(n, f"a{n % 20}", device_id=f"d{n % 7}", merchant_id=f"m{n % 3}"))
-        for n in numbers
-    )
 
 
 class VersionChange(NamedTuple):

@@ -23,8 +23,8 @@ from fraudstream.operations.errors import MissingTopicError
 from fraudstream.stream.settings import ALL_ENTITIES
 from tests.brokers import SelectedBroker, on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
+from tests.integration.stream.entity_rules import TWO, publish
 from tests.integration.stream.process import WAIT_S, ChildProcess
-from tests.integration.stream.test_backfill_chain import TWO, publish
 from tests.integration.stream.topic_input import publish_steadily
 from tests.integration.stream.topic_output import at_least, decision_of, judged
 from tests.integration.stream.worker_log import ASSIGNED, BACKFILL_STARTED, CUT_OVER

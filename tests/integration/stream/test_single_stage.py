@@ -13,10 +13,8 @@ from fraudstream.cli.main import main
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import ALL_ENTITIES, StageForm
 from tests.brokers import SelectedBroker, on_both_brokers
-from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.stage_chain import (
-    FOUR_STAGES,
-    ONE_PARTITION_EACH,
+    cluster_of_form,
     events,
     payments_in,
     publish_events,
@@ -25,26 +23,11 @@ from tests.integration.stream.topic_output import at_least
 from tests.integration.stream.worker_log import ASSIGNED
 
 
-async def cluster_of(
-    broker: SelectedBroker,
-    unique_name: Callable[[str], str],
-    directory: Path,
-    stages: StageForm = "single",
-    partitions: int = 1,
-) -> StreamCluster:
-    """The topics of four entities, created for this form of the stages; `partitions`: of the single stage."""
-    counts = {**ONE_PARTITION_EACH, ALL_ENTITIES: partitions}
-    cluster = StreamCluster(broker.servers, unique_name, directory, broker.is_kafka, FOUR_STAGES, counts)
-    cluster.settings = msgspec.structs.replace(cluster.settings, stages=stages)
-    await cluster.create_topics()
-    return cluster
-
-
 @on_both_brokers
 async def test_a_single_stage_decides_as_replay_and_after_a_restart_goes_on_as_if_it_had_not_stopped(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     assert [stage.app_id for stage in cluster.stages] == [f"{cluster.settings.group}-{ALL_ENTITIES}"]
     published = events(600)
     first, count = published[:300], payments_in(published)
@@ -71,7 +54,7 @@ async def test_the_commands_find_the_single_stage_by_the_partitions_of_the_payme
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With `auto`, which is the default of the settings."""
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     flags, published = cluster.flags({"worker.stages": "auto"}), events(300)
     process = cluster.start_process("worker", {"worker.stages": "auto"})
     try:
@@ -99,7 +82,7 @@ async def test_a_worker_refuses_a_state_version_that_was_built_in_the_other_form
     built: StageForm,
     other: StageForm,
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path, built)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path, built)
     changelog = cluster.stages[0].changelog_topic
     async with cluster.worker():
         await publish_events(cluster, events(50))
@@ -116,7 +99,7 @@ async def test_a_worker_refuses_a_state_version_that_was_built_in_the_other_form
 async def test_a_single_stage_refuses_several_partitions(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path, partitions=2)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path, partitions=2)
     process = cluster.start_process("worker")
     assert await process.wait() == 78
     assert "worker.stages is 'single', but " in process.log.read_text()
@@ -126,7 +109,7 @@ async def test_a_single_stage_refuses_several_partitions(
 async def test_a_worker_of_one_stage_of_a_chain_refuses_to_be_single(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     process = cluster.start_process("worker", {"worker.stage": "device"})
     assert await process.wait() == 78
     assert "worker.stage is 'device', a stage of a chain, but the stages are single" in process.log.read_text()

@@ -10,17 +10,20 @@ import asyncio
 import re
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
+import pytest
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Label, Payment
+from fraudstream.stream.faust import build
+from fraudstream.stream.observer import Unobserved
 from tests.brokers import SelectedBroker, on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.process import WAIT_S, ChildProcess
-from tests.integration.stream.stage_chain import events, payments_in, publish_events
-from tests.integration.stream.test_single_stage import cluster_of
+from tests.integration.stream.stage_chain import cluster_of_form, events, payments_in, publish_events
 from tests.integration.stream.topic_output import at_least
 from tests.integration.stream.worker_log import ASSIGNED
 
@@ -32,7 +35,7 @@ STANDBY = {"worker.standby": "true"}
 async def test_a_standby_goes_on_after_a_killed_owner_and_every_payment_has_the_verdict_of_a_replay(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    cluster = await cluster_of(selected_broker, unique_name, tmp_path)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
     published = events(4 * PART)[: 4 * PART]
     expected = cluster.engine.judge(published, cluster.engine.new_state())
     processes = [owner := cluster.start_process("owner", STANDBY)]
@@ -60,6 +63,47 @@ async def test_a_standby_goes_on_after_a_killed_owner_and_every_payment_has_the_
         source = dict(record.headers)["source"]
         assert answers.setdefault(source, record.value) == record.value
     assert list(answers.values()) == [msgspec.json.encode(decision) for decision in expected.decisions()]
+
+
+class Owned(Unobserved):
+    """The partitions that a worker has owned."""
+
+    def __init__(self) -> None:
+        self.assigned: list[list[int]] = []
+
+    def of_stage(self, stage: str) -> Owned:
+        return self
+
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        self.assigned.append(list(partitions))
+
+
+@on_both_brokers
+@pytest.mark.parametrize("standby", [False, True], ids=["cold", "standby"])
+async def test_a_worker_without_partitions_stays_in_its_group_however_long_it_waits(
+    selected_broker: SelectedBroker,
+    unique_name: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    standby: bool,
+) -> None:
+    """Kafka's client takes a member that fetches nothing for stuck, and lets it leave."""
+    monkeypatch.setattr(build, "MAX_POLL_INTERVAL_S", 5.0)
+    cluster = await cluster_of_form(selected_broker, unique_name, tmp_path)
+    settings = msgspec.structs.replace(cluster.settings, standby=standby)
+    owner, waiting = Owned(), Owned()
+    async with asyncio.timeout(WAIT_S), AsyncExitStack() as later:
+        async with cluster.worker(owner, settings):
+            while [0] not in owner.assigned:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await later.enter_async_context(cluster.worker(waiting, settings))
+            while [] not in waiting.assigned:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(12.0)
+        while [0] not in waiting.assigned:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await publish_events(cluster, events(20))
+        await cluster.records(cluster.settings.decisions_topic, at_least(20))
 
 
 async def publish(cluster: StreamCluster, published: Sequence[Payment | Label], first: int, end: int) -> None:
