@@ -15,12 +15,12 @@ from functools import cache
 from typing import Any, Final, Literal
 
 import cramjam
-from aiokafka.codec import lz4_encode, snappy_encode
 
+_gzip_library: Any
 try:
-    from isal import isal_zlib
+    from isal import isal_zlib as _gzip_library
 except ImportError:  # there is no wheel for this processor: zlib writes the same format in five times the time
-    isal_zlib = None
+    _gzip_library = zlib
 
 Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 DEFAULT_CODEC: Final[Codec] = "gzip"
@@ -63,15 +63,23 @@ def _set_levels() -> None:
 
 
 def _gzip(payload: Payload) -> bytes:
-    if isal_zlib is None:
-        return zlib.compress(payload, _FASTEST, _GZIP_WINDOW)
-    packed: bytes = isal_zlib.compress(payload, _FASTEST, _GZIP_WINDOW)
+    packed: bytes = _gzip_library.compress(payload, _FASTEST, _GZIP_WINDOW)
+    return packed
+
+
+def _snappy(payload: Payload) -> bytes:
+    packed: bytes = _aiokafka_codecs().snappy_encode(payload)
     return packed
 
 
 def _lz4(payload: Payload) -> bytes:
-    packed: bytes = lz4_encode(bytes(payload), _FASTEST)  # its compressor takes bytes alone
+    packed: bytes = _aiokafka_codecs().lz4_encode(bytes(payload), _FASTEST)  # its compressor takes bytes alone
     return packed
+
+
+def _aiokafka_codecs() -> Any:
+    """Imported when it is needed: commands that only name codecs must start quickly."""
+    return importlib.import_module("aiokafka.codec")
 
 
 def _zstd(payload: Payload) -> bytes:
@@ -81,7 +89,7 @@ def _zstd(payload: Payload) -> bytes:
 _ENCODERS: Final[Mapping[Codec, Callable[[Payload], bytes]]] = {
     "none": bytes,
     "gzip": _gzip,
-    "snappy": snappy_encode,
+    "snappy": _snappy,
     "lz4": _lz4,
     "zstd": _zstd,
 }

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fraudstream.compiled.packed import Packed, pack
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.decision_writer import DecisionWriter
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.frame_columns import FrameColumns
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
@@ -62,18 +64,26 @@ def some_verdicts(engine: Engine, n: int) -> Verdicts:
     return engine.judge(payments, engine.new_state())
 
 
+class OtherIdentifiers(FrameColumns):
+    """Columns with the identifiers of `payments`, whatever the spans hold."""
+
+    def packed(self, name: str) -> Packed:
+        return pack(str(getattr(payment, name)).encode() for payment in self.payments)
+
+
 def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> Verdicts:
     """Verdicts with drawn content."""
     verdicts = some_verdicts(next(iter(ENGINES.values())), len(rows))
     events, accounts, times, points, repeat, late, altered, unmatched = zip(*rows, strict=True)
+    columns = verdicts.columns
     payments = [
         msgspec.structs.replace(payment, event_id=event, account_id=account)
-        for payment, event, account in zip(verdicts.payments, events, accounts, strict=True)
+        for payment, event, account in zip(columns.payments, events, accounts, strict=True)
     ]
-    verdicts.columns.payments[:] = payments  # type: ignore[index]
-    verdicts.columns.occurred_at_ms[:] = times
+    columns.occurred_at_ms[:] = times
     return replace(
         verdicts,
+        columns=OtherIdentifiers(columns.index, columns.frame, columns.buffer, payments),
         score_points=np.array(points, np.int32),
         repeat=np.array(repeat),
         late=np.array(late),
