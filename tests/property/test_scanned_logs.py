@@ -34,11 +34,11 @@ from fraudstream.engine.log import read_log
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.placement import MisplacedPolicy, Placement
 from fraudstream.engine.records import Record, Records, records_of
+from tests.property.chains import CHAINS
 from tests.property.judged_log import judgements
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, Log, log_of, logs
 from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES
-from tests.property.test_stages import CHAINS
 from tests.property.twin import SEEDS, seeded_log
 
 POLICIES: tuple[MisplacedPolicy, ...] = ("repartition", "reject", "count")

@@ -20,27 +20,11 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.apply import ApplyResult, apply, apply_and_forward
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.engine.rule_set import compile_rule_set
-from tests.oracle.catalogues import CATALOGUES
 from tests.property.batches import split
+from tests.property.chains import CHAINS, WHOLE
 from tests.property.judged_log import judgements
 from tests.property.payment_logs import BEGIN_MS, Log, log_of, logs
 from tests.property.profile import EXAMPLES
-from tests.property.rule_sets import RULES
-
-_MERCHANT = "  merchant.fraud_1d: {aggregate: share, of: fraud, window: 1d}\n  merchant.age: {aggregate: age}\n"
-
-
-def _with_merchant(catalogue: str) -> str:
-    entities, features = catalogue.split("features:", 1)
-    return f"{entities}  merchant: {{key: merchant_id, slots: 4}}\nfeatures:{features}{_MERCHANT}"
-
-
-WHOLE = {
-    name: Engine(compile_rule_set({"features.yaml": _with_merchant(text), **RULES}))
-    for name, text in CATALOGUES.items()
-}
-CHAINS = {name: [engine.of_stage(stage) for stage in engine.stages] for name, engine in WHOLE.items()}
 
 _cuts = st.lists(st.integers(0, 60), max_size=4)
 
