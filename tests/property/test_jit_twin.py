@@ -17,17 +17,20 @@ from tests.property.twin import Twin, twin
 
 ENTRIES = (
     "fraudstream.engine.amounts._parse_joined",
+    "fraudstream.engine.changed_rows._write_rows",
     "fraudstream.engine.decision_bytes.write_decisions",
     "fraudstream.engine.digest._digest_joined",
-    "fraudstream.engine.key_index._find",
     "fraudstream.engine.kernel.remember_verdicts",
     "fraudstream.engine.kernel.update",
+    "fraudstream.engine.kernel_events.write_events",
+    "fraudstream.engine.key_index._find",
     "fraudstream.engine.ledger._enter",
     "fraudstream.engine.location.distance_km",
     "fraudstream.engine.program.interpreter.run",
+    "fraudstream.engine.restored_rows._write_parts",
     "fraudstream.engine.ring.resize_all",
-    "fraudstream.engine.ring.overflow_of",
     "fraudstream.engine.scan.record.scan_records",
+    "fraudstream.engine.settling.settle",
 )
 
 
