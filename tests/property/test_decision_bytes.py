@@ -87,7 +87,7 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         score_points=np.array(points, np.int32),
         repeat=np.array(repeat),
         late=np.array(late),
-        altered=np.array(altered),
+        altered=np.array(altered) & np.array(repeat),  # only a repeat can be altered
         unmatched=np.array(unmatched, np.uint64),
         finding=np.array(kinds[: len(rows)], np.int64) % len(found),
         findings=found,
