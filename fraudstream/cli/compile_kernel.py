@@ -9,30 +9,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from aiokafka import TopicPartition
-
 from fraudstream.cli.command_process import COMPILING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.compiled.jit import is_cached
-from fraudstream.contracts import Label, Payment
-from fraudstream.engine.engine import Engine
-from fraudstream.kafka.record_batch.parse import parse
-from fraudstream.stream.decisions import compile_writers
+from fraudstream.stream.compilation import compile_way_of_a_payment
 
 
 def compile_kernel(rules: Path) -> None:
-    """Decide one payment and one label, write the decision, save and restore their state, and parse an empty response.
-
-    Raises `Failure` for faulty rules.
-    """
-    engine = Engine(load_rule_set(rules))
-    payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
-    label = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)
-    state = engine.new_state()
-    compile_writers(engine.judge([payment, label], state))
-    engine.new_state().restore(state.changes())
-    parse(b"", 0, TopicPartition("", 0))
+    """Compile all that a worker needs under these rules. Raises `Failure` for faulty ones."""
+    compile_way_of_a_payment(load_rule_set(rules))
 
 
 if __name__ == "__main__":

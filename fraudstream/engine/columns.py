@@ -230,8 +230,8 @@ def _check_times(
             faults.add(i, "occurred_at", _SECONDS, "$.occurred_at")
     if published_at_ms is None:
         return
-    for i in np.flatnonzero(occurred_at_ms > published_at_ms + too_far_ahead_ms).tolist():
-        ahead = duration_text(int(occurred_at_ms[i] - published_at_ms[i]))
+    for i in np.flatnonzero(occurred_at_ms - too_far_ahead_ms > published_at_ms).tolist():
+        ahead = duration_text(int(occurred_at_ms[i]) - int(published_at_ms[i]))
         most = duration_text(too_far_ahead_ms)
         sentence = f"occurred_at lies {ahead} after the payment was published; {most} is allowed. Check the clock."
         faults.add(i, "too_far_ahead", sentence, "$.occurred_at")

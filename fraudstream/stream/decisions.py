@@ -9,10 +9,9 @@ import numpy as np
 
 from fraudstream.contracts.headers import SOURCE_HEADER, version_header
 from fraudstream.engine.decision_writer import DecisionWriter
-from fraudstream.engine.records import Record, Records
+from fraudstream.engine.records import Records
 from fraudstream.kafka.record_batch.headers import header_pieces, numbered_headers
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords, join_records, pack_records
-from fraudstream.kafka.record_batch.writer import write_batches
 
 if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
@@ -39,12 +38,6 @@ class DecisionRecords:
             numbered_headers(self._pieces, offsets_of(records, positions)),
             timestamp_ms,
         )
-
-
-def compile_writers(verdicts: Verdicts) -> None:
-    """Compile what writes records, before the first records come. `verdicts`: on one payment."""
-    records = DecisionRecords(0, 1).records([Record(0, 0, None, None, ())], verdicts, np.zeros(1, np.int64), 0)
-    list(write_batches([records], 1 << 10))
 
 
 def offsets_of(records: Sequence[FetchedRecord], positions: Int64Array) -> Int64Array:

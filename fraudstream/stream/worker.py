@@ -11,10 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
-from fraudstream.contracts import Payment
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.partitioners import partitions_for
-from fraudstream.stream.decisions import compile_writers
+from fraudstream.stream.compilation import compile_way_of_a_payment
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.running_stage import FaustStage
@@ -80,7 +78,7 @@ async def serve(
     `exits`: then the process exits."""
     observer = observer if observer is not None else Unobserved()
     check_version(settings)
-    _warm_up(engine, settings)
+    compile_way_of_a_payment(engine.rule_set, "murmur2" if settings.partitioner == "any" else settings.partitioner)
     if len(engine.stages) > 1:
         of_form = await _unless(stop, _settled(settings, engine))
         if of_form is None:
@@ -197,13 +195,3 @@ async def _take_last_checkpoints(running: FaustStage, exits: bool) -> None:
         running.stop_fetching()
         with nullcontext() if exits else suppress(Exception):  # `failure` holds it
             await stage.assignment.on_revoked()
-
-
-def _warm_up(engine: Engine, settings: StreamSettings) -> None:
-    """Compile kernel and writers before the worker joins its group: on a cold start it takes seconds."""
-    payment = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
-    whole = Engine(engine.rule_set)
-    compile_writers(whole.judge([payment], whole.new_state()))
-    partitions_for([b"0"], 1)
-    if settings.partitioner != "any":
-        partitions_for([b"0"], 1, settings.partitioner)
