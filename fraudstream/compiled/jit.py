@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.registry import CPUDispatcher
 
 from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 
@@ -85,7 +86,7 @@ COMPILED = (
     "kafka/record_batch/writer",
 )
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -95,8 +96,18 @@ log = logging.getLogger(__name__)
 def jit(function: F) -> F:
     """Compile `function` into its compiled callers: it is inlined there.
 
-    Inlining takes the kernel to a third of its time: a call copies every array descriptor of every tuple argument.
+    Inlining takes the kernel to half of its time: a call copies every array descriptor of every tuple argument. The
+    code with which Python would call it would be a third of what there is to compile.
     """
+    compiled = _compiled(function, forceinline=True, no_cpython_wrapper=True)
+    dispatcher: Any = compiled
+    if dispatcher is not function:
+        dispatcher.__class__ = _Inlined
+    return compiled
+
+
+def inlined_entry_point(function: F) -> F:
+    """As `jit`, of a function that Python calls as well, from the cache."""
     return _compiled(function, forceinline=True)
 
 
@@ -110,15 +121,26 @@ def entry_point(function: F) -> F:
     No fast-math: additions keep their written order. No reference counting (`_nrt`): nothing compiled here allocates,
     and counting references for the arrays of every tuple argument took four fifths of the kernel's time.
     """
-    return _compiled(function, forceinline=False)
+    return _compiled(function)
 
 
-def _compiled(function: F, forceinline: bool) -> F:
-    compiled: F = numba.njit(**_OPTIONS, forceinline=forceinline)(function)
+def _compiled(function: F, **options: bool) -> F:
+    njit: Any = numba.njit
+    compiled: F = njit(**_OPTIONS, **options)(function)
     dispatcher: Any = compiled
     if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
         dispatcher._cache = _cache_of(function)
     return compiled
+
+
+class _Inlined(CPUDispatcher):
+    """A function without the code with which Python would call it: a plain call would end the process."""
+
+    def __call__(self, *args: object) -> object:
+        """Call it by a function that is compiled for that, each time the program runs: tests do."""
+        if "entry" not in self.__dict__:
+            self.__dict__["entry"] = numba.njit(**_OPTIONS)(lambda *given: self(*given))
+        return self.__dict__["entry"](*args)
 
 
 def is_cached() -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from fraudstream.compiled.jit import jit
+from fraudstream.compiled.jit import inlined_entry_point, jit
 from fraudstream.engine.arrays import Int64Array, UInt64Array
 
 NONE: Final = -1
@@ -48,7 +48,7 @@ class FindingTable:
             self._enter(keys[at], int(numbers[at]))
 
 
-@jit
+@inlined_entry_point
 def bucket_of(fired: UInt64Array, i: int, above: bool, size: int) -> np.int64:
     """Where the search for payment `i` begins. `fired`: bits of the rules; uint64, shape (words, n)."""
     code = np.uint64(above)

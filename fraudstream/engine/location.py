@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from fraudstream.compiled.jit import jit
+from fraudstream.compiled.jit import inlined_entry_point
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 
 
-@jit
+@inlined_entry_point
 def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Great-circle distance in km, to the metre, of two locations in degrees.
 

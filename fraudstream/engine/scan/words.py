@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fraudstream.compiled.jit import jit
+from fraudstream.compiled.jit import inlined_entry_point, jit
 from fraudstream.compiled.memory import load_word
 from fraudstream.engine.arrays import Int64Array, UInt8Array, UInt64Array
 from fraudstream.engine.scan.tokens import unsigned
@@ -96,7 +96,7 @@ def find(words: Words, group: int, buffer: UInt8Array, at: int, size: int) -> in
         bucket = (bucket + 1) & (places - 1)
 
 
-@jit
+@inlined_entry_point
 def _bucket(first: np.uint64, size: int, group: int, places: int) -> int:
     """Where the search for a text begins. `first`: its first 8 bytes."""
     mixed = first ^ np.uint64((size << 8 | group) * 0x10001)

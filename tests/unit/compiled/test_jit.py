@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 import fraudstream
 from fraudstream.compiled import jit
-from fraudstream.engine import kernel
+from fraudstream.engine import kernel, siphash
 
 PACKAGE = Path(fraudstream.__file__).parent
 
@@ -30,7 +32,7 @@ def test_the_digest_covers_every_compiled_module() -> None:
     compiling = {
         str(path.relative_to(PACKAGE).with_suffix(""))
         for path in PACKAGE.rglob("*.py")
-        if "\n@jit\n" in (text := path.read_text()) or "\n@entry_point\n" in text
+        if "\n@jit\n" in (text := path.read_text()) or "entry_point\ndef " in text
     }
     of_constants = {
         "compiled/memory",
@@ -61,3 +63,8 @@ def test_compiled_modules_import_only_what_the_digest_covers() -> None:
 
 def test_the_kernel_is_cached_under_the_digest_of_all_sources() -> None:
     assert jit._SOURCES in kernel.update._cache.cache_path  # type: ignore[attr-defined]
+
+
+def test_a_function_that_is_inlined_can_be_called_from_python() -> None:
+    assert int(siphash._rotated(np.uint64(1), 5)) == 32
+    assert int(siphash._rotated(np.uint64(1), 6)) == 64
