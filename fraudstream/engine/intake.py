@@ -65,7 +65,7 @@ class Intake:
     def __init__(self, index: FrameIndex, too_far_ahead_ms: int, is_first: bool, codec: FeatureCodec) -> None:
         self._index, self._too_far_ahead_ms, self._is_first, self._codec = index, too_far_ahead_ms, is_first, codec
         self.scanner: ScansRecords = Scanner(
-            index.layout, index.attributes, index.digest_key, too_far_ahead_ms, from_publishers=is_first
+            index.layout, index.attributes, index.digest_key, too_far_ahead_ms, keyed=is_first
         )
 
     def take(self, state: PartitionState, records: Records) -> Taken:
@@ -81,12 +81,13 @@ class Intake:
     def _from_publishers(self, state: PartitionState, records: Records, headers: RecordHeaders | None) -> Taken:
         """In the first stage: each record must be keyed by its account, and be in the partition of its key."""
         reading = _Reading(self._index, records)
-        flagged = self._scan(reading)
+        labels = None if headers is None else headers.are(LABEL)
+        flagged = self._scan(reading, labels)
         repeated = _repeated_copies(state, records, headers) if headers is not None else _NO_ROWS
         flagged = np.setdiff1d(flagged, repeated) if len(repeated) else flagged
         reading.drop(repeated)
         if len(flagged):
-            reading.decode(flagged, None if headers is None else headers.are(LABEL), keyed=True)
+            reading.decode(flagged, labels, keyed=True)
         misplaced: tuple[Misplaced, ...] = ()
         if state.placement is not None:
             misplaced = reading.without_misplaced(state.placement)
@@ -100,9 +101,7 @@ class Intake:
         received = new_from_previous_stage(state.sources, records, headers)
         reading = _Reading(self._index, records)
         labels = headers.are(LABEL)
-        flagged = self._scan(reading)
-        if labels.any():
-            flagged = np.union1d(flagged, np.flatnonzero(labels))
+        flagged = self._scan(reading, labels)
         reading.keep(received.positions)
         reading.rejected += received.refused
         if len(flagged):
@@ -115,10 +114,13 @@ class Intake:
         dropped = len(records) - len(received.positions) - len(received.refused)
         return Taken(batch, forwarded, events, dropped)
 
-    def _scan(self, reading: _Reading) -> Int64Array:
-        """Fill the frame from the plain records; indices of the others: int64."""
+    def _scan(self, reading: _Reading, labels: BoolArray | None) -> Int64Array:
+        """Fill the frame from the plain payments; indices of the other records: int64. `labels`: which records are
+        labels; None: none is."""
         flagged = np.empty(len(reading.records), np.uint8)
         count = self.scanner.scan(reading.records, reading.frame, flagged)
+        if labels is not None and labels.any():
+            return np.flatnonzero(labels | (flagged != 0))
         return np.flatnonzero(flagged) if count else _NO_ROWS
 
 

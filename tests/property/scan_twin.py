@@ -75,11 +75,11 @@ def compare(scanner: Scanner, records: Sequence[Record]) -> Compared:
 
 
 def twin_columns(records: Sequence[Record]) -> tuple[Int64Array, Columns]:
-    """Positions of the records that are valid payments of their accounts, without headers, and their columns."""
+    """Positions of the records that are valid payments of their accounts, and their columns."""
     decoded = decode([record.value for record in records])
     held: list[tuple[int, Payment]] = []
     for position, (record, event) in enumerate(zip(records, decoded, strict=True)):
-        if isinstance(event, Payment) and not record.headers and record.key == event.account_id.encode():
+        if isinstance(event, Payment) and record.key == event.account_id.encode():
             held.append((position, event))
     published = np.array([records[position].timestamp for position, _ in held], np.int64)
     payments = [payment for _, payment in held]

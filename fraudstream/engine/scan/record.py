@@ -23,7 +23,7 @@ def scan_records(
     buffer: UInt8Array,
     spans: Spans,
     too_far_ahead_ms: int,
-    from_publisher: bool,
+    keyed: bool,
     tables: Tables,
     follows: Int64Array,
     fields: Fields,
@@ -32,7 +32,7 @@ def scan_records(
 ) -> int:
     """Write each plain record to its column of the frame and 0 to `flagged`; else 1. Returns how many are flagged.
 
-    `buffer`: uint8, with `PADDING` bytes after the last span. `from_publisher`: as of `Scanner`. `follows`: as of
+    `buffer`: uint8, with `PADDING` bytes after the last span. `keyed`: as of `Scanner`. `follows`: as of
     `fields`, changed. `fields`: scratch. `flagged`: output, uint8, shape (n,). Raises `ValueError` where a span lies
     outside the buffer or an array is of another size.
     """
@@ -47,8 +47,7 @@ def scan_records(
         if not _is_inside(spans.value_at[i], spans.value_length[i], end):
             raise ValueError("a value lies outside the buffer of its records")
         plain = spans.value_length[i] <= tables.limits.value_bytes_max
-        plain = plain and not (from_publisher and spans.headers_count[i] != 0)
-        plain = plain and _read_record(buffer, spans, i, too_far_ahead_ms, from_publisher, tables, follows, fields)
+        plain = plain and _read_record(buffer, spans, i, too_far_ahead_ms, keyed, tables, follows, fields)
         if plain:
             write_rows(buffer, i, tables, fields, frame)
         flagged[i] = 0 if plain else 1
@@ -60,7 +59,7 @@ def scan_records(
 def _check_sizes(n: int, spans: Spans, tables: Tables, follows: Int64Array, fields: Fields, frame: Frame) -> None:
     """Raise `ValueError` if the arrays are not those of `n` records and of this scanner."""
     columns = len(spans.timestamp_ms) == len(spans.key_at) == len(spans.key_length) == len(spans.value_at) == n
-    if not columns or len(spans.value_length) != n or len(spans.headers_count) != n:
+    if not columns or len(spans.value_length) != n:
         raise ValueError("the parts of the records are not as many as the flags")
     per_payment = len(frame.occurred_at_ms) == len(frame.amount_minor) == len(frame.currency) == n
     per_payment = per_payment and len(frame.minor_per_major) == len(frame.relation) == len(frame.original) == n
@@ -96,7 +95,7 @@ def _read_record(
     spans: Spans,
     i: int,
     too_far_ahead_ms: int,
-    from_publisher: bool,
+    keyed: bool,
     tables: Tables,
     follows: Int64Array,
     fields: Fields,
@@ -115,7 +114,7 @@ def _read_record(
         return False
     if np.int64(fields.value[tables.occurred_at]) > published_at_ms + too_far_ahead_ms:
         return False
-    if from_publisher and not _is_keyed(buffer, spans.key_at[i], spans.key_length[i], fields, tables.account_id):
+    if keyed and not _is_keyed(buffer, spans.key_at[i], spans.key_length[i], fields, tables.account_id):
         return False
     exponent = tables.exponent[fields.place[tables.currency_field, INDEX]]
     for k in range(len(tables.money)):

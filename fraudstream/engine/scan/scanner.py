@@ -20,9 +20,8 @@ class Scanner:
 
     `layout`: of the frames. `attributes`: the declared attributes with their types. `digest_key`: of the frame's
     digests. `too_far_ahead_ms`: how long after its record was published a payment may claim to have occurred.
-    `from_publishers`: records come from publishers, so a plain one has no headers and is keyed by its account. False,
-    for records of the previous stage: neither is looked at, and the caller flags those whose headers say that they are
-    something else than a payment.
+    `keyed`: a plain record is keyed by its account; False, for records of the previous stage: keys are not looked at.
+    Nor are headers: the caller flags the records whose headers say that they are something else than a payment.
     """
 
     def __init__(
@@ -31,10 +30,10 @@ class Scanner:
         attributes: Symbols,
         digest_key: DigestKey,
         too_far_ahead_ms: int,
-        from_publishers: bool = True,
+        keyed: bool = True,
     ) -> None:
         self._tables = make_tables(layout, attributes, digest_key)
-        self._too_far_ahead_ms, self._from_publishers = too_far_ahead_ms, from_publishers
+        self._too_far_ahead_ms, self._keyed = too_far_ahead_ms, keyed
         # Two threads may scan at once: a guess that the other one overwrites is wrong at worst.
         self._follows = new_follows(self._tables)
         self._scan = Direct(scan_records)
@@ -56,7 +55,7 @@ class Scanner:
             _read_only(records.buffer),
             spans,
             self._too_far_ahead_ms,
-            self._from_publishers,
+            self._keyed,
             self._tables,
             self._follows,
             fields,
