@@ -13,7 +13,7 @@ from fraudstream.cli.command_process import COMPILING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.compiled.jit import is_cached
-from fraudstream.stream.compilation import compile_way_of_a_payment
+from fraudstream.stream.faust.compilation import compile_way_of_a_payment
 
 
 def compile_kernel(rules: Path) -> None:

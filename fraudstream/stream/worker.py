@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
 from fraudstream.engine.engine import Engine
-from fraudstream.stream.compilation import compile_way_of_a_payment
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
+from fraudstream.stream.faust.compilation import compile_way_of_a_payment
 from fraudstream.stream.faust.running_stage import FaustStage
 from fraudstream.stream.identifiers import digest_key
 from fraudstream.stream.observer import Observer, StageObserver, Unobserved

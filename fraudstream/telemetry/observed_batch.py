@@ -1,0 +1,103 @@
+"""What the telemetry of a stage reads of a batch; the structs of `stream.observer` fit, and document the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Milliseconds = npt.NDArray[np.float64]
+
+
+class Batch(Protocol):
+    """The counts of a batch; the structs of `stream.observer` fit, and document the fields."""
+
+    @property
+    def records(self) -> int:
+        """Records, controls included."""
+
+    @property
+    def decisions(self) -> Mapping[str, int]:
+        """Decisions published, by outcome."""
+
+    @property
+    def dead_letters(self) -> Mapping[str, int]:
+        """Count by reason."""
+
+    @property
+    def dropped(self) -> int:
+        """Records that the previous stage had sent before."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the batch."""
+
+    @property
+    def watermark_ms(self) -> int:
+        """Event time that the state has reached, ms since the epoch."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the state."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the state."""
+
+
+class ForwardedBatch(Batch, Protocol):
+    """A batch of a stage that forwards to another one."""
+
+    @property
+    def forwarded(self) -> int:
+        """Payments and labels sent to the next stage."""
+
+
+class JudgedBatch(Batch, Protocol):
+    """A batch of the stage that decides."""
+
+    @property
+    def payments(self) -> int:
+        """Payments decided."""
+
+    @property
+    def labels(self) -> int:
+        """Labels applied."""
+
+    @property
+    def labels_unmatched(self) -> int:
+        """Labels without a payment."""
+
+    @property
+    def repeats(self) -> int:
+        """Repeated payments."""
+
+    @property
+    def altered(self) -> int:
+        """Repeats with other content."""
+
+    @property
+    def late(self) -> int:
+        """Payments too old for the state."""
+
+    @property
+    def unmatched(self) -> int:
+        """Reversals and captures whose payment a state does not hold."""
+
+    @property
+    def alerts(self) -> int:
+        """Alerts sent."""
+
+    @property
+    def alert_rules(self) -> Mapping[tuple[str, str], int]:
+        """How often each (rule, severity) is in the alerts."""
+
+    @property
+    def since_occurred_ms(self) -> Milliseconds:
+        """From `occurred_at` to the decision; float64, shape (payments,)."""
+
+    @property
+    def since_arrival_ms(self) -> Milliseconds:
+        """From the record's timestamp to the decision; float64, shape (payments,)."""
