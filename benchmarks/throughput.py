@@ -23,10 +23,10 @@ RULES = {"small": SMALL_RULES, "shipped": Path(shipped("rules"))}
 
 # Targets: share of the floor that a worker must reach.
 BARS = {
-    ("small", "off"): 0.45,
-    ("small", "on"): 0.38,
-    ("shipped", "off"): 0.25,
-    ("shipped", "on"): 0.18,
+    ("small", "off"): 0.95,
+    ("small", "on"): 0.85,
+    ("shipped", "off"): 0.50,
+    ("shipped", "on"): 0.42,
 }
 
 
