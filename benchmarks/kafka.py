@@ -5,15 +5,17 @@
     python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --partitions 1
 
 `--rules`: `small` and `shipped` have only accounts, `four_stages` has four entities: with `--partitions 1` one stage
-keeps all of them, else one process runs a chain of four. For each rule set and checkpoint interval: throughput with
-decisions off and the changelog on, then latency at a steady rate. Each run creates topics with unique names. Prints one
-line of JSON for each measurement.
+keeps all of them, else one process runs a chain of four. For each rule set and checkpoint interval, as often as
+`--rounds` says: throughput with decisions on, the changelog on, and the floor (fetch and decode, nothing else) on the
+same topic; then latency at a steady rate. Each run creates topics with unique names. Prints one line of JSON for each
+measurement.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import secrets
 import time
@@ -23,7 +25,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.contender import SMALL_RULES, Worker, run_to, worker
+from benchmarks.contender import SMALL_RULES, Worker, run_script, run_to, worker
 from benchmarks.latency import measure_on
 from benchmarks.payments import PARTITIONS, publish
 from fraudstream.cli.settings import Override, Settings, load_settings
@@ -45,7 +47,9 @@ def main() -> None:
     parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--checkpoints", nargs="+", type=float, default=[1.0, 5.0, 30.0], metavar="SECONDS")
-    parser.add_argument("--count", type=int, default=400_000, help="payments of a throughput run; 0: skip it")
+    parser.add_argument("--rounds", type=int, default=1, help="repetitions of each measurement")
+    parser.add_argument("--count", type=int, default=1_000_000, help="payments of a throughput run; 0: skip it")
+    parser.add_argument("--no-decisions", action="store_true", help="decisions off in throughput runs")
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of each topic")
     parser.add_argument("--workers", type=int, default=1, help="workers of a throughput run")
@@ -54,31 +58,30 @@ def main() -> None:
         "--seconds", type=int, default=40, help="duration of a latency run, a fifth to warm up; 0: skip it"
     )
     args = parser.parse_args()
-    for name in args.rules:
-        for interval_s in args.checkpoints:
-            conditions: dict[str, object] = {
-                "rules": name,
-                "checkpoint_s": interval_s,
-                "partitions": args.partitions,
-            }
-            if args.count:
-                print(json.dumps(conditions | _throughput(args, name, interval_s)), flush=True)
-            if args.seconds:
-                print(json.dumps(conditions | _latency(args, name, interval_s)), flush=True)
+    for name, interval_s, _ in itertools.product(args.rules, args.checkpoints, range(args.rounds)):
+        conditions: dict[str, object] = {"rules": name, "checkpoint_s": interval_s, "partitions": args.partitions}
+        if args.count:
+            print(json.dumps(conditions | _throughput(args, name, interval_s)), flush=True)
+        if args.seconds:
+            print(json.dumps(conditions | _latency(args, name, interval_s)), flush=True)
 
 
 def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[str, object]:
     rules, load = RULES[name]
-    settings = _settings(args, rules, interval_s, decisions=False)
+    settings = _settings(args, rules, interval_s, decisions=not args.no_decisions)
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
     asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts, args.partitions))
     with ExitStack() as stack:
         running = [stack.enter_context(worker(args.kafka, _environment(settings))) for _ in range(args.workers)]
         spent = run_to(running, args.count)
+    floor = run_script("benchmarks.floor", args.kafka, settings.topics.payments, args.count)
     return {
         "workers": args.workers,
+        "decisions": not args.no_decisions,
         "payments_per_s": round(spent.rate),
         "cpu_us": round(spent.cpu_us, 1),
+        "floor_per_s": round(floor.rate),
+        "floor_cpu_us": round(floor.cpu_us, 1),
         "payments": spent.payments,
     }
 
