@@ -50,6 +50,7 @@ COMPILED = (
     "engine/decision_bytes",
     "engine/digest",
     "engine/finding_table",
+    "engine/fixed_log",
     "engine/frame",
     "engine/header_fields",
     "engine/kernel",
