@@ -4,12 +4,12 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 
+from fraudstream.compiled.jit import entry_point
 from fraudstream.engine.fixed_log import ONE, log2_fixed
 
 
-@njit
+@entry_point
 def _log2(x: int) -> int:
     return log2_fixed(x)
 
