@@ -57,6 +57,7 @@ COMPILED = (
     "engine/kernel_events",
     "engine/kernel_types",
     "engine/key_index",
+    "engine/label_entries",
     "engine/labelling",
     "engine/ledger",
     "engine/location",

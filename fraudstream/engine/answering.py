@@ -37,6 +37,7 @@ from fraudstream.engine.kernel_types import (
     Scratch,
     Window,
 )
+from fraudstream.engine.label_entries import LabelArrays, labels_lost
 from fraudstream.engine.ring import held_until
 
 
@@ -49,6 +50,7 @@ def answer_features(
     overflows: Overflows,
     scratch: Scratch,
     answers: Answers,
+    index: LabelArrays,
     row: int,
     i: int,
 ) -> None:
@@ -87,8 +89,21 @@ def answer_features(
             plan.spec[f, CELL_N], since_ms, ring.floor_ms, plan.pane_ms, overflows.pane.shape[1]
         )
         covered = covered and (plan.spec[f, MONEY] != 1 or pane_currency == payment.currency)
+        # The first entity's ring gets every label of its payments: labels name the account.
+        lost = (window.overflowed or not plan.guards) and labels_lost(index, since_ms)
         query = _query(
-            plan.spec, plan.filter_bits, events.mask, events.code, payment, ring, window, covered, plan.pane_ms, f, i
+            plan.spec,
+            plan.filter_bits,
+            events.mask,
+            events.code,
+            payment,
+            ring,
+            window,
+            lost,
+            covered,
+            plan.pane_ms,
+            f,
+            i,
         )
         value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch)
         if error == PANE and overflows.uncorrected_ms[ring.overflow] > since_ms - plan.pane_ms:
@@ -112,6 +127,7 @@ def _query(
     payment: Judged,
     ring: Ring,
     window: Window,
+    labels_lost: bool,
     panes_cover: bool,
     pane_ms: int,
     f: int,
@@ -134,6 +150,7 @@ def _query(
         same=same,
         cells=(spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
         overflow_column=spec[f, OVERFLOW_COLUMN],
+        labels_lost=labels_lost,
         panes_cover=panes_cover,
         pane_ms=pane_ms,
     )
