@@ -43,5 +43,7 @@ def _content(feature: Feature, catalogue: Catalogue) -> tuple[object, ...]:
         feature.delay_ms,
         feature.includes,
         feature.exact,
+        feature.prior,
+        feature.strength,
         None if where is None else (where.source, sorted((name, types[name].name) for name in where.names)),
     )
