@@ -16,7 +16,7 @@ from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX, FILTER_BITS
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.entity_key import KEY_PARTS, KEY_PARTS_MAX, Key
+from fraudstream.engine.entity_key import KEY_PARTS, KEY_PARTS_MAX, OPTIONAL, Key
 from fraudstream.engine.expression import (
     PAYMENT_DOMAINS,
     PAYMENT_FIELDS,
@@ -78,7 +78,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A feature computed from the payment alone."""
+    """A feature computed from the payment, its other features and those derived before it, when it is decided."""
 
     name: str
     type: Type
@@ -102,7 +102,7 @@ class Catalogue:
 
     @property
     def payment_symbols(self) -> Symbols:
-        """The type of every payment field and attribute: what a filter or a derived feature may read."""
+        """The type of every payment field and attribute: what a filter may read."""
         return {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for name, type_ in self.attributes.items()}}
 
     @property
@@ -132,13 +132,19 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
     features: list[Feature] = []
     derived: list[Derived] = []
     if "features" in top:
+        derivations: dict[str, Node] = {}
         for name, node in top["features"].entries("features").items():
             if "derive" in (entries := node.entries(f"feature '{name}'")):
                 if len(entries) > 1 and not accepted:
                     node.fault(f"feature '{name}' is derived: it has no other key than 'derive'.")
-                derived += _derived(_named(name, node), entries, draft.payment_symbols, domains)
+                derivations[_named(name, node)] = entries["derive"]
             else:
                 features += _feature(name, node, draft, domains)
+        symbols = {**draft.payment_symbols, **{feature.name: feature.type for feature in features}}
+        for name, node in derivations.items():
+            for found in _derived(name, node, symbols, domains):
+                derived.append(found)
+                symbols[name] = found.type
         for entity in entities:
             _check_entity(entity, [feature for feature in features if feature.entity == entity.name], root)
     if root.faults:
@@ -159,8 +165,8 @@ def _entities(node: Node) -> tuple[Entity, ...]:
     """The entities, in order; faults are added to the document's."""
     found: list[Entity] = []
     for name, entity_node in node.entries("entities").items():
-        entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
-        key = _key(name, entries["key"]) if "key" in entries else ("account_id",)
+        entries = entity_node.entries(f"entity '{name}'", ("key", "optional", "slots", "panes"), required=("key",))
+        key = _key(name, entries) if "key" in entries else ("account_id",)
         slots = _whole(entries["slots"], "slots", SLOTS_MIN, SLOTS_MAX) if "slots" in entries else 64
         pane_ms, panes = UNITS_MS["d"], 0
         if "panes" in entries:
@@ -178,21 +184,26 @@ def _entities(node: Node) -> tuple[Entity, ...]:
     return tuple(found)
 
 
-def _key(entity: str, node: Node) -> Key:
-    """The key of an entity: one part, or a list of them."""
-    what = f"the key of entity '{entity}'"
+def _key(entity: str, entries: Mapping[str, Node]) -> Key:
+    """The key of an entity: one part, or a list of them, of which some may be missing."""
+    what, node = f"the key of entity '{entity}'", entries["key"]
     if node.is_word:
-        return (node.choice(what, KEY_PARTS),)
-    parts = tuple(item.choice(f"a part of {what}", KEY_PARTS) for item in node.items(what))
-    if not 1 <= len(parts) <= KEY_PARTS_MAX or len(set(parts)) < len(parts):
-        node.fault(f"{what} has {len(parts)} parts: it needs 1 to {KEY_PARTS_MAX}, each once.")
-        return ("account_id",)
-    return parts
+        parts = [node.choice(what, KEY_PARTS)]
+    else:
+        parts = [item.choice(f"a part of {what}", KEY_PARTS) for item in node.items(what)]
+        if not 1 <= len(parts) <= KEY_PARTS_MAX or len(set(parts)) < len(parts):
+            node.fault(f"{what} has {len(parts)} parts: it needs 1 to {KEY_PARTS_MAX}, each once.")
+            return ("account_id",)
+    optional: list[str] = []
+    if "optional" in entries:
+        optional = [item.choice("optional", parts) for item in entries["optional"].items("optional")]
+    if len(set(optional)) == len(parts):
+        entries["optional"].fault(f"{what} needs a part that is not optional.")
+    return tuple(part + OPTIONAL if part in optional else part for part in parts)
 
 
-def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols, domains: Domains | None) -> list[Derived]:
-    """The derived feature of an entry, or nothing if its expression has a fault."""
-    node = entries["derive"]
+def _derived(name: str, node: Node, symbols: Symbols, domains: Domains | None) -> list[Derived]:
+    """The derived feature of an expression, or nothing if it has a fault."""
     types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
     try:
         expression = compile_expression(node.source[0], symbols, types, node.source[1], None, domains)

@@ -3,7 +3,7 @@
 The text of several parts is the parts in their declared order, separated by the unit separator U+001F, which no field
 may contain: `EUR`, `purchase`, `pos` become `EUR␟purchase␟pos`. It is the key of the entity's row, and in a chain of
 stages the key of the record. Two payments have the same text only if they agree in every part. A payment that lacks a
-part has no such entity.
+part has no such entity, unless the part may be missing: then it is empty. Such a part is written `channel?` here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ NUMBER_PARTS: Final = ("hour", "weekday", "card_present")  # whole numbers from 
 KEY_PARTS: Final = ("account_id", *KEYS[:-1], *NUMBER_PARTS, AMOUNT_BAND)
 KEY_PARTS_MAX: Final = 6
 
+OPTIONAL: Final = "?"  # behind a part that may be missing
+
 Key = tuple[str, ...]  # the parts, in their declared order
 
 _LABEL_FIELDS: Final = frozenset(Label.__struct_fields__)
@@ -33,12 +35,17 @@ _LABEL_FIELDS: Final = frozenset(Label.__struct_fields__)
 
 def text_parts(keys: Iterable[Key]) -> list[str]:
     """The parts that are text fields."""
-    return [part for key in keys for part in key if part not in NUMBER_PARTS and part != AMOUNT_BAND]
+    return [name for name in _names(keys) if name not in NUMBER_PARTS and name != AMOUNT_BAND]
 
 
 def number_parts(keys: Iterable[Key]) -> list[str]:
     """The parts that are numbers or flags of the payment."""
-    return [part for key in keys for part in key if part in NUMBER_PARTS]
+    return [name for name in _names(keys) if name in NUMBER_PARTS]
+
+
+def _names(keys: Iterable[Key]) -> list[str]:
+    """The parts without their question marks."""
+    return [part.removesuffix(OPTIONAL) for key in keys for part in key]
 
 
 def keys_of(columns: FrameColumns, key: Key, instead: str | None = None) -> Packed:
@@ -62,20 +69,22 @@ def keys_of(columns: FrameColumns, key: Key, instead: str | None = None) -> Pack
 
 
 def key_of_label(label: Label, key: Key) -> bytes:
-    """The key that a label names, in UTF-8; empty where it does not name every part."""
+    """The key that a label names, in UTF-8; empty where it does not name every part, as it can't say that one is
+    missing."""
     if not _LABEL_FIELDS.issuperset(key):
         return b""
     texts = [getattr(label, part) for part in key]
     return b"" if None in texts else bytes([SEPARATOR]).join(text.encode() for text in texts)
 
 
-def _place(columns: FrameColumns, part: str) -> tuple[int, int]:
-    """What a part is, and its row in the frame."""
-    if part == AMOUNT_BAND:
-        return BAND, 0
-    if part in NUMBER_PARTS:
-        return NUMBER, columns.index.numbers[part]
-    return TEXT, columns.index.spans[part]
+def _place(columns: FrameColumns, part: str) -> tuple[int, int, bool]:
+    """What a part is, its row in the frame, and whether it may be missing."""
+    name = part.removesuffix(OPTIONAL)
+    if name == AMOUNT_BAND:
+        return BAND, 0, True
+    if name in NUMBER_PARTS:
+        return NUMBER, columns.index.numbers[name], name != part
+    return TEXT, columns.index.spans[name], name != part
 
 
 _write = Direct(write_keys)

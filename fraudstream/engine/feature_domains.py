@@ -36,7 +36,7 @@ def domains_of(catalogue: Catalogue) -> Domains:
             found[feature.name] = domain
     for derived in catalogue.derived:
         if derived.type in _QUANTITIES:
-            found[derived.name] = derived.expression.bounds(PAYMENT_DOMAINS)
+            found[derived.name] = derived.expression.bounds(found)
     return found
 
 

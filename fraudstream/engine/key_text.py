@@ -28,10 +28,10 @@ def write_keys(
 ) -> None:
     """Write the keys of n payments one after the other into `out`, and where each begins and its bytes.
 
-    `buffer`: uint8, the texts that the frame's spans point into. `parts`: int64, shape (parts, 2): TEXT, NUMBER or
-    BAND, and the row in the frame. `instead`: row of `Frame.text_at` of the text in place of an empty key, or -1.
-    `out`: uint8, with room for all keys and `PADDING` bytes. `at`, `length`: int64, shape (n,). Raises `ValueError`
-    where the frame is not of n payments.
+    `buffer`: uint8, the texts that the frame's spans point into. `parts`: int64, shape (parts, 3): TEXT, NUMBER or
+    BAND, the row in the frame, and 1 for a part that may be missing. `instead`: row of `Frame.text_at` of the text in
+    place of an empty key, or -1. `out`: uint8, with room for all keys and `PADDING` bytes. `at`, `length`: int64, shape
+    (n,). Raises `ValueError` where the frame is not of n payments.
     """
     if len(at) != len(frame.amount_minor) or len(length) != len(at):
         raise ValueError("the frame has another number of payments than there are keys")
@@ -53,7 +53,7 @@ def write_keys(
                     to = _put_number(out, to, int(number))
             else:
                 to = _put_number(out, to, _doublings(frame.amount_minor[i]))
-            if to == before:
+            if to == before and parts[k, 2] == 0:
                 to = at[i]
                 break
         if to == at[i] and instead >= 0:

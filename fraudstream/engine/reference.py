@@ -75,6 +75,7 @@ def _keys_of_entity() -> str:
             "required",
             f"what of the payment identifies it, one or a list of up to {KEY_PARTS_MAX}: {_codes(KEY_PARTS)}",
         ),
+        ("`optional`", "none", "a list of the parts of the key that may be missing, which is then a value of its own"),
         ("`slots`", f"`{entity.slots}`", f"payments held exactly, {SLOTS_MIN} to {SLOTS_MAX:,}"),
         ("`panes`", "none" if entity.panes == 0 else str(entity.panes), "sums of the payments that left the slots"),
         ("`panes.width`", "required", f"the span of a pane, {least} to {most}"),
@@ -102,7 +103,7 @@ def _keys_of_feature() -> str:
         ("`precision`", "`exact`" if feature.exact else "`pane`", "`pane`: panes may answer, the slots need not grow"),
         ("`prior`", "by the aggregate", f"what is expected before there are payments, from {PRIOR_MIN:g}"),
         ("`strength`", "by the aggregate", f"how many payments that weighs as much as, 1 to {STRENGTH_MAX:,}"),
-        ("`derive`", "none", "an expression of the payment's own fields; it excludes all other keys"),
+        ("`derive`", "none", "an expression of the payment's fields and other features; it excludes all other keys"),
     )
     return _table(("key", "default", "value"), rows)
 

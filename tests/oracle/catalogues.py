@@ -91,7 +91,7 @@ def _catalogue(account: str, device: str, peers: str, features: str) -> str:
         "version: 1\nattributes: {trusted: bool}\nentities:\n"
         f"  account: {{key: account_id, {account}}}\n"
         f"  device: {{key: device_id, {device}}}\n"
-        f"  peers: {{key: [currency, direction, country], {peers}}}\n"
+        f"  peers: {{key: [currency, direction, country], optional: [country], {peers}}}\n"
         f"  band: {{key: [hour, amount_band, merchant_id], {peers}}}\n"
         f"features:{features}"
     )

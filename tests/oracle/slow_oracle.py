@@ -76,7 +76,8 @@ class Feature(NamedTuple):
 
 @dataclass
 class OracleEntity:
-    """The history of the entities of one kind. `key`: the parts of a payment that identify one.
+    """The history of the entities of one kind. `key`: the parts of a payment that identify one; `optional`: those that
+    may be missing.
 
     `labels_may_be_lost`: a label came for another payment than the newest, so the engine may have missed it.
     `uncorrected`: entities of which a reversal or capture came whose payment the engine no longer held.
@@ -84,6 +85,7 @@ class OracleEntity:
 
     key: list[str]
     features: list[Feature]
+    optional: list[str]
     pasts: dict[str, list[Past]] = field(default_factory=dict)
     labels_may_be_lost: bool = False
     uncorrected: set[str] = field(default_factory=set)
@@ -95,8 +97,9 @@ class OracleEntity:
 
     def name_of(self, event: Payment | Label) -> str | None:
         """What identifies the event's entity; None if it lacks a part of the key."""
-        parts = [_part(event, part) for part in self.key]
-        return None if None in parts else repr(parts)
+        parts = [(part, _part(event, part)) for part in self.key]
+        lacks = any(value is None and part not in self.optional for part, value in parts)
+        return None if lacks or (isinstance(event, Label) and len(parts) > 1) else repr(parts)
 
     def answer(self, feature: Feature, payment: Payment, widen_ms: int = 0) -> Answer:
         """The feature of a payment that is not yet in the history. `widen_ms`: how far both window ends move out."""
@@ -156,8 +159,10 @@ class OracleEntity:
 def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
     """The entities of a catalogue, in its order."""
     document = _document_of(catalogue)
-    keys = {name: entity["key"] for name, entity in document["entities"].items()}
-    entities = {name: OracleEntity([key] if isinstance(key, str) else key, []) for name, key in keys.items()}
+    entities = {
+        name: OracleEntity([key] if isinstance(key := entry["key"], str) else key, [], entry.get("optional", []))
+        for name, entry in document["entities"].items()
+    }
     for name, entry in document["features"].items():
         where = FILTERS[entry["where"]] if "where" in entry else lambda payment: True
         feature = Feature(

@@ -59,6 +59,14 @@ def feature(entry: str, name: str = "account.x") -> str:
             "f.yaml:2:42: the key of entity 'b' has 2 parts: it needs 1 to 6, each once.",
         ),
         (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, channel], optional: [mcc, channel]}}",
+            "f.yaml:2:68: the key of entity 'b' needs a part that is not optional.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, hour], optional: [channel]}}",
+            "f.yaml:2:66: optional can't be 'channel'. Choose from: mcc, hour.",
+        ),
+        (
             "version: 1\nentities: {a: {key: account_id}, b: {key: []}}",
             "f.yaml:2:42: the key of entity 'b' has 0 parts: it needs 1 to 6, each once.",
         ),

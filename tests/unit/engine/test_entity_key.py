@@ -41,7 +41,10 @@ _payments = st.builds(
     card_present=st.sampled_from((None, True, False)),
 )
 _parts = st.sampled_from((*_TEXTS, "hour", "weekday", "card_present", "amount_band"))
-_keys = st.lists(_parts, min_size=1, max_size=6, unique=True).map(tuple)
+_optional = st.tuples(_parts, st.sampled_from(("", "", "?")))
+_keys = st.tuples(
+    _parts, st.lists(_optional.map("".join), max_size=5, unique_by=lambda part: part.removesuffix("?"))
+).map(lambda drawn: (drawn[0], *(part for part in drawn[1] if part.removesuffix("?") != drawn[0])))
 
 
 def slow_key(payment: Payment, key: tuple[str, ...], instead: str | None) -> bytes:
@@ -54,7 +57,9 @@ def slow_key(payment: Payment, key: tuple[str, ...], instead: str | None) -> byt
         "amount_band": max(minor.bit_length() - 1, 0),
         "card_present": None if payment.card_present is None else int(payment.card_present),
     }
-    parts = [numbers[part] if part in numbers else getattr(payment, part) for part in key]
+    names = [part.removesuffix("?") for part in key]
+    parts = [numbers[name] if name in numbers else getattr(payment, name) for name in names]
+    parts = ["" if value is None and part.endswith("?") else value for part, value in zip(key, parts, strict=True)]
     if None in parts:
         return b"" if instead is None else str(getattr(payment, instead)).encode()
     return "\x1f".join(map(str, parts)).encode()
@@ -78,7 +83,7 @@ CATALOGUE = """
 version: 1
 entities:
   account: {key: account_id}
-  group: {key: [mcc, hour, card_present]}
+  group: {key: [mcc, hour, card_present, channel], optional: [channel]}
   band: {key: [amount_band]}
 features:
   group.payments_1d: {aggregate: count, window: 1d}
