@@ -15,6 +15,7 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 from fraudstream.engine.batch import Batch
+from fraudstream.engine.entity_key import keys_of
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
@@ -145,7 +146,7 @@ def update_entities(
         found, lost_ms = labels.begin_batch(n), int(labels.arrays.top[LOST])
     first: tuple[Answers, Int64Array] | None = None
     for entity, of_entity in zip(state.entities, inputs, strict=True):
-        row = entity.rows_of(columns.packed(entity.plan.entity.key))
+        row = entity.rows_of(keys_of(columns, entity.plan.entity.key))
         if labels is not None:
             labels.begin_pass(state.watermark_ms, lost_ms)
         if batch.labels:

@@ -114,10 +114,13 @@ class Explainer:
         types = catalogue.symbols
         declared = {feature.name: feature for feature in catalogue.features}
         errors = {plan.entity.name: _error_texts(plan) for plan in self._plans}
-        return {
-            name: _Feature(name, types[name], declared.get(name), errors.get(name.partition(".")[0], {}))
-            for name in sorted(types.keys() - catalogue.payment_symbols.keys())
+        found = {
+            name: _Feature(name, types[name], feature, errors[feature.entity]) for name, feature in declared.items()
         }
+        for derived in catalogue.derived:
+            read = [found[name] for name in sorted(derived.expression.names & found.keys())]
+            found[derived.name] = _Feature(derived.name, derived.type, None, {}, read)
+        return {name: found[name] for name in sorted(found)}
 
 
 def _error_texts(plan: EntityPlan) -> dict[int, str]:
@@ -132,17 +135,26 @@ def _error_texts(plan: EntityPlan) -> dict[int, str]:
 
 class _Feature:
     """A feature, prepared. `declared`: None for a derived one. `error_texts`: of each way in which its value may have
-    been answered; empty if it has no window."""
+    been answered; empty if it has no window. `read`: the features that a derived one is computed from."""
 
-    def __init__(self, name: str, type_: Type, declared: Feature | None, error_texts: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        type_: Type,
+        declared: Feature | None,
+        error_texts: Mapping[int, str],
+        read: Sequence[_Feature] = (),
+    ) -> None:
         self.name = name
-        self._type, self._declared, self._error_texts = type_, declared, error_texts
+        self._type, self._declared, self._error_texts, self._read = type_, declared, error_texts, read
         self._is_alike = type_ in (Type.NUMBER, Type.BOOL)
         self._of_value = lru_cache(_REMEMBERED_MAX)(self._valued)
 
     def of_row(self, row: PaymentRow, errors: Errors, since_ms: int) -> FeatureValue:
         """Its value for one payment, as `Explainer.features` gives it."""
         name, type_ = self.name, self._type
+        if self._read:
+            return self._derived(row, errors, since_ms)
         error = errors[name].item(row.row) if self._error_texts else EXACT
         if self._is_alike and since_ms == NEVER:
             return self._of_value(row.value(name), error)
@@ -152,6 +164,14 @@ class _Feature:
             value = math.nan if type_ is Type.TEXT and text == MISSING else row.value(name)
             warms = warming(self._declared, value, time_ms(row.payment.occurred_at), since_ms)
         return FeatureValue(name, text, self._error_texts.get(error), warms)
+
+    def _derived(self, row: PaymentRow, errors: Errors, since_ms: int) -> FeatureValue:
+        """A derived feature is as exact, and covers as much of its window, as the first of those read that is not or
+        does not."""
+        read = [feature.of_row(row, errors, since_ms) for feature in self._read]
+        inexact = next((f"{one.feature}: {one.window_error}" for one in read if one.window_error is not None), None)
+        warms = next((one.warming for one in read if one.warming is not None), None)
+        return FeatureValue(self.name, row.text(self.name, self._type), inexact, warms)
 
     def _valued(self, value: float, error: int) -> FeatureValue:
         """A NUMBER or a BOOL whose window is covered: most are counts, so what was made is remembered."""
