@@ -60,6 +60,7 @@ COMPILED = (
     "engine/kernel_types",
     "engine/key_index",
     "engine/key_text",
+    "engine/label_entries",
     "engine/labelling",
     "engine/ledger",
     "engine/location",
