@@ -124,21 +124,22 @@ def _query(
     of `Events`; the others: the fields of `Query`."""
     of, same, filter_bits = spec[f, OF], spec[f, SAME], filters[f]
     same_code = code[i, max(same, 0)]
-    return Query(
-        payment=payment,
-        ring=ring,
-        window=window,
-        code=code[i, max(of, 0)],
-        same_code=same_code,
-        counts=spec[f, INCLUDES] == 1 and spec[f, DELAY] == 0 and (mask[i] & filter_bits) == filter_bits,
-        lacks_same=same >= 0 and same_code == np.uint32(0),
-        filter_bits=filter_bits,
-        of=of,
-        same=same,
-        cells=(spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
-        overflow_column=spec[f, OVERFLOW_COLUMN],
-        panes_cover=panes_cover,
-        pane_ms=pane_ms,
-        prior=spec[f, PRIOR] / PRIOR_UNIT,
-        strength=float(spec[f, STRENGTH]),
+    counts = spec[f, INCLUDES] == 1 and spec[f, DELAY] == 0 and (mask[i] & filter_bits) == filter_bits
+    return Query(  # by position: numba takes at most 15 names
+        payment,
+        ring,
+        window,
+        code[i, max(of, 0)],
+        same_code,
+        counts,
+        same >= 0 and same_code == np.uint32(0),
+        filter_bits,
+        of,
+        same,
+        (spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
+        spec[f, OVERFLOW_COLUMN],
+        panes_cover,
+        pane_ms,
+        spec[f, PRIOR] / PRIOR_UNIT,
+        float(spec[f, STRENGTH]),
     )
