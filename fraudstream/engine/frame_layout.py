@@ -27,7 +27,9 @@ def verdict_layout(plans: Sequence[EntityPlan], rule_set: RuleSet) -> FrameLayou
     catalogue = rule_set.catalogue
     features = [feature.name for plan in plans for feature in plan.features]
     features += [derived.name for derived in catalogue.derived]
-    names = _read_by_plans(plans) | names_read(rule_set.scorer)
+    names = _read_by_plans(plans)
+    for scorer in (rule_set.scorer, rule_set.base_score, *rule_set.challengers):
+        names |= names_read(scorer)
     for derived in catalogue.derived:
         names |= derived.expression.names
     for rule in rule_set.rules:

@@ -3,7 +3,7 @@ review."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -38,7 +38,8 @@ class Verdicts:
     the payment decided first; bool. `unmatched`: of a reversal or capture, the entities whose state does not hold the
     payment that it relates to, bit k for the k-th of `plans`; uint64.
     `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
-    for explanations. `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
+    for explanations. `shadow_points`: by the name of each score that decides nothing, its points; int32.
+    `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
     k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
     repeat. `error`: how each feature was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`), in the order of `plans`;
     int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch,
@@ -57,6 +58,7 @@ class Verdicts:
     unmatched: UInt64Array
     score_points: Int32Array
     scores: Scores
+    shadow_points: Mapping[str, Int32Array]
     finding: Int64Array
     findings: Sequence[Finding]
     fired_bits: UInt64Array
