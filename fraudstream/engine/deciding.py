@@ -114,7 +114,7 @@ class Decider:
     ) -> Int64Array:
         """The finding of each payment, as an index into the state's findings: int64, shape (payments,).
 
-        `fired`: bits of the rules; uint64, shape (words, payments). `score`: ten-thousandths; int32, shape (payments,).
+        `fired`: bits of the rules; uint64, shape (words, payments). `score`: millionths; int32, shape (payments,).
         Those of repeats become those of their first verdicts. Few combinations of rules occur, so most are found in the
         state's table.
         """

@@ -18,7 +18,7 @@ from fraudstream.engine.expression import Expression
 
 LABELS = {"genuine": ring.GENUINE, "fraud": ring.FRAUD}
 
-_LAYOUT_VERSION = 2  # raise it when the meaning of stored rows changes
+_LAYOUT_VERSION = 3  # raise it when the meaning of stored rows changes
 
 
 @dataclass(frozen=True, slots=True)
