@@ -23,7 +23,10 @@ from fraudstream.engine.kernel_types import (
     OF,
     OVERFLOW_COLUMN,
     PANE,
+    PRIOR,
+    PRIOR_UNIT,
     SAME,
+    STRENGTH,
     UNCORRECTED,
     WINDOW,
     Answers,
@@ -136,4 +139,6 @@ def _query(
         overflow_column=spec[f, OVERFLOW_COLUMN],
         panes_cover=panes_cover,
         pane_ms=pane_ms,
+        prior=spec[f, PRIOR] / PRIOR_UNIT,
+        strength=float(spec[f, STRENGTH]),
     )

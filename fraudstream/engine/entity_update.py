@@ -16,6 +16,7 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 from fraudstream.engine.batch import Batch
+from fraudstream.engine.entity_key import keys_of
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
@@ -138,7 +139,7 @@ def update_entities(
         matched = status[batch.label_at] == FRESH
     first: tuple[Answers, Int64Array] | None = None
     for entity, of_entity in zip(state.entities, inputs, strict=True):
-        row = entity.rows_of(columns.packed(entity.plan.entity.key))
+        row = entity.rows_of(keys_of(columns, entity.plan.entity.key))
         if batch.labels:
             row, answers = _update_with_labels(entity, of_entity, batch, row, status, error)
             matched |= (row[batch.label_at] >= 0) & (answers.status[batch.label_at] != UNMATCHED)

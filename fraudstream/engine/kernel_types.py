@@ -34,9 +34,14 @@ EXACT, PANE, AT_LEAST, UNCORRECTED = range(4)
 # Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the current payment may count.
 # OF: column of `code`, or a label; SAME: column of `code`; -1 if the feature has none. MONEY: 1 if only payments in the
 # current payment's currency count. CELL_N, CELL_V, CELL_Q: cells of a pane with the count, the value and the sum of
-# squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1.
+# squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1. PRIOR: in millionths; STRENGTH:
+# payments; -1 if the aggregate takes none.
 AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, OVERFLOW_COLUMN = range(11)
-SPEC_COLUMNS = 11
+PRIOR, STRENGTH = 11, 12
+SPEC_COLUMNS = 13
+PRIOR_UNIT = 1_000_000
+# Values of OF that are neither a column nor a label: what is read of a payment instead.
+LOG_AMOUNT, HOUR, WEEKDAY, TIME_OF_DAY = -2, -3, -4, -5
 
 
 class KernelPlan(NamedTuple):
@@ -139,12 +144,14 @@ class Query(NamedTuple):
     counts: bool  # the payment belongs to the window itself
     lacks_same: bool  # the payment has no value in the `same` field: the answer is missing
     filter_bits: np.uint32  # bits of the mask that a payment must have
-    of: int  # column of `code`, or a label; -1 none
+    of: int  # column of `code`, or a label, or LOG_AMOUNT and so on; -1 none
     same: int  # column of `code`; -1 none
     cells: tuple[int, int, int]  # CELL_N, CELL_V, CELL_Q
     overflow_column: int
     panes_cover: bool  # the row's panes hold everything of the window that left the ring
     pane_ms: int  # width of a pane
+    prior: float  # what is expected before there are payments
+    strength: float  # the payments that the prior weighs as much as
 
 
 class Panes(NamedTuple):

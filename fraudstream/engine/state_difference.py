@@ -26,4 +26,4 @@ def state_difference(old: RuleSet, new: RuleSet) -> str | None:
 
 
 def _learned(rule_set: RuleSet) -> str | None:
-    return rule_set.scorer.layout if isinstance(rule_set.scorer, EvidenceScorer) else None
+    return rule_set.base_score.layout if isinstance(rule_set.base_score, EvidenceScorer) else None

@@ -150,7 +150,7 @@ def _correct(
         entity, is_unmatched = oracle[plan.entity.name], plan.entity.name in unmatched
         named, payment = entity.named(event), entity.related(event)
         if is_unmatched:
-            entity.uncorrected.add(getattr(event, entity.key))
+            entity.uncorrected.add(entity.name_of(event) or "")
         if entity.past_of(event) is None:
             assert not is_unmatched, f"{event} has no {plan.entity.name}"
         elif payment is None or named is None:
@@ -180,7 +180,7 @@ class _Answered:
             bounds = _pane_bounds(entity, feature, self.payment, pane_ms)
             assert bounds is None or _between(self.value, *bounds), f"{compared}, in the wider window {wide}"
         elif self.error == UNCORRECTED:
-            assert getattr(self.payment, entity.key) in entity.uncorrected, compared
+            assert entity.name_of(self.payment) in entity.uncorrected, compared
         else:
             assert self.error == AT_LEAST, compared
             assert _is_bound(feature, self.value, true), compared
@@ -192,6 +192,10 @@ def _equal(feature: Feature, value: float, true: Answer) -> bool:
     if feature.aggregate == "last":
         return text_of_code(value, PUBLIC_KEY) == true
     assert not isinstance(true, str), f"{feature.name} is no text"
+    if feature.aggregate == "z_score":  # logarithms are rounded to 1/1,024 of a doubling
+        return math.isclose(value, true, rel_tol=0.01, abs_tol=0.01)
+    if feature.aggregate == "rarity":
+        return abs(value - true) <= 4 / 65_536
     if feature.aggregate in ("mean", "std", "share"):
         return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)
     if feature.aggregate == "distance":
@@ -207,7 +211,7 @@ def _pane_bounds(
     narrow, wide = entity.answer(feature, payment), entity.answer(feature, payment, pane_ms)
     if feature.aggregate in ("count", "sum", "min", "max"):
         return narrow, wide
-    if feature.aggregate == "std":
+    if feature.aggregate in ("std", "z_score"):
         return None
     past = entity.past_of(payment)
     assert past is not None
@@ -248,7 +252,18 @@ def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
         return math.isnan(value) or (true is not None and value >= true)
     if feature.aggregate == "first_seen":
         return value == 1.0 or true is False
-    return feature.aggregate in ("mean", "median", "std", "share", "since_last", "distance", "speed", "last")
+    return feature.aggregate in (
+        "z_score",
+        "rarity",
+        "mean",
+        "median",
+        "std",
+        "share",
+        "since_last",
+        "distance",
+        "speed",
+        "last",
+    )
 
 
 def _check_that_late_is_due(account: OracleEntity, payment: Payment, engine: Engine, known: bool) -> None:

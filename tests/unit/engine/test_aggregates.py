@@ -48,7 +48,8 @@ def test_the_oracle_defines_every_aggregate() -> None:
 def documented_row(aggregate: Aggregate) -> str:
     """The line of the table in docs/rules.md."""
     taken = {"window": aggregate.windowed, "delay": aggregate.takes_delay, "same": aggregate.takes_same}
-    keys = [key for key, takes in {**taken, "where": aggregate.takes_where}.items() if takes]
+    taken |= {"where": aggregate.takes_where, **dict.fromkeys(("prior", "strength"), aggregate.prior is not None)}
+    keys = [key for key, takes in taken.items() if takes]
     takes = ", ".join(f"`{key}`" for key in keys)
     pane = "yes" if aggregate.panes is not None else ""
     cells = (f"`{aggregate.name}`", aggregate.summary, aggregate.type.value, aggregate.operand.described, takes, pane)
