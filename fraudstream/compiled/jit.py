@@ -60,6 +60,7 @@ COMPILED = (
     "engine/kernel_types",
     "engine/key_index",
     "engine/key_text",
+    "engine/label_entries",
     "engine/labelling",
     "engine/learned_score/counts",
     "engine/learned_score/evidence",

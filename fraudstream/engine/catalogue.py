@@ -30,6 +30,7 @@ from fraudstream.engine.expression import (
 )
 
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
+RETENTION_MAX_MS = 400 * UNITS_MS["d"]  # of the label index
 SLOTS_MIN, SLOTS_MAX = 4, 4096
 PANES_MAX = 128
 FILTERS_MAX = FILTER_BITS
@@ -87,12 +88,14 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`attributes`: types by name. `entities`: in the order of the stages; the account comes first."""
+    """`attributes`: types by name. `entities`: in the order of the stages; the account comes first.
+    `label_retention_ms`: how long payments can be found by their labels, as declared; 0 if it is not."""
 
     attributes: Mapping[str, Type]
     entities: tuple[Entity, ...]
     features: tuple[Feature, ...]
     derived: tuple[Derived, ...]
+    label_retention_ms: int = 0
 
     @property
     def stages(self) -> tuple[Entity, ...]:
@@ -117,7 +120,7 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
     domains = None if accepted else PAYMENT_DOMAINS
     root = read_document(text, path)
     top = root.entries(
-        "the catalogue", ("version", "attributes", "entities", "features"), required=("version", "entities")
+        "the catalogue", ("version", "attributes", "entities", "features", "labels"), required=("version", "entities")
     )
     if "version" in top and top["version"].word("version") != "1":
         top["version"].fault("this release reads catalogues of version 1.")
@@ -147,9 +150,18 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
                 symbols[name] = found.type
         for entity in entities:
             _check_entity(entity, [feature for feature in features if feature.entity == entity.name], root)
+    retention_ms = _label_retention(top["labels"]) if "labels" in top else 0
     if root.faults:
         raise DocumentErrors(root.faults)
-    return Catalogue(attributes, entities, tuple(features), tuple(derived))
+    return Catalogue(attributes, entities, tuple(features), tuple(derived), retention_ms)
+
+
+def _label_retention(node: Node) -> int:
+    """How long payments can be found by their labels, in ms; 0 if it is not declared."""
+    entries = node.entries("labels", ("retention",), required=("retention",))
+    if "retention" not in entries:
+        return 0
+    return _duration(entries["retention"], "the retention of labels", UNITS_MS["d"], RETENTION_MAX_MS)
 
 
 def _named(name: str, node: Node) -> str:

@@ -18,11 +18,13 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 
-PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answered, but not added to the state
+# Kind of an event. ASK: a payment that is answered, but not added to the state. NAMED_LABEL: a label that is looked for
+# in the rows of the entities that it names alone, because the first stage has not found its payment in the label index.
+PAYMENT, LABEL, ASK, NAMED_LABEL = range(4)
 # Status of an event. FRESH: added to the state. LATE: from before `floor_ms`, or a copy of a payment that left at it.
-# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring
-# does not hold.
-FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
+# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment is not
+# found. NAMED: a label whose payment is found in a ring, by an entity that the label names, but not in the label index.
+FRESH, LATE, REPEAT, UNMATCHED, ALTERED, NAMED = range(6)
 REPEATS = (REPEAT, ALTERED)
 UNRELATED, REVERSAL, CAPTURE = range(3)  # how a payment relates to an earlier one
 DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
@@ -71,7 +73,7 @@ class Events(NamedTuple):
     Of a label only `kind`, `row`, `t`, `event`, `label` and `labelled_ms` count.
     """
 
-    kind: Int8Array  # (n,): PAYMENT, LABEL, ASK
+    kind: Int8Array  # (n,): PAYMENT, LABEL, ASK, NAMED_LABEL
     row: Int64Array  # (n,): -1 if the event has no such entity
     t: Int64Array  # (n,): event time, ms since the epoch, UTC; of a label: its payment's, or NEVER if unknown
     amount: Int64Array  # (n,): minor units
@@ -91,7 +93,7 @@ class Answers(NamedTuple):
 
     value: Float64Array  # (features, n): NaN missing; minor units, ms, km, km/h, codes or plain numbers
     error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST, UNCORRECTED
-    status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED
+    status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED, NAMED
     first_score: Int32Array  # (n,): of a repeat, its first score in millionths, or -(index in this batch + 1)
     first_verdict: Int32Array  # (n,): of a repeat, the number of its first finding
     unmatched: BoolArray  # (n,): a reversal or capture whose payment the ring does not hold
@@ -148,6 +150,7 @@ class Query(NamedTuple):
     same: int  # column of `code`; -1 none
     cells: tuple[int, int, int]  # CELL_N, CELL_V, CELL_Q
     overflow_column: int
+    labels_lost: bool  # labels of the window's payments may be missing: they found no payment
     panes_cover: bool  # the row's panes hold everything of the window that left the ring
     pane_ms: int  # width of a pane
     prior: float  # what is expected before there are payments

@@ -79,7 +79,6 @@ class OracleEntity:
     """The history of the entities of one kind. `key`: the parts of a payment that identify one; `optional`: those that
     may be missing.
 
-    `labels_may_be_lost`: a label came for another payment than the newest, so the engine may have missed it.
     `uncorrected`: entities of which a reversal or capture came whose payment the engine no longer held.
     """
 
@@ -87,7 +86,6 @@ class OracleEntity:
     features: list[Feature]
     optional: list[str]
     pasts: dict[str, list[Past]] = field(default_factory=dict)
-    labels_may_be_lost: bool = False
     uncorrected: set[str] = field(default_factory=set)
 
     def past_of(self, event: Payment | Label) -> list[Past] | None:
@@ -145,15 +143,31 @@ class OracleEntity:
             return found
         return next((p for p in self.past_of(event) or [] if p.payment.event_id == found.captures), None)
 
-    def apply(self, label: Label) -> None:
+    def labelled(self, label: Label) -> Past | None:
+        """The payment of the account that a label is about; of a capture, the captured one."""
         past = self.past_of(label) or []
-        for named in past:
-            before = self._captured(label, named)
-            if named.payment.event_id == label.event_id and before is not None:
-                labelled_ms = moment_ms(label.labelled_at)
-                if labelled_ms >= before.labelled_ms:  # the newest counts; of equal times, the last in the log
+        found = next((p for p in past if p.payment.event_id == label.event_id), None)
+        for _ in past:
+            if found is not None and found.captures is not None:
+                found = next((p for p in past if p.payment.event_id == found.captures), None)
+        return found
+
+    def apply(self, label: Label, event_id: str) -> None:
+        """Label the payment, whatever entities the label names. The newest label counts; of equal times, the last in
+        the log."""
+        labelled_ms = moment_ms(label.labelled_at)
+        for past in self.pasts.values():
+            for before in past:
+                if before.payment.event_id == event_id and labelled_ms >= before.labelled_ms:
                     before.label, before.labelled_ms = label.label, labelled_ms
-                self.labels_may_be_lost |= before is not past[-1] or before.t < max(other.t for other in past)
+
+
+def apply_label(entities: dict[str, OracleEntity], label: Label) -> None:
+    """Label its payment in the histories of all entities. The first, the account, knows which one it is."""
+    found = next(iter(entities.values())).labelled(label)
+    if found is not None:
+        for entity in entities.values():
+            entity.apply(label, found.payment.event_id)
 
 
 def oracle_of(catalogue: str) -> dict[str, OracleEntity]:

@@ -44,6 +44,7 @@ class Aggregate:
     `panes`: what panes hold of the payments that left the ring; None: it can't be answered from panes.
     `reads_location`: slots must hold latitude and longitude. `keeps_last_time`: the overflow must hold the time of the
     newest payment that left the ring. `keeps_evicted_values`: it must hold the newest values of the operand's field
+    that left the ring. `reads_labels`: it looks at the labels of payments, so an index is kept to find those by.
     that left the ring. `prior`: the aggregate takes `prior` and `strength`; None: it takes neither.
     """
 
@@ -61,6 +62,7 @@ class Aggregate:
     reads_location: bool = False
     keeps_last_time: bool = False
     keeps_evicted_values: bool = False
+    reads_labels: bool = False
     prior: Prior | None = None
 
     def __post_init__(self) -> None:

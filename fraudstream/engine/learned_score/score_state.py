@@ -41,11 +41,12 @@ class SavedTotals(msgspec.Struct, frozen=True, array_like=True):
 class ScoreState:
     """The counts of one evidence score in one partition.
 
-    `definition`: of the score. `counts`: read and written by the kernel; `touch` is to be called after it has learned.
+    `definition`: of the score; `layout`: digest of what the counts depend on beside the log. `counts`: read and written
+    by the kernel; `touch` is to be called after it has learned.
     """
 
-    def __init__(self, definition: DefinitionArrays) -> None:
-        self.definition = definition
+    def __init__(self, definition: DefinitionArrays, layout: str = "") -> None:
+        self.definition, self.layout = definition, layout
         self.counts = new_counts(len(definition.kind))
         self._derive = Direct(derive)
         self._saved: dict[bytes, bytes] = {}
