@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from fraudstream.engine.learned_score.score_state import ScoreState
 from fraudstream.engine.scorer import POINTS_MAX
 from tests.oracle.slow_score import SlowPart, SlowScore
 
+Event = tuple[Any, ...]  # a payment with its values and whether it is counted, or a label
 ONE = 65_536
 GUESS = [max(code - 24, 0) * ONE // 24 for code in range(256)]
 RISK_GUESS = [(code - 8) * ONE * 7 // 10 for code in range(256)]
@@ -64,7 +66,7 @@ def definition() -> DefinitionArrays:
     )
 
 
-def walk(log: list[tuple], splits: list[int], restarts: bool = False, learns: bool = True) -> Walked:
+def walk(log: list[Event], splits: list[int], restarts: bool = False, learns: bool = True) -> Walked:
     """The log through the kernel, in batches that end at `splits`. Payments are held at their number in the log."""
     state = ScoreState(definition())
     held, before = np.zeros((len(log) + 1, len(PARTS)), np.uint8), dict[int, int]()
@@ -93,10 +95,11 @@ def walk(log: list[tuple], splits: list[int], restarts: bool = False, learns: bo
         results.append((code, contribution, points))
         if restarts:
             state = restarted(state)
-    return Walked(*(np.concatenate(arrays).astype(np.int64) for arrays in zip(*results, strict=True)), state=state)
+    code, contribution, points = (np.concatenate(arrays).astype(np.int64) for arrays in zip(*results, strict=True))
+    return Walked(code, contribution, points, state)
 
 
-def named_by(log: list[tuple], position: int, number: int) -> int | None:
+def named_by(log: list[Event], position: int, number: int) -> int | None:
     """The position of the payment that a label names: one of those before it."""
     payments = [k for k in range(position) if log[k][0] == "payment"]
     return payments[number % len(payments)] if payments else None
@@ -111,7 +114,7 @@ def restarted(state: ScoreState) -> ScoreState:
     return other
 
 
-def slow(log: list[tuple]) -> tuple[SlowScore, list[list[int]], list[list[int]]]:
+def slow(log: list[Event]) -> tuple[SlowScore, list[list[int]], list[list[int]]]:
     score = SlowScore(PARTS, PULL, ONE_IN, RATE, DECAY)
     codes, contributions = [], []
     for position, event in enumerate(log):
@@ -126,7 +129,7 @@ def slow(log: list[tuple]) -> tuple[SlowScore, list[list[int]], list[list[int]]]
 
 @given(logs)
 @settings(max_examples=150)
-def test_the_kernel_is_the_definition(log: list[tuple]) -> None:
+def test_the_kernel_is_the_definition(log: list[Event]) -> None:
     found, (score, codes, contributions) = walk(log, []), slow(log)
     assert found.code.tolist() == codes
     assert found.contribution.tolist() == contributions
@@ -137,7 +140,7 @@ def test_the_kernel_is_the_definition(log: list[tuple]) -> None:
 
 @given(logs, st.lists(st.integers(0, 60), max_size=6), st.booleans())
 @settings(max_examples=100)
-def test_neither_batches_nor_restarts_change_a_bit(log: list[tuple], splits: list[int], restarts: bool) -> None:
+def test_neither_batches_nor_restarts_change_a_bit(log: list[Event], splits: list[int], restarts: bool) -> None:
     whole, parts = walk(log, []), walk(log, splits, restarts)
     for one, other in zip(
         (whole.code, whole.contribution, whole.points), (parts.code, parts.contribution, parts.points), strict=True
@@ -150,14 +153,14 @@ def test_neither_batches_nor_restarts_change_a_bit(log: list[tuple], splits: lis
 
 @given(logs, logs)
 @settings(max_examples=50)
-def test_what_comes_later_changes_no_earlier_score(log: list[tuple], later: list[tuple]) -> None:
+def test_what_comes_later_changes_no_earlier_score(log: list[Event], later: list[Event]) -> None:
     n = sum(event[0] == "payment" for event in log)
     assert walk(log + later, []).points[:n].tolist() == walk(log, []).points.tolist()
 
 
 @given(logs)
 @settings(max_examples=50)
-def test_the_points_are_those_of_the_sum_of_contributions(log: list[tuple]) -> None:
+def test_the_points_are_those_of_the_sum_of_contributions(log: list[Event]) -> None:
     found = walk(log, [])
     sums, points = found.contribution.sum(axis=1), np.zeros(len(found.points), np.int32)
     points_of_log_odds(sums, POINTS_MAX, points)
@@ -168,7 +171,7 @@ def test_the_points_are_those_of_the_sum_of_contributions(log: list[tuple]) -> N
 
 @given(logs)
 @settings(max_examples=30)
-def test_a_score_that_does_not_learn_keeps_its_counts(log: list[tuple]) -> None:
+def test_a_score_that_does_not_learn_keeps_its_counts(log: list[Event]) -> None:
     found = walk(log, [], learns=False)
     assert found.state.records() == ScoreState(definition()).records()
 

@@ -34,13 +34,15 @@ RISK = "{part: risk, value: hour / 24, bins: {doublings_of: 0.001, neutral: 0.00
 FLAG = "{part: present, value: card_present}"
 
 
-def compiled(score: str, *, parts: str = BURST, artefacts: dict[str, bytes] | None = None, **options: bool) -> RuleSet:
+def compiled(
+    score: str, *, parts: str = BURST, artefacts: dict[str, bytes] | None = None, to_be_tuned: bool = False
+) -> RuleSet:
     texts = {"features.yaml": FEATURES, "score.yaml": f"kind: evidence\nparts: [{parts}]\n{score}"}
     if artefacts:
         named = "\n".join(f"  {name}: {{digest: {artefact_digest(content)}}}" for name, content in artefacts.items())
         texts["artefacts.yaml"] = f"artefacts:\n{named}\n"
     contents = {artefact_digest(content): content for content in (artefacts or {}).values()}
-    return compile_rule_set(texts, artefacts=contents, **options)
+    return compile_rule_set(texts, artefacts=contents, to_be_tuned=to_be_tuned)
 
 
 def scorer_of(rule_set: RuleSet) -> EvidenceScorer:
