@@ -15,7 +15,7 @@ from fraudstream.engine.entity_update import Updated
 from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Type, ValueList
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
-from fraudstream.engine.kernel_types import FRESH
+from fraudstream.engine.kernel_types import FRESH, UNMATCHED
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
@@ -95,7 +95,7 @@ class Decider:
             error=updated.error,
             rejected=batch.rejected,
             labels=len(batch.labels),
-            labels_unmatched=len(batch.labels) - int(updated.matched.sum()),
+            labels_unmatched=int(np.count_nonzero(updated.label_status == UNMATCHED)),
             since_ms=batch.of_payments(updated.since_ms),
         )
 
