@@ -58,6 +58,8 @@ COMMANDS: Mapping[str, Command] = {
         Command("publish", "publish a file of payments to the payments topic"),
         Command("replay", "run the engine over a file of payments and write decisions and alerts"),
         Command("evaluate", "measure how well score and rules find fraud: a report, and the figures as JSON"),
+        Command("train", "learn a model from labelled payments"),
+        Command("model", "import models trained elsewhere, export them, show their cards"),
         Command("explain", "decide a payment again from the log: why it was alerted or not, and whether that was sent"),
         Command("rules", "check the rules, run their test cases, activate them"),
         Command("score", "tune the evidence score on payments and labels"),
