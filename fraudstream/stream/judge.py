@@ -13,6 +13,7 @@ import numpy as np
 from fraudstream.contracts import Alert
 from fraudstream.contracts.headers import origin_header, source_header, version_header
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
@@ -107,6 +108,7 @@ class Judging:
                 unmatched=int(np.count_nonzero(verdicts.unmatched)),
                 alerts=len(alerts),
                 alert_rules=_rules_of(alerts),
+                scores=verdicts.score_points / POINTS_MAX,
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
