@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -101,9 +100,8 @@ class ReplayOutput:
             pending.features.append(verdicts.features)
         if len(pending.decisions) >= ROWS_BUFFERED:
             self._flush()
-        alerts = verdicts.alerts()
-        for alert in alerts:
-            self._alerts.write(msgspec.json.encode(alert) + b"\n")
+        alerts = verdicts.alert_values()
+        self._alerts.writelines(alert + b"\n" for alert in alerts)
         return len(alerts)
 
     def _flush(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fraudstream.engine.entity_update import Updated
 from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Type, ValueList
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
-from fraudstream.engine.kernel_types import FRESH
+from fraudstream.engine.kernel_types import FRESH, UNMATCHED
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
@@ -25,6 +25,8 @@ from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import PartScores, PartsScorer
 from fraudstream.engine.scorer import POINTS_MAX, Scores
 from fraudstream.engine.settling import OUT_OF_RANGE, REPEAT_OF_REPEAT, SETTLED, mark_repeats, settle
+from fraudstream.engine.trees.inputs import SCORE
+from fraudstream.engine.trees.scorer import ModelScorer
 from fraudstream.engine.verdict import Verdicts
 
 WORD_BITS = 64
@@ -42,8 +44,8 @@ class Decider:
         text_features = [f.name for plan in plans for f in plan.features if f.type is Type.TEXT]
         self._text_features = [name for name in text_features if name in index.texts]
         self._lists = np.array([index.numbers[f"lists.{name}"] for name in rule_set.lists], np.int64)
-        scorer = rule_set.scorer
-        parts = scorer.parts if isinstance(scorer, PartsScorer) else ()
+        base = rule_set.base_score
+        parts = base.parts if isinstance(base, PartsScorer) else ()
         self._program = verdict_program(
             rule_set.catalogue.derived, rule_set.rules, parts, index.layout, index.digest_key
         )
@@ -68,9 +70,7 @@ class Decider:
         self._mark_repeats(status, first.score, columns.frame.number, updated.error, repeat, late, altered)
         self._add_columns(columns, state.lists)
         fired, part_points = self._program.run(columns.frame, columns)
-        scores: Scores = PartScores(part_points)
-        if not isinstance(self._rule_set.scorer, PartsScorer):
-            scores = self._rule_set.scorer.score(columns)
+        scores, shadow_points = self._scores(columns, part_points)
         score = scores.points
         finding = self._findings(state, fired, score, repeat, first)
         self._record_first_verdicts(updated, state, status, score, finding)
@@ -87,6 +87,7 @@ class Decider:
             unmatched=batch.of_payments(updated.unmatched),
             score_points=score,
             scores=scores,
+            shadow_points=shadow_points,
             finding=finding,
             findings=state.findings,
             fired_bits=fired,
@@ -94,9 +95,23 @@ class Decider:
             error=updated.error,
             rejected=batch.rejected,
             labels=len(batch.labels),
-            labels_unmatched=len(batch.labels) - int(updated.matched.sum()),
+            labels_unmatched=int(np.count_nonzero(updated.label_status == UNMATCHED)),
             since_ms=batch.of_payments(updated.since_ms),
         )
+
+    def _scores(self, columns: FrameColumns, part_points: Int32Array) -> tuple[Scores, Mapping[str, Int32Array]]:
+        """The scores that decide, and the points of all others by name. `part_points`: of a parts score, as the program
+        has computed them; int32, shape (parts, payments)."""
+        rules = self._rule_set
+        base: Scores = PartScores(part_points)
+        if not isinstance(rules.base_score, PartsScorer):
+            base = rules.base_score.score(columns)
+        shadow = {model.name: model.score_over(columns, base).points for model in rules.challengers}
+        if not isinstance(rules.scorer, ModelScorer):
+            return base, shadow
+        if rules.base_score.inputs:
+            shadow[SCORE] = base.points
+        return rules.scorer.score_over(columns, base), shadow
 
     def _add_columns(self, columns: FrameColumns, lists: Lists) -> None:
         """Write the rows of text features and lists."""

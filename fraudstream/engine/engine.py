@@ -30,6 +30,7 @@ from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeature
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import update_layout, verdict_layout
 from fraudstream.engine.intake import Intake
+from fraudstream.engine.label_plan import plan_labels
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.plan import plan_entity
@@ -87,6 +88,7 @@ class Engine:
         first = 0 if stage is None else self.stages.index(stage)
         end = len(entities) if stage is None else first + 1
         self._own = self._plans[first:end]
+        self._labels = plan_labels(self._catalogue, self._own, self._plans[end:])
         self.is_first, self.decides = first == 0, end == len(entities)
         self.next_stage = None if self.decides else self.stages[end]
         self.key = entities[first].key  # of the records in this stage's log
@@ -124,7 +126,7 @@ class Engine:
     def new_state(self) -> PartitionState:
         """The state of a partition of which no record was applied yet."""
         ledger = Ledger() if self.decides and len(self._plans) > 1 else None
-        return PartitionState(self._own, self.rule_set.digest, self._key_fingerprint, ledger)
+        return PartitionState(self._own, self.rule_set.digest, self._key_fingerprint, ledger, self._labels)
 
     def judge(
         self,
@@ -168,7 +170,7 @@ class Engine:
         assert self._next_key is not None, "the last stage decides"
         updated = self._update(batch, state, forwarded)
         status = updated.status.copy()
-        status[batch.label_at] = np.where(updated.matched, kernel_types.FRESH, kernel_types.UNMATCHED)
+        status[batch.label_at] = updated.label_status
         features = ForwardedFeatures(
             arrived_at_ms,
             updated.since_ms,
@@ -187,7 +189,7 @@ class Engine:
             repeat=kernel_types.repeats(of_payments),
             rejected=batch.rejected,
             labels=len(batch.labels),
-            labels_unmatched=len(batch.labels) - int(updated.matched.sum()),
+            labels_unmatched=int(np.count_nonzero(updated.label_status == kernel_types.UNMATCHED)),
         )
 
     def _batch(self, events: Sequence[Payment | Label], published_at_ms: Sequence[int] | None) -> Batch:

@@ -21,6 +21,8 @@ from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
 from fraudstream.engine.scorer import Scorer
+from fraudstream.engine.trees.declaration import MODEL, Models, read_models
+from fraudstream.engine.trees.scorer import ModelScorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
 RULES_MAX = 1_000
@@ -41,6 +43,8 @@ class RuleSet:
     `digest`: 16 hex digits over everything that can change an alert, and nothing else (no comments, layout, test
     cases). `rules`: live and shadow rules, by name. `retired`: rules kept on file, not evaluated. `lists`: the declared
     lists by name. `files`: the texts that it was compiled from, by path. `artefacts`: its binary files by name.
+    `scorer`: whose points decide: the champion of the models, else the score. `challengers`: models that score every
+    payment and decide nothing.
     """
 
     digest: str
@@ -51,6 +55,12 @@ class RuleSet:
     lists: ValueLists = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
+    challengers: tuple[ModelScorer, ...] = ()
+
+    @property
+    def base_score(self) -> Scorer:
+        """The rule set's own score, which models may read."""
+        return self.scorer.base if isinstance(self.scorer, ModelScorer) else self.scorer
 
 
 def compile_rule_set(
@@ -76,11 +86,14 @@ def compile_rule_set(
     binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots else {}
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
+    models = Models()
     if catalogue is not None:  # without it every name of a rule would be a fault of its own
         symbols, domains = catalogue.symbols, None if accepted else domains_of(catalogue)
         rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
             scorer = read_score(roots[SCORE], symbols, lists, domains)
+        if MODEL in roots:
+            models = read_models(roots[MODEL], binaries, catalogue, scorer)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
     if faults:
@@ -88,14 +101,15 @@ def compile_rule_set(
     assert catalogue is not None, "no catalogue, and no fault that says so"
     evaluated = [rule for rule in rules if rule.status != "retired"]
     return RuleSet(
-        digest=_digest(catalogue, evaluated, scorer, lists, binaries),
+        digest=_digest(catalogue, evaluated, models.champion or scorer, lists, binaries, models.challengers),
         catalogue=catalogue,
         rules=tuple(evaluated),
-        scorer=scorer,
+        scorer=models.champion or scorer,
         retired=tuple(rule for rule in rules if rule.status == "retired"),
         lists=lists,
         files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
         artefacts=binaries,
+        challengers=models.challengers,
     )
 
 
@@ -135,7 +149,7 @@ def _catalogue(texts: Mapping[str, str], faults: list[Fault], accepted: bool) ->
 
 def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: Domains | None) -> list[Rule]:
     """The rule of a file; none where the file is not a rule's or has a fault, which is added to the document's."""
-    if path in (SCORE, LISTS, ARTEFACTS):
+    if path in (SCORE, LISTS, ARTEFACTS, MODEL):
         return []
     match = _RULE_PATH.fullmatch(path)
     if match is None:
@@ -155,14 +169,22 @@ def _repeated_ids(rules: list[Rule]) -> list[Fault]:
 
 
 def _digest(
-    catalogue: Catalogue, rules: list[Rule], scorer: Scorer, lists: ValueLists, artefacts: Mapping[str, Artefact]
+    catalogue: Catalogue,
+    rules: list[Rule],
+    scorer: Scorer,
+    lists: ValueLists,
+    artefacts: Mapping[str, Artefact],
+    challengers: tuple[ModelScorer, ...],
 ) -> str:
-    """Digest of the compiled parts. Lists and artefacts count only where there are any, as older digests lack them."""
+    """Digest of the compiled parts. Lists, artefacts and challengers count only where there are any, as older digests
+    lack them."""
     parts = [catalogue, sorted(rules, key=lambda rule: rule.name), scorer.digest_content]
     if lists:
         parts.append(lists)
     if artefacts:
         parts.append(["artefacts", digests(artefacts.values())])  # a list, so no mapping of lists is equal to it
+    if challengers:
+        parts.append(["challengers", [challenger.digest for challenger in challengers]])
     canonical = json.dumps(_content(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode(), digest_size=8).hexdigest()
 
