@@ -218,30 +218,32 @@ def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
     for line in (*skipped_rows_text(report), *report.notices):
         console.print(line, markup=False)
     first = evaluation.scorers[0]
-    budget = f"{first.budget.budget:g} alerts a day:"
-    table = Table("scorer", "AUC", "AP", f"CP@{first.card_precision.k}", f"{budget} precision", "recall", "money",
+    console.print(f"At {first.budget.budget:g} alerts a day, and the ranking of all payments:")
+    table = Table("scorer", "precision", "recall", "money", "AUC", "AP", "AP 95 %", f"CP@{first.card_precision.k}",
                   box=None)  # fmt: skip
     for scorer in evaluation.scorers:
         caught = scorer.budget.caught
         main = [each.caught_share for each in caught.money if each.currency == evaluation.main_currency]
         table.add_row(
             scorer.name,
-            _measure(scorer.auc, scorer.intervals.get("auc")),
-            _measure(scorer.average_precision, scorer.intervals.get("average_precision")),
-            _measure(scorer.card_precision.mean, scorer.card_precision.interval),
             _share(caught.precision),
             _share(caught.recall),
             _share(main[0] if main else None),
+            _measure(scorer.auc),
+            _measure(scorer.average_precision),
+            _interval(scorer.intervals.get("average_precision")),
+            _measure(scorer.card_precision.mean),
         )
     console.print(table)
     console.print(f"Written to {out}: {REPORT}, {EVALUATION}.", markup=False)
 
 
-def _measure(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "-"
-    around = "" if interval is None else f" ({interval.low:.3f} to {interval.high:.3f})"
-    return f"{value:.3f}{around}"
+def _measure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
 
 
 def _share(value: float | None) -> str:
