@@ -208,10 +208,14 @@ def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
 
     console = Console()
     period, alerts = evaluation.period, evaluation.alerts
+    found = "no alerts."
+    if alerts.alerts:
+        found = (
+            f"{alerts.alerts:,.0f} alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of "
+            "the frauds."
+        )
     console.print(
-        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {alerts.alerts:,.0f} "
-        f"alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of the frauds.",
-        markup=False,
+        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {found}", markup=False
     )
     if period.left_out:
         console.print(f"{period.left_out:,} payments of accounts with known fraud are left out.")
