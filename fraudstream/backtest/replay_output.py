@@ -23,31 +23,11 @@ from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.decisions_schema import DECISIONS, decisions_schema
 
 ROWS_PER_GROUP = 131_072
 ROWS_BUFFERED = 16_384
 
-DECISIONS = pa.schema(
-    [
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("account_id", pa.string(), nullable=False),
-        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("amount_minor", pa.int64(), nullable=False),
-        pa.field("currency", pa.string(), nullable=False),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("rules", pa.list_(pa.string()), nullable=False),
-        pa.field("shadow_rules", pa.list_(pa.string()), nullable=False),
-        pa.field("alert_id", pa.string()),
-        pa.field("repeat", pa.bool_(), nullable=False),
-        pa.field("late", pa.bool_(), nullable=False),
-        pa.field("altered", pa.bool_(), nullable=False),
-        pa.field("unmatched", pa.list_(pa.string()), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("typology", pa.string()),
-        pa.field("rule_set", pa.string(), nullable=False),
-    ]
-)
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
@@ -150,11 +130,6 @@ def _feature_column(values: Float64Array, type_: Type, digest_key: DigestKey) ->
         return pa.array([text_of_code(value, digest_key) for value in values.tolist()], pa.string())
     column = pa.array(values, from_pandas=True)
     return column.cast(pa.bool_()) if type_ is Type.BOOL else column
-
-
-def decisions_schema(shadow_scores: Sequence[str]) -> Any:
-    """Arrow schema of the decisions file, with a column for each score that decides nothing."""
-    return pa.schema([*DECISIONS, *(pa.field(f"score.{name}", pa.float64(), nullable=False) for name in shadow_scores)])
 
 
 def features_schema(features: dict[str, Type]) -> Any:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fraudstream.backtest.replay_output import decisions_schema
 from fraudstream.evaluation.decisions_file import DecisionsFileError, read_replay
+from fraudstream.evaluation.decisions_schema import decisions_schema
 from fraudstream.evaluation.payments import EvaluatedRule
 
 ROWS: list[dict[str, Any]] = [
