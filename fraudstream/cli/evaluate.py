@@ -92,7 +92,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--reference",
         metavar="FILE",
         type=Path,
-        help="reference histograms for drift, JSON (default: the payments before --from)",
+        help="what drift is measured from: reference histograms as JSON, or a calibration of `score tune` (default: "
+        "the payments before --from)",
     )
     period.add_argument(
         "--bootstrap", metavar="N", type=int, default=DRAWS, help=f"draws for intervals, 0: none (default: {DRAWS})"
