@@ -23,6 +23,7 @@ from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
 from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.declaration import MODEL, Models, read_models
+from fraudstream.engine.trees.inputs import SCORE as SCORE_NAME
 from fraudstream.engine.trees.scorer import ModelScorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
@@ -64,6 +65,12 @@ class RuleSet:
     def base_score(self) -> Scorer:
         """The rule set's own score, which models may read."""
         return self.scorer.base if isinstance(self.scorer, ModelScorer) else self.scorer
+
+    @property
+    def shadow_scores(self) -> tuple[str, ...]:
+        """Names of the scores that decide nothing, as of `Verdicts.shadow_points`."""
+        own = (SCORE_NAME,) if isinstance(self.scorer, ModelScorer) and self.base_score.inputs else ()
+        return (*(model.name for model in self.challengers), *own)
 
 
 def compile_rule_set(
