@@ -6,12 +6,11 @@ name and renamed when complete, so an interrupted replay leaves no partial file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -19,7 +18,7 @@ import pyarrow.parquet
 
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
-from fraudstream.engine.arrays import Float64Array
+from fraudstream.engine.arrays import Float64Array, Int64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
 from fraudstream.engine.verdict import Verdicts
@@ -32,6 +31,8 @@ DECISIONS = pa.schema(
         pa.field("event_id", pa.string(), nullable=False),
         pa.field("account_id", pa.string(), nullable=False),
         pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("amount_minor", pa.int64(), nullable=False),
+        pa.field("currency", pa.string(), nullable=False),
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("score", pa.float64(), nullable=False),
         pa.field("rules", pa.list_(pa.string()), nullable=False),
@@ -42,6 +43,7 @@ DECISIONS = pa.schema(
         pa.field("altered", pa.bool_(), nullable=False),
         pa.field("unmatched", pa.list_(pa.string()), nullable=False),
         pa.field("label", pa.string()),
+        pa.field("typology", pa.string()),
         pa.field("rule_set", pa.string(), nullable=False),
     ]
 )
@@ -53,6 +55,8 @@ class _Pending:
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
+        self.amounts_minor: list[Int64Array] = []
+        self.currencies: list[str] = []
         self.labels: list[npt.NDArray[np.int8]] = []
         self.features: list[dict[str, Float64Array]] = []
 
@@ -61,10 +65,16 @@ class ReplayOutput:
     """Context manager that writes the files; they appear when it exits without an error.
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
+    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written.
     """
 
     def __init__(
-        self, directory: Path, features: dict[str, Type], features_path: Path | None, digest_key: DigestKey
+        self,
+        directory: Path,
+        features: dict[str, Type],
+        features_path: Path | None,
+        digest_key: DigestKey,
+        typologies: Mapping[str, str],
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
@@ -72,7 +82,7 @@ class ReplayOutput:
         self._alerts_path = directory / "alerts.jsonl"
         self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
-        self._feature_types, self._digest_key = features, digest_key
+        self._feature_types, self._digest_key, self._typologies = features, digest_key, typologies
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -84,13 +94,14 @@ class ReplayOutput:
         pending = self._pending
         pending.decisions += verdicts.decisions()
         pending.labels.append(labels)
+        pending.amounts_minor.append(verdicts.columns.frame.amount_minor)
+        pending.currencies += [payment.currency for payment in verdicts.payments]
         if self._features is not None:
             pending.features.append(verdicts.features)
         if len(pending.decisions) >= ROWS_BUFFERED:
             self._flush()
-        alerts = verdicts.alerts()
-        for alert in alerts:
-            self._alerts.write(msgspec.json.encode(alert) + b"\n")
+        alerts = verdicts.alert_values()
+        self._alerts.writelines(alert + b"\n" for alert in alerts)
         return len(alerts)
 
     def _flush(self) -> None:
@@ -99,7 +110,9 @@ class ReplayOutput:
         if not pending.decisions:
             return
         keys = _key_columns(pending.decisions)
-        self._decisions.append([*keys, *_decision_columns(pending.decisions, np.concatenate(pending.labels))])
+        money = [pa.array(np.concatenate(pending.amounts_minor)), pa.array(pending.currencies, pa.string())]
+        labels = np.concatenate(pending.labels)
+        self._decisions.append([*keys, *money, *_decision_columns(pending.decisions, labels, self._typologies)])
         if self._features is not None:
             columns = []
             for name, type_ in self._feature_types.items():
@@ -150,14 +163,19 @@ def _key_columns(decisions: Sequence[Decision]) -> list[Any]:
     ]
 
 
-def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8]) -> list[Any]:
+def _decision_columns(
+    decisions: Sequence[Decision], labels: npt.NDArray[np.int8], typologies: Mapping[str, str]
+) -> list[Any]:
     def column(name: str) -> Any:
         values = [getattr(decision, name) for decision in decisions]
         return pa.array(values, DECISIONS.field(name).type)
 
     names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered", "unmatched")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
-    return [*map(column, names), label, column("rule_set")]
+    kinds: list[str | None] = [None] * len(decisions)
+    for row in np.flatnonzero(labels == 1).tolist() if typologies else ():
+        kinds[row] = typologies.get(decisions[row].event_id)
+    return [*map(column, names), label, pa.array(kinds, pa.string()), column("rule_set")]
 
 
 class _Parquet:
