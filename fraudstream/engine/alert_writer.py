@@ -54,7 +54,7 @@ def _value(verdicts: Verdicts, at: int, alert_id: str, fired: tuple[int, ...], c
         verdicts.entities_in(verdicts.unmatched.item(at)),
     )
     value = prepared % (
-        b'"%b"' % alert_id.encode(),
+        _encode(alert_id),
         _encode(payment.event_id),
         _encode(payment.account_id),
         b"%d" % verdicts.occurred_at_ms.item(at),

@@ -12,7 +12,7 @@ from fraudstream.evaluation.bootstrap import bootstrap, interval, mean_interval
 from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import card_precision
 from fraudstream.evaluation.drift import Drift, ReferenceHistogram, counts_of, drift, stability_index
-from fraudstream.evaluation.payments import DAY_MS, EvaluatedPayments, Float64Array, not_known_before
+from fraudstream.evaluation.payments import DAY_MS, BoolArray, EvaluatedPayments, Float64Array, not_known_before
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, curve, score_counts
 from fraudstream.evaluation.results import CardPrecision, Evaluation, Period, ScorerQuality, Typology, Week
 from fraudstream.evaluation.rule_quality import rule_quality
@@ -91,7 +91,7 @@ def evaluate(
     )
 
 
-def in_period(payments: EvaluatedPayments, options: Options) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def in_period(payments: EvaluatedPayments, options: Options) -> BoolArray:
     """Which payments the period holds: bool, shape (n,)."""
     chosen = np.ones(payments.n, np.bool_)
     if options.from_ms is not None:
@@ -107,7 +107,7 @@ def _main_currency(payments: EvaluatedPayments) -> int | None:
     return int(np.bincount(of).argmax()) if len(of) else None
 
 
-def _drifts(drifting: DriftInput, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Drift]:
+def _drifts(drifting: DriftInput, chosen: BoolArray) -> list[Drift]:
     found = [drift(reference, drifting.values(reference.name)[chosen]) for reference in drifting.references]
     return sorted(found, key=lambda each: -each.index)
 
@@ -161,8 +161,13 @@ def _card_precision(payments: EvaluatedPayments, score: Float64Array, options: O
     )  # fmt: skip
 
 
+def _reaching(score: Float64Array, threshold: float | None) -> BoolArray:
+    """Which scores reach the threshold; none without one."""
+    return np.zeros(len(score), np.bool_) if threshold is None else score >= threshold
+
+
 def _weeks(
-    payments: EvaluatedPayments, score: Float64Array, threshold: float, reference: ReferenceHistogram | None
+    payments: EvaluatedPayments, score: Float64Array, threshold: float | None, reference: ReferenceHistogram | None
 ) -> list[Week]:
     found = []
     monday = (payments.day - MONDAY) // 7 * 7 + MONDAY
@@ -180,14 +185,14 @@ def _weeks(
                 frauds=int(week.fraud.sum()),
                 auc=area_under_roc(counts.genuine, counts.frauds),
                 average_precision=average_precision(counts.genuine, counts.frauds),
-                at_threshold=caught_by(week, week_score >= threshold, len(np.unique(week.day))),
+                at_threshold=caught_by(week, _reaching(week_score, threshold), len(np.unique(week.day))),
                 stability_index=index,
             )
         )
     return found
 
 
-def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: float) -> list[Typology]:
+def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: float | None) -> list[Typology]:
     found = []
     genuine = payments.label == 0
     for number, name in enumerate(payments.typologies):
@@ -200,7 +205,7 @@ def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: flo
                 name=name,
                 frauds=int(of.sum()),
                 auc=area_under_roc(counts.genuine, counts.frauds),
-                at_threshold=int((score[of] >= threshold).sum()),
+                at_threshold=int(_reaching(score[of], threshold).sum()),
                 alerted=int(payments.alerted[of].sum()),
             )
         )

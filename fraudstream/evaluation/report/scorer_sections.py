@@ -85,7 +85,7 @@ def _budget_table(evaluation: Evaluation) -> Markup:
             [
                 scorer.name,
                 f"{found.alerts_per_day:,.1f}",
-                score_text(point.threshold),
+                NONE if point.threshold is None else score_text(point.threshold),
                 count(found.frauds),
                 count(found.genuine),
                 share(found.precision),
