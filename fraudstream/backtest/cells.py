@@ -25,6 +25,10 @@ class Cells:
         self._batch = batch
         self._rows_before = rows_before
 
+    def has(self, name: str) -> bool:
+        """Whether the batch has a column; optional ones may be missing."""
+        return name in self._batch.schema.names
+
     def column(self, name: str) -> Any:
         """The column, with text as Arrow strings and empty text as null."""
         array = self._batch.column(name)

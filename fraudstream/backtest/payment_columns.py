@@ -5,7 +5,7 @@ Every payment is held to the contract of the topic, so a fault names file, row a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from itertools import compress, repeat
 from typing import Any, NamedTuple
@@ -56,7 +56,8 @@ class PaymentBatch(NamedTuple):
 class PaymentColumns:
     """Converts record batches of one file to payments. `path` names the file in errors. `rows_before`: number of rows
     in the files before it, which count in `{row}`. `report` receives the rows that give no payment. `unit`: what
-    row numbers count. `review`: of the amounts of all files that are read as one.
+    row numbers count. `review`: of the amounts of all files that are read as one. `typologies` receives the kind of
+    each fraud by its event_id, where the file has a column for it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PaymentColumns:
         report: RowReport | None = None,
         unit: RowUnit = "row",
         review: AmountReview | None = None,
+        typologies: MutableMapping[str, str] | None = None,
     ) -> None:
         self._mapping = mapping
         self._path = path
@@ -74,6 +76,7 @@ class PaymentColumns:
         self._report = report or RowReport()
         self._unit = unit
         self._review = review or AmountReview()
+        self._typologies = {} if typologies is None else typologies
 
     def occurred_at_ms(self, batch: Any, rows: Int64Array) -> Int64Array:
         """Event times of the batch to sort it by, ms since the epoch, UTC; int64, shape (n,).
@@ -94,11 +97,23 @@ class PaymentColumns:
             cells, faults = Cells(batch, rows, self._rows_before), RowFaults(batch.num_rows)
             payments, times = self._payments(cells, faults)
             labels = TextFields(cells, faults, self._mapping.file).labels(self._mapping.label)
+            self._note_typologies(cells, payments, labels)
         good = faults.good
         if good.all():
             return PaymentBatch(payments, times, labels, rows)
         self._skip(faults, cells)
         return PaymentBatch(list(compress(payments, good.tolist())), times[good], labels[good], rows[good])
+
+    def _note_typologies(self, cells: Cells, payments: list[Payment], labels: npt.NDArray[np.int8]) -> None:
+        """Keep the kinds of the frauds: few payments are one."""
+        column = None if self._mapping.label is None else self._mapping.label.typology
+        frauds = np.flatnonzero(labels == 1)
+        if column is None or not len(frauds) or not cells.has(column):
+            return
+        named = cells.texts(column, RowFaults(cells.n)).take(pa.array(frauds)).to_pylist()
+        for row, typology in zip(frauds.tolist(), named, strict=True):
+            if typology is not None:
+                self._typologies[payments[row].event_id] = typology
 
     def _chosen(self, batch: Any, rows: Int64Array) -> tuple[Any, Int64Array]:
         """The rows of the batch that `where` chooses; the others are counted."""

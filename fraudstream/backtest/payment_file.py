@@ -6,6 +6,7 @@ bounded, except when sorting, which loads the mapped columns of all files.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 
 class PaymentFile:
     """One file of payments read by a mapping. `rows`: number of rows, None if unknown before it is read. `report`
-    receives the rows that give no payment. `unit`: what row numbers count.
+    receives the rows that give no payment. `unit`: what row numbers count. `typologies`: the kind of each fraud read so
+    far by its event_id, if the file has the column.
 
     Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """
@@ -37,12 +39,19 @@ class PaymentFile:
         self._table = self._opened(self.report.handler(mapping.on_bad_row))
         self.rows: int | None = self._table.row_count
         self.unit: RowUnit = self._table.unit
+        self.typologies: dict[str, str] = {}
         self._positions = {name: index for index, name in enumerate(mapping.columns)}
         if self._table.names is not None:
             found = find_columns(mapping.columns, self._table.names, mapping.name)
             if found.fault is not None:
                 raise PaymentFileError(str(path), found.fault + layout_hint(path, mapping.columns, mapping.file))
-            self._positions = found.positions
+            self._positions = found.positions | self._typology_position(self._table.names)
+
+    def _typology_position(self, names: Sequence[str]) -> dict[str, int]:
+        column = None if self.mapping.label is None else self.mapping.label.typology
+        if column is None or column in self.mapping.columns:
+            return {}
+        return find_columns([column], names, self.mapping.name).positions
 
     def _opened(self, on_bad_row: OnBadRow) -> Table:
         try:
@@ -63,7 +72,9 @@ class PaymentFile:
     def columns(self, rows_before: int, review: AmountReview) -> PaymentColumns:
         """What converts the file's columns to payments. `rows_before`: number of rows in the files before this one;
         `review`: of the amounts of all files."""
-        return PaymentColumns(self.mapping, str(self.path), rows_before, self.report, self.unit, review)
+        return PaymentColumns(
+            self.mapping, str(self.path), rows_before, self.report, self.unit, review, self.typologies
+        )
 
     def row_batches(self) -> Iterator[RowBatch]:
         """The mapped columns of all rows. Raises `PaymentFileError`."""
@@ -77,13 +88,15 @@ class PaymentFile:
 
 
 class PaymentFiles:
-    """Files of payments as one. `rows`: number of their rows, None if unknown before they are read."""
+    """Files of payments as one. `rows`: number of their rows, None if unknown before they are read. `typologies`: as of
+    `PaymentFile`, of all files."""
 
     def __init__(self, files: Sequence[PaymentFile]) -> None:
         self._files = files
         counts = [file.rows for file in files]
         self.rows: int | None = None if None in counts else sum(count or 0 for count in counts)
         self.paths = [file.path for file in files]
+        self.typologies = ChainMap(*(file.typologies for file in files))
 
     def batches(self, sort: bool = False) -> Iterator[PaymentBatch]:
         """The payments of all files in order of event time. `sort`: sort them first.

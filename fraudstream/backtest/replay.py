@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fraudstream.backtest.evaluate import Evaluation, RuleResult
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
 from fraudstream.backtest.row_report import RowReport
@@ -27,9 +26,12 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.detection_counts import DetectionCounts, RuleResult
 
 REJECTIONS_REPORTED = 20
+NO_TYPOLOGIES: Mapping[str, str] = {}
 
 
 class ListedValue(msgspec.Struct, frozen=True):
@@ -56,7 +58,8 @@ class Summary(msgspec.Struct, frozen=True):
     `rejections`: the first of them. `rows_excluded`: rows that `where` of the mapping left out; `rows_skipped`: bad
     rows, counted by reason; `notices`: what a person should check about the file. `state_rows`: number of accounts and
     other entities in the state; `memory_bytes`: RAM of the state. `auc` and `average_precision`: quality of the score,
-    None without a score or without labels of both kinds.
+    None without a score or without labels of both kinds. `rules`: live ones, `shadow_rules`: those that decide nothing;
+    `alert`: what live rules and score raised.
     """
 
     payments: int
@@ -80,6 +83,7 @@ class Summary(msgspec.Struct, frozen=True):
     average_precision: float | None
     alert: RuleResult
     rules: list[RuleResult]
+    shadow_rules: list[RuleResult]
     rule_set: str
     label_delay_ms: int
     first_occurred_at_ms: int | None
@@ -101,6 +105,7 @@ def replay(
     listed: Iterable[ListedValue] = (),
     report: RowReport | None = None,
     digest_key: DigestKey = PUBLIC_KEY,
+    typologies: Mapping[str, str] = NO_TYPOLOGIES,
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
     """Evaluate every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
@@ -108,8 +113,8 @@ def replay(
     `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
     result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `report`: of
     the rows of the file that gave no payment, if `batches` come from one. `digest_key`: of the deployment that the
-    payments are from. `progress` is called after each batch with its numbers of payments and alerts. Raises whatever
-    `batches` raises.
+    payments are from. `typologies`: kinds of frauds by event_id, filled while `batches` are read. `progress` is called
+    after each batch with its numbers of payments and alerts. Raises whatever `batches` raises.
     """
     engine = Engine(rule_set, digest_key=digest_key)
     state = engine.new_state()
@@ -117,7 +122,8 @@ def replay(
         state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     engine_s, started = 0.0, time.perf_counter()
-    with ReplayOutput(out, feature_types(rule_set.catalogue), features_out, digest_key) as output:
+    types = feature_types(rule_set.catalogue)
+    with ReplayOutput(out, types, features_out, digest_key, typologies, rule_set.shadow_scores) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)
@@ -145,7 +151,7 @@ class _Tally:
 
     def __init__(self, rule_set: RuleSet) -> None:
         self._rule_set = rule_set
-        self._evaluation = Evaluation([rule.name for rule in rule_set.rules])
+        self._detection = DetectionCounts([rule.name for rule in rule_set.rules], POINTS_MAX)
         self._outcomes: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._rejections: list[RejectedPayment] = []
@@ -165,7 +171,7 @@ class _Tally:
 
     def add(self, verdicts: Verdicts, labels: npt.NDArray[np.int8], alerts: int) -> None:
         """Count a batch with at least one payment."""
-        self._evaluation.add(verdicts.score_points, verdicts.fired, verdicts.alerted, labels)
+        self._detection.add(verdicts.score_points, verdicts.fired, verdicts.alerted, labels)
         found = np.bincount(verdicts.finding, minlength=len(verdicts.findings)).tolist()
         for finding, times in zip(verdicts.findings, found, strict=True):
             self._outcomes[finding.outcome] += times
@@ -181,7 +187,8 @@ class _Tally:
     def summary(
         self, state: PartitionState, rows: RowReport, label_delay_ms: int, engine_s: float, seconds: float
     ) -> Summary:
-        evaluation, scored = self._evaluation, bool(self._rule_set.scorer.inputs)
+        detection, scored = self._detection, bool(self._rule_set.scorer.inputs)
+        results = list(zip(self._rule_set.rules, detection.rules(), strict=True))
         return Summary(
             payments=self._payments,
             labels=self._labels,
@@ -198,12 +205,13 @@ class _Tally:
             notices=rows.notices,
             state_rows=state.rows,
             memory_bytes=state.memory_bytes,
-            frauds=evaluation.frauds,
-            genuine=evaluation.genuine,
-            auc=evaluation.auc() if scored else None,
-            average_precision=evaluation.average_precision() if scored else None,
-            alert=evaluation.alerts(),
-            rules=evaluation.rules(),
+            frauds=detection.frauds,
+            genuine=detection.genuine,
+            auc=detection.auc() if scored else None,
+            average_precision=detection.average_precision() if scored else None,
+            alert=detection.alerts(),
+            rules=[result for rule, result in results if rule.status == "live"],
+            shadow_rules=[result for rule, result in results if rule.status == "shadow"],
             rule_set=self._rule_set.digest,
             label_delay_ms=label_delay_ms,
             first_occurred_at_ms=self._first_ms,
@@ -219,6 +227,7 @@ def encode_summary(summary: Summary) -> bytes:
     content = msgspec.to_builtins(summary)
     content["alert"] = summary.alert._asdict()
     content["rules"] = [rule._asdict() for rule in summary.rules]
+    content["shadow_rules"] = [rule._asdict() for rule in summary.shadow_rules]
     return msgspec.json.encode(content)
 
 

@@ -6,7 +6,7 @@ name and renamed when complete, so an interrupted replay leaves no partial file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -18,32 +18,16 @@ import pyarrow.parquet
 
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
-from fraudstream.engine.arrays import Float64Array
+from fraudstream.engine.arrays import Float64Array, Int32Array, Int64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.decisions_schema import DECISIONS, decisions_schema
 
 ROWS_PER_GROUP = 131_072
 ROWS_BUFFERED = 16_384
 
-DECISIONS = pa.schema(
-    [
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("account_id", pa.string(), nullable=False),
-        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("rules", pa.list_(pa.string()), nullable=False),
-        pa.field("shadow_rules", pa.list_(pa.string()), nullable=False),
-        pa.field("alert_id", pa.string()),
-        pa.field("repeat", pa.bool_(), nullable=False),
-        pa.field("late", pa.bool_(), nullable=False),
-        pa.field("altered", pa.bool_(), nullable=False),
-        pa.field("unmatched", pa.list_(pa.string()), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("rule_set", pa.string(), nullable=False),
-    ]
-)
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
@@ -52,6 +36,9 @@ class _Pending:
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
+        self.amounts_minor: list[Int64Array] = []
+        self.currencies: list[str] = []
+        self.shadow_points: list[Mapping[str, Int32Array]] = []
         self.labels: list[npt.NDArray[np.int8]] = []
         self.features: list[dict[str, Float64Array]] = []
 
@@ -60,18 +47,27 @@ class ReplayOutput:
     """Context manager that writes the files; they appear when it exits without an error.
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
+    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written. `shadow_scores`: names
+    of those that decide nothing; each has a column `score.NAME`.
     """
 
     def __init__(
-        self, directory: Path, features: dict[str, Type], features_path: Path | None, digest_key: DigestKey
+        self,
+        directory: Path,
+        features: dict[str, Type],
+        features_path: Path | None,
+        digest_key: DigestKey,
+        typologies: Mapping[str, str],
+        shadow_scores: Sequence[str],
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
             features_path.parent.mkdir(parents=True, exist_ok=True)
         self._alerts_path = directory / "alerts.jsonl"
-        self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
+        self._decisions = _Parquet(directory / "decisions.parquet", decisions_schema(shadow_scores))
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
-        self._feature_types, self._digest_key = features, digest_key
+        self._feature_types, self._digest_key, self._typologies = features, digest_key, typologies
+        self._shadow_scores = shadow_scores
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -83,6 +79,9 @@ class ReplayOutput:
         pending = self._pending
         pending.decisions += verdicts.decisions()
         pending.labels.append(labels)
+        pending.shadow_points.append(verdicts.shadow_points)
+        pending.amounts_minor.append(verdicts.columns.frame.amount_minor)
+        pending.currencies += [payment.currency for payment in verdicts.payments]
         if self._features is not None:
             pending.features.append(verdicts.features)
         if len(pending.decisions) >= ROWS_BUFFERED:
@@ -97,7 +96,14 @@ class ReplayOutput:
         if not pending.decisions:
             return
         keys = _key_columns(pending.decisions)
-        self._decisions.append([*keys, *_decision_columns(pending.decisions, np.concatenate(pending.labels))])
+        money = [pa.array(np.concatenate(pending.amounts_minor)), pa.array(pending.currencies, pa.string())]
+        labels = np.concatenate(pending.labels)
+        shadow = [
+            pa.array(np.concatenate([points[name] for points in pending.shadow_points]) / POINTS_MAX)
+            for name in self._shadow_scores
+        ]
+        decided = _decision_columns(pending.decisions, labels, self._typologies)
+        self._decisions.append([*keys, *money, *decided, *shadow])
         if self._features is not None:
             columns = []
             for name, type_ in self._feature_types.items():
@@ -148,14 +154,19 @@ def _key_columns(decisions: Sequence[Decision]) -> list[Any]:
     ]
 
 
-def _decision_columns(decisions: Sequence[Decision], labels: npt.NDArray[np.int8]) -> list[Any]:
+def _decision_columns(
+    decisions: Sequence[Decision], labels: npt.NDArray[np.int8], typologies: Mapping[str, str]
+) -> list[Any]:
     def column(name: str) -> Any:
         values = [getattr(decision, name) for decision in decisions]
         return pa.array(values, DECISIONS.field(name).type)
 
     names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered", "unmatched")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
-    return [*map(column, names), label, column("rule_set")]
+    kinds: list[str | None] = [None] * len(decisions)
+    for row in np.flatnonzero(labels == 1).tolist() if typologies else ():
+        kinds[row] = typologies.get(decisions[row].event_id)
+    return [*map(column, names), label, pa.array(kinds, pa.string()), column("rule_set")]
 
 
 class _Parquet:

@@ -156,13 +156,15 @@ class AttributeSource(Source, frozen=True):
 
 class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The label column and its values for fraud, genuine and unlabelled. An empty value is unlabelled, unless '' is
-    listed. `otherwise`: what all other values mean, without which an unlisted value is a fault."""
+    listed. `otherwise`: what all other values mean, without which an unlisted value is a fault. `typology`: column that
+    names the kind of each fraud, for evaluations; a file may lack it."""
 
     column: str
     fraud: tuple[str, ...]
     genuine: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
     otherwise: Literal["fraud", "genuine", "unlabelled"] | None = None
+    typology: str | None = None
 
 
 class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ count in the evaluation of a replay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -32,9 +32,11 @@ _Timed = tuple[list[Payment | Label], Int64Array]  # events, and when each comes
 
 class TopicFiles:
     """Files of payments and labels as JSON lines, read as one that joins them in the order given. `on_bad_row`: is
-    called for each line that the topic would refuse. `rows`: None, unknown before they are read."""
+    called for each line that the topic would refuse. `rows`: None, unknown before they are read. `typologies`: none, a
+    label of the topic does not name the kind of a fraud."""
 
     rows = None
+    typologies: Mapping[str, str] = {}
 
     def __init__(self, paths: Sequence[Path], encoding: str | None = None, on_bad_row: OnBadRow = refuse) -> None:
         self.paths = list(paths)

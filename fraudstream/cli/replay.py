@@ -21,16 +21,14 @@ from fraudstream.cli.payment_file_flags import (
     skipped_rows_text,
 )
 from fraudstream.cli.progress import payments_progress
-from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import duration_ms
-from fraudstream.contracts.error_text import read_error_text, system_error_text
-from fraudstream.contracts.nearest_name import nearest_or_all
+from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
+from fraudstream.cli.settings import Settings
+from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.replay import ListedValue, Summary
+    from fraudstream.backtest.replay import Summary
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.main import Subparsers
-    from fraudstream.engine.rule_set import RuleSet
 
 BATCH_SIZE = 20_000
 BAD_ROWS = "bad_rows.jsonl"
@@ -52,28 +50,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="directory to write to (created if missing)"
     )
-    parser.add_argument("--rules", metavar="DIR", type=Path, help="directory of rules (setting rules.directory)")
-    parser.add_argument(
-        "--features",
-        metavar="FILE",
-        type=Path,
-        help="feature catalogue in place of the rules' own; without --rules: no rules",
-    )
     parser.add_argument("--features-out", metavar="FILE", type=Path, help="write every payment's features, as Parquet")
-    parser.add_argument(
-        "--lists",
-        metavar="FILE",
-        type=Path,
-        help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
-    )
-    add_setting(parser, "identifiers.secret_file", "--identifier-secret")
-    parser.add_argument(
-        "--label-delay",
-        metavar="TIME",
-        type=duration_ms,
-        default="7d",
-        help="from a payment to its label (default: 7d)",
-    )
+    add_replayed_rules(parser)
     parser.add_argument(
         "--batch-size",
         metavar="N",
@@ -94,7 +72,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     report = RowReport(args.out / BAD_ROWS)
     key = key_of(settings.identifiers.given())
     files = open_payment_files(args, args.files, report)
-    rule_set = _rule_set(args.rules, args.features, Path(settings.rules.directory))
+    rule_set = replayed_rules(args, settings)
     try:
         with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
@@ -104,9 +82,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,
                 features_out=args.features_out,
-                listed=_listed(args.lists, rule_set) if args.lists else (),
+                listed=listed_values(args.lists, rule_set),
                 report=report,
                 digest_key=key,
+                typologies=files.typologies,
                 progress=advance,
             )
     except PaymentFileError as error:
@@ -118,60 +97,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         _print(summary, report, args.out)
     return no_payment_code(summary.payments, report)
-
-
-def _rule_set(rules: Path | None, features: Path | None, usual: Path) -> RuleSet:
-    """The rules of a directory. `features` replaces their catalogue; without a directory there are no rules."""
-    from fraudstream.cli.rule_files import artefact_contents, fault_list, rule_texts
-    from fraudstream.engine.document import DocumentErrors
-    from fraudstream.engine.rule_set import FEATURES, compile_rule_set
-
-    directory = rules or (None if features else usual)
-    without_rules = directory is None or (features and directory.is_dir() and not any(directory.rglob("*.yaml")))
-    texts = {} if directory is None or without_rules else rule_texts(directory)
-    artefacts = {} if directory is None else artefact_contents(directory, texts)
-    if features:
-        try:
-            texts[FEATURES] = features.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"{features} cannot be read: {read_error_text(error)}.") from error
-    try:
-        return compile_rule_set(texts, artefacts=artefacts)
-    except DocumentErrors as errors:
-        faults = [
-            fault._replace(path=str(features)) if features and fault.path == FEATURES else fault
-            for fault in errors.faults
-        ]
-        raise Failure(fault_list(DocumentErrors(faults), directory or Path())) from errors
-
-
-def _listed(path: Path, rule_set: RuleSet) -> list[ListedValue]:
-    """The entries of a file of JSON lines. Raises `Failure`, which names file and line."""
-    import msgspec
-
-    from fraudstream.backtest.replay import ListedValue
-    from fraudstream.engine.list_declarations import entry_value
-
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise Failure(f"{path}: cannot read the entries of lists: {system_error_text(error)}.") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            entry = msgspec.json.decode(line, type=ListedValue)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise Failure(f"{path}:{number}: not a list entry: {error}.") from error
-        if entry.list not in rule_set.lists:
-            raise Failure(
-                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
-            )
-        try:
-            entry_value(rule_set.lists[entry.list], entry.value)
-        except ValueError as error:
-            raise Failure(f"{path}:{number}: '{entry.value[:40]}' would match no payment: {error}") from error
-        found.append(entry)
-    return found
 
 
 def _print(summary: Summary, report: RowReport, out: Path) -> None:
@@ -190,10 +115,11 @@ def _print(summary: Summary, report: RowReport, out: Path) -> None:
         )
     if summary.auc is not None and summary.average_precision is not None:
         console.print(f"Score: AUC {summary.auc:.3f}, average precision {summary.average_precision:.3f}.")
-    if summary.rules:
+    if summary.rules or summary.shadow_rules:
         table = Table("rule", "fired", "precision", "recall", box=None)
-        for rule in (*sorted(summary.rules, key=lambda rule: -rule.fired), summary.alert):
-            name = "all alerts" if rule is summary.alert else rule.rule
+        live, shadow = (sorted(each, key=lambda rule: -rule.fired) for each in (summary.rules, summary.shadow_rules))
+        rows = [(rule.rule, rule) for rule in live] + [("all alerts", summary.alert)]
+        for name, rule in rows + [(f"{rule.rule} (shadow)", rule) for rule in shadow]:
             table.add_row(name, f"{rule.fired:,}", _share(rule.precision), _share(rule.recall))
         console.print(table)
     bad_rows = f", {BAD_ROWS}" if report.skipped else ""

@@ -27,6 +27,14 @@ def time_ms(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def date_ms(text: str) -> int:
+    """For `type=` of a flag: a date, or a date and time, UTC unless it has a zone; as ms since the epoch, UTC."""
+    try:
+        return parse_utc_ms(text, zone_required=False)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def now_ms() -> int:
     """The time on this machine's clock, ms since the epoch, UTC."""
     return time.time_ns() // 1_000_000

@@ -23,7 +23,10 @@ from fraudstream.engine.kernel_types import (
     OF,
     OVERFLOW_COLUMN,
     PANE,
+    PRIOR,
+    PRIOR_UNIT,
     SAME,
+    STRENGTH,
     UNCORRECTED,
     WINDOW,
     Answers,
@@ -37,6 +40,7 @@ from fraudstream.engine.kernel_types import (
     Scratch,
     Window,
 )
+from fraudstream.engine.label_entries import LabelArrays, labels_lost
 from fraudstream.engine.ring import held_until
 
 
@@ -49,6 +53,7 @@ def answer_features(
     overflows: Overflows,
     scratch: Scratch,
     answers: Answers,
+    index: LabelArrays,
     row: int,
     i: int,
 ) -> None:
@@ -87,8 +92,21 @@ def answer_features(
             plan.spec[f, CELL_N], since_ms, ring.floor_ms, plan.pane_ms, overflows.pane.shape[1]
         )
         covered = covered and (plan.spec[f, MONEY] != 1 or pane_currency == payment.currency)
+        # The first entity's ring gets every label of its payments: labels name the account.
+        lost = (window.overflowed or not plan.guards) and labels_lost(index, since_ms)
         query = _query(
-            plan.spec, plan.filter_bits, events.mask, events.code, payment, ring, window, covered, plan.pane_ms, f, i
+            plan.spec,
+            plan.filter_bits,
+            events.mask,
+            events.code,
+            payment,
+            ring,
+            window,
+            lost,
+            covered,
+            plan.pane_ms,
+            f,
+            i,
         )
         value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch)
         if error == PANE and overflows.uncorrected_ms[ring.overflow] > since_ms - plan.pane_ms:
@@ -112,6 +130,7 @@ def _query(
     payment: Judged,
     ring: Ring,
     window: Window,
+    labels_lost: bool,
     panes_cover: bool,
     pane_ms: int,
     f: int,
@@ -121,19 +140,23 @@ def _query(
     of `Events`; the others: the fields of `Query`."""
     of, same, filter_bits = spec[f, OF], spec[f, SAME], filters[f]
     same_code = code[i, max(same, 0)]
-    return Query(
-        payment=payment,
-        ring=ring,
-        window=window,
-        code=code[i, max(of, 0)],
-        same_code=same_code,
-        counts=spec[f, INCLUDES] == 1 and spec[f, DELAY] == 0 and (mask[i] & filter_bits) == filter_bits,
-        lacks_same=same >= 0 and same_code == np.uint32(0),
-        filter_bits=filter_bits,
-        of=of,
-        same=same,
-        cells=(spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
-        overflow_column=spec[f, OVERFLOW_COLUMN],
-        panes_cover=panes_cover,
-        pane_ms=pane_ms,
+    counts = spec[f, INCLUDES] == 1 and spec[f, DELAY] == 0 and (mask[i] & filter_bits) == filter_bits
+    return Query(  # by position: numba takes at most 15 names
+        payment,
+        ring,
+        window,
+        code[i, max(of, 0)],
+        same_code,
+        counts,
+        same >= 0 and same_code == np.uint32(0),
+        filter_bits,
+        of,
+        same,
+        (spec[f, CELL_N], spec[f, CELL_V], spec[f, CELL_Q]),
+        spec[f, OVERFLOW_COLUMN],
+        labels_lost,
+        panes_cover,
+        pane_ms,
+        spec[f, PRIOR] / PRIOR_UNIT,
+        float(spec[f, STRENGTH]),
     )

@@ -14,14 +14,13 @@ from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import Int8Array, Int64Array, UInt64Array
 from fraudstream.engine.columns import Rejection, read_columns, time_ms
 from fraudstream.engine.digest import digest_column
+from fraudstream.engine.entity_key import Key, key_of_label, keys_of
 from fraudstream.engine.expression import Array
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import ACCOUNT_ID
 from fraudstream.engine.frame_rows import frame_of
 from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.plan import LABELS
-
-_LABEL_KEYS = frozenset(Label.__struct_fields__)
 
 
 class LabelColumns(NamedTuple):
@@ -103,27 +102,21 @@ class Batch:
             np.array([NEVER if t is None else time_ms(t) for t in moments], np.int64),
         )
 
-    def label_keys(self, field: str) -> Packed:
+    def label_keys(self, key: Key) -> Packed:
         """The value of an entity's key in each label, in UTF-8; empty where it has none."""
-        known = self.labels if field in _LABEL_KEYS else ()
-        found = [(getattr(label, field) or "").encode() for label in known] or [b""] * len(self.labels)
-        return pack(found)
+        return pack(key_of_label(label, key) for label in self.labels)
 
-    def keys(self, field: str) -> Packed:
-        """The record key of each event where `field` is the key; the account's where an event lacks the field."""
-        own, account = self.columns.packed(field), self.columns.packed(ACCOUNT_ID)
-        lacks = own.length == 0
-        of_payments = Packed(
-            own.buffer, np.where(lacks, account.at, own.at), np.where(lacks, account.length, own.length)
-        )
+    def keys(self, key: Key) -> Packed:
+        """The record key of each event where an entity's key is `key`; the account's where an event lacks it."""
+        of_payments = keys_of(self.columns, key, ACCOUNT_ID)
         if not self.labels:
             return of_payments
         keys: list[bytes | None] = [None] * self.n
-        for at, key in zip(self.payment_at.tolist(), of_payments.present(), strict=True):
-            keys[at] = key
-        of_labels = zip(self.label_at.tolist(), self.labels, self.label_keys(field).present(), strict=True)
-        for at, label, key in of_labels:
-            keys[at] = key or label.account_id.encode()
+        for at, found in zip(self.payment_at.tolist(), of_payments.present(), strict=True):
+            keys[at] = found
+        of_labels = zip(self.label_at.tolist(), self.labels, self.label_keys(key).present(), strict=True)
+        for at, label, found in of_labels:
+            keys[at] = found or label.account_id.encode()
         return pack(keys)
 
 

@@ -16,6 +16,7 @@ from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX, FILTER_BITS
 from fraudstream.engine.document import DocumentErrors, Node, read_document
+from fraudstream.engine.entity_key import KEY_PARTS, KEY_PARTS_MAX, OPTIONAL, Key
 from fraudstream.engine.expression import (
     PAYMENT_DOMAINS,
     PAYMENT_FIELDS,
@@ -29,13 +30,15 @@ from fraudstream.engine.expression import (
 )
 
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
+RETENTION_MAX_MS = 400 * UNITS_MS["d"]  # of the label index
 SLOTS_MIN, SLOTS_MAX = 4, 4096
 PANES_MAX = 128
 FILTERS_MAX = FILTER_BITS
+PRIOR_MIN, STRENGTH_MAX = 0.000_01, 10_000
 # A ring with free slots keeps at least a day, so that repeats are detected and late payments can be ordered.
 HORIZON_MIN_MS = UNITS_MS["d"]
 
-_FEATURE_KEYS = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision")
+_FEATURE_KEYS = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision", "prior", "strength")
 _ATTRIBUTE_TYPES = {"text": Type.TEXT, "number": Type.NUMBER, "bool": Type.BOOL}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ALL_ENTITIES = "all"  # the stage that has all entities
@@ -43,11 +46,11 @@ _ALL_ENTITIES = "all"  # the stage that has all entities
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What state is kept for. `key`: the payment field that identifies it. `slots`: the most payments its ring holds.
-    `panes` panes of `pane_ms` summarize the payments that left the ring."""
+    """What state is kept for. `key`: the parts of the payment that identify it. `slots`: the most payments its ring
+    holds. `panes` panes of `pane_ms` summarize the payments that left the ring."""
 
     name: str
-    key: str
+    key: Key
     slots: int
     pane_ms: int
     panes: int
@@ -57,7 +60,7 @@ class Entity:
 class Feature:
     """`name` is `entity.feature`, `aggregate` one of the registry. `of`: a field, 'amount' or a label. `same`: a field
     in which payments must agree with the current one. `includes`: the current payment counts. `exact`: False if the
-    ring need not grow for its window, because panes answer it."""
+    ring need not grow for its window, because panes answer it. `prior`, `strength`: of an aggregate that takes them."""
 
     name: str
     entity: str
@@ -70,11 +73,13 @@ class Feature:
     where: Expression | None
     includes: bool
     exact: bool
+    prior: float | None = None
+    strength: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A feature computed from the payment alone."""
+    """A feature computed from the payment, its other features and those derived before it, when it is decided."""
 
     name: str
     type: Type
@@ -83,12 +88,14 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`attributes`: types by name. `entities`: in the order of the stages; the account comes first."""
+    """`attributes`: types by name. `entities`: in the order of the stages; the account comes first.
+    `label_retention_ms`: how long payments can be found by their labels, as declared; 0 if it is not."""
 
     attributes: Mapping[str, Type]
     entities: tuple[Entity, ...]
     features: tuple[Feature, ...]
     derived: tuple[Derived, ...]
+    label_retention_ms: int = 0
 
     @property
     def stages(self) -> tuple[Entity, ...]:
@@ -98,7 +105,7 @@ class Catalogue:
 
     @property
     def payment_symbols(self) -> Symbols:
-        """The type of every payment field and attribute: what a filter or a derived feature may read."""
+        """The type of every payment field and attribute: what a filter may read."""
         return {**PAYMENT_FIELDS, **{f"attributes.{name}": type_ for name, type_ in self.attributes.items()}}
 
     @property
@@ -113,7 +120,7 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
     domains = None if accepted else PAYMENT_DOMAINS
     root = read_document(text, path)
     top = root.entries(
-        "the catalogue", ("version", "attributes", "entities", "features"), required=("version", "entities")
+        "the catalogue", ("version", "attributes", "entities", "features", "labels"), required=("version", "entities")
     )
     if "version" in top and top["version"].word("version") != "1":
         top["version"].fault("this release reads catalogues of version 1.")
@@ -128,18 +135,33 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
     features: list[Feature] = []
     derived: list[Derived] = []
     if "features" in top:
+        derivations: dict[str, Node] = {}
         for name, node in top["features"].entries("features").items():
             if "derive" in (entries := node.entries(f"feature '{name}'")):
                 if len(entries) > 1 and not accepted:
                     node.fault(f"feature '{name}' is derived: it has no other key than 'derive'.")
-                derived += _derived(_named(name, node), entries, draft.payment_symbols, domains)
+                derivations[_named(name, node)] = entries["derive"]
             else:
                 features += _feature(name, node, draft, domains)
+        symbols = {**draft.payment_symbols, **{feature.name: feature.type for feature in features}}
+        for name, node in derivations.items():
+            for found in _derived(name, node, symbols, domains):
+                derived.append(found)
+                symbols[name] = found.type
         for entity in entities:
             _check_entity(entity, [feature for feature in features if feature.entity == entity.name], root)
+    retention_ms = _label_retention(top["labels"]) if "labels" in top else 0
     if root.faults:
         raise DocumentErrors(root.faults)
-    return Catalogue(attributes, entities, tuple(features), tuple(derived))
+    return Catalogue(attributes, entities, tuple(features), tuple(derived), retention_ms)
+
+
+def _label_retention(node: Node) -> int:
+    """How long payments can be found by their labels, in ms; 0 if it is not declared."""
+    entries = node.entries("labels", ("retention",), required=("retention",))
+    if "retention" not in entries:
+        return 0
+    return _duration(entries["retention"], "the retention of labels", UNITS_MS["d"], RETENTION_MAX_MS)
 
 
 def _named(name: str, node: Node) -> str:
@@ -155,10 +177,8 @@ def _entities(node: Node) -> tuple[Entity, ...]:
     """The entities, in order; faults are added to the document's."""
     found: list[Entity] = []
     for name, entity_node in node.entries("entities").items():
-        entries = entity_node.entries(f"entity '{name}'", ("key", "slots", "panes"), required=("key",))
-        key = "account_id"
-        if "key" in entries:
-            key = entries["key"].choice(f"the key of entity '{name}'", ("account_id", *KEYS[:-1]))
+        entries = entity_node.entries(f"entity '{name}'", ("key", "optional", "slots", "panes"), required=("key",))
+        key = _key(name, entries) if "key" in entries else ("account_id",)
         slots = _whole(entries["slots"], "slots", SLOTS_MIN, SLOTS_MAX) if "slots" in entries else 64
         pane_ms, panes = UNITS_MS["d"], 0
         if "panes" in entries:
@@ -169,16 +189,33 @@ def _entities(node: Node) -> tuple[Entity, ...]:
         if name == _ALL_ENTITIES:
             entity_node.fault(f"an entity can't be named '{name}', which means all of them.")
         found.append(Entity(_named(name, entity_node), key, slots, pane_ms, panes))
-    if not found or found[0].key != "account_id":
+    if not found or found[0].key != ("account_id",):
         node.fault(
             "the first entity must have the key 'account_id': it finds duplicates and keeps the order of each account."
         )
     return tuple(found)
 
 
-def _derived(name: str, entries: Mapping[str, Node], symbols: Symbols, domains: Domains | None) -> list[Derived]:
-    """The derived feature of an entry, or nothing if its expression has a fault."""
-    node = entries["derive"]
+def _key(entity: str, entries: Mapping[str, Node]) -> Key:
+    """The key of an entity: one part, or a list of them, of which some may be missing."""
+    what, node = f"the key of entity '{entity}'", entries["key"]
+    if node.is_word:
+        parts = [node.choice(what, KEY_PARTS)]
+    else:
+        parts = [item.choice(f"a part of {what}", KEY_PARTS) for item in node.items(what)]
+        if not 1 <= len(parts) <= KEY_PARTS_MAX or len(set(parts)) < len(parts):
+            node.fault(f"{what} has {len(parts)} parts: it needs 1 to {KEY_PARTS_MAX}, each once.")
+            return ("account_id",)
+    optional: list[str] = []
+    if "optional" in entries:
+        optional = [item.choice("optional", parts) for item in entries["optional"].items("optional")]
+    if len(set(optional)) == len(parts):
+        entries["optional"].fault(f"{what} needs a part that is not optional.")
+    return tuple(part + OPTIONAL if part in optional else part for part in parts)
+
+
+def _derived(name: str, node: Node, symbols: Symbols, domains: Domains | None) -> list[Derived]:
+    """The derived feature of an expression, or nothing if it has a fault."""
     types = (Type.BOOL, Type.NUMBER, Type.MONEY, Type.DURATION)
     try:
         expression = compile_expression(node.source[0], symbols, types, node.source[1], None, domains)
@@ -214,10 +251,14 @@ def _feature(name: str, node: Node, draft: Catalogue, domains: Domains | None) -
         entries["precision"].fault(
             f"'{aggregate.name}'{' with same' if same else ''} can't be kept by pane. Use exact."
         )
+    prior, strength = _prior(aggregate, entries)
     if len(node.faults) > before:
         return []
+    type_ = aggregate.type
     return [
-        Feature(name, entity, aggregate.name, aggregate.type, of, same, window_ms, delay_ms, where, includes, exact)
+        Feature(
+            name, entity, aggregate.name, type_, of, same, window_ms, delay_ms, where, includes, exact, prior, strength
+        )
     ]
 
 
@@ -264,6 +305,23 @@ def _delay(aggregate: Aggregate, entries: Mapping[str, Node]) -> int:
         entries["delay"].fault(f"'{aggregate.name}' takes no delay.")
         return 0
     return _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
+
+
+def _prior(aggregate: Aggregate, entries: Mapping[str, Node]) -> tuple[float | None, int | None]:
+    """What is expected before there are payments, and how many payments that weighs as much as."""
+    if aggregate.prior is None:
+        for key in ("prior", "strength"):
+            if key in entries:
+                entries[key].fault(f"'{aggregate.name}' takes no '{key}'.")
+        return None, None
+    prior, most, strength = aggregate.prior
+    if "prior" in entries:
+        prior = entries["prior"].number("prior")
+        if not PRIOR_MIN <= prior <= most:
+            entries["prior"].fault(f"prior must be from {PRIOR_MIN:g} to {most:g}.")
+    if "strength" in entries:
+        strength = _whole(entries["strength"], "strength", 1, STRENGTH_MAX)
+    return prior, strength
 
 
 def _where(
@@ -324,7 +382,7 @@ def held_by_pane(entity: Entity, feature: Feature) -> bool:
 
 def fields_of(feature: Feature) -> tuple[str, ...]:
     """The payment fields whose codes slots must hold for the feature: those of `same` and, by the aggregate, `of`."""
-    of = feature.of if REGISTRY[feature.aggregate].operand.reads_field else None
+    of = REGISTRY[feature.aggregate].operand.field(feature.of)
     return tuple(name for name in (feature.same, of) if name is not None)
 
 

@@ -8,7 +8,7 @@ from fraudstream.engine.catalogue import Catalogue, Feature
 def catalogue_difference(old: Catalogue, new: Catalogue) -> str | None:
     """The first reason why state built under `old` can't be used under `new`, in a few words; None if it can.
 
-    Derived features, and attributes that no filter reads, depend on the payment alone: they may change.
+    Derived features, and attributes that no filter reads, are not part of the state: they may change.
     """
     old_entities, new_entities = ({entity.name: entity for entity in catalogue.entities} for catalogue in (old, new))
     if list(old_entities) != list(new_entities):
@@ -43,5 +43,7 @@ def _content(feature: Feature, catalogue: Catalogue) -> tuple[object, ...]:
         feature.delay_ms,
         feature.includes,
         feature.exact,
+        feature.prior,
+        feature.strength,
         None if where is None else (where.source, sorted((name, types[name].name) for name in where.names)),
     )

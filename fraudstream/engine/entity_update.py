@@ -10,17 +10,19 @@ import numpy as np
 from fraudstream.compiled.direct import Direct
 from fraudstream.engine.arena import FIELDS_MAX, NEVER
 from fraudstream.engine.arrays import (
-    BoolArray,
     Int8Array,
     Int64Array,
     UInt64Array,
 )
 from fraudstream.engine.batch import Batch
+from fraudstream.engine.entity_key import keys_of
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
 from fraudstream.engine.kernel_events import add_unmatched, write_events
-from fraudstream.engine.kernel_types import FRESH, LABEL, UNMATCHED, Answers, Events
+from fraudstream.engine.kernel_types import FRESH, LABEL, NAMED_LABEL, UNMATCHED, Answers, Events
+from fraudstream.engine.label_entries import LOST, FoundLabels
+from fraudstream.engine.label_index import NO_FOUND, LabelIndex
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.partition_state import EntityState, PartitionState
 from fraudstream.engine.plan import EntityPlan
@@ -88,9 +90,10 @@ class Updated:
 
     `error`: how each feature was answered, as in `kernel_types.Answers`; int8, shape (features, payments). `status`:
     what each event is, `kernel_types.FRESH` and so on; int8, shape (n,). `unmatched`: as in `Verdicts`; uint64, shape
-    (n,). `since_ms`: as in `ForwardedFeatures`; int64, shape (n,). `matched`: the labels whose payment was found; bool,
-    shape (labels,). `first`, `row`: of this stage's first entity, the answers and the row of each event; int64, shape
-    (n,).
+    (n,). `since_ms`: as in `ForwardedFeatures`; int64, shape (n,). `label_status`: how each label's payment was found,
+    `kernel_types.FRESH`, `NAMED` or `UNMATCHED`; int8, shape (labels,). `found`: what the events are in the label
+    index; of no events where none is kept. `first`, `row`: of this stage's first entity, the answers and the row of
+    each event; int64, shape (n,).
     """
 
     batch: Batch
@@ -98,7 +101,8 @@ class Updated:
     status: Int8Array
     unmatched: UInt64Array
     since_ms: Int64Array
-    matched: BoolArray
+    label_status: Int8Array
+    found: FoundLabels
     first: Answers
     row: Int64Array
 
@@ -125,7 +129,7 @@ def update_entities(
     """
     columns, n = batch.columns, batch.n
     error = np.empty((inputs[-1].features.stop, columns.n), np.int8)
-    matched = np.zeros(len(batch.labels), np.bool_)
+    label_status = np.full(len(batch.labels), UNMATCHED, np.int8)
     unmatched, since_ms = np.zeros(n, np.uint64), np.empty(n, np.int64)
     since_ms.fill(NEVER if state.since_ms is None else state.since_ms)
     status: Int8Array | None = None
@@ -135,16 +139,23 @@ def update_entities(
         columns.frame.number[:earlier] = batch.of_payments(forwarded.value)
         error[:earlier] = batch.of_payments(forwarded.error)
         status = forwarded.status
-        matched = status[batch.label_at] == FRESH
+        label_status = status[batch.label_at]
+    labels = state.labels
+    found, lost_ms = NO_FOUND, NEVER
+    if labels is not None:
+        found, lost_ms = labels.begin_batch(n), int(labels.arrays.top[LOST])
     first: tuple[Answers, Int64Array] | None = None
     for entity, of_entity in zip(state.entities, inputs, strict=True):
-        row = entity.rows_of(columns.packed(entity.plan.entity.key))
+        row = entity.rows_of(keys_of(columns, entity.plan.entity.key))
+        if labels is not None:
+            labels.begin_pass(state.watermark_ms, lost_ms)
         if batch.labels:
-            row, answers = _update_with_labels(entity, of_entity, batch, row, status, error)
-            matched |= (row[batch.label_at] >= 0) & (answers.status[batch.label_at] != UNMATCHED)
+            row, answers = _update_with_labels(entity, of_entity, batch, row, status, error, labels, found)
+            of_labels = answers.status[batch.label_at]
+            label_status = np.where(label_status == UNMATCHED, of_labels, label_status)
         else:
             events, answers = of_entity.events_of(batch, row, status, error)
-            entity.update(events, answers)
+            entity.update(events, answers, labels, found)
         of_entity.add_unmatched(answers.unmatched, of_entity.bit, unmatched)
         status = answers.status if status is None else status
         first = (answers, row) if first is None else first
@@ -152,7 +163,9 @@ def update_entities(
     assert first is not None, "a stage has an entity"
     if columns.n:
         state.watermark_ms = max(state.watermark_ms, int(columns.occurred_at_ms.max()))
-    return Updated(batch, error, status, unmatched, since_ms, matched, *first)
+    if labels is not None:
+        labels.end_batch()
+    return Updated(batch, error, status, unmatched, since_ms, label_status, found, *first)
 
 
 def _update_with_labels(
@@ -162,6 +175,8 @@ def _update_with_labels(
     row: Int64Array,
     status: Int8Array | None,
     error: Int8Array,
+    labels_index: LabelIndex | None,
+    found: FoundLabels,
 ) -> tuple[Int64Array, Answers]:
     """As `EntityInput.events_of` and `EntityState.update`, of a batch with labels: the columns of payments become
     columns of events. Returns the row of each event and the answers. `row`: of each payment."""
@@ -170,7 +185,7 @@ def _update_with_labels(
     labels, at = batch.label_columns(), batch.label_at
     of_both = (np.ascontiguousarray(batch.of_events(column.T).T) for column in events[:-2])
     merged = Events(*of_both, np.zeros(batch.n, np.int8), np.zeros(batch.n, np.int64))  # type: ignore[call-arg]
-    merged.kind[at] = LABEL
+    merged.kind[at] = LABEL if status is None else np.where(status[at] == FRESH, LABEL, NAMED_LABEL)
     merged.row[at] = entity.rows_of(batch.label_keys(entity.plan.entity.key), add=False)
     merged.t[at], merged.event[at] = labels.t, labels.event
     merged.label[at], merged.labelled_ms[at] = labels.value, labels.labelled_ms
@@ -182,7 +197,7 @@ def _update_with_labels(
         np.zeros(batch.n, np.int32),
         np.zeros(batch.n, np.bool_),
     )
-    entity.update(merged, of_events)
+    entity.update(merged, of_events, labels_index, found)
     answers.value[:], answers.error[:] = batch.of_payments(of_events.value), batch.of_payments(of_events.error)
     return merged.row, of_events
 

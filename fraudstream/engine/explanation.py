@@ -117,10 +117,11 @@ class Explainer:
         declared = {feature.name: feature for feature in catalogue.features}
         answered = [(feature.name, plan) for plan in self._plans for feature in plan.features]
         errors = {name: _Errors(index, plan) for index, (name, plan) in enumerate(answered)}
-        return {
-            name: _Feature(name, types[name], declared.get(name), errors.get(name))
-            for name in sorted(types.keys() - catalogue.payment_symbols.keys())
-        }
+        found = {name: _Feature(name, types[name], feature, errors[name]) for name, feature in declared.items()}
+        for derived in catalogue.derived:
+            read = [found[name] for name in sorted(derived.expression.names & found.keys())]
+            found[derived.name] = _Feature(derived.name, derived.type, None, None, read)
+        return {name: found[name] for name in sorted(found)}
 
 
 class _PreparedRule:
@@ -152,22 +153,32 @@ class _Errors:
 
 
 class _Feature:
-    """A feature, prepared. `declared`, `errors`: None for a derived one, which has no window."""
+    """A feature, prepared. `declared`, `errors`: None for a derived one, which has no window. `read`: the features that
+    a derived one is computed from."""
 
-    def __init__(self, name: str, type_: Type, declared: Feature | None, errors: _Errors | None) -> None:
-        self._name, self._type, self._declared, self._errors = name, type_, declared, errors
+    def __init__(
+        self,
+        name: str,
+        type_: Type,
+        declared: Feature | None,
+        errors: _Errors | None,
+        read: Sequence[_Feature] = (),
+    ) -> None:
+        self._name, self._type, self._declared, self._errors, self._read = name, type_, declared, errors, read
         self._is_alike = type_ in (Type.NUMBER, Type.BOOL)
         self._json_of = lru_cache(_REMEMBERED_MAX)(self._json)
 
     def json(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> bytes:
         """Its value for one payment as JSON, as `Explainer.features` gives it."""
-        if self._is_alike and since_ms == NEVER:  # most are counts, so what was made is remembered
+        if self._is_alike and since_ms == NEVER and not self._read:  # most are counts, so what was made is remembered
             error = EXACT if self._errors is None else errors.item(self._errors.index, row.row)
             return self._json_of(row.values[self._name], error)
         return _encode(self.of_row(row, errors, since_ms))
 
     def of_row(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> FeatureValue:
         """Its value for one payment, as `Explainer.all_features` gives it."""
+        if self._read:
+            return self._derived(row, errors, since_ms)
         name, type_ = self._name, self._type
         text = row.texts.get(name) or row.text(name, type_)
         error = warms = None
@@ -177,6 +188,14 @@ class _Feature:
             value = math.nan if type_ is Type.TEXT and text == MISSING else row.values[name]
             warms = warming(self._declared, value, time_ms(row.payment.occurred_at), since_ms)
         return FeatureValue(name, text, error, warms)
+
+    def _derived(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> FeatureValue:
+        """A derived feature is as exact, and covers as much of its window, as the first of those read that is not or
+        does not."""
+        read = [feature.of_row(row, errors, since_ms) for feature in self._read]
+        inexact = next((f"{one.feature}: {one.window_error}" for one in read if one.window_error is not None), None)
+        warms = next((one.warming for one in read if one.warming is not None), None)
+        return FeatureValue(self._name, row.text(self._name, self._type), inexact, warms)
 
     def _json(self, value: float, error: int) -> bytes:
         """A NUMBER or a BOOL whose window is covered."""

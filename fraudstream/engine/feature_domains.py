@@ -22,7 +22,7 @@ from fraudstream.engine.expression import (
 _QUANTITIES = (Type.NUMBER, Type.MONEY, Type.DURATION)
 _SHARE = Bounds(0.0, 1.0)
 _COUNT = WholeBounds(0.0, math.inf)
-_NOT_NEGATIVE = Bounds(0.0, math.inf)  # sums and means of amounts, times since, distances
+_NOT_NEGATIVE = Bounds(0.0, math.inf)  # sums and means of amounts, times since, distances, bits
 
 
 def domains_of(catalogue: Catalogue) -> Domains:
@@ -36,7 +36,7 @@ def domains_of(catalogue: Catalogue) -> Domains:
             found[feature.name] = domain
     for derived in catalogue.derived:
         if derived.type in _QUANTITIES:
-            found[derived.name] = derived.expression.bounds(PAYMENT_DOMAINS)
+            found[derived.name] = derived.expression.bounds(found)
     return found
 
 
@@ -46,6 +46,8 @@ def _of_feature(feature: Feature) -> Domain | None:
         assert feature.of is not None, f"{feature.name} has no field"
         return text_domain(feature.of)
     if aggregate.type not in _QUANTITIES:
+        return None
+    if aggregate.name == "z_score":
         return None
     if aggregate.name in ("count", "distinct"):
         return _COUNT

@@ -41,6 +41,7 @@ from fraudstream.engine.kernel_types import (
     FRESH,
     LABEL,
     LATE,
+    NAMED_LABEL,
     NEEDS_OVERFLOWS,
     NEEDS_SLOTS,
     PAYMENT,
@@ -51,7 +52,8 @@ from fraudstream.engine.kernel_types import (
     KernelPlan,
     Scratch,
 )
-from fraudstream.engine.labelling import apply_label
+from fraudstream.engine.label_entries import FoundLabels, LabelArrays, LabelUse, add_row, enter, see, uncount
+from fraudstream.engine.labelling import apply_label, find_payment
 from fraudstream.engine.relations import apply_relation, is_counted
 from fraudstream.engine.ring import (
     add_to_overflow,
@@ -76,10 +78,15 @@ def update(
     tops: Tops,
     scratch: Scratch,
     answers: Answers,
+    index: LabelArrays,
+    found: FoundLabels,
+    use: LabelUse,
     first: int,
 ) -> tuple[int, int]:
     """Apply the events from index `first` on. Returns the index of the next event and why the update stopped there:
     NEEDS_SLOTS or NEEDS_OVERFLOWS if the arena must grow first, DONE at the end.
+
+    `index`, `found`, `use`: the label index, what its events are there, and how this entity uses it (`label_entries`).
 
     Invariant: an event is applied completely or not at all, because room for it is checked before.
     """
@@ -87,15 +94,22 @@ def update(
     scratch.touched[0] = _prefetch(events.row, rows, slots)
     for i in range(first, len(events.kind)):
         row = events.row[i]
-        if row < 0:
+        if events.kind[i] == LABEL or events.kind[i] == NAMED_LABEL:
+            find_payment(events, index, found, use, i, plan.guards)
+            answers.status[i] = apply_label(plan, events, rows, slots, overflows, tops, index, found, use, row, i)
             continue
-        if events.kind[i] == LABEL:
-            answers.status[i] = apply_label(events, rows, slots, tops, row, i)
+        if row < 0:
+            if use.resolves and events.kind[i] == PAYMENT:
+                enter(index, found, i, events.event[i], events.t[i], row, np.uint32(0), np.uint64(0))
+            if use.kept:
+                see(index, events.t[i])
             continue
         if tops.used[SLOTS_USED] + slots_max >= len(slots):
             return i, NEEDS_SLOTS
         if tops.used[OVERFLOWS_USED] >= len(overflows.pane):
             return i, NEEDS_OVERFLOWS
+        if use.kept:
+            see(index, events.t[i])
         known = find(rows, slots, row, events.event[i]) if plan.guards else -1
         if known >= 0:
             answers.status[i] = ALTERED if _altered(slots, known, events, i) else REPEAT
@@ -106,11 +120,25 @@ def update(
         added = known < 0 and events.kind[i] == PAYMENT
         original = np.uint64(0)
         if added and events.relation[i] != UNRELATED:
-            original = _correct(plan, events, rows, slots, overflows, tops, answers, row, i)
-        answer_features(plan, events, rows, slots, overflows, scratch, answers, row, i)
+            original = _correct(plan, events, rows, slots, overflows, tops, answers, index, use, row, i)
+        answer_features(plan, events, rows, slots, overflows, scratch, answers, index, row, i)
         if added:
             answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i, original)
+            if use.kept and not (plan.guards and answers.status[i] == LATE):
+                _index(events, index, found, use, row, i, original)
     return len(events.kind), DONE
+
+
+@jit
+def _index(
+    events: Events, index: LabelArrays, found: FoundLabels, use: LabelUse, row: int, i: int, original: np.uint64
+) -> None:
+    """Enter payment `i`, which was added to its row, in the label index; a further entity adds its row to the entry."""
+    if use.resolves:
+        of_capture = original if events.relation[i] == CAPTURE else np.uint64(0)
+        enter(index, found, i, events.event[i], events.t[i], row, events.mask[i], of_capture)
+    elif use.column >= 0 and found.entry[i] >= 0:
+        add_row(index, found.entry[i], use.column, row, events.mask[i])
 
 
 @jit
@@ -140,6 +168,8 @@ def _correct(
     overflows: Overflows,
     tops: Tops,
     answers: Answers,
+    index: LabelArrays,
+    use: LabelUse,
     row: int,
     i: int,
 ) -> np.uint64:
@@ -148,6 +178,8 @@ def _correct(
     late = plan.guards and _is_late(plan, events, rows, overflows, row, i)
     slot = -1 if late else apply_relation(events, rows, slots, overflows, tops, row, i)
     answers.unmatched[i] = slot < 0
+    if slot >= 0 and use.column >= 0 and not is_counted(slots, slot):
+        uncount(index, use.column, slots.event[slot], slots.t[slot], row)
     return np.uint64(events.original[i] if slot < 0 else slots.event[slot])
 
 
@@ -295,7 +327,7 @@ def remember_verdicts(
 ) -> None:
     """Write the first verdict of each fresh payment beside it, where the ring still holds it: the answer to a repeat.
 
-    Of n payments: `status`, `row`, `event`: as of `Answers` and `Events`; `score`: ten-thousandths; `finding`: index
+    Of n payments: `status`, `row`, `event`: as of `Answers` and `Events`; `score`: millionths; `finding`: index
     into the state's findings.
     """
     for i in range(len(row)):

@@ -18,11 +18,13 @@ from fraudstream.engine.arrays import (
     UInt64Array,
 )
 
-PAYMENT, LABEL, ASK = range(3)  # kind of an event; ASK: a payment that is answered, but not added to the state
+# Kind of an event. ASK: a payment that is answered, but not added to the state. NAMED_LABEL: a label that is looked for
+# in the rows of the entities that it names alone, because the first stage has not found its payment in the label index.
+PAYMENT, LABEL, ASK, NAMED_LABEL = range(4)
 # Status of an event. FRESH: added to the state. LATE: from before `floor_ms`, or a copy of a payment that left at it.
-# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment the ring
-# does not hold.
-FRESH, LATE, REPEAT, UNMATCHED, ALTERED = range(5)
+# REPEAT: the payment was there before; ALTERED: it was, with other content. UNMATCHED: a label whose payment is not
+# found. NAMED: a label whose payment is found in a ring, by an entity that the label names, but not in the label index.
+FRESH, LATE, REPEAT, UNMATCHED, ALTERED, NAMED = range(6)
 REPEATS = (REPEAT, ALTERED)
 UNRELATED, REVERSAL, CAPTURE = range(3)  # how a payment relates to an earlier one
 DONE, NEEDS_SLOTS, NEEDS_OVERFLOWS = range(3)  # why `kernel.update` returned
@@ -34,9 +36,14 @@ EXACT, PANE, AT_LEAST, UNCORRECTED = range(4)
 # Columns of `KernelPlan.spec`. AGGREGATE: its id. WINDOW, DELAY: ms. INCLUDES: 1 if the current payment may count.
 # OF: column of `code`, or a label; SAME: column of `code`; -1 if the feature has none. MONEY: 1 if only payments in the
 # current payment's currency count. CELL_N, CELL_V, CELL_Q: cells of a pane with the count, the value and the sum of
-# squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1.
+# squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1. PRIOR: in millionths; STRENGTH:
+# payments; -1 if the aggregate takes none.
 AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, OVERFLOW_COLUMN = range(11)
-SPEC_COLUMNS = 11
+PRIOR, STRENGTH = 11, 12
+SPEC_COLUMNS = 13
+PRIOR_UNIT = 1_000_000
+# Values of OF that are neither a column nor a label: what is read of a payment instead.
+LOG_AMOUNT, HOUR, WEEKDAY, TIME_OF_DAY = -2, -3, -4, -5
 
 
 class KernelPlan(NamedTuple):
@@ -66,7 +73,7 @@ class Events(NamedTuple):
     Of a label only `kind`, `row`, `t`, `event`, `label` and `labelled_ms` count.
     """
 
-    kind: Int8Array  # (n,): PAYMENT, LABEL, ASK
+    kind: Int8Array  # (n,): PAYMENT, LABEL, ASK, NAMED_LABEL
     row: Int64Array  # (n,): -1 if the event has no such entity
     t: Int64Array  # (n,): event time, ms since the epoch, UTC; of a label: its payment's, or NEVER if unknown
     amount: Int64Array  # (n,): minor units
@@ -86,8 +93,8 @@ class Answers(NamedTuple):
 
     value: Float64Array  # (features, n): NaN missing; minor units, ms, km, km/h, codes or plain numbers
     error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST, UNCORRECTED
-    status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED
-    first_score: Int32Array  # (n,): of a repeat, its first score in ten-thousandths, or -(index in this batch + 1)
+    status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED, NAMED
+    first_score: Int32Array  # (n,): of a repeat, its first score in millionths, or -(index in this batch + 1)
     first_verdict: Int32Array  # (n,): of a repeat, the number of its first finding
     unmatched: BoolArray  # (n,): a reversal or capture whose payment the ring does not hold
 
@@ -139,12 +146,15 @@ class Query(NamedTuple):
     counts: bool  # the payment belongs to the window itself
     lacks_same: bool  # the payment has no value in the `same` field: the answer is missing
     filter_bits: np.uint32  # bits of the mask that a payment must have
-    of: int  # column of `code`, or a label; -1 none
+    of: int  # column of `code`, or a label, or LOG_AMOUNT and so on; -1 none
     same: int  # column of `code`; -1 none
     cells: tuple[int, int, int]  # CELL_N, CELL_V, CELL_Q
     overflow_column: int
+    labels_lost: bool  # labels of the window's payments may be missing: they found no payment
     panes_cover: bool  # the row's panes hold everything of the window that left the ring
     pane_ms: int  # width of a pane
+    prior: float  # what is expected before there are payments
+    strength: float  # the payments that the prior weighs as much as
 
 
 class Panes(NamedTuple):

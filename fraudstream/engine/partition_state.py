@@ -21,6 +21,10 @@ from fraudstream.engine.arrays import BoolArray, Int64Array
 from fraudstream.engine.changed_rows import take_changed_rows
 from fraudstream.engine.finding_table import FindingTable
 from fraudstream.engine.key_index import KeyIndex
+from fraudstream.engine.label_entries import FoundLabels
+from fraudstream.engine.label_index import NO_ARRAYS, NO_FOUND, NO_USE, LabelIndex
+from fraudstream.engine.label_plan import LabelPlan
+from fraudstream.engine.learned_score.score_state import ScoreState
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
@@ -32,6 +36,10 @@ _PARTITION_KEY = b"\0partition"
 _FINDING_KEY = b"\0finding\0"
 _LEDGER_KEY = b"\0ledger\0"
 _LIST_KEY = b"\0list\0"
+_ENTRIES_KEY = b"\0entries\0"
+_SCORE_KEY = b"\0score\0"
+_LABELS_KEY = b"\0labels\0"
+_PIECE_PAGES = 256  # pages of the label index in a piece of records
 
 
 class Finding(NamedTuple):
@@ -48,11 +56,12 @@ class Finding(NamedTuple):
 
 class _Partition(msgspec.Struct, omit_defaults=True):
     """What is saved of a partition in addition to its rows. `verdicts`: how many verdicts the ledger has entered in
-    total."""
+    total. `label_index`: as `LabelIndex.position`."""
 
     watermark_ms: int
     since_ms: int | None = None
     verdicts: int = 0
+    label_index: tuple[int, int, int] = (0, 0, NEVER)
 
 
 class PartitionState:
@@ -65,8 +74,9 @@ class PartitionState:
     first entity hold them. `rule_set`: digest of the rules in force. `key_fingerprint`: of the digest key that the rows
     are written under. `sources`: the highest offset received from each partition of the previous stage, by the
     partition's number, as text; in the first stage, that of copies from another partition of its log. A checkpoint
-    saves the last three with the changes. `placement`: where records of its log
-    belong; None if that is not checked.
+    saves the last three with the changes. `placement`: where records of its log belong; None if that is not checked.
+    `labels`: finds the payments of labels; None if nothing reads labels. `learned`: by the score; None if it learns
+    nothing.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
     publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;
@@ -74,8 +84,16 @@ class PartitionState:
     """
 
     def __init__(
-        self, plans: Sequence[EntityPlan], rule_set: str, key_fingerprint: str, ledger: Ledger | None = None
+        self,
+        plans: Sequence[EntityPlan],
+        rule_set: str,
+        key_fingerprint: str,
+        ledger: Ledger | None = None,
+        labels: LabelPlan | None = None,
+        learned: ScoreState | None = None,
     ) -> None:
+        self.labels = LabelIndex(labels) if labels is not None else None
+        self.learned = learned
         self.entities = tuple(EntityState(plan) for plan in plans)
         self.ledger = ledger
         self.rule_set = rule_set
@@ -145,19 +163,26 @@ class PartitionState:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of RAM that the arenas in use take, without the keys."""
-        return sum(entity.arena.memory_bytes for entity in self.entities)
+        """Bytes of RAM that the arenas in use and the label index take, without the keys."""
+        of_labels = self.labels.memory_bytes if self.labels is not None else 0
+        return sum(entity.arena.memory_bytes for entity in self.entities) + of_labels
 
     @property
     def layout(self) -> str:
         """Identifies the format of the rows: records saved under another layout cannot be restored here."""
-        return "-".join([*(entity.plan.layout for entity in self.entities), *(["ledger"] if self.ledger else [])])
+        parts = [entity.plan.layout for entity in self.entities]
+        parts += ["ledger"] if self.ledger is not None else []
+        parts += [f"labels {self.labels.plan.layout}"] if self.labels is not None else []
+        parts += [f"score {self.learned.layout}"] if self.learned is not None else []
+        return "-".join(parts)
 
     def take_changes(self) -> list[PackedRecords]:
         """The records of everything that has changed since the last call, in pieces; they count as saved from now
         on."""
         few = self._changes_beside_rows()
         pieces = [pack_pairs(few)] if few else []
+        pages = self._changed_pages()
+        pieces += [pack_pairs(pages[at : at + _PIECE_PAGES]) for at in range(0, len(pages), _PIECE_PAGES)]
         for entity in self.entities:
             pieces += take_changed_rows(entity.plan.entity.name, entity.index, entity.arena)
         return pieces
@@ -176,7 +201,17 @@ class PartitionState:
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
+        if self.learned is not None:
+            records += [(_SCORE_KEY + key, value) for key, value in self.learned.changes()]
         return records + [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
+
+    def _changed_pages(self) -> list[tuple[bytes, bytes]]:
+        """The records of the label index."""
+        if self.labels is None:
+            return []
+        entries, labels = self.labels.changes()
+        records = [(_ENTRIES_KEY + b"%d" % place, content) for place, content in entries]
+        return records + [(_LABELS_KEY + b"%d" % place, content) for place, content in labels]
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """As `restore_packed`, of keys and values."""
@@ -203,6 +238,7 @@ class PartitionState:
         """Restore what is not rows. Of records with one key, the last one counts."""
         whole = self._partition
         chunks: list[tuple[int, bytes]] = []
+        pages: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
         for key, value in dict(records.pairs()).items():
             if key == _PARTITION_KEY:
                 whole = msgspec.json.decode(value, type=_Partition)
@@ -212,6 +248,12 @@ class PartitionState:
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
             elif key.startswith(_LIST_KEY):
                 self.lists.restore(key.removeprefix(_LIST_KEY), value)
+            elif key.startswith(_SCORE_KEY) and self.learned is not None:
+                self.learned.restore(key.removeprefix(_SCORE_KEY), value)
+            elif key.startswith(_ENTRIES_KEY):
+                pages[0].append((int(key.removeprefix(_ENTRIES_KEY)), value))
+            elif key.startswith(_LABELS_KEY):
+                pages[1].append((int(key.removeprefix(_LABELS_KEY)), value))
             else:
                 raise ValueError(f"a saved record has the key {key!r}, which this version does not know.")
         self.watermark_ms, self.since_ms, self._saved = whole.watermark_ms, whole.since_ms, whole
@@ -219,10 +261,21 @@ class PartitionState:
             self.ledger.restore(chunks, whole.verdicts)
         elif chunks:
             raise ValueError("the saved rows have a ledger of first verdicts, which this stage does not keep.")
+        if self.learned is not None:
+            self.learned.restored()
+        if self.labels is not None:
+            self.labels.restore(*pages, whole.label_index)
+        elif any(pages):
+            raise ValueError("the saved rows have a label index, which this stage does not keep.")
 
     @property
     def _partition(self) -> _Partition:
-        return _Partition(self.watermark_ms, self.since_ms, self.ledger.count if self.ledger is not None else 0)
+        return _Partition(
+            self.watermark_ms,
+            self.since_ms,
+            self.ledger.count if self.ledger is not None else 0,
+            self.labels.position if self.labels is not None else _Partition.__struct_defaults__[-1],
+        )
 
     def _restore_finding(self, number: int, value: bytes) -> None:
         finding = msgspec.json.decode(value, type=Finding)
@@ -252,11 +305,20 @@ class EntityState:
         self.arena.make_room_for_rows(self.index.rows)
         return rows
 
-    def update(self, events: kernel_types.Events, answers: kernel_types.Answers) -> None:
+    def update(
+        self,
+        events: kernel_types.Events,
+        answers: kernel_types.Answers,
+        labels: LabelIndex | None = None,
+        found: FoundLabels = NO_FOUND,
+    ) -> None:
         """Run the kernel over a batch: fill in `answers` and add the events to the rows, growing the arena as needed.
 
-        `events`: first axis n. `answers`: for the same n events, every value missing.
+        `events`: first axis n. `answers`: for the same n events, every value missing. `labels`, `found`: the label
+        index, if there is one, and what its events are there.
         """
+        index = NO_ARRAYS if labels is None else labels.arrays
+        use = NO_USE if labels is None else labels.use_of(self.plan.entity.name)
         position, why = 0, kernel_types.NEEDS_SLOTS
         while why != kernel_types.DONE:
             arena = self.arena
@@ -269,6 +331,9 @@ class EntityState:
                 arena.tops,
                 self.scratch,
                 answers,
+                index,
+                found,
+                use,
                 position,
             )
             if why == kernel_types.NEEDS_SLOTS:

@@ -18,7 +18,16 @@ from fraudstream.engine.expression import Expression
 
 LABELS = {"genuine": ring.GENUINE, "fraud": ring.FRAUD}
 
-_LAYOUT_VERSION = 2  # raise it when the meaning of stored rows changes
+# `of` as `KernelPlan.spec` has it, where it is no field.
+_OPERANDS = {
+    **LABELS,
+    "log_amount": kernel_types.LOG_AMOUNT,
+    "hour": kernel_types.HOUR,
+    "weekday": kernel_types.WEEKDAY,
+    "time_of_day": kernel_types.TIME_OF_DAY,
+}
+
+_LAYOUT_VERSION = 3  # raise it when the meaning of stored rows changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +113,13 @@ def _fill_spec(row: Int64Array, feature: Feature, fields: Sequence[str]) -> None
     row[kernel_types.MONEY] = aggregate.is_of_amounts
     if feature.same is not None:
         row[kernel_types.SAME] = fields.index(feature.same)
-    if aggregate.operand.reads_field:
-        assert feature.of is not None, f"{feature.name} is of no field"
-        row[kernel_types.OF] = fields.index(feature.of)
-    elif feature.of in LABELS:
-        row[kernel_types.OF] = LABELS[feature.of]
+    if (field := aggregate.operand.field(feature.of)) is not None:
+        row[kernel_types.OF] = fields.index(field)
+    elif feature.of in _OPERANDS:
+        row[kernel_types.OF] = _OPERANDS[feature.of]
+    if feature.prior is not None and feature.strength is not None:
+        row[kernel_types.PRIOR] = round(feature.prior * kernel_types.PRIOR_UNIT)
+        row[kernel_types.STRENGTH] = feature.strength
 
 
 def _assign_columns(
@@ -124,11 +135,9 @@ def _assign_columns(
     if cells is None or not paned:
         return
     row[kernel_types.CELL_N] = columns.cell(cells.count, filter_bits)
-    if cells.values:
-        kind = cells.values[aggregate.operand.choices.index(feature.of or "")]
-        row[kernel_types.CELL_V] = columns.cell(kind, filter_bits)
-    if cells.squares:
-        row[kernel_types.CELL_Q] = columns.cell(ring.CELL_SQUARES, filter_bits)
+    for column, kinds in ((kernel_types.CELL_V, cells.values), (kernel_types.CELL_Q, cells.squares)):
+        if kinds:
+            row[column] = columns.cell(kinds[aggregate.operand.choices.index(feature.of or "")], filter_bits)
 
 
 def _kernel_plan(
@@ -169,7 +178,7 @@ def _layout(
     content = [
         _LAYOUT_VERSION,
         entity.name,
-        entity.key,
+        entity.key[0] if len(entity.key) == 1 else entity.key,
         *shape,
         entity.pane_ms,
         fields,

@@ -11,18 +11,20 @@ from typing import Final
 
 from fraudstream.contracts.duration import duration_text
 from fraudstream.engine.aggregates.definition import Aggregate
-from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX
 from fraudstream.engine.catalogue import (
     FILTERS_MAX,
     PANES_MAX,
+    PRIOR_MIN,
     SLOTS_MAX,
     SLOTS_MIN,
+    STRENGTH_MAX,
     WINDOW_MAX_MS,
     WINDOW_MIN_MS,
     parse_catalogue,
 )
+from fraudstream.engine.entity_key import AMOUNT_BAND, KEY_PARTS, KEY_PARTS_MAX
 from fraudstream.engine.expression import PAYMENT_DOMAINS, PAYMENT_FIELDS, WORDS_OF, Bounds, Texts, Type
 from fraudstream.engine.expression.functions import function_table
 
@@ -68,7 +70,12 @@ def _keys_of_entity() -> str:
     [entity] = parse_catalogue(_SMALLEST).entities
     least, most = duration_text(WINDOW_MIN_MS), duration_text(WINDOW_MAX_MS)
     rows = (
-        ("`key`", "required", f"the payment field that identifies it: {_codes(('account_id', *KEYS[:-1]))}"),
+        (
+            "`key`",
+            "required",
+            f"what of the payment identifies it, one or a list of up to {KEY_PARTS_MAX}: {_codes(KEY_PARTS)}",
+        ),
+        ("`optional`", "none", "a list of the parts of the key that may be missing, which is then a value of its own"),
         ("`slots`", f"`{entity.slots}`", f"payments held exactly, {SLOTS_MIN} to {SLOTS_MAX:,}"),
         ("`panes`", "none" if entity.panes == 0 else str(entity.panes), "sums of the payments that left the slots"),
         ("`panes.width`", "required", f"the span of a pane, {least} to {most}"),
@@ -76,8 +83,9 @@ def _keys_of_entity() -> str:
     )
     table = _table(("key", "default", "value"), rows)
     return (
-        f"{table}\n\nThe features of one entity use at most {FILTERS_MAX} different filters and {FIELDS_MAX} payment "
-        "fields in `of` and `same`."
+        f"{table}\n\n`{AMOUNT_BAND}`: how often the amount in minor units doubles from 1. A payment that lacks a part "
+        f"of a key has no such entity.\n\nThe features of one entity use at most {FILTERS_MAX} different filters and "
+        f"{FIELDS_MAX} payment fields in `of` and `same`."
     )
 
 
@@ -93,7 +101,9 @@ def _keys_of_feature() -> str:
         ("`where`", _or_none(feature.where), "only payments for which the condition is true count"),
         ("`includes`", f"`{str(feature.includes).lower()}`", "`false`: the payment does not count itself"),
         ("`precision`", "`exact`" if feature.exact else "`pane`", "`pane`: panes may answer, the slots need not grow"),
-        ("`derive`", "none", "an expression of the payment's own fields; it excludes all other keys"),
+        ("`prior`", "by the aggregate", f"what is expected before there are payments, from {PRIOR_MIN:g}"),
+        ("`strength`", "by the aggregate", f"how many payments that weighs as much as, 1 to {STRENGTH_MAX:,}"),
+        ("`derive`", "none", "an expression of the payment's fields and other features; it excludes all other keys"),
     )
     return _table(("key", "default", "value"), rows)
 
@@ -109,6 +119,8 @@ def _row(aggregate: Aggregate) -> tuple[str, ...]:
         "delay": aggregate.takes_delay,
         "same": aggregate.takes_same,
         "where": aggregate.takes_where,
+        "prior": aggregate.prior is not None,
+        "strength": aggregate.prior is not None,
     }
     keys = _codes(key for key, taken in takes.items() if taken)
     by_pane = "yes" if aggregate.panes is not None else ""

@@ -28,10 +28,13 @@ from fraudstream.engine.arena import (
 )
 from fraudstream.engine.arrays import Int32Array, Int64Array
 from fraudstream.engine.kernel_types import KernelPlan
+from fraudstream.engine.log_amount import log_amount
 
 # What a cell of a pane holds. COUNT, GENUINE, FRAUD: payments (with that label); the others look only at payments in
-# the overflow's currency: AMOUNTS their number, SUM, SQUARES, MIN and MAX of their amounts in minor units.
+# the overflow's currency: AMOUNTS their number, SUM, SQUARES, MIN and MAX of their amounts in minor units, LOGS and
+# LOG_SQUARES the sums of `log_amount` and of its square.
 CELL_COUNT, CELL_SUM, CELL_SQUARES, CELL_MIN, CELL_MAX, CELL_GENUINE, CELL_FRAUD, CELL_AMOUNTS = range(8)
+CELL_LOGS, CELL_LOG_SQUARES = 8, 9
 
 GENUINE, FRAUD = 1, 2  # labels of a slot; 0 unknown
 
@@ -256,6 +259,10 @@ def _cell_with(kind: int, value: float, amount: int, label: np.int8, same_curren
         return value + float(amount)
     if kind == CELL_SQUARES:
         return value + float(amount) * float(amount)
+    if kind == CELL_LOGS:
+        return value + float(log_amount(amount))
+    if kind == CELL_LOG_SQUARES:
+        return value + float(log_amount(amount)) * float(log_amount(amount))
     if kind == CELL_MIN:
         return float(amount) if np.isnan(value) or amount < value else value
     return float(amount) if np.isnan(value) or amount > value else value

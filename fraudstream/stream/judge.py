@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
 from fraudstream.stream.alerts import AlertRecords
 from fraudstream.stream.dead_letter import DeadLetterSender
@@ -105,6 +106,7 @@ class Judging:
                 unmatched=int(np.count_nonzero(verdicts.unmatched)),
                 alerts=len(verdicts.alert_rows),
                 alert_rules=_rules_of(verdicts),
+                scores=verdicts.score_points / POINTS_MAX,
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),

@@ -45,6 +45,14 @@ _ACCOUNT = """
   account.last_country: {aggregate: last, of: country}
   account.last_currency: {aggregate: last, of: currency, where: direction == "debit"}
   account.last_card_country: {aggregate: last, of: country, where: card_present}
+  account.z_log_30d: {aggregate: z_score, of: log_amount, window: 30d}
+  account.z_log_same_device: {aggregate: z_score, of: log_amount, window: 7d, same: device_id, prior: 0.5, strength: 2}
+  account.z_amount_1d: {aggregate: z_score, of: amount, window: 1d, where: direction == "debit", strength: 1}
+  account.rare_merchant_30d: {aggregate: rarity, of: merchant_id, window: 30d}
+  account.rare_hour_7d: {aggregate: rarity, of: hour, window: 7d}
+  account.rare_weekday_90d: {aggregate: rarity, of: weekday, window: 90d, where: direction == "debit"}
+  account.rare_time_1d: {aggregate: rarity, of: time_of_day, window: 1d, delay: 1m}
+  account.rare_country_of_device: {aggregate: rarity, of: country, window: 30d, same: device_id}
 """
 
 _DEVICE = """
@@ -61,26 +69,40 @@ _DEVICE = """
   device.last_country: {aggregate: last, of: country}
 """
 
+_PEERS = """
+  peers.count_1d: {aggregate: count, window: 1d, includes: false}
+  peers.accounts_30d: {aggregate: distinct, of: account_id, window: 30d}
+  peers.z_log_30d: {aggregate: z_score, of: log_amount, window: 30d, prior: 2}
+  peers.fraud_30d: {aggregate: share, of: fraud, window: 30d}
+"""
+
+_BAND = """
+  band.count_30d: {aggregate: count, window: 30d, includes: false}
+"""
+
 _BY_PANE = """
   account.pane_count_30d: {aggregate: count, window: 30d, precision: pane}
   account.pane_sum_30d: {aggregate: sum, of: amount, window: 30d, precision: pane, includes: false}
 """
 
 
-def _catalogue(account: str, device: str, features: str) -> str:
+def _catalogue(account: str, device: str, peers: str, features: str) -> str:
     return (
         "version: 1\nattributes: {trusted: bool}\nentities:\n"
         f"  account: {{key: account_id, {account}}}\n"
         f"  device: {{key: device_id, {device}}}\n"
+        f"  peers: {{key: [currency, direction, country], optional: [country], {peers}}}\n"
+        f"  band: {{key: [hour, amount_band, merchant_id], {peers}}}\n"
         f"features:{features}"
     )
 
 
-ROOMY = _catalogue("slots: 128", "slots: 128", _ACCOUNT + _DEVICE)
-TIGHT = _catalogue("slots: 6", "slots: 5", _ACCOUNT + _DEVICE)
+ROOMY = _catalogue("slots: 128", "slots: 128", "slots: 128", _ACCOUNT + _DEVICE + _PEERS + _BAND)
+TIGHT = _catalogue("slots: 6", "slots: 5", "slots: 5", _ACCOUNT + _DEVICE + _PEERS + _BAND)
 PANED = _catalogue(
     "slots: 4, panes: {width: 3d, count: 14}",
     "slots: 8, panes: {width: 1d, count: 32}",
-    _ACCOUNT + _DEVICE + _BY_PANE,
+    "slots: 4, panes: {width: 12h, count: 64}",
+    _ACCOUNT + _DEVICE + _PEERS + _BAND + _BY_PANE,
 )
 CATALOGUES = {"roomy": ROOMY, "tight": TIGHT, "paned": PANED}

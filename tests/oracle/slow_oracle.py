@@ -16,6 +16,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -69,26 +70,34 @@ class Feature(NamedTuple):
     delay_ms: int
     where: Callable[[Payment], bool]
     includes: bool
+    prior: float
+    strength: int
 
 
 @dataclass
 class OracleEntity:
-    """The history of the entities of one kind. `key`: the payment field that identifies one.
+    """The history of the entities of one kind. `key`: the parts of a payment that identify one; `optional`: those that
+    may be missing.
 
-    `labels_may_be_lost`: a label came for another payment than the newest, so the engine may have missed it.
     `uncorrected`: entities of which a reversal or capture came whose payment the engine no longer held.
     """
 
-    key: str
+    key: list[str]
     features: list[Feature]
+    optional: list[str]
     pasts: dict[str, list[Past]] = field(default_factory=dict)
-    labels_may_be_lost: bool = False
     uncorrected: set[str] = field(default_factory=set)
 
     def past_of(self, event: Payment | Label) -> list[Past] | None:
         """The payments before the event, in the order of the log; None if the event has no such entity."""
-        name = getattr(event, self.key, None)
+        name = self.name_of(event)
         return None if name is None else self.pasts.setdefault(name, [])
+
+    def name_of(self, event: Payment | Label) -> str | None:
+        """What identifies the event's entity; None if it lacks a part of the key."""
+        parts = [(part, _part(event, part)) for part in self.key]
+        lacks = any(value is None and part not in self.optional for part, value in parts)
+        return None if lacks or (isinstance(event, Label) and len(parts) > 1) else repr(parts)
 
     def answer(self, feature: Feature, payment: Payment, widen_ms: int = 0) -> Answer:
         """The feature of a payment that is not yet in the history. `widen_ms`: how far both window ends move out."""
@@ -134,21 +143,40 @@ class OracleEntity:
             return found
         return next((p for p in self.past_of(event) or [] if p.payment.event_id == found.captures), None)
 
-    def apply(self, label: Label) -> None:
+    def labelled(self, label: Label) -> Past | None:
+        """The payment of the account that a label is about; of a capture, the captured one."""
         past = self.past_of(label) or []
-        for named in past:
-            before = self._captured(label, named)
-            if named.payment.event_id == label.event_id and before is not None:
-                labelled_ms = moment_ms(label.labelled_at)
-                if labelled_ms >= before.labelled_ms:  # the newest counts; of equal times, the last in the log
+        found = next((p for p in past if p.payment.event_id == label.event_id), None)
+        for _ in past:
+            if found is not None and found.captures is not None:
+                found = next((p for p in past if p.payment.event_id == found.captures), None)
+        return found
+
+    def apply(self, label: Label, event_id: str) -> None:
+        """Label the payment, whatever entities the label names. The newest label counts; of equal times, the last in
+        the log."""
+        labelled_ms = moment_ms(label.labelled_at)
+        for past in self.pasts.values():
+            for before in past:
+                if before.payment.event_id == event_id and labelled_ms >= before.labelled_ms:
                     before.label, before.labelled_ms = label.label, labelled_ms
-                self.labels_may_be_lost |= before is not past[-1] or before.t < max(other.t for other in past)
+
+
+def apply_label(entities: dict[str, OracleEntity], label: Label) -> None:
+    """Label its payment in the histories of all entities. The first, the account, knows which one it is."""
+    found = next(iter(entities.values())).labelled(label)
+    if found is not None:
+        for entity in entities.values():
+            entity.apply(label, found.payment.event_id)
 
 
 def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
     """The entities of a catalogue, in its order."""
     document = _document_of(catalogue)
-    entities = {name: OracleEntity(entity["key"], []) for name, entity in document["entities"].items()}
+    entities = {
+        name: OracleEntity([key] if isinstance(key := entry["key"], str) else key, [], entry.get("optional", []))
+        for name, entry in document["entities"].items()
+    }
     for name, entry in document["features"].items():
         where = FILTERS[entry["where"]] if "where" in entry else lambda payment: True
         feature = Feature(
@@ -160,9 +188,21 @@ def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
             _span_ms(entry.get("delay", "0m")),
             where,
             entry.get("includes", True),
+            entry.get("prior", 1.0),
+            entry.get("strength", 5),
         )
         entities[name.partition(".")[0]].features.append(feature)
     return entities
+
+
+def _part(event: Payment | Label, part: str) -> str | int | None:
+    """One part of a key; None if the event lacks it, as labels lack all but some identifiers."""
+    if isinstance(event, Label) or part not in ("hour", "amount_band"):
+        found: str | int | None = getattr(event, part, None)
+        return found
+    if part == "hour":
+        return time_ms(event) // 3_600_000 % 24
+    return max(seen(event).amount_minor.bit_length() - 1, 0)
 
 
 @cache
@@ -303,6 +343,52 @@ def _unit_vector(payment: Payment) -> tuple[float, float, float]:
     return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
 
 
+def _z_score(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    """By its definition in `aggregates.z_score`, in floats of many payments; logarithms by `math`."""
+    if _lacks_same(feature, this):
+        return None
+    sizes = [_size(feature, amount) for amount in amounts_in(feature._replace(includes=False), this, past, widen_ms)]
+    if not sizes:
+        return 0.0
+    n, k = len(sizes), feature.strength
+    mean = statistics.fmean(sizes)
+    deviation = feature.prior * (1.0 if feature.of == "log_amount" else mean)
+    variance = (sum((size - mean) ** 2 for size in sizes) + k * deviation**2) / (n + k)
+    if variance == 0.0:
+        return None
+    return n / (n + k) * (_size(feature, this.amount_minor) - mean) / math.sqrt(variance)
+
+
+def _size(feature: Feature, amount_minor: int) -> float:
+    return math.log2(max(amount_minor, 1)) if feature.of == "log_amount" else float(amount_minor)
+
+
+def _rarity(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    mine = _value(feature, this)
+    if _lacks_same(feature, this) or mine is None:
+        return None
+    window = _window(feature._replace(includes=False), this, past, widen_ms)
+    values = [value for value in (_value(feature, p) for p in window) if value is not None]
+    if feature.of == "time_of_day":
+        apart = [abs(value - mine) for value in values]
+        alike = sum(min(ms, 86_400_000 - ms) <= 3_600_000 for ms in apart)
+    else:
+        alike = values.count(mine)
+    return math.log2((len(values) + 1) / (alike + 1))
+
+
+def _value(feature: Feature, this: Past) -> Any:
+    match feature.of:
+        case "hour":
+            return this.t // 3_600_000 % 24
+        case "weekday":
+            return datetime.fromtimestamp(this.t / 1000, UTC).weekday()
+        case "time_of_day":
+            return this.t % 86_400_000
+        case of:
+            return getattr(this.payment, of or "")
+
+
 DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "count": _count,
     "sum": _of_amounts(sum, 0),
@@ -319,4 +405,6 @@ DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "speed": _speed,
     "age": _age,
     "last": _last,
+    "z_score": _z_score,
+    "rarity": _rarity,
 }

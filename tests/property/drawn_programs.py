@@ -216,6 +216,7 @@ class _Draw:
             nodes.Arithmetic(pick(_ARITHMETIC), second, first),
             nodes.Quotient(first, second),
             nodes.RoundedDown(first, second),
+            nodes.Surprisal(pick((nodes.RARITIES, nodes.BURSTS)), first, second),
             nodes.Magnitude(first),
             nodes.Negative(first),
         )

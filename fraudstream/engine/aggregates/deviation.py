@@ -21,7 +21,7 @@ from fraudstream.engine.aggregates.window import matches, slot_of, sum_amounts
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.expression import Type
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, Panes, Query
-from fraudstream.engine.ring import CELL_AMOUNTS, CELL_SUM
+from fraudstream.engine.ring import CELL_AMOUNTS, CELL_SQUARES, CELL_SUM
 
 STD = 5
 
@@ -68,6 +68,6 @@ DEFINITIONS = (
         Type.MONEY,
         answer_std,
         AMOUNT,
-        panes=PaneCells(CELL_AMOUNTS, (CELL_SUM,), squares=True),
+        panes=PaneCells(CELL_AMOUNTS, (CELL_SUM,), squares=(CELL_SQUARES,)),
     ),
 )

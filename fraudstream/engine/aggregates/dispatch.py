@@ -12,10 +12,12 @@ from fraudstream.engine.aggregates.extremes import MAX, MIN, answer_max, answer_
 from fraudstream.engine.aggregates.first_seen import FIRST_SEEN, answer_first_seen
 from fraudstream.engine.aggregates.last import LAST, answer_last
 from fraudstream.engine.aggregates.median import MEDIAN, answer_median
+from fraudstream.engine.aggregates.rarity import RARITY, answer_rarity
 from fraudstream.engine.aggregates.share import SHARE, answer_share
 from fraudstream.engine.aggregates.since_last import AGE, SINCE_LAST, answer_age, answer_since_last
 from fraudstream.engine.aggregates.sums import MEAN, SUM, answer_mean, answer_sum
 from fraudstream.engine.aggregates.travel import DISTANCE, SPEED, answer_distance, answer_speed
+from fraudstream.engine.aggregates.z_score import Z_SCORE, answer_z_score
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.kernel_types import EXACT, Evicted, Panes, Query, Scratch
@@ -67,4 +69,8 @@ def answer(
         return answer_median(query, slots, scratch)
     if aggregate == LAST:
         return answer_last(query, slots)
+    if aggregate == Z_SCORE:
+        return answer_z_score(query, slots, panes)
+    if aggregate == RARITY:
+        return answer_rarity(query, slots)
     return np.nan, EXACT

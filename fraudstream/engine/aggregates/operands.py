@@ -14,19 +14,29 @@ KEYS = tuple(name for name, type_ in PAYMENT_FIELDS.items() if type_ is Type.TEX
 CODE_FIELDS = ("channel", "country", "currency", "direction", "kind", "mcc")
 
 
+TIMES = ("hour", "weekday", "time_of_day")  # operands that are read from the time of a payment
+
+
 class Operand(NamedTuple):
     """`choices`: the values that `of` may take; if there is one only, it is the default. `reads_field`: each choice is
-    a payment field, whose 32-bit code every slot must hold. `described`: how the documentation names the choices."""
+    a payment field, whose 32-bit code every slot must hold; but those in `TIMES` are read from the time of the payment.
+    `described`: how the documentation names the choices."""
 
     choices: tuple[str, ...]
     reads_field: bool
     described: str
 
+    def field(self, of: str | None) -> str | None:
+        """The payment field whose code slots must hold for this choice; None if they need not."""
+        return of if self.reads_field and of not in TIMES else None
+
 
 NOTHING = Operand((), False, "")
 AMOUNT = Operand(("amount",), False, "`amount`")
+SIZE = Operand(("amount", "log_amount"), False, "`amount`, `log_amount`")
 LABEL = Operand(("fraud", "genuine"), False, "`fraud`, `genuine`")
 KEY_FIELD = Operand(KEYS, True, "a text field, `account_id`")
+VALUE_OR_TIME = Operand((*KEYS, *TIMES), True, f"a text field, {', '.join(f'`{name}`' for name in TIMES)}")
 CODE_FIELD = Operand(CODE_FIELDS, True, ", ".join(f"`{name}`" for name in CODE_FIELDS))
 
 assert set(LABEL.choices) == set(get_args(LabelName)), f"labels are {get_args(LabelName)}, operands {LABEL.choices}"

@@ -16,14 +16,30 @@ from fraudstream.engine.aggregates import (
     first_seen,
     last,
     median,
+    rarity,
     share,
     since_last,
     sums,
     travel,
+    z_score,
 )
 from fraudstream.engine.aggregates.definition import Aggregate
 
-_MODULES = (count, sums, extremes, deviation, distinct, share, since_last, first_seen, travel, median, last)
+_MODULES = (
+    count,
+    sums,
+    extremes,
+    deviation,
+    distinct,
+    share,
+    since_last,
+    first_seen,
+    travel,
+    median,
+    last,
+    z_score,
+    rarity,
+)
 
 
 def _by_name() -> Mapping[str, Aggregate]:

@@ -11,7 +11,7 @@ from fraudstream.engine.aggregates.panes import add_panes
 from fraudstream.engine.aggregates.window import matches, slot_of
 from fraudstream.engine.arena import Slots
 from fraudstream.engine.expression import Type
-from fraudstream.engine.kernel_types import AT_LEAST, EXACT, Panes, Query
+from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, Panes, Query
 from fraudstream.engine.ring import CELL_COUNT, CELL_FRAUD, CELL_GENUINE
 
 SHARE = 7
@@ -20,9 +20,15 @@ SHARE = 7
 @jit
 def answer_share(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
     """From 0 to 1; 0 if there are no payments; missing where the payment lacks the `same` field. Beyond the ring:
-    AT_LEAST even with panes, because a label that arrives after its payment left the ring is lost to them."""
+    PANE where panes cover the window. AT_LEAST where they don't, or where labels may be missing, because they found no
+    payment."""
     if query.lacks_same:
         return np.nan, EXACT
+    error = EXACT
+    if query.labels_lost or (query.window.overflowed and not query.panes_cover):
+        error = AT_LEAST
+    elif query.window.overflowed:
+        error = PANE
     n, labelled = 0, 0
     for position in range(query.window.low, query.window.high):
         slot = slot_of(query, position)
@@ -35,7 +41,7 @@ def answer_share(query: Query, slots: Slots, panes: Panes) -> tuple[float, int]:
     count, value = float(n), float(labelled)
     if query.panes_cover:
         _, count, value, _ = add_panes(query, panes, count, value)
-    return value / count if count > 0.0 else 0.0, AT_LEAST if query.window.overflowed else EXACT
+    return value / count if count > 0.0 else 0.0, error
 
 
 DEFINITIONS = (
@@ -47,5 +53,6 @@ DEFINITIONS = (
         answer_share,
         LABEL,
         panes=PaneCells(CELL_COUNT, (CELL_FRAUD, CELL_GENUINE)),
+        reads_labels=True,
     ),
 )

@@ -24,6 +24,7 @@ from fraudstream.engine.expression.nodes import (
     Negative,
     Quantity,
     QuantityColumn,
+    Surprisal,
 )
 
 _MINOR_PER_MAJOR_MAX = 10.0 ** max(EXPONENTS.values())
@@ -46,6 +47,8 @@ def bounds_of(quantity: Quantity, domains: Domains) -> Bounds:
         case Magnitude(part):
             least, most = bounds_of(part, domains)
             return Bounds(max(0.0, least, -most), max(-least, most))
+        case Surprisal():
+            return Bounds(0.0, math.inf)
         case Arithmetic(operation, left, right):
             return _combined(operation, bounds_of(left, domains), bounds_of(right, domains))
         case _:

@@ -24,6 +24,21 @@ _ROWS = (
     Function("max", "x, y, …", 2, 8, "the largest of them; missing if one is"),
     Function("abs", "x", 1, 1, "the value without its sign"),
     Function("round_down", "x, step", 2, 2, "the largest multiple of `step` that is not above `x`"),
+    Function(
+        "rarity",
+        "part, whole",
+        2,
+        2,
+        "of two counts, how rare the part is, in bits: -log2((part + 1) / (whole + 1)), at least 0",
+    ),
+    Function(
+        "burst",
+        "count, expected",
+        2,
+        2,
+        "how surprising so high a count is, in bits, where so many payments are expected: -log2 of the bound of its "
+        "Poisson probability; 0 up to the expected number, missing where nothing is expected",
+    ),
     Function("lower", "text", 1, 1, "the text in small letters, to compare without regard to case"),
     Function("starts_with", 'text, "…"', 2, 2, "true if the text starts with these characters"),
     Function("ends_with", 'text, "…"', 2, 2, "true if it ends with them"),

@@ -5,8 +5,8 @@ neither true nor false, `and` is false as soon as one side is, `or` is true as s
 two methods, `true` and `false`. NaN is neither less, equal nor greater, which makes both cheap. Division by zero is
 missing.
 
-Only exact IEEE operations are used, element by element (+ - * /, floor division, comparisons, min, max, abs), so
-results depend neither on the batch nor on the machine.
+Only exact IEEE operations are used, element by element (+ - * /, floor division, comparisons, min, max, abs), and for
+logarithms integers (`surprisal`), so results depend neither on the batch nor on the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 
 from fraudstream.engine.digest import digest_text
 from fraudstream.engine.expression.columns import ColumnSource, DistinctTexts
+from fraudstream.engine.surprisal import bursts, rarities
 
 # A constant stays a numpy scalar until the whole expression is broadcast: operations with scalars are cheaper.
 Answer = Any
@@ -137,6 +138,26 @@ class RoundedDown:
         step = self.step.values(columns)
         step = np.where(step > 0.0, step, np.nan)
         return np.floor_divide(self.left.values(columns), step) * step
+
+
+RARITIES, BURSTS = rarities, bursts
+
+
+@dataclass(frozen=True, slots=True)
+class Surprisal:
+    """Bits of surprise. `bits`: `RARITIES` of a part and its whole, or `BURSTS` of a count and an expected number."""
+
+    bits: Callable[[Any, Any, Any], None]
+    left: Quantity
+    right: Quantity
+
+    def values(self, columns: ColumnSource) -> Answer:
+        """As `Quantity.values`."""
+        pair = np.broadcast_arrays(self.left.values(columns), self.right.values(columns))
+        left, right = (np.ascontiguousarray(np.ravel(side), np.float64) for side in pair)
+        found = np.empty(len(left))
+        self.bits(left, right, found)
+        return found.reshape(pair[0].shape)
 
 
 @dataclass(frozen=True, slots=True)

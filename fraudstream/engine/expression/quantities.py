@@ -9,6 +9,8 @@ import numpy as np
 
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.nodes import (
+    BURSTS,
+    RARITIES,
     Arithmetic,
     Constant,
     Magnitude,
@@ -16,6 +18,7 @@ from fraudstream.engine.expression.nodes import (
     QuantityColumn,
     Quotient,
     RoundedDown,
+    Surprisal,
     TextColumn,
     TextLiteral,
 )
@@ -24,6 +27,8 @@ from fraudstream.engine.expression.text_nodes import Lowered
 from fraudstream.engine.expression.typed import Typed, folded
 from fraudstream.engine.expression.types import Type
 from fraudstream.engine.expression.units import alike, as_money
+
+_SURPRISALS = {"rarity": RARITIES, "burst": BURSTS}
 
 
 class Quantities:
@@ -92,13 +97,15 @@ class Quantities:
         return Typed(result, syntax, quantity=Quotient(left.as_quantity, right.as_quantity))
 
     def _call(self, syntax: Syntax) -> Typed:
-        """abs, min, max, round_down and lower."""
+        """abs, min, max, round_down, rarity, burst and lower."""
         if syntax.text == "lower":
             part = self._any_part(syntax.parts[0])
             if part.words is None:
                 self._context.fail(syntax.parts[0], f"{self._context.described(part)}: lower() takes text.")
             return Typed(Type.TEXT, syntax, words=Lowered(part.words))
         parts = [self._number_like(part) for part in syntax.parts]
+        if syntax.text in _SURPRISALS:
+            return self._surprisal(syntax, *parts)
         if syntax.text == "abs":
             return Typed(parts[0].type, syntax, quantity=Magnitude(parts[0].as_quantity))
         if syntax.text == "round_down":
@@ -114,6 +121,15 @@ class Quantities:
             left, right = alike(self._context, result, part, syntax, f"used in one {syntax.text}()")
             result = self._arithmetic(syntax, left.type, operation, left, right)
         return result
+
+    def _surprisal(self, syntax: Syntax, left: Typed, right: Typed) -> Typed:
+        """rarity and burst: of two plain numbers."""
+        for part in (left, right):
+            if part.type is not Type.NUMBER:
+                described = self._context.described(part)
+                self._context.fail(part.syntax, f"{described}: {syntax.text}() takes plain numbers.")
+        node = Surprisal(_SURPRISALS[syntax.text], left.as_quantity, right.as_quantity)
+        return Typed(Type.NUMBER, syntax, quantity=node)
 
     def _number_like(self, syntax: Syntax) -> Typed:
         """A part that must be a NUMBER, MONEY or DURATION."""

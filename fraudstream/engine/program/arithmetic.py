@@ -12,6 +12,7 @@ from fraudstream.engine.arrays import Float64Array
 from fraudstream.engine.program.operations import (
     ABSOLUTE,
     ADD,
+    BURST,
     COPY,
     DIVIDE,
     MAXIMUM,
@@ -19,10 +20,12 @@ from fraudstream.engine.program.operations import (
     MULTIPLY,
     NEGATIVE,
     QUOTIENT,
+    RARITY,
     ROUND_DOWN,
     SHARE,
     SUBTRACT,
 )
+from fraudstream.engine.surprisal import burst, rarity
 
 
 @jit
@@ -61,6 +64,12 @@ def compute(operation: int, out: Float64Array, left: Float64Array, right: Float6
     elif operation == COPY:
         for i in range(len(out)):
             out[i] = left[i]
+    elif operation == RARITY:
+        for i in range(len(out)):
+            out[i] = rarity(left[i], right[i])
+    elif operation == BURST:
+        for i in range(len(out)):
+            out[i] = burst(left[i], right[i])
     elif operation == SHARE:
         for i in range(len(out)):
             out[i] = 1.0 if left[i] > 1.0 else (left[i] if left[i] > 0.0 else 0.0)

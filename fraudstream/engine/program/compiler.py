@@ -22,6 +22,7 @@ from fraudstream.engine.program.operations import (
     ALWAYS,
     AND,
     AND_NOT,
+    BURST,
     DIVIDE,
     EQUAL,
     HAS_TEXT,
@@ -37,6 +38,7 @@ from fraudstream.engine.program.operations import (
     OR,
     OUTSIDE,
     QUOTIENT,
+    RARITY,
     ROUND_DOWN,
     SAME_TEXT,
     SUBTRACT,
@@ -51,6 +53,8 @@ _ARITHMETIC: Final[Mapping[object, int]] = {
     np.minimum: MINIMUM,
     np.maximum: MAXIMUM,
 }
+
+_SURPRISALS: Final[Mapping[object, int]] = {nodes.RARITIES: RARITY, nodes.BURSTS: BURST}
 
 # The operation of each comparison, and whether its sides change places.
 _COMPARISONS: Final[Mapping[object, tuple[int, bool]]] = {
@@ -107,6 +111,8 @@ class Compiler:
                 return self.lines.add(QUOTIENT, self.quantity(left), self.quantity(right))
             case nodes.RoundedDown(left, step):
                 return self.lines.add(ROUND_DOWN, self.quantity(left), self.quantity(step))
+            case nodes.Surprisal(bits, left, right):
+                return self.lines.add(_SURPRISALS[bits], self.quantity(left), self.quantity(right))
             case nodes.Magnitude(part):
                 return self.lines.add(ABSOLUTE, self.quantity(part))
             case nodes.Negative(part):

@@ -24,21 +24,22 @@ ADD, SUBTRACT, MULTIPLY, DIVIDE, QUOTIENT, MINIMUM, MAXIMUM, ROUND_DOWN, ABSOLUT
 COPY = 10
 SHARE = 11  # the number limited to 0 and 1; 0 where it is missing
 MINOR_UNITS = 12  # major units, of the payment's currency, as minor units, to the nearest
+RARITY, BURST = 13, 14  # bits, as in `surprisal`
 
 # A truth from two numbers: 0 where one is missing.
-LESS, LESS_EQUAL, EQUAL, UNEQUAL = range(13, 17)
+LESS, LESS_EQUAL, EQUAL, UNEQUAL = range(15, 19)
 
 # A truth from one or two truths. `AND_NOT`: the left and not the right one. `ALWAYS`: `argument`, which is 0 or 1.
-AND, OR, AND_NOT, NOT, ALWAYS = range(17, 22)
+AND, OR, AND_NOT, NOT, ALWAYS = range(19, 24)
 
 # A truth from texts. `ONE_OF`: the digest on the left is one of `argument` words, from the index on the right on.
-HAS_TEXT, SAME_TEXT, ONE_OF = range(22, 25)
-OUTSIDE = 25  # row `left` of the conditions that Python has evaluated
+HAS_TEXT, SAME_TEXT, ONE_OF = range(24, 27)
+OUTSIDE = 27  # row `left` of the conditions that Python has evaluated
 
 # What a program gives. `FLAG`: into the frame's row `target`, 1 where the left truth holds, 0 where the right one does,
 # NaN elsewhere. `BIT`: bit `target` of `true` from the left truth. `POINTS`: of part `target`, the share on the left of
 # `argument` points where the right truth holds.
-FLAG, BIT, POINTS = range(26, 29)
+FLAG, BIT, POINTS = range(28, 31)
 
 FIRST_COMPARISON, FIRST_CONNECTIVE, FIRST_OF_TEXTS, FIRST_OUTPUT = LESS, AND, HAS_TEXT, FLAG
 

@@ -48,7 +48,8 @@ def test_the_oracle_defines_every_aggregate() -> None:
 def documented_row(aggregate: Aggregate) -> str:
     """The line of the table in docs/rules.md."""
     taken = {"window": aggregate.windowed, "delay": aggregate.takes_delay, "same": aggregate.takes_same}
-    keys = [key for key, takes in {**taken, "where": aggregate.takes_where}.items() if takes]
+    taken |= {"where": aggregate.takes_where, **dict.fromkeys(("prior", "strength"), aggregate.prior is not None)}
+    keys = [key for key, takes in taken.items() if takes]
     takes = ", ".join(f"`{key}`" for key in keys)
     pane = "yes" if aggregate.panes is not None else ""
     cells = (f"`{aggregate.name}`", aggregate.summary, aggregate.type.value, aggregate.operand.described, takes, pane)
@@ -67,4 +68,4 @@ def test_every_aggregate_says_what_its_answer_means(name: str) -> None:
     aggregate = REGISTRY[name]
     assert aggregate.name == name
     assert plain(aggregate.answer).__doc__, f"{name} has no docstring"
-    assert not aggregate.is_of_amounts or aggregate.type is Type.MONEY
+    assert not aggregate.is_of_amounts or aggregate.type is (Type.NUMBER if name == "z_score" else Type.MONEY)

@@ -21,6 +21,7 @@ KEYS = (
     "currency, direction, kind, channel, partner_id, merchant_id, mcc, terminal_id, counterparty_id, "
     "counterparty_bank, device_id, ip, country"
 )
+KEY_PARTS = f"account_id, {KEYS}, hour, weekday, card_present, amount_band"
 
 
 def faults(text: str) -> list[str]:
@@ -45,8 +46,34 @@ def feature(entry: str, name: str = "account.x") -> str:
         ),
         (
             "version: 1\nentities: {a: {key: acount_id}}",
-            "f.yaml:2:21: the key of entity 'a' can't be 'acount_id'. Nearest: 'account_id'. Choose from: account_id, "
-            f"{KEYS}.",
+            "f.yaml:2:21: the key of entity 'a' can't be 'acount_id'. Nearest: 'account_id'. Choose from: "
+            f"{KEY_PARTS}.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, chanel]}}",
+            "f.yaml:2:49: a part of the key of entity 'b' can't be 'chanel'. Nearest: 'channel'. Choose from: "
+            f"{KEY_PARTS}.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, mcc]}}",
+            "f.yaml:2:43: the key of entity 'b' has 2 parts: it needs 1 to 6, each once.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, channel], optional: [mcc, channel]}}",
+            "f.yaml:2:69: the key of entity 'b' needs a part that is not optional.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, hour], optional: [channel]}}",
+            "f.yaml:2:67: optional can't be 'channel'. Choose from: mcc, hour.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: account_id}, b: {key: []}}",
+            "f.yaml:2:43: the key of entity 'b' has 0 parts: it needs 1 to 6, each once.",
+        ),
+        (
+            "version: 1\nentities: {a: {key: [account_id, hour]}}",
+            "f.yaml:2:11: the first entity must have the key 'account_id': it finds duplicates and keeps the order of "
+            "each account.",
         ),
         (
             "version: 1\nentities: {a: {key: account_id, slots: 3}}",
@@ -153,7 +180,21 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
         (
             "aggregate: count, window: 1h, windw: 2h",
             "4:45: feature 'account.x' has no key 'windw'. Nearest: 'window'. Known: aggregate, of, same, window, "
-            "delay, where, includes, precision.",
+            "delay, where, includes, precision, prior, strength.",
+        ),
+        ("aggregate: count, window: 1h, prior: 1", "4:52: 'count' takes no 'prior'."),
+        (
+            "aggregate: z_score, of: log_amount, window: 1h, prior: 0",
+            "4:70: prior must be from 1e-05 to 100.",
+        ),
+        (
+            "aggregate: z_score, of: amount, window: 1h, strength: 0",
+            "4:69: strength must be a whole number from 1 to 10000.",
+        ),
+        ("aggregate: z_score, window: 1h", "4:14: 'z_score' needs an operand, such as of: amount."),
+        (
+            "aggregate: rarity, of: mcc, window: 1h, precision: pane",
+            "4:66: 'rarity' can't be kept by pane. Use exact.",
         ),
     ],
 )
@@ -191,12 +232,13 @@ def test_more_filters_than_a_mask_has_bits_are_refused() -> None:
 
 @pytest.mark.parametrize("aggregate", REGISTRY)
 def test_every_aggregate_has_its_type(aggregate: str) -> None:
-    of = {"distinct": "device_id", "first_seen": "device_id", "share": "fraud", "last": "country"}.get(aggregate)
+    operands = {"distinct": "ip", "first_seen": "ip", "share": "fraud", "last": "mcc", "z_score": "amount"}
+    of = {**operands, "rarity": "hour"}.get(aggregate)
     entry = f"aggregate: {aggregate}" + (f", of: {of}" if of else "")
     if aggregate not in ("since_last", "distance", "speed", "age", "last"):
         entry += ", window: 1h"
     type_ = parse_catalogue(feature(entry)).symbols["account.x"]
-    if REGISTRY[aggregate].is_of_amounts:
+    if REGISTRY[aggregate].is_of_amounts and aggregate != "z_score":
         assert type_ is Type.MONEY
     elif aggregate in ("since_last", "age"):
         assert type_ is Type.DURATION

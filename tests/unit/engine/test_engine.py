@@ -276,12 +276,12 @@ def test_a_label_finds_its_payment_whatever_time_it_says_the_payment_has() -> No
         assert values(judge(engine, log), "account.fraud")[-1] == share
 
 
-def test_a_label_reaches_the_entities_that_it_names() -> None:
+def test_a_label_reaches_every_entity_of_its_payment_whatever_it_names() -> None:
     engine = engine_of("  device.fraud: {aggregate: share, of: fraud, window: 1h, includes: false}")
     first = pay("1", NOON, device_id="d")
-    for device, share in (("d", 1.0), (None, 0.0), ("e", 0.0)):
+    for device in ("d", None, "e"):
         log: Log = [first, label(first, device_id=device), pay("2", NOON, device_id="d")]
-        assert values(judge(engine, log), "device.fraud")[-1] == share
+        assert values(judge(engine, log), "device.fraud")[-1] == 1.0
 
 
 def test_a_label_makes_no_row_for_an_account_that_never_paid() -> None:
@@ -292,12 +292,24 @@ def test_a_label_makes_no_row_for_an_account_that_never_paid() -> None:
     assert (state.rows, state.changes()) == (0, [])
 
 
-def test_a_label_whose_payment_has_left_the_ring_is_counted_and_its_share_is_not_called_exact() -> None:
+def test_a_label_finds_its_payment_in_the_pane_once_that_has_left_the_ring() -> None:
     features = "  account.fraud: {aggregate: share, of: fraud, window: 30d, includes: false}"
     engine = engine_of(features, "slots: 4, panes: {width: 3d, count: 14}")
     first = pay("0", NOON)
-    log: Log = [first, *[pay(str(n), NOON + n * H) for n in range(1, 8)], label(first, payment_occurred_at=NOON)]
+    log: Log = [first, *[pay(str(n), NOON + n * H) for n in range(1, 8)], label(first)]
     verdicts = judge(engine, [*log, pay("last", NOON + D)])
+    assert verdicts.labels_unmatched == 0
+    assert (verdicts.errors["account.fraud"][-1], values(verdicts, "account.fraud")[-1]) == (PANE, 1 / 8)
+    corrected: Log = [*log, label(first, "genuine"), pay("last", NOON + D)]
+    assert values(judge(engine, corrected), "account.fraud")[-1] == 0.0
+
+
+def test_a_label_whose_payment_is_older_than_the_retention_is_counted_and_its_share_is_not_called_exact() -> None:
+    features = "  account.fraud: {aggregate: share, of: fraud, window: 30d, includes: false}\nlabels: {retention: 1d}"
+    engine = engine_of(features, "slots: 4, panes: {width: 3d, count: 14}")
+    first = pay("0", NOON)
+    log: Log = [first, *[pay(str(n), NOON + n * D) for n in range(1, 8)], label(first)]
+    verdicts = judge(engine, [*log, pay("last", NOON + 8 * D)])
     assert verdicts.labels_unmatched == 1
     assert verdicts.errors["account.fraud"][-1] == AT_LEAST
 

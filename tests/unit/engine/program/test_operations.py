@@ -18,6 +18,7 @@ from fraudstream.engine.program.logic import compare
 from fraudstream.engine.program.operations import (
     ABSOLUTE,
     ADD,
+    BURST,
     DIVIDE,
     EQUAL,
     LESS,
@@ -27,11 +28,13 @@ from fraudstream.engine.program.operations import (
     MULTIPLY,
     NEGATIVE,
     QUOTIENT,
+    RARITY,
     ROUND_DOWN,
     SHARE,
     SUBTRACT,
     UNEQUAL,
 )
+from fraudstream.engine.surprisal import bursts, rarities
 
 EXTREME = [0.0, 1.0, 0.1, 0.5, 3.0, 100.0, 5e-324, 2.2e-308, 1e17, 2.0**53, 1e300, 1.7976931348623157e308, np.inf]
 BITS = np.random.default_rng(1).integers(0, 1 << 64, 60, np.uint64).view(np.float64)
@@ -59,6 +62,17 @@ def share(left: Float64Array, _: Float64Array) -> Float64Array:
     return np.where(np.isnan(left), 0.0, np.minimum(np.maximum(left, 0.0), 1.0))
 
 
+def bits(of: Callable[..., None]) -> Callable[[Float64Array, Float64Array], Float64Array]:
+    """As the expression's node computes it."""
+
+    def values(left: Float64Array, right: Float64Array) -> Float64Array:
+        out: Float64Array = np.empty(len(left))
+        of(left, right, out)
+        return out
+
+    return values
+
+
 COMPUTED: dict[int, Callable[[Any, Any], Any]] = {
     ADD: operator.add,
     SUBTRACT: operator.sub,
@@ -71,6 +85,8 @@ COMPUTED: dict[int, Callable[[Any, Any], Any]] = {
     ABSOLUTE: lambda left, _: np.abs(left),
     NEGATIVE: lambda left, _: -left,
     SHARE: share,
+    RARITY: bits(rarities),
+    BURST: bits(bursts),
 }
 COMPARED: dict[int, Callable[[Any, Any], Any]] = {
     LESS: operator.lt,

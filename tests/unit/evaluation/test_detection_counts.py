@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fraudstream.backtest.evaluate
-from fraudstream.backtest.evaluate import Evaluation
+from fraudstream.evaluation.detection_counts import DetectionCounts
 
 
-def evaluated(scores: list[int], labels: list[int], fired: list[list[bool]] | None = None) -> Evaluation:
+def evaluated(scores: list[int], labels: list[int], fired: list[list[bool]] | None = None) -> DetectionCounts:
     rules = len(fired[0]) if fired else 0
-    evaluation = Evaluation([f"r{i}" for i in range(rules)])
+    evaluation = DetectionCounts([f"r{i}" for i in range(rules)], 10_000)
     evaluation.add(
         np.array(scores, np.int32),
         np.array(fired if fired else np.zeros((len(scores), 0)), np.bool_),
@@ -23,10 +20,6 @@ def evaluated(scores: list[int], labels: list[int], fired: list[list[bool]] | No
         np.array(labels, np.int8),
     )
     return evaluation
-
-
-def test_examples() -> None:
-    assert doctest.testmod(fraudstream.backtest.evaluate).failed == 0
 
 
 def test_auc_and_average_precision_by_hand() -> None:
@@ -66,7 +59,7 @@ def test_measures_equal_their_definitions_however_the_payments_are_batched(
     rows: list[tuple[int, int]], cut: int
 ) -> None:
     scores, labels = [score for score, _ in rows], [label for _, label in rows]
-    evaluation = Evaluation([])
+    evaluation = DetectionCounts([], 6)
     for part in (slice(0, cut), slice(cut, None)):
         n = len(scores[part])
         empty, nothing = np.zeros((n, 0), np.bool_), np.zeros(n, np.bool_)

@@ -1,0 +1,297 @@
+"""`fraudstream evaluate`: measure how well score, rules and alerts find fraud; writes a report and the figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.count_flag import positive_count
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.payment_file_flags import (
+    add_reading,
+    description_of,
+    file_failure,
+    no_payment_code,
+    open_payment_files,
+    skipped_rows_text,
+)
+from fraudstream.cli.progress import payments_progress, reading_progress
+from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
+from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.time_flags import date_ms
+from fraudstream.contracts.error_text import system_error_text
+
+if TYPE_CHECKING:
+    from fraudstream.backtest.row_report import RowReport
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.evaluation.bootstrap import Interval
+    from fraudstream.evaluation.evaluate import Options
+    from fraudstream.evaluation.results import Evaluation
+
+BATCH_SIZE = 20_000
+DRAWS = 200
+
+EXAMPLES = """examples:
+  fraudstream evaluate payments.parquet --mapping handbook --rules rules --out evaluated \\
+      --from 2018-08-08 --until 2018-08-15 --known-since 2018-07-25
+  fraudstream replay payments.parquet --mapping handbook --rules new_rules --out challenger
+  fraudstream evaluate evaluated --scorer new=challenger --scorer forest=forest_scores.parquet --out compared
+  fraudstream evaluate --topics --bootstrap-servers localhost:9092 --out last_week --from 2027-03-01
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `evaluate`."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure how well score and rules find fraud: a report, and the figures as JSON",
+        description=(
+            "Measures the decisions on labelled payments and writes report.html and evaluation.json. Give files of "
+            "payments, which are replayed first, or the directory that `replay` or `evaluate` wrote, or --topics."
+        ),
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("inputs", metavar="INPUT", type=Path, nargs="*", help="files of payments, or one replay's DIR")
+    parser.add_argument(
+        "--topics",
+        action="store_true",
+        help="measure what workers have decided: the topics of decisions and payments (section [topics])",
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory to write to")
+    period = parser.add_argument_group("what is measured")
+    period.add_argument("--from", dest="since", metavar="DATE", type=date_ms, help="first day (default: all)")
+    period.add_argument("--until", metavar="DATE", type=date_ms, help="first day that is not measured any more")
+    period.add_argument(
+        "--known-since",
+        metavar="DATE",
+        type=date_ms,
+        help="leave out accounts with a fraud since DATE that was known before, --label-delay after it",
+    )
+    period.add_argument(
+        "--alerts-per-day", metavar="N", type=positive_count, default=50, help="alert budget (default: 50)"
+    )
+    period.add_argument("--k", metavar="N", type=positive_count, default=100, help="of Card Precision@k (default: 100)")
+    period.add_argument(
+        "--scorer",
+        metavar="NAME=PATH",
+        action="append",
+        default=[],
+        help="compare another scorer: a Parquet file with columns event_id and score, or another replay's DIR; may be "
+        "given more than once",
+    )
+    period.add_argument(
+        "--reference",
+        metavar="FILE",
+        type=Path,
+        help="what drift is measured from: reference histograms as JSON, or a calibration of `score tune` (default: "
+        "the payments before --from)",
+    )
+    period.add_argument(
+        "--bootstrap", metavar="N", type=int, default=DRAWS, help=f"draws for intervals, 0: none (default: {DRAWS})"
+    )
+    add_reading(parser)
+    add_replayed_rules(parser)
+    parser.add_argument(
+        "--with-features", action="store_true", help="write features.parquet too, and measure the drift of features"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Evaluate; returns 1 if every row was bad. Raises `Failure`."""
+    from fraudstream.backtest.row_report import RowReport
+    from fraudstream.evaluation.decisions_file import DecisionsFileError, is_replay
+    from fraudstream.evaluation.evaluate import NoPaymentsError, Options
+    from fraudstream.evaluation.replayed import evaluate_replay, write_evaluation
+    from fraudstream.evaluation.results import encode
+
+    if args.bootstrap < 0:
+        raise Failure(f"--bootstrap {args.bootstrap}: must be 0 or more.")
+    if args.since is not None and args.until is not None and args.since >= args.until:
+        raise Failure("--from must be before --until, which is the first day that is not measured any more.")
+    scorers = dict(_named_path(text) for text in args.scorer)
+    if bool(args.inputs) == args.topics:
+        raise Failure("give files of payments or the directory of a replay, or --topics, and only one of them.")
+    directory, report = (args.out if args.topics else args.inputs[0]), RowReport()
+    if args.topics:
+        _collect(args, settings)
+    elif not is_replay(directory):
+        directory, report = args.out, RowReport(args.out / "bad_rows.jsonl")
+        if not _replay(args, settings, report):
+            return no_payment_code(0, report)
+    elif len(args.inputs) > 1:
+        raise Failure(f"{directory} is a replay; give one alone, and others with --scorer NAME=DIR.")
+    options = Options(
+        from_ms=args.since,
+        until_ms=args.until,
+        alerts_per_day=float(args.alerts_per_day),
+        k=args.k,
+        known_since_ms=args.known_since,
+        label_delay_ms=args.label_delay,
+        draws=args.bootstrap,
+    )
+    try:
+        evaluation = evaluate_replay(directory, options, scorers, args.reference)
+        title = settings.topics.decisions if args.topics else description_of(args.inputs)
+        write_evaluation(evaluation, args.out, title)
+    except NoPaymentsError as error:
+        raise Failure(f"no payment of {directory} is {_period_text(options)}. Check --from and --until.") from error
+    except DecisionsFileError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename or args.out}: {system_error_text(error)}.") from error
+    if args.json:
+        sys.stdout.write(encode(evaluation).decode())
+    else:
+        _print(evaluation, report, args.out)
+    return 0
+
+
+def _collect(args: argparse.Namespace, settings: Settings) -> None:
+    """Write the decisions of the cluster to `--out`. Raises `Failure`, `OperationError`."""
+    from fraudstream.evaluation.decisions_file import FEATURES, SUMMARY
+    from fraudstream.operations.collect_decisions import Collected, collect_decisions
+
+    brokers = settings.kafka.brokers()
+    for name in (FEATURES, SUMMARY):  # of an earlier run: they would not fit
+        (args.out / name).unlink(missing_ok=True)
+
+    async def work() -> Collected:
+        with reading_progress(quiet=args.json) as progress:
+            return await collect_decisions(
+                brokers,
+                args.out,
+                log=settings.topics.payments,
+                decisions=settings.topics.decisions,
+                committed_only=settings.worker.checkpoint_mode == "transaction",
+                progress=progress,
+            )
+
+    try:
+        collected = run_on_cluster(brokers, work)
+    except OSError as error:
+        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
+    if not args.json:
+        left = f"; {collected.without_payment:,} on payments no longer in the log" if collected.without_payment else ""
+        print(f"{collected.decisions:,} decisions, {collected.labelled:,} of them on labelled payments{left}.")
+
+
+def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> int:
+    """Replay the files into `--out`, up to `--until`; the number of payments. Raises `Failure`."""
+    from fraudstream.backtest.file_error import PaymentFileError
+    from fraudstream.backtest.replay import replay
+    from fraudstream.engine.identifier_key import key_of
+    from fraudstream.evaluation.decisions_file import FEATURES
+
+    key = key_of(settings.identifiers.given())
+    files = open_payment_files(args, args.inputs, report)
+    rule_set = replayed_rules(args, settings)
+    features = args.out / FEATURES
+    if not args.with_features:
+        features.unlink(missing_ok=True)  # of an earlier run: it would not fit
+    try:
+        with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
+            summary = replay(
+                rule_set,
+                _up_to(files.batches(args.sort), args.until),
+                args.out,
+                label_delay_ms=args.label_delay,
+                batch_size=BATCH_SIZE,
+                features_out=features if args.with_features else None,
+                listed=listed_values(args.lists, rule_set),
+                report=report,
+                digest_key=key,
+                typologies=files.typologies,
+                progress=advance,
+            )
+    except PaymentFileError as error:
+        raise file_failure(error) from error
+    except OSError as error:
+        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
+    return summary.payments
+
+
+def _up_to(batches: Iterable[Any], until_ms: int | None) -> Iterator[Any]:
+    """Batches in order of time up to the one that reaches the end of the period: what comes later changes nothing."""
+    from fraudstream.backtest.label_order import Events
+
+    for batch in batches:
+        yield batch
+        times = batch.at_ms if isinstance(batch, Events) else batch.occurred_at_ms
+        if until_ms is not None and len(times) and times[-1] >= until_ms:
+            return
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise Failure(f"--scorer {text}: must be NAME=PATH, such as forest=scores.parquet.")
+    return name, Path(path)
+
+
+def _period_text(options: Options) -> str:
+    from fraudstream.contracts.timestamps import utc_text
+
+    begin = "" if options.from_ms is None else f" from {utc_text(options.from_ms)}"
+    end = "" if options.until_ms is None else f" before {utc_text(options.until_ms)}"
+    return f"there{begin}{end}" if begin or end else "there"
+
+
+def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
+    from fraudstream.evaluation.replayed import EVALUATION, REPORT
+
+    console = Console()
+    period, alerts = evaluation.period, evaluation.alerts
+    found = "no alerts."
+    if alerts.alerts:
+        found = (
+            f"{alerts.alerts:,.0f} alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of "
+            "the frauds."
+        )
+    console.print(
+        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {found}", markup=False
+    )
+    if period.left_out:
+        console.print(f"{period.left_out:,} payments of accounts with known fraud are left out.")
+    for line in (*skipped_rows_text(report), *report.notices):
+        console.print(line, markup=False)
+    first = evaluation.scorers[0]
+    console.print(f"At {first.budget.budget:g} alerts a day, and the ranking of all payments:")
+    table = Table("scorer", "precision", "recall", "money", "AUC", "AP", "AP 95 %", f"CP@{first.card_precision.k}",
+                  box=None)  # fmt: skip
+    for scorer in evaluation.scorers:
+        caught = scorer.budget.caught
+        main = [each.caught_share for each in caught.money if each.currency == evaluation.main_currency]
+        table.add_row(
+            scorer.name,
+            _share(caught.precision),
+            _share(caught.recall),
+            _share(main[0] if main else None),
+            _measure(scorer.auc),
+            _measure(scorer.average_precision),
+            _interval(scorer.intervals.get("average_precision")),
+            _measure(scorer.card_precision.mean),
+        )
+    console.print(table)
+    console.print(f"Written to {out}: {REPORT}, {EVALUATION}.", markup=False)
+
+
+def _measure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
