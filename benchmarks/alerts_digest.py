@@ -28,10 +28,10 @@ from benchmarks.chaos.processes import Process, Supervisor
 from benchmarks.chaos.publisher import Publisher
 from benchmarks.chaos.run import until_consumed, until_processing
 from benchmarks.chaos.topic_reader import read_partition
+from benchmarks.reference_payments.files import write_parquet
+from benchmarks.reference_payments.plan import PAYMENTS_A_DAY, GeneratorPlan
+from benchmarks.reference_payments.stream import stream
 from fraudstream.contracts import Alert
-from fraudstream.generator.files import write_parquet
-from fraudstream.generator.plan import PAYMENTS_A_DAY, GeneratorPlan
-from fraudstream.generator.stream import stream
 from fraudstream.kafka import Brokers
 
 RULES: Final = Path(__file__).parents[1] / "rules"

@@ -10,9 +10,9 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from benchmarks.reference_payments.plan import GeneratorPlan
+from benchmarks.reference_payments.stream import stream
 from fraudstream.contracts import Payment
-from fraudstream.generator.plan import GeneratorPlan
-from fraudstream.generator.stream import stream
 
 PARTITIONS = 4
 BATCH_BYTES_MAX = 512 * 1024

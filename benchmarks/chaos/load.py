@@ -12,9 +12,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from benchmarks.reference_payments.plan import GeneratorPlan
+from benchmarks.reference_payments.stream import stream
 from fraudstream.contracts import Label, Payment
-from fraudstream.generator.plan import GeneratorPlan
-from fraudstream.generator.stream import stream
 
 START_MS: Final = 1_735_689_600_000  # 2025-01-01
 LABELLED_SHARE: Final = 0.01  # of genuine payments; all frauds are labelled

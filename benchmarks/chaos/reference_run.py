@@ -99,7 +99,7 @@ class ReferenceRun:
         self._answer(self.decisions, payments, accounts, [_encode(decision) for decision in decisions])
         origin = [origin_header(records[0].partition)] if self._aligned else []
         alerted = verdicts.alerted.tolist()
-        values = [_encode(alert) for alert in verdicts.alerts()]
+        values = verdicts.alert_values()
         self._answer(self.alerts, list(compress(payments, alerted)), list(compress(accounts, alerted)), values, origin)
         self._refuse(records, result.refused)
 

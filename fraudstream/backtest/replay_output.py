@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -19,35 +18,16 @@ import pyarrow.parquet
 
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
-from fraudstream.engine.arrays import Float64Array, Int64Array
+from fraudstream.engine.arrays import Float64Array, Int32Array, Int64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.decisions_schema import DECISIONS, decisions_schema
 
 ROWS_PER_GROUP = 131_072
 ROWS_BUFFERED = 16_384
 
-DECISIONS = pa.schema(
-    [
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("account_id", pa.string(), nullable=False),
-        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("amount_minor", pa.int64(), nullable=False),
-        pa.field("currency", pa.string(), nullable=False),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("rules", pa.list_(pa.string()), nullable=False),
-        pa.field("shadow_rules", pa.list_(pa.string()), nullable=False),
-        pa.field("alert_id", pa.string()),
-        pa.field("repeat", pa.bool_(), nullable=False),
-        pa.field("late", pa.bool_(), nullable=False),
-        pa.field("altered", pa.bool_(), nullable=False),
-        pa.field("unmatched", pa.list_(pa.string()), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("typology", pa.string()),
-        pa.field("rule_set", pa.string(), nullable=False),
-    ]
-)
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
@@ -58,6 +38,7 @@ class _Pending:
         self.decisions: list[Decision] = []
         self.amounts_minor: list[Int64Array] = []
         self.currencies: list[str] = []
+        self.shadow_points: list[Mapping[str, Int32Array]] = []
         self.labels: list[npt.NDArray[np.int8]] = []
         self.features: list[dict[str, Float64Array]] = []
 
@@ -66,7 +47,8 @@ class ReplayOutput:
     """Context manager that writes the files; they appear when it exits without an error.
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
-    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written.
+    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written. `shadow_scores`: names
+    of those that decide nothing; each has a column `score.NAME`.
     """
 
     def __init__(
@@ -76,14 +58,16 @@ class ReplayOutput:
         features_path: Path | None,
         digest_key: DigestKey,
         typologies: Mapping[str, str],
+        shadow_scores: Sequence[str],
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
             features_path.parent.mkdir(parents=True, exist_ok=True)
         self._alerts_path = directory / "alerts.jsonl"
-        self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
+        self._decisions = _Parquet(directory / "decisions.parquet", decisions_schema(shadow_scores))
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
         self._feature_types, self._digest_key, self._typologies = features, digest_key, typologies
+        self._shadow_scores = shadow_scores
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -95,15 +79,15 @@ class ReplayOutput:
         pending = self._pending
         pending.decisions += verdicts.decisions()
         pending.labels.append(labels)
+        pending.shadow_points.append(verdicts.shadow_points)
         pending.amounts_minor.append(verdicts.columns.frame.amount_minor)
         pending.currencies += [payment.currency for payment in verdicts.payments]
         if self._features is not None:
             pending.features.append(verdicts.features)
         if len(pending.decisions) >= ROWS_BUFFERED:
             self._flush()
-        alerts = verdicts.alerts()
-        for alert in alerts:
-            self._alerts.write(msgspec.json.encode(alert) + b"\n")
+        alerts = verdicts.alert_values()
+        self._alerts.writelines(alert + b"\n" for alert in alerts)
         return len(alerts)
 
     def _flush(self) -> None:
@@ -114,7 +98,12 @@ class ReplayOutput:
         keys = _key_columns(pending.decisions)
         money = [pa.array(np.concatenate(pending.amounts_minor)), pa.array(pending.currencies, pa.string())]
         labels = np.concatenate(pending.labels)
-        self._decisions.append([*keys, *money, *_decision_columns(pending.decisions, labels, self._typologies)])
+        shadow = [
+            pa.array(np.concatenate([points[name] for points in pending.shadow_points]) / POINTS_MAX)
+            for name in self._shadow_scores
+        ]
+        decided = _decision_columns(pending.decisions, labels, self._typologies)
+        self._decisions.append([*keys, *money, *decided, *shadow])
         if self._features is not None:
             columns = []
             for name, type_ in self._feature_types.items():

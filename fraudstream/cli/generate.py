@@ -18,14 +18,16 @@ from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.timestamps import parse_utc_ms, utc
+from fraudstream.generator.parameters import Parameters
+from fraudstream.generator.parameters_text import parameters_text
 from fraudstream.generator.plan import GeneratorPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fraudstream.backtest.label_order import LabelledPayments
     from fraudstream.cli.main import Subparsers
-    from fraudstream.operations.paced_publisher import Published
+    from fraudstream.operations.paced_publisher import EventSequence, Published
 
 FILE_COUNT = 100_000
 FILE_START = "2025-01-01T00:00:00Z"
@@ -38,13 +40,15 @@ def add_parser(subparsers: Subparsers) -> None:
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
         description=(
-            "Payments of customers with homes, habits and devices, with frauds of twelve typologies among them, and "
-            "genuine payments that look like fraud. The same options give the same payments."
+            "Payments of customers with homes, habits and devices, with frauds of sixteen typologies among them, and "
+            "genuine payments that look like fraud. The same options give the same payments. docs/generator.md says "
+            "what they are like."
         ),
         epilog=(
             "examples:\n"
             "  fraudstream generate --out payments.parquet --count 1000000 --seed 7  # read: --mapping generated\n"
-            "  fraudstream generate --topic --rate 200"
+            "  fraudstream generate --topic --rate 200\n"
+            "  fraudstream generate --show-parameters > world.yaml  # edit it, then: --parameters world.yaml"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,6 +60,10 @@ def add_parser(subparsers: Subparsers) -> None:
         nargs="?",
         const="",
         help="publish in real time to NAME (default: the payments topic)",
+    )
+    to.add_argument("--show-parameters", action="store_true", help="print the parameters of the world as YAML")
+    parser.add_argument(
+        "--parameters", metavar="FILE", type=Path, help="parameters of the world in YAML (default: --show-parameters)"
     )
     _add_plan(parser)
     parser.add_argument(
@@ -69,8 +77,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--label-delay",
         metavar="TIME",
         type=duration_ms,
-        default="7d",
-        help="from a payment to its label (default: 7d)",
+        help="every payment is truly labelled after this time, to a topic frauds alone (default: each label has its "
+        "own time, some are wrong at first, as the parameters say)",
     )
     add_setting(parser, "kafka.bootstrap_servers")
     parser.add_argument("--json", action="store_true", help="print counts as JSON")
@@ -89,7 +97,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         "--rate",
         metavar="N",
         type=float,
-        help="payments a second of event time (default: 1.5 a day and account to a file, 100 to a topic)",
+        help="payments a second of event time (default: as the parameters say to a file, 100 to a topic)",
     )
     parser.add_argument(
         "--start",
@@ -119,6 +127,9 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Generate payments to a file or a topic. Raises `Failure`, `OperationError`."""
+    if args.show_parameters:
+        print(parameters_text(_parameters(args)), end="")
+        return 0
     plan = plan_of(args, to_topic=args.out is None)
     started = time.perf_counter()
     if args.out is None:
@@ -154,9 +165,17 @@ def plan_of(args: argparse.Namespace, to_topic: bool) -> GeneratorPlan:
         "run": args.run or (f"{args.seed}-{utc(now_ms()):%Y%m%dT%H%M%S}" if to_topic else None),
     }
     try:
-        return msgspec.convert(content, GeneratorPlan)
+        plan = msgspec.convert(content, GeneratorPlan)
     except msgspec.ValidationError as error:
         raise Failure(f"these options cannot be used together: {error}.") from error
+    return msgspec.structs.replace(plan, parameters=_parameters(args))
+
+
+def _parameters(args: argparse.Namespace) -> Parameters:
+    """The parameters of the world. Raises `Failure` for an invalid file."""
+    from fraudstream.cli.generator_parameters import read_parameters
+
+    return Parameters() if args.parameters is None else read_parameters(args.parameters)
 
 
 def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
@@ -164,7 +183,7 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
     from fraudstream.generator.stream import stream
 
     count = args.count or FILE_COUNT
-    batches = stream(plan, count)
+    batches = stream(plan, count, args.label_delay)
     suffix = args.out.suffix.lower()
     if suffix not in (".parquet", ".jsonl"):
         raise Failure(f"{args.out}: the name must end in .parquet or .jsonl.")
@@ -172,7 +191,7 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
     try:
         with payments_progress("generate", count, quiet=args.json) as advance:
             parquet = suffix == ".parquet"
-            parts = write_parquet(batches, args.out) if parquet else write_jsonl(batches, args.out, args.label_delay)
+            parts = write_parquet(batches, args.out) if parquet else write_jsonl(batches, args.out)
             for payments in parts:
                 written += payments
                 advance(payments, 0)
@@ -184,6 +203,8 @@ def _to_file(args: argparse.Namespace, plan: GeneratorPlan) -> int:
 def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings, topic: str) -> int:
     """The number of payments published, once `--count` of them are. Raises `OperationError`."""
     from fraudstream.backtest.label_order import in_order
+    from fraudstream.generator.label_records import events_in_order
+    from fraudstream.generator.stream import stream
     from fraudstream.operations.event_publisher import EventPublisher
     from fraudstream.operations.paced_publisher import EventTime, Unpaced, publish_paced
 
@@ -191,7 +212,12 @@ def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings,
 
     async def publish() -> Published:
         now_ms = time.time_ns() // 1_000_000
-        sequence = in_order(_only_frauds_labelled(plan, args.count), args.label_delay, labelled_until_ms=now_ms)
+        sequence: Iterable[EventSequence]
+        if args.label_delay is None:
+            sequence = events_in_order(stream(plan, args.count), now_ms)
+        else:
+            frauds = _only_frauds_labelled(plan, args.count)
+            sequence = in_order(frauds, args.label_delay, labelled_until_ms=now_ms)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
             async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
@@ -210,4 +236,4 @@ def _only_frauds_labelled(plan: GeneratorPlan, payments_max: int | None) -> Iter
     from fraudstream.generator.stream import stream
 
     for batch in stream(plan, payments_max):
-        yield batch._replace(labels=np.where(batch.labels == 1, 1, -1).astype(np.int8))
+        yield batch.with_labels(np.where(batch.labels == 1, 1, -1).astype(np.int8))

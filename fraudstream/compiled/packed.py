@@ -29,8 +29,9 @@ class Packed(NamedTuple):
 
     def strings(self) -> list[bytes | None]:
         """The byte strings as Python objects, None where one is missing."""
+        data = self.buffer.data
         return [
-            None if n == MISSING else self.buffer[at : at + n].tobytes()
+            None if n == MISSING else data[at : at + n].tobytes()
             for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
         ]
 
@@ -44,9 +45,8 @@ class Packed(NamedTuple):
 
     def present(self) -> list[bytes]:
         """The byte strings as Python objects, where none is missing."""
-        return [
-            self.buffer[at : at + n].tobytes() for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)
-        ]
+        data = self.buffer.data
+        return [data[at : at + n].tobytes() for at, n in zip(self.at.tolist(), self.length.tolist(), strict=True)]
 
     def rows(self, rows: Int64Array) -> Packed:
         """Some of the byte strings, in the order of `rows`, in the same buffer. `rows`: indices; int64, shape (m,)."""

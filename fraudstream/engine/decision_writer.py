@@ -7,8 +7,6 @@ whose text needs escapes, or that names entities in `unmatched`, is encoded by m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -17,13 +15,14 @@ import numpy as np
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import MISSING, Packed, join, pack
+from fraudstream.engine.alert_id import DIGEST_BYTES, alert_digest, id_end
 from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.decision_bytes import PIECES, FindingTexts, room_for, write_decisions
+from fraudstream.engine.decision_bytes import PIECES, SCORE_MAX, FindingTexts, room_for, write_decisions
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
 
-_ID_BYTES: Final = 32  # of an alert id
+_ID_BYTES: Final = 2 * DIGEST_BYTES  # of an alert id in hex
 _encode = msgspec.json.Encoder().encode
 
 
@@ -55,7 +54,6 @@ class DecisionWriter:
             verdicts.altered,
             verdicts.unmatched,
             texts,
-            _score_texts(),
             self._alert_ids(verdicts, events, texts),
             PIECES,
         )
@@ -66,20 +64,21 @@ class DecisionWriter:
         if verdicts.findings is not self._findings or len(verdicts.findings) != len(self._texts.alerts):
             self._findings = verdicts.findings
             self._texts = _texts_of(self._findings)
-            self._id_ends = [f"\0{verdicts.stage}\0{found.rule_set}".encode() for found in self._findings]
+            self._id_ends = [id_end(verdicts.stage, found.rule_set) for found in self._findings]
         return self._texts
 
     def _alert_ids(self, verdicts: Verdicts, events: Packed, texts: FindingTexts) -> Packed:
-        """Those of the decisions with an alert, in order, as `verdict.alert_id` makes them."""
+        """Those of the decisions with an alert, in order, as `alert_id` makes them."""
         finding = verdicts.finding
         rows = np.flatnonzero(texts.alerts[finding])
         if not len(rows):
             return _NONE
-        hashed = zip(events.rows(rows).strings(), finding[rows].tolist(), strict=True)
-        ids = b"".join(
-            [blake2b((event or b"") + self._id_ends[kind], digest_size=16).digest() for event, kind in hashed]
-        )
-        buffer = np.frombuffer(ids.hex().encode() + bytes(PADDING), np.uint8)
+        digests = verdicts.alert_digests
+        if verdicts.repeat[rows].any():  # those that are no repeats are alerted
+            hashed = zip(events.rows(rows).present(), finding[rows].tolist(), strict=True)
+            digests = [alert_digest(event, self._id_ends[kind]) for event, kind in hashed]
+        assert len(digests) == len(rows), f"{len(digests)} ids of {len(rows)} alerts"
+        buffer = np.frombuffer(b"".join(digests).hex().encode() + bytes(PADDING), np.uint8)
         return Packed(buffer, np.arange(len(rows)) * _ID_BYTES, np.full(len(rows), _ID_BYTES, np.int64))
 
 
@@ -110,11 +109,6 @@ def _after_score(finding: Finding) -> bytes:
     return text
 
 
-@cache
-def _score_texts() -> Packed:
-    """The text of each score, by its points: `POINTS_MAX` + 1 of them."""
-    return pack(_encode(points / POINTS_MAX) for points in range(POINTS_MAX + 1))
-
-
 _NONE: Final = pack(())
+assert POINTS_MAX == SCORE_MAX, "scores are written with other decimals than they have"
 _room_for, _write = Direct(room_for), Direct(write_decisions)

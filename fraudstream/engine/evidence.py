@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,9 +20,10 @@ from fraudstream.engine.plain_text import MISSING, plain
 
 TextOfRow = Callable[[PaymentRow], str]
 
-_REMEMBERED_MAX = 1024  # pieces of evidence of one comparison
+_REMEMBERED_MAX = 1024  # values of one comparison
 
-_UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
+_encode = msgspec.json.Encoder().encode
+_SIGNS: Final = {">": 1.0, ">=": 1.0, "<": -1.0, "<=": -1.0}  # of the margin, by the operator
 
 
 class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,25 +39,25 @@ class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
 class Proof(NamedTuple):
     """A comparison of a rule, prepared to be shown as evidence for many payments.
 
-    `evidence`: the comparison as it stands for a payment, whether or not it holds. `holds`: whether it holds for a
-    payment for which the rule fired; None if it must.
+    `json`: the comparison as it stands for a payment, whether or not it holds: an `Evidence` as JSON. `holds`: whether
+    it holds for a payment for which the rule fired; None if it must.
     """
 
-    evidence: Callable[[PaymentRow], Evidence]
+    json: Callable[[PaymentRow], bytes]
     holds: TestOfRow | None
 
 
 def proofs_of(comparisons: Sequence[Comparison], lists: ValueLists) -> tuple[Proof, ...]:
     """The comparisons of a rule, in its order. `lists`: the declared lists."""
     return tuple(
-        Proof(_evidence_of_row(comparison, lists), None if comparison.certain else comparison.test_of_row())
+        Proof(_json_of_row(comparison, lists), None if comparison.certain else comparison.test_of_row())
         for comparison in comparisons
     )
 
 
-def evidence_of(proofs: Sequence[Proof], row: PaymentRow) -> tuple[Evidence, ...]:
-    """The comparisons that hold for a payment for which the rule fired, in the rule's order."""
-    return tuple([evidence(row) for evidence, holds in proofs if holds is None or holds(row)])
+def evidence_of(proofs: Sequence[Proof], row: PaymentRow) -> bytes:
+    """The comparisons that hold for a payment for which the rule fired, in the rule's order: a JSON array."""
+    return b"[%b]" % b",".join([json(row) for json, holds in proofs if holds is None or holds(row)])
 
 
 def tested(comparisons: Sequence[Comparison], row: PaymentRow, lists: ValueLists) -> tuple[Tested, ...]:
@@ -70,18 +70,20 @@ def tested(comparisons: Sequence[Comparison], row: PaymentRow, lists: ValueLists
     return tuple(found)
 
 
-def _evidence_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[PaymentRow], Evidence]:
-    name, type_ = comparison.left.column, comparison.left.type
-    if name is not None and type_ in (Type.NUMBER, Type.BOOL) and _has_fixed_threshold(comparison):
-        of_value = _evidence_of_value(comparison)
-        return lambda row: of_value(row.value(name))
-    if (field := comparison.left.text_field) is not None and _has_fixed_threshold(comparison):
-        of_text = _evidence_of_text(comparison)
-        return lambda row: of_text(row.text(field, Type.TEXT))
-    left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
-    value_of, threshold_of = text_of_row(comparison.left), _threshold_of_row(comparison, lists)
-    margin_of = _margin_of_row(comparison)
-    return lambda row: Evidence(left, operator, right, value_of(row), threshold_of(row), margin_of(row))
+def _json_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[PaymentRow], bytes]:
+    """A function with the evidence for one payment as JSON.
+
+    Where the threshold is fixed, most numbers are counts, and most texts are one of a few words: what was made of such
+    a value is remembered.
+    """
+    evidence = _evidence_of_row(comparison, lists)
+    if _has_fixed_threshold(comparison):
+        name, field = comparison.left.column, comparison.left.text_field
+        if name is not None and comparison.left.type in (Type.NUMBER, Type.BOOL):
+            return _remembered(evidence, lambda row: row.values[name])
+        if field is not None:
+            return _remembered(evidence, lambda row: row.texts.get(field) or row.text(field, Type.TEXT))
+    return lambda row: _encode(evidence(row))
 
 
 def _has_fixed_threshold(comparison: Comparison) -> bool:
@@ -92,30 +94,48 @@ def _has_fixed_threshold(comparison: Comparison) -> bool:
     return right.text_literal is not None or right.constant is not None
 
 
-def _evidence_of_value(comparison: Comparison) -> Callable[[float], Evidence]:
-    """Evidence by the value of a NUMBER or a BOOL. Most are counts: what was made is remembered."""
-    left, right, type_ = comparison.left, comparison.right, comparison.left.type
-    constant = None if right is None else right.constant
-    threshold = comparison.right_text if constant is None else plain(constant, type_, "")
+def _remembered(
+    evidence: Callable[[PaymentRow], Evidence], value_of: Callable[[PaymentRow], float | str]
+) -> Callable[[PaymentRow], bytes]:
+    """The evidence as JSON. `value_of`: the value on which alone it depends."""
+    known: dict[float | str, bytes] = {}
 
-    @lru_cache(_REMEMBERED_MAX)
-    def evidence(value: float) -> Evidence:
-        margin = None if constant is None else _margin(comparison.operator, value, constant)
-        return Evidence(
-            left.source, comparison.operator, comparison.right_text, plain(value, type_, ""), threshold, margin
-        )
+    def json(row: PaymentRow) -> bytes:
+        value = value_of(row)
+        found = known.get(value)
+        if found is None:
+            if len(known) == _REMEMBERED_MAX:
+                known.clear()
+            found = known[value] = _encode(evidence(row))
+        return found
 
-    return evidence
+    return json
 
 
-def _evidence_of_text(comparison: Comparison) -> Callable[[str], Evidence]:
-    """Evidence by the text of a field. Most fields in rules hold one of a few words: what was made is remembered."""
-    literal = None if comparison.right is None else comparison.right.text_literal
-    threshold = comparison.right_text if literal is None else literal
+def _evidence_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[PaymentRow], Evidence]:
+    if comparison.left.column is not None and comparison.right is not None and comparison.right.is_literal:
+        return _evidence_by_literal(comparison, comparison.left.column, comparison.right)
+    left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
+    value_of, threshold_of = text_of_row(comparison.left), _threshold_of_row(comparison, lists)
+    margin_of = _margin_of_row(comparison)
+    return lambda row: Evidence(left, operator, right, value_of(row), threshold_of(row), margin_of(row))
 
-    @lru_cache(_REMEMBERED_MAX)
-    def evidence(text: str) -> Evidence:
-        return Evidence(comparison.left.source, comparison.operator, comparison.right_text, text, threshold)
+
+def _evidence_by_literal(comparison: Comparison, name: str, literal: Expression) -> Callable[[PaymentRow], Evidence]:
+    """Of the column `name` compared with a literal, whose value and text depend on the currency alone."""
+    left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
+    type_, sign = comparison.left.type, _SIGNS.get(operator)
+    threshold_of, threshold_text_of = literal.value_of_row(), text_of_row(literal)
+    known: dict[str, tuple[float, str]] = {}
+
+    def evidence(row: PaymentRow) -> Evidence:
+        currency = row.payment.currency
+        found = known.get(currency)
+        if found is None:
+            found = known[currency] = threshold_of(row), threshold_text_of(row)
+        threshold, text = found
+        margin = None if sign is None else _margin(sign, row.values[name], threshold)
+        return Evidence(left, operator, right, row.texts.get(name) or row.text(name, type_), text, margin)
 
     return evidence
 
@@ -126,30 +146,13 @@ def text_of_row(expression: Expression) -> TextOfRow:
     if (literal := expression.text_literal) is not None:
         return lambda row: literal
     if (name := expression.text_field or expression.column) is not None:
-        return lambda row: row.text(name, type_)
+        return lambda row: row.texts.get(name) or row.text(name, type_)
     if type_ is Type.TEXT:
         return lambda row: expression.texts(row.columns)[0] or MISSING
-    if expression.is_literal:
-        return _literal_text_of_row(expression)
     if type_ is Type.BOOL:
         return lambda row: _truth_text(expression, row)
     value = expression.value_of_row()
     return lambda row: plain(value(row), type_, row.payment.currency)
-
-
-def _literal_text_of_row(expression: Expression) -> TextOfRow:
-    """The text of a literal, which depends on the currency alone."""
-    value, type_ = expression.value_of_row(), expression.type
-    known: dict[str, str] = {}
-
-    def text(row: PaymentRow) -> str:
-        currency = row.payment.currency
-        found = known.get(currency)
-        if found is None:
-            found = known[currency] = plain(value(row), type_, currency)
-        return found
-
-    return text
 
 
 def _truth_text(expression: Expression, row: PaymentRow) -> str:
@@ -160,7 +163,7 @@ def _truth_text(expression: Expression, row: PaymentRow) -> str:
 def _threshold_of_row(comparison: Comparison, lists: ValueLists) -> TextOfRow:
     if comparison.listed is not None:
         kind, column = lists[comparison.listed].kind, comparison.right_text
-        return lambda row: _of_list(kind, int(row.value(column)))
+        return lambda row: _of_list(kind, int(row.values[column]))
     if comparison.right is None:
         text = comparison.right_text
         return lambda row: text
@@ -176,17 +179,16 @@ def _of_list(kind: str, until_ms: int) -> str:
 
 def _margin_of_row(comparison: Comparison) -> Callable[[PaymentRow], float | None]:
     """A function with the margin for one payment; None if the comparison has no distance."""
-    right, operator = comparison.right, comparison.operator
-    if right is None or operator not in (*_UPWARD, *_DOWNWARD):
+    right, sign = comparison.right, _SIGNS.get(comparison.operator)
+    if right is None or sign is None:
         return lambda row: None
     value_of, threshold_of = comparison.left.value_of_row(), right.value_of_row()
-    return lambda row: _margin(operator, value_of(row), threshold_of(row))
+    return lambda row: _margin(sign, value_of(row), threshold_of(row))
 
 
-def _margin(operator: str, value: float, threshold: float) -> float | None:
-    """The distance of the value from the threshold as a share of it."""
-    if threshold == 0.0 or operator not in (*_UPWARD, *_DOWNWARD):
+def _margin(sign: float, value: float, threshold: float) -> float | None:
+    """The distance of the value from the threshold as a share of it, above 0 where the comparison holds."""
+    if threshold == 0.0:
         return None
-    sign = 1.0 if operator in _UPWARD else -1.0
     margin = sign * (value - threshold) / abs(threshold)
     return round(margin, 4) if math.isfinite(margin) else None

@@ -13,7 +13,7 @@ from fraudstream.engine.expression import Symbols, Type, fault_at
 
 MESSAGE_CHARS_MAX = 400
 
-_TEMPLATES_MAX = 4096  # whose pieces are remembered
+_TEMPLATES_MAX = 4096  # that are kept prepared
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -27,15 +27,15 @@ class Message:
 
     def filled(self, value_of: Callable[[str, Type], str]) -> str:
         """The message, with each name in braces replaced by `value_of(name, type)`."""
-        pieces = list(_pieces(self.template))
-        pieces[1::2] = [value_of(name, self.fields[name]) for name in pieces[1::2]]
-        return "".join(pieces)
+        text, names = _prepared(self.template)
+        return text % tuple([value_of(name, self.fields[name]) for name in names])
 
 
 @lru_cache(_TEMPLATES_MAX)
-def _pieces(template: str) -> tuple[str, ...]:
-    """The template cut at its braces: text and names in turn."""
-    return tuple(_BRACES.split(template))
+def _prepared(template: str) -> tuple[str, tuple[str, ...]]:
+    """The template for the operator %, and the names in its braces, in order."""
+    pieces = _BRACES.split(template.replace("%", "%%"))
+    return "%s".join(pieces[::2]), tuple(pieces[1::2])
 
 
 def read_message(node: Node, symbols: Symbols) -> Message:

@@ -32,7 +32,9 @@ class RecordPayments(Sequence[Payment]):
         """A payment, decoded now; or a part of them."""
         if isinstance(index, slice):
             return RecordPayments(self._records, self._positions[index])
-        return _decode(self._records[int(self._positions[index])].value or b"")
+        position, spans = self._positions.item(index), self._records.spans
+        begin = spans.value_at.item(position)
+        return _decode(self._records.buffer.data[begin : begin + spans.value_length.item(position)])
 
     def __iter__(self) -> Iterator[Payment]:
         return (self[index] for index in range(len(self)))

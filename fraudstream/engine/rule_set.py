@@ -17,11 +17,13 @@ from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Domains, Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.feature_domains import domains_of
+from fraudstream.engine.learned_score.reading import read_evidence_score
 from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
 from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.declaration import MODEL, Models, read_models
+from fraudstream.engine.trees.inputs import SCORE as SCORE_NAME
 from fraudstream.engine.trees.scorer import ModelScorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
@@ -29,6 +31,8 @@ RULES_MAX = 1_000
 
 # Fields of a rule that inform people and change no alert.
 _NOT_IN_DIGEST = ("path", "references", "blind_spots", "false_positives", "description")
+# Fields that came with a later release, and count only where they are declared.
+_COUNTED_WHERE_DECLARED = ("prior", "strength", "label_retention_ms")
 _RULE_PATH = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}/[a-z][a-z0-9_]{0,63})\.yaml")
 
 
@@ -62,6 +66,12 @@ class RuleSet:
         """The rule set's own score, which models may read."""
         return self.scorer.base if isinstance(self.scorer, ModelScorer) else self.scorer
 
+    @property
+    def shadow_scores(self) -> tuple[str, ...]:
+        """Names of the scores that decide nothing, as of `Verdicts.shadow_points`."""
+        own = (SCORE_NAME,) if isinstance(self.scorer, ModelScorer) and self.base_score.inputs else ()
+        return (*(model.name for model in self.challengers), *own)
+
 
 def compile_rule_set(
     texts: Mapping[str, str],
@@ -69,13 +79,15 @@ def compile_rule_set(
     artefacts: Mapping[str, bytes] | None = None,
     *,
     accepted: bool = False,
+    to_be_tuned: bool = False,
 ) -> RuleSet:
     """Compile the files of a rules directory. Raises `RuleSetErrors`.
 
     `texts`: {path below the directory: text}; test cases and files that are not YAML are ignored. `catalogue`: used in
     place of `features.yaml`. `artefacts`: bytes by digest of what `artefacts.yaml` names, see `artefacts_named`.
     Without `score.yaml` every score is 0. `accepted`: the rule set was in force before, so that a comparison that no
-    payment meets, which an older release let pass, is no fault.
+    payment meets, which an older release let pass, is no fault. `to_be_tuned`: see `read_evidence_score`; artefacts and
+    models are not read.
     """
     faults: list[Fault] = []
     paths = [path for path in sorted(texts) if _is_compiled(path)]
@@ -83,7 +95,7 @@ def compile_rule_set(
     if catalogue is None:
         catalogue = _catalogue(texts, faults, accepted)
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
-    binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots else {}
+    binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots and not to_be_tuned else {}
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
     models = Models()
@@ -91,8 +103,8 @@ def compile_rule_set(
         symbols, domains = catalogue.symbols, None if accepted else domains_of(catalogue)
         rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
-            scorer = read_score(roots[SCORE], symbols, lists, domains)
-        if MODEL in roots:
+            scorer = _scorer(roots[SCORE], symbols, lists, domains, binaries, to_be_tuned)
+        if MODEL in roots and not to_be_tuned:
             models = read_models(roots[MODEL], binaries, catalogue, scorer)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
@@ -159,6 +171,20 @@ def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: D
     return [] if rule is None else [rule]
 
 
+def _scorer(
+    root: Node,
+    symbols: Symbols,
+    lists: ValueLists,
+    domains: Domains | None,
+    artefacts: Mapping[str, Artefact],
+    to_be_tuned: bool,
+) -> Scorer:
+    kind = root.entry("kind")
+    if kind is not None and kind.choice("kind", ("parts", "evidence")) == "evidence":
+        return read_evidence_score(root, symbols, lists, domains, artefacts, to_be_tuned=to_be_tuned)
+    return read_score(root, symbols, lists, domains)
+
+
 def _repeated_ids(rules: list[Rule]) -> list[Fault]:
     first: dict[str, Rule] = {}
     return [
@@ -200,6 +226,14 @@ def _content(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_content(item) for item in value]
     if is_dataclass(value):
-        return {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_IN_DIGEST}
+        content = {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_IN_DIGEST}
+        return _as_before(content)
     assert value is None or isinstance(value, (str, int, float)), f"{type(value).__name__} has no canonical form"
     return value
+
+
+def _as_before(content: dict[str, Any]) -> dict[str, Any]:
+    """Without what older rule sets could not declare, where it is not declared: their digests stay what they were."""
+    if isinstance(key := content.get("key"), list) and len(key) == 1:
+        content["key"] = key[0]
+    return {name: value for name, value in content.items() if value or name not in _COUNTED_WHERE_DECLARED}

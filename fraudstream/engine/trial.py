@@ -52,7 +52,7 @@ def trial_of(verdicts: Verdicts) -> Trial:
     }
     inputs = verdicts.rule_set.scorer.inputs
     names |= {name for part in parts if part.points for name in inputs[part.part]}
-    features = verdicts.explainer.all_features(row, verdicts.errors, int(verdicts.since_ms[0]))
+    features = verdicts.explainer.all_features(row, verdicts.error, int(verdicts.since_ms[0]))
     return Trial(
         payment=row.payment,
         decision=verdicts.decisions()[0],

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from fraudstream.generator.episode import DAY_MS, HOUR_MS, MINUTE_MS, EpisodeWriter, Row
-from fraudstream.generator.places import FAR, HOMES, TOWNS
-from fraudstream.generator.population import Population
+from fraudstream.generator.merchants import ONLINE
+from fraudstream.generator.places import FAR, HOMES
+from fraudstream.generator.population import Population, payee_id
 
 
 def journey(episode: EpisodeWriter, at_ms: float) -> None:
@@ -25,7 +26,7 @@ def journey(episode: EpisodeWriter, at_ms: float) -> None:
     population.away_there[account] = at_ms + episode.between(7, 16) * HOUR_MS
     population.away_back[account] = at_ms + episode.between(2, 9) * DAY_MS
     population.away_home[account] = population.away_back[account] + episode.between(7, 16) * HOUR_MS
-    episode.write(at_ms, episode.between(180, 900), **episode.shop(len(TOWNS)), **episode.own())  # the ticket
+    episode.write(at_ms, episode.between(180, 900), **episode.shop(ONLINE), **episode.own())  # the ticket
 
 
 def large_purchase(episode: EpisodeWriter, at_ms: float) -> None:
@@ -36,8 +37,9 @@ def large_purchase(episode: EpisodeWriter, at_ms: float) -> None:
 def new_phone(episode: EpisodeWriter, at_ms: float) -> None:
     """The account changes its device and makes a transfer to a known payee."""
     episode.population.devices_had[episode.account] += 1
-    fields = {"kind": "transfer", "channel": "app", "counterparty_id": f"cp-{episode.account * 7919 % 100_000_000:08d}"}
-    episode.write(at_ms, episode.between(20, 250), **fields, **episode.own())
+    friend = int(episode.population.friend(np.array([episode.account]), 1)[0])
+    fields = {"kind": "transfer", "channel": "app", "counterparty_id": payee_id(friend)}
+    episode.write(at_ms, episode.between(20, 900), **fields, **episode.own())
 
 
 def builder_to_pay(episode: EpisodeWriter, at_ms: float) -> None:
@@ -71,19 +73,45 @@ def weekend_cash(episode: EpisodeWriter, at_ms: float) -> None:
     """Two cash withdrawals at different ATMs within hours."""
     home = int(episode.population.home[episode.account])
     for _ in range(2):
-        withdrawal = {
-            **episode.shop(home),
-            "kind": "cash_withdrawal",
-            "channel": "atm",
-            "merchant_id": None,
-            "mcc": None,
-        }
-        episode.write(at_ms, float(50 * episode.count(2, 6)), **withdrawal)
+        episode.write(at_ms, float(50 * episode.count(2, 8)), **episode.cash_machine(home))
         at_ms += episode.between(10, 90) * MINUTE_MS
 
 
+def savings_for_a_house(episode: EpisodeWriter, at_ms: float) -> None:
+    """Investments redeemed, or a loan drawn, and the money sent to a notary, a new payee, on the usual device."""
+    loan, euro = episode.rng.random() < 0.5, episode.between(3_000, 25_000)
+    kind = "loan_drawdown" if loan else "wealth_redemption"
+    episode.write(at_ms, euro, "credit", kind=kind, channel="web", **episode.own())
+    at_ms += episode.between(1, 60) * HOUR_MS
+    fields = {"kind": "transfer", "channel": "web", **episode.stranger(0.95), **episode.own()}
+    episode.write(at_ms, euro * episode.between(0.7, 1.0), **fields)
+
+
+def holiday_for_all(episode: EpisodeWriter, at_ms: float) -> None:
+    """Several people pay one back for a holiday: credits within hours, then one large payment."""
+    total = 0.0
+    for _ in range(episode.count(3, 6)):
+        euro = episode.between(80, 700)
+        total += euro
+        episode.write(at_ms, euro, "credit", kind="transfer", channel="app", **episode.person())
+        at_ms += episode.between(5, 90) * MINUTE_MS
+    episode.write(at_ms, total * episode.between(0.8, 1.2), **episode.shop(ONLINE), **episode.own())
+
+
+def market_day(episode: EpisodeWriter, at_ms: float) -> None:
+    """A business takes large card payments within hours, and pays a supplier."""
+    shop = int(episode.population.own_shop[episode.account])
+    total = 0.0
+    for _ in range(episode.count(4, 9)):
+        euro = episode.between(60, 900)
+        total += euro
+        episode.write(at_ms, euro, "credit", **episode.takings(shop))
+        at_ms += episode.between(5, 50) * MINUTE_MS
+    fields = {"kind": "transfer", "channel": "web", **episode.stranger(0.97), **episode.own()}
+    episode.write(at_ms + episode.between(1, 20) * HOUR_MS, total * episode.between(0.3, 0.9), **fields)
+
+
 BENIGN_ANOMALIES: tuple[Callable[[EpisodeWriter, float], None], ...] = (
-    journey,
     large_purchase,
     new_phone,
     builder_to_pay,
@@ -91,13 +119,27 @@ BENIGN_ANOMALIES: tuple[Callable[[EpisodeWriter, float], None], ...] = (
     day_at_the_fair,
     takings_to_the_bank,
     weekend_cash,
+    savings_for_a_house,
+    holiday_for_all,
+    market_day,
 )
+_OF_BUSINESSES = (takings_to_the_bank, market_day)
+
+
+def journey_rows(population: Population, at_ms: int, rng: np.random.Generator) -> list[Row]:
+    """The first rows of a journey of a random account; none if it travels already."""
+    episode = EpisodeWriter(population, int(rng.choice(population.active)), None, rng)
+    journey(episode, float(at_ms))
+    return episode.rows
 
 
 def benign_anomaly_rows(population: Population, at_ms: int, rng: np.random.Generator) -> list[Row]:
-    """The rows of one random benign anomaly on a random account."""
+    """The rows of one random benign anomaly on an account that is active at that hour."""
     anomaly = BENIGN_ANOMALIES[int(rng.integers(0, len(BENIGN_ANOMALIES)))]
-    candidates = population.businesses if anomaly is takings_to_the_bank else population.active
-    episode = EpisodeWriter(population, int(rng.choice(candidates)), None, rng)
+    if anomaly in _OF_BUSINESSES:
+        account = int(rng.choice(population.businesses))
+    else:
+        account = int(population.hours.draw(1, at_ms, rng)[0])
+    episode = EpisodeWriter(population, account, None, rng)
     anomaly(episode, float(at_ms))
     return episode.rows

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
-from fraudstream.contracts import Payment, amount_text
+from fraudstream.contracts import amount_text
 from fraudstream.contracts.duration import UNITS_MS
-from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS, TRADES
-from fraudstream.generator.population import TERMINALS, Population
+from fraudstream.generator.merchants import ONLINE
+from fraudstream.generator.mule_networks import MuleNetworks
+from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS
+from fraudstream.generator.population import PEOPLE, Population, payee_id
 
 MINUTE_MS, HOUR_MS, DAY_MS = UNITS_MS["m"], UNITS_MS["h"], UNITS_MS["d"]
 
@@ -27,26 +30,23 @@ class Row(NamedTuple):
     signed_minor: int
     fields: dict[str, Any]
 
-    def payment(self, event_id: str, before_minor: int, after_minor: int) -> Payment:
-        """The payment with this id and the balances before and after it in minor units."""
-        currency = self.fields["currency"]
-        return Payment(
-            event_id=event_id,
-            occurred_at=self.at_ms,
-            balance_before=amount_text(before_minor, currency),
-            balance_after=amount_text(after_minor, currency),
-            **self.fields,
-        )
-
 
 class EpisodeWriter:
     """Collects the rows of one episode of one account in `rows`."""
 
-    def __init__(self, population: Population, account: int, typology: str | None, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        population: Population,
+        account: int,
+        typology: str | None,
+        rng: np.random.Generator,
+        networks: MuleNetworks | None = None,
+    ) -> None:
         self.population = population
         self.account = account
         self.rng = rng
         self._typology = typology
+        self._networks = networks
         self._town = TOWNS[population.home[account]]
         self.rows: list[Row] = []
 
@@ -99,31 +99,80 @@ class EpisodeWriter:
             "ip": self.population.home_ips[self.account],
         }
 
-    def foreign(self, country: str | None = None) -> dict[str, Any]:
-        """Fields of a new device and IP address. `country`: the account's home country if None."""
+    def ring_payee(self, at_ms: float) -> dict[str, Any]:
+        """Fields of a counterparty that receives stolen money: an account of a ring at work, or one used once."""
+        if self._networks is None or self.rng.random() >= self._networks.parameters.used_share:
+            return self.stranger()
+        payees = self._networks.ring(at_ms).payees
+        return self._counterparty(payees[int(self.rng.integers(0, len(payees)))], 0.6)
+
+    def ring_collector(self, at_ms: float) -> dict[str, Any]:
+        """Fields of the counterparty to which a mule passes money on."""
+        if self._networks is None:
+            return self.stranger()
+        collectors = self._networks.ring(at_ms).collectors
+        return self._counterparty(collectors[int(self.rng.integers(0, len(collectors)))], 0.6)
+
+    def person(self) -> dict[str, Any]:
+        """Fields of a counterparty that is a customer here."""
+        return self._counterparty(payee_id(PEOPLE + int(self.rng.choice(self.population.active))), 0.97)
+
+    def _counterparty(self, name: str, name_match: float) -> dict[str, Any]:
+        """`name_match`: share of the counterparties whose name matches; always the same for one of them."""
+        code = crc32(name.encode())
         return {
-            "device_id": f"dev-x{int(self.rng.integers(0, 1 << 40)):011x}",
-            "ip": f"203.0.113.{int(self.rng.integers(1, 255))}",
+            "counterparty_id": name,
+            "counterparty_bank": BANKS[code % len(BANKS)],
+            "attributes": {NAME_MATCH: code / 2**32 < name_match},
+        }
+
+    def foreign(self, at_ms: float, country: str | None = None) -> dict[str, Any]:
+        """Fields of a thief's device and IP address, sometimes used before. `country`: the account's home if None."""
+        rng = self.rng
+        device = f"dev-x{int(rng.integers(0, 1 << 40)):011x}"
+        if self._networks is not None and rng.random() < self._networks.parameters.device_reuse_share:
+            device = str(rng.choice(self._networks.ring(at_ms).devices))
+        return {
+            "device_id": device,
+            "ip": f"203.0.113.{int(rng.integers(1, 255))}",
             "country": country or self._town.country,
         }
 
     def shop(self, town: int) -> dict[str, Any]:
-        """Fields of a purchase at a random merchant of a town (`len(TOWNS)`: online), with location and terminal."""
-        population = self.population
-        merchant = int(self.rng.integers(population.shops_from[town], population.shops_from[town + 1]))
-        found = {
-            "kind": "purchase",
-            "merchant_id": population.merchant_ids[merchant],
-            "mcc": TRADES[population.merchant_trade[merchant]].mcc,
-        }
-        if town == len(TOWNS):
-            return {**found, "channel": "web", "card_present": False}
+        """Fields of a purchase at a merchant of a town or online, by demand and popularity, with place and terminal."""
+        merchants, at = self.population.merchants, np.array([town])
+        drawn = self.rng.random((3, 1))
+        local_hour = self.rng.integers(8, 22, 1)
+        trade = merchants.trades(local_hour, False, town == ONLINE, drawn[0])
+        merchant = int(merchants.at(at, trade, drawn[1])[0])
+        found = {"kind": "purchase", "merchant_id": merchants.ids[merchant], "mcc": merchants.mcc[merchant]}
+        if town == ONLINE:
+            return {**found, "channel": "web" if drawn[2, 0] < 0.6 else "app", "card_present": False}
+        return {**found, "channel": "pos", **self._at(int(merchants.terminal(np.array([merchant]), drawn[2])[0]))}
+
+    def takings(self, merchant: int) -> dict[str, Any]:
+        """Fields of a card payment of a customer, as the account of the merchant sees it."""
+        merchants = self.population.merchants
+        online = merchants.town[merchant] == ONLINE
         return {
-            **found,
-            "channel": "pos",
+            "kind": "purchase",
+            "channel": "web" if online else "pos",
+            "merchant_id": merchants.ids[merchant],
+            "mcc": merchants.mcc[merchant],
+            "card_present": not online and bool(self.rng.random() < 0.5),
+        }
+
+    def cash_machine(self, town: int) -> dict[str, Any]:
+        """Fields of a cash withdrawal at a machine of a town."""
+        number = int(self.population.merchants.cash_machine(np.array([town]), self.rng.random(1))[0])
+        return {"kind": "cash_withdrawal", "channel": "atm", **self._at(number)}
+
+    def _at(self, terminal: int) -> dict[str, Any]:
+        merchants = self.population.merchants
+        return {
             "card_present": True,
-            "terminal_id": f"term-{merchant * TERMINALS:07d}",
-            "country": TOWNS[town].country,
-            "lat": round(float(population.merchant_lat[merchant]), 5),
-            "lon": round(float(population.merchant_lon[merchant]), 5),
+            "terminal_id": merchants.terminal_ids[terminal],
+            "country": TOWNS[merchants.terminal_town[terminal]].country,
+            "lat": float(merchants.terminal_lat[terminal]),
+            "lon": float(merchants.terminal_lon[terminal]),
         }

@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from fraudstream.generator.block_columns import PARTNERS, usual_partner
 from fraudstream.generator.episode import HOUR_MS, MINUTE_MS, EpisodeWriter, Row
-from fraudstream.generator.habits import PARTNERS
+from fraudstream.generator.merchants import ONLINE
+from fraudstream.generator.mule_networks import MuleNetworks
 from fraudstream.generator.places import FAR, TOWNS
 from fraudstream.generator.population import Population
-
-ONLINE = len(TOWNS)
+from fraudstream.generator.stable_choice import Int64Array
 
 
 def account_takeover(episode: EpisodeWriter, at_ms: float) -> None:
     """From a new device: sometimes a small test payment, then the balance in a few transfers to one new payee."""
     country = TOWNS[int(episode.rng.choice(FAR))].country if episode.rng.random() < 0.5 else None
-    fields = {"kind": "transfer", "channel": "app", **episode.foreign(country), **episode.stranger()}
+    kind = str(episode.rng.choice(_TAKEOVER_KINDS, p=_TAKEOVER_KINDS_SHARE))
+    fields = {"kind": kind, "channel": "app", **episode.foreign(at_ms, country), **episode.ring_payee(at_ms)}
     left = episode.balance_euro()
     if episode.rng.random() < 0.4:
         episode.write(at_ms, episode.between(1, 15), **fields)
@@ -35,7 +37,7 @@ def account_takeover(episode: EpisodeWriter, at_ms: float) -> None:
 
 def card_testing(episode: EpisodeWriter, at_ms: float) -> None:
     """A stolen card number tested with tiny amounts at many online merchants within minutes, then used."""
-    fields = episode.foreign()
+    fields = episode.foreign(at_ms)
     for _ in range(episode.count(7, 14)):
         episode.write(at_ms, episode.between(0.5, 3), **{**episode.shop(ONLINE), **fields})
         at_ms += episode.between(8, 45) * 1000
@@ -64,12 +66,13 @@ def mule_in_and_out(episode: EpisodeWriter, at_ms: float) -> None:
     for _ in range(senders):
         euro = episode.between(1_200, 5_000) / min(senders, 4)
         total += euro
-        episode.write(at_ms, euro, "credit", kind="transfer", channel="app", **episode.stranger(1.0))
+        episode.write(at_ms, euro, "credit", kind="transfer", channel="app", **episode.person())
         at_ms += episode.between(1, 20) * MINUTE_MS
     parts = episode.count(1, 2)
     for _ in range(parts):
         euro = total * episode.between(0.9, 0.97) / parts
-        episode.write(at_ms, euro, kind="transfer", channel="app", **episode.stranger(), **episode.own())
+        fields = {"kind": "transfer", "channel": "app", **episode.ring_collector(at_ms), **episode.own()}
+        episode.write(at_ms, euro, **fields)
         at_ms += episode.between(2, 15) * MINUTE_MS
 
 
@@ -83,21 +86,21 @@ def structuring(episode: EpisodeWriter, at_ms: float) -> None:
 
 def dormant_waking(episode: EpisodeWriter, at_ms: float) -> None:
     """A dormant account, unused for months, is emptied from a new device."""
-    fields = {"kind": "transfer", "channel": "web", **episode.foreign()}
+    fields = {"kind": "transfer", "channel": "web", **episode.foreign(at_ms)}
     left = episode.balance_euro()
     for _ in range(episode.count(0, 2)):
         euro = left * episode.between(0.3, 0.6)
-        episode.write(at_ms, euro, **episode.stranger(), **fields)
+        episode.write(at_ms, euro, **episode.ring_payee(at_ms), **fields)
         left -= euro
         at_ms += episode.between(4, 20) * MINUTE_MS
-    episode.write(at_ms, left * episode.between(0.92, 0.99), **episode.stranger(), **fields)
+    episode.write(at_ms, left * episode.between(0.92, 0.99), **episode.ring_payee(at_ms), **fields)
 
 
 def partner_anomaly(episode: EpisodeWriter, at_ms: float) -> None:
     """A burst of amounts ten times the usual through a partner that the account never used."""
-    usual = (episode.account * 2_654_435_761 >> 7) % PARTNERS
+    usual = int(usual_partner(episode.account))
     partner = f"partner-{(usual + episode.count(1, PARTNERS - 1)) % PARTNERS}"
-    fields = {"kind": "purchase", "channel": "partner", "partner_id": partner, **episode.foreign()}
+    fields = {"kind": "purchase", "channel": "partner", "partner_id": partner, **episode.foreign(at_ms)}
     for _ in range(episode.count(6, 10)):
         episode.write(at_ms, episode.between(110, 350), **fields)
         at_ms += episode.between(0.5, 3) * MINUTE_MS
@@ -105,35 +108,28 @@ def partner_anomaly(episode: EpisodeWriter, at_ms: float) -> None:
 
 def new_payee_large_transfer(episode: EpisodeWriter, at_ms: float) -> None:
     """Authorised push payment fraud: the owner makes one large transfer to a new payee."""
-    euro = episode.between(4_000, 14_000)
-    episode.write(at_ms, euro, kind="transfer", channel="app", **episode.stranger(), **episode.own())
+    euro = float(np.exp(episode.rng.normal(8.3, 0.7)))  # most from 2,000 to 8,000
+    channel = "app" if episode.rng.random() < 0.75 else "web"
+    kind = "transfer" if episode.rng.random() < 0.85 else "wealth_subscription"  # the platform is the swindler's
+    episode.write(at_ms, euro, kind=kind, channel=channel, **episode.ring_payee(at_ms), **episode.own())
 
 
 def cash_out_burst(episode: EpisodeWriter, at_ms: float) -> None:
     """Stolen card and PIN: a burst of large withdrawals at different ATMs."""
     home = int(episode.population.home[episode.account])
     for _ in range(episode.count(4, 7)):
-        withdrawal = {
-            **episode.shop(home),
-            "kind": "cash_withdrawal",
-            "channel": "atm",
-            "merchant_id": None,
-            "mcc": None,
-            "terminal_id": f"term-x{episode.count(0, 9_999):04d}",
-        }
-        episode.write(at_ms, float(50 * episode.count(6, 12)), **withdrawal)
+        episode.write(at_ms, float(50 * episode.count(4, 12)), **episode.cash_machine(home))
         at_ms += episode.between(3, 9) * MINUTE_MS
 
 
 def merchant_bust_out(episode: EpisodeWriter, at_ms: float) -> None:
     """A merchant with little history takes large card payments for an hour or two and transfers the money out."""
-    merchant = episode.account % episode.population.merchants
+    shop = int(episode.population.own_shop[episode.account])
     total = 0.0
     for _ in range(episode.count(9, 15)):
         euro = episode.between(350, 1_500)
         total += euro
-        card_payment = {"kind": "purchase", "channel": "pos", "merchant_id": episode.population.merchant_ids[merchant]}
-        episode.write(at_ms, euro, "credit", card_present=False, **card_payment)
+        episode.write(at_ms, euro, "credit", **{**episode.takings(shop), "card_present": False})
         at_ms += episode.between(2, 9) * MINUTE_MS
     fields = {"kind": "transfer", "channel": "web", **episode.stranger(), **episode.own()}
     episode.write(at_ms + episode.between(2, 20) * MINUTE_MS, total * 0.95, **fields)
@@ -141,23 +137,42 @@ def merchant_bust_out(episode: EpisodeWriter, at_ms: float) -> None:
 
 def loan_and_away(episode: EpisodeWriter, at_ms: float) -> None:
     """A loan drawn down from a new device and transferred to a new payee."""
-    fields = {"channel": "app", **episode.foreign()}
+    fields = {"channel": "app", **episode.foreign(at_ms)}
     euro = episode.between(2_000, 15_000)
     episode.write(at_ms, euro, "credit", kind="loan_drawdown", **fields)
     at_ms += episode.between(10, 240) * MINUTE_MS
-    episode.write(at_ms, euro * episode.between(0.8, 0.98), kind="transfer", **episode.stranger(), **fields)
+    episode.write(at_ms, euro * episode.between(0.8, 0.98), kind="transfer", **episode.ring_payee(at_ms), **fields)
 
 
 def savings_sold(episode: EpisodeWriter, at_ms: float) -> None:
     """Investments redeemed from a new device, and the money transferred to a new payee."""
-    fields = {"channel": "web", **episode.foreign()}
+    fields = {"channel": "web", **episode.foreign(at_ms)}
     euro = episode.between(3_000, 20_000)
     episode.write(at_ms, euro, "credit", kind="wealth_redemption", **fields)
     at_ms += episode.between(1, 20) * HOUR_MS
-    episode.write(at_ms, euro * episode.between(0.7, 0.95), kind="transfer", **episode.stranger(), **fields)
+    episode.write(at_ms, euro * episode.between(0.7, 0.95), kind="transfer", **episode.ring_payee(at_ms), **fields)
+
+
+def stolen_card_online(episode: EpisodeWriter, at_ms: float) -> None:
+    """Card details sold on: for days, purchases online like any others, from a device that is not the owner's."""
+    fields = episode.foreign(at_ms)
+    for _ in range(episode.count(3, 9)):
+        euro = float(np.exp(episode.rng.normal(3.9, 0.8)))
+        episode.write(at_ms, euro, **{**episode.shop(ONLINE), **fields})
+        at_ms += float(episode.rng.exponential(14)) * HOUR_MS
+
+
+def refund_fraud(episode: EpisodeWriter, at_ms: float) -> None:
+    """A clerk refunds purchases that nobody made to a card of his own: a few at one merchant, over days."""
+    shop = {**episode.shop(int(episode.population.home[episode.account])), "kind": "refund"}
+    for _ in range(episode.count(2, 5)):
+        episode.write(at_ms, float(np.exp(episode.rng.normal(4.2, 0.7))), "credit", **shop)
+        at_ms += episode.between(6, 90) * HOUR_MS
 
 
 TAKEOVER_BALANCE_EURO_MIN = 1_500
+_TAKEOVER_KINDS = ("transfer", "bill_payment", "loan_repayment", "wealth_subscription")
+_TAKEOVER_KINDS_SHARE = (0.76, 0.12, 0.06, 0.06)
 FRAUDS: Mapping[str, Callable[[EpisodeWriter, float], None]] = {
     fraud.__name__: fraud
     for fraud in (
@@ -173,28 +188,44 @@ FRAUDS: Mapping[str, Callable[[EpisodeWriter, float], None]] = {
         merchant_bust_out,
         loan_and_away,
         savings_sold,
+        stolen_card_online,
+        refund_fraud,
     )
 }
 
 
-def commit_fraud(population: Population, typology: str, at_ms: int, rng: np.random.Generator) -> list[Row]:
-    """The rows of one fraud of that typology on an eligible account; empty if no eligible account is left."""
-    if typology == "dormant_waking" and not population.dormant:
-        return []
-    episode = EpisodeWriter(population, _victim(population, typology, rng), typology, rng)
-    FRAUDS[typology](episode, float(at_ms))
-    return episode.rows
+class Frauds:
+    """Commits frauds of a typology, each on an eligible account."""
 
+    def __init__(self, population: Population, rng: np.random.Generator) -> None:
+        self._population, self._rng = population, rng
+        self._networks = MuleNetworks(population, rng)
 
-def _victim(population: Population, typology: str, rng: np.random.Generator) -> int:
-    if typology == "merchant_bust_out":
-        return int(rng.choice(population.businesses))
-    if typology == "dormant_waking":
-        return population.dormant.pop(int(rng.integers(0, len(population.dormant))))
-    account = int(rng.choice(population.active))
-    if typology == "account_takeover":  # fraudsters target accounts with a balance
-        balance_min = TAKEOVER_BALANCE_EURO_MIN * population.minor_per_euro
-        tries = rng.choice(population.active, 20)
-        rich = tries[population.balance_minor[tries] > balance_min[tries]]
-        return int(rich[0]) if len(rich) else account
-    return account
+    def commit(self, typology: str, at_ms: int, bust_outs: Int64Array) -> list[Row]:
+        """The rows of one fraud that starts at `at_ms`; empty if no eligible account is left.
+
+        `bust_outs`: accounts of the merchants that vanish soon, int64.
+        """
+        population = self._population
+        if typology == "dormant_waking" and not population.dormant:
+            return []
+        account = self._account(typology, at_ms, bust_outs)
+        episode = EpisodeWriter(population, account, typology, self._rng, self._networks)
+        FRAUDS[typology](episode, float(at_ms))
+        return episode.rows
+
+    def _account(self, typology: str, at_ms: int, bust_outs: Int64Array) -> int:
+        population, rng = self._population, self._rng
+        if typology == "merchant_bust_out":
+            return int(rng.choice(bust_outs if len(bust_outs) else population.businesses))
+        if typology == "dormant_waking":
+            return population.dormant.pop(int(rng.integers(0, len(population.dormant))))
+        if typology == "mule_in_and_out":
+            return int(rng.choice(self._networks.ring(at_ms).accounts))
+        drawn = population.hours.draw(20, at_ms, rng)  # those who are awake: no hour gives a fraud away
+        people = drawn[~population.business[drawn]]
+        if typology == "account_takeover":  # fraudsters target accounts with a balance
+            balance_min = TAKEOVER_BALANCE_EURO_MIN * population.minor_per_euro[people]
+            rich = people[population.balance_minor[people] > balance_min]
+            people = rich if len(rich) else people
+        return int(people[0]) if len(people) else int(rng.choice(population.active))

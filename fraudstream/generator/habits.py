@@ -1,255 +1,228 @@
-"""Ordinary payments, generated as columns for one block of event time: purchases near home or online, bills,
-transfers to known payees, cash, salaries; abroad while an account travels.
+"""Ordinary payments of one block of event time, as numbers: who pays whom, where, and how much.
+
+Purchases near home or online, bills, transfers, cash, salaries; abroad while an account travels.
 """
 
 from __future__ import annotations
 
-from itertools import repeat
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from fraudstream.contracts import EXPONENTS, Payment
-from fraudstream.generator.places import BANKS, NAME_MATCH, TOWNS, TRADES
-from fraudstream.generator.population import (
-    MONTH_MS,
-    PAYEES_KNOWN,
-    TERMINALS,
-    Float64Array,
-    Int64Array,
-    Population,
-    payee_id,
-)
+from fraudstream.generator.merchants import ONLINE
+from fraudstream.generator.parameters import Activities
+from fraudstream.generator.places import TRADES
+from fraudstream.generator.population import PEOPLE, Population
+from fraudstream.generator.stable_choice import BoolArray, Float64Array, Int64Array, stable_uniform
+from fraudstream.generator.week import DAY_MS, HOUR_MS, days_since_pay, hour_of_week, is_weekend
 
-# Activities of an account, by weight. A purchase is in town or online by the account's `online_share`.
-_PURCHASE, _TRANSFER, _BILL, _WITHDRAWAL, _DEPOSIT, _REFUND, _LOAN, _WEALTH, _FEE, _PARTNER, _RECEIVED = range(11)
-_WEIGHTS = np.array([71.0, 8.0, 6.5, 5.0, 0.6, 1.2, 0.8, 0.7, 0.4, 2.8, 3.0])
-_KINDS = np.array(
-    [
-        "purchase",
-        "transfer",
-        "bill_payment",
-        "cash_withdrawal",
-        "cash_deposit",
-        "refund",
-        "loan_repayment",
-        "wealth_subscription",
-        "fee",
-        "purchase",
-        "transfer",
-    ],
-    object,
+ACTIVITIES: Final = Activities.__struct_fields__
+(
+    PURCHASE,
+    TRANSFER,
+    BILL,
+    WITHDRAWAL,
+    DEPOSIT,
+    REFUND,
+    LOAN_REPAYMENT,
+    LOAN_DRAWDOWN,
+    INVESTMENT,
+    REDEMPTION,
+    FEE,
+    PARTNER,
+    RECEIVED,
+) = range(len(ACTIVITIES))
+_BUSINESS = np.isin(
+    np.arange(len(ACTIVITIES)), (TRANSFER, BILL, LOAN_REPAYMENT, LOAN_DRAWDOWN, INVESTMENT, REDEMPTION, FEE)
 )
-_EURO = np.array([0.0, 120.0, 75.0, 70.0, 180.0, 0.0, 310.0, 150.0, 4.0, 18.0, 60.0])
-_SPREAD = np.array([0.0, 0.8, 0.5, 0.4, 0.6, 0.0, 0.3, 0.6, 0.3, 0.6, 0.9])
+_CREDIT = np.isin(np.arange(len(ACTIVITIES)), (DEPOSIT, REFUND, LOAN_DRAWDOWN, REDEMPTION, RECEIVED))
+# Log-normal amounts, except at merchants: median in euro, and sigma.
+_EURO = np.array([0.0, 120.0, 75.0, 80.0, 250.0, 0.0, 310.0, 2_500.0, 150.0, 900.0, 4.0, 18.0, 60.0])
+_SPREAD = np.array([0.0, 1.0, 0.6, 0.5, 0.9, 0.0, 0.3, 0.9, 0.7, 0.9, 0.3, 0.8, 0.9])
 _TRADE_MEDIAN = np.array([trade.median for trade in TRADES])
 _TRADE_SPREAD = np.array([trade.spread for trade in TRADES])
-_TRADE_MCC = np.array([trade.mcc for trade in TRADES], object)
-_ONLINE = len(TOWNS)
-PARTNERS = 6
-_BANKS = np.array(BANKS, object)
+_TAKINGS_EURO, _TAKINGS_SPREAD = 30.0, 0.8  # of one customer of a business
+_HABITS_MAX = 6  # merchants of a category that a customer visits by habit
+_DEVICE_ACTIVITIES = (TRANSFER, BILL, LOAN_REPAYMENT, LOAN_DRAWDOWN, INVESTMENT, REDEMPTION, FEE, RECEIVED, PARTNER)
+NO_DEVICE, PHONE, LAPTOP, TABLET = range(4)
+APP, WEB, POS, ATM, BRANCH, BY_PARTNER = range(6)
 
 
-class OrdinaryPayments(NamedTuple):
-    """Columns of ordinary payments, in any order.
+@dataclass
+class Block:
+    """Columns of ordinary payments, in any order; arrays of shape (n,).
 
-    `at_ms`: event time, ms since the epoch, int64 (n,). `account`: account numbers, int64 (n,). `signed_minor`: effect
-    on the account's balance in minor units, int64 (n,). `columns`: values of the other `Payment` fields by name.
+    `at_ms`: event time, ms since the epoch. `act`: place in `ACTIVITIES`. `minor`: amount in minor units. `merchant`,
+    `terminal`, `payee`: numbers, -1 if none. `device`: `PHONE` and so on. `channel`: `APP` and so on. `takings`: a
+    card payment of a customer to this business. `typology`: of frauds, None if genuine.
     """
 
     at_ms: Int64Array
     account: Int64Array
-    signed_minor: Int64Array
-    columns: dict[str, Any]
-
-    def payments(self, event_ids: list[str], before_minor: Int64Array, after_minor: Int64Array) -> list[Payment]:
-        """The payments with these ids and the balances before and after them (minor units, int64, shape (n,))."""
-        currencies = self.columns.get("currency", [])
-        values = {
-            "event_id": event_ids,
-            "occurred_at": self.at_ms.tolist(),
-            "schema_version": repeat(1),
-            "balance_before": amount_texts(before_minor, currencies),
-            "balance_after": amount_texts(after_minor, currencies),
-            **self.columns,
-        }
-        return list(map(Payment, *(values.get(field, repeat(None)) for field in Payment.__struct_fields__)))
-
-
-_NONE = np.zeros(0, np.int64)
-NO_PAYMENTS = OrdinaryPayments(_NONE, _NONE, _NONE, {})
-
-
-def ordinary_payments(
-    population: Population, from_ms: int, until_ms: int, n: int, hour: int, rng: np.random.Generator
-) -> OrdinaryPayments:
-    """`n` payments with event times in [from_ms, until_ms), and the salaries due in it. `hour`: 0 to 23, UTC."""
-    salaries = _salaries_due(population, from_ms, until_ms)
-    account = np.concatenate([population.draw_accounts(n, hour, rng), salaries])
-    n, paid = len(account) - len(salaries), len(account)
-    at_ms = rng.integers(from_ms, until_ms, paid)
-    act = rng.choice(len(_WEIGHTS), paid, p=_WEIGHTS / _WEIGHTS.sum())
-    act[n:] = _RECEIVED
-    # Card purchases of a business are credits from its customers; it makes the other payments like any account.
-    takings = population.business[account] & (act == _PURCHASE)
-
-    town, travelling = _locations(population, account, at_ms)
-    shopping = (act == _PURCHASE) | (act == _REFUND)
-    online = shopping & (travelling | (rng.random(paid) < population.online_share[account])) & ~takings
-    shop = population.shops(account, np.where(online, _ONLINE, town), rng)
-    at_merchant = shopping & ~takings
-    in_town = (at_merchant & ~online) | ((act == _WITHDRAWAL) & ~travelling)
-    act[(act == _WITHDRAWAL) & travelling] = _BILL
-
-    amounts = _amounts(population, account, act, at_merchant, takings, shop, rng)
-    amounts[n:] = population.salary_euro[salaries] * population.minor_per_euro[salaries]
-    minor = np.maximum(amounts.astype(np.int64), 1)
-    credit = (act == _RECEIVED) | (act == _DEPOSIT) | (act == _REFUND) | takings
-    return OrdinaryPayments(
-        at_ms,
-        account,
-        np.where(credit, minor, -minor),
-        _columns(
-            population,
-            _PaymentColumns(account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, n),
-            rng,
-        ),
-    )
-
-
-def amount_texts(minor: Int64Array, currencies: list[str]) -> list[str]:
-    """Decimal strings of non-negative amounts in minor units (int64, shape (n,)), with their currencies' decimals."""
-    texts = []
-    for value, currency in zip(minor.tolist(), currencies, strict=True):
-        exponent = EXPONENTS[currency]
-        whole = str(value).rjust(exponent + 1, "0")
-        texts.append(f"{whole[:-exponent]}.{whole[-exponent:]}" if exponent else whole)
-    return texts
-
-
-def _salaries_due(population: Population, from_ms: int, until_ms: int) -> Int64Array:
-    """Accounts whose monthly salary is due in [from_ms, until_ms); each account has a fixed time of the month."""
-    phases, order = population.salary_sorted_ms, population.salary_order
-    first, last = from_ms % MONTH_MS, until_ms % MONTH_MS
-    if first <= last:
-        due = order[np.searchsorted(phases, first) : np.searchsorted(phases, last)]
-    else:
-        due = np.concatenate([order[np.searchsorted(phases, first) :], order[: np.searchsorted(phases, last)]])
-    return due[~population.is_dormant[due]]
-
-
-def _locations(population: Population, account: Int64Array, at_ms: Int64Array) -> tuple[Int64Array, Any]:
-    """The town that each account is in (int64), and whether it is travelling between towns (bool)."""
-    there = (population.away_there[account] <= at_ms) & (at_ms < population.away_back[account])
-    travelling = (population.away_from[account] <= at_ms) & (at_ms < population.away_home[account]) & ~there
-    return np.where(there, population.away_town[account], population.home[account]), travelling
-
-
-def _amounts(
-    population: Population,
-    account: Int64Array,
-    act: Int64Array,
-    at_merchant: Any,
-    takings: Any,
-    shop: Int64Array,
-    rng: np.random.Generator,
-) -> Float64Array:
-    trade = population.merchant_trade[shop]
-    median = np.where(at_merchant, _TRADE_MEDIAN[trade], np.where(takings, 30.0, _EURO[act]))
-    spread = np.where(at_merchant, _TRADE_SPREAD[trade], np.where(takings, 0.6, _SPREAD[act]))
-    euro = median * np.exp(np.clip(rng.normal(0, 1, len(account)), -3, 3) * spread) * population.spending[account]
-    cash = (act == _WITHDRAWAL) | (act == _DEPOSIT)
-    euro = np.where(cash, np.maximum(np.rint(euro / 10) * 10, 10), euro)
-    result: Float64Array = np.rint(euro * population.minor_per_euro[account])
-    return result
-
-
-class _PaymentColumns(NamedTuple):
-    """Columns that determine the payments of a block: masks, merchant and town numbers; each of shape (n,).
-
-    Rows from `salaries_from` on are salaries.
-    """
-
-    account: Int64Array
     act: Int64Array
     minor: Int64Array
-    credit: Any
-    at_merchant: Any
-    online: Any
-    takings: Any
-    in_town: Any
-    shop: Int64Array
-    town: Int64Array
-    salaries_from: int
+    credit: BoolArray
+    merchant: Int64Array
+    terminal: Int64Array
+    payee: Int64Array
+    device: Int64Array
+    channel: Int64Array
+    takings: BoolArray
+    typology: Any
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+    @property
+    def signed_minor(self) -> Int64Array:
+        """Effect on the accounts' balances in minor units."""
+        return np.where(self.credit, self.minor, -self.minor)
 
 
-def _columns(population: Population, payments: _PaymentColumns, rng: np.random.Generator) -> dict[str, Any]:
-    account, act, minor, credit, at_merchant, online, takings, in_town, shop, town, salaries_from = payments
-    paid = len(account)
-    currencies = population.currency[account].tolist()
-    partner = act == _PARTNER
-    atm, branch = act == _WITHDRAWAL, act == _DEPOSIT
-    to_payee = (act == _TRANSFER) | (act == _BILL) | (act == _RECEIVED)
-    by_app = ~(at_merchant | takings | partner | atm | branch)
-    on_web = (online & (rng.random(paid) < 0.6)) | (by_app & (rng.random(paid) < 0.25))
-    channel = np.full(paid, "app", object)
-    channel[on_web] = "web"
-    channel[(at_merchant & ~online) | takings] = "pos"
-    channel[partner], channel[atm], channel[branch] = "partner", "atm", "branch"
+class Habits:
+    """Draws ordinary payments of a population."""
 
-    payee = (account * 7919 + rng.integers(0, PAYEES_KNOWN, paid) * 104_729 + act * 15_485_863) % 100_000_000
-    payee[salaries_from:] = account[salaries_from:] * 31 % 5_000  # employers pay many
-    own_shop = account % population.merchants
-    merchant = np.where(takings, own_shop, shop)
-    has_merchant = at_merchant | takings
-    terminal = merchant * TERMINALS + (account + shop) % TERMINALS
-    # Location of the card: the merchant, or an ATM near it.
-    lat, lon = population.merchant_lat[shop].round(5), population.merchant_lon[shop].round(5)
-    device = population.devices_had[account]
-    has_device = by_app | online | partner
-    country = np.array([home.country for home in TOWNS], object)[np.where(in_town, town, population.home[account])]
-    present = np.full(paid, None, object)
-    present[online], present[in_town | takings] = False, True
-    partner_number = (account * 2_654_435_761 >> 7) % PARTNERS
-    name_match = (payee * 2_654_435_761 >> 8) % 100 >= 3  # constant for a payee
-    return {
-        "account_id": population.account_ids[account].tolist(),
-        "amount": amount_texts(minor, currencies),
-        "currency": currencies,
-        "direction": ["credit" if yes else "debit" for yes in credit.tolist()],
-        "kind": _KINDS[act].tolist(),
-        "channel": channel.tolist(),
-        "partner_id": [
-            f"partner-{p}" if yes else None for p, yes in zip(partner_number.tolist(), partner.tolist(), strict=True)
-        ],
-        "merchant_id": _where(has_merchant, population.merchant_ids[merchant]),
-        "mcc": _where(has_merchant, _TRADE_MCC[population.merchant_trade[merchant]]),
-        "terminal_id": [
-            f"term-{t:07d}" if yes else None
-            for t, yes in zip(terminal.tolist(), (in_town | takings).tolist(), strict=True)
-        ],
-        "counterparty_id": [
-            payee_id(p) if yes else None for p, yes in zip(payee.tolist(), to_payee.tolist(), strict=True)
-        ],
-        "counterparty_bank": _where(to_payee, _BANKS[payee % len(BANKS)]),
-        "device_id": [
-            f"dev-{a:07d}-{d}" if yes else None
-            for a, d, yes in zip(account.tolist(), device.tolist(), has_device.tolist(), strict=True)
-        ],
-        "ip": _where(has_device, population.home_ips[account]),
-        "country": country.tolist(),
-        "lat": _where(in_town, lat),
-        "lon": _where(in_town, lon),
-        "card_present": present.tolist(),
-        "attributes": [
-            {NAME_MATCH: match} if yes else None
-            for match, yes in zip(name_match.tolist(), (to_payee & ~credit).tolist(), strict=True)
-        ],
-    }
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        parameters = population.parameters
+        weights = np.array([getattr(parameters.activities, name) for name in ACTIVITIES])
+        free = np.where(_BUSINESS, weights * parameters.customers.weekend_business, weights)
+        self._running = {weekend: np.cumsum(w) / w.sum() for weekend, w in ((False, weights), (True, free))}
 
+    def block(self, from_ms: int, until_ms: int, n: int, rng: np.random.Generator) -> Block:
+        """`n` payments with event times in [from_ms, until_ms), within one hour, and the salaries due in it."""
+        population = self._population
+        salaries = self._salaries(from_ms, until_ms)
+        account = np.concatenate([population.hours.draw(n, from_ms, rng), salaries])
+        count = len(account)
+        at_ms = rng.integers(from_ms, until_ms, count)
+        weekend = is_weekend(hour_of_week(from_ms))
+        act = np.searchsorted(self._running[weekend], rng.random(count), side="right").astype(np.int64)
+        act = np.minimum(act, len(ACTIVITIES) - 1)
+        act[n:] = RECEIVED
+        town, travelling = self._towns(account, at_ms)
+        act[(act == WITHDRAWAL) & travelling] = BILL
+        # Card purchases of a business are credits from its customers; it makes the other payments like any account.
+        takings = population.business[account] & (act == PURCHASE)
+        shopping = ((act == PURCHASE) | (act == REFUND)) & ~takings
+        online = shopping & (travelling | (rng.random(count) < population.online_share[account]))
+        merchant = self._merchants(account, shopping, online, town, from_ms, weekend, rng)
+        merchant[takings] = population.own_shop[account[takings]]
+        terminal = self._terminals(merchant, act == WITHDRAWAL, town, rng)
+        minor = self._amounts(account, act, shopping, takings, merchant, rng)
+        minor[n:] = np.rint(population.salary_euro[salaries] * population.minor_per_euro[salaries])
+        payee = self._payees(account, act, rng)
+        payee[n:] = population.employer(salaries)
+        channel, device = self._devices(account, act, online, rng)
+        channel[takings & (terminal < 0)] = WEB
+        return Block(
+            at_ms,
+            account,
+            act,
+            np.maximum(minor.astype(np.int64), 1),
+            _CREDIT[act] | takings,
+            merchant,
+            terminal,
+            payee,
+            device,
+            channel,
+            takings,
+            np.full(count, None, object),
+        )
 
-def _where(mask: Any, values: Any) -> list[Any]:
-    """The values where `mask` holds, None elsewhere."""
-    result = np.full(len(mask), None, object)
-    result[mask] = values[mask]
-    return result.tolist()
+    def _salaries(self, from_ms: int, until_ms: int) -> Int64Array:
+        day = from_ms // DAY_MS
+        since, midnight = days_since_pay(day), day * DAY_MS
+        due = [
+            self._population.paid(p, from_ms - midnight, until_ms - midnight)
+            for p in np.flatnonzero(since == 0).tolist()
+        ]
+        return np.concatenate(due) if due else np.zeros(0, np.int64)
+
+    def _towns(self, account: Int64Array, at_ms: Int64Array) -> tuple[Int64Array, BoolArray]:
+        """The town that each account is in, and whether it is travelling between towns."""
+        population = self._population
+        there = (population.away_there[account] <= at_ms) & (at_ms < population.away_back[account])
+        away = (population.away_from[account] <= at_ms) & (at_ms < population.away_home[account])
+        return np.where(there, population.away_town[account], population.home[account]), away & ~there
+
+    def _merchants(
+        self,
+        account: Int64Array,
+        shopping: BoolArray,
+        online: BoolArray,
+        town: Int64Array,
+        from_ms: int,
+        weekend: bool,
+        rng: np.random.Generator,
+    ) -> Int64Array:
+        """The merchant of each purchase, -1 of other payments: by habit or by popularity, of a category by the hour."""
+        population = self._population
+        merchants, result = population.merchants, np.full(len(account), -1, np.int64)
+        local_hour = (from_ms // HOUR_MS + population.zone_h[account]) % 24
+        for on_line in (False, True):
+            chosen = np.flatnonzero(shopping & (online == on_line))
+            who = account[chosen]
+            trade = merchants.trades(local_hour[chosen], weekend, on_line, rng.random(len(chosen)))
+            where = np.full(len(chosen), ONLINE) if on_line else town[chosen]
+            habit = np.minimum(rng.geometric(0.45, len(chosen)), _HABITS_MAX)
+            by_habit = stable_uniform(population.salt, who, where * len(TRADES) + trade, habit)
+            explores = rng.random(len(chosen)) < population.parameters.customers.new_merchant_share
+            result[chosen] = merchants.at(where, trade, np.where(explores, rng.random(len(chosen)), by_habit))
+        return result
+
+    def _terminals(
+        self, merchant: Int64Array, at_atm: BoolArray, town: Int64Array, rng: np.random.Generator
+    ) -> Int64Array:
+        merchants, uniform = self._population.merchants, rng.random(len(merchant))
+        in_town = (merchant >= 0) & (merchants.town[merchant] < ONLINE)
+        result = np.where(in_town, merchants.terminal(merchant, uniform), -1)
+        result[at_atm] = merchants.cash_machine(town[at_atm], uniform[at_atm])
+        return result
+
+    def _amounts(
+        self,
+        account: Int64Array,
+        act: Int64Array,
+        shopping: BoolArray,
+        takings: BoolArray,
+        merchant: Int64Array,
+        rng: np.random.Generator,
+    ) -> Float64Array:
+        """Amounts in minor units, whole numbers."""
+        population, merchants = self._population, self._population.merchants
+        trade = merchants.trade[merchant]
+        median = np.where(shopping, _TRADE_MEDIAN[trade] * merchants.price_level[merchant], _EURO[act])
+        spread = np.where(shopping, _TRADE_SPREAD[trade], _SPREAD[act])
+        median, spread = np.where(takings, _TAKINGS_EURO, median), np.where(takings, _TAKINGS_SPREAD, spread)
+        drawn = np.clip(rng.normal(0, 1, len(account)), -3.5, 3.5)
+        euro = median * np.exp(drawn * spread) * population.spending[account]
+        cash = (act == WITHDRAWAL) | (act == DEPOSIT)
+        euro = np.where(cash, np.maximum(np.rint(euro / 10) * 10, 10), euro)
+        result: Float64Array = np.rint(euro * population.minor_per_euro[account])
+        return result
+
+    def _payees(self, account: Int64Array, act: Int64Array, rng: np.random.Generator) -> Int64Array:
+        """Payee numbers: friends by habit, now and then anyone; of bills, a few companies."""
+        population = self._population
+        which = np.minimum(rng.geometric(0.4, len(account)), _HABITS_MAX)
+        anyone = PEOPLE + rng.integers(0, population.n, len(account))
+        new = rng.random(len(account)) < population.parameters.customers.new_payee_share
+        person = np.where(new, anyone, population.friend(account, which))
+        result = np.where((act == TRANSFER) | (act == RECEIVED), person, -1)
+        return np.where(act == BILL, population.company(account, which), result)
+
+    def _devices(
+        self, account: Int64Array, act: Int64Array, online: BoolArray, rng: np.random.Generator
+    ) -> tuple[Int64Array, Int64Array]:
+        """Channel and device of each payment."""
+        uniform = rng.random((2, len(account)))
+        own = online | np.isin(act, _DEVICE_ACTIVITIES)
+        web = own & (uniform[0] < np.where(online, 0.6, 0.25))
+        channel = np.where(web, WEB, APP)
+        channel[((act == PURCHASE) | (act == REFUND)) & ~online] = POS
+        channel[act == WITHDRAWAL], channel[act == DEPOSIT], channel[act == PARTNER] = ATM, BRANCH, BY_PARTNER
+        device = np.where(own, np.where(web & (uniform[1] < 0.7), LAPTOP, PHONE), NO_DEVICE)
+        shared = own & (self._population.household[account] >= 0) & (uniform[1] > 0.8)
+        return channel, np.where(shared, TABLET, device)

@@ -50,7 +50,8 @@ PRICE_LEVEL = {"EUR": 1.0, "GBP": 0.85, "JPY": 160.0, "KWD": 0.33}
 class Trade(NamedTuple):
     """A merchant category. Purchases are log-normal with `median` (euro) and `spread` (sigma).
 
-    `weight`: relative number of merchants. `online`: card-not-present only.
+    `weight`: relative number of purchases. `online`: card-not-present only. `busy`: when, of `BUSY_HOURS`. `weekend`:
+    purchases on a weekend day, relative to a working day.
     """
 
     mcc: str
@@ -58,24 +59,35 @@ class Trade(NamedTuple):
     spread: float
     weight: float
     online: bool
+    busy: str
+    weekend: float
 
 
 TRADES = (
-    Trade("5411", 32.0, 0.7, 30, False),  # grocery
-    Trade("5812", 24.0, 0.6, 16, False),  # restaurant
-    Trade("5541", 48.0, 0.4, 9, False),  # fuel
-    Trade("5912", 14.0, 0.6, 7, False),  # pharmacy
-    Trade("4111", 3.5, 0.5, 10, False),  # local transport
-    Trade("5651", 45.0, 0.7, 6, False),  # clothing
-    Trade("5732", 140.0, 0.8, 2, False),  # electronics
-    Trade("5944", 160.0, 0.9, 1, False),  # jewellery
-    Trade("5999", 28.0, 0.8, 14, True),  # shops
-    Trade("5815", 9.0, 0.5, 10, True),  # media
-    Trade("5816", 6.0, 0.7, 6, True),  # games
-    Trade("4722", 190.0, 0.8, 2, True),  # travel
-    Trade("7995", 25.0, 0.9, 2, True),  # betting
-    Trade("5734", 60.0, 0.8, 4, True),  # software
+    Trade("5411", 32.0, 0.7, 30, False, "shops", 1.3),  # grocery
+    Trade("5812", 24.0, 0.6, 16, False, "meals", 1.5),  # restaurant
+    Trade("5541", 48.0, 0.4, 9, False, "always", 1.0),  # fuel
+    Trade("5912", 14.0, 0.6, 7, False, "shops", 0.7),  # pharmacy
+    Trade("4111", 3.5, 0.5, 10, False, "commute", 0.4),  # local transport
+    Trade("5651", 45.0, 0.7, 6, False, "shops", 1.8),  # clothing
+    Trade("5732", 140.0, 0.8, 2, False, "shops", 1.4),  # electronics
+    Trade("5944", 160.0, 0.9, 1, False, "shops", 1.2),  # jewellery
+    Trade("5999", 28.0, 0.8, 14, True, "always", 1.0),  # shops
+    Trade("5815", 9.0, 0.5, 10, True, "evening", 1.2),  # media
+    Trade("5816", 6.0, 0.7, 6, True, "evening", 1.4),  # games
+    Trade("4722", 190.0, 0.8, 2, True, "always", 1.0),  # travel
+    Trade("7995", 25.0, 0.9, 2, True, "evening", 1.5),  # betting
+    Trade("5734", 60.0, 0.8, 4, True, "always", 0.7),  # software
 )
+
+# Relative demand in each hour of the day, local time. No hour is empty: someone always pays.
+BUSY_HOURS = {
+    "shops": (1, 1, 1, 1, 1, 1, 2, 5, 8, 10, 10, 10, 10, 9, 9, 9, 10, 11, 11, 9, 6, 3, 2, 1),
+    "meals": (3, 2, 1, 1, 1, 1, 3, 5, 5, 4, 4, 7, 12, 11, 6, 4, 4, 6, 10, 13, 13, 10, 7, 5),
+    "commute": (2, 1, 1, 1, 1, 4, 9, 13, 12, 7, 5, 5, 5, 5, 6, 7, 11, 13, 11, 6, 4, 4, 3, 3),
+    "evening": (6, 4, 3, 2, 2, 2, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6, 7, 8, 10, 12, 13, 13, 11, 8),
+    "always": (4, 4, 4, 4, 4, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5),
+}
 
 # Relative number of payments in each hour of the day, local time, for four kinds of customers.
 HOURS = (

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-PAYMENTS_A_DAY = 1.5  # per account, on average: the natural rate
+from fraudstream.generator.parameters import Parameters
 
 
 class GeneratorPlan(msgspec.Struct, frozen=True):
@@ -15,8 +15,8 @@ class GeneratorPlan(msgspec.Struct, frozen=True):
 
     `start_ms`: event time at which the live part starts. `history_ms`: length of the history before it, generated at
     the natural rate. `rate`: payments per second of event time from `start_ms` on; None: the natural rate, which
-    varies with the hour of the day. `fraud_share`: share of all payments that belong to a fraud. `run`: replaces the
-    seed in every event_id, so that several runs into one log have distinct ids.
+    varies with the hour of the week. `fraud_share`: share of all payments that are frauds. `run`: replaces the
+    seed in every event_id, so that several runs into one log have distinct ids. `parameters`: the world.
     """
 
     start_ms: Annotated[int, Meta(ge=10 * 365 * 86_400_000)]
@@ -26,8 +26,9 @@ class GeneratorPlan(msgspec.Struct, frozen=True):
     history_ms: Annotated[int, Meta(ge=0)] = 0
     fraud_share: Annotated[float, Meta(ge=0, le=0.5)] = 0.005
     run: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    parameters: Parameters = Parameters()
 
     @property
     def natural_rate(self) -> float:
         """Average payments per second of event time of all accounts: the natural rate."""
-        return self.accounts * PAYMENTS_A_DAY / 86_400
+        return self.accounts * self.parameters.customers.payments_a_day / 86_400

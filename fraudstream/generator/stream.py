@@ -11,76 +11,87 @@ For payments that occur now, set `start_ms` to the current time and publish each
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
-from typing import NamedTuple
+from itertools import count, islice
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fraudstream.contracts import Payment
-from fraudstream.generator.benign_anomalies import benign_anomaly_rows
-from fraudstream.generator.episode import DAY_MS, HOUR_MS, EpisodeWriter, Row
-from fraudstream.generator.frauds import FRAUDS, commit_fraud
-from fraudstream.generator.habits import NO_PAYMENTS, OrdinaryPayments, ordinary_payments
+from fraudstream.generator.batch import GeneratedBatch
+from fraudstream.generator.benign_anomalies import benign_anomaly_rows, journey_rows
+from fraudstream.generator.block_columns import amount_texts, block_columns
+from fraudstream.generator.episode import EpisodeWriter, Row
+from fraudstream.generator.fraud_mix import FraudMix
+from fraudstream.generator.frauds import Frauds
+from fraudstream.generator.habits import Block, Habits
+from fraudstream.generator.label_process import LabelProcess, Reports, constant_delay
 from fraudstream.generator.plan import GeneratorPlan
-from fraudstream.generator.population import Int64Array, Population
+from fraudstream.generator.population import Population, payee_id
+from fraudstream.generator.schemes import COMPROMISED_TERMINAL, UNDELIVERED_GOODS, BustOuts, CompromisedTerminals
+from fraudstream.generator.week import DAY_MS, HOUR_MS
+
+__all__ = ["GeneratedBatch", "stream"]
 
 BLOCK_PAYMENTS = 4096
-BENIGN_ANOMALY_SHARE = 0.004
+_ROW_FIELDS = [
+    field
+    for field in Payment.__struct_fields__
+    if field not in ("event_id", "occurred_at", "schema_version", "balance_before", "balance_after", "relates_to")
+]
 
 
-class GeneratedBatch(NamedTuple):
-    """Payments in order of event time.
+def stream(
+    plan: GeneratorPlan, payments_max: int | None = None, label_delay_ms: int | None = None
+) -> Iterator[GeneratedBatch]:
+    """Batches of a few thousand payments, at most `payments_max` in total; event times never decrease.
 
-    `occurred_at_ms`: ms since the epoch, int64 (n,). `labels`: int8 (n,), 1 fraud, 0 genuine. `typologies`: fraud
-    typology of each payment, None if genuine. `live`: whether the batch is at or after `start_ms` (else history).
+    `label_delay_ms`: every payment is truly labelled after that time; None: labels as the plan's parameters say.
     """
-
-    payments: list[Payment]
-    occurred_at_ms: Int64Array
-    labels: npt.NDArray[np.int8]
-    typologies: list[str | None]
-    live: bool
-
-
-def stream(plan: GeneratorPlan, payments_max: int | None = None) -> Iterator[GeneratedBatch]:
-    """Batches of a few thousand payments, at most `payments_max` in total; event times never decrease."""
     left = payments_max
-    for batch in _Stream(plan).batches():
+    for batch in _Stream(plan, label_delay_ms).batches():
         if left is not None:
-            if len(batch.payments) > left:
-                parts = (
-                    batch.payments[:left],
-                    batch.occurred_at_ms[:left],
-                    batch.labels[:left],
-                    batch.typologies[:left],
-                )
-                batch = GeneratedBatch(*parts, batch.live)
-            left -= len(batch.payments)
-        if batch.payments:
+            if len(batch) > left:
+                batch = batch.first(left)
+            left -= len(batch)
+        if len(batch):
             yield batch
         if left == 0:
             return
 
 
 class _Stream:
-    def __init__(self, plan: GeneratorPlan) -> None:
-        self._plan = plan
-        self._rng = np.random.Generator(np.random.PCG64(plan.seed))
-        self._population = Population(plan.accounts, self._rng)
+    def __init__(self, plan: GeneratorPlan, label_delay_ms: int | None) -> None:
+        self._plan, self._label_delay_ms = plan, label_delay_ms
+        parameters, rng = plan.parameters, np.random.Generator(np.random.PCG64(plan.seed))
+        self._rng = rng
+        self._population = Population(plan.accounts, parameters, rng)
+        self._habits = Habits(self._population)
+        self._labels = LabelProcess(parameters, plan.seed)
+        weights = {name: parameters.typologies.named(name).weight for name in parameters.typologies.__struct_fields__}
+        total = sum(weights.values()) or 1.0
+        lasting = {name: weights[name] / total for name in (COMPROMISED_TERMINAL, UNDELIVERED_GOODS)}
+        # Ordinary payments are all but the single frauds and the benign anomalies.
+        self._anomaly_share = parameters.customers.benign_anomaly_share
+        self._ordinary_share = max(0.01, 1 - plan.fraud_share * (1 - sum(lasting.values())) - self._anomaly_share)
+        wanted = {name: plan.fraud_share * share / self._ordinary_share for name, share in lasting.items()}
+        self._terminals = CompromisedTerminals(self._population, wanted[COMPROMISED_TERMINAL], rng)
+        self._bust_outs = BustOuts(self._population, wanted[UNDELIVERED_GOODS], rng)
+        self._frauds = Frauds(self._population, rng)
+        self._mix = FraudMix(parameters.typologies, rng)
         self._numbers = count()
         self._pending_rows: list[Row] = []  # rows of started episodes whose time has not come
         self._fraud_due = self._anomalies_due = 0.0
-        self._typologies: list[str] = []
 
     def batches(self) -> Iterator[GeneratedBatch]:
         plan = self._plan
         at_ms = plan.start_ms - plan.history_ms
-        yield self._batch(NO_PAYMENTS, self._past_payments(at_ms), live=False)
+        yield self._batch(None, self._past_payments(at_ms), live=False)
         while True:
             live = at_ms >= plan.start_ms
-            level = self._population.hour_level[at_ms // HOUR_MS % 24] if plan.rate is None or not live else 1.0
-            rate = level * (plan.rate if plan.rate is not None and live else plan.natural_rate)
+            if plan.rate is not None and live:
+                rate = plan.rate
+            else:
+                rate = plan.natural_rate * self._population.hours.level(at_ms)
             until_ms = at_ms + max(1, min(int(BLOCK_PAYMENTS / max(rate, 1e-9) * 1000), HOUR_MS))
             until_ms = min(until_ms, (at_ms // HOUR_MS + 1) * HOUR_MS)
             if not live:
@@ -89,25 +100,34 @@ class _Stream:
             at_ms = until_ms
 
     def _block(self, from_ms: int, until_ms: int, rate: float, live: bool) -> GeneratedBatch:
-        rng = self._rng
-        n = int(rng.poisson(rate * (1 - self._plan.fraud_share - BENIGN_ANOMALY_SHARE) * (until_ms - from_ms) / 1000))
-        ordinary = ordinary_payments(self._population, from_ms, until_ms, n, from_ms // HOUR_MS % 24, rng)
-        self._start_episodes(from_ms, until_ms, len(ordinary.at_ms))
+        n = int(self._rng.poisson(rate * self._ordinary_share * (until_ms - from_ms) / 1000))
+        ordinary = self._habits.block(from_ms, until_ms, n, self._rng)
+        self._terminals.apply(ordinary, from_ms)
+        self._bust_outs.apply(ordinary, from_ms)
+        self._start_episodes(from_ms, until_ms, ordinary)
         rows = [row for row in self._pending_rows if row.at_ms < until_ms]
         self._pending_rows = [row for row in self._pending_rows if row.at_ms >= until_ms]
         return self._batch(ordinary, rows, live)
 
-    def _start_episodes(self, from_ms: int, until_ms: int, n: int) -> None:
+    def _start_episodes(self, from_ms: int, until_ms: int, ordinary: Block) -> None:
         """Start frauds and benign anomalies in the block, as many as keep their long-run share of the payments."""
         rng, share = self._rng, self._plan.fraud_share
-        self._fraud_due += n * share / (1 - share)
-        while self._fraud_due > 0:
-            if not self._typologies:
-                self._typologies = [str(name) for name in rng.permutation(list(FRAUDS))]
-            rows = commit_fraud(self._population, self._typologies.pop(), int(rng.integers(from_ms, until_ms)), rng)
-            self._fraud_due -= sum(row.typology is not None for row in rows)
+        frauds = int(np.count_nonzero(ordinary.typology != None))  # noqa: E711
+        self._fraud_due += (len(ordinary) - frauds) * share / (1 - share) - frauds
+        while self._fraud_due > 0 and (typology := self._mix.next()) is not None:
+            rows = self._frauds.commit(typology, int(rng.integers(from_ms, until_ms)), self._bust_outs.accounts)
+            written = sum(row.typology is not None for row in rows)
+            self._mix.written(typology, written)
+            self._fraud_due -= written
             self._pending_rows += rows
-        self._anomalies_due += n * BENIGN_ANOMALY_SHARE
+        self._start_genuine_episodes(from_ms, until_ms, len(ordinary))
+
+    def _start_genuine_episodes(self, from_ms: int, until_ms: int, ordinary: int) -> None:
+        rng, customers = self._rng, self._plan.parameters.customers
+        journeys = ordinary * customers.journeys_a_year / (365.25 * customers.payments_a_day)
+        for _ in range(int(rng.poisson(journeys))):
+            self._pending_rows += journey_rows(self._population, int(rng.integers(from_ms, until_ms)), rng)
+        self._anomalies_due += ordinary * self._anomaly_share
         while self._anomalies_due > 0:
             rows = benign_anomaly_rows(self._population, int(rng.integers(from_ms, until_ms)), rng)
             self._anomalies_due -= max(1, len(rows))
@@ -130,30 +150,45 @@ class _Stream:
 
     def _bills(self, account: int, at_ms: int, days_ago: Sequence[tuple[int, int]]) -> list[Row]:
         episode = EpisodeWriter(self._population, account, None, self._rng)
+        payee = payee_id(int(self._population.company(np.array([account]), 1)[0]))
         for most, least in days_ago:
-            fields = {"kind": "bill_payment", "channel": "web", "counterparty_id": f"cp-{account % 1000:08d}"}
-            episode.write(
-                at_ms - episode.between(most, least) * DAY_MS, episode.between(20, 120), **fields, **episode.own()
-            )
+            fields = {"kind": "bill_payment", "channel": "web", "counterparty_id": payee}
+            due_ms = at_ms - episode.between(most, least) * DAY_MS
+            episode.write(due_ms, episode.between(20, 120), **fields, **episode.own())
         return episode.rows
 
-    def _batch(self, ordinary: OrdinaryPayments, rows: list[Row], live: bool) -> GeneratedBatch:
+    def _batch(self, ordinary: Block | None, rows: list[Row], live: bool) -> GeneratedBatch:
         """Merge ordinary payments and episode rows in order of event time and number them in that order."""
-        n = len(ordinary.at_ms)
-        times = np.concatenate([ordinary.at_ms, np.array([row.at_ms for row in rows], np.int64)])
+        population = self._population
+        times = np.array([row.at_ms for row in rows], np.int64)
+        account = np.array([row.account for row in rows], np.int64)
+        signed = np.array([row.signed_minor for row in rows], np.int64)
+        typology = _objects([row.typology for row in rows])
+        columns: dict[str, Any] = {field: _objects([row.fields.get(field) for row in rows]) for field in _ROW_FIELDS}
+        if ordinary is not None:
+            times, account = np.concatenate([ordinary.at_ms, times]), np.concatenate([ordinary.account, account])
+            signed = np.concatenate([ordinary.signed_minor, signed])
+            typology = np.concatenate([ordinary.typology, typology])
+            found = block_columns(population, ordinary)
+            columns = {field: np.concatenate([found[field], column]) for field, column in columns.items()}
         order = np.argsort(times, kind="stable")
-        account = np.concatenate([ordinary.account, np.array([row.account for row in rows], np.int64)])
-        signed = np.concatenate([ordinary.signed_minor, np.array([row.signed_minor for row in rows], np.int64)])
-        before, after = np.empty_like(account), np.empty_like(account)
-        before[order], after[order] = self._population.store(account[order], signed[order])
-        event_ids = [""] * len(times)
-        for index, number in zip(order.tolist(), self._numbers, strict=False):
-            event_ids[index] = f"pay-{self._plan.run or self._plan.seed}-{number:010d}"
-        payments = ordinary.payments(event_ids[:n], before[:n], after[:n])
-        of_rows = zip(rows, event_ids[n:], before[n:].tolist(), after[n:].tolist(), strict=True)
-        payments += [row.payment(event_id, was, now) for row, event_id, was, now in of_rows]
-        typologies = [None] * n + [row.typology for row in rows]
-        indices = order.tolist()
-        in_order = [typologies[index] for index in indices]
-        labels = np.array([typology is not None for typology in in_order], np.int8)
-        return GeneratedBatch([payments[index] for index in indices], times[order], labels, in_order, live)
+        columns = {field: column[order] for field, column in columns.items()}
+        before, after = population.store(account[order], signed[order])
+        columns["balance_before"] = amount_texts(before, columns["currency"])
+        columns["balance_after"] = amount_texts(after, columns["currency"])
+        run = self._plan.run or self._plan.seed
+        columns["event_id"] = _objects([f"pay-{run}-{number:010d}" for number in islice(self._numbers, len(order))])
+        times, typology = times[order], typology[order]
+        return GeneratedBatch(columns, times, typology, self._reports(times, typology), live)
+
+    def _reports(self, times: Any, typology: Any) -> Reports:
+        if self._label_delay_ms is not None:
+            return constant_delay(times, typology != None, self._label_delay_ms)  # noqa: E711
+        return self._labels.reports(times, typology)
+
+
+def _objects(values: list[Any]) -> Any:
+    """An object array of the values, which may be dictionaries."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-import msgspec
 import numpy as np
 
-from fraudstream.contracts import Alert
-from fraudstream.contracts.headers import origin_header, source_header, version_header
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
-from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
+from fraudstream.engine.scorer import POINTS_MAX
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
+from fraudstream.stream.alerts import AlertRecords
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
 from fraudstream.stream.observer import JudgedBatch, StageObserver
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import RuleSetSource
-    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Judging:
@@ -52,11 +50,11 @@ class Judging:
         self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
         self._unjudged = unjudged
-        version = settings.state_version
-        self._decision_records: dict[int, DecisionRecords] = {}
-        self._version_headers = [version_header(version)] if version > 1 else []
+        # Of the partitions held: those of one that is revoked go with it.
+        self._decision_records: WeakKeyDictionary[Partition, DecisionRecords] = WeakKeyDictionary()
+        self._alert_records = AlertRecords(settings)
 
-    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+    async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Load the rule sets that `records` may switch to; returns the indices of the controls in `records`."""
         controls = controls_in(records)
         if controls:
@@ -64,12 +62,12 @@ class Judging:
         return controls
 
     def apply(
-        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+        self, state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]
     ) -> Sequence[JudgedSpan]:
         """Apply `records` to `state`; a span for each part under one rule set and the same lists."""
         return read_log(self._rule_sets.engines, state, records, controls)
 
-    def send(self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float) -> None:
+    def send(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         """Send the span's answers and report it to the observer; a span that is only backfilled is not answered."""
         partition.applied += span.result.events
         if span.decided:
@@ -83,14 +81,15 @@ class Judging:
                 size=partition.state.memory_bytes,
             )
 
-    def _answer(
-        self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float
-    ) -> None:
+    def _answer(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         verdicts, positions, refused, _, dropped, arrived_at_ms, _ = span.result
-        alerts = verdicts.alerts()
         unjudged = self._answers_to_refused(partition.number, records, refused)
         self._send_decisions(partition, records, verdicts, positions, unjudged)
-        self._send_alerts(partition, records, verdicts, positions, alerts)
+        if len(verdicts.alert_rows):
+            alerts = self._alert_records.records(
+                partition.number, records, verdicts, positions, int(time.time() * 1000)
+            )
+            partition.pending |= self._alerts.send(partition.number, alerts)
         self._dead_letters.send(partition, records, refused)
         now_ms = time.time() * 1000
         self._observer.on_batch(
@@ -105,8 +104,9 @@ class Judging:
                 altered=int(np.count_nonzero(verdicts.altered)),
                 late=int(np.count_nonzero(verdicts.late)),
                 unmatched=int(np.count_nonzero(verdicts.unmatched)),
-                alerts=len(alerts),
-                alert_rules=_rules_of(alerts),
+                alerts=len(verdicts.alert_rows),
+                alert_rules=_rules_of(verdicts),
+                scores=verdicts.score_points / POINTS_MAX,
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
@@ -119,7 +119,7 @@ class Judging:
         )
 
     def _answers_to_refused(
-        self, number: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+        self, number: int, records: Sequence[LogRecord], refused: Sequence[Rejection]
     ) -> list[tuple[int, OutgoingRecord]]:
         """Position and answer of each refused record that is to be answered."""
         if not refused or self._unjudged is None or self._decisions is None:
@@ -129,7 +129,7 @@ class Judging:
     def _send_decisions(
         self,
         partition: Partition,
-        records: Sequence[FetchedRecord],
+        records: Sequence[LogRecord],
         verdicts: Verdicts,
         positions: Int64Array,
         unjudged: list[tuple[int, OutgoingRecord]],
@@ -137,31 +137,14 @@ class Judging:
         """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
         if self._decisions is None or not (verdicts.n or unjudged):
             return
-        number = partition.number
-        if number not in self._decision_records:
-            self._decision_records[number] = DecisionRecords(number, self._settings.state_version)
-        answers = self._decision_records[number].records(records, verdicts, positions, int(time.time() * 1000))
+        writer = self._decision_records.get(partition)
+        if writer is None:
+            writer = DecisionRecords(partition.number, self._settings.state_version)
+            self._decision_records[partition] = writer
+        answers = writer.records(records, verdicts, positions, int(time.time() * 1000))
         if unjudged:
             answers = in_order_of_log(answers, positions, unjudged)
-        partition.pending |= self._decisions.send(number, answers)
-
-    def _send_alerts(
-        self,
-        partition: Partition,
-        records: Sequence[FetchedRecord],
-        verdicts: Verdicts,
-        positions: Int64Array,
-        alerts: Sequence[Alert],
-    ) -> None:
-        if not alerts:
-            return
-        number = partition.number
-        further = [*self._version_headers, *([origin_header(number)] if self._settings.stage_is_first else [])]
-        answers: list[OutgoingRecord] = [
-            (alert.account_id.encode(), _encode(alert), [source_header(number, records[position].offset), *further])
-            for position, alert in zip(positions[verdicts.alerted].tolist(), alerts, strict=True)
-        ]
-        partition.pending |= self._alerts.send(number, pack_records(answers, int(time.time() * 1000)))
+        partition.pending |= self._decisions.send(partition.number, answers)
 
 
 def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:
@@ -172,5 +155,9 @@ def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:
     return counts
 
 
-def _rules_of(alerts: Sequence[Alert]) -> Counter[tuple[str, str]]:
-    return Counter((hit.rule, hit.severity) for alert in alerts for hit in alert.rules if not hit.shadow)
+def _rules_of(verdicts: Verdicts) -> Counter[tuple[str, str]]:
+    """How often each live rule fired for a payment that is alerted, by its name and severity."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for fired in verdicts.rules_of_alerts:
+        counts.update(verdicts.explainer.live(fired))
+    return counts

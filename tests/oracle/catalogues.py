@@ -87,6 +87,7 @@ _PEERS = """
 _BAND = """
   band.count_30d: {aggregate: count, window: 30d, includes: false}
   band.risk_14d: {aggregate: risk, window: 14d, delay: 7d}
+  band.fraud_30d: {aggregate: share, of: fraud, window: 30d}
 """
 
 _BY_PANE = """

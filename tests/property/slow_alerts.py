@@ -16,6 +16,7 @@ from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.contracts.payment import Payment
 from fraudstream.contracts.timestamps import utc_text
+from fraudstream.engine.alert_id import alert_id
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
@@ -28,7 +29,7 @@ from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import PartsScorer
 from fraudstream.engine.scorer import POINTS_MAX, threshold
-from fraudstream.engine.verdict import Verdicts, alert_id
+from fraudstream.engine.verdict import Verdicts
 from fraudstream.engine.warming import warming
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")

@@ -81,6 +81,8 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         for payment, event, account in zip(columns.payments, events, accounts, strict=True)
     ]
     columns.occurred_at_ms[:] = times
+    finding = np.array(kinds[: len(rows)], np.int64) % len(found)
+    alerting = np.array([kind.outcome != "allow" for kind in found])
     return replace(
         verdicts,
         columns=OtherIdentifiers(columns.index, columns.frame, columns.buffer, payments),
@@ -89,7 +91,8 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         late=np.array(late),
         altered=np.array(altered) & np.array(repeat),  # only a repeat can be altered
         unmatched=np.array(unmatched, np.uint64),
-        finding=np.array(kinds[: len(rows)], np.int64) % len(found),
+        finding=finding,
+        alerted=alerting[finding] & ~np.array(repeat),
         findings=found,
     )
 
@@ -105,9 +108,10 @@ def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Findi
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
 
 
-def test_every_score_has_the_text_of_msgspec() -> None:
+def test_scores_have_the_text_of_msgspec() -> None:
     found = [Finding("r", "allow", (), ())]
-    rows = [("e", "a", 0, points, False, False, False, 0) for points in range(POINTS_MAX + 1)]
+    chosen = [*range(2_000), *range(2_000, POINTS_MAX, 173), *range(0, POINTS_MAX, 1_000), POINTS_MAX - 1, POINTS_MAX]
+    rows = [("e", "a", 0, points, False, False, False, 0) for points in chosen]
     verdicts = drawn_verdicts(rows, found, [0] * len(rows))
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
 

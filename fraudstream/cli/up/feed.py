@@ -144,7 +144,7 @@ def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> It
         state.on_truth((p.event_id, p.account_id, typology) for p, typology in pairs if typology)
         labels = batch.labels.copy()
         labels[labels == 0] = -1
-        yield batch._replace(labels=labels)
+        yield batch.with_labels(labels)
 
 
 def _with_truth(batches: Iterable[LabelledPayments | Events], state: RunState) -> Iterator[LabelledPayments | Events]:

@@ -75,7 +75,11 @@ def _definition(name: str, catalogue: Catalogue) -> Mapping[str, Any]:
             return content | {f"entity_{key}": value for key, value in _plain(entity).items()}
     for derived in catalogue.derived:
         if derived.name == name:
-            return {"derive": derived.expression.source, "type": derived.type.name}
+            known = {*(feature.name for feature in catalogue.features), *(other.name for other in catalogue.derived)}
+            reads = {read: _definition(read, catalogue) for read in sorted(derived.expression.names & known)}
+            return {"derive": derived.expression.source, "type": derived.type.name} | (
+                {"reads": reads} if reads else {}
+            )
     return {"field": name, "type": catalogue.symbols[name].name}
 
 

@@ -51,24 +51,24 @@ def feature(entry: str, name: str = "account.x") -> str:
         ),
         (
             "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, chanel]}}",
-            "f.yaml:2:48: a part of the key of entity 'b' can't be 'chanel'. Nearest: 'channel'. Choose from: "
+            "f.yaml:2:49: a part of the key of entity 'b' can't be 'chanel'. Nearest: 'channel'. Choose from: "
             f"{KEY_PARTS}.",
         ),
         (
             "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, mcc]}}",
-            "f.yaml:2:42: the key of entity 'b' has 2 parts: it needs 1 to 6, each once.",
+            "f.yaml:2:43: the key of entity 'b' has 2 parts: it needs 1 to 6, each once.",
         ),
         (
             "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, channel], optional: [mcc, channel]}}",
-            "f.yaml:2:68: the key of entity 'b' needs a part that is not optional.",
+            "f.yaml:2:69: the key of entity 'b' needs a part that is not optional.",
         ),
         (
             "version: 1\nentities: {a: {key: account_id}, b: {key: [mcc, hour], optional: [channel]}}",
-            "f.yaml:2:66: optional can't be 'channel'. Choose from: mcc, hour.",
+            "f.yaml:2:67: optional can't be 'channel'. Choose from: mcc, hour.",
         ),
         (
             "version: 1\nentities: {a: {key: account_id}, b: {key: []}}",
-            "f.yaml:2:42: the key of entity 'b' has 0 parts: it needs 1 to 6, each once.",
+            "f.yaml:2:43: the key of entity 'b' has 0 parts: it needs 1 to 6, each once.",
         ),
         (
             "version: 1\nentities: {a: {key: [account_id, hour]}}",
@@ -182,19 +182,19 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
             "4:45: feature 'account.x' has no key 'windw'. Nearest: 'window'. Known: aggregate, of, same, window, "
             "delay, where, includes, precision, prior, strength.",
         ),
-        ("aggregate: count, window: 1h, prior: 1", "4:51: 'count' takes no 'prior'."),
+        ("aggregate: count, window: 1h, prior: 1", "4:52: 'count' takes no 'prior'."),
         (
             "aggregate: z_score, of: log_amount, window: 1h, prior: 0",
-            "4:69: prior must be from 1e-05 to 100.",
+            "4:70: prior must be from 1e-05 to 100.",
         ),
         (
             "aggregate: z_score, of: amount, window: 1h, strength: 0",
-            "4:68: strength must be a whole number from 1 to 10000.",
+            "4:69: strength must be a whole number from 1 to 10000.",
         ),
         ("aggregate: z_score, window: 1h", "4:14: 'z_score' needs an operand, such as of: amount."),
         (
             "aggregate: rarity, of: mcc, window: 1h, precision: pane",
-            "4:65: 'rarity' can't be kept by pane. Use exact.",
+            "4:66: 'rarity' can't be kept by pane. Use exact.",
         ),
     ],
 )

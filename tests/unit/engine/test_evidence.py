@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from fraudstream.contracts.alert import Evidence
@@ -18,7 +19,8 @@ SYMBOLS = {**PAYMENT_FIELDS, "mean": Type.MONEY, "count": Type.NUMBER, "new": Ty
 def evidence(source: str, row: Row, **fields: str) -> tuple[Evidence, ...]:
     payment = Payment("event", 0, "account", "1", "EUR", "debit", **fields)  # type: ignore[arg-type]
     expression = compile_expression(source, SYMBOLS, Type.BOOL, Origin("rule.yaml"))
-    return evidence_of(proofs_of(expression.comparisons, {}), PaymentRow(Table([row], SYMBOLS), 0, payment))
+    found = evidence_of(proofs_of(expression.comparisons, {}), PaymentRow(Table([row], SYMBOLS), 0, payment))
+    return msgspec.json.decode(found, type=tuple[Evidence, ...])
 
 
 def test_money_is_shown_with_value_threshold_and_margin() -> None:

@@ -85,7 +85,12 @@ def test_a_payment_that_was_taken_back_does_not_count_whether_it_has_left_the_ri
         "back", NOON + 20 * H, "a", "1", "EUR", "credit", merchant_id="m", kind="reversal", relates_to="e-19"
     )
     later = [pay(100 + n, NOON + D + n * H) for n in range(10)]
-    for log in ([*PAID, back, label(19)], [*PAID, back, *later, label(19)], [*PAID, label(19), back, *later]):
+    logs: list[Log] = [
+        [*PAID, back, label(19)],
+        [*PAID, back, *later, label(19)],
+        [*PAID, label(19), back, *later],
+    ]
+    for log in logs:
         assert risk(ENGINE.new_state(), log)[0] == 0.5
 
 

@@ -62,6 +62,8 @@ EXAMPLES = {
     "max": "max(amount, 5) > 6",
     "abs": "abs(balance_after) > 1",
     "round_down": "round_down(amount, 10) == 20",
+    "rarity": "rarity(hour, 23) > 1",
+    "burst": "burst(hour, 2.5) > 1",
     "lower": "lower(device_id) == 'a'",
     "starts_with": "starts_with(device_id, 'a')",
     "ends_with": "ends_with(device_id, 'a')",

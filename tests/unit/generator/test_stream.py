@@ -4,34 +4,44 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from fraudstream.contracts import EXPONENTS, Payment
-from fraudstream.generator.frauds import FRAUDS
+from fraudstream.generator.parameters import TYPOLOGIES
 from fraudstream.generator.places import FAR, TOWNS
 from fraudstream.generator.plan import GeneratorPlan
-from fraudstream.generator.stream import GeneratedBatch, stream
+from fraudstream.generator.stream import stream
 
 START_MS = 1_735_689_600_000
 DAY_MS = 86_400_000
 FAR_COUNTRIES = {TOWNS[town].country for town in FAR}
 
 
+class Columns(NamedTuple):
+    """A stream in one piece."""
+
+    payments: list[Payment]
+    occurred_at_ms: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int8]
+    typologies: list[str | None]
+
+
 def payments_of(plan: GeneratorPlan, n: int) -> list[Payment]:
     return [payment for batch in stream(plan, n) for payment in batch.payments]
 
 
-def columns_of(plan: GeneratorPlan, n: int) -> GeneratedBatch:
+def columns_of(plan: GeneratorPlan, n: int) -> Columns:
     batches = list(stream(plan, n))
-    return GeneratedBatch(
+    return Columns(
         [payment for batch in batches for payment in batch.payments],
         np.concatenate([batch.occurred_at_ms for batch in batches]),
         np.concatenate([batch.labels for batch in batches]),
         [typology for batch in batches for typology in batch.typologies],
-        batches[-1].live,
     )
 
 
@@ -73,7 +83,7 @@ def test_every_payment_is_valid_under_the_contract_and_its_currency() -> None:
 def test_each_typology_occurs_and_fraud_has_the_requested_share() -> None:
     batch = columns_of(GeneratorPlan(START_MS, accounts=5_000, fraud_share=0.01), 60_000)
     found = Counter(typology for typology in batch.typologies if typology)
-    assert set(found) == set(FRAUDS)
+    assert set(found) == set(TYPOLOGIES)
     assert sum(found.values()) == batch.labels.sum()
     assert batch.labels.mean() == pytest.approx(0.01, rel=0.2)
 
@@ -95,10 +105,10 @@ def test_dormant_accounts_paid_months_ago_before_their_fraud() -> None:
 
 
 def test_history_has_the_natural_rate_and_the_live_part_the_requested_rate() -> None:
-    plan = GeneratorPlan(START_MS, accounts=1_000, history_ms=10 * DAY_MS, rate=20)
-    batches = list(stream(plan, 40_000))
+    plan = GeneratorPlan(START_MS, accounts=1_000, history_ms=28 * DAY_MS, rate=20)
+    batches = list(stream(plan, 60_000))
     past = sum(len(b.payments) for b in batches if not b.live)
-    assert past == pytest.approx(10 * 1_000 * 1.5 + 1_000, rel=0.1)  # and one earlier payment of each account
+    assert past == pytest.approx(28 * 1_000 * 1.5 + 1_000, rel=0.1)  # and one earlier payment of each account
     assert all((b.occurred_at_ms < START_MS).all() for b in batches if not b.live)
     live = [b for b in batches if b.live]
     seconds = (live[-1].occurred_at_ms[-1] - START_MS) / 1000
