@@ -64,7 +64,7 @@ def reason_of(alert: Alert) -> tuple[str, str]:
         return f"{worst.rule}{more}", worst.message
     parts = sorted((part for part in alert.score_parts if part.points), key=lambda part: -part.points)
     shown = [
-        f"{part.part} {part.points:.2f}"
+        f"{part.part} {part.points:.2f}{' bits' if part.unit == 'bits' else ''}"
         + (f" ({part.value}, normal {part.normal})" if part.value and part.normal else "")
         for part in parts[:3]
     ]

@@ -58,7 +58,7 @@ def score_parts(parts: Sequence[ScorePart]) -> Table:
     """Points, name, value and normal value of each part, a line each."""
     return _table(
         (
-            f"{part.points:.4f} of {part.points_max:.2f}",
+            f"{part.points:+.2f} bits" if part.unit == "bits" else f"{part.points:.4f} of {part.points_max:.2f}",
             part.part,
             part.value or "",
             f"normal {part.normal}" if part.normal is not None else "",

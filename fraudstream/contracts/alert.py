@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from fraudstream.contracts.fields import Identifier, Outcome, Severity
@@ -41,9 +43,10 @@ class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One term of the score: `points` of at most `points_max`.
+    """One term of the score: `points` of at most `points_max`, which add up to the score.
 
-    `value`: what was observed. `normal`: the usual value of this account. Both are plain text.
+    `value`: what was observed. `normal`: the usual value of this account. Both are plain text. `unit`: "bits" if the
+    points are bits, which add up to the log odds log2(score / (1 - score)) and have no `points_max`.
     """
 
     part: str
@@ -51,6 +54,7 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     points_max: float
     value: str | None = None
     normal: str | None = None
+    unit: Literal["bits"] | None = None
 
 
 class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

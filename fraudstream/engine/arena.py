@@ -85,7 +85,7 @@ SLOT = np.dtype(
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
         ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed, and those above
-        ("score", "<i4"),  # first score, ten-thousandths; below 0: not decided yet, -(index in the batch + 1)
+        ("score", "<i4"),  # first score, millionths; below 0: not decided yet, -(index in the batch + 1)
         ("verdict", "<i4"),  # first verdict: number in the list of findings
         ("currency", "<u2"),
         ("label", "i1"),  # 0 unknown, 1 genuine, 2 fraud

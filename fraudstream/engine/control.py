@@ -8,12 +8,12 @@ import msgspec
 
 from fraudstream.contracts.control import Control, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
-from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.records import LogRecord
+from fraudstream.engine.state_difference import state_difference
 
 _decode = msgspec.json.Decoder(Control).decode
 
@@ -86,7 +86,7 @@ def _switch(engines: Mapping[str, Engine], state: PartitionState, switch: RuleSw
     engine = engines.get(digest)
     if engine is None:
         return _refusal(f"The rule set {digest} is not available: write it with `fraudstream rules activate`.")
-    difference = catalogue_difference(engines[state.rule_set].rule_set.catalogue, engine.rule_set.catalogue)
+    difference = state_difference(engines[state.rule_set].rule_set, engine.rule_set)
     if difference is not None:
         return _refusal(
             f"The rule set {digest} needs another state version: {difference}. See `fraudstream worker --backfill`."

@@ -15,7 +15,10 @@ from fraudstream.engine.entity_update import Updated
 from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Type, ValueList
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
+from fraudstream.engine.frame_layout import evidence_row
 from fraudstream.engine.kernel_types import FRESH, UNMATCHED
+from fraudstream.engine.learned_score.scorer import EvidenceScorer, evidence_parts
+from fraudstream.engine.learned_score.scoring import EvidenceScoring
 from fraudstream.engine.ledger import FirstVerdicts
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.partition_state import Finding, PartitionState
@@ -46,9 +49,12 @@ class Decider:
         self._lists = np.array([index.numbers[f"lists.{name}"] for name in rule_set.lists], np.int64)
         base = rule_set.base_score
         parts = base.parts if isinstance(base, PartsScorer) else ()
+        evidence = {evidence_row(part.name): part for part in evidence_parts(base)}
         self._program = verdict_program(
-            rule_set.catalogue.derived, rule_set.rules, parts, index.layout, index.digest_key
+            rule_set.catalogue.derived, rule_set.rules, parts, index.layout, index.digest_key, evidence
         )
+        self._evidence_from = index.numbers[next(iter(evidence))] if evidence else 0
+        self._scoring = EvidenceScoring(base) if isinstance(base, EvidenceScorer) else None
         self._words = max(1, -(-len(rule_set.rules) // WORD_BITS))
         self._plain = Finding(rule_set.digest, "allow", (), ())
         self._mark_repeats, self._settle, self._remember = (
@@ -70,7 +76,7 @@ class Decider:
         self._mark_repeats(status, first.score, columns.frame.number, updated.error, repeat, late, altered)
         self._add_columns(columns, state.lists)
         fired, part_points = self._program.run(columns.frame, columns)
-        scores, shadow_points = self._scores(columns, part_points)
+        scores, shadow_points = self._scores(updated, state, part_points, status)
         score = scores.points
         finding = self._findings(state, fired, score, repeat, first)
         self._record_first_verdicts(updated, state, status, score, finding)
@@ -99,19 +105,32 @@ class Decider:
             since_ms=batch.of_payments(updated.since_ms),
         )
 
-    def _scores(self, columns: FrameColumns, part_points: Int32Array) -> tuple[Scores, Mapping[str, Int32Array]]:
+    def _scores(
+        self, updated: Updated, state: PartitionState, part_points: Int32Array, status: Int8Array
+    ) -> tuple[Scores, Mapping[str, Int32Array]]:
         """The scores that decide, and the points of all others by name. `part_points`: of a parts score, as the program
-        has computed them; int32, shape (parts, payments)."""
-        rules = self._rule_set
-        base: Scores = PartScores(part_points)
-        if not isinstance(rules.base_score, PartsScorer):
-            base = rules.base_score.score(columns)
+        has computed them; int32, shape (parts, payments). `status`: of the payments."""
+        rules, columns = self._rule_set, updated.batch.columns
+        base = self._base_scores(updated, state, part_points, status)
         shadow = {model.name: model.score_over(columns, base).points for model in rules.challengers}
         if not isinstance(rules.scorer, ModelScorer):
             return base, shadow
         if rules.base_score.inputs:
             shadow[SCORE] = base.points
         return rules.scorer.score_over(columns, base), shadow
+
+    def _base_scores(
+        self, updated: Updated, state: PartitionState, part_points: Int32Array, status: Int8Array
+    ) -> Scores:
+        """The scores by the rule set's own score; one that learns does so from the events of the batch."""
+        batch = updated.batch
+        if self._scoring is not None:
+            value = batch.columns.frame.number[self._evidence_from : self._evidence_from + self._scoring.parts]
+            counted = status == FRESH
+            return self._scoring.score(state.learned, value, batch, counted, state.labels, updated.found)
+        if isinstance(self._rule_set.base_score, PartsScorer):
+            return PartScores(part_points)
+        return self._rule_set.base_score.score(batch.columns)
 
     def _add_columns(self, columns: FrameColumns, lists: Lists) -> None:
         """Write the rows of text features and lists."""
@@ -129,7 +148,7 @@ class Decider:
     ) -> Int64Array:
         """The finding of each payment, as an index into the state's findings: int64, shape (payments,).
 
-        `fired`: bits of the rules; uint64, shape (words, payments). `score`: ten-thousandths; int32, shape (payments,).
+        `fired`: bits of the rules; uint64, shape (words, payments). `score`: millionths; int32, shape (payments,).
         Those of repeats become those of their first verdicts. Few combinations of rules occur, so most are found in the
         state's table.
         """

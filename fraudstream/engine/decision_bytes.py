@@ -16,8 +16,8 @@ _Bytes: TypeAlias = npt.NDArray[np.uint8]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 _Int64s: TypeAlias = npt.NDArray[np.int64]
 
-_BLOCK, _QUOTE, _BACKSLASH, _SPACE, _BRACE_END = 32, 0x22, 0x5C, 0x20, 0x7D
-_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED = range(8)  # rows of `PIECES`
+_QUOTE, _BACKSLASH, _SPACE, _BRACE_END, _POINT, _ZERO = 0x22, 0x5C, 0x20, 0x7D, 0x2E, 0x30
+_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED, _LEAST = range(9)  # rows of `PIECES`
 PIECES: Final = pack(
     (
         b'{"event_id":"',
@@ -28,8 +28,11 @@ PIECES: Final = pack(
         b',"repeat":true',
         b',"late":true',
         b',"altered":true',
+        b"1e-6",
     )
 )
+SCORE_MAX: Final = 1_000_000  # points of a score of 1
+SCORE_DIGITS: Final = 6
 ROW_BYTES_MAX: Final = int(PIECES.length.sum()) + 20 + 8 + 32 + 1  # beside identifiers and texts of the finding
 
 
@@ -71,7 +74,6 @@ def write_decisions(
     altered: _Bools,
     unmatched: npt.NDArray[np.uint64],
     texts: FindingTexts,
-    scores: Packed,
     alert_ids: Packed,
     pieces: Packed,
 ) -> int:
@@ -89,7 +91,7 @@ def write_decisions(
             raise ValueError("the parts of the decisions differ in number")
     for i in range(n):
         begins[i], kind, points = at, finding[i], score[i]
-        if not (0 <= kind < len(texts.alerts) and 0 <= points < len(scores.at)):
+        if not (0 <= kind < len(texts.alerts) and 0 <= points <= SCORE_MAX):
             raise ValueError("a finding or a score is out of range")
         alert += texts.alerts[kind]
         plain = _is_plain(events, i) and _is_plain(accounts, i)
@@ -104,7 +106,7 @@ def write_decisions(
         at = _put(out, at, pieces, _OCCURRED)
         at = put_decimal(out, at, occurred_at_ms[i])
         at = _put(out, at, texts.before, kind)
-        at = _put(out, at, scores, points)
+        at = _put_score(out, at, points, pieces)
         at = _put(out, at, texts.after, kind)
         if texts.alerts[kind]:
             at = _put(out, at, pieces, _ALERT)
@@ -125,6 +127,21 @@ def write_decisions(
 @jit
 def _put(out: _Bytes, to: int, texts: Packed, row: int) -> int:
     return put_bytes(out, to, texts.buffer, texts.at[row], texts.length[row])
+
+
+@jit
+def _put_score(out: _Bytes, to: int, points: int, pieces: Packed) -> int:
+    """Write points / SCORE_MAX as msgspec does: the shortest decimals, with an exponent for the lowest one alone."""
+    if points == 1:
+        return _put(out, to, pieces, _LEAST)
+    out[to], out[to + 1], rest = _ZERO + points // SCORE_MAX, _POINT, points % SCORE_MAX
+    to, unit = to + 2, SCORE_MAX // 10
+    out[to] = _ZERO + rest // unit
+    to, rest, unit = to + 1, rest % unit, unit // 10
+    while rest > 0:
+        out[to] = _ZERO + rest // unit
+        to, rest, unit = to + 1, rest % unit, unit // 10
+    return to
 
 
 @jit

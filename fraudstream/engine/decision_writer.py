@@ -7,7 +7,6 @@ whose text needs escapes, or that names entities in `unmatched`, is encoded by m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Final
 
 import msgspec
@@ -18,7 +17,7 @@ from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import MISSING, Packed, join, pack
 from fraudstream.engine.alert_id import DIGEST_BYTES, alert_digest, id_end
 from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.decision_bytes import PIECES, FindingTexts, room_for, write_decisions
+from fraudstream.engine.decision_bytes import PIECES, SCORE_MAX, FindingTexts, room_for, write_decisions
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
@@ -55,7 +54,6 @@ class DecisionWriter:
             verdicts.altered,
             verdicts.unmatched,
             texts,
-            _score_texts(),
             self._alert_ids(verdicts, events, texts),
             PIECES,
         )
@@ -111,11 +109,6 @@ def _after_score(finding: Finding) -> bytes:
     return text
 
 
-@cache
-def _score_texts() -> Packed:
-    """The text of each score, by its points: `POINTS_MAX` + 1 of them."""
-    return pack(_encode(points / POINTS_MAX) for points in range(POINTS_MAX + 1))
-
-
 _NONE: Final = pack(())
+assert POINTS_MAX == SCORE_MAX, "scores are written with other decimals than they have"
 _room_for, _write = Direct(room_for), Direct(write_decisions)

@@ -102,6 +102,15 @@ class Node:
                 self.fault(f"{what} lacks the key '{name}'. Add it.")
         return found
 
+    def entry(self, name: str) -> Node | None:
+        """The first entry of a mapping with this key, if there is one; no faults are added."""
+        if not isinstance(self._node, yaml.MappingNode):
+            return None
+        for key, value in self._node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == name:
+                return Node(value, self.path, self.text, self.faults)
+        return None
+
     def content(self, what: str, typed: bool = False) -> Any:
         """The node with all below it as dictionaries, lists and texts. Repeated keys are faults.
 

@@ -31,6 +31,8 @@ from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import update_layout, verdict_layout
 from fraudstream.engine.intake import Intake
 from fraudstream.engine.label_plan import plan_labels
+from fraudstream.engine.learned_score.scorer import EvidenceScorer
+from fraudstream.engine.learned_score.scoring import new_score_state
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.plan import plan_entity
@@ -88,7 +90,10 @@ class Engine:
         first = 0 if stage is None else self.stages.index(stage)
         end = len(entities) if stage is None else first + 1
         self._own = self._plans[first:end]
-        self._labels = plan_labels(self._catalogue, self._own, self._plans[end:])
+        score = rule_set.base_score
+        self._learns = score if isinstance(score, EvidenceScorer) and score.learns else None
+        held_bytes = 0 if self._learns is None else self._learns.held_bytes
+        self._labels = plan_labels(self._catalogue, self._own, self._plans[end:], held_bytes)
         self.is_first, self.decides = first == 0, end == len(entities)
         self.next_stage = None if self.decides else self.stages[end]
         self.key = entities[first].key  # of the records in this stage's log
@@ -102,6 +107,11 @@ class Engine:
         ]
         self.intake = Intake(self.index, too_far_ahead_ms, self.is_first, self.codec_in)
         self._decider = Decider(rule_set, self._plans, self.stages[-1], self.index) if self.decides else None
+
+    @property
+    def any_key_counts(self) -> bool:
+        """Whether a verdict may depend on records of other keys than the payment's: on all of the partition."""
+        return self.decides and (self._learns is not None or (self.stage is None and len(self.stages) > 1))
 
     def _frame_index(self, end: int) -> FrameIndex:
         """The layout of this stage's frames. `end`: number of the stages up to this one."""
@@ -126,7 +136,8 @@ class Engine:
     def new_state(self) -> PartitionState:
         """The state of a partition of which no record was applied yet."""
         ledger = Ledger() if self.decides and len(self._plans) > 1 else None
-        return PartitionState(self._own, self.rule_set.digest, self._key_fingerprint, ledger, self._labels)
+        learned = new_score_state(self._learns) if self.decides and self._learns is not None else None
+        return PartitionState(self._own, self.rule_set.digest, self._key_fingerprint, ledger, self._labels, learned)
 
     def judge(
         self,

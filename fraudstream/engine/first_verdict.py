@@ -3,7 +3,7 @@
 Where the first verdict of a repeat is found is encoded in one int32, the `score` of `ledger.FirstVerdicts`, which the
 kernel and the ledger write:
 
-    score >= 0           the first verdict's score, ten-thousandths; its finding is in `verdict`
+    score >= 0           the first verdict's score, millionths; its finding is in `verdict`
     score == UNKNOWN     the payment is known to be a repeat, but its first verdict is no longer held
     otherwise, below 0   a reference: the first verdict is that of event or payment -(score + 1) of this same batch
 

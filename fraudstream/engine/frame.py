@@ -19,10 +19,10 @@ class FrameLayout(NamedTuple):
 
     `numbers`: rows of `Frame.number`: features of all entities first, in the order of the plans, then derived features,
     number fields of the payment (`amount`, `hour`, `weekday`, `balance_before`, `lat`, …) and its flag
-    (`card_present`), declared attributes that are numbers or flags (`attributes.…`), lists (`lists.…`). `texts`: rows
-    of `Frame.digest`: `event_id` first, then text fields, declared attributes that are texts, and text features.
-    `spans`: rows of `Frame.text_at`: text fields whose bytes are needed: `event_id`, `account_id`, the keys of
-    entities, fields that are looked up in lists. Only what is read is in it.
+    (`card_present`), declared attributes that are numbers or flags (`attributes.…`), lists (`lists.…`), and the values
+    of the parts of an evidence score. `texts`: rows of `Frame.digest`: `event_id` first, then text fields, declared
+    attributes that are texts, and text features. `spans`: rows of `Frame.text_at`: text fields whose bytes are needed:
+    `event_id`, `account_id`, the keys of entities, fields that are looked up in lists. Only what is read is in it.
     """
 
     numbers: tuple[str, ...]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from fraudstream.engine.entity_key import Key, number_parts, text_parts
 from fraudstream.engine.expression import PAYMENT_FIELDS, Symbols, Type
 from fraudstream.engine.frame import FrameLayout
+from fraudstream.engine.learned_score.scorer import evidence_parts
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import names_read
@@ -36,8 +37,14 @@ def verdict_layout(plans: Sequence[EntityPlan], rule_set: RuleSet) -> FrameLayou
         names |= rule.when.names
         names |= {name for name in rule.message.fields if catalogue.symbols.get(name) is not Type.TEXT}
     lists = [f"lists.{name}" for name in rule_set.lists]
+    evidence = [evidence_row(part.name) for part in evidence_parts(rule_set.base_score)]
     keys = [*text_parts(_keys(plans)), *(declared.field for declared in rule_set.lists.values())]
-    return _layout(features, names, keys, catalogue.symbols, lists)
+    return _layout(features, names, keys, catalogue.symbols, [*lists, *evidence])
+
+
+def evidence_row(part: str) -> str:
+    """The name of the row of numbers that holds the value of a part of an evidence score."""
+    return f"evidence of {part}"
 
 
 def _read_by_plans(plans: Sequence[EntityPlan]) -> frozenset[str]:
@@ -57,13 +64,14 @@ def _keys(plans: Sequence[EntityPlan]) -> list[Key]:
 
 
 def _layout(
-    features: Sequence[str], read: Iterable[str], spans: Iterable[str], symbols: Symbols, lists: Sequence[str] = ()
+    features: Sequence[str], read: Iterable[str], spans: Iterable[str], symbols: Symbols, others: Sequence[str] = ()
 ) -> FrameLayout:
-    """`features`: those of the plans, then derived ones. `read`: names of any kind. `spans`: text fields."""
-    known = {*features, *lists}
+    """`features`: those of the plans, then derived ones. `read`: names of any kind. `spans`: text fields. `others`:
+    numbers that the deciding stage writes."""
+    known = {*features, *others}
     fields = [name for name in (*PAYMENT_FIELDS, *sorted(symbols)) if name in set(read) - known]
     fields = list(dict.fromkeys(fields))
-    numbers = [*features, *(name for name in fields if symbols[name] is not Type.TEXT), *lists]
+    numbers = [*features, *(name for name in fields if symbols[name] is not Type.TEXT), *others]
     texts = [EVENT_ID, *(name for name in fields if symbols[name] is Type.TEXT)]
     texts += [name for name in features if symbols.get(name) is Type.TEXT]
     return FrameLayout(

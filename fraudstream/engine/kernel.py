@@ -327,7 +327,7 @@ def remember_verdicts(
 ) -> None:
     """Write the first verdict of each fresh payment beside it, where the ring still holds it: the answer to a repeat.
 
-    Of n payments: `status`, `row`, `event`: as of `Answers` and `Events`; `score`: ten-thousandths; `finding`: index
+    Of n payments: `status`, `row`, `event`: as of `Answers` and `Events`; `score`: millionths; `finding`: index
     into the state's findings.
     """
     for i in range(len(row)):

@@ -94,7 +94,7 @@ class Answers(NamedTuple):
     value: Float64Array  # (features, n): NaN missing; minor units, ms, km, km/h, codes or plain numbers
     error: Int8Array  # (features, n): EXACT, PANE, AT_LEAST, UNCORRECTED
     status: Int8Array  # (n,): FRESH, LATE, REPEAT, UNMATCHED, ALTERED, NAMED
-    first_score: Int32Array  # (n,): of a repeat, its first score in ten-thousandths, or -(index in this batch + 1)
+    first_score: Int32Array  # (n,): of a repeat, its first score in millionths, or -(index in this batch + 1)
     first_verdict: Int32Array  # (n,): of a repeat, the number of its first finding
     unmatched: BoolArray  # (n,): a reversal or capture whose payment the ring does not hold
 

@@ -30,7 +30,7 @@ _ENTRY = np.dtype([("event", "<u8"), ("score", "<i4"), ("verdict", "<i4")])
 
 
 class FirstVerdicts(NamedTuple):
-    """Of the repeats among a batch's payments, shape (n,). `score`: ten-thousandths; `UNKNOWN`; or below 0: that of the
+    """Of the repeats among a batch's payments, shape (n,). `score`: millionths; `UNKNOWN`; or below 0: that of the
     batch's payment number -(score + 1), which is not decided yet. `verdict`: number in the state's list of findings."""
 
     score: Int32Array
@@ -63,7 +63,7 @@ class Ledger:
         return first
 
     def judged(self, score: Int32Array, verdict: Int32Array) -> None:
-        """Set the verdicts of the n fresh payments entered last, in order: ten-thousandths and findings; int32."""
+        """Set the verdicts of the n fresh payments entered last, in order: millionths and findings; int32."""
         numbers = np.arange(self.count - len(score), self.count)
         held = numbers >= self.count - len(self._entries)
         indexes = numbers[held] % len(self._entries)

@@ -24,6 +24,7 @@ from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.label_entries import FoundLabels
 from fraudstream.engine.label_index import NO_ARRAYS, NO_FOUND, NO_USE, LabelIndex
 from fraudstream.engine.label_plan import LabelPlan
+from fraudstream.engine.learned_score.score_state import ScoreState
 from fraudstream.engine.ledger import Ledger
 from fraudstream.engine.lists import Lists
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
@@ -36,6 +37,7 @@ _FINDING_KEY = b"\0finding\0"
 _LEDGER_KEY = b"\0ledger\0"
 _LIST_KEY = b"\0list\0"
 _ENTRIES_KEY = b"\0entries\0"
+_SCORE_KEY = b"\0score\0"
 _LABELS_KEY = b"\0labels\0"
 _PIECE_PAGES = 256  # pages of the label index in a piece of records
 
@@ -72,8 +74,9 @@ class PartitionState:
     first entity hold them. `rule_set`: digest of the rules in force. `key_fingerprint`: of the digest key that the rows
     are written under. `sources`: the highest offset received from each partition of the previous stage, by the
     partition's number, as text; in the first stage, that of copies from another partition of its log. A checkpoint
-    saves the last three with the changes. `placement`: where records of its log
-    belong; None if that is not checked. `labels`: finds the payments of labels; None if nothing reads labels.
+    saves the last three with the changes. `placement`: where records of its log belong; None if that is not checked.
+    `labels`: finds the payments of labels; None if nothing reads labels. `learned`: by the score; None if it learns
+    nothing.
 
     `state_version`: several versions may be built from one log. `backfilling`: this version applies the log without
     publishing verdicts, until a rule-set switch names it. `cut_over_to`: the later version that such a switch named;
@@ -87,8 +90,10 @@ class PartitionState:
         key_fingerprint: str,
         ledger: Ledger | None = None,
         labels: LabelPlan | None = None,
+        learned: ScoreState | None = None,
     ) -> None:
         self.labels = LabelIndex(labels) if labels is not None else None
+        self.learned = learned
         self.entities = tuple(EntityState(plan) for plan in plans)
         self.ledger = ledger
         self.rule_set = rule_set
@@ -168,6 +173,7 @@ class PartitionState:
         parts = [entity.plan.layout for entity in self.entities]
         parts += ["ledger"] if self.ledger is not None else []
         parts += [f"labels {self.labels.plan.layout}"] if self.labels is not None else []
+        parts += [f"score {self.learned.layout}"] if self.learned is not None else []
         return "-".join(parts)
 
     def take_changes(self) -> list[PackedRecords]:
@@ -195,6 +201,8 @@ class PartitionState:
         for number in range(self._findings_saved, len(self.findings)):
             records.append((_FINDING_KEY + b"%d" % number, msgspec.json.encode(self.findings[number])))
         self._findings_saved = len(self.findings)
+        if self.learned is not None:
+            records += [(_SCORE_KEY + key, value) for key, value in self.learned.changes()]
         return records + [(_LIST_KEY + key, value) for key, value in self.lists.changes()]
 
     def _changed_pages(self) -> list[tuple[bytes, bytes]]:
@@ -240,6 +248,8 @@ class PartitionState:
                 self._restore_finding(int(key.removeprefix(_FINDING_KEY)), value)
             elif key.startswith(_LIST_KEY):
                 self.lists.restore(key.removeprefix(_LIST_KEY), value)
+            elif key.startswith(_SCORE_KEY) and self.learned is not None:
+                self.learned.restore(key.removeprefix(_SCORE_KEY), value)
             elif key.startswith(_ENTRIES_KEY):
                 pages[0].append((int(key.removeprefix(_ENTRIES_KEY)), value))
             elif key.startswith(_LABELS_KEY):
@@ -251,6 +261,8 @@ class PartitionState:
             self.ledger.restore(chunks, whole.verdicts)
         elif chunks:
             raise ValueError("the saved rows have a ledger of first verdicts, which this stage does not keep.")
+        if self.learned is not None:
+            self.learned.restored()
         if self.labels is not None:
             self.labels.restore(*pages, whole.label_index)
         elif any(pages):

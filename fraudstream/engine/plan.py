@@ -27,7 +27,7 @@ _OPERANDS = {
     "time_of_day": kernel_types.TIME_OF_DAY,
 }
 
-_LAYOUT_VERSION = 2  # raise it when the meaning of stored rows changes
+_LAYOUT_VERSION = 3  # raise it when the meaning of stored rows changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from fraudstream.engine.catalogue import Catalogue, parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Domains, Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.feature_domains import domains_of
+from fraudstream.engine.learned_score.reading import read_evidence_score
 from fraudstream.engine.list_declarations import read_lists
 from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
@@ -69,13 +70,15 @@ def compile_rule_set(
     artefacts: Mapping[str, bytes] | None = None,
     *,
     accepted: bool = False,
+    to_be_tuned: bool = False,
 ) -> RuleSet:
     """Compile the files of a rules directory. Raises `RuleSetErrors`.
 
     `texts`: {path below the directory: text}; test cases and files that are not YAML are ignored. `catalogue`: used in
     place of `features.yaml`. `artefacts`: bytes by digest of what `artefacts.yaml` names, see `artefacts_named`.
     Without `score.yaml` every score is 0. `accepted`: the rule set was in force before, so that a comparison that no
-    payment meets, which an older release let pass, is no fault.
+    payment meets, which an older release let pass, is no fault. `to_be_tuned`: see `read_evidence_score`; artefacts
+    are not read.
     """
     faults: list[Fault] = []
     paths = [path for path in sorted(texts) if _is_compiled(path)]
@@ -83,7 +86,7 @@ def compile_rule_set(
     if catalogue is None:
         catalogue = _catalogue(texts, faults, accepted)
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
-    binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots else {}
+    binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots and not to_be_tuned else {}
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
     models = Models()
@@ -91,7 +94,7 @@ def compile_rule_set(
         symbols, domains = catalogue.symbols, None if accepted else domains_of(catalogue)
         rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
-            scorer = read_score(roots[SCORE], symbols, lists, domains)
+            scorer = _scorer(roots[SCORE], symbols, lists, domains, binaries, to_be_tuned)
         if MODEL in roots:
             models = read_models(roots[MODEL], binaries, catalogue, scorer)
         faults.extend(fault for root in roots.values() for fault in root.faults)
@@ -157,6 +160,20 @@ def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: D
         return []
     rule = read_rule(root, match["name"], symbols, lists, domains)
     return [] if rule is None else [rule]
+
+
+def _scorer(
+    root: Node,
+    symbols: Symbols,
+    lists: ValueLists,
+    domains: Domains | None,
+    artefacts: Mapping[str, Artefact],
+    to_be_tuned: bool,
+) -> Scorer:
+    kind = root.entry("kind")
+    if kind is not None and kind.choice("kind", ("parts", "evidence")) == "evidence":
+        return read_evidence_score(root, symbols, lists, domains, artefacts, to_be_tuned=to_be_tuned)
+    return read_score(root, symbols, lists, domains)
 
 
 def _repeated_ids(rules: list[Rule]) -> list[Fault]:

@@ -1,7 +1,6 @@
 """The parts score: how unusual a payment is for its account, in [0, 1], as a sum of parts, each with an explanation.
 
-The first implementation of `scorer.Scorer`. Points are integer ten-thousandths, so the parts add up to the score
-exactly.
+The first implementation of `scorer.Scorer`. Points are integer millionths, so the parts add up to the score exactly.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from fraudstream.engine.expression import (
     Type,
     ValueLists,
 )
+from fraudstream.engine.part_names import read_part_name
 from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rules import read_expression
 from fraudstream.engine.scorer import POINTS_MAX
@@ -60,7 +60,7 @@ class Part:
         return frozenset().union(*(expression.names for expression in expressions))
 
     def points(self, columns: ColumnSource) -> Int32Array:
-        """Ten-thousandths, int32, shape (n,), each in [0, points_max]."""
+        """Millionths, int32, shape (n,), each in [0, points_max]."""
         if self.start is None or self.end is None:
             share = self.value.true(columns).astype(np.float64)
         else:
@@ -99,10 +99,14 @@ class PartScores:
         """As `scorer.Scores`: int64, shape (parts, len(rows))."""
         return self.part_points[:, rows].astype(np.int64)
 
+    def points_of(self, sums: Int64Array) -> Int32Array:
+        """As `scorer.Scores`: the sums themselves."""
+        return sums.astype(np.int32)
+
 
 @dataclass(frozen=True)
 class PartsScorer:
-    """A score as the sum of `parts`; as `scorer.Scorer`. `threshold_points`: ten-thousandths."""
+    """A score as the sum of `parts`; as `scorer.Scorer`. `threshold_points`: millionths."""
 
     threshold_points: int
     parts: tuple[Part, ...]
@@ -140,7 +144,7 @@ def read_score(
     root: Node, symbols: Symbols, lists: ValueLists, domains: Domains | None = PAYMENT_DOMAINS
 ) -> PartsScorer:
     """The parts score of `score.yaml`; faults are added to the document's. `domains`: what values names can have."""
-    entries = root.entries("the score", ("threshold", "parts"), ("threshold", "parts"))
+    entries = root.entries("the score", ("kind", "threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
     parts: list[Part] = []
     nodes = entries["parts"].items("parts") if "parts" in entries else []
@@ -163,9 +167,7 @@ def _read_part(node: Node, symbols: Symbols, lists: ValueLists, domains: Domains
     entries = node.entries("a part", _PART_KEYS, ("part", "weight", "value"))
     if not {"part", "weight", "value"} <= entries.keys():
         return None
-    name = entries["part"].word("part")
-    if not name.isidentifier() or len(name) > 64:
-        entries["part"].fault("a part's name is one word of letters, digits and '_', at most 64 characters.")
+    name = read_part_name(entries["part"])
     points_max = _points(entries["weight"], "weight")
     when = None
     if "when" in entries:
@@ -192,13 +194,13 @@ def _read_part(node: Node, symbols: Symbols, lists: ValueLists, domains: Domains
 
 
 def _points(node: Node, what: str) -> int:
-    """A number in (0, 1] with at most four decimals, in ten-thousandths; 0 and a fault if it is not one."""
+    """A number in (0, 1] with at most six decimals, in millionths; 0 and a fault if it is not one."""
     text = node.word(what)
     try:
         points = Decimal(text) * POINTS_MAX
     except ArithmeticError:  # not a number, or one too large even for a decimal
         points = Decimal(0)
     if not (points.is_finite() and 0 < points <= POINTS_MAX and points == points.to_integral_value()):
-        node.fault(f"{what} must be a number above 0, at most 1, with at most four decimals, not '{text[:40]}'.")
+        node.fault(f"{what} must be a number above 0, at most 1, with at most six decimals, not '{text[:40]}'.")
         return 0
     return int(points)

@@ -1,7 +1,7 @@
-"""The interface between the engine and a scorer: a sum of parts today, decision trees later.
+"""The interface between the engine and a scorer: weighted parts, evidence that is learned, decision trees.
 
 A scorer maps the columns of a batch to integer points. Points decide: a payment with `threshold_points` or more is
-alerted. They are split into contributions, one for each part of the scorer, which add up to the points exactly:
+alerted. They are a function of a sum, that of the contributions of the scorer's parts, and never fall with it:
 
     columns ──score──► Scores.points (n,)                    every payment: the hot path
                        Scores.contributions (parts, rows)    alerted and explained payments only: may be computed here
@@ -21,7 +21,7 @@ from fraudstream.engine.arrays import Int32Array, Int64Array
 from fraudstream.engine.expression import ColumnSource
 from fraudstream.engine.payment_row import PaymentRow
 
-POINTS_MAX = 10_000  # a score of 1; points are ten-thousandths
+POINTS_MAX = 1_000_000  # a score of 1; points are millionths: fine enough to rank what is rare
 
 
 class Scores(Protocol):
@@ -29,14 +29,19 @@ class Scores(Protocol):
 
     @property
     def points(self) -> Int32Array:
-        """Ten-thousandths, each in [0, POINTS_MAX]; int32, shape (n,). The caller may write to the array."""
+        """Millionths, each in [0, POINTS_MAX]; int32, shape (n,). The caller may write to the array."""
         ...
 
     def contributions(self, rows: Int64Array) -> Int64Array:
-        """Points of each part for some payments: int64, shape (parts, len(rows)), in the order of `Scorer.inputs`.
+        """What each part adds for some payments, in a unit of the scorer's: int64, shape (parts, len(rows)), in the
+        order of `Scorer.inputs`.
 
-        `rows`: indices of payments; int64. Each column's sum is the payment's points as `score` returned them.
+        `rows`: indices of payments; int64. `points_of` each column's sum are the payment's points.
         """
+        ...
+
+    def points_of(self, sums: Int64Array) -> Int32Array:
+        """The points of sums of contributions, which never fall with them; int64 and int32, shape (n,)."""
         ...
 
 
@@ -45,7 +50,7 @@ class Scorer(Protocol):
 
     @property
     def threshold_points(self) -> int:
-        """A payment with as many points or more is alerted; ten-thousandths."""
+        """A payment with as many points or more is alerted; millionths."""
         ...
 
     @property
@@ -68,7 +73,7 @@ class Scorer(Protocol):
     def explain(self, contributions: Sequence[int], row: PaymentRow, *, include_zero: bool) -> list[ScorePart]:
         """The parts of the score of the payment at `row`, in the order of `inputs`.
 
-        `contributions`: the points of each part, as `Scores.contributions` returned them for this payment. Parts that
+        `contributions`: what each part adds, as `Scores.contributions` returned them for this payment. Parts that
         contribute nothing are left out, unless `include_zero`.
         """
         ...

@@ -70,8 +70,8 @@ def settle(
     to `points_max`.
 
     `first_score`, `first_verdict`: of the repeats, as of `ledger.FirstVerdicts`, references to payments; int32.
-    `threshold`, `points_max`: ten-thousandths. `fired`: bits of the rules; uint64, shape (words, n); a repeat fires
-    none. `score`: ten-thousandths, that of a repeat is replaced; int32. `finding`: output, int64.
+    `threshold`, `points_max`: millionths. `fired`: bits of the rules; uint64, shape (words, n); a repeat fires
+    none. `score`: millionths, that of a repeat is replaced; int32. `finding`: output, int64.
     """
     n = len(repeat)
     assert len(first_score) == len(first_verdict) == len(score) == len(finding) == fired.shape[1] == n, "sizes differ"

@@ -38,7 +38,7 @@ class Verdicts:
     payment among the events of the batch; int64. `late`, `repeat`: bool. `altered`: repeats whose content differs from
     the payment decided first; bool. `unmatched`: of a reversal or capture, the entities whose state does not hold the
     payment that it relates to, bit k for the k-th of `plans`; uint64.
-    `score_points`: ten-thousandths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
+    `score_points`: millionths, of a repeat those of its first verdict; int32. `scores`: what the scorer returned,
     for explanations. `shadow_points`: by the name of each score that decides nothing, its points; int32.
     `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
     k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
@@ -121,13 +121,12 @@ class Verdicts:
         return tuple(plan.entity.name for k, plan in enumerate(self.plans) if bits >> k & 1) if bits else ()
 
     def contributions(self, rows: Int64Array) -> Int64Array:
-        """Points of each part of the score for some payments, no repeats among them: int64, shape (parts, len(rows)).
-
-        They add up to `score_points` exactly.
+        """What each part adds to the score for some payments, no repeats among them, as `scorer.Scores.contributions`:
+        int64, shape (parts, len(rows)). The points of their sums are `score_points` exactly.
         """
         contributions = self.scores.contributions(rows)
-        sums, points = contributions.sum(axis=0).tolist(), self.score_points[rows].tolist()
-        assert sums == points, f"parts sum to {sums}, scores are {points}"
+        points = self.scores.points_of(contributions.sum(axis=0))
+        assert (points == self.score_points[rows]).all(), f"parts give {points}, scores are {self.score_points[rows]}"
         return contributions
 
     def decisions(self, rows: Int64Array | None = None) -> list[Decision]:

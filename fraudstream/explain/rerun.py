@@ -103,7 +103,7 @@ async def _apply_records_before(
     `listed`."""
     topic, (partition, offset), begin, _, record = located
     engines, count = {engine.rule_set.digest: engine}, 0
-    any_key = engine.stage is None and len(engine.stages) > 1
+    any_key = engine.any_key_counts
     async for records in reader.forward(topic, partition, begin, offset, contiguous=True):
         state.begin(records[0].timestamp)  # the state begins with the partition, not with the account
         applied = [other for other in records if bears_on(record.key, other, any_key=any_key)]

@@ -12,7 +12,8 @@ from fraudstream.contracts import RuleSwitch
 from fraudstream.controls.writer import rule_set_records
 from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.catalogue_difference import catalogue_difference
-from fraudstream.engine.rule_set import FEATURES, RuleSet
+from fraudstream.engine.rule_set import FEATURES, RuleSet, RuleSetErrors, compile_rule_set
+from fraudstream.engine.state_difference import state_difference
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.deciding_versions import DecidingVersion, deciding_versions
 from fraudstream.operations.errors import MissingTopicError, OperationError
@@ -190,9 +191,21 @@ async def _check_state(
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(deciding)).rule_sets
     for digest in sorted(in_force & stored.keys()):
-        difference = catalogue_difference(parse_catalogue(stored[digest][FEATURES], accepted=True), rule_set.catalogue)
+        difference = _difference(stored[digest], rule_set)
         if difference is not None:
             raise StateMismatchError(difference, digest, deciding)
+
+
+def _difference(in_force: Mapping[str, str], rule_set: RuleSet) -> str | None:
+    """Why the state under the rules in force does not fit; `in_force`: their files."""
+    difference = catalogue_difference(parse_catalogue(in_force[FEATURES], accepted=True), rule_set.catalogue)
+    if difference is not None:
+        return difference
+    artefacts = {artefact.digest: artefact.content for artefact in rule_set.artefacts.values()}
+    try:
+        return state_difference(compile_rule_set(in_force, None, artefacts, accepted=True), rule_set)
+    except RuleSetErrors:  # for want of an artefact: the switch in the log is refused if the score does not fit
+        return None
 
 
 async def _version_to_cut_over_to(stages: Sequence[StreamSettings], checkpoints: Sequence[Checkpoints]) -> int | None:

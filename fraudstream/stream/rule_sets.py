@@ -16,10 +16,10 @@ from fraudstream.controls.reader import Controls
 from fraudstream.controls.store import ControlsStore
 from fraudstream.controls.writer import rule_set_records
 from fraudstream.engine.artefacts import artefacts_named
-from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.engine.state_difference import state_difference
 from fraudstream.stream.control_log import controls_topic
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import StreamSettings
@@ -140,9 +140,7 @@ class RuleSets:
     def _fits(self, digest: str) -> bool:
         """Whether the rules read this stage's features: the last switch may be older than the chain of stages."""
         engine = self.engines.get(digest)
-        return (
-            engine is not None and catalogue_difference(engine.rule_set.catalogue, self.own.rule_set.catalogue) is None
-        )
+        return engine is not None and state_difference(engine.rule_set, self.own.rule_set) is None
 
     async def _seed_lists(self, state: PartitionState) -> RuleSwitch | None:
         """Put the current list entries into `state`; returns the last switch that `controls` holds."""
@@ -168,11 +166,12 @@ class RuleSets:
                 f"'{self._controls.name}'. Start a worker once with the rules directory it came from (here: "
                 f"{own.digest}), then change rules with `fraudstream rules activate`."
             )
-        difference = catalogue_difference(self.engines[digest].rule_set.catalogue, own.catalogue)
+        difference = state_difference(self.engines[digest].rule_set, own)
         if difference is not None:
             raise PermanentFailure(
-                f"rules/features.yaml differs from that of the rule set in force, {digest}: {difference}. Start "
-                "with that one; a changed catalogue needs a new state version, see `fraudstream worker --backfill`."
+                "rules/features.yaml, or what rules/score.yaml learns from, differs from that of the rule set in "
+                f"force, {digest}: {difference}. Start with that one; a changed catalogue, and a changed score that "
+                "learns, need a new state version, see `fraudstream worker --backfill`."
             )
         if digest not in self._warned:
             self._warned.add(digest)
@@ -218,5 +217,5 @@ class RuleSets:
                 f"This release compiles the rule set {digest} on '{self._controls.name}' to {rule_set.digest}. "
                 f"{_ONE_RELEASE}"
             )
-        fits = catalogue_difference(self.own.rule_set.catalogue, rule_set.catalogue) is None
+        fits = state_difference(self.own.rule_set, rule_set) is None
         return self.own.under(rule_set) if fits else Engine(rule_set)  # to report how it differs

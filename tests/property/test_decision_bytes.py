@@ -105,9 +105,10 @@ def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Findi
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
 
 
-def test_every_score_has_the_text_of_msgspec() -> None:
+def test_scores_have_the_text_of_msgspec() -> None:
     found = [Finding("r", "allow", (), ())]
-    rows = [("e", "a", 0, points, False, False, False, 0) for points in range(POINTS_MAX + 1)]
+    chosen = [*range(2_000), *range(2_000, POINTS_MAX, 173), *range(0, POINTS_MAX, 1_000), POINTS_MAX - 1, POINTS_MAX]
+    rows = [("e", "a", 0, points, False, False, False, 0) for points in chosen]
     verdicts = drawn_verdicts(rows, found, [0] * len(rows))
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
 

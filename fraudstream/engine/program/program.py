@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numba
@@ -15,9 +16,23 @@ from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import ColumnSource, Expression, Type
 from fraudstream.engine.frame import Frame, FrameLayout
+from fraudstream.engine.learned_score.definition import EvidencePart
 from fraudstream.engine.program import interpreter
 from fraudstream.engine.program.compiler import Compiler, OutsideCondition
-from fraudstream.engine.program.operations import AND, BIT, BLOCK, COPY, DIVIDE, FLAG, POINTS, SHARE, SUBTRACT, Code
+from fraudstream.engine.program.lines import Operand, Place
+from fraudstream.engine.program.operations import (
+    AND,
+    BIT,
+    BLOCK,
+    COPY,
+    DIVIDE,
+    FLAG,
+    MULTIPLY,
+    POINTS,
+    SHARE,
+    SUBTRACT,
+    Code,
+)
 from fraudstream.engine.rules import Rule
 from fraudstream.engine.score import Part
 
@@ -29,7 +44,7 @@ class Results(NamedTuple):
     """What a program gives for `n` payments.
 
     `true`: uint64, shape (words, n): bit `k % 64` of word `k // 64` says whether filter or rule k is true; there is at
-    least one word. `points`: ten-thousandths of each part, as `Part.points`; int32, shape (parts, n).
+    least one word. `points`: millionths of each part, as `Part.points`; int32, shape (parts, n).
     """
 
     true: UInt64Array
@@ -89,11 +104,17 @@ def filter_program(filters: Sequence[Expression], layout: FrameLayout, key: Dige
 
 
 def verdict_program(
-    derived: Sequence[Derived], rules: Sequence[Rule], parts: Sequence[Part], layout: FrameLayout, key: DigestKey
+    derived: Sequence[Derived],
+    rules: Sequence[Rule],
+    parts: Sequence[Part],
+    layout: FrameLayout,
+    key: DigestKey,
+    evidence: Mapping[str, EvidencePart] = MappingProxyType({}),
 ) -> Program:
-    """Writes derived features into the frame; bit k of the results is rule k, row k of the points is part k.
+    """Writes derived features, and the values of evidence, into the frame; bit k of the results is rule k, row k of the
+    points is part k.
 
-    `layout`: of the frames. `key`: of their digests.
+    `layout`: of the frames. `key`: of their digests. `evidence`: by the name of the row that its value is written to.
     """
     compiler = Compiler(layout, key)
     for feature in derived:  # first, as rules and parts read their rows
@@ -101,6 +122,8 @@ def verdict_program(
     _add_bits(compiler, [rule.when for rule in rules])
     for number, part in enumerate(parts):
         _add_part(compiler, number, part)
+    for name, of_evidence in evidence.items():
+        _add_value(compiler, compiler.number_row(name), of_evidence)
     return Program(compiler.lines.code(), tuple(compiler.outside))
 
 
@@ -130,6 +153,23 @@ def _add_part(compiler: Compiler, number: int, part: Part) -> None:
         ratio = lines.add(DIVIDE, lines.add(SUBTRACT, value, start), lines.add(SUBTRACT, end, start))
         share = lines.add(SHARE, ratio)
     lines.write(POINTS, number, share, counts, part.points_max)
+
+
+def _add_value(compiler: Compiler, row: int, part: EvidencePart) -> None:
+    """The value of a part of an evidence score, where `when` is true; elsewhere NaN."""
+    lines, value = compiler.lines, part.value
+    counts = None if part.when is None else compiler.condition(part.when.condition, True)
+    if value.type is Type.BOOL:
+        true, false = (compiler.condition(value.condition, wanted) for wanted in (True, False))
+        if counts is not None:
+            true, false = lines.add(AND, true, counts), lines.add(AND, false, counts)
+        lines.write(FLAG, row, true, false)
+        return
+    number = compiler.quantity(value.quantity)
+    if counts is not None:
+        lines.write(FLAG, row, counts, compiler.always(False))  # 1 where it counts, else NaN
+        number = lines.add(MULTIPLY, number, Operand(Place.FRAME, row))
+    lines.write(COPY, row, number)
 
 
 def _without_warnings(function: F) -> F:

@@ -163,5 +163,9 @@ class ModelScores:
         parts[-1] = self._points[rows] - points[-1]
         return parts
 
+    def points_of(self, sums: Int64Array) -> Int32Array:
+        """As `scorer.Scores`: the sums themselves."""
+        return sums.astype(np.int32)
+
     def _points_of(self, sums: Int64Array) -> Int64Array:
         return points_of(sums, self._scorer.model.calibration, POINTS_MAX)

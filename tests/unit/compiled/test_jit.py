@@ -43,6 +43,7 @@ def test_the_digest_covers_every_compiled_module() -> None:
         "engine/arena",
         "engine/frame",
         "engine/kernel_types",
+        "engine/learned_score/counts",
         "engine/program/operations",
         "engine/records",
         "engine/saved",

@@ -61,7 +61,7 @@ def test_a_sound_set_is_compiled() -> None:
     [rule] = rule_set.rules
     assert (rule.name, rule.status, rule.severity, rule.outcome) == ("burst/many", "live", "high", "review")
     assert rule.names == {"account.payments_1h", "amount"}
-    assert rule_set.scorer.threshold_points == 8_000
+    assert rule_set.scorer.threshold_points == 800_000
     assert len(rule_set.digest) == 16
     assert int(rule_set.digest, 16) >= 0
 

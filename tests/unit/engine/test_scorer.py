@@ -31,8 +31,8 @@ features:
   account.payments_1h: {aggregate: count, window: 1h}
 """
 BOUNDS_MINOR = np.array([1_000, 10_000])
-AMOUNT_POINTS = np.array([0, 3_000, 9_000])  # below 10.00, below 100.00, from there on
-BUSY_POINTS = -500  # a payment that is not the first of its hour is less suspicious
+AMOUNT_POINTS = np.array([0, 300_000, 900_000])  # below 10.00, below 100.00, from there on
+BUSY_POINTS = -50_000  # a payment that is not the first of its hour is less suspicious
 
 
 class TableScores:
@@ -53,6 +53,9 @@ class TableScores:
         self.computed += len(rows)
         return self._contributions(rows)
 
+    def points_of(self, sums: Int64Array) -> Int32Array:
+        return np.maximum(sums, 0).astype(np.int32)
+
     def _contributions(self, rows: Int64Array) -> Int64Array:
         of_amount = AMOUNT_POINTS[np.searchsorted(BOUNDS_MINOR, self._amount[rows], side="right")]
         busy = np.where((self._payments[rows] > 1) & (of_amount > 0), BUSY_POINTS, 0)
@@ -62,7 +65,7 @@ class TableScores:
 class TableScorer:
     """As `fraudstream.engine.scorer.Scorer`."""
 
-    threshold_points = 9_000
+    threshold_points = 900_000
 
     def __init__(self, version: int = 1) -> None:
         self._version = version
@@ -97,7 +100,7 @@ def engine() -> Engine:
 
 def test_any_scorer_decides_by_its_points_and_threshold(engine: Engine) -> None:
     verdicts = engine.judge([pay(1, "9.99"), pay(2, "10"), pay(3, "100", "b"), pay(4, "100")], engine.new_state(), None)
-    assert verdicts.score_points.tolist() == [0, 2_500, 9_000, 8_500]
+    assert verdicts.score_points.tolist() == [0, 250_000, 900_000, 850_000]
     assert [decision.outcome for decision in verdicts.decisions()] == ["allow", "allow", "review", "allow"]
 
 
@@ -121,7 +124,7 @@ def test_a_trial_shows_parts_without_points_and_what_the_others_read(engine: Eng
     engine.judge([pay(1, "1")], state)
     trial = trial_of(engine.judge([pay(2, "50")], state))
     assert trial.score_parts == (ScorePart("amount", 0.3, 0.9, "50"), ScorePart("busy", -0.05, 0.9))
-    assert sum(round(part.points * POINTS_MAX) for part in trial.score_parts) == 2_500
+    assert sum(round(part.points * POINTS_MAX) for part in trial.score_parts) == 250_000
     assert (trial.score_threshold, trial.read) == (0.9, ("account.payments_1h",))
 
 
@@ -138,20 +141,20 @@ def test_how_payments_are_cut_into_batches_changes_no_alert_of_any_scorer(engine
 
 def test_a_repeat_is_answered_with_the_first_score_of_any_scorer(engine: Engine) -> None:
     verdicts = engine.judge([pay(1, "100"), pay(1, "100")], engine.new_state())
-    assert verdicts.score_points.tolist() == [9_000, 9_000]
+    assert verdicts.score_points.tolist() == [900_000, 900_000]
     assert len(verdicts.alerts()) == 1
 
 
 def test_a_score_outside_its_range_stops_the_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TableScores, "points", property(lambda self: self._points - 1))
-    with pytest.raises(AssertionError, match="scores lie outside 0 to 10000"):
+    with pytest.raises(AssertionError, match="scores lie outside 0 to 1000000"):
         engine.judge([pay(1, "1")], engine.new_state())
 
 
 def test_contributions_that_do_not_add_up_stop_the_alert(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = engine.judge([pay(1, "100")], engine.new_state())
     monkeypatch.setattr(TableScores, "contributions", lambda self, rows: np.full((2, len(rows)), 1))
-    with pytest.raises(AssertionError, match="parts sum to"):
+    with pytest.raises(AssertionError, match="parts give"):
         verdicts.alerts()
 
 

@@ -1,0 +1,45 @@
+"""The report beside a calibration: what the score learned from, what thresholds come to, what each part says."""
+
+from __future__ import annotations
+
+from fraudstream.contracts.timestamps import utc_text
+from fraudstream.engine.learned_score.calibration import CalibrationContent, Threshold
+from fraudstream.engine.learned_score.counts import WEIGHT_ONE
+from fraudstream.engine.learned_score.score_state import SavedPart
+from fraudstream.engine.scorer import POINTS_MAX
+
+
+def tuning_report(content: CalibrationContent, digest: str) -> str:
+    """The report as Markdown."""
+    totals = content.totals
+    lines = [
+        f"# Calibration {digest[:16]}",
+        "",
+        f"Learned from {content.payments:,} payments, {utc_text(content.begin_ms)} to {utc_text(content.end_ms)}, with "
+        f"{totals.fraud:,} labels of fraud and {totals.genuine:,} of genuine payments.",
+        "",
+        "| budget | threshold | alerts a day | precision | recall |",
+        "| --- | --- | --- | --- | --- |",
+        *map(_threshold_line, content.thresholds),
+        "",
+        "| part | weight | values seen | frauds | genuine |",
+        "| --- | --- | --- | --- | --- |",
+        *(_part_line(name, part) for name, part in zip(content.names, content.parts, strict=True)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _threshold_line(threshold: Threshold) -> str:
+    budget = f"{threshold.budget}: {threshold.amount:g}"
+    cells = budget, f"{threshold.points / POINTS_MAX:.6f}", f"{threshold.alerts_a_day:.1f}"
+    return f"| {' | '.join(cells)} | {_share(threshold.precision)} | {_share(threshold.recall)} |"
+
+
+def _part_line(name: str, part: SavedPart) -> str:
+    weight, seen = part.weight / WEIGHT_ONE, sum(part.values)
+    return f"| {name} | {weight:.2f} | {seen:,} | {sum(part.fraud):,} | {sum(part.genuine):,} |"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
