@@ -54,7 +54,7 @@ def tune(
     the reference are those of the payments so long before the last one. `batch_size`: events per engine call; it does
     not affect the result. Raises `TuningError`, and whatever `batches` raises.
     """
-    scorer = rule_set.scorer
+    scorer = rule_set.base_score
     if not isinstance(scorer, EvidenceScorer):
         raise TuningError("rules/score.yaml has no evidence score ('kind: evidence'): there is nothing to tune.")
     engine = Engine(replace_scorer(rule_set, scorer), digest_key=digest_key)

@@ -40,7 +40,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "generate",
         help="make realistic payments with labelled fraud, to a file or a topic",
         description=(
-            "Payments of customers with homes, habits and devices, with frauds of fifteen typologies among them, and "
+            "Payments of customers with homes, habits and devices, with frauds of sixteen typologies among them, and "
             "genuine payments that look like fraud. The same options give the same payments. docs/generator.md says "
             "what they are like."
         ),

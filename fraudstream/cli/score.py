@@ -129,7 +129,8 @@ def _budgets(args: argparse.Namespace, rule_set: RuleSet) -> list[Budget]:
         raise Failure("--alerts-per-day and --precision-floor take numbers above 0.")
     budgets = [Budget("alerts_per_day", amount) for amount in args.alerts_per_day]
     budgets += [Budget("precision_floor", amount) for amount in args.precision_floor]
-    declared = rule_set.scorer.budget if isinstance(rule_set.scorer, EvidenceScorer) else None
+    score = rule_set.base_score
+    declared = score.budget if isinstance(score, EvidenceScorer) else None
     return [*budgets, *([declared] if declared is not None and declared not in budgets else [])]
 
 

@@ -77,8 +77,8 @@ def compile_rule_set(
     `texts`: {path below the directory: text}; test cases and files that are not YAML are ignored. `catalogue`: used in
     place of `features.yaml`. `artefacts`: bytes by digest of what `artefacts.yaml` names, see `artefacts_named`.
     Without `score.yaml` every score is 0. `accepted`: the rule set was in force before, so that a comparison that no
-    payment meets, which an older release let pass, is no fault. `to_be_tuned`: see `read_evidence_score`; artefacts
-    are not read.
+    payment meets, which an older release let pass, is no fault. `to_be_tuned`: see `read_evidence_score`; artefacts and
+    models are not read.
     """
     faults: list[Fault] = []
     paths = [path for path in sorted(texts) if _is_compiled(path)]
@@ -95,7 +95,7 @@ def compile_rule_set(
         rules = [rule for path, root in roots.items() for rule in _rule(root, path, symbols, lists, domains)]
         if SCORE in roots:
             scorer = _scorer(roots[SCORE], symbols, lists, domains, binaries, to_be_tuned)
-        if MODEL in roots:
+        if MODEL in roots and not to_be_tuned:
             models = read_models(roots[MODEL], binaries, catalogue, scorer)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
