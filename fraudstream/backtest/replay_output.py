@@ -65,7 +65,8 @@ class ReplayOutput:
     """Context manager that writes the files; they appear when it exits without an error.
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
-    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written.
+    `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written. `shadow_scores`: names
+    of the scores that decide nothing; each has a column `score.NAME`.
     """
 
     def __init__(
@@ -75,14 +76,16 @@ class ReplayOutput:
         features_path: Path | None,
         digest_key: DigestKey,
         typologies: Mapping[str, str],
+        shadow_scores: Sequence[str] = (),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
             features_path.parent.mkdir(parents=True, exist_ok=True)
         self._alerts_path = directory / "alerts.jsonl"
-        self._decisions = _Parquet(directory / "decisions.parquet", DECISIONS)
+        self._decisions = _Parquet(directory / "decisions.parquet", decisions_schema(shadow_scores))
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
         self._feature_types, self._digest_key, self._typologies = features, digest_key, typologies
+        self._shadow_scores = shadow_scores
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -112,7 +115,12 @@ class ReplayOutput:
         keys = _key_columns(pending.decisions)
         money = [pa.array(np.concatenate(pending.amounts_minor)), pa.array(pending.currencies, pa.string())]
         labels = np.concatenate(pending.labels)
-        self._decisions.append([*keys, *money, *_decision_columns(pending.decisions, labels, self._typologies)])
+        shadow = [
+            pa.array([decision.shadow_scores.get(name) for decision in pending.decisions], pa.float64())
+            for name in self._shadow_scores
+        ]
+        decided = _decision_columns(pending.decisions, labels, self._typologies)
+        self._decisions.append([*keys, *money, *decided, *shadow])
         if self._features is not None:
             columns = []
             for name, type_ in self._feature_types.items():
@@ -139,6 +147,11 @@ def _feature_column(values: Float64Array, type_: Type, digest_key: DigestKey) ->
         return pa.array([text_of_code(value, digest_key) for value in values.tolist()], pa.string())
     column = pa.array(values, from_pandas=True)
     return column.cast(pa.bool_()) if type_ is Type.BOOL else column
+
+
+def decisions_schema(shadow_scores: Sequence[str]) -> Any:
+    """Arrow schema of the decisions file. `shadow_scores`: names of the scores that decide nothing."""
+    return pa.schema([*DECISIONS, *(pa.field(f"score.{name}", pa.float64()) for name in shadow_scores)])
 
 
 def features_schema(features: dict[str, Type]) -> Any:

@@ -23,6 +23,7 @@ from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
 from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.declaration import MODEL, Models, read_models
+from fraudstream.engine.trees.inputs import SCORE as SCORE_INPUT
 from fraudstream.engine.trees.scorer import ModelScorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
@@ -57,6 +58,12 @@ class RuleSet:
     files: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
     challengers: tuple[ModelScorer, ...] = ()
+
+    @property
+    def shadow_scores(self) -> tuple[str, ...]:
+        """Names of the scores that are computed and decide nothing: challengers, and `score` where a model decides."""
+        own = (SCORE_INPUT,) if isinstance(self.scorer, ModelScorer) and self.scorer.base.inputs else ()
+        return (*(challenger.name for challenger in self.challengers), *own)
 
     @property
     def base_score(self) -> Scorer:
