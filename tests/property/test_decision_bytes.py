@@ -108,6 +108,23 @@ def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Findi
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
 
 
+@given(
+    st.lists(drawn_row, min_size=1, max_size=6),
+    st.lists(findings, min_size=1, max_size=2),
+    st.dictionaries(st.text(max_size=6), st.lists(points_drawn, min_size=6, max_size=6), min_size=1, max_size=3),
+)
+@settings(max_examples=100)
+def test_scores_that_decide_nothing_are_those_of_msgspec(
+    rows: list[Row], found: list[Finding], shadow: dict[str, list[int]]
+) -> None:
+    verdicts = drawn_verdicts(rows, found, [0, 1] * 3)
+    points = {name: np.array(values[: len(rows)], np.int32) for name, values in shadow.items()}
+    verdicts = replace(verdicts, shadow_points=points)
+    assert written(DecisionWriter(), verdicts) == encoded(verdicts)
+    shown = [decision.shadow_scores for decision in verdicts.decisions()]
+    assert [bool(scores) for scores in shown] == [not row[4] for row in rows]
+
+
 def test_scores_have_the_text_of_msgspec() -> None:
     found = [Finding("r", "allow", (), ())]
     chosen = [*range(2_000), *range(2_000, POINTS_MAX, 173), *range(0, POINTS_MAX, 1_000), POINTS_MAX - 1, POINTS_MAX]
