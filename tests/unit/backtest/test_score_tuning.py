@@ -117,7 +117,8 @@ def test_the_command_writes_an_artefact_that_the_rules_can_name(
     directory.mkdir()
     (directory / "features.yaml").write_text(FEATURES)
     (directory / "score.yaml").write_text(SCORE)
-    assert cli.main(["generate", "--out", str(file), "--count", "2000", "--accounts", "200", "--seed", "1"]) == 0
+    flags = ["--count", "2000", "--accounts", "200", "--seed", "1", "--fraud-share", "0.05"]
+    assert cli.main(["generate", "--out", str(file), *flags]) == 0
     capsys.readouterr()
     command = ["score", "tune", str(file), "--mapping", "generated", "--rules", str(directory), "--label-delay", "1h"]
     assert cli.main([*command, "--precision-floor", "0.01", "--json"]) == 0
