@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fraudstream.engine.partition_state import EntityState, PartitionState
+from fraudstream.engine.entity_state import EntityState
+from fraudstream.engine.partition_state import PartitionState
 
 Rows = dict[tuple[str, bytes], bytes]  # (entity or list, key): contents of the row
 
@@ -33,7 +34,12 @@ def _row(entity: EntityState, row: int) -> bytes:
     block, room, start, held = (int(getattr(rows, name)[row]) for name in ("block", "room", "start", "held"))
     ring: Any = slots[block + (start + np.arange(held)) % max(room, 1)].copy()
     ring.dirty[:] = False
-    parts = [rows.floor_ms[row].tobytes(), rows.first_ms[row].tobytes(), ring.tobytes()]
+    parts = [
+        rows.floor_ms[row].tobytes(),
+        rows.first_ms[row].tobytes(),
+        ring.tobytes(),
+        arena.tops.recent[row].tobytes(),
+    ]
     overflow = int(rows.overflow[row])
     if overflow >= 0:
         parts += [column[overflow].tobytes() for column in overflows[:-1]]

@@ -19,6 +19,7 @@ from fraudstream.engine.kernel_types import (
     CELL_V,
     DELAY,
     INCLUDES,
+    LAST,
     MONEY,
     OF,
     OVERFLOW_COLUMN,
@@ -54,6 +55,7 @@ def answer_features(
     scratch: Scratch,
     answers: Answers,
     index: LabelArrays,
+    recent: UInt32Array,
     row: int,
     i: int,
 ) -> None:
@@ -105,10 +107,11 @@ def answer_features(
             lost,
             covered,
             plan.pane_ms,
+            row,
             f,
             i,
         )
-        value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, scratch)
+        value, error = answer(plan.spec[f, AGGREGATE], query, slots, panes, evicted, overflows.last_ms, recent, scratch)
         if error == PANE and overflows.uncorrected_ms[ring.overflow] > since_ms - plan.pane_ms:
             error = UNCORRECTED
         answers.value[f, i], answers.error[f, i] = value, error
@@ -133,6 +136,7 @@ def _query(
     labels_lost: bool,
     panes_cover: bool,
     pane_ms: int,
+    row: int,
     f: int,
     i: int,
 ) -> Query:
@@ -159,4 +163,6 @@ def _query(
         pane_ms,
         spec[f, PRIOR] / PRIOR_UNIT,
         float(spec[f, STRENGTH]),
+        row,
+        spec[f, LAST],
     )

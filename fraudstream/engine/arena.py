@@ -52,7 +52,7 @@ FLOOR_EVENTS_MAX = 64  # payments of the floor's moment that an overflow knows b
 FLOOR_EVENTS_SHORT = 4  # of them saved for most overflows: more payments rarely leave at one moment
 CHUNK = 4  # slots, or panes, in one changelog record
 
-HEADER_DIRTY, OVERFLOW_DIRTY = 1, 2  # bits of a row's `dirty`
+HEADER_DIRTY, OVERFLOW_DIRTY, LABELS_DIRTY = 1, 2, 4  # bits of a row's `dirty`
 
 # Bits of a slot's `mask` beside those of the catalogue's filters. COUNTED: it counts in features; every filter asks for
 # this bit. AMENDED: its amount is no longer the published one. CAPTURED: a capture has replaced its amount.
@@ -154,11 +154,12 @@ class Overflows(NamedTuple):
 
 
 class Tops(NamedTuple):
-    """The numbers of an arena that change while the kernel runs."""
+    """What an arena has beside rows, slots and overflows, and changes while the kernel runs."""
 
     used: Int64Array  # (3,): slots, overflows and dirty rows in use, by SLOTS_USED, …
     free: Int64Array  # (sizes,): first free block of each size, or -1; its first slot's `t` is the next
     stack: Int32Array  # (rows,): the dirty rows first
+    recent: UInt32Array  # (rows, recent_labels): the last labelled payments (`recent_labels`); changes its length only
 
 
 SLOTS_USED, OVERFLOWS_USED, DIRTY_ROWS = range(3)
@@ -173,6 +174,7 @@ class Shape(NamedTuple):
     last_times: int
     evicted_values: int
     floor_events: int
+    recent_labels: int
 
 
 def block_sizes(slots_max: int) -> Int32Array:
@@ -193,7 +195,12 @@ class Arena:
         self.rows = _empty_rows(64)
         self.slots = _empty_slots(4 * shape.slots_max + 64)
         self.overflows = _empty_overflows(4, shape)
-        self.tops = Tops(np.zeros(3, np.int64), np.full(len(self.sizes), -1, np.int64), np.zeros(64, np.int32))
+        self.tops = Tops(
+            used=np.zeros(3, np.int64),
+            free=np.full(len(self.sizes), -1, np.int64),
+            stack=np.zeros(64, np.int32),
+            recent=np.zeros((64, shape.recent_labels), np.uint32),
+        )
 
     def make_room_for_rows(self, count: int) -> None:
         """Grow until there are `count` rows."""
@@ -203,7 +210,10 @@ class Arena:
         more = max(count, have + have // 2)
         _stretch(self.rows, more)
         _clear(self.rows, since=have)
-        self.tops = self.tops._replace(stack=_longer(self.tops.stack, np.zeros(more, np.int32)))
+        self.tops = self.tops._replace(
+            stack=_longer(self.tops.stack, np.zeros(more, np.int32)),
+            recent=_longer(self.tops.recent, np.zeros((more, self.shape.recent_labels), np.uint32)),
+        )
 
     def make_room_for_slots(self) -> None:
         """Grow by half, and by some blocks of the largest size at least."""
@@ -224,7 +234,8 @@ class Arena:
     def memory_bytes(self) -> int:
         """Bytes of rows, slots and overflows in use, without the keys."""
         used = self.tops.used
-        return int(self.rows.nbytes + used[SLOTS_USED] * SLOT.itemsize + used[OVERFLOWS_USED] * self.overflow_bytes)
+        of_rows = self.rows.nbytes + self.tops.recent.nbytes
+        return int(of_rows + used[SLOTS_USED] * SLOT.itemsize + used[OVERFLOWS_USED] * self.overflow_bytes)
 
     @property
     def overflow_bytes(self) -> int:
@@ -234,7 +245,8 @@ class Arena:
     @property
     def row_bytes_max(self) -> int:
         """Bytes of a row with a full ring and an overflow."""
-        return ROW.itemsize + self.shape.slots_max * SLOT.itemsize + self.overflow_bytes
+        of_row = ROW.itemsize + 4 * self.shape.recent_labels
+        return of_row + self.shape.slots_max * SLOT.itemsize + self.overflow_bytes
 
 
 def _longer(old: A, new: A) -> A:

@@ -106,17 +106,21 @@ class Batch:
         """The value of an entity's key in each label, in UTF-8; empty where it has none."""
         return pack(key_of_label(label, key) for label in self.labels)
 
-    def keys(self, key: Key) -> Packed:
-        """The record key of each event where an entity's key is `key`; the account's where an event lacks it."""
+    def keys(self, key: Key, of_labels: Sequence[bytes] = ()) -> Packed:
+        """The record key of each event where an entity's key is `key`; the account's where an event lacks it.
+
+        `of_labels`: the keys of the labels' payments, empty where one is not known; by default none is.
+        """
         of_payments = keys_of(self.columns, key, ACCOUNT_ID)
         if not self.labels:
             return of_payments
         keys: list[bytes | None] = [None] * self.n
         for at, found in zip(self.payment_at.tolist(), of_payments.present(), strict=True):
             keys[at] = found
-        of_labels = zip(self.label_at.tolist(), self.labels, self.label_keys(key).present(), strict=True)
-        for at, label, found in of_labels:
-            keys[at] = found or label.account_id.encode()
+        named = self.label_keys(key).present()
+        known = of_labels or [b""] * len(self.labels)
+        for at, label, found, own in zip(self.label_at.tolist(), self.labels, known, named, strict=True):
+            keys[at] = found or own or label.account_id.encode()
         return pack(keys)
 
 

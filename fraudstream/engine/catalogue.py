@@ -28,6 +28,7 @@ from fraudstream.engine.expression import (
     compile_expression,
     nearest,
 )
+from fraudstream.engine.recent_labels import RECENT_LABELS_MAX
 
 WINDOW_MIN_MS, WINDOW_MAX_MS = UNITS_MS["m"], 90 * UNITS_MS["d"]
 RETENTION_MAX_MS = 400 * UNITS_MS["d"]  # of the label index
@@ -38,7 +39,19 @@ PRIOR_MIN, STRENGTH_MAX = 0.000_01, 10_000
 # A ring with free slots keeps at least a day, so that repeats are detected and late payments can be ordered.
 HORIZON_MIN_MS = UNITS_MS["d"]
 
-_FEATURE_KEYS = ("aggregate", "of", "same", "window", "delay", "where", "includes", "precision", "prior", "strength")
+_FEATURE_KEYS = (
+    "aggregate",
+    "of",
+    "same",
+    "window",
+    "delay",
+    "where",
+    "includes",
+    "precision",
+    "prior",
+    "strength",
+    "last",
+)
 _ATTRIBUTE_TYPES = {"text": Type.TEXT, "number": Type.NUMBER, "bool": Type.BOOL}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ALL_ENTITIES = "all"  # the stage that has all entities
@@ -60,7 +73,8 @@ class Entity:
 class Feature:
     """`name` is `entity.feature`, `aggregate` one of the registry. `of`: a field, 'amount' or a label. `same`: a field
     in which payments must agree with the current one. `includes`: the current payment counts. `exact`: False if the
-    ring need not grow for its window, because panes answer it. `prior`, `strength`: of an aggregate that takes them."""
+    ring need not grow for its window, because panes answer it. `prior`, `strength`, `last`: of an aggregate that takes
+    them."""
 
     name: str
     entity: str
@@ -75,6 +89,7 @@ class Feature:
     exact: bool
     prior: float | None = None
     strength: int | None = None
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +267,26 @@ def _feature(name: str, node: Node, draft: Catalogue, domains: Domains | None) -
             f"'{aggregate.name}'{' with same' if same else ''} can't be kept by pane. Use exact."
         )
     prior, strength = _prior(aggregate, entries)
+    last = _last(aggregate, entries, node)
     if len(node.faults) > before:
         return []
     type_ = aggregate.type
     return [
         Feature(
-            name, entity, aggregate.name, type_, of, same, window_ms, delay_ms, where, includes, exact, prior, strength
+            name,
+            entity,
+            aggregate.name,
+            type_,
+            of,
+            same,
+            window_ms,
+            delay_ms,
+            where,
+            includes,
+            exact,
+            prior,
+            strength,
+            last,
         )
     ]
 
@@ -305,6 +334,18 @@ def _delay(aggregate: Aggregate, entries: Mapping[str, Node]) -> int:
         entries["delay"].fault(f"'{aggregate.name}' takes no delay.")
         return 0
     return _duration(entries["delay"], "a delay", 0, WINDOW_MAX_MS)
+
+
+def _last(aggregate: Aggregate, entries: Mapping[str, Node], node: Node) -> int | None:
+    """How many labelled payments the aggregate looks at; None if it takes no `last`."""
+    if not aggregate.keeps_recent_labels:
+        if "last" in entries:
+            entries["last"].fault(f"'{aggregate.name}' takes no 'last'.")
+        return None
+    if "last" not in entries:
+        node.fault(f"'{aggregate.name}' needs 'last', from 1 to {RECENT_LABELS_MAX}: last: 5.")
+        return None
+    return _whole(entries["last"], "last", 1, RECENT_LABELS_MAX)
 
 
 def _prior(aggregate: Aggregate, entries: Mapping[str, Node]) -> tuple[float | None, int | None]:

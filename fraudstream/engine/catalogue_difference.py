@@ -45,5 +45,6 @@ def _content(feature: Feature, catalogue: Catalogue) -> tuple[object, ...]:
         feature.exact,
         feature.prior,
         feature.strength,
+        feature.last,
         None if where is None else (where.source, sorted((name, types[name].name) for name in where.names)),
     )

@@ -1,7 +1,7 @@
 """Changed rows as records of the changelog, written by compiled code straight from an arena. `saved` has the format.
 
 Rows are written in the order in which they changed first, each with its parts in the order c0, c1, …, e, p0, p1, …,
-into pieces of bounded size. Nothing is awaited in between, so all pieces together are the state of one moment.
+l, into pieces of bounded size. Nothing is awaited in between, so all pieces together are the state of one moment.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from fraudstream.engine.arena import (
     CHUNK,
     DIRTY_ROWS,
     FLOOR_EVENTS_SHORT,
+    LABELS_DIRTY,
     OVERFLOW_DIRTY,
     SLOT,
     Arena,
@@ -37,7 +38,7 @@ HEADER_BYTES: Final = 32  # of a row: see `saved`
 
 _PART_NAME_BYTES_MAX: Final = 8  # c1023 is the longest
 _SLOT_BYTES: Final = SLOT.itemsize
-CHUNK_PART, OVERFLOW_PART, PANES_PART = ord("c"), ord("e"), ord("p")
+CHUNK_PART, OVERFLOW_PART, PANES_PART, LABELS_PART = ord("c"), ord("e"), ord("p"), ord("l")
 
 
 class _Piece(NamedTuple):
@@ -102,7 +103,18 @@ def take_changed_rows(
     while begin < count:
         piece = _new_piece(max(piece_bytes, record_max), piece_records)
         n, begin, step = _write(
-            piece, keys, arena.rows, arena.slots, slot_bytes, overflows, arena.tops.stack, count, begin, step, part_max
+            piece,
+            keys,
+            arena.rows,
+            arena.slots,
+            slot_bytes,
+            overflows,
+            _bytes(arena.tops.recent),
+            arena.tops.stack,
+            count,
+            begin,
+            step,
+            part_max,
         )
         pieces.append(_sealed(piece, n))
     arena.tops.used[DIRTY_ROWS] = 0
@@ -155,6 +167,7 @@ def _write_rows(
     slots: Slots,
     slot_bytes: UInt8Array,
     overflows: OverflowBytes,
+    recent: UInt8Array,
     stack: Int32Array,
     count: int,
     begin: int,
@@ -164,19 +177,24 @@ def _write_rows(
     """Write the changed parts of rows, from part number `step` of row `stack[begin]` on, until all `count` rows are
     written or the piece is full. Returns the number of records, and where to continue.
 
-    `slot_bytes`: the slots, uint8, shape (slots * bytes of a slot,). `part_max`: bytes of the largest value.
+    `slot_bytes`: the slots, uint8, shape (slots * bytes of a slot,). `recent`: the last labelled payments, uint8, shape
+    (rows, bytes of a row's). `part_max`: bytes of the largest value.
     """
     n, end = 0, 0
     groups = (overflows.dirty.shape[1] + CHUNK - 1) // CHUNK
     for i in range(begin, count):
         row = stack[i]
         chunks = (_filled(rows, row) + CHUNK - 1) // CHUNK
-        parts = chunks + (1 + groups if rows.dirty[row] & OVERFLOW_DIRTY else 0)
+        of_overflow = 1 + groups if rows.dirty[row] & OVERFLOW_DIRTY else 0
+        parts = chunks + of_overflow + (1 if rows.dirty[row] & LABELS_DIRTY else 0)
         record_max = _key_length(keys, row) + _PART_NAME_BYTES_MAX + part_max
         while step < parts:
             if n == len(piece.key_at) or end + record_max > len(piece.out) - PADDING:
                 return n, i, step
-            after = _write_part(piece, n, end, keys, rows, slots, slot_bytes, overflows, row, step, chunks)
+            if step == chunks + of_overflow:
+                after = _write_labels(piece, n, end, keys, recent, row)
+            else:
+                after = _write_part(piece, n, end, keys, rows, slots, slot_bytes, overflows, row, step, chunks)
             n += after > end
             end = after
             step += 1
@@ -221,6 +239,15 @@ def _write_part(
             return end
         at = _write_key(piece, n, end, keys, row, PANES_PART, group)
         after = _put_panes(out, at, overflows, rows.overflow[row], group)
+    piece.value_at[n], piece.value_length[n] = at, after - at
+    return after
+
+
+@jit
+def _write_labels(piece: _Piece, n: int, end: int, keys: _Keys, recent: UInt8Array, row: int) -> int:
+    """Write the last labelled payments of a row as record number `n` after byte `end`. Returns where it ends."""
+    at = _write_key(piece, n, end, keys, row, LABELS_PART, -1)
+    after = _copy(piece.out, at, recent[row], 0, recent.shape[1])
     piece.value_at[n], piece.value_length[n] = at, after - at
     return after
 

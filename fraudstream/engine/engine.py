@@ -25,6 +25,7 @@ from fraudstream.engine.batch import Batch, batch_of_events
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.deciding import Decider
 from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
+from fraudstream.engine.entity_key import keys_of
 from fraudstream.engine.entity_update import EntityInput, Updated, update_entities
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
@@ -194,7 +195,7 @@ class Engine:
         return ForwardedEvents(
             columns=batch.columns,
             positions=batch.positions,
-            keys=batch.keys(self._next_key),
+            keys=self._next_keys_of(updated, state),
             features=self.codec_out.pack(features),
             late=of_payments == kernel_types.LATE,
             repeat=kernel_types.repeats(of_payments),
@@ -202,6 +203,15 @@ class Engine:
             labels=len(batch.labels),
             labels_unmatched=int(np.count_nonzero(updated.label_status == kernel_types.UNMATCHED)),
         )
+
+    def _next_keys_of(self, updated: Updated, state: PartitionState) -> Packed:
+        """The record key of each event in the next stage's log: of a label, that of its payment where it is known."""
+        assert self._next_key is not None, "the last stage decides"
+        batch, index = updated.batch, state.labels
+        if index is None:
+            return batch.keys(self._next_key)
+        index.note_next_keys(batch.of_payments(updated.found.entry), keys_of(batch.columns, self._next_key))
+        return batch.keys(self._next_key, index.next_keys_of(updated.found.entry[batch.label_at]))
 
     def _batch(self, events: Sequence[Payment | Label], published_at_ms: Sequence[int] | None) -> Batch:
         """The valid events as a batch; its rejections' positions are indices of `events`."""

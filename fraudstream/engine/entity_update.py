@@ -16,6 +16,7 @@ from fraudstream.engine.arrays import (
 )
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.entity_key import keys_of
+from fraudstream.engine.entity_state import EntityState
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
@@ -24,7 +25,7 @@ from fraudstream.engine.kernel_types import FRESH, LABEL, NAMED_LABEL, UNMATCHED
 from fraudstream.engine.label_entries import LOST, FoundLabels
 from fraudstream.engine.label_index import NO_FOUND, LabelIndex
 from fraudstream.engine.ledger import FirstVerdicts
-from fraudstream.engine.partition_state import EntityState, PartitionState
+from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.program import filter_program
 

@@ -100,7 +100,7 @@ def update(
             continue
         if row < 0:
             if use.resolves and events.kind[i] == PAYMENT:
-                enter(index, found, i, events.event[i], events.t[i], row, np.uint32(0), np.uint64(0))
+                enter(index, found, use, i, events.event[i], events.t[i], row, np.uint32(0), np.uint64(0))
             if use.kept:
                 see(index, events.t[i])
             continue
@@ -121,7 +121,7 @@ def update(
         original = np.uint64(0)
         if added and events.relation[i] != UNRELATED:
             original = _correct(plan, events, rows, slots, overflows, tops, answers, index, use, row, i)
-        answer_features(plan, events, rows, slots, overflows, scratch, answers, index, row, i)
+        answer_features(plan, events, rows, slots, overflows, scratch, answers, index, tops.recent, row, i)
         if added:
             answers.status[i] = _add(plan, events, rows, slots, overflows, tops, row, i, original)
             if use.kept and not (plan.guards and answers.status[i] == LATE):
@@ -136,9 +136,9 @@ def _index(
     """Enter payment `i`, which was added to its row, in the label index; a further entity adds its row to the entry."""
     if use.resolves:
         of_capture = original if events.relation[i] == CAPTURE else np.uint64(0)
-        enter(index, found, i, events.event[i], events.t[i], row, events.mask[i], of_capture)
+        enter(index, found, use, i, events.event[i], events.t[i], row, events.mask[i], of_capture)
     elif use.column >= 0 and found.entry[i] >= 0:
-        add_row(index, found.entry[i], use.column, row, events.mask[i])
+        add_row(index, use, found.entry[i], row, events.mask[i])
 
 
 @jit
@@ -179,7 +179,7 @@ def _correct(
     slot = -1 if late else apply_relation(events, rows, slots, overflows, tops, row, i)
     answers.unmatched[i] = slot < 0
     if slot >= 0 and use.column >= 0 and not is_counted(slots, slot):
-        uncount(index, use.column, slots.event[slot], slots.t[slot], row)
+        uncount(index, use, slots.event[slot], slots.t[slot], row)
     return np.uint64(events.original[i] if slot < 0 else slots.event[slot])
 
 

@@ -39,8 +39,8 @@ EXACT, PANE, AT_LEAST, UNCORRECTED = range(4)
 # squares, or -1. OVERFLOW_COLUMN: column of `last_ms` or of `evicted_value`, or -1. PRIOR: in millionths; STRENGTH:
 # payments; -1 if the aggregate takes none.
 AGGREGATE, WINDOW, DELAY, INCLUDES, OF, SAME, MONEY, CELL_N, CELL_V, CELL_Q, OVERFLOW_COLUMN = range(11)
-PRIOR, STRENGTH = 11, 12
-SPEC_COLUMNS = 13
+PRIOR, STRENGTH, LAST = 11, 12, 13
+SPEC_COLUMNS = 14
 PRIOR_UNIT = 1_000_000
 # Values of OF that are neither a column nor a label: what is read of a payment instead.
 LOG_AMOUNT, HOUR, WEEKDAY, TIME_OF_DAY = -2, -3, -4, -5
@@ -155,6 +155,8 @@ class Query(NamedTuple):
     pane_ms: int  # width of a pane
     prior: float  # what is expected before there are payments
     strength: float  # the payments that the prior weighs as much as
+    row: int  # of the payment's entity
+    last: int  # labelled payments that `risk_last` looks at; -1 none
 
 
 class Panes(NamedTuple):

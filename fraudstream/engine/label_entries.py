@@ -8,7 +8,8 @@ linear probing, at most three quarters full: 32 bits of the digest, and position
 
 An entry is *expired* once its payment is older than the watermark by more than the retention. What is expired is not
 found, whether or not its page is still there, so what labels do does not depend on batches. The first payment with an
-event_id has the entry, until it is expired.
+event_id has the entry, until it is expired: if accounts share an event_id, the labels of the others find their payment
+in rings alone.
 
 The arrays are documented in `LabelArrays`; `position` is an index in them, `i` in `Events`; times are ms since the
 epoch, UTC.
@@ -24,6 +25,7 @@ from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.arena import COUNTED
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array, UInt8Array, UInt32Array, UInt64Array
 from fraudstream.engine.kernel_types import Events
+from fraudstream.engine.label_buckets import HALF, empty_bucket, fill_bucket, home_of, position_in
 
 PAGE: Final = 64  # entries of a page, and of a changelog record
 
@@ -37,8 +39,6 @@ STALE, UNKNOWN, EXPIRED, OTHER_ACCOUNT = -1, -2, -3, -4
 
 _CAPTURE: Final = 3  # instead of a label: a capture, whose `labelled_ms` is the digest of its payment's event_id
 _CAPTURES_MAX: Final = 8  # captures that name captures; two may name each other
-_LOW: Final = np.uint64(0xFFFFFFFF)
-_HALF: Final = np.uint64(32)
 
 
 class LabelArrays(NamedTuple):
@@ -48,8 +48,9 @@ class LabelArrays(NamedTuple):
     t: Int64Array  # (entries,): event time
     labelled_ms: Int64Array  # (entries,): `labelled_at` of the label; 0 without one
     label: Int8Array  # (entries,): 0 unknown, 1 genuine, 2 fraud, or _CAPTURE
-    row: Int32Array  # (entries, columns): row of the entity, -1 without one
+    row: Int32Array  # (entries, columns): number of the entity's row (`numbered_rows`), -1 without one
     mask: UInt32Array  # (entries, columns): as `arena.SLOT`: what the payment passes, and whether it counts
+    next_key: Int32Array  # (entries, 1): number of the payment's key in the next stage, -1 without one; (entries, 0)
     bins: UInt8Array  # (entries, width): what the scorer keeps of the payment for its label
     page: Int64Array  # (a power of two,): where page number p is, at index p % len: position of its first entry / PAGE
     entries_dirty: BoolArray  # (places of pages,): entries were added or masks changed since the last checkpoint
@@ -69,11 +70,15 @@ class FoundLabels(NamedTuple):
 
 class LabelUse(NamedTuple):
     """How one entity uses the index. `kept`: there is one. `resolves`: it is the stage's first entity, which enters
-    payments and finds labels for all. `column`: of the entity, -1 if none of its features reads labels."""
+    payments and finds labels for all. `column`: of the entity, -1 if none of its features reads labels. `number_of`,
+    `row_of`: as of `numbered_rows`; `numbers`: its `count`."""
 
     kept: bool
     resolves: bool
     column: int
+    number_of: Int32Array
+    row_of: Int32Array
+    numbers: Int64Array
 
 
 @jit
@@ -81,10 +86,10 @@ def find_entry(index: LabelArrays, event: np.uint64) -> int:
     """Position of the entry with this digest of event_id that is not expired, or NO_ENTRY."""
     since_ms = index.top[WATERMARK] - index.retention_ms
     mask = len(index.bucket) - 1
-    at = _home(event, mask)
+    at = home_of(event, mask)
     while index.bucket[at] != np.uint64(0):
-        position = _position(index.bucket[at])
-        if index.bucket[at] >> _HALF == event >> _HALF and index.event[position] == event:  # noqa: SIM102
+        position = position_in(index.bucket[at])
+        if index.bucket[at] >> HALF == event >> HALF and index.event[position] == event:  # noqa: SIM102
             if index.t[position] >= since_ms:
                 return position
         at = (at + 1) & mask
@@ -92,9 +97,23 @@ def find_entry(index: LabelArrays, event: np.uint64) -> int:
 
 
 @jit
+def _number_of(use: LabelUse, row: int) -> int:
+    """The number of a row; a new one if it has none; -1 for no row."""
+    if row < 0:
+        return -1
+    number = use.number_of[row]
+    if number < 0:
+        number = np.int32(use.numbers[0])
+        use.number_of[row], use.row_of[number] = number, row
+        use.numbers[0] += 1
+    return int(number)
+
+
+@jit
 def enter(
     index: LabelArrays,
     found: FoundLabels,
+    use: LabelUse,
     i: int,
     event: np.uint64,
     t: int,
@@ -116,32 +135,35 @@ def enter(
         index.labels_dirty[place] = True
     for column in range(index.row.shape[1]):
         index.row[position, column], index.mask[position, column] = -1, np.uint32(0)
+    for k in range(index.next_key.shape[1]):
+        index.next_key[position, k] = -1
     for k in range(index.bins.shape[1]):
         index.bins[position, k] = 0
-    index.row[position, 0], index.mask[position, 0] = row, mask
+    index.row[position, 0], index.mask[position, 0] = _number_of(use, row), mask
     index.entries_dirty[place] = True
-    _enter_bucket(index.bucket, event, position)
+    fill_bucket(index.bucket, event, position)
     index.top[COUNT] = number + 1
     found.entry[i] = position
 
 
 @jit
-def add_row(index: LabelArrays, position: int, column: int, row: int, mask: np.uint32) -> None:
+def add_row(index: LabelArrays, use: LabelUse, position: int, row: int, mask: np.uint32) -> None:
     """Note the row of a further entity of the payment, and what it passes there."""
-    index.row[position, column], index.mask[position, column] = row, mask
+    index.row[position, use.column], index.mask[position, use.column] = _number_of(use, row), mask
 
 
 @jit
-def uncount(index: LabelArrays, column: int, event: np.uint64, t: int, row: int) -> None:
+def uncount(index: LabelArrays, use: LabelUse, event: np.uint64, t: int, row: int) -> None:
     """Note that the payment was taken back: a label no longer counts in the panes of that entity.
 
     Looks for entity and time too, not for expiry, so that entries made later in the batch are not taken for it.
     """
+    number, column = use.number_of[row], use.column
     mask = len(index.bucket) - 1
-    at = _home(event, mask)
+    at = home_of(event, mask)
     while index.bucket[at] != np.uint64(0):
-        position = _position(index.bucket[at])
-        if index.event[position] == event and index.t[position] == t and index.row[position, column] == row:
+        position = position_in(index.bucket[at])
+        if index.event[position] == event and index.t[position] == t and index.row[position, column] == number:
             index.mask[position, column] &= ~COUNTED
             index.entries_dirty[position // PAGE] = True
             return
@@ -149,7 +171,7 @@ def uncount(index: LabelArrays, column: int, event: np.uint64, t: int, row: int)
 
 
 @jit
-def resolve(index: LabelArrays, events: Events, found: FoundLabels, i: int, checks_row: bool) -> None:
+def resolve(index: LabelArrays, events: Events, found: FoundLabels, use: LabelUse, i: int, checks_row: bool) -> None:
     """Find the payment of label `i`, write its label, and fill in `found`. Of two labels of a payment that of the later
     `labelled_at` counts, of equal times the log's last one. A label of a capture is one of the captured payment.
 
@@ -159,7 +181,7 @@ def resolve(index: LabelArrays, events: Events, found: FoundLabels, i: int, chec
     if position == NO_ENTRY:
         found.before[i] = EXPIRED if _is_expired(index, events.event[i], events.t[i]) else UNKNOWN
         return
-    if checks_row and index.row[position, 0] != events.row[i]:
+    if checks_row and (events.row[i] < 0 or index.row[position, 0] != use.number_of[events.row[i]]):
         found.before[i] = OTHER_ACCOUNT
         return
     found.entry[i] = position
@@ -173,11 +195,10 @@ def resolve(index: LabelArrays, events: Events, found: FoundLabels, i: int, chec
 
 
 @jit
-def note_lost(index: LabelArrays, before: int) -> None:
-    """Note that a label found no entry, so that it may be missing in what has left the rings: see `labels_lost`."""
-    watermark_ms = index.top[WATERMARK]
-    lost_ms = watermark_ms if before == OTHER_ACCOUNT else watermark_ms - index.retention_ms
-    index.top[LOST] = max(index.top[LOST], lost_ms)
+def note_lost(index: LabelArrays) -> None:
+    """Note that a label found no entry, so that its payment, if there is one, is older than the retention, and the
+    label may be missing in what has left the rings: see `labels_lost`."""
+    index.top[LOST] = max(index.top[LOST], index.top[WATERMARK] - index.retention_ms)
 
 
 @jit
@@ -198,7 +219,7 @@ def fill_buckets(index: LabelArrays) -> None:
     """Put the entries of all pages in order into the buckets, which are empty and enough."""
     for number in range(index.top[FIRST_PAGE] * PAGE, index.top[COUNT]):
         position = index.page[(number // PAGE) & (len(index.page) - 1)] * PAGE + number % PAGE
-        _enter_bucket(index.bucket, index.event[position], position)
+        fill_bucket(index.bucket, index.event[position], position)
 
 
 @entry_point
@@ -206,11 +227,11 @@ def empty_buckets(index: LabelArrays, place: int) -> None:
     """Take the entries of a full page out of the buckets. `place`: where the page is."""
     mask = len(index.bucket) - 1
     for position in range(place * PAGE, place * PAGE + PAGE):
-        at = _home(index.event[position], mask)
-        while _position(index.bucket[at]) != position:
+        at = home_of(index.event[position], mask)
+        while position_in(index.bucket[at]) != position:
             assert index.bucket[at] != np.uint64(0), "an entry has a bucket"
             at = (at + 1) & mask
-        _empty_bucket(index.bucket, at)
+        empty_bucket(index.bucket, at)
 
 
 @jit
@@ -231,47 +252,9 @@ def _is_expired(index: LabelArrays, event: np.uint64, t: int) -> bool:
     if t >= 0 and t < index.top[WATERMARK] - index.retention_ms:
         return True
     mask = len(index.bucket) - 1
-    at = _home(event, mask)
+    at = home_of(event, mask)
     while index.bucket[at] != np.uint64(0):
-        if index.event[_position(index.bucket[at])] == event:
+        if index.event[position_in(index.bucket[at])] == event:
             return True
         at = (at + 1) & mask
     return False
-
-
-@jit
-def _home(event: np.uint64, mask: int) -> int:
-    """The first bucket for a digest."""
-    return int(np.int64(event >> _HALF) & mask)
-
-
-@jit
-def _position(bucket: np.uint64) -> int:
-    """The position in a bucket; -1 of a free one."""
-    return int(np.int64(bucket & _LOW) - 1)
-
-
-@jit
-def _enter_bucket(bucket: UInt64Array, event: np.uint64, position: int) -> None:
-    """Put an entry into the next free bucket, behind those that have its digest already."""
-    mask = len(bucket) - 1
-    at = _home(event, mask)
-    while bucket[at] != np.uint64(0):
-        at = (at + 1) & mask
-    bucket[at] = (event >> _HALF) << _HALF | np.uint64(position + 1)
-
-
-@jit
-def _empty_bucket(bucket: UInt64Array, at: int) -> None:
-    """Free a bucket, and move those behind it up that would not be found otherwise. Source: Knuth, TAOCP 3, 6.4,
-    algorithm R."""
-    mask = len(bucket) - 1
-    free = at
-    at = (at + 1) & mask
-    while bucket[at] != np.uint64(0):
-        home = _home(bucket[at], mask)
-        if ((at - home) & mask) >= ((at - free) & mask):
-            bucket[free] = bucket[at]
-            free = at
-        at = (at + 1) & mask
-    bucket[free] = np.uint64(0)

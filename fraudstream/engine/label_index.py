@@ -5,13 +5,12 @@
 
 Its memory is bounded by the payments within the retention. It grows, and expired pages go, only here, between two
 batches. `changes` gives the pages that changed since its last call: entries and labels are separate records, because
-labels come long after their payments and in any order. The layout of a record is in `_entries_record` and
-`_labels_record`.
+labels come long after their payments and in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final, cast
 
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudstream.compiled.direct import Direct
-from fraudstream.engine.arena import NEVER
+from fraudstream.compiled.packed import Packed
 from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.key_index import NO_ROW, KeyIndex
 from fraudstream.engine.label_entries import (
     COUNT,
     FIRST_PAGE,
@@ -28,15 +28,16 @@ from fraudstream.engine.label_entries import (
     PAGE,
     WATERMARK,
     FoundLabels,
-    LabelArrays,
     LabelUse,
     empty_buckets,
     fill_buckets,
 )
+from fraudstream.engine.label_pages import NO_PAGE, PLACES, entries_of, labels_of, new_arrays, page_record, read_page
 from fraudstream.engine.label_plan import LabelPlan
+from fraudstream.engine.next_keys import NextKeys
+from fraudstream.engine.numbered_rows import NumberedRows
 
-NO_PAGE: Final = -1
-_PLACES = 16  # places of pages at first
+_ENTRIES, _LABELS, _NEXT_KEYS, _ROWS = b"e", b"l", b"k", b"r"  # of the keys of records
 
 
 class LabelIndex:
@@ -46,13 +47,16 @@ class LabelIndex:
     keeps of the payment that event `i` is, or that the label `i` found.
     """
 
-    def __init__(self, plan: LabelPlan) -> None:
+    def __init__(self, plan: LabelPlan, rows: Mapping[str, KeyIndex]) -> None:
+        """`rows`: those of each entity of the stage, by its name."""
         self.plan = plan
-        self.arrays = _new_arrays(plan)
-        self._number: Int64Array = np.full(_PLACES, NO_PAGE, np.int64)  # number of the page at each place
+        self.rows = {name: NumberedRows(rows[name]) for name in plan.entities}
+        self.arrays = new_arrays(plan)
+        self._number: Int64Array = np.full(PLACES, NO_PAGE, np.int64)  # number of the page at each place
         self._labels_number: Int64Array = self._number.copy()  # as restored: that of its labels
-        self._free: list[int] = list(range(_PLACES))  # a heap: the lowest place is taken first
+        self._free: list[int] = list(range(PLACES))  # a heap: the lowest place is taken first
         self._restored = False
+        self.next_keys = NextKeys()
         self._fill, self._empty = Direct(fill_buckets), Direct(empty_buckets)
 
     @property
@@ -75,13 +79,16 @@ class LabelIndex:
     @property
     def entry_bytes(self) -> int:
         """Bytes of one entry, without its buckets."""
-        return 25 + 8 * len(self.plan.entities) + self.plan.bins
+        return 25 + 8 * len(self.plan.entities) + 4 * self.plan.forwards + self.plan.bins
 
     def use_of(self, entity: str) -> LabelUse:
         """How an entity of the stage uses the index."""
-        names = self.plan.entities
-        column = names.index(entity) if entity in names else -1
-        return LabelUse(True, column == 0, column)
+        numbered = self.rows.get(entity)
+        if numbered is None:
+            return NO_USE._replace(kept=True)
+        numbered.make_room()
+        column = self.plan.entities.index(entity)
+        return LabelUse(True, column == 0, column, numbered.number_of, numbered.row_of, numbered.count)
 
     def begin_batch(self, events: int) -> FoundLabels:
         """Make room for the payments among `events` events. Returns their entries, none found yet."""
@@ -113,50 +120,79 @@ class LabelIndex:
             self._leave_place(place)
             top[FIRST_PAGE] += 1
 
-    def changes(self) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
-        """The records of entries and of labels that changed since the last call: (place, content)."""
+    def note_next_keys(self, entry: Int64Array, keys: Packed) -> None:
+        """Keep the keys that payments have in the next stage. `entry`: of each, as in `FoundLabels`; int64, shape (n,).
+        `keys`: empty where a payment has none."""
+        entered = entry >= 0
+        numbers = self.next_keys.numbers_of(keys.rows(np.flatnonzero(entered)))
+        self.arrays.next_key[entry[entered], 0] = numbers
+
+    def next_keys_of(self, entry: Int64Array) -> list[bytes]:
+        """The keys that the payments of labels have in the next stage; empty where one has none or is not found.
+        `entry`: of each label, as in `FoundLabels`; int64, shape (labels,)."""
+        numbers = np.where(entry >= 0, self.arrays.next_key[np.maximum(entry, 0), 0], NO_ROW)
+        return self.next_keys.keys_of(numbers.tolist())
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """The records of what changed since the last call: (key, content). Keys are `e` and `l` with a place, of
+        entries and of labels; `k` with a chunk, of next keys; `r`, entity, NUL and chunk, of numbered rows."""
         if self._restored:
             self._connect()
         arrays, records = self.arrays, []
-        for dirty, record in (
-            (arrays.entries_dirty, self._entries_record),
-            (arrays.labels_dirty, self._labels_record),
+        for letter, dirty, columns in (
+            (_ENTRIES, arrays.entries_dirty, entries_of(arrays)),
+            (_LABELS, arrays.labels_dirty, labels_of(arrays)),
         ):
             places = np.flatnonzero(dirty).tolist()
             dirty[:] = False
-            records.append([(place, record(place)) for place in places])
-        return records[0], records[1]
+            records += [(b"%s%d" % (letter, place), self._content(place, columns)) for place in places]
+        records += [(b"%s%d" % (_NEXT_KEYS, chunk), keys) for chunk, keys in self.next_keys.changes()]
+        for name, numbered in self.rows.items():
+            records += [(b"%s%s\0%d" % (_ROWS, name.encode(), chunk), keys) for chunk, keys in numbered.changes()]
+        return records
 
-    def restore(
-        self,
-        entries: Iterable[tuple[int, bytes]],
-        labels: Iterable[tuple[int, bytes]],
-        position: tuple[int, int, int],
-    ) -> None:
+    def restore(self, records: Iterable[tuple[bytes, bytes]], position: tuple[int, int, int]) -> None:
         """Read saved records back, in any order and in several calls. `position`: what it was when the last of them was
         saved, which says which of them count. Raises `ValueError` for records of another layout."""
         self.arrays.top[[FIRST_PAGE, COUNT, LOST]] = position
         self._restored = True
-        arrays_of = (_entries_of, _labels_of)
-        for records, columns_of in zip((entries, labels), arrays_of, strict=True):
-            for place, content in records:
-                while place >= len(self._number):
-                    self._more_places()
-                numbers = self._number if columns_of is _entries_of else self._labels_number
-                numbers[place] = int.from_bytes(content[:8], "little")
-                _read(content, [column[place * PAGE : place * PAGE + PAGE] for column in columns_of(self.arrays)])
+        for key, content in records:
+            letter, rest = key[:1], key[1:]
+            if letter == _ENTRIES:
+                place = self._place(rest)
+                self._number[place] = read_page(content, entries_of(self.arrays), place * PAGE)
+            elif letter == _LABELS:
+                place = self._place(rest)
+                self._labels_number[place] = read_page(content, labels_of(self.arrays), place * PAGE)
+            elif letter == _NEXT_KEYS:
+                self.next_keys.restore([(int(rest), content)])
+            else:
+                name, _, chunk = rest.partition(b"\0")
+                if name.decode() not in self.rows:
+                    raise ValueError(
+                        f"saved labels name rows of '{name.decode()}', which has none here: another layout."
+                    )
+                self.rows[name.decode()].restore([(int(chunk), content)])
+
+    def _place(self, digits: bytes) -> int:
+        """The place that a key names; there is one."""
+        while int(digits) >= len(self._number):
+            self._more_places()
+        return int(digits)
 
     def _connect(self) -> None:
         """After a restore: find the pages that count, and put them into the buckets."""
         arrays, top = self.arrays, self.arrays.top
         first, end = int(top[FIRST_PAGE]), -(-int(top[COUNT]) // PAGE)
         self._restored = False
+        for numbered in self.rows.values():
+            numbered.connect()
         self._number[(self._number < first) | (self._number >= end)] = NO_PAGE
         self._free = np.flatnonzero(self._number == NO_PAGE).tolist()
         places = np.flatnonzero(self._number != NO_PAGE)
         assert len(places) == end - first, f"{len(places)} pages were restored of {first} to {end}"
         for place in np.flatnonzero(self._labels_number != self._number).tolist():
-            for column in _labels_of(arrays):
+            for column in labels_of(arrays):
                 column[place * PAGE : place * PAGE + PAGE] = 0
         self._make_room(end - first)
         self.arrays.page[self._number[places] & (len(self.arrays.page) - 1)] = places
@@ -185,7 +221,7 @@ class LabelIndex:
         """Grow by half: in place, as `arena` does."""
         have = len(self._number)
         more = have + have // 2
-        for column in (*_entries_of(self.arrays), *_labels_of(self.arrays)):
+        for column in (*entries_of(self.arrays), *labels_of(self.arrays)):
             cast(Any, column).resize((more * PAGE, *column.shape[1:]), refcheck=False)
         for flags in (self.arrays.entries_dirty, self.arrays.labels_dirty):
             cast(Any, flags).resize(more, refcheck=False)
@@ -204,67 +240,13 @@ class LabelIndex:
         self.arrays.entries_dirty[place] = self.arrays.labels_dirty[place] = False
         heappush(self._free, place)
 
-    def _entries_record(self, place: int) -> bytes:
-        """Number of the page, and of its entries event, t, row, mask, bins: one column after the other."""
-        return self._record(place, _entries_of(self.arrays))
-
-    def _labels_record(self, place: int) -> bytes:
-        """Number of the page, and of its entries labelled_ms and label: one column after the other."""
-        return self._record(place, _labels_of(self.arrays))
-
-    def _record(self, place: int, columns: Sequence[NDArray[Any]]) -> bytes:
-        number, begin = int(self._number[place]), place * PAGE
-        end = begin + min(PAGE, int(self.arrays.top[COUNT]) - number * PAGE)
-        return b"".join([number.to_bytes(8, "little"), *(column[begin:end].tobytes() for column in columns)])
-
-
-def _new_arrays(plan: LabelPlan) -> LabelArrays:
-    """Without entries."""
-    n, columns = _PLACES * PAGE, len(plan.entities)
-    return LabelArrays(
-        event=np.zeros(n, np.uint64),
-        t=np.zeros(n, np.int64),
-        labelled_ms=np.zeros(n, np.int64),
-        label=np.zeros(n, np.int8),
-        row=np.zeros((n, columns), np.int32),
-        mask=np.zeros((n, columns), np.uint32),
-        bins=np.zeros((n, plan.bins), np.uint8),
-        page=np.zeros(_PLACES, np.int64),
-        entries_dirty=np.zeros(_PLACES, np.bool_),
-        labels_dirty=np.zeros(_PLACES, np.bool_),
-        bucket=np.zeros(2 * n, np.uint64),
-        top=np.array([0, 0, NEVER, NEVER], np.int64),
-        retention_ms=plan.retention_ms,
-    )
-
-
-def _entries_of(arrays: LabelArrays) -> tuple[NDArray[Any], ...]:
-    """The columns of an entries record, in order."""
-    return arrays.event, arrays.t, arrays.row, arrays.mask, arrays.bins
-
-
-def _labels_of(arrays: LabelArrays) -> tuple[NDArray[Any], ...]:
-    """The columns of a labels record, in order."""
-    return arrays.labelled_ms, arrays.label
-
-
-def _read(content: bytes, columns: Sequence[NDArray[Any]]) -> None:
-    """Fill a page's columns from a record; what it does not have becomes 0."""
-    width = sum(column.nbytes // PAGE for column in columns)
-    count, rest = divmod(len(content) - 8, width)
-    if rest or not 0 < count <= PAGE:
-        raise ValueError("a saved page of the label index has a length that no page has: another layout.")
-    at = 8
-    for column in columns:
-        size = column.nbytes // PAGE * count
-        column[:count] = np.frombuffer(content, column.dtype, size // column.itemsize, at).reshape(
-            (count, *column.shape[1:])
-        )
-        column[count:] = 0
-        at += size
+    def _content(self, place: int, columns: Sequence[NDArray[Any]]) -> bytes:
+        """A page as it is saved."""
+        number = int(self._number[place])
+        return page_record(number, columns, place * PAGE, min(PAGE, int(self.arrays.top[COUNT]) - number * PAGE))
 
 
 # What the kernel gets where no index is kept.
-NO_USE: Final = LabelUse(False, False, -1)
-NO_ARRAYS: Final = _new_arrays(LabelPlan((), 0, 0, False))
+NO_USE: Final = LabelUse(False, False, -1, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(1, np.int64))
+NO_ARRAYS: Final = new_arrays(LabelPlan((), 0, 0, False))
 NO_FOUND: Final = FoundLabels(np.zeros(0, np.int64), np.zeros(0, np.int8))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from fraudstream.compiled.jit import jit
-from fraudstream.engine.arena import HEADER_DIRTY, NEVER, OVERFLOW_DIRTY, Overflows, Rows, Slots, Tops
+from fraudstream.engine.arena import HEADER_DIRTY, LABELS_DIRTY, NEVER, OVERFLOW_DIRTY, Overflows, Rows, Slots, Tops
 from fraudstream.engine.kernel_types import FRESH, LABEL, NAMED, UNMATCHED, Events, KernelPlan
 from fraudstream.engine.label_entries import (
     NO_ENTRY,
@@ -24,6 +24,7 @@ from fraudstream.engine.label_entries import (
     note_lost,
     resolve,
 )
+from fraudstream.engine.recent_labels import remember_label
 from fraudstream.engine.relations import payment_of
 from fraudstream.engine.ring import CELL_FRAUD, CELL_GENUINE, FRAUD, GENUINE, find, find_at, mark
 
@@ -38,11 +39,11 @@ def find_payment(
         return
     if use.resolves:
         if events.kind[i] == LABEL:
-            resolve(index, events, found, i, checks_row)
+            resolve(index, events, found, use, i, checks_row)
         else:
             found.before[i] = UNKNOWN
     if found.entry[i] == NO_ENTRY:
-        note_lost(index, found.before[i])
+        note_lost(index)
 
 
 @jit
@@ -66,15 +67,17 @@ def apply_label(
     position = found.entry[i] if use.kept else NO_ENTRY
     if position == NO_ENTRY:
         return _apply_to_ring(events, rows, slots, tops, row, i) if row >= 0 else UNMATCHED
-    row, before = index.row[position, use.column], found.before[i]
-    if before == STALE or row < 0:
+    number, before = index.row[position, use.column], found.before[i]
+    if before == STALE or number < 0:
         return FRESH
-    t = index.t[position]
-    slot = find_at(rows, slots, row, index.event[position], t)
+    row = use.row_of[number]
+    event, t, mask = index.event[position], index.t[position], index.mask[position, use.column]
+    slot = find_at(rows, slots, row, event, t)
+    if remember_label(tops.recent, row, event, before, events.label[i]):
+        mark(rows, tops, row, LABELS_DIRTY)
     if slot >= 0:
         _write(events, rows, slots, tops, row, slot, i)
     elif before != events.label[i]:
-        mask = index.mask[position, use.column]
         _correct_pane(plan, rows, overflows, tops, row, t // plan.pane_ms, mask, before, events.label[i])
     return FRESH
 

@@ -12,17 +12,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from fraudstream.compiled.direct import Direct
-from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.fields import Outcome
-from fraudstream.engine import kernel, kernel_types, saved
-from fraudstream.engine.arena import NEVER, Arena
-from fraudstream.engine.arrays import BoolArray, Int64Array
+from fraudstream.engine import saved
+from fraudstream.engine.arena import NEVER
+from fraudstream.engine.arrays import BoolArray
 from fraudstream.engine.changed_rows import take_changed_rows
+from fraudstream.engine.entity_state import EntityState
 from fraudstream.engine.finding_table import FindingTable
-from fraudstream.engine.key_index import KeyIndex
-from fraudstream.engine.label_entries import FoundLabels
-from fraudstream.engine.label_index import NO_ARRAYS, NO_FOUND, NO_USE, LabelIndex
+from fraudstream.engine.label_index import LabelIndex
 from fraudstream.engine.label_plan import LabelPlan
 from fraudstream.engine.learned_score.score_state import ScoreState
 from fraudstream.engine.ledger import Ledger
@@ -36,7 +33,6 @@ _PARTITION_KEY = b"\0partition"
 _FINDING_KEY = b"\0finding\0"
 _LEDGER_KEY = b"\0ledger\0"
 _LIST_KEY = b"\0list\0"
-_ENTRIES_KEY = b"\0entries\0"
 _SCORE_KEY = b"\0score\0"
 _LABELS_KEY = b"\0labels\0"
 _PIECE_PAGES = 256  # pages of the label index in a piece of records
@@ -92,9 +88,10 @@ class PartitionState:
         labels: LabelPlan | None = None,
         learned: ScoreState | None = None,
     ) -> None:
-        self.labels = LabelIndex(labels) if labels is not None else None
         self.learned = learned
         self.entities = tuple(EntityState(plan) for plan in plans)
+        rows = {entity.plan.entity.name: entity.index for entity in self.entities}
+        self.labels = LabelIndex(labels, rows) if labels is not None else None
         self.ledger = ledger
         self.rule_set = rule_set
         self.key_fingerprint = key_fingerprint
@@ -207,11 +204,8 @@ class PartitionState:
 
     def _changed_pages(self) -> list[tuple[bytes, bytes]]:
         """The records of the label index."""
-        if self.labels is None:
-            return []
-        entries, labels = self.labels.changes()
-        records = [(_ENTRIES_KEY + b"%d" % place, content) for place, content in entries]
-        return records + [(_LABELS_KEY + b"%d" % place, content) for place, content in labels]
+        changed = [] if self.labels is None else self.labels.changes()
+        return [(_LABELS_KEY + key, content) for key, content in changed]
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """As `restore_packed`, of keys and values."""
@@ -238,7 +232,7 @@ class PartitionState:
         """Restore what is not rows. Of records with one key, the last one counts."""
         whole = self._partition
         chunks: list[tuple[int, bytes]] = []
-        pages: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
+        labels: list[tuple[bytes, bytes]] = []
         for key, value in dict(records.pairs()).items():
             if key == _PARTITION_KEY:
                 whole = msgspec.json.decode(value, type=_Partition)
@@ -250,10 +244,8 @@ class PartitionState:
                 self.lists.restore(key.removeprefix(_LIST_KEY), value)
             elif key.startswith(_SCORE_KEY) and self.learned is not None:
                 self.learned.restore(key.removeprefix(_SCORE_KEY), value)
-            elif key.startswith(_ENTRIES_KEY):
-                pages[0].append((int(key.removeprefix(_ENTRIES_KEY)), value))
             elif key.startswith(_LABELS_KEY):
-                pages[1].append((int(key.removeprefix(_LABELS_KEY)), value))
+                labels.append((key.removeprefix(_LABELS_KEY), value))
             else:
                 raise ValueError(f"a saved record has the key {key!r}, which this version does not know.")
         self.watermark_ms, self.since_ms, self._saved = whole.watermark_ms, whole.since_ms, whole
@@ -264,8 +256,8 @@ class PartitionState:
         if self.learned is not None:
             self.learned.restored()
         if self.labels is not None:
-            self.labels.restore(*pages, whole.label_index)
-        elif any(pages):
+            self.labels.restore(labels, whole.label_index)
+        elif labels:
             raise ValueError("the saved rows have a label index, which this stage does not keep.")
 
     @property
@@ -286,57 +278,3 @@ class PartitionState:
         self._numbers[finding] = number
         self._findings_saved = len(self.findings)
         self._tables, self._alerting = {}, np.zeros(0, np.bool_)
-
-
-class EntityState:
-    """The rows of one entity kind, such as all accounts. `plan`: what rows hold; `index`: rows by key."""
-
-    def __init__(self, plan: EntityPlan) -> None:
-        self.plan = plan
-        self.arena = Arena(plan.shape)
-        self.index = KeyIndex()
-        self.scratch = kernel_types.new_scratch(plan.entity.slots)
-        self._update = Direct(kernel.update)
-
-    def rows_of(self, keys: Packed, add: bool = True) -> Int64Array:
-        """The row of each key, -1 for the empty key: int64, shape (n,). An unknown key gets a new row; -1 without
-        `add`."""
-        rows = self.index.rows_of_spans(*keys, add)
-        self.arena.make_room_for_rows(self.index.rows)
-        return rows
-
-    def update(
-        self,
-        events: kernel_types.Events,
-        answers: kernel_types.Answers,
-        labels: LabelIndex | None = None,
-        found: FoundLabels = NO_FOUND,
-    ) -> None:
-        """Run the kernel over a batch: fill in `answers` and add the events to the rows, growing the arena as needed.
-
-        `events`: first axis n. `answers`: for the same n events, every value missing. `labels`, `found`: the label
-        index, if there is one, and what its events are there.
-        """
-        index = NO_ARRAYS if labels is None else labels.arrays
-        use = NO_USE if labels is None else labels.use_of(self.plan.entity.name)
-        position, why = 0, kernel_types.NEEDS_SLOTS
-        while why != kernel_types.DONE:
-            arena = self.arena
-            position, why = self._update(
-                self.plan.plan,
-                events,
-                arena.rows,
-                arena.slots,
-                arena.overflows,
-                arena.tops,
-                self.scratch,
-                answers,
-                index,
-                found,
-                use,
-                position,
-            )
-            if why == kernel_types.NEEDS_SLOTS:
-                arena.make_room_for_slots()
-            elif why == kernel_types.NEEDS_OVERFLOWS:
-                arena.make_room_for_overflows()

@@ -15,6 +15,7 @@ from fraudstream.engine.arena import COUNTED, FLOOR_EVENTS_MAX, Shape, block_siz
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.catalogue import HORIZON_MIN_MS, Catalogue, Entity, Feature, fields_of, held_by_pane
 from fraudstream.engine.expression import Expression
+from fraudstream.engine.recent_labels import RECENT_LABELS_MAX
 
 LABELS = {"genuine": ring.GENUINE, "fraud": ring.FRAUD}
 
@@ -99,6 +100,7 @@ def plan_entity(catalogue: Catalogue, entity: Entity) -> EntityPlan:
         last_times=len(columns.last_times),
         evicted_values=len(columns.evicted_values),
         floor_events=FLOOR_EVENTS_MAX if plan.guards else 0,
+        recent_labels=RECENT_LABELS_MAX if any(REGISTRY[f.aggregate].keeps_recent_labels for f in features) else 0,
     )
     layout = _layout(entity, shape, fields, filters, columns, plan)
     return EntityPlan(entity, tuple(features), tuple(fields), tuple(filters.values()), plan, shape, layout)
@@ -120,6 +122,8 @@ def _fill_spec(row: Int64Array, feature: Feature, fields: Sequence[str]) -> None
     if feature.prior is not None and feature.strength is not None:
         row[kernel_types.PRIOR] = round(feature.prior * kernel_types.PRIOR_UNIT)
         row[kernel_types.STRENGTH] = feature.strength
+    if feature.last is not None:
+        row[kernel_types.LAST] = feature.last
 
 
 def _assign_columns(

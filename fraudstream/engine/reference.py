@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from fraudstream.contracts.duration import duration_text
+from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX
@@ -17,6 +17,7 @@ from fraudstream.engine.catalogue import (
     FILTERS_MAX,
     PANES_MAX,
     PRIOR_MIN,
+    RETENTION_MAX_MS,
     SLOTS_MAX,
     SLOTS_MIN,
     STRENGTH_MAX,
@@ -27,6 +28,7 @@ from fraudstream.engine.catalogue import (
 from fraudstream.engine.entity_key import AMOUNT_BAND, KEY_PARTS, KEY_PARTS_MAX
 from fraudstream.engine.expression import PAYMENT_DOMAINS, PAYMENT_FIELDS, WORDS_OF, Bounds, Texts, Type
 from fraudstream.engine.expression.functions import function_table
+from fraudstream.engine.recent_labels import RECENT_LABELS_MAX
 
 BEGIN: Final = "<!-- begin: fraudstream rules reference -->"
 END: Final = "<!-- end: fraudstream rules reference -->"
@@ -62,6 +64,13 @@ def _keys_of_file() -> str:
         ("`entities`", "required", "what state is kept for, by name; the first has the key `account_id`"),
         ("`features`", "none", "the features by name: `entity.name` with an aggregate, or a name with `derive`"),
         ("`attributes`", "none", "the attributes that expressions may read, by name: `text`, `number` or `bool`"),
+        ("`labels`", "none", "how labels find their payments"),
+        (
+            "`labels.retention`",
+            "by the features",
+            f"how old a payment may be when its label comes, {duration_text(UNITS_MS['d'])} to "
+            f"{duration_text(RETENTION_MAX_MS)}; by default as long as a feature looks back, and a day",
+        ),
     )
     return _table(("key", "default", "value"), rows)
 
@@ -103,6 +112,7 @@ def _keys_of_feature() -> str:
         ("`precision`", "`exact`" if feature.exact else "`pane`", "`pane`: panes may answer, the slots need not grow"),
         ("`prior`", "by the aggregate", f"what is expected before there are payments, from {PRIOR_MIN:g}"),
         ("`strength`", "by the aggregate", f"how many payments that weighs as much as, 1 to {STRENGTH_MAX:,}"),
+        ("`last`", "required by `risk_last`", f"how many labelled payments count, 1 to {RECENT_LABELS_MAX}"),
         ("`derive`", "none", "an expression of the payment's fields and other features; it excludes all other keys"),
     )
     return _table(("key", "default", "value"), rows)
@@ -121,6 +131,7 @@ def _row(aggregate: Aggregate) -> tuple[str, ...]:
         "where": aggregate.takes_where,
         "prior": aggregate.prior is not None,
         "strength": aggregate.prior is not None,
+        "last": aggregate.keeps_recent_labels,
     }
     keys = _codes(key for key, taken in takes.items() if taken)
     by_pane = "yes" if aggregate.panes is not None else ""

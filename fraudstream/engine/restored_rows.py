@@ -18,6 +18,7 @@ from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.changed_rows import (
     CHUNK_PART,
     HEADER_BYTES,
+    LABELS_PART,
     OVERFLOW_PART,
     PANES_PART,
     OverflowBytes,
@@ -61,14 +62,16 @@ def restore_rows(entity: str, records: PackedRecords, index: KeyIndex, arena: Ar
     if not fits.all():
         key = records.keys.rows(parts.record[~fits][:1]).strings()[0]
         raise ValueError(f"a saved record has the key {key!r}, which is not that of a part of a row.")
-    headed = parts.part != PANES_PART
+    headed = (parts.part != PANES_PART) & (parts.part != LABELS_PART)
     _restore_headers(arena, row[headed], records.values.rows(parts.record[headed]))
-    beyond = np.unique(row[(parts.part != CHUNK_PART) & (arena.rows.overflow[row] < 0)])
+    of_overflow = (parts.part != CHUNK_PART) & (parts.part != LABELS_PART)
+    beyond = np.unique(row[of_overflow & (arena.rows.overflow[row] < 0)])
     while arena.tops.used[OVERFLOWS_USED] + len(beyond) > len(arena.overflows.pane):
         arena.make_room_for_overflows()
     overflows = overflow_bytes(arena.overflows, arena.shape.panes)
     slot_bytes = np.asarray(arena.slots).view(np.uint8)
-    unfit = _write_parts(parts, records.values, row, arena.rows, arena.tops, slot_bytes, overflows)
+    recent = arena.tops.recent.view(np.uint8)
+    unfit = _write_parts(parts, records.values, row, arena.rows, arena.tops, slot_bytes, overflows, recent)
     if unfit != _ALL:
         key = records.keys.rows(parts.record[unfit : unfit + 1]).strings()[0]
         raise ValueError(f"the saved record of the key {key!r} has a length that no part of a row has: another layout.")
@@ -123,7 +126,7 @@ def _part_of(buffer: UInt8Array, at: int, end: int) -> tuple[int, int]:
     if at >= end:
         return 0, 0
     letter, number = int(buffer[at]), 0
-    if letter == OVERFLOW_PART:
+    if letter in (OVERFLOW_PART, LABELS_PART):
         return (letter, 0) if end == at + 1 else (0, 0)
     if (letter not in (CHUNK_PART, PANES_PART)) or not 1 <= end - at - 1 <= 4:
         return 0, 0
@@ -151,9 +154,11 @@ def _write_parts(
     tops: Tops,
     slot_bytes: UInt8Array,
     overflows: OverflowBytes,
+    recent: UInt8Array,
 ) -> int:
     """Copy the parts into their rows, whose blocks are there. Returns the number of the first that does not fit, or
-    `_ALL`. `row`: of each part. There is room for as many overflows as are needed."""
+    `_ALL`. `row`: of each part. There is room for as many overflows as are needed.
+    `recent`: the last labelled payments, uint8, shape (rows, bytes of a row's)."""
     for i in range(len(row)):
         at, length = values.at[parts.record[i]], values.length[parts.record[i]]
         if parts.part[i] == CHUNK_PART:
@@ -162,6 +167,11 @@ def _write_parts(
                 return i
             begin = (rows.block[row[i]] + first) * _SLOT_BYTES
             _copy(slot_bytes, begin, values.buffer, at + HEADER_BYTES, size)
+            continue
+        if parts.part[i] == LABELS_PART:
+            if length != recent.shape[1]:
+                return i
+            _copy(recent[row[i]], 0, values.buffer, at, length)
             continue
         overflow = overflow_of(rows, tops, row[i])
         if parts.part[i] == OVERFLOW_PART:

@@ -6,6 +6,7 @@ changes together:
     entity \\0 key \\0 c3     the row's header, and slots 12 to 15 of its block
     entity \\0 key \\0 e      the row's header, and its overflow's last times, evicted values and payments at the floor
     entity \\0 key \\0 p2     the overflow's panes 8 to 11
+    entity \\0 key \\0 l      the last labelled payments, as in `recent_labels`
 
 A header never changes without a slot or the overflow, so it has no record of its own: the last record written for a row
 has the current header. Numbers are little-endian, as in the arrays. `changed_rows` writes records, `restored_rows`

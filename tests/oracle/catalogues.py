@@ -32,6 +32,11 @@ _ACCOUNT = """
   account.fraud_1d: {aggregate: share, of: fraud, window: 1d}
   account.fraud_30d: {aggregate: share, of: fraud, window: 30d, delay: 1d, where: direction == "debit"}
   account.genuine_90d: {aggregate: share, of: genuine, window: 90d, same: merchant_id, includes: false}
+  account.risk_1d: {aggregate: risk, window: 1d, where: direction == "debit", prior: 0.25, strength: 2}
+  account.risk_30d: {aggregate: risk, window: 30d, delay: 1d}
+  account.risk_of_merchant: {aggregate: risk, window: 90d, same: merchant_id, prior: 0.1, strength: 1}
+  account.risk_last_2: {aggregate: risk_last, last: 2}
+  account.risk_last_8: {aggregate: risk_last, last: 8}
   account.new_device_1h: {aggregate: first_seen, of: device_id, window: 1h}
   account.new_country_90d: {aggregate: first_seen, of: country, window: 90d}
   account.new_merchant_30d: {aggregate: first_seen, of: merchant_id, window: 30d, where: direction == "debit"}
@@ -62,6 +67,8 @@ _DEVICE = """
   device.median_7d: {aggregate: median, of: amount, window: 7d, includes: false}
   device.accounts_1h: {aggregate: distinct, of: merchant_id, window: 1h}
   device.fraud_30d: {aggregate: share, of: fraud, window: 30d}
+  device.risk_7d: {aggregate: risk, window: 7d, strength: 1}
+  device.risk_last_3: {aggregate: risk_last, last: 3}
   device.new_merchant_1d: {aggregate: first_seen, of: merchant_id, window: 1d}
   device.since_last: {aggregate: since_last}
   device.distance_km: {aggregate: distance}
@@ -74,10 +81,12 @@ _PEERS = """
   peers.accounts_30d: {aggregate: distinct, of: account_id, window: 30d}
   peers.z_log_30d: {aggregate: z_score, of: log_amount, window: 30d, prior: 2}
   peers.fraud_30d: {aggregate: share, of: fraud, window: 30d}
+  peers.risk_last_5: {aggregate: risk_last, last: 5}
 """
 
 _BAND = """
   band.count_30d: {aggregate: count, window: 30d, includes: false}
+  band.risk_14d: {aggregate: risk, window: 14d, delay: 7d}
   band.fraud_30d: {aggregate: share, of: fraud, window: 30d}
 """
 
@@ -87,9 +96,9 @@ _BY_PANE = """
 """
 
 
-def _catalogue(account: str, device: str, peers: str, features: str) -> str:
+def _catalogue(account: str, device: str, peers: str, features: str, labels: str = "") -> str:
     return (
-        "version: 1\nattributes: {trusted: bool}\nentities:\n"
+        f"version: 1\nattributes: {{trusted: bool}}\n{labels}entities:\n"
         f"  account: {{key: account_id, {account}}}\n"
         f"  device: {{key: device_id, {device}}}\n"
         f"  peers: {{key: [currency, direction, country], optional: [country], {peers}}}\n"
@@ -99,7 +108,9 @@ def _catalogue(account: str, device: str, peers: str, features: str) -> str:
 
 
 ROOMY = _catalogue("slots: 128", "slots: 128", "slots: 128", _ACCOUNT + _DEVICE + _PEERS + _BAND)
-TIGHT = _catalogue("slots: 6", "slots: 5", "slots: 5", _ACCOUNT + _DEVICE + _PEERS + _BAND)
+_SHORT = "labels: {retention: 20d}\n"  # shorter than windows are: labels are lost
+
+TIGHT = _catalogue("slots: 6", "slots: 5", "slots: 5", _ACCOUNT + _DEVICE + _PEERS + _BAND, _SHORT)
 PANED = _catalogue(
     "slots: 4, panes: {width: 3d, count: 14}",
     "slots: 8, panes: {width: 1d, count: 32}",

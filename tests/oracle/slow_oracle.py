@@ -49,7 +49,8 @@ FILTERS: dict[str, Callable[[Payment], bool]] = {
 @dataclass
 class Past:
     """One payment in the history of an entity. `counted`: not a reversal or capture, and not taken back. `captures`:
-    of a capture, the event_id of its payment."""
+    of a capture, the event_id of its payment. `labelled_as_number`, `recent_label`: of a label that came within the
+    retention, how many labels came before the first such one, and the newest such one."""
 
     payment: Payment
     t: int
@@ -59,6 +60,8 @@ class Past:
     counted: bool = True
     captured: bool = False
     captures: str | None = None
+    labelled_as_number: int | None = None
+    recent_label: str | None = None
 
 
 class Feature(NamedTuple):
@@ -72,6 +75,7 @@ class Feature(NamedTuple):
     includes: bool
     prior: float
     strength: int
+    last: int
 
 
 @dataclass
@@ -152,22 +156,33 @@ class OracleEntity:
                 found = next((p for p in past if p.payment.event_id == found.captures), None)
         return found
 
-    def apply(self, label: Label, event_id: str) -> None:
+    def apply(self, label: Label, event_id: str, number: int, kept: bool) -> None:
         """Label the payment, whatever entities the label names. The newest label counts; of equal times, the last in
-        the log."""
+        the log. `number`: of the label; `kept`: its payment is not older than the retention."""
         labelled_ms = moment_ms(label.labelled_at)
         for past in self.pasts.values():
             for before in past:
                 if before.payment.event_id == event_id and labelled_ms >= before.labelled_ms:
                     before.label, before.labelled_ms = label.label, labelled_ms
+                    if kept:
+                        before.recent_label = label.label
+                        if before.labelled_as_number is None:
+                            before.labelled_as_number = number
 
 
-def apply_label(entities: dict[str, OracleEntity], label: Label) -> None:
-    """Label its payment in the histories of all entities. The first, the account, knows which one it is."""
+def apply_label(entities: dict[str, OracleEntity], label: Label, number: int, kept_since_ms: int) -> None:
+    """Label its payment in the histories of all entities. The first, the account, knows which one it is. `number`: of
+    the label in the log. `kept_since_ms`: event time of the oldest payments that are within the retention."""
     found = next(iter(entities.values())).labelled(label)
     if found is not None:
         for entity in entities.values():
-            entity.apply(label, found.payment.event_id)
+            entity.apply(label, found.payment.event_id, number, found.t >= kept_since_ms)
+
+
+def retention_ms_of(catalogue: str) -> int:
+    """How old a payment may be when its label comes: by default the longest window that reads labels, and a day."""
+    declared: dict[str, str] = _document_of(catalogue).get("labels", {"retention": "91d"})
+    return _span_ms(declared["retention"])
 
 
 def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
@@ -188,8 +203,9 @@ def oracle_of(catalogue: str) -> dict[str, OracleEntity]:
             _span_ms(entry.get("delay", "0m")),
             where,
             entry.get("includes", True),
-            entry.get("prior", 1.0),
-            entry.get("strength", 5),
+            entry.get("prior", 0.005 if entry["aggregate"] == "risk" else 1.0),
+            entry.get("strength", 20 if entry["aggregate"] == "risk" else 5),
+            entry.get("last", 0),
         )
         entities[name.partition(".")[0]].features.append(feature)
     return entities
@@ -254,6 +270,31 @@ def _share(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Ans
         return None
     labels = [p.label for p in _window(feature, this, past, widen_ms)]
     return Fraction(labels.count(feature.of), len(labels)) if labels else 0
+
+
+def labelled_in(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> tuple[int, int]:
+    """Frauds and genuine payments among the window's labelled ones."""
+    labels = [p.label for p in _window(feature, this, past, widen_ms)]
+    return labels.count("fraud"), labels.count("genuine")
+
+
+def _risk(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    if _lacks_same(feature, this):
+        return None
+    frauds, genuine = labelled_in(feature, this, past, widen_ms)
+    return smoothed(feature, frauds, genuine)
+
+
+def smoothed(feature: Feature, frauds: int, genuine: int) -> Fraction:
+    """The share of frauds, drawn towards the prior one."""
+    prior = Fraction(str(feature.prior))
+    return (frauds + feature.strength * prior) / (frauds + genuine + feature.strength)
+
+
+def _risk_last(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> Answer:
+    labelled = sorted((p.labelled_as_number, p.recent_label) for p in past if p.labelled_as_number is not None)
+    last = [label for _, label in labelled[-feature.last :]]
+    return Fraction(last.count("fraud"), len(last)) if last else None
 
 
 def amounts_in(feature: Feature, this: Past, past: list[Past], widen_ms: int) -> list[int]:
@@ -399,6 +440,8 @@ DEFINITIONS: dict[str, Callable[[Feature, Past, list[Past], int], Answer]] = {
     "median": _of_amounts(_median, None),
     "distinct": _distinct,
     "share": _share,
+    "risk": _risk,
+    "risk_last": _risk_last,
     "since_last": _since_last,
     "first_seen": _first_seen,
     "distance": _distance,

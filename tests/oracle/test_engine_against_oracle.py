@@ -41,7 +41,19 @@ from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE, UNCORRECTED
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES, ROOMY
-from tests.oracle.slow_oracle import RELATED, Answer, Feature, OracleEntity, amounts_in, apply_label, oracle_of, seen
+from tests.oracle.slow_oracle import (
+    RELATED,
+    Answer,
+    Feature,
+    OracleEntity,
+    amounts_in,
+    apply_label,
+    labelled_in,
+    oracle_of,
+    retention_ms_of,
+    seen,
+    smoothed,
+)
 from tests.property.payment_logs import Log, logs, time_ms
 from tests.property.profile import EXAMPLES
 from tests.property.twin import seeded_log
@@ -65,12 +77,13 @@ def check_every_answer(name: str, log: Log) -> None:
     pane_ms = {plan.entity.name: plan.entity.pane_ms for plan in verdicts.plans}
     row_of = {position: row for row, position in enumerate(verdicts.positions.tolist())}
     known: set[str] = set()
+    watermark_ms = 0
     decisions = verdicts.decisions()
     for position, event in enumerate(log):
         if isinstance(event, Label):
-            apply_label(oracle, event)
+            apply_label(oracle, event, position, watermark_ms - retention_ms_of(CATALOGUES[name]))
             continue
-        row = row_of[position]
+        row, watermark_ms = row_of[position], max(watermark_ms, time_ms(event))
         if verdicts.repeat[row]:
             assert event.event_id in known, f"{event} is called a repeat, and is none"
             continue
@@ -194,7 +207,7 @@ def _equal(feature: Feature, value: float, true: Answer) -> bool:
         return math.isclose(value, true, rel_tol=0.01, abs_tol=0.01)
     if feature.aggregate == "rarity":
         return abs(value - true) <= 4 / 65_536
-    if feature.aggregate in ("mean", "std", "share"):
+    if feature.aggregate in ("mean", "std", "share", "risk", "risk_last"):
         return math.isclose(value, true, rel_tol=1e-9, abs_tol=1e-9)
     if feature.aggregate == "distance":
         return abs(value - true) <= LOCATION_KM
@@ -213,6 +226,11 @@ def _pane_bounds(
         return None
     past = entity.past_of(payment)
     assert past is not None
+    if feature.aggregate == "risk":
+        (least_f, least_g), (most_f, most_g) = (
+            labelled_in(feature, seen(payment), past, widen_ms) for widen_ms in (0, pane_ms)
+        )
+        return smoothed(feature, least_f, most_g), smoothed(feature, most_f, least_g)
     counted = feature._replace(aggregate="count")
     if feature.aggregate == "share":
         least_n, most_n = entity.answer(counted, payment), entity.answer(counted, payment, pane_ms)
@@ -255,6 +273,8 @@ def _is_bound(feature: Feature, value: float, true: Answer) -> bool:
         "median",
         "std",
         "share",
+        "risk",
+        "risk_last",
         "since_last",
         "distance",
         "speed",

@@ -45,7 +45,8 @@ class Aggregate:
     `reads_location`: slots must hold latitude and longitude. `keeps_last_time`: the overflow must hold the time of the
     newest payment that left the ring. `keeps_evicted_values`: it must hold the newest values of the operand's field
     that left the ring. `reads_labels`: it looks at the labels of payments, so an index is kept to find those by.
-    that left the ring. `prior`: the aggregate takes `prior` and `strength`; None: it takes neither.
+    `keeps_recent_labels`: rows must hold the labels of the last labelled payments; it takes `last`. `prior`: the
+    aggregate takes `prior` and `strength`; None: it takes neither.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Aggregate:
     keeps_last_time: bool = False
     keeps_evicted_values: bool = False
     reads_labels: bool = False
+    keeps_recent_labels: bool = False
     prior: Prior | None = None
 
     def __post_init__(self) -> None:

@@ -13,13 +13,14 @@ from fraudstream.engine.aggregates.first_seen import FIRST_SEEN, answer_first_se
 from fraudstream.engine.aggregates.last import LAST, answer_last
 from fraudstream.engine.aggregates.median import MEDIAN, answer_median
 from fraudstream.engine.aggregates.rarity import RARITY, answer_rarity
+from fraudstream.engine.aggregates.risk import RISK, RISK_LAST, answer_risk, answer_risk_last
 from fraudstream.engine.aggregates.share import SHARE, answer_share
 from fraudstream.engine.aggregates.since_last import AGE, SINCE_LAST, answer_age, answer_since_last
 from fraudstream.engine.aggregates.sums import MEAN, SUM, answer_mean, answer_sum
 from fraudstream.engine.aggregates.travel import DISTANCE, SPEED, answer_distance, answer_speed
 from fraudstream.engine.aggregates.z_score import Z_SCORE, answer_z_score
 from fraudstream.engine.arena import Slots
-from fraudstream.engine.arrays import Int64Array
+from fraudstream.engine.arrays import Int64Array, UInt32Array
 from fraudstream.engine.kernel_types import EXACT, Evicted, Panes, Query, Scratch
 
 
@@ -31,13 +32,14 @@ def answer(
     panes: Panes,
     evicted: Evicted,
     last_ms: Int64Array,
+    recent: UInt32Array,
     scratch: Scratch,
 ) -> tuple[float, int]:
     """One feature of one payment: its value, NaN if missing, in the unit of its type, and EXACT, PANE or AT_LEAST.
 
-    `aggregate`: an id of the registry. `slots`, `panes`, `evicted`, `last_ms`: of all rows of the entity, before the
-    payment (`arena`); which entries count is in `query`. `scratch`: buffers that the call
-    overwrites. Each answer function takes of these what it needs.
+    `aggregate`: an id of the registry. `slots`, `panes`, `evicted`, `last_ms`, `recent`: of all rows of the entity,
+    before the payment (`arena`); which entries count is in `query`. `scratch`: buffers that the call overwrites. Each
+    answer function takes of these what it needs.
     """
     if aggregate == COUNT:
         return answer_count(query, slots, panes)
@@ -73,4 +75,8 @@ def answer(
         return answer_z_score(query, slots, panes)
     if aggregate == RARITY:
         return answer_rarity(query, slots)
+    if aggregate == RISK:
+        return answer_risk(query, slots, panes)
+    if aggregate == RISK_LAST:
+        return answer_risk_last(query, recent)
     return np.nan, EXACT

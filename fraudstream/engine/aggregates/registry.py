@@ -17,6 +17,7 @@ from fraudstream.engine.aggregates import (
     last,
     median,
     rarity,
+    risk,
     share,
     since_last,
     sums,
@@ -39,13 +40,14 @@ _MODULES = (
     last,
     z_score,
     rarity,
+    risk,
 )
 
 
 def _by_name() -> Mapping[str, Aggregate]:
     """The definitions in the order of their ids. Asserts that ids and names are unique."""
     found = sorted((definition for module in _MODULES for definition in module.DEFINITIONS), key=lambda a: a.id)
-    assert [a.id for a in found] == list(range(len(found))), f"ids are {[a.id for a in found]}: each once, from 0"
+    assert len({a.id for a in found}) == len(found), f"an id is used twice: {[a.id for a in found]}"
     named = {definition.name: definition for definition in found}
     assert len(named) == len(found), f"a name is used twice: {[a.name for a in found]}"
     return MappingProxyType(named)
