@@ -77,6 +77,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="leave out accounts with a fraud since DATE that was known before, --label-delay after it",
     )
     period.add_argument(
+        "--folds",
+        metavar="N",
+        type=positive_count,
+        default=1,
+        help="measure N periods of the same length that follow one another too, for mean and deviation",
+    )
+    period.add_argument(
         "--alerts-per-day", metavar="N", type=positive_count, default=50, help="alert budget (default: 50)"
     )
     period.add_argument("--k", metavar="N", type=positive_count, default=100, help="of Card Precision@k (default: 100)")
@@ -118,6 +125,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(f"--bootstrap {args.bootstrap}: must be 0 or more.")
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Failure("--from must be before --until, which is the first day that is not measured any more.")
+    if args.folds > 1 and (args.since is None or args.until is None):
+        raise Failure("--folds needs --from and --until: the first of the periods that follow one another.")
     scorers = dict(_named_path(text) for text in args.scorer)
     if bool(args.inputs) == args.topics:
         raise Failure("give files of payments or the directory of a replay, or --topics, and only one of them.")
@@ -138,6 +147,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         known_since_ms=args.known_since,
         label_delay_ms=args.label_delay,
         draws=args.bootstrap,
+        folds=args.folds,
     )
     try:
         evaluation = evaluate_replay(directory, options, scorers, args.reference)
@@ -202,7 +212,7 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
         with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                _up_to(files.batches(args.sort), args.until),
+                _up_to(files.batches(args.sort), _last_end_ms(args)),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=BATCH_SIZE,
@@ -218,6 +228,14 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
     except OSError as error:
         raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
     return summary.payments
+
+
+def _last_end_ms(args: argparse.Namespace) -> int | None:
+    """The end of the last fold; None if there is none."""
+    if args.folds == 1 or args.since is None or args.until is None:
+        end: int | None = args.until
+        return end
+    return int(args.until + (args.folds - 1) * (args.until - args.since))
 
 
 def _up_to(batches: Iterable[Any], until_ms: int | None) -> Iterator[Any]:
@@ -282,6 +300,10 @@ def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
             _measure(scorer.card_precision.mean),
         )
     console.print(table)
+    for folds in evaluation.folds:
+        measures = ((name, folds.mean[name], folds.deviation[name]) for name in folds.mean)
+        told = ", ".join(f"{name} {_measure(mean)} ± {_measure(spread)}" for name, mean, spread in measures)
+        console.print(f"{folds.name}, {len(folds.folds)} periods: {told}.", markup=False)
     console.print(f"Written to {out}: {REPORT}, {EVALUATION}.", markup=False)
 
 

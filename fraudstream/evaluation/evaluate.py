@@ -12,7 +12,15 @@ from fraudstream.evaluation.bootstrap import bootstrap, interval, mean_interval
 from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import card_precision
 from fraudstream.evaluation.drift import Drift, ReferenceHistogram, counts_of, drift, stability_index
-from fraudstream.evaluation.payments import DAY_MS, BoolArray, EvaluatedPayments, Float64Array, not_known_before
+from fraudstream.evaluation.folds import folds_of
+from fraudstream.evaluation.payments import (
+    DAY_MS,
+    BoolArray,
+    EvaluatedPayments,
+    Float64Array,
+    in_period,
+    not_known_before,
+)
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, curve, score_counts
 from fraudstream.evaluation.results import CardPrecision, Evaluation, Period, ScorerQuality, Typology, Week
 from fraudstream.evaluation.rule_quality import rule_quality
@@ -24,7 +32,8 @@ class Options(NamedTuple):
     """What to measure. `from_ms`, `until_ms`: the period, the end not included; None: from the day of the first
     payment, to the end of that of the last. `alerts_per_day`: the alert budget. `k`: of Card Precision@k.
     `known_since_ms`: leave out accounts of which a fraud since then was known, `label_delay_ms` after it. `draws`: of
-    the bootstrap, 0 for no intervals.
+    the bootstrap, 0 for no intervals. `folds`: periods of the same length, the first this one, that follow one another;
+    more than one needs a beginning and an end.
     """
 
     from_ms: int | None = None
@@ -34,6 +43,7 @@ class Options(NamedTuple):
     known_since_ms: int | None = None
     label_delay_ms: int = 7 * DAY_MS
     draws: int = 200
+    folds: int = 1
 
 
 class NoPaymentsError(ValueError):
@@ -56,12 +66,12 @@ def evaluate(
 
     Raises `NoPaymentsError` if the period holds no payment.
     """
-    period_days = payments.day[in_period(payments, options)]
+    period_days = payments.day[in_period(payments, options.from_ms, options.until_ms)]
     if not len(period_days):
         raise NoPaymentsError("no payment is in the period")
     from_ms = int(period_days.min()) * DAY_MS if options.from_ms is None else options.from_ms
     until_ms = (int(period_days.max()) + 1) * DAY_MS if options.until_ms is None else options.until_ms
-    chosen = in_period(payments, options)
+    chosen = in_period(payments, options.from_ms, options.until_ms)
     in_all = int(chosen.sum())
     if options.known_since_ms is not None:
         chosen &= not_known_before(payments, options.known_since_ms, options.label_delay_ms)
@@ -87,18 +97,9 @@ def evaluate(
         main_currency=None if currency is None else measured.currencies[currency],
         drift=drifts,
         drift_reference=None if drifting is None else drifting.source,
+        folds=folds_of(payments, options) if options.folds > 1 else [],
         rule_set=rule_set,
     )
-
-
-def in_period(payments: EvaluatedPayments, options: Options) -> BoolArray:
-    """Which payments the period holds: bool, shape (n,)."""
-    chosen = np.ones(payments.n, np.bool_)
-    if options.from_ms is not None:
-        chosen &= payments.occurred_at_ms >= options.from_ms
-    if options.until_ms is not None:
-        chosen &= payments.occurred_at_ms < options.until_ms
-    return chosen
 
 
 def _main_currency(payments: EvaluatedPayments) -> int | None:

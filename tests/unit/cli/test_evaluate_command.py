@@ -168,6 +168,7 @@ def test_payments_after_the_period_are_not_read(rules: Path, tmp_path: Path) -> 
         (["--scorer", "b={dir}/report.html"], "{dir}/report.html can't be read: it is not a Parquet file."),
         (["--reference", "{dir}/report.html"], "{dir}/report.html is no list of reference histograms"),
         (["--reference", "{dir}/absent.json"], "{dir}/absent.json: No such file"),
+        (["--folds", "2", "--from", "2025-01-02"], "--folds needs --from and --until"),
         (["--bootstrap", "-1"], "--bootstrap -1: must be 0 or more."),
     ],
 )
