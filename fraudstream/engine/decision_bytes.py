@@ -17,7 +17,7 @@ _Bools: TypeAlias = npt.NDArray[np.bool_]
 _Int64s: TypeAlias = npt.NDArray[np.int64]
 
 _QUOTE, _BACKSLASH, _SPACE, _BRACE_END, _POINT, _ZERO = 0x22, 0x5C, 0x20, 0x7D, 0x2E, 0x30
-_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED, _LEAST = range(9)  # rows of `PIECES`
+_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED, _MILLIONTHS = range(9)  # rows of `PIECES`
 PIECES: Final = pack(
     (
         b'{"event_id":"',
@@ -28,7 +28,7 @@ PIECES: Final = pack(
         b',"repeat":true',
         b',"late":true',
         b',"altered":true',
-        b"1e-6",
+        b"e-6",
     )
 )
 SCORE_MAX: Final = 1_000_000  # points of a score of 1
@@ -145,9 +145,10 @@ def _put(out: _Bytes, to: int, texts: Packed, row: int) -> int:
 
 @jit
 def _put_score(out: _Bytes, to: int, points: int, pieces: Packed) -> int:
-    """Write points / SCORE_MAX as msgspec does: the shortest decimals, with an exponent for the lowest one alone."""
-    if points == 1:
-        return _put(out, to, pieces, _LEAST)
+    """Write points / SCORE_MAX as msgspec does: the shortest decimals, with an exponent below 0.00001."""
+    if 0 < points < 10:
+        out[to] = _ZERO + points
+        return _put(out, to + 1, pieces, _MILLIONTHS)
     out[to], out[to + 1], rest = _ZERO + points // SCORE_MAX, _POINT, points % SCORE_MAX
     to, unit = to + 2, SCORE_MAX // 10
     out[to] = _ZERO + rest // unit
