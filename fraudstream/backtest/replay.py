@@ -122,8 +122,8 @@ def replay(
         state.lists.put(entry.list, entry.value, entry.expires_at_ms)
     tally = _Tally(rule_set)
     engine_s, started = 0.0, time.perf_counter()
-    types, shadow_scores = feature_types(rule_set.catalogue), rule_set.shadow_scores
-    with ReplayOutput(out, types, features_out, digest_key, typologies, shadow_scores) as output:
+    types = feature_types(rule_set.catalogue)
+    with ReplayOutput(out, types, features_out, digest_key, typologies, rule_set.shadow_scores) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)

@@ -18,35 +18,16 @@ import pyarrow.parquet
 
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
-from fraudstream.engine.arrays import Float64Array, Int64Array
+from fraudstream.engine.arrays import Float64Array, Int32Array, Int64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.decisions_schema import DECISIONS, decisions_schema
 
 ROWS_PER_GROUP = 131_072
 ROWS_BUFFERED = 16_384
 
-DECISIONS = pa.schema(
-    [
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("account_id", pa.string(), nullable=False),
-        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("amount_minor", pa.int64(), nullable=False),
-        pa.field("currency", pa.string(), nullable=False),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("rules", pa.list_(pa.string()), nullable=False),
-        pa.field("shadow_rules", pa.list_(pa.string()), nullable=False),
-        pa.field("alert_id", pa.string()),
-        pa.field("repeat", pa.bool_(), nullable=False),
-        pa.field("late", pa.bool_(), nullable=False),
-        pa.field("altered", pa.bool_(), nullable=False),
-        pa.field("unmatched", pa.list_(pa.string()), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("typology", pa.string()),
-        pa.field("rule_set", pa.string(), nullable=False),
-    ]
-)
 _LABELS = np.array(["genuine", "fraud", None], object)  # -1 is the last
 
 
@@ -57,6 +38,7 @@ class _Pending:
         self.decisions: list[Decision] = []
         self.amounts_minor: list[Int64Array] = []
         self.currencies: list[str] = []
+        self.shadow_points: list[Mapping[str, Int32Array]] = []
         self.labels: list[npt.NDArray[np.int8]] = []
         self.features: list[dict[str, Float64Array]] = []
 
@@ -66,7 +48,7 @@ class ReplayOutput:
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
     `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written. `shadow_scores`: names
-    of the scores that decide nothing; each has a column `score.NAME`.
+    of those that decide nothing; each has a column `score.NAME`.
     """
 
     def __init__(
@@ -76,7 +58,7 @@ class ReplayOutput:
         features_path: Path | None,
         digest_key: DigestKey,
         typologies: Mapping[str, str],
-        shadow_scores: Sequence[str] = (),
+        shadow_scores: Sequence[str],
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
@@ -97,6 +79,7 @@ class ReplayOutput:
         pending = self._pending
         pending.decisions += verdicts.decisions()
         pending.labels.append(labels)
+        pending.shadow_points.append(verdicts.shadow_points)
         pending.amounts_minor.append(verdicts.columns.frame.amount_minor)
         pending.currencies += [payment.currency for payment in verdicts.payments]
         if self._features is not None:
@@ -116,7 +99,7 @@ class ReplayOutput:
         money = [pa.array(np.concatenate(pending.amounts_minor)), pa.array(pending.currencies, pa.string())]
         labels = np.concatenate(pending.labels)
         shadow = [
-            pa.array([decision.shadow_scores.get(name) for decision in pending.decisions], pa.float64())
+            pa.array(np.concatenate([points[name] for points in pending.shadow_points]) / POINTS_MAX)
             for name in self._shadow_scores
         ]
         decided = _decision_columns(pending.decisions, labels, self._typologies)
@@ -147,11 +130,6 @@ def _feature_column(values: Float64Array, type_: Type, digest_key: DigestKey) ->
         return pa.array([text_of_code(value, digest_key) for value in values.tolist()], pa.string())
     column = pa.array(values, from_pandas=True)
     return column.cast(pa.bool_()) if type_ is Type.BOOL else column
-
-
-def decisions_schema(shadow_scores: Sequence[str]) -> Any:
-    """Arrow schema of the decisions file. `shadow_scores`: names of the scores that decide nothing."""
-    return pa.schema([*DECISIONS, *(pa.field(f"score.{name}", pa.float64()) for name in shadow_scores)])
 
 
 def features_schema(features: dict[str, Type]) -> Any:

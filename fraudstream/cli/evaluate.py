@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import (
@@ -21,9 +22,9 @@ from fraudstream.cli.payment_file_flags import (
     open_payment_files,
     skipped_rows_text,
 )
-from fraudstream.cli.progress import payments_progress
+from fraudstream.cli.progress import payments_progress, reading_progress
 from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
-from fraudstream.cli.settings import Settings
+from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import date_ms
 from fraudstream.contracts.error_text import system_error_text
 
@@ -42,6 +43,7 @@ EXAMPLES = """examples:
       --from 2018-08-08 --until 2018-08-15 --known-since 2018-07-25
   fraudstream replay payments.parquet --mapping handbook --rules new_rules --out challenger
   fraudstream evaluate evaluated --scorer new=challenger --scorer forest=forest_scores.parquet --out compared
+  fraudstream evaluate --topics --bootstrap-servers localhost:9092 --out last_week --from 2027-03-01
 """
 
 
@@ -52,12 +54,18 @@ def add_parser(subparsers: Subparsers) -> None:
         help="measure how well score and rules find fraud: a report, and the figures as JSON",
         description=(
             "Measures the decisions on labelled payments and writes report.html and evaluation.json. Give files of "
-            "payments, which are replayed first, or the directory that `replay` or `evaluate` wrote."
+            "payments, which are replayed first, or the directory that `replay` or `evaluate` wrote, or --topics."
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("inputs", metavar="INPUT", type=Path, nargs="+", help="files of payments, or one replay's DIR")
+    parser.add_argument("inputs", metavar="INPUT", type=Path, nargs="*", help="files of payments, or one replay's DIR")
+    parser.add_argument(
+        "--topics",
+        action="store_true",
+        help="measure what workers have decided: the topics of decisions and payments (section [topics])",
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory to write to")
     period = parser.add_argument_group("what is measured")
     period.add_argument("--from", dest="since", metavar="DATE", type=date_ms, help="first day (default: all)")
@@ -67,6 +75,13 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="DATE",
         type=date_ms,
         help="leave out accounts with a fraud since DATE that was known before, --label-delay after it",
+    )
+    period.add_argument(
+        "--folds",
+        metavar="N",
+        type=positive_count,
+        default=1,
+        help="measure N periods of the same length that follow one another too, for mean and deviation",
     )
     period.add_argument(
         "--alerts-per-day", metavar="N", type=positive_count, default=50, help="alert budget (default: 50)"
@@ -84,7 +99,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--reference",
         metavar="FILE",
         type=Path,
-        help="reference histograms for drift, JSON (default: the payments before --from)",
+        help="what drift is measured from: reference histograms as JSON, or a calibration of `score tune` (default: "
+        "the payments before --from)",
     )
     period.add_argument(
         "--bootstrap", metavar="N", type=int, default=DRAWS, help=f"draws for intervals, 0: none (default: {DRAWS})"
@@ -109,9 +125,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(f"--bootstrap {args.bootstrap}: must be 0 or more.")
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Failure("--from must be before --until, which is the first day that is not measured any more.")
+    if args.folds > 1 and (args.since is None or args.until is None):
+        raise Failure("--folds needs --from and --until: the first of the periods that follow one another.")
     scorers = dict(_named_path(text) for text in args.scorer)
-    directory, report = args.inputs[0], RowReport()
-    if not is_replay(directory):
+    if bool(args.inputs) == args.topics:
+        raise Failure("give files of payments or the directory of a replay, or --topics, and only one of them.")
+    directory, report = (args.out if args.topics else args.inputs[0]), RowReport()
+    if args.topics:
+        _collect(args, settings)
+    elif not is_replay(directory):
         directory, report = args.out, RowReport(args.out / "bad_rows.jsonl")
         if not _replay(args, settings, report):
             return no_payment_code(0, report)
@@ -125,10 +147,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         known_since_ms=args.known_since,
         label_delay_ms=args.label_delay,
         draws=args.bootstrap,
+        folds=args.folds,
     )
     try:
         evaluation = evaluate_replay(directory, options, scorers, args.reference)
-        write_evaluation(evaluation, args.out, description_of(args.inputs))
+        title = settings.topics.decisions if args.topics else description_of(args.inputs)
+        write_evaluation(evaluation, args.out, title)
     except NoPaymentsError as error:
         raise Failure(f"no payment of {directory} is {_period_text(options)}. Check --from and --until.") from error
     except DecisionsFileError as error:
@@ -140,6 +164,35 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         _print(evaluation, report, args.out)
     return 0
+
+
+def _collect(args: argparse.Namespace, settings: Settings) -> None:
+    """Write the decisions of the cluster to `--out`. Raises `Failure`, `OperationError`."""
+    from fraudstream.evaluation.decisions_file import FEATURES, SUMMARY
+    from fraudstream.operations.collect_decisions import Collected, collect_decisions
+
+    brokers = settings.kafka.brokers()
+    for name in (FEATURES, SUMMARY):  # of an earlier run: they would not fit
+        (args.out / name).unlink(missing_ok=True)
+
+    async def work() -> Collected:
+        with reading_progress(quiet=args.json) as progress:
+            return await collect_decisions(
+                brokers,
+                args.out,
+                log=settings.topics.payments,
+                decisions=settings.topics.decisions,
+                committed_only=settings.worker.checkpoint_mode == "transaction",
+                progress=progress,
+            )
+
+    try:
+        collected = run_on_cluster(brokers, work)
+    except OSError as error:
+        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
+    if not args.json:
+        left = f"; {collected.without_payment:,} on payments no longer in the log" if collected.without_payment else ""
+        print(f"{collected.decisions:,} decisions, {collected.labelled:,} of them on labelled payments{left}.")
 
 
 def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> int:
@@ -159,7 +212,7 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
         with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                _up_to(files.batches(args.sort), args.until),
+                _up_to(files.batches(args.sort), _last_end_ms(args)),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=BATCH_SIZE,
@@ -175,6 +228,14 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
     except OSError as error:
         raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
     return summary.payments
+
+
+def _last_end_ms(args: argparse.Namespace) -> int | None:
+    """The end of the last fold; None if there is none."""
+    if args.folds == 1 or args.since is None or args.until is None:
+        end: int | None = args.until
+        return end
+    return int(args.until + (args.folds - 1) * (args.until - args.since))
 
 
 def _up_to(batches: Iterable[Any], until_ms: int | None) -> Iterator[Any]:
@@ -208,40 +269,50 @@ def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
 
     console = Console()
     period, alerts = evaluation.period, evaluation.alerts
+    found = "no alerts."
+    if alerts.alerts:
+        found = (
+            f"{alerts.alerts:,.0f} alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of "
+            "the frauds."
+        )
     console.print(
-        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {alerts.alerts:,.0f} "
-        f"alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of the frauds.",
-        markup=False,
+        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {found}", markup=False
     )
     if period.left_out:
         console.print(f"{period.left_out:,} payments of accounts with known fraud are left out.")
     for line in (*skipped_rows_text(report), *report.notices):
         console.print(line, markup=False)
     first = evaluation.scorers[0]
-    budget = f"{first.budget.budget:g} alerts a day:"
-    table = Table("scorer", "AUC", "AP", f"CP@{first.card_precision.k}", f"{budget} precision", "recall", "money",
+    console.print(f"At {first.budget.budget:g} alerts a day, and the ranking of all payments:")
+    table = Table("scorer", "precision", "recall", "money", "AUC", "AP", "AP 95 %", f"CP@{first.card_precision.k}",
                   box=None)  # fmt: skip
     for scorer in evaluation.scorers:
         caught = scorer.budget.caught
         main = [each.caught_share for each in caught.money if each.currency == evaluation.main_currency]
         table.add_row(
             scorer.name,
-            _measure(scorer.auc, scorer.intervals.get("auc")),
-            _measure(scorer.average_precision, scorer.intervals.get("average_precision")),
-            _measure(scorer.card_precision.mean, scorer.card_precision.interval),
             _share(caught.precision),
             _share(caught.recall),
             _share(main[0] if main else None),
+            _measure(scorer.auc),
+            _measure(scorer.average_precision),
+            _interval(scorer.intervals.get("average_precision")),
+            _measure(scorer.card_precision.mean),
         )
     console.print(table)
+    for folds in evaluation.folds:
+        measures = ((name, folds.mean[name], folds.deviation[name]) for name in folds.mean)
+        told = ", ".join(f"{name} {_measure(mean)} ± {_measure(spread)}" for name, mean, spread in measures)
+        console.print(f"{folds.name}, {len(folds.folds)} periods: {told}.", markup=False)
     console.print(f"Written to {out}: {REPORT}, {EVALUATION}.", markup=False)
 
 
-def _measure(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "-"
-    around = "" if interval is None else f" ({interval.low:.3f} to {interval.high:.3f})"
-    return f"{value:.3f}{around}"
+def _measure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
 
 
 def _share(value: float | None) -> str:

@@ -33,28 +33,33 @@ def alert_values(verdicts: Verdicts) -> list[bytes]:
     if not len(rows):
         return []
     contributions = verdicts.contributions(rows).T.tolist()
+    templates: dict[tuple[int, bool, int], bytes] = {}
     return [
-        _value(verdicts, at, digest.hex(), fired, points)
+        _value(verdicts, templates, at, digest.hex(), fired, points)
         for at, digest, fired, points in zip(
             rows.tolist(), verdicts.alert_digests, verdicts.rules_of_alerts, contributions, strict=True
         )
     ]
 
 
-def _value(verdicts: Verdicts, at: int, alert_id: str, fired: tuple[int, ...], contributions: Sequence[int]) -> bytes:
-    """The alert of one payment. `fired`: the rules that fired. `contributions`: points of each part of the score."""
+def _value(
+    verdicts: Verdicts,
+    templates: dict[tuple[int, bool, int], bytes],
+    at: int,
+    alert_id: str,
+    fired: tuple[int, ...],
+    contributions: Sequence[int],
+) -> bytes:
+    """The alert of one payment. `templates`: made for these verdicts so far, by what their texts depend on. `fired`:
+    the rules that fired. `contributions`: points of each part of the score."""
     row, explainer = verdicts.row(at), verdicts.explainer
-    payment, parts = row.payment, explainer.score_parts(row, contributions)
-    prepared = _template(
-        verdicts.findings[verdicts.finding.item(at)].outcome,
-        explainer.severity(fired),
-        threshold(verdicts.rule_set.scorer),
-        verdicts.rule_set.digest,
-        verdicts.late.item(at),
-        verdicts.entities_in(verdicts.unmatched.item(at)),
-    )
+    payment, parts = row.payment, explainer.score_parts(row, contributions) if any(contributions) else []
+    kind = verdicts.finding.item(at), verdicts.late.item(at), verdicts.unmatched.item(at)
+    prepared = templates.get(kind)
+    if prepared is None:
+        prepared = templates[kind] = _template_of(verdicts, kind, explainer.severity(fired))
     value = prepared % (
-        b'"%b"' % alert_id.encode(),
+        _encode(alert_id),
         _encode(payment.event_id),
         _encode(payment.account_id),
         b"%d" % verdicts.occurred_at_ms.item(at),
@@ -67,6 +72,19 @@ def _value(verdicts: Verdicts, at: int, alert_id: str, fired: tuple[int, ...], c
     digest = blake2b(value, digest_size=8).hexdigest().encode()
     begin = value.index(_DIGEST_KEY) + len(_DIGEST_KEY)
     return b"%b%b%b" % (value[:begin], digest, value[begin:])
+
+
+def _template_of(verdicts: Verdicts, kind: tuple[int, bool, int], severity: Severity) -> bytes:
+    """The template of the alerts with that finding, `late` and `unmatched`."""
+    finding, late, unmatched = kind
+    return _template(
+        verdicts.findings[finding].outcome,
+        severity,
+        threshold(verdicts.rule_set.scorer),
+        verdicts.rule_set.digest,
+        late,
+        verdicts.entities_in(unmatched),
+    )
 
 
 @lru_cache(_REMEMBERED_MAX)

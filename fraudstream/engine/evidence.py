@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ TextOfRow = Callable[[PaymentRow], str]
 _REMEMBERED_MAX = 1024  # values of one comparison
 
 _encode = msgspec.json.Encoder().encode
-_UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
+_SIGNS: Final = {">": 1.0, ">=": 1.0, "<": -1.0, "<=": -1.0}  # of the margin, by the operator
 
 
 class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,9 +80,9 @@ def _json_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[Payment
     if _has_fixed_threshold(comparison):
         name, field = comparison.left.column, comparison.left.text_field
         if name is not None and comparison.left.type in (Type.NUMBER, Type.BOOL):
-            return _remembered(evidence, lambda row: row.value(name))
+            return _remembered(evidence, lambda row: row.values[name])
         if field is not None:
-            return _remembered(evidence, lambda row: row.text(field, Type.TEXT))
+            return _remembered(evidence, lambda row: row.texts.get(field) or row.text(field, Type.TEXT))
     return lambda row: _encode(evidence(row))
 
 
@@ -113,10 +113,31 @@ def _remembered(
 
 
 def _evidence_of_row(comparison: Comparison, lists: ValueLists) -> Callable[[PaymentRow], Evidence]:
+    if comparison.left.column is not None and comparison.right is not None and comparison.right.is_literal:
+        return _evidence_by_literal(comparison, comparison.left.column, comparison.right)
     left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
     value_of, threshold_of = text_of_row(comparison.left), _threshold_of_row(comparison, lists)
     margin_of = _margin_of_row(comparison)
     return lambda row: Evidence(left, operator, right, value_of(row), threshold_of(row), margin_of(row))
+
+
+def _evidence_by_literal(comparison: Comparison, name: str, literal: Expression) -> Callable[[PaymentRow], Evidence]:
+    """Of the column `name` compared with a literal, whose value and text depend on the currency alone."""
+    left, operator, right = comparison.left.source, comparison.operator, comparison.right_text
+    type_, sign = comparison.left.type, _SIGNS.get(operator)
+    threshold_of, threshold_text_of = literal.value_of_row(), text_of_row(literal)
+    known: dict[str, tuple[float, str]] = {}
+
+    def evidence(row: PaymentRow) -> Evidence:
+        currency = row.payment.currency
+        found = known.get(currency)
+        if found is None:
+            found = known[currency] = threshold_of(row), threshold_text_of(row)
+        threshold, text = found
+        margin = None if sign is None else _margin(sign, row.values[name], threshold)
+        return Evidence(left, operator, right, row.texts.get(name) or row.text(name, type_), text, margin)
+
+    return evidence
 
 
 def text_of_row(expression: Expression) -> TextOfRow:
@@ -125,30 +146,13 @@ def text_of_row(expression: Expression) -> TextOfRow:
     if (literal := expression.text_literal) is not None:
         return lambda row: literal
     if (name := expression.text_field or expression.column) is not None:
-        return lambda row: row.text(name, type_)
+        return lambda row: row.texts.get(name) or row.text(name, type_)
     if type_ is Type.TEXT:
         return lambda row: expression.texts(row.columns)[0] or MISSING
-    if expression.is_literal:
-        return _literal_text_of_row(expression)
     if type_ is Type.BOOL:
         return lambda row: _truth_text(expression, row)
     value = expression.value_of_row()
     return lambda row: plain(value(row), type_, row.payment.currency)
-
-
-def _literal_text_of_row(expression: Expression) -> TextOfRow:
-    """The text of a literal, which depends on the currency alone."""
-    value, type_ = expression.value_of_row(), expression.type
-    known: dict[str, str] = {}
-
-    def text(row: PaymentRow) -> str:
-        currency = row.payment.currency
-        found = known.get(currency)
-        if found is None:
-            found = known[currency] = plain(value(row), type_, currency)
-        return found
-
-    return text
 
 
 def _truth_text(expression: Expression, row: PaymentRow) -> str:
@@ -159,7 +163,7 @@ def _truth_text(expression: Expression, row: PaymentRow) -> str:
 def _threshold_of_row(comparison: Comparison, lists: ValueLists) -> TextOfRow:
     if comparison.listed is not None:
         kind, column = lists[comparison.listed].kind, comparison.right_text
-        return lambda row: _of_list(kind, int(row.value(column)))
+        return lambda row: _of_list(kind, int(row.values[column]))
     if comparison.right is None:
         text = comparison.right_text
         return lambda row: text
@@ -174,19 +178,17 @@ def _of_list(kind: str, until_ms: int) -> str:
 
 
 def _margin_of_row(comparison: Comparison) -> Callable[[PaymentRow], float | None]:
-    """A function with the margin for one payment: the distance of the value from the threshold as a share of it; None
-    if there is none."""
-    right, operator = comparison.right, comparison.operator
-    if right is None or operator not in (*_UPWARD, *_DOWNWARD):
+    """A function with the margin for one payment; None if the comparison has no distance."""
+    right, sign = comparison.right, _SIGNS.get(comparison.operator)
+    if right is None or sign is None:
         return lambda row: None
     value_of, threshold_of = comparison.left.value_of_row(), right.value_of_row()
-    sign = 1.0 if operator in _UPWARD else -1.0
+    return lambda row: _margin(sign, value_of(row), threshold_of(row))
 
-    def margin(row: PaymentRow) -> float | None:
-        threshold = threshold_of(row)
-        if threshold == 0.0:
-            return None
-        share = sign * (value_of(row) - threshold) / abs(threshold)
-        return round(share, 4) if math.isfinite(share) else None
 
-    return margin
+def _margin(sign: float, value: float, threshold: float) -> float | None:
+    """The distance of the value from the threshold as a share of it, above 0 where the comparison holds."""
+    if threshold == 0.0:
+        return None
+    margin = sign * (value - threshold) / abs(threshold)
+    return round(margin, 4) if math.isfinite(margin) else None

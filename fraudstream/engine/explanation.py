@@ -171,18 +171,23 @@ class _Feature:
     def json(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> bytes:
         """Its value for one payment as JSON, as `Explainer.features` gives it."""
         if self._is_alike and since_ms == NEVER and not self._read:  # most are counts, so what was made is remembered
-            return self._json_of(row.value(self._name), self._error(row, errors))
+            error = EXACT if self._errors is None else errors.item(self._errors.index, row.row)
+            return self._json_of(row.values[self._name], error)
         return _encode(self.of_row(row, errors, since_ms))
 
     def of_row(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> FeatureValue:
         """Its value for one payment, as `Explainer.all_features` gives it."""
         if self._read:
             return self._derived(row, errors, since_ms)
-        text, warms = row.text(self._name, self._type), None
+        name, type_ = self._name, self._type
+        text = row.texts.get(name) or row.text(name, type_)
+        error = warms = None
+        if self._errors is not None:
+            error = self._errors.texts.get(errors.item(self._errors.index, row.row))
         if self._declared is not None and since_ms != NEVER:
-            value = math.nan if self._type is Type.TEXT and text == MISSING else row.value(self._name)
+            value = math.nan if type_ is Type.TEXT and text == MISSING else row.values[name]
             warms = warming(self._declared, value, time_ms(row.payment.occurred_at), since_ms)
-        return FeatureValue(self._name, text, self._error_text(self._error(row, errors)), warms)
+        return FeatureValue(name, text, error, warms)
 
     def _derived(self, row: PaymentRow, errors: Int8Array, since_ms: int) -> FeatureValue:
         """A derived feature is as exact, and covers as much of its window, as the first of those read that is not or
@@ -192,12 +197,7 @@ class _Feature:
         warms = next((one.warming for one in read if one.warming is not None), None)
         return FeatureValue(self._name, row.text(self._name, self._type), inexact, warms)
 
-    def _error(self, row: PaymentRow, errors: Int8Array) -> int:
-        return EXACT if self._errors is None else errors.item(self._errors.index, row.row)
-
-    def _error_text(self, error: int) -> str | None:
-        return None if self._errors is None else self._errors.texts.get(error)
-
     def _json(self, value: float, error: int) -> bytes:
         """A NUMBER or a BOOL whose window is covered."""
-        return _encode(FeatureValue(self._name, plain(value, self._type, ""), self._error_text(error)))
+        error_text = None if self._errors is None else self._errors.texts.get(error)
+        return _encode(FeatureValue(self._name, plain(value, self._type, ""), error_text))

@@ -21,7 +21,8 @@ class FrameIndex:
     """Where names are in the frames of one layout. `symbols`: the types of its names; `attributes`: of the declared
     attributes, by their short names; `digest_key`: of all digests.
 
-    `numbers`, `texts`, `spans`: by name, the row of `Frame.number`, `Frame.digest` and `Frame.text_at`.
+    `numbers`, `texts`, `spans`: by name, the row of `Frame.number`, `Frame.digest` and `Frame.text_at`. `flags`: the
+    names of BOOLs. `quantities`: of the `numbers`, those of which no name is a text or a flag.
     """
 
     def __init__(self, layout: FrameLayout, symbols: Symbols, attributes: Symbols, digest_key: DigestKey) -> None:
@@ -30,6 +31,9 @@ class FrameIndex:
         self.texts = {name: row for row, name in enumerate(layout.texts)}
         self.spans = {name: row for row, name in enumerate(layout.spans)}
         self.flags = frozenset(name for name in layout.numbers if symbols.get(name) is Type.BOOL)
+        self.quantities = {
+            name: row for name, row in self.numbers.items() if name not in self.flags | self.texts.keys()
+        }
 
 
 class FrameColumns:
@@ -77,12 +81,15 @@ class FrameColumns:
     def value(self, name: str, row: int) -> float:
         """One entry of a column, as a Python number. What is not in the frame is read from this payment alone."""
         index, frame = self.index, self.frame
+        if (at := index.quantities.get(name)) is not None:
+            quantity: float = frame.number.item(at, row)
+            return quantity
         if (at := index.texts.get(name)) is not None:
             digest: int = frame.digest.item(at, row)
             return digest
         if (at := index.numbers.get(name)) is not None:
-            number: float = frame.number.item(at, row)
-            return -1 if name in index.flags and math.isnan(number) else number
+            flag: float = frame.number.item(at, row)
+            return -1 if math.isnan(flag) else flag
         columns, _, _ = read_columns([self.payments[row]], None, 0, index.attributes, self.digest_key)
         found: float = columns.column(name).item(0)
         return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.columns import Excerpt
+from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import ColumnSource, Type
 from fraudstream.engine.plain_text import plain, text_at
 
@@ -20,15 +22,29 @@ class RowColumns(ColumnSource, Protocol):
         ...
 
 
-class PaymentRow:
-    """The `payment` at `row` of `columns`. Implements `expression.RowSource`."""
+class _Values(dict[str, float]):
+    """The values of one payment by name, looked up when they are first asked for."""
 
-    __slots__ = ("_columns", "_excerpt", "_texts", "_values", "payment", "row")
+    def __init__(self, columns: RowColumns, row: int) -> None:
+        self._columns, self._row = columns, row
+
+    def __missing__(self, name: str) -> float:
+        value = self[name] = self._columns.value(name, self._row)
+        return value
+
+
+class PaymentRow:
+    """The `payment` at `row` of `columns`. Implements `expression.RowSource`.
+
+    `texts`: what `text` has returned, by name; none is empty.
+    """
+
+    __slots__ = ("_columns", "_excerpt", "payment", "row", "texts", "values")
 
     def __init__(self, columns: RowColumns, row: int, payment: Payment) -> None:
         self._columns, self.row, self.payment = columns, row, payment
-        self._values: dict[str, float] = {}
-        self._texts: dict[str, str] = {}
+        self.values: Mapping[str, float] = _Values(columns, row)
+        self.texts: dict[str, str] = {}
         self._excerpt: Excerpt | None = None
 
     @property
@@ -37,26 +53,24 @@ class PaymentRow:
         return self._columns.minor_per_major.item(self.row)
 
     @property
+    def digest_key(self) -> DigestKey:
+        """As `expression.RowSource`."""
+        return self._columns.digest_key
+
+    @property
     def columns(self) -> Excerpt:
         """As `expression.RowSource`."""
         if self._excerpt is None:
             self._excerpt = Excerpt(self._columns, np.array([self.row]))
         return self._excerpt
 
-    def value(self, name: str) -> float:
-        """As `expression.RowSource`."""
-        value = self._values.get(name)
-        if value is None:
-            value = self._values[name] = self._columns.value(name, self.row)
-        return value
-
     def text(self, name: str, type_: Type) -> str:
         """The value of a field, an attribute or a feature of that type as plain text."""
-        text = self._texts.get(name)
+        text = self.texts.get(name)
         if text is None:
             if type_ is Type.TEXT:
                 text = text_at(self._columns, self.row, self.payment, name)
             else:
-                text = plain(self.value(name), type_, self.payment.currency)
-            self._texts[name] = text
+                text = plain(self.values[name], type_, self.payment.currency)
+            self.texts[name] = text
         return text

@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 from typing import Final
 
-from fraudstream.contracts.currency import amount_text
+from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.duration import duration_text
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.aggregates.code_tables import text_of_digest
@@ -23,13 +23,15 @@ def plain(value: float, type_: Type, currency: str) -> str:
     >>> plain(7.0, Type.NUMBER, "EUR"), plain(1250.0, Type.MONEY, "EUR"), plain(7_530_000.0, Type.DURATION, "EUR")
     ('7', '12.50 EUR', '2h 5m')
     """
+    if math.isnan(value):
+        return MISSING
+    if type_ is Type.NUMBER:
+        return _number(value)
     if type_ is Type.BOOL:
         return "true" if value > 0 else "false" if value == 0 else MISSING
-    if not math.isfinite(value):
-        return MISSING if math.isnan(value) else "infinite"
-    if type_ is Type.MONEY:
-        return f"{amount_text(round(value), currency)} {currency}"
-    return duration_text(value) if type_ is Type.DURATION else _number(value)
+    if math.isinf(value):
+        return "infinite"
+    return _amount(round(value), currency) if type_ is Type.MONEY else duration_text(value)
 
 
 def text_at(columns: ColumnSource, row: int, payment: Payment, name: str) -> str:
@@ -47,8 +49,16 @@ def payment_text(payment: Payment, name: str) -> str:
     return MISSING if value is None or value == "" else str(value)
 
 
+def _amount(minor: int, currency: str) -> str:
+    if minor >= 0 and EXPONENTS[currency] == 2:  # nearly all amounts, in half the time
+        return f"{minor // 100}.{minor % 100:02d} {currency}"
+    return f"{amount_text(minor, currency)} {currency}"
+
+
 @lru_cache(_NUMBERS_MAX)
 def _number(value: float) -> str:
+    if math.isinf(value):
+        return "infinite"
     decimals = 2 if abs(value) >= 1 else 4
     text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
     return "0" if text in ("", "-0") else text

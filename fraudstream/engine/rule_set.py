@@ -23,7 +23,7 @@ from fraudstream.engine.rules import RULE_CHARS_MAX, Rule, read_rule
 from fraudstream.engine.score import NO_SCORE, read_score
 from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.declaration import MODEL, Models, read_models
-from fraudstream.engine.trees.inputs import SCORE as SCORE_INPUT
+from fraudstream.engine.trees.inputs import SCORE as SCORE_NAME
 from fraudstream.engine.trees.scorer import ModelScorer
 
 FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
@@ -31,6 +31,8 @@ RULES_MAX = 1_000
 
 # Fields of a rule that inform people and change no alert.
 _NOT_IN_DIGEST = ("path", "references", "blind_spots", "false_positives", "description")
+# Fields that came with a later release, and count only where they are declared.
+_COUNTED_WHERE_DECLARED = ("prior", "strength", "label_retention_ms")
 _RULE_PATH = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}/[a-z][a-z0-9_]{0,63})\.yaml")
 
 
@@ -60,15 +62,15 @@ class RuleSet:
     challengers: tuple[ModelScorer, ...] = ()
 
     @property
-    def shadow_scores(self) -> tuple[str, ...]:
-        """Names of the scores that are computed and decide nothing: challengers, and `score` where a model decides."""
-        own = (SCORE_INPUT,) if isinstance(self.scorer, ModelScorer) and self.scorer.base.inputs else ()
-        return (*(challenger.name for challenger in self.challengers), *own)
-
-    @property
     def base_score(self) -> Scorer:
         """The rule set's own score, which models may read."""
         return self.scorer.base if isinstance(self.scorer, ModelScorer) else self.scorer
+
+    @property
+    def shadow_scores(self) -> tuple[str, ...]:
+        """Names of the scores that decide nothing, as of `Verdicts.shadow_points`."""
+        own = (SCORE_NAME,) if isinstance(self.scorer, ModelScorer) and self.base_score.inputs else ()
+        return (*(model.name for model in self.challengers), *own)
 
 
 def compile_rule_set(
@@ -224,6 +226,14 @@ def _content(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_content(item) for item in value]
     if is_dataclass(value):
-        return {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_IN_DIGEST}
+        content = {f.name: _content(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_IN_DIGEST}
+        return _as_before(content)
     assert value is None or isinstance(value, (str, int, float)), f"{type(value).__name__} has no canonical form"
     return value
+
+
+def _as_before(content: dict[str, Any]) -> dict[str, Any]:
+    """Without what older rule sets could not declare, where it is not declared: their digests stay what they were."""
+    if isinstance(key := content.get("key"), list) and len(key) == 1:
+        content["key"] = key[0]
+    return {name: value for name, value in content.items() if value or name not in _COUNTED_WHERE_DECLARED}

@@ -41,11 +41,12 @@ class Caught(NamedTuple):
 
 
 class BudgetPoint(NamedTuple):
-    """`budget`: alerts a day asked for. `threshold`: the lowest score among them; `alerts_at_threshold`: payments that
-    score as high or higher, more than the budget if there are ties."""
+    """`budget`: alerts a day asked for; `caught`: what exactly so many find. `threshold`: the lowest score that keeps
+    to the budget, `alerts_at_threshold`: payments that score as high or higher, fewer than the budget if there are
+    ties. None and 0 if too many payments have the highest score."""
 
     budget: float
-    threshold: float
+    threshold: float | None
     alerts_at_threshold: int
     caught: Caught
 
@@ -74,15 +75,12 @@ class RankedPayments:
         alerts = min(int(budget * self._days), total)
         group = max(int(np.searchsorted(self._taken, alerts, side="left")) - 1, 0)
         if not total:
-            return BudgetPoint(budget, 1.0, 0, self._caught(0, 0, 0))
+            return BudgetPoint(budget, None, 0, self._caught(0, 0, 0))
         size = int(self._taken[group + 1] - self._taken[group])
-        point = self._caught(group, alerts - int(self._taken[group]), size)
-        return BudgetPoint(budget, float(self._thresholds[group]), int(self._taken[group + 1]), point)
-
-    def at_threshold(self, threshold: float) -> Caught:
-        """What the payments that score at least `threshold` find."""
-        groups = int(np.count_nonzero(self._thresholds >= threshold))
-        return self._caught(groups, 0, 0)
+        found = self._caught(group, alerts - int(self._taken[group]), size)
+        whole = int(np.searchsorted(self._taken, alerts, side="right")) - 1  # groups that fit into the budget
+        threshold = float(self._thresholds[whole - 1]) if whole else None
+        return BudgetPoint(budget, threshold, int(self._taken[whole]), found)
 
     def _caught(self, group: int, extra: int, size: int) -> Caught:
         """Of all payments before a group of equal scores, and `extra` of the `size` in it."""

@@ -17,6 +17,7 @@ from fraudstream.evaluation.payments import BoolArray, EvaluatedPayments, Evalua
 DECISIONS, FEATURES, SUMMARY = "decisions.parquet", "features.parquet", "summary.json"
 SCORE = "score"
 OTHER_SCORE = "score."  # a column `score.NAME` is the score of the scorer NAME
+CHAMPION = "champion"
 _KEYS = ("event_id", "account_id", "occurred_at")
 _LABELS = {"genuine": 0, "fraud": 1}
 
@@ -41,8 +42,11 @@ def is_replay(path: Path) -> bool:
 
 
 def read_replay(directory: Path) -> ReplayedPayments:
-    """The decisions of a replay. Scores: `score`, then each column `score.NAME` as NAME. Raises `DecisionsFileError`,
-    `OSError`."""
+    """The decisions of a replay. Raises `DecisionsFileError`, `OSError`.
+
+    Scores: the one that decides first, then each column `score.NAME` as NAME. The first is called `score`, or
+    `champion` where a model decides and the rule set's own score is beside it.
+    """
     table = _read(directory / DECISIONS)
     missing = [name for name in ("amount_minor", "currency", "label", SCORE) if name not in table.column_names]
     if missing:
@@ -131,8 +135,10 @@ def _labels(column: Any) -> np.ndarray[Any, np.dtype[np.int8]]:
 
 
 def _scores(table: Any, path: Path) -> dict[str, Float64Array]:
-    names = [SCORE, *(name for name in table.column_names if name.startswith(OTHER_SCORE))]
-    return {name.removeprefix(OTHER_SCORE): _numbers(table.column(name), f"{path}: column '{name}'") for name in names}
+    others = [name for name in table.column_names if name.startswith(OTHER_SCORE)]
+    champion = CHAMPION if f"{OTHER_SCORE}{SCORE}" in others else SCORE  # a model decides, and the rule set has a score
+    columns = {champion: SCORE} | {name.removeprefix(OTHER_SCORE): name for name in others}
+    return {name: _numbers(table.column(column), f"{path}: column '{column}'") for name, column in columns.items()}
 
 
 def _numbers(column: Any, where: str) -> Float64Array:

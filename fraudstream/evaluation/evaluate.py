@@ -12,7 +12,15 @@ from fraudstream.evaluation.bootstrap import bootstrap, interval, mean_interval
 from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import card_precision
 from fraudstream.evaluation.drift import Drift, ReferenceHistogram, counts_of, drift, stability_index
-from fraudstream.evaluation.payments import DAY_MS, EvaluatedPayments, Float64Array, not_known_before
+from fraudstream.evaluation.folds import folds_of
+from fraudstream.evaluation.payments import (
+    DAY_MS,
+    BoolArray,
+    EvaluatedPayments,
+    Float64Array,
+    in_period,
+    not_known_before,
+)
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, curve, score_counts
 from fraudstream.evaluation.results import CardPrecision, Evaluation, Period, ScorerQuality, Typology, Week
 from fraudstream.evaluation.rule_quality import rule_quality
@@ -24,7 +32,8 @@ class Options(NamedTuple):
     """What to measure. `from_ms`, `until_ms`: the period, the end not included; None: from the day of the first
     payment, to the end of that of the last. `alerts_per_day`: the alert budget. `k`: of Card Precision@k.
     `known_since_ms`: leave out accounts of which a fraud since then was known, `label_delay_ms` after it. `draws`: of
-    the bootstrap, 0 for no intervals.
+    the bootstrap, 0 for no intervals. `folds`: periods of the same length, the first this one, that follow one another;
+    more than one needs a beginning and an end.
     """
 
     from_ms: int | None = None
@@ -34,6 +43,7 @@ class Options(NamedTuple):
     known_since_ms: int | None = None
     label_delay_ms: int = 7 * DAY_MS
     draws: int = 200
+    folds: int = 1
 
 
 class NoPaymentsError(ValueError):
@@ -56,12 +66,12 @@ def evaluate(
 
     Raises `NoPaymentsError` if the period holds no payment.
     """
-    period_days = payments.day[in_period(payments, options)]
+    period_days = payments.day[in_period(payments, options.from_ms, options.until_ms)]
     if not len(period_days):
         raise NoPaymentsError("no payment is in the period")
     from_ms = int(period_days.min()) * DAY_MS if options.from_ms is None else options.from_ms
     until_ms = (int(period_days.max()) + 1) * DAY_MS if options.until_ms is None else options.until_ms
-    chosen = in_period(payments, options)
+    chosen = in_period(payments, options.from_ms, options.until_ms)
     in_all = int(chosen.sum())
     if options.known_since_ms is not None:
         chosen &= not_known_before(payments, options.known_since_ms, options.label_delay_ms)
@@ -87,18 +97,9 @@ def evaluate(
         main_currency=None if currency is None else measured.currencies[currency],
         drift=drifts,
         drift_reference=None if drifting is None else drifting.source,
+        folds=folds_of(payments, options) if options.folds > 1 else [],
         rule_set=rule_set,
     )
-
-
-def in_period(payments: EvaluatedPayments, options: Options) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which payments the period holds: bool, shape (n,)."""
-    chosen = np.ones(payments.n, np.bool_)
-    if options.from_ms is not None:
-        chosen &= payments.occurred_at_ms >= options.from_ms
-    if options.until_ms is not None:
-        chosen &= payments.occurred_at_ms < options.until_ms
-    return chosen
 
 
 def _main_currency(payments: EvaluatedPayments) -> int | None:
@@ -107,7 +108,7 @@ def _main_currency(payments: EvaluatedPayments) -> int | None:
     return int(np.bincount(of).argmax()) if len(of) else None
 
 
-def _drifts(drifting: DriftInput, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Drift]:
+def _drifts(drifting: DriftInput, chosen: BoolArray) -> list[Drift]:
     found = [drift(reference, drifting.values(reference.name)[chosen]) for reference in drifting.references]
     return sorted(found, key=lambda each: -each.index)
 
@@ -161,8 +162,13 @@ def _card_precision(payments: EvaluatedPayments, score: Float64Array, options: O
     )  # fmt: skip
 
 
+def _reaching(score: Float64Array, threshold: float | None) -> BoolArray:
+    """Which scores reach the threshold; none without one."""
+    return np.zeros(len(score), np.bool_) if threshold is None else score >= threshold
+
+
 def _weeks(
-    payments: EvaluatedPayments, score: Float64Array, threshold: float, reference: ReferenceHistogram | None
+    payments: EvaluatedPayments, score: Float64Array, threshold: float | None, reference: ReferenceHistogram | None
 ) -> list[Week]:
     found = []
     monday = (payments.day - MONDAY) // 7 * 7 + MONDAY
@@ -180,14 +186,14 @@ def _weeks(
                 frauds=int(week.fraud.sum()),
                 auc=area_under_roc(counts.genuine, counts.frauds),
                 average_precision=average_precision(counts.genuine, counts.frauds),
-                at_threshold=caught_by(week, week_score >= threshold, len(np.unique(week.day))),
+                at_threshold=caught_by(week, _reaching(week_score, threshold), len(np.unique(week.day))),
                 stability_index=index,
             )
         )
     return found
 
 
-def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: float) -> list[Typology]:
+def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: float | None) -> list[Typology]:
     found = []
     genuine = payments.label == 0
     for number, name in enumerate(payments.typologies):
@@ -200,7 +206,7 @@ def _typologies(payments: EvaluatedPayments, score: Float64Array, threshold: flo
                 name=name,
                 frauds=int(of.sum()),
                 auc=area_under_roc(counts.genuine, counts.frauds),
-                at_threshold=int((score[of] >= threshold).sum()),
+                at_threshold=int(_reaching(score[of], threshold).sum()),
                 alerted=int(payments.alerted[of].sum()),
             )
         )

@@ -80,6 +80,16 @@ class EvaluatedPayments:
         )
 
 
+def in_period(payments: EvaluatedPayments, from_ms: int | None, until_ms: int | None) -> BoolArray:
+    """Which payments are at or after `from_ms` and before `until_ms`: bool, shape (n,). None: no limit."""
+    chosen = np.ones(payments.n, np.bool_)
+    if from_ms is not None:
+        chosen &= payments.occurred_at_ms >= from_ms
+    if until_ms is not None:
+        chosen &= payments.occurred_at_ms < until_ms
+    return chosen
+
+
 def not_known_before(payments: EvaluatedPayments, since_ms: int, label_delay_ms: int) -> BoolArray:
     """False where the account had a fraud since `since_ms` that was known before the payment's day: bool, shape (n,).
 

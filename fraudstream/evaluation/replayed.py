@@ -35,7 +35,8 @@ def evaluate_replay(
     """Measure the decisions in a replay's directory.
 
     `scorers`: challengers by name, each a Parquet file with `event_id` and `score`, or the directory of another replay.
-    `reference`: a JSON list of `ReferenceHistogram`; without it, the payments before the period are the reference.
+    `reference`: a JSON list of `ReferenceHistogram`, or a calibration that has one; without it, the payments before the
+    period are the reference.
     Raises `DecisionsFileError`, `NoPaymentsError`, `OSError`.
     """
     replayed = read_replay(directory)
@@ -58,12 +59,19 @@ def write_evaluation(evaluation: Evaluation, directory: Path, title: str) -> Non
         draft.replace(directory / name)
 
 
+class _WithReference(msgspec.Struct):
+    """What an evaluation reads of a calibration."""
+
+    reference: ReferenceHistogram
+
+
 def read_references(path: Path) -> list[ReferenceHistogram]:
-    """The histograms of a JSON file. Raises `DecisionsFileError`, `OSError`."""
+    """The histograms of a JSON file: a list, or that of a calibration. Raises `DecisionsFileError`, `OSError`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[ReferenceHistogram])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DecisionsFileError(f"{path} is no list of reference histograms: {error}.") from error
+        found = msgspec.json.decode(path.read_bytes(), type=list[ReferenceHistogram] | _WithReference)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise DecisionsFileError(f"{path} is no list of reference histograms and no calibration: {error}.") from error
+    return [found.reference] if isinstance(found, _WithReference) else found
 
 
 def _drift_input(

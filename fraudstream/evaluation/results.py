@@ -15,6 +15,7 @@ from fraudstream.evaluation.bootstrap import Interval
 from fraudstream.evaluation.calibration import Calibration
 from fraudstream.evaluation.card_precision import DayPrecision
 from fraudstream.evaluation.drift import Drift
+from fraudstream.evaluation.folds import ScorerFolds
 from fraudstream.evaluation.ranking import CurvePoint
 from fraudstream.evaluation.rule_quality import RuleQuality
 
@@ -93,6 +94,7 @@ class Period(msgspec.Struct, frozen=True):
 class Evaluation(msgspec.Struct, frozen=True):
     """All results. `alerts`: what the alerts that were raised find. `main_currency`: the one with the most fraud
     payments, whose value-detection rate has an interval; None without payments. `scorers`: the champion first.
+    `folds`: of each scorer; empty if the period alone was measured.
     `drift`: of scores and features, the furthest first; `drift_reference`: what they are compared with, in words.
     """
 
@@ -103,6 +105,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     main_currency: str | None
     drift: list[Drift]
     drift_reference: str | None
+    folds: list[ScorerFolds]
     rule_set: str | None = None
     schema_version: int = 1
 

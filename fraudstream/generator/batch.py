@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -19,31 +18,37 @@ class GeneratedBatch:
     """n payments in order of event time.
 
     `columns`: values of `Payment` fields by name, object (n,); fields that are missing are None in all of them.
-    `occurred_at_ms`: ms since the epoch, int64 (n,). `labels`: the truth, int8 (n,), 1 fraud, 0 genuine, -1 not told.
-    `typologies`: fraud typology of each payment, None if genuine. `reports`: what becomes known of them, and when.
-    `live`: whether the batch is at or after `start_ms` (else history).
+    `occurred_at_ms`: ms since the epoch, int64 (n,). `typologies`: of frauds, None if genuine, object (n,). `labels`:
+    the truth, int8 (n,), 1 fraud, 0 genuine, -1 not told. `reports`: what becomes known of them, and when. `live`:
+    whether the batch is at or after `start_ms` (else history).
     """
 
     def __init__(
         self,
         columns: dict[str, Any],
         occurred_at_ms: Int64Array,
-        typologies: Sequence[str | None],
+        typologies: Any,
         reports: Reports,
         live: bool,
         labels: npt.NDArray[np.int8] | None = None,
     ) -> None:
         self.columns = columns
         self.occurred_at_ms = occurred_at_ms
-        self.typologies = list(typologies)
+        self._typologies = typologies
         self.reports = reports
         self.live = live
         if labels is None:
-            labels = np.fromiter((name is not None for name in self.typologies), np.int8, len(self.typologies))
+            labels = (typologies != None).astype(np.int8)  # noqa: E711
         self.labels = labels
 
     def __len__(self) -> int:
         return len(self.occurred_at_ms)
+
+    @cached_property
+    def typologies(self) -> list[str | None]:
+        """Fraud typology of each payment, None if genuine."""
+        names: list[str | None] = self._typologies.tolist()
+        return names
 
     @cached_property
     def payments(self) -> list[Payment]:
@@ -54,7 +59,7 @@ class GeneratedBatch:
 
     def with_labels(self, labels: npt.NDArray[np.int8]) -> GeneratedBatch:
         """The same payments, of which that is told: int8 (n,), as `labels`."""
-        batch = GeneratedBatch(self.columns, self.occurred_at_ms, self.typologies, self.reports, self.live, labels)
+        batch = GeneratedBatch(self.columns, self.occurred_at_ms, self._typologies, self.reports, self.live, labels)
         batch.__dict__["payments"] = self.payments
         return batch
 
@@ -63,7 +68,7 @@ class GeneratedBatch:
         return GeneratedBatch(
             {name: column[:count] for name, column in self.columns.items()},
             self.occurred_at_ms[:count],
-            self.typologies[:count],
+            self._typologies[:count],
             self.reports.first(count),
             self.live,
             self.labels[:count],

@@ -18,6 +18,7 @@ from fraudstream.generator.places import NAME_MATCH
 from fraudstream.generator.stable_choice import Int64Array
 
 _NAMES = np.array([None, "genuine", "fraud"], object)  # of a label, from -1
+ROW_GROUP_PAYMENTS = 16_384
 _FOREVER_MS = 1 << 62
 _TIME = pa.timestamp("ms", "UTC")
 _TYPES = {"occurred_at": _TIME, "lat": pa.float64(), "lon": pa.float64(), "card_present": pa.bool_()}
@@ -38,9 +39,15 @@ SCHEMA = pa.schema(
 def write_parquet(batches: Iterable[GeneratedBatch], path: Path) -> Iterator[int]:
     """Write every batch to `path`; yields the number of payments of each. The mapping `generated` reads the file."""
     with pa.parquet.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        pending: list[Any] = []
         for batch in batches:
-            writer.write_batch(pa.record_batch(_columns(batch), schema=SCHEMA), row_group_size=len(batch))
+            pending.append(pa.record_batch(_columns(batch), schema=SCHEMA))
             yield len(batch)
+            if sum(map(len, pending)) >= ROW_GROUP_PAYMENTS:
+                writer.write_table(pa.Table.from_batches(pending))
+                pending = []
+        if pending:
+            writer.write_table(pa.Table.from_batches(pending))
 
 
 def _columns(batch: GeneratedBatch) -> list[Any]:

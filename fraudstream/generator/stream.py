@@ -112,7 +112,7 @@ class _Stream:
     def _start_episodes(self, from_ms: int, until_ms: int, ordinary: Block) -> None:
         """Start frauds and benign anomalies in the block, as many as keep their long-run share of the payments."""
         rng, share = self._rng, self._plan.fraud_share
-        frauds = sum(name is not None for name in ordinary.typology.tolist())
+        frauds = int(np.count_nonzero(ordinary.typology != None))  # noqa: E711
         self._fraud_due += (len(ordinary) - frauds) * share / (1 - share) - frauds
         while self._fraud_due > 0 and (typology := self._mix.next()) is not None:
             rows = self._frauds.commit(typology, int(rng.integers(from_ms, until_ms)), self._bust_outs.accounts)
@@ -179,7 +179,7 @@ class _Stream:
         run = self._plan.run or self._plan.seed
         columns["event_id"] = _objects([f"pay-{run}-{number:010d}" for number in islice(self._numbers, len(order))])
         times, typology = times[order], typology[order]
-        return GeneratedBatch(columns, times, typology.tolist(), self._reports(times, typology), live)
+        return GeneratedBatch(columns, times, typology, self._reports(times, typology), live)
 
     def _reports(self, times: Any, typology: Any) -> Reports:
         if self._label_delay_ms is not None:

@@ -13,8 +13,8 @@ from fraudstream.stream.decisions import offsets_of
 
 if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
+    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
-    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
@@ -29,7 +29,7 @@ class AlertRecords:
     def records(
         self,
         partition: int,
-        records: Sequence[FetchedRecord],
+        records: Sequence[LogRecord],
         verdicts: Verdicts,
         positions: Int64Array,
         timestamp_ms: int,

@@ -16,8 +16,8 @@ from fraudstream.stream.outputs import Output
 
 if TYPE_CHECKING:
     from fraudstream.engine.columns import Rejection
+    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.partition import Partition
-    from fraudstream.stream.record_batch import FetchedRecord
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,7 +29,7 @@ class DeadLetterSender:
         """`input_topic`: the topic of the invalid records, named in each dead letter."""
         self._output, self._input_topic = output, input_topic
 
-    def send(self, partition: Partition, records: Sequence[FetchedRecord], refused: Sequence[Rejection]) -> None:
+    def send(self, partition: Partition, records: Sequence[LogRecord], refused: Sequence[Rejection]) -> None:
         """Send a dead letter for each rejection; its `position` is an index into `records`.
 
         The acknowledgements are added to the partition's pending ones.

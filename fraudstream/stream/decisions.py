@@ -15,8 +15,8 @@ from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingReco
 
 if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
+    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
-    from fraudstream.stream.record_batch import FetchedRecord
 
 
 class DecisionRecords:
@@ -29,7 +29,7 @@ class DecisionRecords:
         self._pieces = header_pieces(SOURCE_HEADER, b"%d:" % partition, further=(further,))
 
     def records(
-        self, records: Sequence[FetchedRecord], verdicts: Verdicts, positions: Int64Array, timestamp_ms: int
+        self, records: Sequence[LogRecord], verdicts: Verdicts, positions: Int64Array, timestamp_ms: int
     ) -> OutgoingRecords:
         """A record for each payment, keyed by its account. `positions`: indices of their records among `records`."""
         return OutgoingRecords(
@@ -40,7 +40,7 @@ class DecisionRecords:
         )
 
 
-def offsets_of(records: Sequence[FetchedRecord], positions: Int64Array) -> Int64Array:
+def offsets_of(records: Sequence[LogRecord], positions: Int64Array) -> Int64Array:
     """Offsets of the records at some positions: int64, shape (len(positions),)."""
     if isinstance(records, Records):
         return records.spans.offset[positions]

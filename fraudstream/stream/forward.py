@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.engine import Engine
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.partition import Partition
-    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
@@ -55,19 +55,17 @@ class Forwarding:
         self._decisions, self._dead_letters, self._unjudged = decisions, dead_letters, unjudged
         self._observer = observer
 
-    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+    async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Do nothing: this stage needs no rule set."""
         return ()
 
     def apply(
-        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+        self, state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]
     ) -> Sequence[ForwardedSpan]:
         """Apply `records` to `state`; a span for each part between two controls."""
         return forward_log(self._engine, state, records)
 
-    def send(
-        self, partition: Partition, records: Sequence[FetchedRecord], span: ForwardedSpan, started_s: float
-    ) -> None:
+    def send(self, partition: Partition, records: Sequence[LogRecord], span: ForwardedSpan, started_s: float) -> None:
         """Forward the span's events, send dead letters and decisions on what it refused, and report it."""
         result = span.result
         partition.applied += result.events
@@ -91,9 +89,7 @@ class Forwarding:
             ),
         )
 
-    def _answer_refused(
-        self, partition: Partition, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
-    ) -> int:
+    def _answer_refused(self, partition: Partition, records: Sequence[LogRecord], refused: Sequence[Rejection]) -> int:
         """Start to send the decisions on refused records; returns how many there are."""
         if not refused or self._unjudged is None or self._decisions is None:
             return 0
@@ -103,7 +99,7 @@ class Forwarding:
             partition.pending |= self._decisions.send(partition.number, packed)
         return len(answers)
 
-    def _forward(self, number: int, records: Sequence[FetchedRecord], span: ForwardedSpan) -> set[Acknowledgement]:
+    def _forward(self, number: int, records: Sequence[LogRecord], span: ForwardedSpan) -> set[Acknowledgement]:
         """Start to send the span's events, which were read from partition `number`."""
         result = span.result
         if not len(result.positions):

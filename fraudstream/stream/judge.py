@@ -6,10 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
+from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
 from fraudstream.stream.alerts import AlertRecords
 from fraudstream.stream.dead_letter import DeadLetterSender
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
+    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import RuleSetSource
-    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 
@@ -48,10 +50,11 @@ class Judging:
         self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
         self._unjudged = unjudged
-        self._decision_records: dict[int, DecisionRecords] = {}
+        # Of the partitions held: those of one that is revoked go with it.
+        self._decision_records: WeakKeyDictionary[Partition, DecisionRecords] = WeakKeyDictionary()
         self._alert_records = AlertRecords(settings)
 
-    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+    async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Load the rule sets that `records` may switch to; returns the indices of the controls in `records`."""
         controls = controls_in(records)
         if controls:
@@ -59,12 +62,12 @@ class Judging:
         return controls
 
     def apply(
-        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
+        self, state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]
     ) -> Sequence[JudgedSpan]:
         """Apply `records` to `state`; a span for each part under one rule set and the same lists."""
         return read_log(self._rule_sets.engines, state, records, controls)
 
-    def send(self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float) -> None:
+    def send(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         """Send the span's answers and report it to the observer; a span that is only backfilled is not answered."""
         partition.applied += span.result.events
         if span.decided:
@@ -78,9 +81,7 @@ class Judging:
                 size=partition.state.memory_bytes,
             )
 
-    def _answer(
-        self, partition: Partition, records: Sequence[FetchedRecord], span: JudgedSpan, started_s: float
-    ) -> None:
+    def _answer(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         verdicts, positions, refused, _, dropped, arrived_at_ms, _ = span.result
         unjudged = self._answers_to_refused(partition.number, records, refused)
         self._send_decisions(partition, records, verdicts, positions, unjudged)
@@ -105,6 +106,7 @@ class Judging:
                 unmatched=int(np.count_nonzero(verdicts.unmatched)),
                 alerts=len(verdicts.alert_rows),
                 alert_rules=_rules_of(verdicts),
+                scores=verdicts.score_points / POINTS_MAX,
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
@@ -117,7 +119,7 @@ class Judging:
         )
 
     def _answers_to_refused(
-        self, number: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+        self, number: int, records: Sequence[LogRecord], refused: Sequence[Rejection]
     ) -> list[tuple[int, OutgoingRecord]]:
         """Position and answer of each refused record that is to be answered."""
         if not refused or self._unjudged is None or self._decisions is None:
@@ -127,7 +129,7 @@ class Judging:
     def _send_decisions(
         self,
         partition: Partition,
-        records: Sequence[FetchedRecord],
+        records: Sequence[LogRecord],
         verdicts: Verdicts,
         positions: Int64Array,
         unjudged: list[tuple[int, OutgoingRecord]],
@@ -135,13 +137,14 @@ class Judging:
         """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
         if self._decisions is None or not (verdicts.n or unjudged):
             return
-        number = partition.number
-        if number not in self._decision_records:
-            self._decision_records[number] = DecisionRecords(number, self._settings.state_version)
-        answers = self._decision_records[number].records(records, verdicts, positions, int(time.time() * 1000))
+        writer = self._decision_records.get(partition)
+        if writer is None:
+            writer = DecisionRecords(partition.number, self._settings.state_version)
+            self._decision_records[partition] = writer
+        answers = writer.records(records, verdicts, positions, int(time.time() * 1000))
         if unjudged:
             answers = in_order_of_log(answers, positions, unjudged)
-        partition.pending |= self._decisions.send(number, answers)
+        partition.pending |= self._decisions.send(partition.number, answers)
 
 
 def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:

@@ -20,9 +20,9 @@ from fraudstream.engine.placement import Misplaced, Placement
 from fraudstream.kafka.record_batch.outgoing import pack_records
 
 if TYPE_CHECKING:
+    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.outputs import Output
     from fraudstream.stream.partition import Partition
-    from fraudstream.stream.record_batch import FetchedRecord
 
 LOG_S: Final = 60.0  # between two log messages
 
@@ -47,7 +47,7 @@ class MisplacedRecords:
         self._logged_at, self._unlogged = -LOG_S, 0
 
     def handle(
-        self, partition: Partition, records: Sequence[FetchedRecord], misplaced: Sequence[Misplaced], decided: bool
+        self, partition: Partition, records: Sequence[LogRecord], misplaced: Sequence[Misplaced], decided: bool
     ) -> None:
         """Report the misplaced ones of `records`, and start to copy them if the policy says so.
 
@@ -61,7 +61,7 @@ class MisplacedRecords:
         if placement.policy == "repartition" and decided:
             self._copy(partition, records, misplaced)
 
-    def _copy(self, partition: Partition, records: Sequence[FetchedRecord], misplaced: Sequence[Misplaced]) -> None:
+    def _copy(self, partition: Partition, records: Sequence[LogRecord], misplaced: Sequence[Misplaced]) -> None:
         assert self._payments is not None, "a stage that repartitions records has the payments log as an output"
         for position, due in misplaced:
             record = records[position]
@@ -70,7 +70,7 @@ class MisplacedRecords:
             copy = pack_records([(record.key, record.value or b"", headers)], record.timestamp)
             partition.pending |= self._payments.send_to(due, copy)
 
-    def _log(self, placement: Placement, records: Sequence[FetchedRecord], misplaced: Sequence[Misplaced]) -> None:
+    def _log(self, placement: Placement, records: Sequence[LogRecord], misplaced: Sequence[Misplaced]) -> None:
         """Name one record and the partitioner that its neighbours were published with, once in `LOG_S`."""
         self._unlogged += len(misplaced)
         now = time.monotonic()

@@ -28,10 +28,10 @@ class JudgedBatch:
     `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: repeated payments; `altered`:
     those of them with other content. `late`: payments too old for the state. `unmatched`: reversals and captures whose
     payment a state does not hold. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
-    alerts. `dead_letters`: count by reason. `dropped`: records that the stage before had sent already.
-    `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at` and from the record's
-    timestamp to now. `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows` and `size` (bytes): of
-    the partition's state, after the batch.
+    alerts. `scores`: of the payments, 0 to 1; float64, shape (payments,). `dead_letters`: count by reason. `dropped`:
+    records that the stage before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,),
+    ms from `occurred_at` and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms
+    since the epoch), `rows` and `size` (bytes): of the partition's state, after the batch.
     """
 
     records: int
@@ -45,6 +45,7 @@ class JudgedBatch:
     unmatched: int
     alerts: int
     alert_rules: Mapping[tuple[str, str], int]
+    scores: npt.NDArray[np.float64]
     dead_letters: Mapping[str, int]
     dropped: int
     since_occurred_ms: Milliseconds

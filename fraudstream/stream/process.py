@@ -21,12 +21,12 @@ from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
     from fraudstream.engine.partition_state import PartitionState
-    from fraudstream.engine.records import Records
+    from fraudstream.engine.records import LogRecord, Records
     from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import InputLog
-    from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
+    from fraudstream.stream.record_batch import RecordBatch
     from fraudstream.stream.state_versions import StateVersions
 
 REFETCHES_MAX = 100  # batches in a row that begin beyond the position: more is a fault, not a rebalance
@@ -64,18 +64,16 @@ SpanT = TypeVar("SpanT", bound=Span)
 class SpanProcessor(Protocol[SpanT]):
     """What differs between the stage that decides (`Judging`) and one that forwards (`Forwarding`)."""
 
-    async def prepare(self, state: PartitionState, records: Sequence[FetchedRecord]) -> Sequence[int]:
+    async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Load what `apply` needs, before anything is applied; returns the argument `controls` of `apply`."""
 
-    def apply(
-        self, state: PartitionState, records: Sequence[FetchedRecord], controls: Sequence[int]
-    ) -> Sequence[SpanT]:
+    def apply(self, state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]) -> Sequence[SpanT]:
         """Apply `records` to `state`; the spans cover them from the first one on, all unless the state is cut over.
 
         Raises `OtherFeatures` if the stage before ran under another catalogue.
         """
 
-    def send(self, partition: Partition, records: Sequence[FetchedRecord], span: SpanT, started_s: float) -> None:
+    def send(self, partition: Partition, records: Sequence[LogRecord], span: SpanT, started_s: float) -> None:
         """Start to send the span's outputs and report it to the observer. `started_s`: `time.perf_counter` when work on
         the span began. Adds what was applied and what is pending to the partition."""
 
@@ -182,6 +180,6 @@ def _advance(partition: Partition, batch: RecordBatch, records: Records, spans: 
     partition.next_offset = records[:applied].last_offset + 1 if partition.cut_over else batch.next
 
 
-def _is_decided(record: FetchedRecord) -> bool:
+def _is_decided(record: LogRecord) -> bool:
     """Whether the stage before forwarded the record to be decided, not to be backfilled."""
     return BACKFILLED_HEADER not in record.headers and CONTROL_HEADER not in record.headers

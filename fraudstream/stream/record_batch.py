@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from fraudstream.engine.records import LogRecord, Records
-
-
-class FetchedRecord(LogRecord, Protocol):
-    """A record as it was fetched: what the engine reads of it, and its offset."""
-
-    @property
-    def offset(self) -> int:
-        """Its position in the partition."""
+from fraudstream.engine.records import Records
 
 
 class RecordBatch(NamedTuple):

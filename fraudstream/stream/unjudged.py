@@ -25,7 +25,6 @@ from fraudstream.engine.partial_event import read_partially
 if TYPE_CHECKING:
     from fraudstream.engine.records import LogRecord
     from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
-    from fraudstream.stream.record_batch import FetchedRecord
     from fraudstream.stream.settings import StreamSettings
 
 UNJUDGED = "unjudged"  # the outcome, in metrics
@@ -41,7 +40,7 @@ class UnjudgedAnswers:
         self._decides, self._version = settings.next_stage is None, settings.state_version
 
     def answers(
-        self, partition: int, records: Sequence[FetchedRecord], refused: Sequence[Rejection]
+        self, partition: int, records: Sequence[LogRecord], refused: Sequence[Rejection]
     ) -> Iterator[tuple[int, OutgoingRecord]]:
         """Index and answer of each refused record that is neither a label nor a control, in the order of `refused`.
 

@@ -111,6 +111,7 @@ class WorkerMetrics(ProcessMetrics):
         )
         self.alerts = define.counter("alerts", "Alerts published.")
         self.rules = define.counter("alert_rules", "Rules in alerts.", "rule", "severity")
+        self.scores = define.counter("scores", "Payments by the bin of their score, named by its upper end.", "bin")
         self.late = define.counter("late_payments", "Payments older than the history that their account's state holds.")
         self.repeats = define.counter("repeated_payments", "Payments whose event_id was decided before.")
         self.unmatched = define.counter(

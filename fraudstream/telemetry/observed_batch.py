@@ -95,6 +95,10 @@ class JudgedBatch(Batch, Protocol):
         """How often each (rule, severity) is in the alerts."""
 
     @property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """Scores of the payments, 0 to 1; float64, shape (payments,)."""
+
+    @property
     def since_occurred_ms(self) -> Milliseconds:
         """From `occurred_at` to the decision; float64, shape (payments,)."""
 

@@ -15,6 +15,7 @@ from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import WorkerMetrics
 from fraudstream.telemetry.observed_batch import Batch, ForwardedBatch, JudgedBatch
 from fraudstream.telemetry.process import ProcessTelemetry
+from fraudstream.telemetry.score_bins import ScoreBins
 
 
 class Children(dict[Any, Counter]):
@@ -68,7 +69,7 @@ class StageTelemetry(ProcessTelemetry):
         self._state_gauges: dict[int, _StateGauges] = {}
         self._watermark_ms: dict[int, int] = {}
         self._decisions, self._dead_letters = Children(metrics.decisions), Children(metrics.dead_letters)
-        self._rules = Children(metrics.rules)
+        self._rules, self._scores = Children(metrics.rules), ScoreBins(metrics.scores)
         self._unsaved_since: dict[int, float] = {}
         self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # the reason
@@ -210,6 +211,7 @@ class StageTelemetry(ProcessTelemetry):
                 counter.inc(count)
         for rule, count in batch.alert_rules.items():
             self._rules[rule].inc(count)
+        self._scores.observe(batch.scores)
         metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
         metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)
         self._count_batch(partition, batch)

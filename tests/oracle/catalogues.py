@@ -78,6 +78,7 @@ _PEERS = """
 
 _BAND = """
   band.count_30d: {aggregate: count, window: 30d, includes: false}
+  band.fraud_30d: {aggregate: share, of: fraud, window: 30d}
 """
 
 _BY_PANE = """

@@ -95,8 +95,8 @@ def walk(log: list[Event], splits: list[int], restarts: bool = False, learns: bo
         results.append((code, contribution, points))
         if restarts:
             state = restarted(state)
-    code, contribution, points = (np.concatenate(arrays).astype(np.int64) for arrays in zip(*results, strict=True))
-    return Walked(code, contribution, points, state)
+    codes, contributions, totals = (np.concatenate(arrays).astype(np.int64) for arrays in zip(*results, strict=True))
+    return Walked(codes, contributions, totals, state)
 
 
 def named_by(log: list[Event], position: int, number: int) -> int | None:

@@ -81,6 +81,8 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         for payment, event, account in zip(columns.payments, events, accounts, strict=True)
     ]
     columns.occurred_at_ms[:] = times
+    finding = np.array(kinds[: len(rows)], np.int64) % len(found)
+    alerting = np.array([kind.outcome != "allow" for kind in found])
     return replace(
         verdicts,
         columns=OtherIdentifiers(columns.index, columns.frame, columns.buffer, payments),
@@ -89,7 +91,8 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         late=np.array(late),
         altered=np.array(altered) & np.array(repeat),  # only a repeat can be altered
         unmatched=np.array(unmatched, np.uint64),
-        finding=np.array(kinds[: len(rows)], np.int64) % len(found),
+        finding=finding,
+        alerted=alerting[finding] & ~np.array(repeat),
         findings=found,
     )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from fraudstream.engine.digest import MISSING, DigestKey
 from fraudstream.engine.expression.columns import ColumnSource
 from fraudstream.engine.expression.nodes import (
     Answer,
@@ -21,13 +22,17 @@ from fraudstream.engine.expression.nodes import (
     BoolColumn,
     Condition,
     Constant,
+    Digested,
     MajorUnits,
     Not,
+    OneOf,
     Quantity,
     QuantityColumn,
     QuantityComparison,
     QuantityMissing,
     Quotient,
+    TextColumn,
+    TextLiteral,
 )
 
 
@@ -40,12 +45,18 @@ class RowSource(Protocol):
         ...
 
     @property
-    def columns(self) -> ColumnSource:
-        """Columns of this payment alone."""
+    def digest_key(self) -> DigestKey:
+        """Of the digests of texts among its values."""
         ...
 
-    def value(self, name: str) -> float:
-        """The value of a symbol, as `ColumnSource.column` holds it; a Python number."""
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The value of every symbol, as `ColumnSource.column` holds it; Python numbers."""
+        ...
+
+    @property
+    def columns(self) -> ColumnSource:
+        """Columns of this payment alone."""
         ...
 
 
@@ -65,7 +76,7 @@ def value_of_row(quantity: Quantity) -> ValueOfRow:
         case MajorUnits():
             return _amount_of_row(quantity)
         case QuantityColumn(name):
-            return lambda row: row.value(name)
+            return lambda row: row.values[name]
         case Arithmetic(operation, left, right) if operation in _EXACT:
             return _both(operation, value_of_row(left), value_of_row(right))
         case Quotient(left, right):
@@ -80,9 +91,15 @@ def test_of_row(condition: Condition) -> TestOfRow:
         case QuantityComparison(when_true, _, left, right) | Not(QuantityComparison(_, when_true, left, right)):
             return _both(when_true, value_of_row(left), value_of_row(right))
         case BoolColumn(name):
-            return lambda row: row.value(name) == 1
+            return lambda row: row.values[name] == 1
         case Not(BoolColumn(name)):
-            return lambda row: row.value(name) == 0
+            return lambda row: row.values[name] == 0
+        case OneOf(TextColumn(name), choices) if all(isinstance(choice, TextLiteral) for choice in choices):
+            digests_of = _digests_of_row(choices)
+            return lambda row: row.values[name] in digests_of(row)
+        case Not(OneOf(TextColumn(name), choices)) if all(isinstance(choice, TextLiteral) for choice in choices):
+            digests_of = _digests_of_row(choices)
+            return lambda row: row.values[name] != MISSING and row.values[name] not in digests_of(row)
         case QuantityMissing(part):
             value = value_of_row(part)
             return lambda row: math.isnan(value(row))
@@ -102,6 +119,20 @@ def _amount_of_row(amount: MajorUnits) -> ValueOfRow:
         return found
 
     return value
+
+
+def _digests_of_row(literals: Sequence[Digested]) -> Callable[[RowSource], frozenset[float]]:
+    """A function with the digests of texts, which depend on the key alone."""
+    known: dict[DigestKey, frozenset[float]] = {}
+
+    def digests(row: RowSource) -> frozenset[float]:
+        found = known.get(row.digest_key)
+        if found is None:
+            made = frozenset(int(literal.digests(row.columns)) for literal in literals)
+            found = known[row.digest_key] = made
+        return found
+
+    return digests
 
 
 def _both(operation: Callable[[float, float], V], left: ValueOfRow, right: ValueOfRow) -> Callable[[RowSource], V]:

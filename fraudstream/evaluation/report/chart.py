@@ -12,7 +12,8 @@ from typing import NamedTuple
 from fraudstream.evaluation.report.markup import Markup, element, join, text
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 26, 14, 44
+CHARACTER = 7  # width of a tick's character, about
 SERIES_COLOURS = 6
 
 
@@ -79,7 +80,8 @@ def bar_chart(title: str, y: Axis, names: Sequence[str], series: Sequence[tuple[
     """A group of bars for each name. `series`: name and a value for each of `names`."""
     parts = [*_axes(None, y)]
     width = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
-    shown_every = max(1, math.ceil(len(names) / 8))
+    room = max((len(name) for name in names), default=1) * CHARACTER + 4
+    shown_every = max(1, math.ceil(room / width))
     for at, name in enumerate(names):
         begin = LEFT + at * width
         for number, (_, values) in enumerate(series):

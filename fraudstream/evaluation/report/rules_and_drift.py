@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fraudstream.evaluation.drift import MOVED, STABLE, Drift
 from fraudstream.evaluation.report.chart import Axis, bar_chart
-from fraudstream.evaluation.report.markup import Markup, count, element, join, measure, score_text, share, table, text
+from fraudstream.evaluation.report.markup import Markup, count, element, join, measure, share, table, text
 from fraudstream.evaluation.results import Evaluation
 
 PLOTS_MAX = 6
@@ -65,7 +65,7 @@ def _missing(counts: tuple[int, ...]) -> str:
 
 def _distribution(drift: Drift) -> Markup:
     edges = drift.reference.edges
-    names = [f"≤ {score_text(edge)}" for edge in edges] + [f"> {score_text(edges[-1])}" if edges else "all", "missing"]
+    names = [f"≤ {edge:.3g}" for edge in edges] + [f"> {edges[-1]:.3g}" if edges else "all", "missing"]
     before, now = _shares(drift.reference.all_counts), _shares(drift.counts)
     axis = Axis("share of payments", 0.0, max([*before, *now, 0.01]), percent=True)
     title = f"{drift.reference.name}: {drift.index:.3f}, {drift.verdict}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fraudstream.contracts.timestamps import utc_text
 from fraudstream.evaluation.bootstrap import Interval
+from fraudstream.evaluation.folds import MEASURES
 from fraudstream.evaluation.report.chart import Axis, Line, bar_chart, line_chart
 from fraudstream.evaluation.report.markup import (
     NONE,
@@ -85,7 +87,7 @@ def _budget_table(evaluation: Evaluation) -> Markup:
             [
                 scorer.name,
                 f"{found.alerts_per_day:,.1f}",
-                score_text(point.threshold),
+                NONE if point.threshold is None else score_text(point.threshold),
                 count(found.frauds),
                 count(found.genuine),
                 share(found.precision),
@@ -207,6 +209,21 @@ def week_section(evaluation: Evaluation) -> Markup:
     ]  # fmt: skip
     note = "The first and the last week may be short. Alerts a day are per day with payments. Drift: see below."
     return join([element("p", text(note), class_="note"), _plots([plot]), table(head, rows, numbers_from=2)])
+
+
+def folds_section(evaluation: Evaluation) -> Markup:
+    """The measures of each of several periods, and their mean and deviation."""
+    if not evaluation.folds:
+        return element("p", text("One period was measured. --folds measures those that follow it, too."), class_="note")
+    rows = []
+    for scorer in evaluation.folds:
+        for fold in scorer.folds:
+            measures = [measure(getattr(fold, name)) for name in MEASURES]
+            rows.append([scorer.name, utc_text(fold.from_ms), count(fold.payments), count(fold.frauds), *measures])
+        means = [f"{measure(scorer.mean[name])} ± {measure(scorer.deviation[name])}" for name in MEASURES]
+        rows.append([scorer.name, "mean ± deviation", "", "", *means])
+    head = ["scorer", "from", "payments", "frauds", "AUC", "AP", "card precision", "precision", "recall"]
+    return table(head, rows, numbers_from=2)
 
 
 def typology_section(evaluation: Evaluation) -> Markup:

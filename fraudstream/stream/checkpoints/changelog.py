@@ -92,7 +92,7 @@ class AcceptedGap(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Row(Protocol):
-    """The part of a changelog record that is needed here; `FetchedRecord` fits."""
+    """The part of a changelog record that is needed here; `LogRecord` fits."""
 
     @property
     def key(self) -> bytes | None:

@@ -13,7 +13,7 @@ import pytest
 
 from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.mapping import Mapping, MappingError, load_mapping, parse_mapping
-from fraudstream.backtest.payment_file import PaymentFile
+from fraudstream.backtest.payment_file import PaymentFile, PaymentFiles
 from fraudstream.backtest.row_report import RowReport
 from fraudstream.contracts import Payment
 
@@ -223,3 +223,16 @@ def test_a_condition_that_no_row_meets_is_noticed(tmp_path: Path) -> None:
     assert list(PaymentFile(path, mapping, report).batches()) == []
     assert report.excluded == 1
     assert report.notices == ["No row meets `where` of the mapping, so there are no payments. Check its words."]
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_kinds_of_fraud_are_kept_by_event_id(tmp_path: Path, sort: bool) -> None:
+    mapping = parse_mapping(MAPPING.replace('genuine: ["0"]', 'genuine: ["0"], typology: kind'), "test.yaml")
+    path = tmp_path / "kinds.csv"
+    lines = [HEADER.strip() + ",kind", "2025-01-01,a,1,EUR,out,1,3", "2025-01-01,a,1,EUR,out,0,0"]
+    lines += ["2025-01-01,a,1,EUR,out,1,", "2025-01-02,b,1,EUR,out,1,mule"]
+    path.write_text("\n".join(lines) + "\n")
+    plain = csv_file(tmp_path, "2025-01-03,a,1,EUR,out,1")  # has no such column
+    files = PaymentFiles([PaymentFile(each, mapping) for each in (path, plain)])
+    assert sum(len(batch.payments) for batch in files.batches(sort)) == 5
+    assert dict(files.typologies) == {"e1": "3", "e4": "mule"}

@@ -14,6 +14,7 @@ from fraudstream.backtest.label_order import in_order
 from fraudstream.backtest.replay import Summary, replay
 from fraudstream.backtest.replay_output import features_schema
 from fraudstream.contracts import Alert
+from fraudstream.contracts.currency import amount_text
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.expression.types import WORDS_OF
@@ -103,6 +104,8 @@ def test_every_payment_has_a_decision_and_its_features(rule_set: RuleSet, tmp_pa
     payments = [payment for batch in stream(PLAN, N) for payment in batch.payments]
     assert decisions.column("event_id").to_pylist() == [payment.event_id for payment in payments]
     assert decisions.column("label").to_pylist().count("fraud") == summary.frauds > 0
+    amounts = zip(decisions.column("amount_minor").to_pylist(), decisions.column("currency").to_pylist(), strict=True)
+    assert [amount_text(*amount) for amount in amounts] == [payment.amount for payment in payments]
     alerted = [alert_id for alert_id in decisions.column("alert_id").to_pylist() if alert_id]
     alerts = (tmp_path / "alerts.jsonl").read_bytes().splitlines()
     assert alerted == [msgspec.json.decode(line, type=Alert).alert_id for line in alerts]
@@ -125,6 +128,7 @@ def test_the_summary_counts_and_measures(rule_set: RuleSet, tmp_path: Path) -> N
     (rule,) = summary.rules
     assert rule.rule == "velocity/busy"
     assert 0 < rule.fired <= summary.alerts
+    assert summary.shadow_rules == []
     assert summary.auc is not None
     assert 0.5 < summary.auc < 1
     written = msgspec.json.decode((tmp_path / "summary.json").read_bytes())

@@ -95,7 +95,7 @@ def test_a_precision_floor_is_kept_by_the_lowest_threshold() -> None:
     labels = np.array([1, 1, 0, 1, 0, 0], np.int8)
     found = threshold(Budget("precision_floor", 0.7), points, labels, 1.0)
     assert (found.points, found.precision, found.recall) == (30, 0.75, 1.0)
-    with pytest.raises(TuningError, match="no threshold reaches a precision of 0.9"):
+    with pytest.raises(TuningError, match=r"no threshold reaches a precision of 0\.9"):
         threshold(Budget("precision_floor", 0.9), points[1:], labels[1:], 1.0)
 
 

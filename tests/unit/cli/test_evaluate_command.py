@@ -120,9 +120,10 @@ def test_a_replay_is_measured_again_beside_other_scorers(
     assert found["period"]["payments"] == 3000
 
 
-def test_a_reference_of_an_earlier_calibration_is_compared(evaluated: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["[{}]", '{{"format": "fraudstream-calibration-1", "reference": {}}}'])
+def test_a_reference_of_an_earlier_calibration_is_compared(evaluated: Path, tmp_path: Path, content: str) -> None:
     reference = tmp_path / "reference.json"
-    reference.write_text('[{"name": "score", "edges": [0.1], "counts": [1000, 0]}]')
+    reference.write_text(content.format('{"name": "score", "edges": [0.1], "counts": [1000, 0], "missing": 0}'))
     flags = ["--out", str(tmp_path / "out"), "--reference", str(reference), "--bootstrap", "0"]
     assert main(["evaluate", str(evaluated), *flags]) == 0
     (drift,) = json.loads((tmp_path / "out" / "evaluation.json").read_bytes())["drift"]
@@ -166,7 +167,8 @@ def test_payments_after_the_period_are_not_read(rules: Path, tmp_path: Path) -> 
         (["--scorer", "b={dir}/features.parquet"], "{dir}/features.parquet has no column 'score'"),
         (["--scorer", "b={dir}/report.html"], "{dir}/report.html can't be read: it is not a Parquet file."),
         (["--reference", "{dir}/report.html"], "{dir}/report.html is no list of reference histograms"),
-        (["--reference", "{dir}/absent.json"], "{dir}/absent.json: no such file"),
+        (["--reference", "{dir}/absent.json"], "{dir}/absent.json: No such file"),
+        (["--folds", "2", "--from", "2025-01-02"], "--folds needs --from and --until"),
         (["--bootstrap", "-1"], "--bootstrap -1: must be 0 or more."),
     ],
 )

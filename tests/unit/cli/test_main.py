@@ -36,8 +36,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     shown = capsys.readouterr().out
     for name in (
-        "up", "worker", "cases", "generate", "publish", "replay", "rules", "topics", "dead-letters", "state",
-        "config", "bench", "train", "model", "score",
+        "up", "worker", "cases", "generate", "publish", "replay", "evaluate", "rules", "score", "topics",
+        "dead-letters", "state", "config", "bench", "train", "model",
     ):  # fmt: skip
         assert f"\n    {name} " in shown or f"\n    {name}\n" in shown
     assert "example:" in shown

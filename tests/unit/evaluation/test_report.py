@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -105,6 +106,32 @@ def test_known_accounts_are_left_out_and_counted() -> None:
     found = evaluate(evaluated(SAMPLE), OPTIONS._replace(known_since_ms=0, label_delay_ms=DAY_MS))
     assert found.period.left_out > 0
     assert found.period.left_out + found.period.payments == len(SAMPLE)
+
+
+def test_each_fold_is_the_period_shifted_by_its_length() -> None:
+    payments = evaluated(SAMPLE)
+    options = OPTIONS._replace(
+        from_ms=3 * DAY_MS, until_ms=5 * DAY_MS, known_since_ms=3 * DAY_MS, label_delay_ms=0, folds=3
+    )
+    found = evaluate(payments, options)
+    for scorer in found.folds:
+        for number, fold in enumerate(scorer.folds):
+            shift = number * 2 * DAY_MS
+            alone = evaluate(
+                payments,
+                options._replace(
+                    from_ms=3 * DAY_MS + shift, until_ms=5 * DAY_MS + shift, known_since_ms=3 * DAY_MS + shift, folds=1
+                ),
+            )
+            quality = next(each for each in alone.scorers if each.name == scorer.name)
+            assert (fold.payments, fold.frauds) == (alone.period.payments, alone.period.frauds)
+            assert (fold.auc, fold.average_precision) == (quality.auc, quality.average_precision)
+            assert fold.card_precision == pytest.approx(quality.card_precision.mean)
+            assert (fold.precision, fold.recall) == (quality.budget.caught.precision, quality.budget.caught.recall)
+        values = [fold.average_precision for fold in scorer.folds if fold.average_precision is not None]
+        assert scorer.mean["average_precision"] == pytest.approx(statistics.mean(values))
+        assert scorer.deviation["average_precision"] == pytest.approx(statistics.stdev(values))
+    assert "mean ± deviation" in report_page(found, "sample").decode()
 
 
 def test_an_empty_period_is_an_error() -> None:

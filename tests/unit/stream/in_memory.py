@@ -17,7 +17,7 @@ from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.engine.records import records_of
+from fraudstream.engine.records import LogRecord, records_of
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
@@ -32,7 +32,7 @@ from fraudstream.stream.checkpoints.changelog import (
 )
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
 from fraudstream.stream.ports import ChangelogPart, ChangelogWriter
-from fraudstream.stream.record_batch import FetchedRecord, RecordBatch
+from fraudstream.stream.record_batch import RecordBatch
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stage import Stage, StagePorts, new_stage
 from fraudstream.stream.stages import stages_of
@@ -71,7 +71,7 @@ TOPICS = ("payments", "labels", "decisions", "alerts", "dead-letters")
 
 
 class Record(NamedTuple):
-    """A `FetchedRecord`."""
+    """A `LogRecord`."""
 
     offset: int
     value: bytes | None
@@ -111,7 +111,7 @@ def label(offset: int, event_id: str, account: str = "a") -> Record:
     return Record(offset, msgspec.json.encode(body), account.encode(), (LABEL_HEADER,))
 
 
-def batch(*records: FetchedRecord, first: int | None = None, following: int | None = None) -> RecordBatch:
+def batch(*records: LogRecord, first: int | None = None, following: int | None = None) -> RecordBatch:
     """The records as one fetch; by default it begins at the first one and ends behind the last."""
     begin = records[0].offset if first is None else first
     end = records[-1].offset + 1 if following is None else following
@@ -472,7 +472,7 @@ class Worker:
         await assignment.resume(set(self.stage.partitions))
         return len(read)
 
-    async def process(self, *records: FetchedRecord, partition: int = 0, first: int | None = None) -> None:
+    async def process(self, *records: LogRecord, partition: int = 0, first: int | None = None) -> None:
         """One batch."""
         await self.stage.processor.process(partition, batch(*records, first=first))
 

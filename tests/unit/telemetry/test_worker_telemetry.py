@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from fraudstream.kafka.open_transactions import OpenTransaction, StableEnd
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Observer, StageObserver
+from fraudstream.telemetry.score_bins import NAMES
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 
@@ -60,6 +61,7 @@ class Worker:
                 unmatched=1,
                 alerts=1,
                 alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
+                scores=np.linspace(0.0, 1.0, len(latencies_ms)),
                 dead_letters={"not_json": 1},
                 dropped=0,
                 since_occurred_ms=latencies + 1000.0,
@@ -462,3 +464,14 @@ def test_an_open_transaction_is_named_and_no_reason_to_restart(worker: Worker, m
     worker.observer.on_open_transactions({})
     assert worker.telemetry.ready() is None
     assert worker.value("unstable_records", **labels) is None
+
+
+@pytest.mark.parametrize("payments", [1, 7, 400])
+def test_scores_are_counted_by_bins_whose_upper_end_is_theirs(worker: Worker, payments: int) -> None:
+    scores = np.linspace(0.0, 1.0, payments)
+    worker.judges(latencies_ms=(1.0,) * payments)
+    low = -1.0
+    for name in NAMES:
+        expected = int(np.count_nonzero((scores > low) & (scores <= float(name))))
+        assert worker.value("scores_total", bin=name) == expected
+        low = float(name)
