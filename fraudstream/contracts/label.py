@@ -11,11 +11,12 @@ from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """`event_id` identifies the payment. Its other entities may be repeated here, so that their state is updated too.
+    """`event_id` identifies the payment, which is one of the account. Its other entities are found by it. They may be
+    repeated here, for a payment that is too old to be found.
 
     `labelled_at`: the newest of a payment's labels counts, in whatever order they arrive; of equal times, the one
     published last. It can't be in the future. `payment_occurred_at`: event time of the payment, if known; it speeds up
-    the lookup. A label whose payment is no longer in the state has no effect and is counted. `source`: origin of the
+    the lookup. A label whose payment is too old or unknown has no effect and is counted. `source`: origin of the
     label, for example 'chargeback', 'customer', or a case id.
     """
 

@@ -21,6 +21,7 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.frame_columns import FrameColumns
 from fraudstream.engine.frame_layout import ACCOUNT_ID, EVENT_ID
+from fraudstream.engine.label_results import LabelResults
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.plan import EntityPlan
@@ -44,7 +45,8 @@ class Verdicts:
     k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
     repeat. `error`: how each feature was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`), in the order of `plans`;
     int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch,
-    `labels_unmatched`: those whose payment the state does not hold. `since_ms`: as in `ForwardedFeatures`; int64.
+    `labels_unmatched`: those whose payment the state does not hold; `label_results`: how late the others came, and why
+    these found none. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 
     rule_set: RuleSet
@@ -68,6 +70,7 @@ class Verdicts:
     rejected: list[Rejection]
     labels: int
     labels_unmatched: int
+    label_results: LabelResults
     since_ms: Int64Array
 
     @property

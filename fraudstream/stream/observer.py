@@ -25,7 +25,8 @@ class JudgedBatch:
     """The result of a span of a batch in the stage that decides, after its outputs were passed to the producer.
 
     `records`: how many it has, controls included. `payments`: those decided. `decisions`: those published, by outcome.
-    `labels`, `labels_unmatched`: applied, and those of them without a payment. `repeats`: repeated payments; `altered`:
+    `labels`, `labels_unmatched`: applied, and those of them without a payment, by cause. `label_lag_ms`: how long after
+    their payments the others were given; float64. `repeats`: repeated payments; `altered`:
     those of them with other content. `late`: payments too old for the state. `unmatched`: reversals and captures whose
     payment a state does not hold. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
     alerts. `scores`: of the payments, 0 to 1; float64, shape (payments,). `dead_letters`: count by reason. `dropped`:
@@ -38,7 +39,8 @@ class JudgedBatch:
     payments: int
     decisions: Mapping[str, int]
     labels: int
-    labels_unmatched: int
+    labels_unmatched: Mapping[str, int]
+    label_lag_ms: Milliseconds
     repeats: int
     altered: int
     late: int

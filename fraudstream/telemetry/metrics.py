@@ -18,6 +18,10 @@ LATENCY_BOUNDS_S = (
     *(1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0, 86_400.0),
 )
 DURATION_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+# From a minute to a year: a case closed at once, a chargeback after months.
+LABEL_LAG_BOUNDS_S = tuple(
+    60.0 * n for n in (1, 10, 60, 360, 1_440, 4_320, 10_080, 20_160, 43_200, 86_400, 129_600, 525_600)
+)
 BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000)
 BYTES_BOUNDS = tuple(1024.0 * 4**power for power in range(10))  # 1 KiB to 256 MiB
 
@@ -119,7 +123,10 @@ class WorkerMetrics(ProcessMetrics):
         )
         self.altered = define.counter("altered_payments", "Repeated payments whose content has changed.")
         self.labels = define.counter("labels", "Labels applied.")
-        self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.")
+        self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.", "cause")
+        self.label_lag = define.histogram(
+            "label_lag_seconds", "Time from a payment to the time of its label.", LABEL_LAG_BOUNDS_S
+        )
 
     def _define_latency(self, define: Definitions) -> None:
         self.since_occurred = define.histogram(

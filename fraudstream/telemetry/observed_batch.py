@@ -67,8 +67,12 @@ class JudgedBatch(Batch, Protocol):
         """Labels applied."""
 
     @property
-    def labels_unmatched(self) -> int:
-        """Labels without a payment."""
+    def labels_unmatched(self) -> Mapping[str, int]:
+        """Labels without a payment, by cause."""
+
+    @property
+    def label_lag_ms(self) -> npt.NDArray[np.float64]:
+        """Of the other labels, from `occurred_at` to `labelled_at`."""
 
     @property
     def repeats(self) -> int:

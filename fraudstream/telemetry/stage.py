@@ -200,7 +200,6 @@ class StageTelemetry(ProcessTelemetry):
         for counter, count in (
             (metrics.payments, batch.payments),
             (metrics.labels, batch.labels),
-            (metrics.labels_unmatched, batch.labels_unmatched),
             (metrics.repeats, batch.repeats),
             (metrics.altered, batch.altered),
             (metrics.late, batch.late),
@@ -211,6 +210,9 @@ class StageTelemetry(ProcessTelemetry):
                 counter.inc(count)
         for rule, count in batch.alert_rules.items():
             self._rules[rule].inc(count)
+        for cause, count in batch.labels_unmatched.items():
+            metrics.labels_unmatched.labels(cause).inc(count)
+        metrics.label_lag.observe(batch.label_lag_ms / 1000.0)
         self._scores.observe(batch.scores)
         metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
         metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)

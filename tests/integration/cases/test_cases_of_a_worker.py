@@ -32,7 +32,7 @@ class CountedLabels(Unobserved):
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
         self.labels += batch.labels
-        self.unmatched += batch.labels_unmatched
+        self.unmatched += sum(batch.labels_unmatched.values())
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class RecordedLabels(Unobserved):
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
         self.labels += batch.labels
-        self.unmatched += batch.labels_unmatched
+        self.unmatched += sum(batch.labels_unmatched.values())
 
 
 def partition_of(account: str, partitioner: Partitioner) -> int:

@@ -110,10 +110,16 @@ def test_a_label_older_than_the_retention_is_lost_and_counted_and_the_answer_say
 
 def test_the_label_of_another_account_changes_nothing() -> None:
     state = ENGINE.new_state()
-    assert risk(state, [*PAID, pay(50, NOON, "b", "n"), label(0, account="b")]) == (
-        0.5,
-        pytest.approx(np.nan, nan_ok=True),
-    )
+    share, last = risk(state, [*PAID, pay(50, NOON, "b", "n"), label(0, account="b")])
+    assert share == 0.5
+    assert np.isnan(last)
+
+
+def test_lost_labels_have_a_cause_and_found_ones_a_lag() -> None:
+    late: list[Payment | Label] = [pay(100, NOON + 31 * D, "b", "other"), label(0), label(999), label(100, account="a")]
+    verdicts = ENGINE.judge([*PAID, label(3, at=NOON + 5 * H), *late], ENGINE.new_state())
+    assert verdicts.label_results.unmatched == {"expired": 1, "unknown": 1, "other_account": 1}
+    assert verdicts.label_results.lag_ms.tolist() == [2 * H]
 
 
 def test_no_index_is_kept_where_nothing_reads_labels() -> None:

@@ -54,7 +54,8 @@ class Worker:
                 payments=len(latencies_ms),
                 decisions={"allow": len(latencies_ms) - 1, "block": 1},
                 labels=2,
-                labels_unmatched=1,
+                labels_unmatched={"expired": 1},
+                label_lag_ms=np.array([7 * 86_400_000.0]),
                 repeats=1,
                 altered=1,
                 late=1,
@@ -87,7 +88,7 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
         "payments_total": 4,
         "alerts_total": 2,
         "labels_total": 4,
-        "labels_unmatched_total": 2,
+        "label_lag_seconds_sum": 2 * 7 * 86_400,
         "repeated_payments_total": 2,
         "altered_payments_total": 2,
         "late_payments_total": 2,
@@ -98,6 +99,7 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
         assert worker.value(name) == expected, name
     assert worker.value("alert_rules_total", rule="takeover/new_device", severity="high") == 2
     assert worker.value("decisions_total", outcome="allow") == 2
+    assert worker.value("labels_unmatched_total", cause="expired") == 2
     assert worker.value("decisions_total", outcome="block") == 2
     assert worker.value("dead_letters_total", reason="not_json") == 2
     assert worker.value("state_rows", partition="0") == 10
