@@ -60,7 +60,7 @@ bench: install ## throughput and latency beside the floor and plain Faust
 
 lock: install ## resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --group dev --no-emit-index-url --no-header --quiet --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra learning --group dev --no-emit-index-url --no-header --quiet --output-file requirements.lock pyproject.toml
 
 clean: ## remove what install made
 	rm -rf $(VENV) build dist *.egg-info

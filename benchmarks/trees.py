@@ -60,7 +60,7 @@ def _trained(trees: int, leaves: int, inputs: int) -> tuple[Any, Any]:
     values[random.random(values.shape) < 0.05] = np.nan
     labels = random.random(len(values)) < 1 / (1 + np.exp(-odds))
     parameters = Boosting(trees=trees, leaves=leaves).parameters
-    return values, lightgbm.train({**parameters, "num_threads": 2}, lightgbm.Dataset(values, labels), trees)
+    return values, lightgbm.train({**parameters, "num_threads": 1}, lightgbm.Dataset(values, labels), trees)
 
 
 def _scores(scorer: ModelScorer, number: Any) -> ModelScores:

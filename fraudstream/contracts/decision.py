@@ -17,7 +17,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     evaluated but did not update the state. `altered`: a repeat whose content differs from the payment decided first in
     amount, currency, time or a field that the account's features read. `unmatched`: of a reversal or capture, the
     entities whose state does not hold the payment in `relates_to`, or holds it in another currency or already taken
-    back; their features were not corrected.
+    back; their features were not corrected. `shadow_scores`: by name, the scores that decide nothing: of challenger
+    models, and of the rule set's own score where a model decides; none of a repeat.
     """
 
     event_id: Identifier
@@ -33,6 +34,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     late: bool = False
     altered: bool = False
     unmatched: tuple[str, ...] = ()
+    shadow_scores: dict[str, float] = {}
     schema_version: int = 1
 
 

@@ -17,7 +17,7 @@ _Bools: TypeAlias = npt.NDArray[np.bool_]
 _Int64s: TypeAlias = npt.NDArray[np.int64]
 
 _QUOTE, _BACKSLASH, _SPACE, _BRACE_END, _POINT, _ZERO = 0x22, 0x5C, 0x20, 0x7D, 0x2E, 0x30
-_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED, _LEAST = range(9)  # rows of `PIECES`
+_EVENT, _ACCOUNT, _OCCURRED, _ALERT, _ALERT_END, _REPEAT, _LATE, _ALTERED, _MILLIONTHS = range(9)  # rows of `PIECES`
 PIECES: Final = pack(
     (
         b'{"event_id":"',
@@ -28,7 +28,7 @@ PIECES: Final = pack(
         b',"repeat":true',
         b',"late":true',
         b',"altered":true',
-        b"1e-6",
+        b"e-6",
     )
 )
 SCORE_MAX: Final = 1_000_000  # points of a score of 1
@@ -75,12 +75,16 @@ def write_decisions(
     unmatched: npt.NDArray[np.uint64],
     texts: FindingTexts,
     alert_ids: Packed,
+    shadow_points: npt.NDArray[np.int32],
+    shadow_texts: Packed,
     pieces: Packed,
 ) -> int:
     """Write the decisions one after the other into `out`; `MISSING` as the length of one that msgspec has to encode.
     Returns how many are to be encoded.
 
     All arrays but the texts have shape (n,), as in `Verdicts`. `alert_ids`: of the decisions with an alert, in order.
+    `shadow_points`: of the scores that decide nothing, shape (scores, n); `shadow_texts`: what is before each of them,
+    and after the last.
     """
     n, at, alert, others = len(finding), 0, 0, 0
     for size in (len(begins), len(lengths), len(events.at), len(accounts.at), len(occurred_at_ms), len(score)):
@@ -89,7 +93,12 @@ def write_decisions(
     for size in (len(repeat), len(late), len(altered), len(unmatched)):
         if size != n:
             raise ValueError("the parts of the decisions differ in number")
+    if shadow_points.shape[1] != n or len(shadow_texts.at) != len(shadow_points) + 1:
+        raise ValueError("the parts of the decisions differ in number")
     for i in range(n):
+        for k in range(len(shadow_points)):
+            if not 0 <= shadow_points[k, i] <= SCORE_MAX:
+                raise ValueError("a shadow score is out of range")
         begins[i], kind, points = at, finding[i], score[i]
         if not (0 <= kind < len(texts.alerts) and 0 <= points <= SCORE_MAX):
             raise ValueError("a finding or a score is out of range")
@@ -118,6 +127,11 @@ def write_decisions(
             at = _put(out, at, pieces, _LATE)
         if altered[i]:
             at = _put(out, at, pieces, _ALTERED)
+        if len(shadow_points) and not repeat[i]:
+            for k in range(len(shadow_points)):
+                at = _put(out, at, shadow_texts, k)
+                at = _put_score(out, at, shadow_points[k, i], pieces)
+            at = _put(out, at, shadow_texts, len(shadow_points))
         out[at] = _BRACE_END
         at += 1
         lengths[i] = at - begins[i]
@@ -131,9 +145,10 @@ def _put(out: _Bytes, to: int, texts: Packed, row: int) -> int:
 
 @jit
 def _put_score(out: _Bytes, to: int, points: int, pieces: Packed) -> int:
-    """Write points / SCORE_MAX as msgspec does: the shortest decimals, with an exponent for the lowest one alone."""
-    if points == 1:
-        return _put(out, to, pieces, _LEAST)
+    """Write points / SCORE_MAX as msgspec does: the shortest decimals, with an exponent below 0.00001."""
+    if 0 < points < 10:
+        out[to] = _ZERO + points
+        return _put(out, to + 1, pieces, _MILLIONTHS)
     out[to], out[to + 1], rest = _ZERO + points // SCORE_MAX, _POINT, points % SCORE_MAX
     to, unit = to + 2, SCORE_MAX // 10
     out[to] = _ZERO + rest // unit

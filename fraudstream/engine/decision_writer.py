@@ -16,8 +16,8 @@ from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import MISSING, Packed, join, pack
 from fraudstream.engine.alert_id import DIGEST_BYTES, alert_digest, id_end
-from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.decision_bytes import PIECES, SCORE_MAX, FindingTexts, room_for, write_decisions
+from fraudstream.engine.arrays import Int32Array, Int64Array
+from fraudstream.engine.decision_bytes import PIECES, SCORE_DIGITS, SCORE_MAX, FindingTexts, room_for, write_decisions
 from fraudstream.engine.partition_state import Finding
 from fraudstream.engine.scorer import POINTS_MAX
 from fraudstream.engine.verdict import Verdicts
@@ -38,7 +38,9 @@ class DecisionWriter:
         """The decision on each payment, in order, as JSON."""
         texts, finding = self._texts_of(verdicts), verdicts.finding
         events, accounts = verdicts.event_ids.read_only(), verdicts.account_ids.read_only()
-        n, buffer = verdicts.n, np.empty(_room_for(events, accounts, finding, texts), np.uint8)
+        shadow_points, shadow_texts, n = _shadow_points(verdicts), _shadow_texts(verdicts), verdicts.n
+        room_of_shadows = int(shadow_texts.length.sum()) + (SCORE_DIGITS + 2) * len(shadow_points)
+        buffer = np.empty(_room_for(events, accounts, finding, texts) + n * room_of_shadows, np.uint8)
         at, length = np.empty(n, np.int64), np.empty(n, np.int64)
         others = _write(
             buffer,
@@ -55,6 +57,8 @@ class DecisionWriter:
             verdicts.unmatched,
             texts,
             self._alert_ids(verdicts, events, texts),
+            shadow_points,
+            shadow_texts,
             PIECES,
         )
         values = Packed(buffer, at, length)
@@ -80,6 +84,20 @@ class DecisionWriter:
         assert len(digests) == len(rows), f"{len(digests)} ids of {len(rows)} alerts"
         buffer = np.frombuffer(b"".join(digests).hex().encode() + bytes(PADDING), np.uint8)
         return Packed(buffer, np.arange(len(rows)) * _ID_BYTES, np.full(len(rows), _ID_BYTES, np.int64))
+
+
+def _shadow_points(verdicts: Verdicts) -> Int32Array:
+    """The points of the scores that decide nothing: int32, shape (scores, n)."""
+    found: Int32Array = np.empty((len(verdicts.shadow_points), verdicts.n), np.int32)
+    for row, points in zip(found, verdicts.shadow_points.values(), strict=True):
+        row[:] = points
+    return found
+
+
+def _shadow_texts(verdicts: Verdicts) -> Packed:
+    """What is before each score that decides nothing, and after the last of them."""
+    names = [_encode(name) + b":" for name in verdicts.shadow_points]
+    return pack([*(b"," + name if k else b',"shadow_scores":{' + name for k, name in enumerate(names)), b"}"])
 
 
 def _replaced(values: Packed, rows: Int64Array, verdicts: Verdicts) -> Packed:

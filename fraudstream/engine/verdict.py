@@ -141,7 +141,9 @@ class Verdicts:
     def _decisions(self, payments: Sequence[Payment], rows: Int64Array) -> list[Decision]:
         scores, times = (self.score_points[rows] / POINTS_MAX).tolist(), self.occurred_at_ms[rows].tolist()
         alike = self.n > 0 and not self.late.any() and not self.repeat.any()
-        alike = alike and not self.unmatched.any() and (self.finding == self.finding[0]).all()
+        alike = (
+            alike and not self.unmatched.any() and not self.shadow_points and (self.finding == self.finding[0]).all()
+        )
         if alike and (found := self.findings[int(self.finding[0])]).outcome == "allow":
             return [
                 Decision(p.event_id, p.account_id, t, "allow", score, found.rule_set, (), found.shadow_rules)
@@ -162,8 +164,9 @@ class Verdicts:
                 late,
                 altered,
                 unmatched,
+                {} if repeat else shadow,
             )
-            for payment, t, score, found, repeat, late, altered, unmatched in zip(
+            for payment, t, score, found, repeat, late, altered, unmatched, shadow in zip(
                 payments,
                 times,
                 scores,
@@ -172,9 +175,18 @@ class Verdicts:
                 self.late[rows].tolist(),
                 self.altered[rows].tolist(),
                 map(self.entities_in, self.unmatched[rows].tolist()),
+                self._shadow_scores(rows),
                 strict=True,
             )
         ]
+
+    def _shadow_scores(self, rows: Int64Array) -> list[dict[str, float]]:
+        """Of some payments, the scores that decide nothing, by name."""
+        points = self.shadow_points.values()
+        columns = [(of_score[rows] / POINTS_MAX).tolist() for of_score in points]
+        if not columns:
+            return [{}] * len(rows)
+        return [dict(zip(self.shadow_points, scores, strict=True)) for scores in zip(*columns, strict=True)]
 
     def alerts(self) -> list[Alert]:
         """One for each payment in `alerted`, with its explanation."""

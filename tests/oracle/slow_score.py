@@ -114,22 +114,16 @@ class SlowScore:
         return max(-16 * ONE, min(total - log2_fixed(frauds + self.pull), 16 * ONE))
 
     def _base(self) -> int:
-        frauds = sum(self.labelled.values())
-        share = log2_fixed(frauds + 1) - log2_fixed(len(self.labelled) - frauds + self.one_in)
-        return share + (self.bias >> 8)
+        return (self.bias >> 8) - log2_fixed(self.one_in)
 
     def _step(self, codes: list[int | None], fraud: bool) -> None:
         evidence = [self._evidence(k, code) for k, code in enumerate(codes)]
-        odds = (self.bias >> 8) + sum(w * e >> 24 for w, e in zip(self.weights, evidence, strict=True))
-        frauds = sum(self.labelled.values())
-        share = 1 << 20
-        if not fraud:
-            share = min(share, ((frauds + 1) << 20) // (len(self.labelled) - frauds + self.one_in))
-        gradient = (probability(odds) - CERTAIN * fraud) * share >> 20
+        odds = self._base() + sum(w * e >> 24 for w, e in zip(self.weights, evidence, strict=True))
+        gradient = probability(odds) - CERTAIN * fraud
         for k, code in enumerate(codes):
             if code is not None:
                 away = (self.weights[k] - FIRST_WEIGHT) << 6
-                slope = (gradient * evidence[k] >> 16) + ((away * share >> 20) * self.decay >> 16)
+                slope = (gradient * evidence[k] >> 16) + (away * self.decay >> 16)
                 self.weights[k] = _within(self.weights[k] - self._moved(k, slope), 8 << 24)
         self.bias = _within(self.bias - self._moved(len(codes), gradient), 64 << 24)
 

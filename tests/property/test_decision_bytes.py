@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fraudstream.compiled.packed import Packed, pack
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_id import alert_digest, id_end
 from fraudstream.engine.decision_writer import DecisionWriter
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.frame_columns import FrameColumns
@@ -83,7 +84,7 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
     columns.occurred_at_ms[:] = times
     finding = np.array(kinds[: len(rows)], np.int64) % len(found)
     alerting = np.array([kind.outcome != "allow" for kind in found])
-    return replace(
+    drawn = replace(
         verdicts,
         columns=OtherIdentifiers(columns.index, columns.frame, columns.buffer, payments),
         score_points=np.array(points, np.int32),
@@ -95,6 +96,11 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         alerted=alerting[finding] & ~np.array(repeat),
         findings=found,
     )
+    drawn.__dict__["alert_digests"] = [  # as if each had been judged by the rule set of its finding
+        alert_digest(events[row].encode(), id_end(verdicts.stage, found[finding[row]].rule_set))
+        for row in np.flatnonzero(drawn.alerted).tolist()
+    ]
+    return drawn
 
 
 @given(
@@ -106,6 +112,23 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
 def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Finding], kinds: list[int]) -> None:
     verdicts = drawn_verdicts(rows, found, kinds)
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
+
+
+@given(
+    st.lists(drawn_row, min_size=1, max_size=6),
+    st.lists(findings, min_size=1, max_size=2),
+    st.dictionaries(st.text(max_size=6), st.lists(points_drawn, min_size=6, max_size=6), min_size=1, max_size=3),
+)
+@settings(max_examples=100)
+def test_scores_that_decide_nothing_are_those_of_msgspec(
+    rows: list[Row], found: list[Finding], shadow: dict[str, list[int]]
+) -> None:
+    verdicts = drawn_verdicts(rows, found, [0, 1] * 3)
+    points = {name: np.array(values[: len(rows)], np.int32) for name, values in shadow.items()}
+    verdicts = replace(verdicts, shadow_points=points)
+    assert written(DecisionWriter(), verdicts) == encoded(verdicts)
+    shown = [decision.shadow_scores for decision in verdicts.decisions()]
+    assert [bool(scores) for scores in shown] == [not row[4] for row in rows]
 
 
 def test_scores_have_the_text_of_msgspec() -> None:

@@ -23,8 +23,8 @@ from fraudstream.engine.learned_score.counts import (
 )
 
 PULL: Final = 20  # frauds
-RATE: Final = 6_554  # 0.1
-DECAY: Final = 655  # 0.01
+RATE: Final = 13_107  # 0.2
+DECAY: Final = 5  # 1 in 13,107
 
 # The guess of a rarity: a third of a bit for each bit beyond three.
 _RARITY_FROM: Final = 3 << CODE_BITS

@@ -1,8 +1,9 @@
 """Weights of the parts' evidence: one step of a logistic regression for each label, in integers.
 
-Frauds and genuine payments count alike: a genuine one weighs `(frauds + 1) / (genuine + one_in)`. Steps shrink with the
-sum of squared gradients. Source: Duchi, Hazan, Singer, "Adaptive Subgradient Methods", JMLR 12, 2011 (diagonal), with a
-pull back to the weight at first. The square root is IEEE's, which is exact to the last bit on every machine.
+Every label counts alike, so that the estimate is of the probability itself, and most is learned from genuine payments
+with a high score, which are those that cost precision. Steps shrink with the sum of squared gradients. Source: Duchi,
+Hazan, Singer, "Adaptive Subgradient Methods", JMLR 12, 2011 (diagonal), with a pull back to the weight at first. The
+square root is IEEE's, which is exact to the last bit on every machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from fraudstream.engine.learned_score.counts import (
 from fraudstream.engine.learned_score.evidence import evidence_of
 from fraudstream.engine.learned_score.fixed_odds import CERTAIN, PROBABILITY_BITS, probability
 
-_SHARE_BITS: Final = 20  # of the weight of a genuine payment
 _SQUARE_MAX: Final = 1 << 62
 _WEIGHT_MAX: Final = 8 * WEIGHT_ONE
 _BIAS_MAX: Final = 64 * WEIGHT_ONE
@@ -34,9 +34,8 @@ _BIAS_MAX: Final = 64 * WEIGHT_ONE
 
 @jit
 def base_log_odds(definition: DefinitionArrays, counts: ScoreCounts) -> int:
-    """Log odds of fraud before any evidence, in 1/65,536 bits: the share of frauds among labels, and the bias."""
-    share = log2_fixed(counts.labels[1] + 1) - log2_fixed(counts.labels[0] + definition.one_in)
-    return int(share + (counts.bias[0] >> (WEIGHT_BITS - 16)))
+    """Log odds of fraud before any evidence, in 1/65,536 bits: the share that is expected, and the bias."""
+    return int((counts.bias[0] >> (WEIGHT_BITS - 16)) - log2_fixed(definition.one_in))
 
 
 @jit
@@ -49,21 +48,16 @@ def weighted(counts: ScoreCounts, part: int, evidence: int) -> int:
 def learn_weights(definition: DefinitionArrays, counts: ScoreCounts, codes: UInt8Array, label: int) -> None:
     """Take one step for a label that is not counted yet. `codes`: of its payment, uint8, shape (parts,).
     `label`: 0 genuine, 1 fraud."""
-    parts, log_odds = len(counts.weight), counts.bias[0] >> (WEIGHT_BITS - 16)
+    parts, log_odds = len(counts.weight), base_log_odds(definition, counts)
     for part in range(parts):
         counts.scratch[part] = evidence_of(definition, counts, part, int(codes[part]))
         log_odds += weighted(counts, part, counts.scratch[part])
-    gradient, share = probability(log_odds), 1 << _SHARE_BITS
-    if label == 1:
-        gradient -= CERTAIN
-    else:
-        share = min(((counts.labels[1] + 1) << _SHARE_BITS) // (counts.labels[0] + definition.one_in), share)
-    gradient = gradient * share >> _SHARE_BITS
+    gradient = probability(log_odds) - CERTAIN * label
     for part in range(parts):
         if codes[part] != MISSING_CODE:
             away = (counts.weight[part] - WEIGHT_AT_FIRST) << (PROBABILITY_BITS - WEIGHT_BITS)
             slope = gradient * counts.scratch[part] >> 16
-            slope += (away * share >> _SHARE_BITS) * definition.decay >> 16
+            slope += away * definition.decay >> 16
             moved = counts.weight[part] - _step(definition, counts, part, slope)
             counts.weight[part] = max(-_WEIGHT_MAX, min(moved, _WEIGHT_MAX))
     moved = counts.bias[0] - _step(definition, counts, parts, gradient)

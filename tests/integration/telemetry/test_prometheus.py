@@ -28,6 +28,7 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
     worker.on_start(stage="account", checkpoint_mode="batch", rule_set="cafe", layout="babe")
     worker.on_assigned([0])
     worker.on_recovery(0, seconds=0.1, records=5, size=500, next_offset=0)
+    worker.on_standby({1: 5})
     worker.on_batch(
         0,
         JudgedBatch(

@@ -117,7 +117,8 @@ def test_the_command_writes_an_artefact_that_the_rules_can_name(
     directory.mkdir()
     (directory / "features.yaml").write_text(FEATURES)
     (directory / "score.yaml").write_text(SCORE)
-    assert cli.main(["generate", "--out", str(file), "--count", "2000", "--accounts", "200", "--seed", "1"]) == 0
+    flags = ["--count", "2000", "--accounts", "200", "--seed", "1", "--fraud-share", "0.05"]
+    assert cli.main(["generate", "--out", str(file), *flags]) == 0
     capsys.readouterr()
     command = ["score", "tune", str(file), "--mapping", "generated", "--rules", str(directory), "--label-delay", "1h"]
     assert cli.main([*command, "--precision-floor", "0.01", "--json"]) == 0
@@ -133,7 +134,8 @@ def test_the_command_writes_an_artefact_that_the_rules_can_name(
 
 def test_the_command_says_that_there_is_nothing_to_tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "features.yaml").write_text(FEATURES)
-    file = tmp_path / "p.jsonl"
-    file.write_text("")
-    assert cli.main(["score", "tune", str(file), "--rules", str(tmp_path)]) == 1
+    file = tmp_path / "p.parquet"
+    assert cli.main(["generate", "--out", str(file), "--count", "100", "--accounts", "200", "--seed", "1"]) == 0
+    capsys.readouterr()
+    assert cli.main(["score", "tune", str(file), "--mapping", "generated", "--rules", str(tmp_path)]) == 1
     assert "no evidence score" in capsys.readouterr().err

@@ -55,6 +55,8 @@ def test_a_challenger_scores_and_decides_nothing() -> None:
     assert other.score_points.tolist() == one.score_points.tolist()
     assert close(other.shadow_points["trees"].tolist(), [points(-2.5), points(0.5), points(1.5)])
     assert [d.outcome for d in other.decisions()] == [d.outcome for d in one.decisions()]
+    wanted = [{"trees": int(found) / POINTS_MAX} for found in other.shadow_points["trees"]]
+    assert [decision.shadow_scores for decision in other.decisions()] == wanted
 
 
 def test_a_model_may_read_the_rule_sets_score() -> None:

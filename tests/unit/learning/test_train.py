@@ -142,3 +142,26 @@ def test_train_refuses_what_leaves_nothing_to_learn_from(tmp_path: Path, capsys:
     assert "--from leaves nothing to learn from" in capsys.readouterr().err
     assert main([*common, "--inputs", "amount,account.payment_1d"]) == 1
     assert "Nearest: 'account.payments_1d'" in capsys.readouterr().err
+
+
+def test_a_model_of_lightgbm_is_imported_and_exported_by_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import lightgbm
+
+    (tmp_path / "features.yaml").write_text(FEATURES)
+    values = np.random.default_rng(1).normal(size=(500, 2)) * 100
+    parameters = {"objective": "binary", "num_leaves": 4, "verbosity": -1, "num_threads": 1}
+    data = lightgbm.Dataset(values, values[:, 0] > 50, feature_name=["amount", "account.payments_1d"])
+    lightgbm.train(parameters, data, 5).save_model(tmp_path / "booster.txt")
+    argv = ["model", "import", str(tmp_path / "booster.txt"), "--rules", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*argv, "--threshold", "0.3"]) == 0
+    assert "LightGBM: 5 trees, 2 inputs; on drawn rows at most " in capsys.readouterr().out
+    [artefact] = (tmp_path / "artefacts").iterdir()
+    assert read_model(artefact.read_bytes()).threshold_millionths == 300_000
+    assert main(["model", "export", str(artefact), "--out", str(tmp_path / "model.onnx")]) == 0
+    assert (tmp_path / "model.onnx").stat().st_size > 500
+    assert main([*argv, "--inputs", "amount,hours"]) == 1
+    assert "the model does not fit the rules: there is no field or feature 'hours'" in capsys.readouterr().err
+    assert main(["model", "show", str(tmp_path / "booster.txt")]) == 1
+    assert "not a model of this release" in capsys.readouterr().err
