@@ -111,8 +111,10 @@ class Engine:
 
     @property
     def any_key_counts(self) -> bool:
-        """Whether a verdict may depend on records of other keys than the payment's: on all of the partition."""
-        return self.decides and (self._learns is not None or (self.stage is None and len(self.stages) > 1))
+        """Whether a verdict may depend on records of other keys than the payment's: on all of the partition, by whose
+        watermark labels expire."""
+        several = self.stage is None and len(self.stages) > 1
+        return self.decides and (several or self._learns is not None or self._labels is not None)
 
     def _frame_index(self, end: int) -> FrameIndex:
         """The layout of this stage's frames. `end`: number of the stages up to this one."""

@@ -49,6 +49,7 @@ def documented_row(aggregate: Aggregate) -> str:
     """The line of the table in docs/rules.md."""
     taken = {"window": aggregate.windowed, "delay": aggregate.takes_delay, "same": aggregate.takes_same}
     taken |= {"where": aggregate.takes_where, **dict.fromkeys(("prior", "strength"), aggregate.prior is not None)}
+    taken["last"] = aggregate.keeps_recent_labels
     keys = [key for key, takes in taken.items() if takes]
     takes = ", ".join(f"`{key}`" for key in keys)
     pane = "yes" if aggregate.panes is not None else ""
