@@ -108,7 +108,7 @@ def feature(entry: str, name: str = "account.x") -> str:
         (
             "version: 1\nentities: {a: {key: account_id}}\nfeature: {}",
             "f.yaml:3:1: the catalogue has no key 'feature'. Nearest: 'features'. Known: version, attributes, "
-            "entities, features.",
+            "entities, features, labels.",
         ),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_fault_of_the_catalogue_is_reported_at_its_position(text: str, said: s
         (
             "aggregate: count, window: 1h, windw: 2h",
             "4:45: feature 'account.x' has no key 'windw'. Nearest: 'window'. Known: aggregate, of, same, window, "
-            "delay, where, includes, precision, prior, strength.",
+            "delay, where, includes, precision, prior, strength, last.",
         ),
         ("aggregate: count, window: 1h, prior: 1", "4:52: 'count' takes no 'prior'."),
         (
@@ -235,8 +235,9 @@ def test_every_aggregate_has_its_type(aggregate: str) -> None:
     operands = {"distinct": "ip", "first_seen": "ip", "share": "fraud", "last": "mcc", "z_score": "amount"}
     of = {**operands, "rarity": "hour"}.get(aggregate)
     entry = f"aggregate: {aggregate}" + (f", of: {of}" if of else "")
-    if aggregate not in ("since_last", "distance", "speed", "age", "last"):
+    if REGISTRY[aggregate].windowed:
         entry += ", window: 1h"
+    entry += ", last: 2" if REGISTRY[aggregate].keeps_recent_labels else ""
     type_ = parse_catalogue(feature(entry)).symbols["account.x"]
     if REGISTRY[aggregate].is_of_amounts and aggregate != "z_score":
         assert type_ is Type.MONEY
