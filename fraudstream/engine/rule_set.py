@@ -32,7 +32,7 @@ RULES_MAX = 1_000
 # Fields of a rule that inform people and change no alert.
 _NOT_IN_DIGEST = ("path", "references", "blind_spots", "false_positives", "description")
 # Fields that came with a later release, and count only where they are declared.
-_COUNTED_WHERE_DECLARED = ("prior", "strength", "label_retention_ms")
+_COUNTED_WHERE_DECLARED = ("prior", "strength", "last", "label_retention_ms")
 _RULE_PATH = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}/[a-z][a-z0-9_]{0,63})\.yaml")
 
 
