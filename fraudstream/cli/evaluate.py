@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.main import Subparsers
     from fraudstream.evaluation.bootstrap import Interval
-    from fraudstream.evaluation.evaluate import Options
+    from fraudstream.evaluation.options import Options
     from fraudstream.evaluation.results import Evaluation
 
 BATCH_SIZE = 20_000
@@ -117,7 +117,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Evaluate; returns 1 if every row was bad. Raises `Failure`."""
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.evaluation.decisions_file import DecisionsFileError, is_replay
-    from fraudstream.evaluation.evaluate import NoPaymentsError, Options
+    from fraudstream.evaluation.evaluate import NoPaymentsError
+    from fraudstream.evaluation.options import Options
     from fraudstream.evaluation.replayed import evaluate_replay, write_evaluation
     from fraudstream.evaluation.results import encode
 

@@ -24,7 +24,12 @@ BATCH_SIZE = 20_000
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `score` with its action `tune`."""
-    parser = subparsers.add_parser("score", help="tune the evidence score")
+    parser = subparsers.add_parser(
+        "score",
+        help="tune the evidence score",
+        epilog="example:\n  fraudstream score tune payments.parquet --mapping handbook --alerts-per-day 50",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     tune = actions.add_parser(
         "tune",

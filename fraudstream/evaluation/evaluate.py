@@ -13,6 +13,7 @@ from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import card_precision
 from fraudstream.evaluation.drift import Drift, ReferenceHistogram, counts_of, drift, stability_index
 from fraudstream.evaluation.folds import folds_of
+from fraudstream.evaluation.options import Options
 from fraudstream.evaluation.payments import (
     DAY_MS,
     BoolArray,
@@ -26,24 +27,6 @@ from fraudstream.evaluation.results import CardPrecision, Evaluation, Period, Sc
 from fraudstream.evaluation.rule_quality import rule_quality
 
 MONDAY = 4  # 1970-01-05, the first one, in days since the epoch
-
-
-class Options(NamedTuple):
-    """What to measure. `from_ms`, `until_ms`: the period, the end not included; None: from the day of the first
-    payment, to the end of that of the last. `alerts_per_day`: the alert budget. `k`: of Card Precision@k.
-    `known_since_ms`: leave out accounts of which a fraud since then was known, `label_delay_ms` after it. `draws`: of
-    the bootstrap, 0 for no intervals. `folds`: periods of the same length, the first this one, that follow one another;
-    more than one needs a beginning and an end.
-    """
-
-    from_ms: int | None = None
-    until_ms: int | None = None
-    alerts_per_day: float = 50.0
-    k: int = 100
-    known_since_ms: int | None = None
-    label_delay_ms: int = 7 * DAY_MS
-    draws: int = 200
-    folds: int = 1
 
 
 class NoPaymentsError(ValueError):

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from fraudstream.evaluation.alert_budget import RankedPayments
 from fraudstream.evaluation.card_precision import card_precision
+from fraudstream.evaluation.options import Options
 from fraudstream.evaluation.payments import DAY_MS, EvaluatedPayments, Float64Array, in_period, not_known_before
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, score_counts
-
-if TYPE_CHECKING:
-    from fraudstream.evaluation.evaluate import Options
 
 MEASURES = ("auc", "average_precision", "card_precision", "precision", "recall")
 

@@ -21,7 +21,8 @@ from fraudstream.evaluation.decisions_file import (
     read_scores,
 )
 from fraudstream.evaluation.drift import ReferenceHistogram, reference_histogram
-from fraudstream.evaluation.evaluate import DriftInput, Options, evaluate
+from fraudstream.evaluation.evaluate import DriftInput, evaluate
+from fraudstream.evaluation.options import Options
 from fraudstream.evaluation.payments import Float64Array
 from fraudstream.evaluation.report.page import report_page
 from fraudstream.evaluation.results import Evaluation, encode

@@ -88,6 +88,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         late=True,
         altered=True,
         unmatched=("account", "device"),
+        shadow_scores={"trees_2026q1": 0.75},
         schema_version=1,
     ),
     "unjudged-decision": UnjudgedDecision(

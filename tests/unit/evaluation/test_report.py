@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 
 from fraudstream.evaluation.drift import reference_histogram
-from fraudstream.evaluation.evaluate import DriftInput, NoPaymentsError, Options, evaluate
+from fraudstream.evaluation.evaluate import DriftInput, NoPaymentsError, evaluate
+from fraudstream.evaluation.options import Options
 from fraudstream.evaluation.payments import DAY_MS, EvaluatedPayments, EvaluatedRule
 from fraudstream.evaluation.report.chart import Axis
 from fraudstream.evaluation.report.page import report_page
