@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, FLOOR_EVENTS_MAX, OVERFLOW_DIRTY, Arena
+from fraudstream.engine.arena import CHUNK, DIRTY_ROWS, FLOOR_EVENTS_MAX, LABELS_DIRTY, OVERFLOW_DIRTY, Arena
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
 
@@ -38,6 +38,10 @@ def take_changes(entity: str, index: KeyIndex, arena: Arena) -> list[tuple[bytes
     if len(overflowed):
         overflows = arena.rows.overflow[dirty[overflowed]].astype(np.int64)
         records += _overflow_records(arena, overflows, [keys[i] for i in overflowed.tolist()], headers[overflowed])
+    labelled = np.flatnonzero(arena.rows.dirty[dirty] & LABELS_DIRTY)
+    if len(labelled):
+        recent = np.ascontiguousarray(arena.tops.recent[dirty[labelled]]).view(np.uint8)
+        records += _records([keys[i] + b"l" for i in labelled.tolist()], recent)
     arena.rows.dirty[dirty] = 0
     arena.tops.used[DIRTY_ROWS] = 0
     return records
