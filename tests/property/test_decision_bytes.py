@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -72,8 +73,10 @@ class OtherIdentifiers(FrameColumns):
         return pack(str(getattr(payment, name)).encode() for payment in self.payments)
 
 
-def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> Verdicts:
-    """Verdicts with drawn content."""
+def drawn_verdicts(
+    rows: list[Row], found: list[Finding], kinds: list[int], shadow: Mapping[str, list[int]] | None = None
+) -> Verdicts:
+    """Verdicts with drawn content. `shadow`: points of scores that decide nothing, by name."""
     verdicts = some_verdicts(next(iter(ENGINES.values())), len(rows))
     events, accounts, times, points, repeat, late, altered, unmatched = zip(*rows, strict=True)
     columns = verdicts.columns
@@ -95,6 +98,7 @@ def drawn_verdicts(rows: list[Row], found: list[Finding], kinds: list[int]) -> V
         finding=finding,
         alerted=alerting[finding] & ~np.array(repeat),
         findings=found,
+        shadow_points={name: np.array(values[: len(rows)], np.int32) for name, values in (shadow or {}).items()},
     )
     drawn.__dict__["alert_digests"] = [  # as if each had been judged by the rule set of its finding
         alert_digest(events[row].encode(), id_end(verdicts.stage, found[finding[row]].rule_set))
@@ -123,9 +127,7 @@ def test_drawn_decisions_are_those_of_msgspec(rows: list[Row], found: list[Findi
 def test_scores_that_decide_nothing_are_those_of_msgspec(
     rows: list[Row], found: list[Finding], shadow: dict[str, list[int]]
 ) -> None:
-    verdicts = drawn_verdicts(rows, found, [0, 1] * 3)
-    points = {name: np.array(values[: len(rows)], np.int32) for name, values in shadow.items()}
-    verdicts = replace(verdicts, shadow_points=points)
+    verdicts = drawn_verdicts(rows, found, [0, 1] * 3, shadow)
     assert written(DecisionWriter(), verdicts) == encoded(verdicts)
     shown = [decision.shadow_scores for decision in verdicts.decisions()]
     assert [bool(scores) for scores in shown] == [not row[4] for row in rows]
