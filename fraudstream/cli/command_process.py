@@ -29,7 +29,7 @@ QUICK_EXITS_MAX: Final = 5  # more in a row have a permanent cause
 EXIT_CODE_REFUSED: Final = 78  # a restart cannot help: see `fraudstream worker --help`
 FAILURE_PREFIX: Final = "fraudstream: "  # `cli.main` puts it before the sentence of a `Failure`
 KERNEL_REPORT_S: Final = 3.0  # loading a compiled kernel takes less, on a machine that is not busy
-COMPILING: Final = "compiling the kernel (on the first run of this release only, about 20 s)"
+COMPILING: Final = "compiling the kernel (on the first run of this release only, about a minute)"
 
 _METRICS = re.compile(rb"metrics at (http://\S+)/metrics")
 

@@ -56,3 +56,14 @@ def log2_fixed(x: int) -> int:
     rest = np.int64((fraction >> np.uint64(36)) & np.uint64(0xFFFF))
     low, high = _TABLE[index], _TABLE[index + 1]
     return int(exponent * ONE + low + ((high - low) * rest >> np.int64(16)))
+
+
+def log2_of(x: int) -> int:
+    """`log2_fixed` in plain Python: for tables that are made at import, when nothing may be compiled."""
+    if x <= 0:
+        return 0
+    exponent = x.bit_length() - 1
+    fraction = (x << (63 - exponent)) & ((1 << 63) - 1)
+    index, rest = fraction >> 52, (fraction >> 36) & 0xFFFF
+    low, high = int(_TABLE[index]), int(_TABLE[index + 1])
+    return exponent * ONE + low + ((high - low) * rest >> 16)

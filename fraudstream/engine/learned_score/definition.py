@@ -12,7 +12,7 @@ import numpy as np
 
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.expression import Expression
-from fraudstream.engine.fixed_log import ONE, log2_fixed
+from fraudstream.engine.fixed_log import ONE, log2_of
 from fraudstream.engine.learned_score.counts import (
     CODE_BITS,
     CODES,
@@ -111,7 +111,7 @@ def definition_arrays(parts: Sequence[EvidencePart], learning: Learning) -> Defi
         bins=np.array([1 if bins is None else bins.count for bins in fixed], np.int64),
         guess=np.array([part.bins.guess for part in parts], np.int64).reshape(len(parts), CODES),
         pull=learning.pull,
-        log_pull=int(log2_fixed(learning.pull)),
+        log_pull=log2_of(learning.pull),
         one_in=learning.one_in,
         rate=learning.rate,
         decay=learning.decay,

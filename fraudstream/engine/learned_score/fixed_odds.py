@@ -13,7 +13,7 @@ import numpy as np
 
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.arrays import Int32Array, Int64Array
-from fraudstream.engine.fixed_log import ONE, log2_fixed
+from fraudstream.engine.fixed_log import ONE, log2_of
 
 PROBABILITY_BITS: Final = 30
 CERTAIN: Final = 1 << PROBABILITY_BITS  # a probability of 1
@@ -38,7 +38,7 @@ def _logarithms_of_sums() -> Int64Array:
     """log2(1 + 2**-(i / 256)) of i = 0 … 17 * 256 in 1/65,536: int64."""
     scale_bits = 40
     sums = [(1 << scale_bits) + power for power in _negative_powers(_FARTHEST * 256, scale_bits)]
-    return np.array([int(log2_fixed(one)) - scale_bits * ONE for one in sums], np.int64)
+    return np.array([log2_of(one) - scale_bits * ONE for one in sums], np.int64)
 
 
 _POWERS: Final = np.array(_negative_powers(256, PROBABILITY_BITS), np.int64)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.compiled.jit import entry_point
-from fraudstream.engine.fixed_log import ONE, log2_fixed
+from fraudstream.engine.fixed_log import ONE, log2_fixed, log2_of
 
 
 @entry_point
@@ -30,3 +30,8 @@ def test_powers_of_two_are_exact() -> None:
 
 def test_zero_and_less_give_zero() -> None:
     assert [_log2(x) for x in (0, -1)] == [0, 0]
+
+
+@given(st.integers(-2, 2**63 - 1))
+def test_plain_python_gives_the_same(x: int) -> None:
+    assert log2_of(x) == _log2(x)
