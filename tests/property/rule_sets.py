@@ -44,8 +44,8 @@ RULES = {
 
 
 def _of_accounts(catalogue: str) -> dict[str, str]:
-    """The catalogue and the rules without the device."""
-    kept = [line for line in catalogue.splitlines() if not line.strip().startswith("device")]
+    """The catalogue and the rules of accounts alone."""
+    kept = [line for line in catalogue.splitlines() if not line.strip().startswith(("device", "peers", "band"))]
     rules = {path: text for path, text in RULES.items() if "device." not in text}
     return {"features.yaml": "\n".join(kept), **rules}
 
