@@ -20,29 +20,26 @@ CERTAIN: Final = 1 << PROBABILITY_BITS  # a probability of 1
 
 _STEP_BITS: Final = 8  # steps of both tables: 1/256 bit
 _REST: Final = (1 << _STEP_BITS) - 1
+_SCALE_BITS: Final = 40  # of the powers that both are made of
 _FARTHEST: Final = 17  # from here on, in bits, log2(1 + 2**-d) is below half a unit
 
 
-def _negative_powers(steps: int, scale_bits: int) -> list[int]:
-    """2**(scale_bits - i / 256) of i = 0 … steps, rounded down: a 256th root is eight square roots."""
-    found = []
-    for i in range(steps + 1):
-        power = 1 << (256 * scale_bits - i)
+def _negative_powers(steps: int) -> list[int]:
+    """2**(40 - i / 256) of i = 0 … steps, rounded down: a 256th root is eight square roots. From 256 on they are those
+    before, halved: a shift of what is rounded down is rounded down."""
+    roots = []
+    for i in range(256):
+        power = 1 << (256 * _SCALE_BITS - i)
         for _ in range(_STEP_BITS):
             power = isqrt(power)
-        found.append(power)
-    return found
+        roots.append(power)
+    return [roots[i & _REST] >> (i >> _STEP_BITS) for i in range(steps + 1)]
 
 
-def _logarithms_of_sums() -> Int64Array:
-    """log2(1 + 2**-(i / 256)) of i = 0 … 17 * 256 in 1/65,536: int64."""
-    scale_bits = 40
-    sums = [(1 << scale_bits) + power for power in _negative_powers(_FARTHEST * 256, scale_bits)]
-    return np.array([log2_of(one) - scale_bits * ONE for one in sums], np.int64)
-
-
-_POWERS: Final = np.array(_negative_powers(256, PROBABILITY_BITS), np.int64)
-_SUMS: Final = _logarithms_of_sums()
+_NEGATIVE_POWERS: Final = _negative_powers(_FARTHEST * 256)
+# 2**-(i / 256) of i = 0 … 256 as probabilities, and log2(1 + 2**-(i / 256)) of i = 0 … 17 * 256 in 1/65,536
+_POWERS: Final = np.array([power >> (_SCALE_BITS - PROBABILITY_BITS) for power in _NEGATIVE_POWERS[:257]], np.int64)
+_SUMS: Final = np.array([log2_of((1 << _SCALE_BITS) + p) - _SCALE_BITS * ONE for p in _NEGATIVE_POWERS], np.int64)
 
 
 @jit
