@@ -47,37 +47,56 @@ def score_counts(score: Float64Array, label: npt.NDArray[np.int8]) -> ScoreCount
     return ScoreCounts(values, np.bincount(index[~fraud], minlength=len(values)), frauds)
 
 
-def area_under_roc(genuine: Int64Array, frauds: Int64Array) -> float | None:
+def weights_by_score(
+    score: Int64Array, fraud: npt.NDArray[np.bool_], weight: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """The weights of genuine payments and of frauds at each distinct score, lowest first, where each payment stands for
+    `weight` payments. All have shape (n,).
+
+    >>> score, fraud = np.array([1, 2, 2]), np.array([False, False, True])
+    >>> genuine, frauds = weights_by_score(score, fraud, np.array([3.0, 1.0, 1.0]))
+    >>> area_under_roc(genuine, frauds), average_precision(genuine, frauds)
+    (0.875, 0.5)
+    """
+    values, index = np.unique(score, return_inverse=True)
+    genuine, frauds = np.zeros(len(values)), np.zeros(len(values))
+    np.add.at(genuine, index[~fraud], weight[~fraud])
+    np.add.at(frauds, index[fraud], weight[fraud])
+    return genuine, frauds
+
+
+def area_under_roc(genuine: Int64Array | Float64Array, frauds: Int64Array | Float64Array) -> float | None:
     """Area under the ROC curve: probability that a fraud scores higher than a genuine payment, ties counted half.
 
-    `genuine`, `frauds`: counts by score, lowest score first; int64, shape (scores,). None without payments of both
-    labels. Source: Mann and Whitney, 1947 (U divided by the number of pairs).
+    `genuine`, `frauds`: counts or weights by score, lowest score first; int64 or float64, shape (scores,). None without
+    payments of both labels. Source: Mann and Whitney, 1947 (U divided by the number of pairs).
 
     >>> area_under_roc(np.array([2, 1]), np.array([0, 1]))  # scores 0 0 1 of genuine payments, 1 of a fraud
     0.8333333333333334
     """
-    pairs = int(genuine.sum()) * int(frauds.sum())
+    pairs = genuine.sum().item() * frauds.sum().item()
     if not pairs:
         return None
     below = np.cumsum(genuine) - genuine
-    won = int((frauds * below).sum()) * 2 + int((frauds * genuine).sum())
-    return won / (2 * pairs)
+    won = (frauds * below).sum().item() * 2 + (frauds * genuine).sum().item()
+    return float(won / (2 * pairs))
 
 
-def average_precision(genuine: Int64Array, frauds: Int64Array) -> float | None:
+def average_precision(genuine: Int64Array | Float64Array, frauds: Int64Array | Float64Array) -> float | None:
     """Sum over descending thresholds of the increase in recall times the precision, without interpolation.
 
-    `genuine`, `frauds`: counts by score, lowest score first; int64, shape (scores,). None without frauds.
+    `genuine`, `frauds`: counts or weights by score, lowest score first; int64 or float64, shape (scores,). None without
+    frauds.
 
     >>> average_precision(np.array([2, 1]), np.array([0, 1]))
     0.5
     """
-    total = int(frauds.sum())
+    total = frauds.sum().item()
     if not total:
         return None
     caught = np.cumsum(frauds[::-1])
     flagged = caught + np.cumsum(genuine[::-1])
-    precision = caught / np.maximum(flagged, 1)
+    precision = caught / np.where(flagged > 0, flagged, 1)
     return float((frauds[::-1] * precision).sum() / total)
 
 

@@ -16,9 +16,9 @@ from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.trees.calibration import MILLION, Calibration, points_of
 from fraudstream.engine.trees.ensemble import LEAF, Trees
+from fraudstream.evaluation.ranking import area_under_roc, average_precision, weights_by_score
 from fraudstream.learning.boosting import Boosting
 from fraudstream.learning.probability import DAY_MS
-from fraudstream.learning.ranking import area_under_roc, average_precision
 from fraudstream.learning.sampling import Rows
 from fraudstream.learning.training_table import Period, TrainingTable
 
@@ -97,12 +97,12 @@ def _metrics(rows: Rows, millionths: Int64Array, threshold: int) -> dict[str, An
     """Ranking and alerts; genuine payments count by their weight."""
     alerted = millionths >= threshold
     alerts, caught = float(rows.weight[alerted].sum()), int((alerted & rows.fraud).sum())
-    frauds = int(rows.fraud.sum())
+    frauds, by_score = int(rows.fraud.sum()), weights_by_score(millionths, rows.fraud, rows.weight)
     return {
         "frauds": frauds,
         "genuine": round(float(rows.weight[~rows.fraud].sum())),
-        "auc": _rounded(area_under_roc(millionths, rows.fraud, rows.weight)),
-        "average_precision": _rounded(average_precision(millionths, rows.fraud, rows.weight)),
+        "auc": _rounded(area_under_roc(*by_score)),
+        "average_precision": _rounded(average_precision(*by_score)),
         "alerts": round(alerts),
         "precision": _rounded(caught / alerts if alerts else None),
         "recall": _rounded(caught / frauds if frauds else None),

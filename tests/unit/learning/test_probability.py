@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from fraudstream.engine.trees.calibration import MILLION, logistic_table, points_of
 from fraudstream.engine.trees.ensemble import VALUE_ONE, EnsembleError, fixed
+from fraudstream.evaluation.ranking import area_under_roc, average_precision, weights_by_score
 from fraudstream.learning.probability import platt, threshold_of_budget
-from fraudstream.learning.ranking import area_under_roc, average_precision
 from tests.property.profile import EXAMPLES
 
 
@@ -70,7 +70,8 @@ def test_ranking_counts_pairs_and_precisions(rows: list[tuple[int, bool, int]]) 
         for t, g, v in rows:
             if f and not g:
                 won, total = won + w * v * ((s > t) + (s == t) / 2), total + w * v
-    found = area_under_roc(score, fraud, weight.astype(float))
+    by_score = weights_by_score(score, fraud, weight.astype(float))
+    found = area_under_roc(*by_score)
     assert found == (None if not total else pytest.approx(won / total))
     frauds = sum(w for _, f, w in rows if f)
     summed = 0.0
@@ -78,5 +79,5 @@ def test_ranking_counts_pairs_and_precisions(rows: list[tuple[int, bool, int]]) 
         above = [(f, w) for s, f, w in rows if s >= at]
         precision = sum(w for f, w in above if f) / sum(w for _, w in above)
         summed += sum(w for s, f, w in rows if f and s == at) * precision
-    precision_found = average_precision(score, fraud, weight.astype(float))
+    precision_found = average_precision(*by_score)
     assert precision_found == (None if not frauds else pytest.approx(summed / frauds))
