@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LEARNING_STAMP := $(VENV)/.installed-learning
 
 .PHONY: help install up test kafka kafka-stop test-kafka check check-fast lock bench clean
 
@@ -19,10 +20,15 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Tests train and import models, which `make up` need not wait for.
+$(LEARNING_STAMP): $(STAMP) requirements-learning.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-learning.lock
+	@touch $@
+
 up: install ## run all parts on this machine; BROKER=kafka: on Apache Kafka, with Java; Ctrl-C stops them
 	@$(BIN)/fraudstream up $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
-test: install ## run the tests that need only this machine
+test: install $(LEARNING_STAMP) ## run the tests that need only this machine
 	$(BIN)/python -m pytest $(ARGS)
 
 kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 17 and Maven
@@ -41,14 +47,14 @@ test-kafka: install ## run the tests that need Apache Kafka
 	fi; \
 	$(BIN)/python -m pytest -m kafka $(ARGS)
 
-check: install ## lint, types, imports, and all tests that need only this machine
+check: install $(LEARNING_STAMP) ## lint, types, imports, and all tests that need only this machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-check-fast: install ## lint, types, imports, and the tests that need no broker: under 5 minutes
+check-fast: install $(LEARNING_STAMP) ## lint, types, imports, and the tests that need no broker: under 5 minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,9 +64,12 @@ check-fast: install ## lint, types, imports, and the tests that need no broker: 
 bench: install ## throughput and latency beside the floor and plain Faust
 	@$(BIN)/fraudstream bench $(ARGS)
 
-lock: install ## resolve requirements.lock again from pyproject.toml
+COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --group dev --no-emit-index-url --no-header --quiet
+
+lock: install ## resolve both lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra learning --group dev --no-emit-index-url --no-header --quiet --output-file requirements.lock pyproject.toml
+	$(COMPILE_LOCK) --output-file requirements.lock pyproject.toml
+	$(COMPILE_LOCK) --extra learning --group learning-test --constraint requirements.lock --output-file requirements-learning.lock pyproject.toml
 
 clean: ## remove what install made
 	rm -rf $(VENV) build dist *.egg-info
