@@ -16,7 +16,7 @@ from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.expression import Type, ValueList
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import evidence_row
-from fraudstream.engine.kernel_types import FRESH, UNMATCHED
+from fraudstream.engine.kernel_types import FRESH
 from fraudstream.engine.label_results import label_results
 from fraudstream.engine.learned_score.scorer import EvidenceScorer, evidence_parts
 from fraudstream.engine.learned_score.scoring import EvidenceScoring
@@ -102,7 +102,6 @@ class Decider:
             error=updated.error,
             rejected=batch.rejected,
             labels=len(batch.labels),
-            labels_unmatched=int(np.count_nonzero(updated.label_status == UNMATCHED)),
             label_results=label_results(updated, state.labels),
             since_ms=batch.of_payments(updated.since_ms),
         )

@@ -44,9 +44,8 @@ class Verdicts:
     `finding`: index into `findings`, of a repeat that of its first verdict; int64. `fired_bits`: bit
     k % 64 of word k // 64 for the k-th rule; uint64, shape (words, n), 0 for a repeat. `alerted`: bool, False for a
     repeat. `error`: how each feature was answered (`kernel_types.EXACT`, `PANE`, `AT_LEAST`), in the order of `plans`;
-    int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch,
-    `labels_unmatched`: those whose payment the state does not hold; `label_results`: how late the others came, and why
-    these found none. `since_ms`: as in `ForwardedFeatures`; int64.
+    int8, shape (features, n). `rejected`: events that could not be decided. `labels`: labels in the batch;
+    `label_results`: how late they came, and why some found no payment. `since_ms`: as in `ForwardedFeatures`; int64.
     """
 
     rule_set: RuleSet
@@ -69,7 +68,6 @@ class Verdicts:
     error: Int8Array
     rejected: list[Rejection]
     labels: int
-    labels_unmatched: int
     label_results: LabelResults
     since_ms: Int64Array
 
@@ -118,6 +116,11 @@ class Verdicts:
     def occurred_at_ms(self) -> Int64Array:
         """Event times, ms since the epoch, UTC; int64, shape (n,)."""
         return self.columns.occurred_at_ms
+
+    @property
+    def labels_unmatched(self) -> int:
+        """How many labels name a payment that the state does not hold."""
+        return sum(self.label_results.unmatched.values())
 
     def entities_in(self, bits: int) -> tuple[str, ...]:
         """Names of the entities whose bit is set in `unmatched`."""
