@@ -25,7 +25,7 @@ from fraudstream.engine.expression import (
     Type,
     ValueLists,
 )
-from fraudstream.engine.part_names import read_part_name
+from fraudstream.engine.part_names import read_part_name, read_parts
 from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.rules import read_expression
 from fraudstream.engine.scorer import POINTS_MAX
@@ -146,17 +146,10 @@ def read_score(
     """The parts score of `score.yaml`; faults are added to the document's. `domains`: what values names can have."""
     entries = root.entries("the score", ("kind", "threshold", "parts"), ("threshold", "parts"))
     threshold = _points(entries["threshold"], "threshold") if "threshold" in entries else POINTS_MAX
-    parts: list[Part] = []
     nodes = entries["parts"].items("parts") if "parts" in entries else []
     if len(nodes) > PARTS_MAX:
         root.fault(f"{len(nodes)} parts are too many: at most {PARTS_MAX}.")
-    for node in nodes[:PARTS_MAX]:
-        part = _read_part(node, symbols, lists, domains)
-        if part is None:
-            continue
-        if any(part.name == other.name for other in parts):
-            node.fault(f"there is another part '{part.name}' above.")
-        parts.append(part)
+    parts = read_parts(nodes[:PARTS_MAX], lambda node: _read_part(node, symbols, lists, domains))
     total = sum(part.points_max for part in parts)
     if total > POINTS_MAX:
         entries["parts"].fault(f"the weights sum to {total / POINTS_MAX:.4f}: more than 1.")

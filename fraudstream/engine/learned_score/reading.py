@@ -33,7 +33,7 @@ from fraudstream.engine.learned_score.calibration import (
 from fraudstream.engine.learned_score.counts import VALUE_BINS_MAX
 from fraudstream.engine.learned_score.definition import Doublings, EvidencePart, FixedBins, Learning
 from fraudstream.engine.learned_score.scorer import BASE, EvidenceScorer
-from fraudstream.engine.part_names import read_part_name
+from fraudstream.engine.part_names import read_part_name, read_parts
 from fraudstream.engine.rules import read_expression
 from fraudstream.engine.scorer import POINTS_MAX
 
@@ -70,17 +70,10 @@ def read_evidence_score(
     the beginning, and a budget need not be resolved.
     """
     entries = root.entries("the score", _KEYS, ("parts",))
-    parts: list[EvidencePart] = []
     nodes = entries["parts"].items("parts") if "parts" in entries else []
     if not 0 < len(nodes) <= PARTS_MAX and "parts" in entries:
         entries["parts"].fault(f"{len(nodes)} parts: an evidence score has 1 to {PARTS_MAX}.")
-    for node in nodes[:PARTS_MAX]:
-        part = _read_part(node, symbols, lists, domains)
-        if part is None:
-            continue
-        if any(part.name == other.name for other in parts):
-            node.fault(f"there is another part '{part.name}' above.")
-        parts.append(part)
+    parts = read_parts(nodes[:PARTS_MAX], lambda node: _read_part(node, symbols, lists, domains))
     learns = "learning" not in entries or entries["learning"].choice("learning", ("on", "off")) == "on"
     learning = _read_learning(entries)
     budget = _read_budget(root, entries)
