@@ -20,7 +20,7 @@ from fraudstream.cli.payment_file_flags import (
 )
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import duration_ms
+from fraudstream.cli.time_flags import add_label_delay
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -43,13 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--rate", metavar="N", type=float, help="events a second (default: as fast as the broker takes them)"
     )
-    parser.add_argument(
-        "--label-delay",
-        metavar="TIME",
-        type=duration_ms,
-        default="7d",
-        help="from a payment to its label (default: 7d)",
-    )
+    add_label_delay(parser)
     parser.add_argument(
         "--bad-rows",
         metavar="FILE",

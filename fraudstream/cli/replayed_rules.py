@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import duration_ms
+from fraudstream.cli.time_flags import add_label_delay
 from fraudstream.contracts.error_text import read_error_text, system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
 
@@ -33,13 +33,7 @@ def add_replayed_rules(parser: argparse.ArgumentParser) -> None:
         help='list entries in force from the start: lines of {"list": …, "value": …}, as `lists show --json` prints',
     )
     add_setting(parser, "identifiers.secret_file", "--identifier-secret")
-    parser.add_argument(
-        "--label-delay",
-        metavar="TIME",
-        type=duration_ms,
-        default="7d",
-        help="from a payment to its label (default: 7d)",
-    )
+    add_label_delay(parser)
 
 
 def replayed_rules(args: argparse.Namespace, settings: Settings) -> RuleSet:

@@ -11,7 +11,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import duration_ms
+from fraudstream.cli.time_flags import add_label_delay, duration_ms
 from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
@@ -66,13 +66,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default=[],
         help="find the lowest threshold with at least this precision; may be repeated",
     )
-    tune.add_argument(
-        "--label-delay",
-        metavar="TIME",
-        type=duration_ms,
-        default="7d",
-        help="from a payment to its label (default: 7d)",
-    )
+    add_label_delay(tune)
     tune.add_argument(
         "--span",
         metavar="TIME",

@@ -19,6 +19,17 @@ def duration_ms(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def add_label_delay(parser: argparse.ArgumentParser) -> None:
+    """`--label-delay`: the time from each payment of a file to its label, in ms."""
+    parser.add_argument(
+        "--label-delay",
+        metavar="TIME",
+        type=duration_ms,
+        default="7d",
+        help="from a payment to its label (default: 7d)",
+    )
+
+
 def time_ms(text: str) -> int:
     """For `type=` of a flag: a date and time with its zone, as ms since the epoch, UTC."""
     try:

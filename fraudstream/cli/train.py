@@ -13,7 +13,7 @@ from fraudstream.cli.model_files import write_model
 from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import date_ms, duration_ms
+from fraudstream.cli.time_flags import add_label_delay, date_ms, duration_ms
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -54,10 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--calibrate", metavar="TIME", type=duration_ms, default="7d",
         help="the last part of the payments with labels, for calibration and threshold (default: 7d)",
     )  # fmt: skip
-    parser.add_argument(
-        "--label-delay", metavar="TIME", type=duration_ms, default="7d",
-        help="from a payment to its label (default: 7d)",
-    )  # fmt: skip
+    add_label_delay(parser)
     parser.add_argument(
         "--inputs", metavar="NAMES", help="fields and features to learn from, with commas between them (default: all)"
     )
