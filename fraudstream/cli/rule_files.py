@@ -8,7 +8,8 @@ from pathlib import Path
 from fraudstream.cli.failure import Failure
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.engine.artefacts import ARTEFACT_BYTES_MAX, ARTEFACTS_DIRECTORY, artefacts_named
-from fraudstream.engine.catalogue import Catalogue, parse_catalogue
+from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.rule_set import FEATURES, RuleSet, compile_rule_set
 

@@ -13,21 +13,19 @@ from fraudstream.contracts.duration import UNITS_MS, duration_text
 from fraudstream.engine.aggregates.definition import Aggregate
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import FIELDS_MAX
-from fraudstream.engine.catalogue import (
+from fraudstream.engine.catalogue import WINDOW_MAX_MS, WINDOW_MIN_MS
+from fraudstream.engine.catalogue_reading import (
     FILTERS_MAX,
     PANES_MAX,
-    PRIOR_MIN,
     RETENTION_MAX_MS,
     SLOTS_MAX,
     SLOTS_MIN,
-    STRENGTH_MAX,
-    WINDOW_MAX_MS,
-    WINDOW_MIN_MS,
     parse_catalogue,
 )
 from fraudstream.engine.entity_key import AMOUNT_BAND, KEY_PARTS, KEY_PARTS_MAX
 from fraudstream.engine.expression import PAYMENT_DOMAINS, PAYMENT_FIELDS, WORDS_OF, Bounds, Texts, Type
 from fraudstream.engine.expression.functions import function_table
+from fraudstream.engine.feature_reading import PRIOR_MIN, STRENGTH_MAX
 from fraudstream.engine.recent_labels import RECENT_LABELS_MAX
 
 BEGIN: Final = "<!-- begin: fraudstream rules reference -->"

@@ -13,7 +13,8 @@ from hashlib import blake2b
 from typing import Any
 
 from fraudstream.engine.artefacts import ARTEFACTS, Artefact, digests, read_artefacts
-from fraudstream.engine.catalogue import Catalogue, parse_catalogue
+from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Domains, Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.feature_domains import domains_of

@@ -10,8 +10,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from fraudstream.contracts import RuleSwitch
 from fraudstream.controls.writer import rule_set_records
-from fraudstream.engine.catalogue import parse_catalogue
 from fraudstream.engine.catalogue_difference import catalogue_difference
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.rule_set import FEATURES, RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.state_difference import state_difference
 from fraudstream.operations.checked_text import check_identifier, check_note

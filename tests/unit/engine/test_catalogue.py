@@ -8,7 +8,8 @@ import pytest
 
 from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.arena import Arena
-from fraudstream.engine.catalogue import Catalogue, parse_catalogue
+from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.expression import Type
 from fraudstream.engine.plan import plan_entity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Bounds

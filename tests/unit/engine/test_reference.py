@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fraudstream.engine.aggregates.registry import REGISTRY
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.expression import PAYMENT_FIELDS, Origin, Type, compile_expression
 from fraudstream.engine.expression.functions import FUNCTIONS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.rule_set import RuleSetErrors, compile_rule_set
 
 FEATURES = """\

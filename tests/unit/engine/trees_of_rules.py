@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fraudstream.contracts.artefact import artefact_digest
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import read_document
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
 from fraudstream.engine.score import NO_SCORE, read_score

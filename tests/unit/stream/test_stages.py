@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fraudstream.engine.catalogue import parse_catalogue
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
