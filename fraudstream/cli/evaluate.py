@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.count_flag import positive_count
+from fraudstream.cli.evaluation_text import print_evaluation
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import (
     add_reading,
@@ -20,7 +18,6 @@ from fraudstream.cli.payment_file_flags import (
     file_failure,
     no_payment_code,
     open_payment_files,
-    skipped_rows_text,
 )
 from fraudstream.cli.progress import payments_progress, reading_progress
 from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
@@ -31,9 +28,7 @@ from fraudstream.contracts.error_text import system_error_text
 if TYPE_CHECKING:
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.main import Subparsers
-    from fraudstream.evaluation.bootstrap import Interval
     from fraudstream.evaluation.options import Options
-    from fraudstream.evaluation.results import Evaluation
 
 BATCH_SIZE = 20_000
 DRAWS = 200
@@ -163,7 +158,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         sys.stdout.write(encode(evaluation).decode())
     else:
-        _print(evaluation, report, args.out)
+        print_evaluation(evaluation, report, args.out)
     return 0
 
 
@@ -263,58 +258,3 @@ def _period_text(options: Options) -> str:
     begin = "" if options.from_ms is None else f" from {utc_text(options.from_ms)}"
     end = "" if options.until_ms is None else f" before {utc_text(options.until_ms)}"
     return f"there{begin}{end}" if begin or end else "there"
-
-
-def _print(evaluation: Evaluation, report: RowReport, out: Path) -> None:
-    from fraudstream.evaluation.replayed import EVALUATION, REPORT
-
-    console = Console()
-    period, alerts = evaluation.period, evaluation.alerts
-    found = "no alerts."
-    if alerts.alerts:
-        found = (
-            f"{alerts.alerts:,.0f} alerts, {_share(alerts.precision)} of them fraud, catch {_share(alerts.recall)} of "
-            "the frauds."
-        )
-    console.print(
-        f"{period.payments:,} payments in {period.days:g} days, {period.frauds:,} of them fraud: {found}", markup=False
-    )
-    if period.left_out:
-        console.print(f"{period.left_out:,} payments of accounts with known fraud are left out.")
-    for line in (*skipped_rows_text(report), *report.notices):
-        console.print(line, markup=False)
-    first = evaluation.scorers[0]
-    console.print(f"At {first.budget.budget:g} alerts a day, and the ranking of all payments:")
-    table = Table("scorer", "precision", "recall", "money", "AUC", "AP", "AP 95 %", f"CP@{first.card_precision.k}",
-                  box=None)  # fmt: skip
-    for scorer in evaluation.scorers:
-        caught = scorer.budget.caught
-        main = [each.caught_share for each in caught.money if each.currency == evaluation.main_currency]
-        table.add_row(
-            scorer.name,
-            _share(caught.precision),
-            _share(caught.recall),
-            _share(main[0] if main else None),
-            _measure(scorer.auc),
-            _measure(scorer.average_precision),
-            _interval(scorer.intervals.get("average_precision")),
-            _measure(scorer.card_precision.mean),
-        )
-    console.print(table)
-    for folds in evaluation.folds:
-        measures = ((name, folds.mean[name], folds.deviation[name]) for name in folds.mean)
-        told = ", ".join(f"{name} {_measure(mean)} ± {_measure(spread)}" for name, mean, spread in measures)
-        console.print(f"{folds.name}, {len(folds.folds)} periods: {told}.", markup=False)
-    console.print(f"Written to {out}: {REPORT}, {EVALUATION}.", markup=False)
-
-
-def _measure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _interval(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
