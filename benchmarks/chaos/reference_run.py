@@ -25,6 +25,7 @@ from fraudstream.contracts.headers import (
     origin_header,
     source_header,
 )
+from fraudstream.engine.alert_writer import alert_values
 from fraudstream.engine.apply import ApplyResult, ForwardResult, apply_and_forward
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
@@ -99,7 +100,7 @@ class ReferenceRun:
         self._answer(self.decisions, payments, accounts, [_encode(decision) for decision in decisions])
         origin = [origin_header(records[0].partition)] if self._aligned else []
         alerted = verdicts.alerted.tolist()
-        values = verdicts.alert_values()
+        values = alert_values(verdicts)
         self._answer(self.alerts, list(compress(payments, alerted)), list(compress(accounts, alerted)), values, origin)
         self._refuse(records, result.refused)
 

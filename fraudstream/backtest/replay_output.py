@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
+from fraudstream.engine.alert_writer import alert_values
 from fraudstream.engine.arrays import Float64Array, Int32Array, Int64Array
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import Type
@@ -86,7 +87,7 @@ class ReplayOutput:
             pending.features.append(verdicts.features)
         if len(pending.decisions) >= ROWS_BUFFERED:
             self._flush()
-        alerts = verdicts.alert_values()
+        alerts = alert_values(verdicts)
         self._alerts.writelines(alert + b"\n" for alert in alerts)
         return len(alerts)
 

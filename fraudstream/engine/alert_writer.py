@@ -9,76 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.fields import Outcome, Severity
-from fraudstream.engine.arrays import BoolArray, Int8Array, Int32Array, Int64Array, UInt64Array
-from fraudstream.engine.explanation import Explainer
 from fraudstream.engine.json_template import SLOT, template
-from fraudstream.engine.partition_state import Finding
-from fraudstream.engine.payment_row import PaymentRow
-from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import POINTS_MAX, threshold
+from fraudstream.engine.verdict import Verdicts
 
 _REMEMBERED_MAX: Final = 4096  # templates, and texts of scores
 _DIGEST_KEY: Final = b'"verdict_digest":"'
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Alert).decode
 
 
-class AlertedPayments(Protocol):
-    """The part of `Verdicts` that alerts are made of; each member is documented there."""
-
-    @property
-    def rule_set(self) -> RuleSet: ...  # noqa: D102
-
-    @property
-    def explainer(self) -> Explainer: ...  # noqa: D102
-
-    @property
-    def findings(self) -> Sequence[Finding]: ...  # noqa: D102
-
-    @property
-    def finding(self) -> Int64Array: ...  # noqa: D102
-
-    @property
-    def late(self) -> BoolArray: ...  # noqa: D102
-
-    @property
-    def unmatched(self) -> UInt64Array: ...  # noqa: D102
-
-    @property
-    def score_points(self) -> Int32Array: ...  # noqa: D102
-
-    @property
-    def error(self) -> Int8Array: ...  # noqa: D102
-
-    @property
-    def since_ms(self) -> Int64Array: ...  # noqa: D102
-
-    @property
-    def occurred_at_ms(self) -> Int64Array: ...  # noqa: D102
-
-    @property
-    def alert_rows(self) -> Int64Array: ...  # noqa: D102
-
-    @property
-    def alert_digests(self) -> list[bytes]: ...  # noqa: D102
-
-    @property
-    def rules_of_alerts(self) -> list[tuple[int, ...]]: ...  # noqa: D102
-
-    def contributions(self, rows: Int64Array) -> Int64Array: ...  # noqa: D102
-
-    def entities_in(self, bits: int) -> tuple[str, ...]: ...  # noqa: D102
-
-    def row(self, row: int) -> PaymentRow: ...  # noqa: D102
-
-
-def alert_values(verdicts: AlertedPayments) -> list[bytes]:
+def alert_values(verdicts: Verdicts) -> list[bytes]:
     """The alert of each payment in `verdicts.alerted`, in order, as JSON."""
     rows = verdicts.alert_rows
     if not len(rows):
@@ -93,8 +41,13 @@ def alert_values(verdicts: AlertedPayments) -> list[bytes]:
     ]
 
 
+def decoded_alerts(verdicts: Verdicts) -> list[Alert]:
+    """The same alerts, decoded: takes three times as long."""
+    return [_decode(value) for value in alert_values(verdicts)]
+
+
 def _value(
-    verdicts: AlertedPayments,
+    verdicts: Verdicts,
     templates: dict[tuple[int, bool, int], bytes],
     at: int,
     alert_id: str,
@@ -125,7 +78,7 @@ def _value(
     return b"%b%b%b" % (value[:begin], digest, value[begin:])
 
 
-def _template_of(verdicts: AlertedPayments, kind: tuple[int, bool, int], severity: Severity) -> bytes:
+def _template_of(verdicts: Verdicts, kind: tuple[int, bool, int], severity: Severity) -> bytes:
     """The template of the alerts with that finding, `late` and `unmatched`."""
     finding, late, unmatched = kind
     return _template(

@@ -13,6 +13,7 @@ import numpy as np
 from fraudstream.contracts.alert import Alert, FeatureValue, ScorePart
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.near_miss import RuleTrial, rule_trials
 from fraudstream.engine.scorer import threshold
@@ -56,7 +57,7 @@ def trial_of(verdicts: Verdicts) -> Trial:
     return Trial(
         payment=row.payment,
         decision=verdicts.decisions()[0],
-        alert=next(iter(verdicts.alerts()), None),
+        alert=next(iter(decoded_alerts(verdicts)), None),
         score_threshold=threshold(verdicts.rule_set.scorer),
         rules=tuple(rules),
         score_parts=tuple(parts),
@@ -67,4 +68,4 @@ def trial_of(verdicts: Verdicts) -> Trial:
 
 def alert_seen_whole(verdicts: Verdicts) -> Alert | None:
     """The alert of the one payment without `warming`: as a state that covers its whole log would give it."""
-    return next(iter(dataclasses.replace(verdicts, since_ms=np.full(1, NEVER, np.int64)).alerts()), None)
+    return next(iter(decoded_alerts(dataclasses.replace(verdicts, since_ms=np.full(1, NEVER, np.int64)))), None)

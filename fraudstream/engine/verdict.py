@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import msgspec
 import numpy as np
 
 from fraudstream.compiled.packed import Packed
-from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.decision import Decision
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.alert_id import alert_digest, alert_id, id_end
-from fraudstream.engine.alert_writer import alert_values
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt64Array
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.explanation import Explainer
@@ -27,8 +24,6 @@ from fraudstream.engine.payment_row import PaymentRow
 from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import POINTS_MAX, Scores
-
-_decode = msgspec.json.Decoder(Alert).decode
 
 
 @dataclass(frozen=True)
@@ -190,14 +185,6 @@ class Verdicts:
         if not columns:
             return [{}] * len(rows)
         return [dict(zip(self.shadow_points, scores, strict=True)) for scores in zip(*columns, strict=True)]
-
-    def alerts(self) -> list[Alert]:
-        """One for each payment in `alerted`, with its explanation."""
-        return [_decode(value) for value in self.alert_values()]
-
-    def alert_values(self) -> list[bytes]:
-        """The same alerts as JSON, which takes a third of the time."""
-        return alert_values(self)
 
     @cached_property
     def alert_rows(self) -> Int64Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fraudstream.compiled.packed import pack
 from fraudstream.contracts.headers import SOURCE_HEADER, origin_header, version_header
+from fraudstream.engine.alert_writer import alert_values
 from fraudstream.kafka.record_batch.headers import header_pieces, numbered_headers
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
 from fraudstream.stream.decisions import offsets_of
@@ -41,7 +42,7 @@ class AlertRecords:
         alerted = verdicts.alert_rows
         return OutgoingRecords(
             verdicts.account_ids.rows(alerted),
-            pack(verdicts.alert_values()),
+            pack(alert_values(verdicts)),
             numbered_headers(pieces, offsets_of(records, positions[alerted])),
             timestamp_ms,
         )

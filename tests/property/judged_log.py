@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.verdict import Verdicts
@@ -44,7 +45,7 @@ def judged(
         published = None if published_at_ms is None else [published_at_ms] * len(batch)
         found = engine.judge(batch, state, published)
         verdicts += judgements(found)
-        alerts += [msgspec.json.encode(alert) for alert in found.alerts()]
+        alerts += [msgspec.json.encode(alert) for alert in decoded_alerts(found)]
         rejected += [(begin + r.position, r.reason, r.sentence, r.path) for r in found.rejected]
         labels, unmatched, begin = labels + found.labels, unmatched + found.labels_unmatched, begin + len(batch)
     return Judged(verdicts, alerts, rejected, labels, unmatched)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from fraudstream.contracts import Label, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
 from fraudstream.engine.partition_state import PartitionState
@@ -106,7 +107,7 @@ def _read(state: PartitionState, records: Sequence[Record], cuts: list[int]) -> 
 def _read_piece(state: PartitionState, records: Sequence[Record], begin: int, end: int, found: Read) -> None:
     for result, _, _ in read_log(ENGINES, state, records[begin:end]):
         found[0].extend(judgements(result.verdicts))
-        found[1].extend(msgspec.json.encode(alert) for alert in result.verdicts.alerts())
+        found[1].extend(msgspec.json.encode(alert) for alert in decoded_alerts(result.verdicts))
         found[2].extend((begin + r.position, r.reason, r.sentence) for r in result.refused)
 
 

@@ -27,6 +27,7 @@ from fraudstream.contracts.headers import (
     source_header,
 )
 from fraudstream.contracts.label import Label
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.apply import ForwardResult, apply_and_forward
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.frame import Frame, new_frame
@@ -151,7 +152,7 @@ def _read(engine: Engine, state: PartitionState, pieces: Sequence[Sequence[Recor
                 )
             ]
             verdicts += zip(at, ids, times, judgements(found), list(found.payments), strict=True)
-            alerts += [msgspec.json.encode(alert) for alert in found.alerts()]
+            alerts += [msgspec.json.encode(alert) for alert in decoded_alerts(found)]
             refused += [rejection._replace(position=rejection.position + begin) for rejection in result.refused]
             numbers += (result.events, result.dropped, found.labels, found.labels_unmatched)
             misplaced += [(each.position + begin, each.due) for each in result.misplaced]

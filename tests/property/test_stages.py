@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.apply import ApplyResult, apply, apply_and_forward
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
@@ -77,7 +78,11 @@ def decided_by(engines: Sequence[Engine], records: list[Record]) -> ApplyResult:
 
 def published_of(results: Sequence[ApplyResult]) -> list[object]:
     return [
-        (judgements(r.verdicts), [msgspec.json.encode(a) for a in r.verdicts.alerts()], r.verdicts.labels_unmatched)
+        (
+            judgements(r.verdicts),
+            [msgspec.json.encode(a) for a in decoded_alerts(r.verdicts)],
+            r.verdicts.labels_unmatched,
+        )
         for r in results
     ]
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fraudstream.cli.main import main
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import ALL_ENTITIES, StageForm
 from tests.brokers import SelectedBroker, on_both_brokers
@@ -42,8 +43,8 @@ async def test_a_single_stage_decides_as_replay_and_after_a_restart_goes_on_as_i
             cluster.settings.alerts_topic, lambda found: len(found) >= expected.alerted.sum()
         )
     assert [record.value for record in decisions] == [msgspec.json.encode(d) for d in expected.decisions()]
-    assert [record.value for record in alerts] == [msgspec.json.encode(alert) for alert in expected.alerts()]
-    fired = {hit.rule.partition("/")[0] for alert in expected.alerts() for hit in alert.rules}
+    assert [record.value for record in alerts] == [msgspec.json.encode(alert) for alert in decoded_alerts(expected)]
+    fired = {hit.rule.partition("/")[0] for alert in decoded_alerts(expected) for hit in alert.rules}
     assert fired >= {"device", "counterparty"}
 
 

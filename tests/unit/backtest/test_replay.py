@@ -15,6 +15,7 @@ from fraudstream.backtest.replay import Summary, replay
 from fraudstream.backtest.replay_output import features_schema
 from fraudstream.contracts import Alert
 from fraudstream.contracts.currency import amount_text
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import Type
 from fraudstream.engine.expression.types import WORDS_OF
@@ -92,7 +93,7 @@ def test_alerts_are_the_bytes_the_stream_would_publish(rule_set: RuleSet, tmp_pa
     expected = [
         msgspec.json.encode(alert)
         for piece in in_order(stream(PLAN, N), DAY_MS)
-        for alert in engine.judge(piece.events, state).alerts()
+        for alert in decoded_alerts(engine.judge(piece.events, state))
     ]
     assert (tmp_path / "alerts.jsonl").read_bytes().splitlines() == expected
     assert msgspec.json.decode(expected[0], type=Alert).rule_set == rule_set.digest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
@@ -61,7 +62,7 @@ def test_its_bounds_follow_from_what_it_reads() -> None:
 def test_an_alert_says_that_what_it_reads_is_not_exact() -> None:
     engine = Engine(compile_rule_set({"features.yaml": CATALOGUE, "score.yaml": SCORE}))
     verdicts = engine.judge(payments(9), engine.new_state())
-    early, late = verdicts.alerts()[0], verdicts.alerts()[-1]
+    early, late = decoded_alerts(verdicts)[0], decoded_alerts(verdicts)[-1]
     assert [(shown.feature, shown.window_error) for shown in early.features] == [("doubled", None)]
     assert [(shown.feature, shown.window_error) for shown in late.features] == [
         (
@@ -81,4 +82,4 @@ def test_a_chain_of_stages_derives_what_one_process_does() -> None:
     expected = whole.judge(log, whole.new_state())
     assert forwarded.keys.present() == [b"a", *(b"5411\x1f%d" % ((BEGIN_MS // HOUR_MS + n) % 24) for n in range(1, 6))]
     assert found.score_points.tolist() == expected.score_points.tolist()
-    assert [a.verdict_digest for a in found.alerts()] == [a.verdict_digest for a in expected.alerts()]
+    assert [a.verdict_digest for a in decoded_alerts(found)] == [a.verdict_digest for a in decoded_alerts(expected)]

@@ -11,6 +11,7 @@ import pytest
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT, PANE
@@ -374,7 +375,7 @@ def test_no_events_are_no_verdicts() -> None:
     engine = engine_of("  account.n: {aggregate: count, window: 1h}")
     state = engine.new_state()
     verdicts = engine.judge([], state, [])
-    assert (verdicts.n, verdicts.decisions(), verdicts.alerts(), verdicts.rejected) == (0, [], [], [])
+    assert (verdicts.n, verdicts.decisions(), decoded_alerts(verdicts), verdicts.rejected) == (0, [], [], [])
     assert state.changes() == []
 
 

@@ -7,6 +7,7 @@ import msgspec
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.aggregates.code_tables import codes_of, digests_of_codes, text_of_code
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT
@@ -42,7 +43,7 @@ def pay(n: int, country: str | None = None, **fields: str) -> Payment:
 
 
 def alerts(judge: Engine, log: list[Payment], state: PartitionState | None = None) -> list[Alert]:
-    return judge.judge(log, state or judge.new_state()).alerts()
+    return decoded_alerts(judge.judge(log, state or judge.new_state()))
 
 
 def alerted(judge: Engine, log: list[Payment]) -> list[str]:

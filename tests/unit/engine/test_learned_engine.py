@@ -11,6 +11,7 @@ import pytest
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
@@ -73,7 +74,7 @@ def judged(
     for begin in range(0, len(log), size):
         verdicts = engine.judge(log[begin : begin + size], state)
         points += verdicts.score_points.tolist()
-        alerts += verdicts.alerts()
+        alerts += decoded_alerts(verdicts)
         if restarts:
             saved |= dict(state.changes())
             state = engine.new_state()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.contracts import Alert, Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.catalogue_difference import catalogue_difference
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSet, RuleSetErrors, compile_rule_set
@@ -46,7 +47,7 @@ def alerts(when: str, until_ms: int | None = None, **fields: str) -> list[Alert]
     state.lists.put("stolen_devices", "dev-8", until_ms)
     state.lists.put("trusted_payees", "tax-office", None)
     payment = Payment("e", NOON_MS, "a", "1.00", "EUR", "debit", **fields)  # type: ignore[arg-type]
-    return engine.judge([payment], state).alerts()
+    return decoded_alerts(engine.judge([payment], state))
 
 
 @pytest.mark.parametrize(

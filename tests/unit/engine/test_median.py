@@ -7,6 +7,7 @@ import random
 import numpy as np
 
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.kernel_types import AT_LEAST, EXACT
 from fraudstream.engine.rule_set import compile_rule_set
@@ -72,7 +73,7 @@ def test_a_window_that_outgrows_the_ring_is_marked() -> None:
     judge = engine(4, rules={"test/far.yaml": RULE})
     verdicts = judge.judge(payments([100, 200, 300, 400, 500, 90_000]), judge.new_state())
     assert verdicts.errors["account.median_1h"].tolist() == [EXACT] * 5 + [AT_LEAST]
-    [alert] = [alert for alert in verdicts.alerts() if alert.event_id == "EUR5"]
+    [alert] = [alert for alert in decoded_alerts(verdicts) if alert.event_id == "EUR5"]
     [value] = alert.features
     assert value.value == "3.00 EUR"
     assert alert.rules[0].message == "900.00 EUR against 3.00 EUR"

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSetErrors, compile_rule_set
 from fraudstream.engine.scorer import POINTS_MAX
@@ -67,7 +68,7 @@ def test_a_model_may_read_the_rule_sets_score() -> None:
 
 def test_an_alert_walks_from_the_average_payment_to_the_score() -> None:
     engine = Engine(with_models({"trees": BY_AMOUNT}, "champion: trees"))
-    [alert] = engine.judge([pay(1, "250")], engine.new_state()).alerts()
+    [alert] = decoded_alerts(engine.judge([pay(1, "250")], engine.new_state()))
     assert [part.part for part in alert.score_parts] == [AVERAGE, "amount", "account.payments_1h"]
     assert sum(round(part.points * POINTS_MAX) for part in alert.score_parts) == round(alert.score * POINTS_MAX)
     assert [part.value for part in alert.score_parts] == [None, "250.00 EUR", "1"]
@@ -89,8 +90,8 @@ def test_batches_change_no_decision_and_no_alert_of_a_model() -> None:
     state = engine.new_state()
     pieces = [engine.judge([payment], state) for payment in log]
     assert [d for piece in pieces for d in piece.decisions()] == whole.decisions()
-    encoded = [msgspec.json.encode(alert) for alert in whole.alerts()]
-    assert [msgspec.json.encode(alert) for piece in pieces for alert in piece.alerts()] == encoded
+    encoded = [msgspec.json.encode(alert) for alert in decoded_alerts(whole)]
+    assert [msgspec.json.encode(alert) for piece in pieces for alert in decoded_alerts(piece)] == encoded
     assert len(encoded) > 0
 
 

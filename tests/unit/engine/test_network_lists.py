@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, ListEntry, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import ValueList
 from fraudstream.engine.list_declarations import entry_value
@@ -53,7 +54,7 @@ def alerts(when: str, entries: Entries, **fields: str) -> list[Alert]:
         for value, until_ms in values.items():
             state.lists.put(name, value, until_ms)
     payment = Payment("e", NOON_MS, fields.pop("account_id", "a"), "1.00", "EUR", "debit", **fields)  # type: ignore[arg-type]
-    return engine.judge([payment], state).alerts()
+    return decoded_alerts(engine.judge([payment], state))
 
 
 BAD: Entries = {"bad_networks": {"203.0.113.0/24": None, "2001:db8::/32": NOON_MS + 1_500}}

@@ -15,6 +15,7 @@ import pytest
 
 from fraudstream.contracts.alert import ScorePart
 from fraudstream.contracts.payment import Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.arrays import Int32Array, Int64Array
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.expression import ColumnSource
@@ -106,7 +107,7 @@ def test_any_scorer_decides_by_its_points_and_threshold(engine: Engine) -> None:
 
 def test_an_alert_shows_the_parts_of_any_scorer_and_they_add_up(engine: Engine) -> None:
     verdicts = engine.judge([pay(1, "100")], engine.new_state())
-    [alert] = verdicts.alerts()
+    [alert] = decoded_alerts(verdicts)
     assert (alert.score, alert.score_threshold) == (0.9, 0.9)
     assert alert.score_parts == (ScorePart("amount", 0.9, 0.9, "100"),)
     assert alert.features == ()  # the part that scored reads a field, no feature
@@ -114,7 +115,7 @@ def test_an_alert_shows_the_parts_of_any_scorer_and_they_add_up(engine: Engine) 
 
 def test_contributions_are_computed_for_explained_payments_alone(engine: Engine) -> None:
     verdicts = engine.judge([pay(i, "100" if i == 7 else "1", f"a-{i}") for i in range(20)], engine.new_state())
-    assert len(verdicts.alerts()) == 1
+    assert len(decoded_alerts(verdicts)) == 1
     assert isinstance(verdicts.scores, TableScores)
     assert verdicts.scores.computed == 1
 
@@ -134,15 +135,15 @@ def test_how_payments_are_cut_into_batches_changes_no_alert_of_any_scorer(engine
     state = engine.new_state()
     pieces = [engine.judge([payment], state) for payment in log]
     assert [d for piece in pieces for d in piece.decisions()] == whole.decisions()
-    encoded = [msgspec.json.encode(alert) for alert in whole.alerts()]
-    assert [msgspec.json.encode(alert) for piece in pieces for alert in piece.alerts()] == encoded
+    encoded = [msgspec.json.encode(alert) for alert in decoded_alerts(whole)]
+    assert [msgspec.json.encode(alert) for piece in pieces for alert in decoded_alerts(piece)] == encoded
     assert len(encoded) == 2
 
 
 def test_a_repeat_is_answered_with_the_first_score_of_any_scorer(engine: Engine) -> None:
     verdicts = engine.judge([pay(1, "100"), pay(1, "100")], engine.new_state())
     assert verdicts.score_points.tolist() == [900_000, 900_000]
-    assert len(verdicts.alerts()) == 1
+    assert len(decoded_alerts(verdicts)) == 1
 
 
 def test_a_score_outside_its_range_stops_the_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +156,7 @@ def test_contributions_that_do_not_add_up_stop_the_alert(engine: Engine, monkeyp
     verdicts = engine.judge([pay(1, "100")], engine.new_state())
     monkeypatch.setattr(TableScores, "contributions", lambda self, rows: np.full((2, len(rows)), 1))
     with pytest.raises(AssertionError, match="parts give"):
-        verdicts.alerts()
+        decoded_alerts(verdicts)
 
 
 def test_the_threshold_and_the_names_that_a_scorer_reads_are_known_without_scoring() -> None:

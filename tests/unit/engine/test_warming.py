@@ -7,6 +7,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, Payment
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
@@ -87,6 +88,6 @@ def warming_of(engine: Engine, state: PartitionState, day: int) -> dict[str, str
     at = START_MS + day * DAY_MS
     value = msgspec.json.encode(Payment(f"e{day}", at, "a", "1.00", "EUR", "debit"))
     record = ConsumerRecord("payments", 0, 100 + day, at, 0, b"a", value, None, 1, len(value), ())
-    [alert] = apply(engine, state, [record]).verdicts.alerts()
+    [alert] = decoded_alerts(apply(engine, state, [record]).verdicts)
     assert isinstance(alert, Alert)
     return {feature.feature: feature.warming for feature in alert.features if feature.warming is not None}

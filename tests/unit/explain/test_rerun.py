@@ -16,6 +16,7 @@ from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts import Label
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.trial import trial_of
@@ -55,7 +56,7 @@ def record(offset: int, key: bytes, value: bytes, at_ms: int, headers: tuple[tup
 
 def test_an_accounts_own_records_give_its_alerts_byte_for_byte(engine: Engine, log: list[Record]) -> None:
     result = apply(engine, engine.new_state(), log)
-    alerts = result.verdicts.alerts()
+    alerts = decoded_alerts(result.verdicts)
     assert len({alert.account_id for alert in alerts}) > 10
     position_of = {payment.event_id: at for payment, at in zip(result.verdicts.payments, result.positions, strict=True)}
     for alert in alerts[::4]:
