@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-LEARNING_STAMP := $(VENV)/.installed-learning
+TEST_STAMP := $(VENV)/.installed-test
 
 .PHONY: help install up test kafka kafka-stop test-kafka check check-fast lock bench clean
 
@@ -15,20 +15,20 @@ install: $(STAMP) ## make .venv with fraudstream in it
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fraudstream needs Python 3.11 or later; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV): about a minute on a new machine."
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV): half a minute on a new machine."
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Tests train and import models, which `make up` need not wait for.
-$(LEARNING_STAMP): $(STAMP) requirements-learning.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-learning.lock
+# `make up` need not wait for what tests, checks types and trains models.
+$(TEST_STAMP): $(STAMP) requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-test.lock
 	@touch $@
 
 up: install ## run all parts on this machine; BROKER=kafka: on Apache Kafka, with Java; Ctrl-C stops them
 	@$(BIN)/fraudstream up $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
-test: install $(LEARNING_STAMP) ## run the tests that need only this machine
+test: install $(TEST_STAMP) ## run the tests that need only this machine
 	$(BIN)/python -m pytest $(ARGS)
 
 kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 17 and Maven
@@ -40,21 +40,21 @@ kafka-stop: ## stop the brokers of make kafka, and remove their data
 	@deploy/kafka/kafka.sh stop
 
 # Uses the broker in FRAUDSTREAM_TEST_KAFKA=host:port, else starts one and stops it afterwards.
-test-kafka: install ## run the tests that need Apache Kafka
+test-kafka: install $(TEST_STAMP) ## run the tests that need Apache Kafka
 	@set -e; if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
 	    FRAUDSTREAM_TEST_KAFKA=$$(deploy/kafka/kafka.sh start); export FRAUDSTREAM_TEST_KAFKA; \
 	    trap 'deploy/kafka/kafka.sh stop' EXIT; trap 'exit 130' INT TERM; \
 	fi; \
 	$(BIN)/python -m pytest -m kafka $(ARGS)
 
-check: install $(LEARNING_STAMP) ## lint, types, imports, and all tests that need only this machine
+check: install $(TEST_STAMP) ## lint, types, imports, and all tests that need only this machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-check-fast: install $(LEARNING_STAMP) ## lint, types, imports, and the tests that need no broker: under 5 minutes
+check-fast: install $(TEST_STAMP) ## lint, types, imports, and the tests that need no broker: under 5 minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,12 +64,12 @@ check-fast: install $(LEARNING_STAMP) ## lint, types, imports, and the tests tha
 bench: install ## throughput and latency beside the floor and plain Faust
 	@$(BIN)/fraudstream bench $(ARGS)
 
-COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --group dev --no-emit-index-url --no-header --quiet
+COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --group build --no-emit-index-url --no-header --quiet
 
 lock: install ## resolve both lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE_LOCK) --output-file requirements.lock pyproject.toml
-	$(COMPILE_LOCK) --extra learning --group learning-test --constraint requirements.lock --output-file requirements-learning.lock pyproject.toml
+	$(COMPILE_LOCK) --extra learning --group dev --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
 
 clean: ## remove what install made
 	rm -rf $(VENV) build dist *.egg-info

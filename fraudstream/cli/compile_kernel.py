@@ -13,6 +13,7 @@ from fraudstream.cli.command_process import COMPILING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.compiled.jit import is_cached
+from fraudstream.engine import kernel
 from fraudstream.stream.faust.compilation import compile_way_of_a_payment
 
 
@@ -22,7 +23,7 @@ def compile_kernel(rules: Path) -> None:
 
 
 if __name__ == "__main__":
-    if not is_cached():
+    if not is_cached(kernel.update):
         print(COMPILING, flush=True)
     try:
         compile_kernel(Path(sys.argv[1]))

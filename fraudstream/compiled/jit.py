@@ -162,10 +162,16 @@ class _Inlined(CPUDispatcher):
         return self.__dict__["entry"](*args)
 
 
-def is_cached() -> bool:
-    """Whether the cache holds machine code of these sources, which an earlier run has compiled."""
+def is_cached(entry_point: Callable[..., object]) -> bool:
+    """Whether the cache holds machine code of this function, which an earlier run has compiled."""
     directory = _jit_cache().directory
-    return directory is not None and any((directory / _ENTRY).rglob("*.nbc"))
+    name = f"{entry_point.__module__.rpartition('.')[2]}.{entry_point.__name__}"
+    return directory is not None and any((directory / _ENTRY).rglob(f"{name}-*.nbc"))
+
+
+def can_cache() -> bool:
+    """Whether what this process compiles is read by others, and what they compile by this one."""
+    return _jit_cache().directory is not None and not cast(Any, numba.config).DISABLE_JIT
 
 
 def _cache_of(function: Callable[..., object]) -> Any:

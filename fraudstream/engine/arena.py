@@ -230,6 +230,13 @@ class Arena:
         new = _empty_overflows(have + have // 2 + 4, self.shape)
         self.overflows = Overflows._make(map(_longer, self.overflows, new))
 
+    def mark_row(self, row: int) -> None:
+        """Note that an unchanged row's header changed since the last checkpoint, as `ring.mark` does where rows change:
+        in compiled code."""
+        self.rows.dirty[row] = HEADER_DIRTY
+        self.tops.stack[self.tops.used[DIRTY_ROWS]] = row
+        self.tops.used[DIRTY_ROWS] += 1
+
     @property
     def memory_bytes(self) -> int:
         """Bytes of rows, slots and overflows in use, without the keys."""

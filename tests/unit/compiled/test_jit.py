@@ -9,6 +9,7 @@ import numpy as np
 import fraudstream
 from fraudstream.compiled import jit
 from fraudstream.engine import kernel, siphash
+from fraudstream.engine.digest import PUBLIC_KEY, _digest_joined, digest_column
 
 PACKAGE = Path(fraudstream.__file__).parent
 
@@ -70,3 +71,10 @@ def test_the_kernel_is_cached_under_the_digest_of_all_sources() -> None:
 def test_a_function_that_is_inlined_can_be_called_from_python() -> None:
     assert int(siphash._rotated(np.uint64(1), 5)) == 32
     assert int(siphash._rotated(np.uint64(1), 6)) == 64
+
+
+def test_a_function_is_cached_once_it_was_called() -> None:
+    digest_column(["payment"], PUBLIC_KEY)
+    assert jit.can_cache()
+    assert jit.is_cached(_digest_joined)
+    assert not jit.is_cached(digest_column)
