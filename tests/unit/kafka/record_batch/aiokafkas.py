@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -11,7 +11,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from fraudstream.engine.records import Record, Records
 from fraudstream.kafka.record_batch.parse import UnreadableBatch, parse
-from tests.unit.kafka.record_batch.drawn_batches import answer
+from tests.unit.kafka.record_batch.drawn_batches import aborted_from, answer
 
 TP = TopicPartition("payments", 3)
 
@@ -40,12 +40,12 @@ def by_aiokafka(data: bytes, begin: int, aborted: Iterable[tuple[int, int]] = ()
     return Outcome(records, reader.next_fetch_offset, None)
 
 
-def by_parser(data: bytes, begin: int, aborted: Iterable[tuple[int, int]] = (), committed: bool = True) -> Outcome:
+def by_parser(data: bytes, begin: int, aborted: Sequence[tuple[int, int]] = (), committed: bool = True) -> Outcome:
     """The records of all fetches of a log that holds `data`: one fetch stops before an unreadable batch."""
     records: list[Record] = []
     while True:
         try:
-            found = parse(answer(data, begin), begin, TP, aborted, committed)
+            found = parse(answer(data, begin), begin, TP, aborted_from(data, begin, aborted), committed)
         except UnreadableBatch as error:
             return Outcome(records, begin, error)
         records += Records(found.buffer, found.spans)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -56,6 +56,21 @@ def answer(data: bytes, begin: int) -> bytes:
             break
         data = data[LENGTH_AT + 4 + length :]
     return data
+
+
+def aborted_from(data: bytes, begin: int, aborted: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of the aborted transactions that a broker names in its answer to a fetch from `begin`: that end there or
+    later."""
+    ended: list[tuple[int, int]] = []
+    before = data[: len(data) - len(answer(data, begin))]
+    while len(before) >= HEADER_BYTES:
+        base, length = struct.unpack_from(">qi", before)
+        (attributes,) = struct.unpack_from(">h", before, ATTRIBUTES_AT)
+        (producer,) = struct.unpack_from(">q", before, PRODUCER_AT)
+        if attributes & CONTROL:
+            ended += [(who, first) for who, first in aborted if who == producer and first <= base]
+        before = before[LENGTH_AT + 4 + length :]
+    return [one for one in aborted if one not in ended]
 
 
 def with_checksum(batch: bytes | bytearray) -> bytes:
