@@ -16,8 +16,18 @@ import numpy as np
 from fraudstream.engine.arrays import Float64Array
 from fraudstream.engine.catalogue import Derived
 from fraudstream.engine.digest import PUBLIC_KEY, DigestKey, digest_column
-from fraudstream.engine.expression import Array, DistinctTexts, Expression, Type, Values, distinct_texts, nodes
-from fraudstream.engine.expression.nodes import QUANTITY_COMPARISONS, Condition, Digested, Quantity, Words
+from fraudstream.engine.expression import (
+    Array,
+    DistinctTexts,
+    Expression,
+    Type,
+    Values,
+    condition_nodes,
+    distinct_texts,
+    nodes,
+)
+from fraudstream.engine.expression.condition_nodes import QUANTITY_COMPARISONS
+from fraudstream.engine.expression.nodes import Condition, Digested, Quantity, Words
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.text_nodes import (
     Contains,
@@ -228,11 +238,11 @@ class _Draw:
             return self._leaf()
         parts = tuple(self._condition(self._random.randint(0, depth - 1)) for _ in range(self._random.randint(1, 3)))
         made: tuple[Condition, ...] = (
-            nodes.All(parts),
-            nodes.AnyOf(parts),
-            nodes.Not(parts[0]),
-            nodes.Agreement(parts[0], parts[-1]),
-            nodes.ConditionMissing(parts[0]),
+            condition_nodes.All(parts),
+            condition_nodes.AnyOf(parts),
+            condition_nodes.Not(parts[0]),
+            condition_nodes.Agreement(parts[0], parts[-1]),
+            condition_nodes.ConditionMissing(parts[0]),
         )
         return pick(made)
 
@@ -242,17 +252,17 @@ class _Draw:
         choices: tuple[Digested, ...] = tuple(self._digested() for _ in range(self._random.randint(1, 3)))
         literals = tuple(nodes.TextLiteral(pick(("a", "b", "ab", ""))) for _ in range(self._random.randint(1, 3)))
         compared = QUANTITY_COMPARISONS[pick(tuple(QUANTITY_COMPARISONS))]
-        comparison = nodes.QuantityComparison(*compared, self._quantity(depth), self._quantity(0))
+        comparison = condition_nodes.QuantityComparison(*compared, self._quantity(depth), self._quantity(0))
         made: tuple[Condition, ...] = (
             comparison,
             comparison,
-            nodes.Known(pick((True, False))),
-            nodes.BoolColumn(pick(flags)),
-            nodes.OneOf(self._digested(), choices),
-            nodes.OneOf(nodes.TextColumn(pick(TEXTS)), literals),
-            nodes.OnList(nodes.TextColumn("word"), "lists.watch"),
-            nodes.QuantityMissing(self._quantity(depth)),
-            nodes.TextMissing(self._digested()),
+            condition_nodes.Known(pick((True, False))),
+            condition_nodes.BoolColumn(pick(flags)),
+            condition_nodes.OneOf(self._digested(), choices),
+            condition_nodes.OneOf(nodes.TextColumn(pick(TEXTS)), literals),
+            condition_nodes.OnList(nodes.TextColumn("word"), "lists.watch"),
+            condition_nodes.QuantityMissing(self._quantity(depth)),
+            condition_nodes.TextMissing(self._digested()),
             self._text_test(),
         )
         return pick(made)

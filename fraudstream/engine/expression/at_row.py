@@ -16,20 +16,22 @@ import numpy as np
 
 from fraudstream.engine.digest import MISSING, DigestKey
 from fraudstream.engine.expression.columns import ColumnSource
+from fraudstream.engine.expression.condition_nodes import (
+    BoolColumn,
+    Not,
+    OneOf,
+    QuantityComparison,
+    QuantityMissing,
+)
 from fraudstream.engine.expression.nodes import (
     Answer,
     Arithmetic,
-    BoolColumn,
     Condition,
     Constant,
     Digested,
     MajorUnits,
-    Not,
-    OneOf,
     Quantity,
     QuantityColumn,
-    QuantityComparison,
-    QuantityMissing,
     Quotient,
     TextColumn,
     TextLiteral,

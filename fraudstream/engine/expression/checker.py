@@ -6,25 +6,24 @@ Here: conditions, and the comparisons in them. `quantities` types the other part
 
 from __future__ import annotations
 
-from fraudstream.engine.expression.context import Context
-from fraudstream.engine.expression.domains import Domains
-from fraudstream.engine.expression.fault import ExpressionError
-from fraudstream.engine.expression.functions import TEXT_TESTS
-from fraudstream.engine.expression.nodes import (
+from fraudstream.engine.expression.condition_nodes import (
     QUANTITY_COMPARISONS,
     Agreement,
     All,
     AnyOf,
     BoolColumn,
-    Condition,
     ConditionMissing,
     Known,
     Not,
     QuantityComparison,
     QuantityMissing,
-    TextLiteral,
     TextMissing,
 )
+from fraudstream.engine.expression.context import Context
+from fraudstream.engine.expression.domains import Domains
+from fraudstream.engine.expression.fault import ExpressionError
+from fraudstream.engine.expression.functions import TEXT_TESTS
+from fraudstream.engine.expression.nodes import Condition, TextLiteral
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.possibility import Possibility, opposite
 from fraudstream.engine.expression.quantities import Quantities

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fraudstream.engine.expression.nodes import BoolColumn, Constant, MajorUnits, Not, QuantityColumn, TextColumn
+from fraudstream.engine.expression.condition_nodes import BoolColumn, Not
+from fraudstream.engine.expression.nodes import Constant, MajorUnits, QuantityColumn, TextColumn
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.text_nodes import TextPredicate, TextTest
 from fraudstream.engine.expression.typed import Leaf, Typed

@@ -12,12 +12,10 @@ from fraudstream.engine.expression.at_row import TestOfRow, ValueOfRow, test_of_
 from fraudstream.engine.expression.bounds import bounds_of
 from fraudstream.engine.expression.checker import Checker
 from fraudstream.engine.expression.columns import ColumnSource, Truth, Values
+from fraudstream.engine.expression.condition_nodes import All, BoolColumn, Not
 from fraudstream.engine.expression.domains import PAYMENT_DOMAINS, Bounds, Domains
 from fraudstream.engine.expression.nodes import (
-    All,
-    BoolColumn,
     Condition,
-    Not,
     Quantity,
     QuantityColumn,
     TextColumn,

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from fraudstream.engine.expression.columns import ColumnSource
-from fraudstream.engine.expression.nodes import All, AnyOf, Condition, Not, QuantityComparison
+from fraudstream.engine.expression.condition_nodes import All, AnyOf, Not, QuantityComparison
+from fraudstream.engine.expression.nodes import Condition
 
 
 def shortfall(condition: Condition, columns: ColumnSource, *, negated: bool = False) -> Any:

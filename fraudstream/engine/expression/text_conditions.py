@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.expression.condition_nodes import Not, OneOf, OnList
 from fraudstream.engine.expression.context import Context
 from fraudstream.engine.expression.functions import PATTERN_CHARS_MAX
-from fraudstream.engine.expression.nodes import Condition, Not, OneOf, OnList, TextColumn, TextLiteral
+from fraudstream.engine.expression.nodes import Condition, TextColumn, TextLiteral
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.possibility import Possibility
 from fraudstream.engine.expression.text_nodes import (

@@ -7,7 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fraudstream.engine.expression.nodes import Condition, Constant, MajorUnits, Quantity, Words
+from fraudstream.engine.expression.nodes import (
+    Condition,
+    Constant,
+    MajorUnits,
+    Quantity,
+    Words,
+)
 from fraudstream.engine.expression.parser import Syntax
 from fraudstream.engine.expression.types import Type
 

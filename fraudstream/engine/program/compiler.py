@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fraudstream.engine.digest import DigestKey, digest_text
-from fraudstream.engine.expression import nodes
+from fraudstream.engine.expression import condition_nodes, nodes
 from fraudstream.engine.frame import FrameLayout
 from fraudstream.engine.program.lines import Lines, Operand, Place
 from fraudstream.engine.program.operations import (
@@ -58,7 +58,7 @@ _SURPRISALS: Final[Mapping[object, int]] = {nodes.RARITIES: RARITY, nodes.BURSTS
 
 # The operation of each comparison, and whether its sides change places.
 _COMPARISONS: Final[Mapping[object, tuple[int, bool]]] = {
-    nodes.QUANTITY_COMPARISONS[written][0]: compiled
+    condition_nodes.QUANTITY_COMPARISONS[written][0]: compiled
     for written, compiled in {
         "<": (LESS, False),
         "<=": (LESS_EQUAL, False),
@@ -137,33 +137,33 @@ class Compiler:
 
     def _condition(self, node: nodes.Condition, wanted: bool) -> Operand:
         match node:
-            case nodes.Known(value):
+            case condition_nodes.Known(value):
                 return self.always(value is wanted)
-            case nodes.BoolColumn(name):
+            case condition_nodes.BoolColumn(name):
                 return self.lines.add(EQUAL, self._number_of(name), self.lines.constant(1.0 if wanted else 0.0))
-            case nodes.QuantityComparison(when_true, when_false, left, right):
+            case condition_nodes.QuantityComparison(when_true, when_false, left, right):
                 return self._comparison(when_true if wanted else when_false, left, right)
-            case nodes.OneOf():
+            case condition_nodes.OneOf():
                 return self._is_one_of(node) if wanted else self._is_none_of(node)
-            case nodes.OnList(left, list_column):
+            case condition_nodes.OnList(left, list_column):
                 return self._on_list(left, list_column, wanted)
-            case nodes.Agreement(left, right):
+            case condition_nodes.Agreement(left, right):
                 same = self._both(left, right, True, wanted)
                 return self.lines.add(OR, same, self._both(left, right, False, not wanted))
-            case nodes.Not(part):
+            case condition_nodes.Not(part):
                 return self.condition(part, not wanted)
-            case nodes.All(parts):
+            case condition_nodes.All(parts):
                 return self._chain(AND if wanted else OR, parts, wanted)
-            case nodes.AnyOf(parts):
+            case condition_nodes.AnyOf(parts):
                 return self._chain(OR if wanted else AND, parts, wanted)
-            case nodes.QuantityMissing(part):
+            case condition_nodes.QuantityMissing(part):
                 number = self.quantity(part)
                 present = self.lines.add(EQUAL, number, number)  # NaN alone is not equal to itself
                 return self.lines.add(NOT, present) if wanted else present
-            case nodes.TextMissing(part):
+            case condition_nodes.TextMissing(part):
                 held = self._has_text(part)
                 return self.lines.add(NOT, held) if wanted else held
-            case nodes.ConditionMissing(part):
+            case condition_nodes.ConditionMissing(part):
                 known = self.lines.add(OR, self.condition(part, True), self.condition(part, False))
                 return self.lines.add(NOT, known) if wanted else known
         return self._outside(OutsideCondition(node, wanted))
@@ -195,7 +195,7 @@ class Compiler:
 
     # --- text
 
-    def _is_one_of(self, node: nodes.OneOf) -> Operand:
+    def _is_one_of(self, node: condition_nodes.OneOf) -> Operand:
         if isinstance(node.left, nodes.TextColumn) and _are_literals(node.choices):
             return self._equals_any(node.left, [self._digest(choice) for choice in node.choices])
         found = self._equal(node.left, node.choices[0])
@@ -203,7 +203,7 @@ class Compiler:
             found = self.lines.add(OR, found, self._equal(node.left, choice))
         return found if _are_literals(node.choices) else self.lines.add(AND, found, self._has_text(node.left))
 
-    def _is_none_of(self, node: nodes.OneOf) -> Operand:
+    def _is_none_of(self, node: condition_nodes.OneOf) -> Operand:
         if isinstance(node.left, nodes.TextColumn) and _are_literals(node.choices):
             return self.lines.add(AND_NOT, self._has_text(node.left), self._is_one_of(node))
         absent = self._has_text(node.left)

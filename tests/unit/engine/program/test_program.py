@@ -18,6 +18,7 @@ from fraudstream.engine.expression import (
     ValueList,
     Values,
     compile_expression,
+    condition_nodes,
     distinct_texts,
     nodes,
 )
@@ -160,8 +161,12 @@ def test_a_frame_without_numbers_may_be_asked_about_constants() -> None:
     layout = FrameLayout((), ("kind",), ())
     frame = new_frame(layout, 2)
     frame.digest[0], frame.minor_per_major[:] = digest_column(["fee", None], PUBLIC_KEY), 1.0
-    never = nodes.QuantityMissing(nodes.Magnitude(nodes.Negative(nodes.MajorUnits(np.float64(2)))))
-    conditions: list[nodes.Condition] = [never, nodes.Not(never), nodes.TextMissing(nodes.TextColumn("kind"))]
+    never = condition_nodes.QuantityMissing(nodes.Magnitude(nodes.Negative(nodes.MajorUnits(np.float64(2)))))
+    conditions: list[nodes.Condition] = [
+        never,
+        condition_nodes.Not(never),
+        condition_nodes.TextMissing(nodes.TextColumn("kind")),
+    ]
     compiler = Compiler(layout, PUBLIC_KEY)
     for number, condition in enumerate(conditions):
         compiler.lines.write(BIT, number, compiler.condition(condition, True))
