@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help install up test kafka kafka-stop test-kafka check check-fast lock bench clean
+.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,10 +25,14 @@ $(TEST_STAMP): $(STAMP) requirements-test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-test.lock
 	@touch $@
 
+# With an empty cache, workers that tests start would compile within the tests' time limits.
+compiled: install
+	@$(BIN)/python -m fraudstream.cli.compile_kernel rules
+
 up: install ## run all parts on this machine; BROKER=kafka: on Apache Kafka, with Java; Ctrl-C stops them
 	@$(BIN)/fraudstream up $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
-test: install $(TEST_STAMP) ## run the tests that need only this machine
+test: install $(TEST_STAMP) compiled ## run the tests that need only this machine
 	$(BIN)/python -m pytest $(ARGS)
 
 kafka: ## start Apache Kafka on loopback: one broker, or BROKERS=3; needs Java 17 and Maven
@@ -40,14 +44,14 @@ kafka-stop: ## stop the brokers of make kafka, and remove their data
 	@deploy/kafka/kafka.sh stop
 
 # Uses the broker in FRAUDSTREAM_TEST_KAFKA=host:port, else starts one and stops it afterwards.
-test-kafka: install $(TEST_STAMP) ## run the tests that need Apache Kafka
+test-kafka: install $(TEST_STAMP) compiled ## run the tests that need Apache Kafka
 	@set -e; if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
 	    FRAUDSTREAM_TEST_KAFKA=$$(deploy/kafka/kafka.sh start); export FRAUDSTREAM_TEST_KAFKA; \
 	    trap 'deploy/kafka/kafka.sh stop' EXIT; trap 'exit 130' INT TERM; \
 	fi; \
 	$(BIN)/python -m pytest -m kafka $(ARGS)
 
-check: install $(TEST_STAMP) ## lint, types, imports, and all tests that need only this machine
+check: install $(TEST_STAMP) compiled ## lint, types, imports, and all tests that need only this machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -29,7 +29,9 @@ QUICK_EXITS_MAX: Final = 5  # more in a row have a permanent cause
 EXIT_CODE_REFUSED: Final = 78  # a restart cannot help: see `fraudstream worker --help`
 FAILURE_PREFIX: Final = "fraudstream: "  # `cli.main` puts it before the sentence of a `Failure`
 KERNEL_REPORT_S: Final = 3.0  # loading a compiled kernel takes less, on a machine that is not busy
+IMPORT_S_MAX: Final = 60.0  # on a busy machine
 COMPILING: Final = "compiling the kernel (on the first run of this release only, about a minute)"
+LOADING: Final = "loading the compiled kernel"
 
 _METRICS = re.compile(rb"metrics at (http://\S+)/metrics")
 
@@ -112,16 +114,18 @@ def kernel_process(rules_directory: str, environment: Mapping[str, str]) -> Chil
 
 
 async def wait_until_compiled(kernel: ChildProcess, report: Callable[[str], None]) -> None:
-    """Wait until the kernel process, which has been started, has exited. If that takes long, `report` is called with a
-    sentence, and again at the end. Raises `Failure` if it fails."""
+    """Wait until the kernel process, which has been started, has exited. If that takes long, `report` is called with
+    its first line, and again at the end. Raises `Failure` if it fails."""
     compiling = asyncio.create_task(kernel.wait())
     try:
         await asyncio.wait([compiling], timeout=KERNEL_REPORT_S)
         is_slow = not compiling.done()
         if is_slow:
-            report(COMPILING if kernel.text().startswith(COMPILING) else "loading the compiled kernel")
+            await asyncio.to_thread(kernel.wait_until_ready, lambda: bool(kernel.text()), IMPORT_S_MAX)
+            report(kernel.text().partition("\n")[0])
         if await compiling != 0:
-            raise Failure(kernel.text().removeprefix(COMPILING).strip() or "the kernel cannot be compiled.")
+            sentence = kernel.text().removeprefix(COMPILING).removeprefix(LOADING).strip()
+            raise Failure(sentence or "the kernel cannot be compiled.")
         if is_slow:
             report("the kernel is ready")
     finally:

@@ -1,7 +1,7 @@
 """Compile the kernel for a rule set and the parser of record batches, so that several workers find it in the cache.
 
-`python -m fraudstream.cli.compile_kernel RULES`. On a new machine that takes some seconds, and the first line of the
-output says so; afterwards it is read from the cache.
+`python -m fraudstream.cli.compile_kernel RULES`. On a new machine that takes a minute; afterwards it is read from the
+cache. The first line of the output says which.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fraudstream.cli.command_process import COMPILING
+from fraudstream.cli.command_process import COMPILING, LOADING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.compiled.jit import is_cached
@@ -23,8 +23,7 @@ def compile_kernel(rules: Path) -> None:
 
 
 if __name__ == "__main__":
-    if not is_cached(kernel.update):
-        print(COMPILING, flush=True)
+    print(LOADING if is_cached(kernel.update) else COMPILING, flush=True)
     try:
         compile_kernel(Path(sys.argv[1]))
     except Failure as failure:

@@ -36,6 +36,7 @@ from fraudstream.kafka.record_batch.parse import parse
 from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
 from fraudstream.kafka.record_batch.writer import write_batches
 from fraudstream.stream.decisions import DecisionRecords
+from fraudstream.supervision.parent_death import with_parent_death_signal
 
 _PAYMENT = Payment(event_id="0", occurred_at=0, account_id="0", amount="1", currency="EUR", direction="debit")
 _LABEL = Label(event_id="0", account_id="0", label="genuine", labelled_at=0)
@@ -67,8 +68,9 @@ def compile_way_of_a_payment(rule_set: RuleSet, partitioner: Partitioner = "murm
 
 @contextmanager
 def _second_process() -> Iterator[None]:
-    """A process that runs `compile_around_kernel`. Should it fail, this one compiles that too."""
-    with subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.DEVNULL) as process:
+    """A process that runs `compile_around_kernel`, and dies with this one, which compiles the rest should it fail."""
+    command = with_parent_death_signal([sys.executable, "-m", __name__])
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             yield
         except BaseException:
