@@ -23,11 +23,14 @@ from fraudstream.cli.progress import payments_progress, reading_progress
 from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import date_ms
+from fraudstream.cli.trained_folds import SCORER, train_folds
+from fraudstream.cli.training_flags import add_training
 from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.main import Subparsers
+    from fraudstream.engine.rule_set import RuleSet
     from fraudstream.evaluation.options import Options
 
 BATCH_SIZE = 20_000
@@ -37,6 +40,8 @@ EXAMPLES = """examples:
   fraudstream evaluate payments.parquet --mapping handbook --rules rules --out evaluated \\
       --from 2018-08-08 --until 2018-08-15 --known-since 2018-07-25
   fraudstream replay payments.parquet --mapping handbook --rules new_rules --out challenger
+  fraudstream evaluate payments.parquet --mapping handbook --from 2018-08-08 --until 2018-08-15 --folds 4 --train \\
+      --out trained
   fraudstream evaluate evaluated --scorer new=challenger --scorer forest=forest_scores.parquet --out compared
   fraudstream evaluate --topics --bootstrap-servers localhost:9092 --out last_week --from 2027-03-01
 """
@@ -100,8 +105,14 @@ def add_parser(subparsers: Subparsers) -> None:
     period.add_argument(
         "--bootstrap", metavar="N", type=int, default=DRAWS, help=f"draws for intervals, 0: none (default: {DRAWS})"
     )
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="train a model on the first day of the period and of each fold, from what was known then, and compare it",
+    )
     add_reading(parser)
     add_replayed_rules(parser)
+    add_training(parser)
     parser.add_argument(
         "--with-features", action="store_true", help="write features.parquet too, and measure the drift of features"
     )
@@ -113,38 +124,26 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.evaluation.decisions_file import DecisionsFileError, is_replay
     from fraudstream.evaluation.evaluate import NoPaymentsError
-    from fraudstream.evaluation.options import Options
     from fraudstream.evaluation.replayed import evaluate_replay, write_evaluation
     from fraudstream.evaluation.results import encode
 
-    if args.bootstrap < 0:
-        raise Failure(f"--bootstrap {args.bootstrap}: must be 0 or more.")
-    if args.since is not None and args.until is not None and args.since >= args.until:
-        raise Failure("--from must be before --until, which is the first day that is not measured any more.")
-    if args.folds > 1 and (args.since is None or args.until is None):
-        raise Failure("--folds needs --from and --until: the first of the periods that follow one another.")
+    _check(args)
     scorers = dict(_named_path(text) for text in args.scorer)
-    if bool(args.inputs) == args.topics:
-        raise Failure("give files of payments or the directory of a replay, or --topics, and only one of them.")
+    options = _options(args)
     directory, report = (args.out if args.topics else args.inputs[0]), RowReport()
     if args.topics:
         _collect(args, settings)
     elif not is_replay(directory):
         directory, report = args.out, RowReport(args.out / "bad_rows.jsonl")
-        if not _replay(args, settings, report):
+        rule_set = replayed_rules(args, settings)
+        if args.train:
+            scorers[SCORER] = train_folds(args, settings, rule_set)
+        if not _replay(args, settings, rule_set, report, options.last_end_ms):
             return no_payment_code(0, report)
+    elif args.train:
+        raise Failure(f"{directory} is a replay, which holds no payments to train on; give --train files of payments.")
     elif len(args.inputs) > 1:
         raise Failure(f"{directory} is a replay; give one alone, and others with --scorer NAME=DIR.")
-    options = Options(
-        from_ms=args.since,
-        until_ms=args.until,
-        alerts_per_day=float(args.alerts_per_day),
-        k=args.k,
-        known_since_ms=args.known_since,
-        label_delay_ms=args.label_delay,
-        draws=args.bootstrap,
-        folds=args.folds,
-    )
     try:
         evaluation = evaluate_replay(directory, options, scorers, args.reference)
         title = settings.topics.decisions if args.topics else description_of(args.inputs)
@@ -160,6 +159,35 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         print_evaluation(evaluation, report, args.out)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises `Failure` for flags that do not fit together."""
+    if args.bootstrap < 0:
+        raise Failure(f"--bootstrap {args.bootstrap}: must be 0 or more.")
+    if args.since is not None and args.until is not None and args.since >= args.until:
+        raise Failure("--from must be before --until, which is the first day that is not measured any more.")
+    if args.folds > 1 and (args.since is None or args.until is None):
+        raise Failure("--folds needs --from and --until: the first of the periods that follow one another.")
+    if args.train and (args.topics or args.since is None or args.until is None):
+        raise Failure("--train needs files of payments, --from and --until: it trains on the first day of each period.")
+    if bool(args.inputs) == args.topics:
+        raise Failure("give files of payments or the directory of a replay, or --topics, and only one of them.")
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from fraudstream.evaluation.options import Options
+
+    return Options(
+        from_ms=args.since,
+        until_ms=args.until,
+        alerts_per_day=float(args.alerts_per_day),
+        k=args.k,
+        known_since_ms=args.known_since,
+        label_delay_ms=args.label_delay,
+        draws=args.bootstrap,
+        folds=args.folds,
+    )
 
 
 def _collect(args: argparse.Namespace, settings: Settings) -> None:
@@ -191,8 +219,10 @@ def _collect(args: argparse.Namespace, settings: Settings) -> None:
         print(f"{collected.decisions:,} decisions, {collected.labelled:,} of them on labelled payments{left}.")
 
 
-def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> int:
-    """Replay the files into `--out`, up to `--until`; the number of payments. Raises `Failure`."""
+def _replay(
+    args: argparse.Namespace, settings: Settings, rule_set: RuleSet, report: RowReport, until_ms: int | None
+) -> int:
+    """Replay the files into `--out`, up to `until_ms`; the number of payments. Raises `Failure`."""
     from fraudstream.backtest.file_error import PaymentFileError
     from fraudstream.backtest.replay import replay
     from fraudstream.engine.identifier_key import key_of
@@ -200,7 +230,6 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
 
     key = key_of(settings.identifiers.given())
     files = open_payment_files(args, args.inputs, report)
-    rule_set = replayed_rules(args, settings)
     features = args.out / FEATURES
     if not args.with_features:
         features.unlink(missing_ok=True)  # of an earlier run: it would not fit
@@ -208,7 +237,7 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
         with report, payments_progress("replay", files.rows, quiet=args.json) as advance:
             summary = replay(
                 rule_set,
-                _up_to(files.batches(args.sort), _last_end_ms(args)),
+                _up_to(files.batches(args.sort), until_ms),
                 args.out,
                 label_delay_ms=args.label_delay,
                 batch_size=BATCH_SIZE,
@@ -224,14 +253,6 @@ def _replay(args: argparse.Namespace, settings: Settings, report: RowReport) -> 
     except OSError as error:
         raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
     return summary.payments
-
-
-def _last_end_ms(args: argparse.Namespace) -> int | None:
-    """The end of the last fold; None if there is none."""
-    if args.folds == 1 or args.since is None or args.until is None:
-        end: int | None = args.until
-        return end
-    return int(args.until + (args.folds - 1) * (args.until - args.since))
 
 
 def _up_to(batches: Iterable[Any], until_ms: int | None) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.model_files import write_model
 from fraudstream.cli.settings import Settings
-from fraudstream.cli.train import names_of
+from fraudstream.cli.training_flags import names_of
 from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:

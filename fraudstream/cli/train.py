@@ -7,21 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.model_files import write_model
 from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files, skipped_rows_text
 from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.cli.time_flags import add_label_delay, date_ms, duration_ms
+from fraudstream.cli.time_flags import add_label_delay, date_ms
+from fraudstream.cli.training_flags import LONG_AGO_MS, add_training, training_inputs, training_options, training_period
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.engine.rule_set import RuleSet
-    from fraudstream.learning.training_table import Period
 
 BAD_ROWS = "bad_rows.jsonl"
-LONG_AGO_MS = -(1 << 60)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -50,28 +47,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--from", metavar="DATE", type=date_ms, dest="since", default=LONG_AGO_MS,
         help="learn from payments from here on; earlier ones only fill the state",
     )  # fmt: skip
-    parser.add_argument(
-        "--calibrate", metavar="TIME", type=duration_ms, default="7d",
-        help="the last part of the payments with labels, for calibration and threshold (default: 7d)",
-    )  # fmt: skip
     add_label_delay(parser)
-    parser.add_argument(
-        "--inputs", metavar="NAMES", help="fields and features to learn from, with commas between them (default: all)"
-    )
-    parser.add_argument("--without", metavar="NAMES", default="", help="fields and features to leave out")
     parser.add_argument(
         "--alerts-per-day", metavar="N", type=float, default=50.0, help="sets the threshold (default: 50)"
     )
-    parser.add_argument(
-        "--genuine", metavar="N", type=positive_count, default=60_000,
-        help="genuine payments to learn from, a sample that stands for all (default: 60000)",
-    )  # fmt: skip
-    parser.add_argument("--trees", metavar="N", type=positive_count, default=500, help="trees (default: 500)")
-    parser.add_argument("--leaves", metavar="N", type=positive_count, default=31, help="leaves a tree (default: 31)")
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="of the trees' random choices (default: 1)")
-    parser.add_argument(
-        "--threads", metavar="N", type=positive_count, default=1, help="do not change the model (default: 1)"
-    )
+    add_training(parser)
     add_setting(parser, "identifiers.secret_file", "--identifier-secret")
     parser.add_argument("--json", action="store_true", help="print the card as JSON")
 
@@ -83,19 +63,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.engine.identifier_key import key_of
     from fraudstream.engine.trees.inputs import InputError
-    from fraudstream.learning.boosting import Boosting
     from fraudstream.learning.errors import LearningError, library
     from fraudstream.learning.known_labels import labels_given
-    from fraudstream.learning.train import TrainingOptions, train
+    from fraudstream.learning.train import train
     from fraudstream.learning.training_table import training_table
 
     rule_set = load_rule_set(args.rules or Path(settings.rules.directory))
-    period, report = _period(args), RowReport(args.out / BAD_ROWS)
+    period, report = training_period(args, args.since, args.until), RowReport(args.out / BAD_ROWS)
     try:
         library("lightgbm")  # before a long run, not after it
-        inputs = _inputs(args, rule_set)
+        inputs = training_inputs(args, rule_set)
         files = open_payment_files(args, args.files, report)
-        given = labels_given(files.batches(args.sort), period.until_ms) if args.mapping is None else {}
+        given = labels_given(files.batches(args.sort), [period.until_ms]) if args.mapping is None else None
         with report, payments_progress("train", files.rows, quiet=args.json) as advance:
             table = training_table(
                 rule_set,
@@ -103,12 +82,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 inputs,
                 period,
                 args.genuine,
-                labels=given,
+                labels=None if given is None else given[0],
                 digest_key=key_of(settings.identifiers.given()),
                 progress=lambda payments, frauds: advance(payments, 0),
             )
-        boosting = Boosting(trees=args.trees, leaves=args.leaves, seed=args.seed)
-        model = train(rule_set, table, period, TrainingOptions(boosting, args.alerts_per_day, args.threads))
+        model = train(rule_set, table, period, training_options(args, args.alerts_per_day))
     except (LearningError, InputError) as error:
         raise Failure(str(error)) from error
     except PaymentFileError as error:
@@ -127,32 +105,3 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     )
     print(written.how_to_use)
     return 0
-
-
-def _period(args: argparse.Namespace) -> Period:
-    from fraudstream.learning.training_table import Period
-
-    known_until_ms = args.until - args.label_delay
-    split_ms = known_until_ms - args.calibrate
-    if args.since >= split_ms:
-        raise Failure(
-            "--from leaves nothing to learn from: it must be earlier than --until less --label-delay and --calibrate."
-        )
-    return Period(args.since, split_ms, args.until, args.label_delay)
-
-
-def _inputs(args: argparse.Namespace, rule_set: RuleSet) -> list[str]:
-    """The names to learn from, checked against the catalogue. Raises `InputError`."""
-    from fraudstream.engine.trees.inputs import model_inputs
-    from fraudstream.learning.default_inputs import default_inputs
-
-    usual = default_inputs(rule_set.catalogue, rule_set.base_score)
-    names = names_of(args.inputs) if args.inputs else list(usual)
-    left_out = names_of(args.without)
-    model_inputs([*names, *left_out], rule_set.catalogue, rule_set.base_score)
-    return [name for name in names if name not in left_out]
-
-
-def names_of(text: str) -> list[str]:
-    """The names in a text with commas between them."""
-    return [name.strip() for name in text.split(",") if name.strip()]

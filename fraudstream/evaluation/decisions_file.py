@@ -78,20 +78,24 @@ def read_replay(directory: Path) -> ReplayedPayments:
     return ReplayedPayments(payments, rows, table.column("event_id"), rule_sets[-1] if rule_sets else None)
 
 
-def read_scores(path: Path, event_id: Any) -> Float64Array:
+def read_scores(path: Path, event_id: Any, measured: BoolArray) -> Float64Array:
     """The scores of another scorer for the payments `event_id`, Arrow strings (n,): float64, (n,).
 
-    `path`: a Parquet file with columns `event_id` and `score`. Raises `DecisionsFileError`, `OSError`.
+    `path`: a Parquet file with columns `event_id` and `score`. `measured`: which payments need a score, bool (n,);
+    another that has none gets NaN. Raises `DecisionsFileError`, `OSError`.
     """
     table = _read(path)
     for name in ("event_id", SCORE):
         if name not in table.column_names:
             raise DecisionsFileError(f"{path} has no column {name!r}: a file of scores has `event_id` and `score`.")
     at = pc.index_in(event_id.cast(pa.string()), value_set=table.column("event_id").cast(pa.string()).combine_chunks())
-    if at.null_count:
-        first = event_id.filter(pc.is_null(at))[0].as_py()
-        raise DecisionsFileError(f"{path} has no score of {at.null_count:,} of the payments, first '{first}'.")
-    return _numbers(table.column(SCORE).take(at), f"{path}: column '{SCORE}'")
+    missing = np.flatnonzero(pc.is_null(at).to_numpy() & measured)
+    if len(missing):
+        first = event_id[int(missing[0])].as_py()
+        raise DecisionsFileError(f"{path} has no score of {len(missing):,} of the payments, first '{first}'.")
+    given = _numbers(table.column(SCORE), f"{path}: column '{SCORE}'")
+    scores: Float64Array = pa.array(given).take(at).to_numpy(zero_copy_only=False)
+    return scores
 
 
 def feature_names(directory: Path) -> list[str]:

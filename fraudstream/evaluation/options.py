@@ -23,3 +23,10 @@ class Options(NamedTuple):
     label_delay_ms: int = 7 * DAY_MS
     draws: int = 200
     folds: int = 1
+
+    @property
+    def last_end_ms(self) -> int | None:
+        """The end of the last fold, ms since the epoch; None: to the last payment."""
+        if self.from_ms is None or self.until_ms is None:
+            return self.until_ms
+        return self.until_ms + (self.folds - 1) * (self.until_ms - self.from_ms)

@@ -31,7 +31,8 @@ class EvaluatedPayments:
     `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `account`: numbers from 0, int64. `label`: 1 fraud,
     0 genuine, -1 unlabelled; int8. `amount_minor`: minor units of `currencies[currency]`; int64. `typology`: index into
     `typologies`, -1 where there is none; int64. `alerted`: bool. `fired`: of `rules`; bool, shape (n, rules).
-    `scores`: by the name of the scorer, the first is the champion; float64, no NaN.
+    `scores`: by the name of the scorer, the first is the champion; float64, NaN only where a payment is not
+    measured.
     """
 
     occurred_at_ms: Int64Array

@@ -23,7 +23,7 @@ from fraudstream.evaluation.decisions_file import (
 from fraudstream.evaluation.drift import ReferenceHistogram, reference_histogram
 from fraudstream.evaluation.evaluate import DriftInput, evaluate
 from fraudstream.evaluation.options import Options
-from fraudstream.evaluation.payments import Float64Array
+from fraudstream.evaluation.payments import Float64Array, in_period
 from fraudstream.evaluation.report.page import report_page
 from fraudstream.evaluation.results import Evaluation, encode
 
@@ -36,16 +36,18 @@ def evaluate_replay(
     """Measure the decisions in a replay's directory.
 
     `scorers`: challengers by name, each a Parquet file with `event_id` and `score`, or the directory of another replay.
+    They need a score of the payments that are measured.
     `reference`: a JSON list of `ReferenceHistogram`, or a calibration that has one; without it, the payments before the
     period are the reference.
     Raises `DecisionsFileError`, `NoPaymentsError`, `OSError`.
     """
     replayed = read_replay(directory)
     scores = dict(replayed.payments.scores)
+    measured = in_period(replayed.payments, options.from_ms, options.last_end_ms)
     for name, path in scorers.items():
         if name in scores:
             raise DecisionsFileError(f"there are two scorers named '{name}'; give one of them another name.")
-        scores[name] = read_scores(path / DECISIONS if is_replay(path) else path, replayed.event_id)
+        scores[name] = read_scores(path / DECISIONS if is_replay(path) else path, replayed.event_id, measured)
     payments = replace(replayed.payments, scores=scores)
     drifting = _drift_input(replayed._replace(payments=payments), directory, options, reference)
     return evaluate(payments, options, drifting, replayed.rule_set)
@@ -94,7 +96,8 @@ def _drift_input(
     before = payments.occurred_at_ms < options.from_ms
     if not before.any():
         return None
-    histograms = [reference_histogram(name, values(name)[before]) for name in names]
+    scored = [name for name in names if name not in payments.scores or not np.isnan(payments.scores[name]).any()]
+    histograms = [reference_histogram(name, values(name)[before]) for name in scored]
     first = int(payments.occurred_at_ms.min())
     source = f"the {int(np.count_nonzero(before)):,} payments from {utc_text(first)} to the period"
     return DriftInput(histograms, values, source)

@@ -7,7 +7,7 @@ labels    L1     L2     ─                      known at 4: those of p1 and p2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,27 @@ from fraudstream.engine.columns import time_ms
 Names = Mapping[tuple[str, str], int]  # by account_id and event_id: 1 fraud, 0 genuine
 
 
+class KnownLabels(NamedTuple):
+    """What was known of payments at `until_ms`, ms since the epoch.
+
+    `delay_ms`: from a payment to its label, where labels come with the payments. `given`: the labels of a file that
+    has labels of its own, as `labels_given` finds them; None where they come with the payments.
+    """
+
+    until_ms: int
+    delay_ms: int
+    given: Names | None = None
+
+    def of(self, events: Sequence[Payment | Label], at_ms: Int64Array, labels: Int8Array) -> Int8Array:
+        """The labels of n events that were known: 1 fraud, 0 genuine, -1 none; int8, shape (n,). `at_ms`: times of
+        the events, int64 (n,). `labels`: all labels, int8 (n,)."""
+        if self.given is None:
+            return np.where(at_ms + self.delay_ms > self.until_ms, -1, labels).astype(np.int8)
+        named = self.given
+        known = [named.get(_name(event), -1) if type(event) is Payment else -1 for event in events]
+        return np.array(known, np.int8)
+
+
 class KnownPayments(NamedTuple):
     """A batch of payments, as `LabelledPayments`, with the labels that were known."""
 
@@ -28,45 +49,38 @@ class KnownPayments(NamedTuple):
     labels: Int8Array
 
 
-def known_by(
-    batches: Iterable[LabelledPayments | Events], until_ms: int, delay_ms: int, given: Names
-) -> Iterator[KnownPayments | Events]:
-    """The payments before `until_ms`; a label that came later is -1, as if there were none.
-
-    `delay_ms`: from a payment to its label, where labels come with the payments. `given`: the labels of a file that
-    has labels of its own, as `labels_given` finds them.
-    """
+def known_by(batches: Iterable[LabelledPayments | Events], known: KnownLabels) -> Iterator[KnownPayments | Events]:
+    """The payments before `known.until_ms`; a label that came later is -1, as if there were none."""
     for batch in batches:
+        times = batch.at_ms if isinstance(batch, Events) else batch.occurred_at_ms
+        events = batch.events if isinstance(batch, Events) else batch.payments
+        keep = int(np.searchsorted(times, known.until_ms, side="left"))
+        labels = known.of(events[:keep], times[:keep], batch.labels[:keep])
         if isinstance(batch, Events):
-            keep = int(np.searchsorted(batch.at_ms, until_ms, side="left"))
-            events = batch.events[:keep]
-            known = [given.get((event.account_id, event.event_id), -1) for event in events]
-            labels = np.array(
-                [label if type(event) is Payment else -1 for event, label in zip(events, known, strict=True)], np.int8
-            )
-            yield Events(events, batch.at_ms[:keep], labels)
-            whole = keep == len(batch.events)
+            yield Events(batch.events[:keep], times[:keep], labels)
         else:
-            times = batch.occurred_at_ms
-            keep = int(np.searchsorted(times, until_ms, side="left"))
-            known_too_late = times[:keep] + delay_ms > until_ms
-            labels = np.where(known_too_late, -1, batch.labels[:keep]).astype(np.int8)
             yield KnownPayments(batch.payments[:keep], times[:keep], labels)
-            whole = keep == len(times)
-        if not whole:
+        if keep < len(times):
             return
 
 
-def labels_given(batches: Iterable[LabelledPayments | Events], until_ms: int) -> dict[tuple[str, str], int]:
-    """What the label events of a file said until `until_ms`; the newest counts. Empty where labels are a column."""
-    found: dict[tuple[str, str], tuple[int, int]] = {}
+def labels_given(
+    batches: Iterable[LabelledPayments | Events], moments: Sequence[int]
+) -> list[dict[tuple[str, str], int]] | None:
+    """What the label events of a file said until each of `moments`, ms since the epoch; the newest counts. None where
+    labels come with the payments."""
+    found: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in moments]
     for batch in batches:
         if not isinstance(batch, Events):
-            return {}
+            return None
         for event in batch.events:
-            if isinstance(event, Label) and (at_ms := time_ms(event.labelled_at)) <= until_ms:
-                name = (event.account_id, event.event_id)
-                said = (at_ms, int(event.label == "fraud"))
-                if said[0] >= found.get(name, said)[0]:
-                    found[name] = said
-    return {name: fraud for name, (_, fraud) in found.items()}
+            if isinstance(event, Label):
+                said = (time_ms(event.labelled_at), int(event.label == "fraud"))
+                for until_ms, told in zip(moments, found, strict=True):
+                    if said[0] <= until_ms and said[0] >= told.get(_name(event), said)[0]:
+                        told[_name(event)] = said
+    return [{name: fraud for name, (_, fraud) in told.items()} for told in found]
+
+
+def _name(event: Payment | Label) -> tuple[str, str]:
+    return event.account_id, event.event_id

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from fraudstream.contracts.payment import Payment
@@ -60,3 +62,16 @@ def made_log(days: int = 20, a_day: int = 60, seed: int = 5) -> Log:
         for k, (t, a, m, terminal_) in enumerate(zip(times, account, amount, terminal, strict=True))
     ]
     return Log(payments, times, labels)
+
+
+def write_topic_file(log: Log, path: Path) -> None:
+    """Write a log as JSON lines in the form of the topic, each label two days after its payment."""
+    lines = []
+    for payment, t, label in zip(log.payments, log.occurred_at_ms.tolist(), log.labels.tolist(), strict=True):
+        lines.append((t, 1, msgspec.json.encode(payment)))
+        if label >= 0:
+            at_ms, word = t + 2 * DAY_MS, "fraud" if label else "genuine"
+            said = {"label": word, "labelled_at": at_ms, "terminal_id": payment.terminal_id}
+            named = {"event_id": payment.event_id, "account_id": payment.account_id}
+            lines.append((at_ms, 0, msgspec.json.encode(named | said)))
+    path.write_bytes(b"\n".join(line for _, _, line in sorted(lines)) + b"\n")

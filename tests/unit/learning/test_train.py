@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -24,7 +23,7 @@ from fraudstream.learning.errors import LearningError
 from fraudstream.learning.train import TrainingOptions, train
 from fraudstream.learning.training_table import Period, TrainingTable, training_table, values_of
 from fraudstream.learning.tree_sums import sums_of
-from tests.unit.learning.labelled_log import DAY_MS, FEATURES, SCORE, START_MS, made_log
+from tests.unit.learning.labelled_log import DAY_MS, FEATURES, SCORE, START_MS, made_log, write_topic_file
 
 pytest.importorskip("lightgbm")
 
@@ -92,19 +91,6 @@ def test_too_few_frauds_are_refused(table: TrainingTable) -> None:
         train(RULES, few, PERIOD, TrainingOptions(SMALL, 3.0))
 
 
-def _write_log(path: Path) -> None:
-    """The log as JSON lines in the form of the topic, each label two days after its payment."""
-    lines = []
-    for payment, t, label in zip(LOG.payments, LOG.occurred_at_ms.tolist(), LOG.labels.tolist(), strict=True):
-        lines.append((t, 1, msgspec.json.encode(payment)))
-        if label >= 0:
-            at_ms, word = t + 2 * DAY_MS, "fraud" if label else "genuine"
-            said = {"label": word, "labelled_at": at_ms, "terminal_id": payment.terminal_id}
-            named = {"event_id": payment.event_id, "account_id": payment.account_id}
-            lines.append((at_ms, 0, msgspec.json.encode(named | said)))
-    path.write_bytes(b"\n".join(line for _, _, line in sorted(lines)) + b"\n")
-
-
 def test_the_commands_train_show_and_export_a_model_that_replay_decides_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], model: Model
 ) -> None:
@@ -112,7 +98,7 @@ def test_the_commands_train_show_and_export_a_model_that_replay_decides_with(
     rules.mkdir()
     for name, text in TEXTS.items():
         (rules / name).write_text(text)
-    _write_log(log)
+    write_topic_file(LOG, log)
     argv = ["train", str(log), "--rules", str(rules), "--until", utc_text(PERIOD.until_ms), "--label-delay", "2d"]
     argv += ["--trees", "20", "--leaves", "7", "--genuine", "300", "--alerts-per-day", "3", "--out", str(out)]
     assert main(argv) == 0

@@ -12,7 +12,7 @@ from fraudstream.backtest.label_order import Events
 from fraudstream.contracts.label import Label
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.learning.default_inputs import default_inputs
-from fraudstream.learning.known_labels import known_by, labels_given
+from fraudstream.learning.known_labels import KnownLabels, known_by, labels_given
 from fraudstream.learning.sampling import Rows, Sample
 from fraudstream.learning.training_table import Period, TrainingTable, training_table
 from tests.property.profile import EXAMPLES
@@ -88,9 +88,13 @@ def test_a_file_with_labels_of_its_own_teaches_what_had_been_said_by_then() -> N
     ]
     events = Events([*payments, *labels], np.array([*times[:3], *times[2:3].repeat(4)]), np.full(7, -1, np.int8))
     until = int(times[2]) + 1
-    given_ = labels_given([events], until)
-    assert given_ == {(payments[0].account_id, "e-0"): 1, (payments[1].account_id, "e-1"): 1}
-    [known] = known_by([events], until, 0, given_)
+    given_ = labels_given([events], [int(times[1]), until])
+    assert given_ is not None
+    assert given_ == [
+        {(payments[0].account_id, "e-0"): 0, (payments[1].account_id, "e-1"): 1},
+        {(payments[0].account_id, "e-0"): 1, (payments[1].account_id, "e-1"): 1},
+    ]
+    [known] = known_by([events], KnownLabels(until, 0, given_[1]))
     assert known.labels[:3].tolist() == [1, 1, -1]
 
 
