@@ -7,11 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Alert, DeadLetter, Decision
+from fraudstream.engine.artefacts import ARTEFACTS_DIRECTORY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.identifier_key import PUBLIC_SECRET
 from fraudstream.kafka import Brokers
@@ -36,6 +38,7 @@ class StreamCluster:
     `broker`: `host:port`, or the full settings of a connection. `kafka`: whether it is Apache Kafka, else the embedded
     one. `directory`: where the rule files and the logs of processes go. `rules`: the files of the rule set, texts by
     path. `partitions`: of the input topic of each stage, by the stage's name, and of the other topics by ''.
+    `artefacts`: that the rules name, by their digest.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class StreamCluster:
         kafka: bool = False,
         rules: Mapping[str, str] = RULES,
         partitions: Mapping[str, int] | int = PARTITIONS,
+        artefacts: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         self.rules = rules
+        self.artefacts = artefacts
         self.kafka = kafka
         self.partitions = partitions
         self.brokers = broker if isinstance(broker, Brokers) else Brokers(broker)
@@ -70,6 +75,9 @@ class StreamCluster:
             identifier_secret=PUBLIC_SECRET,
         )
         write_rules(directory, rules)
+        for digest, content in artefacts.items():
+            (directory / ARTEFACTS_DIRECTORY).mkdir(exist_ok=True)
+            (directory / ARTEFACTS_DIRECTORY / digest).write_bytes(content)
 
     async def create_topics(self) -> None:
         """Create every topic that does not exist yet, those of each stage included."""
@@ -97,7 +105,7 @@ class StreamCluster:
     @property
     def engine(self) -> Engine:
         """A new engine of the rule set."""
-        return engine(self.rules)
+        return engine(self.rules, self.artefacts)
 
     def partitions_of(self, stage: str) -> int:
         """Partitions of the input topic of a stage; of decisions, alerts, labels and dead letters for ''."""

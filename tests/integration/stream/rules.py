@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
@@ -33,9 +34,9 @@ false_positives: [all others]
 }
 
 
-def engine(rules: Mapping[str, str] = RULES) -> Engine:
-    """The engine of these rule files (texts by path)."""
-    return Engine(compile_rule_set(rules))
+def engine(rules: Mapping[str, str] = RULES, artefacts: Mapping[str, bytes] = MappingProxyType({})) -> Engine:
+    """The engine of these rule files (texts by path) and artefacts (by digest)."""
+    return Engine(compile_rule_set(rules, artefacts=artefacts))
 
 
 def write_rules(directory: Path, rules: Mapping[str, str]) -> Path:

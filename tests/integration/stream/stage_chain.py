@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -17,16 +19,31 @@ from tests.integration.stream.payments import START_MS
 
 _EXAMPLE = Path(__file__).parents[3] / "examples/four_stages"
 FOUR_STAGES = {path.relative_to(_EXAMPLE).as_posix(): path.read_text() for path in sorted(_EXAMPLE.glob("**/*.yaml"))}
+
+
+class RuleFiles(NamedTuple):
+    """`texts`: rule files by path. `artefacts`: those that they name, by their digest."""
+
+    texts: Mapping[str, str]
+    artefacts: Mapping[str, bytes] = MappingProxyType({})
+
+
+ITS_RULES = RuleFiles(FOUR_STAGES)
 ONE_PARTITION_EACH = {"": 1, "account": 1, "device": 1, "merchant": 1, "counterparty": 1}
 DIFFERENT_PARTITIONS = {"": 2, "account": 4, "device": 3, "merchant": 1, "counterparty": 5}
 
 
 async def chain_cluster(
-    selected_broker: SelectedBroker, unique_name: Callable[[str], str], directory: Path, partitions: Mapping[str, int]
+    selected_broker: SelectedBroker,
+    unique_name: Callable[[str], str],
+    directory: Path,
+    partitions: Mapping[str, int],
+    rules: RuleFiles = ITS_RULES,
 ) -> StreamCluster:
     """The chain's topics, created; `partitions`: by stage, and of the other topics by ''."""
     servers, is_kafka = selected_broker
-    cluster = StreamCluster(servers, unique_name, directory, is_kafka, FOUR_STAGES, partitions)
+    texts, artefacts = rules
+    cluster = StreamCluster(servers, unique_name, directory, is_kafka, texts, partitions, artefacts)
     await cluster.create_topics()
     return cluster
 
@@ -37,12 +54,12 @@ async def cluster_of_form(
     directory: Path,
     stages: StageForm = "single",
     partitions: int = 1,
+    rules: RuleFiles = ITS_RULES,
 ) -> StreamCluster:
     """The topics of four entities, created for this form of the stages; `partitions`: of the single stage."""
     counts = {**ONE_PARTITION_EACH, ALL_ENTITIES: partitions}
-    cluster = StreamCluster(
-        selected_broker.servers, unique_name, directory, selected_broker.is_kafka, FOUR_STAGES, counts
-    )
+    servers, is_kafka = selected_broker
+    cluster = StreamCluster(servers, unique_name, directory, is_kafka, rules.texts, counts, rules.artefacts)
     cluster.settings = msgspec.structs.replace(cluster.settings, stages=stages)
     await cluster.create_topics()
     return cluster
