@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 
 from fraudstream.contracts.artefact import artefact_digest
-from fraudstream.engine.catalogue_reading import parse_catalogue
-from fraudstream.engine.document import read_document
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
-from fraudstream.engine.score import NO_SCORE, read_score
-from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.calibration import logistic_table
 from fraudstream.engine.trees.ensemble import LEAF, Trees, fixed
 from fraudstream.engine.trees.inputs import model_inputs
@@ -52,11 +48,8 @@ def stumps(*given: Stump) -> Trees:
 
 def model_bytes(names: Sequence[str], *given: Stump, features: str = FEATURES, score: str | None = SCORE) -> bytes:
     """The file of a model over the rule set's names, with a threshold of 0.5."""
-    catalogue = parse_catalogue(features)
-    base: Scorer = NO_SCORE
-    if score is not None:
-        base = read_score(read_document(score, "score.yaml"), catalogue.symbols, {})
-    inputs = model_inputs(names, catalogue, base)
+    rule_set = compile_rule_set({"features.yaml": features} | ({} if score is None else {"score.yaml": score}))
+    inputs = model_inputs(names, rule_set.catalogue, rule_set.base_score)
     return encode_model(Model(inputs, stumps(*given), logistic_table(), 500_000, {"use": "tests"}))
 
 
