@@ -9,6 +9,7 @@ import numpy as np
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int64Array
 from fraudstream.engine.trees.calibration import MILLION, Calibration, logistic_table, points_of
 from fraudstream.engine.trees.ensemble import VALUE_ONE
+from fraudstream.evaluation.lowest_threshold import lowest_threshold
 
 DAY_MS: Final = 86_400_000
 
@@ -48,13 +49,7 @@ def threshold_of_budget(
 ) -> int:
     """The lowest probability, in millionths, at which at most `alerts_a_day` payments a day are alerted; at least 1.
 
-    `sums`, `weight`: of the payments of `days` days; shape (n,).
+    `sums`, `weight`: of the payments of `days` days; shape (n,). If even the highest one alerts more, it is returned.
     """
     millionths = points_of(sums, calibration, MILLION)
-    order = np.argsort(-millionths, kind="stable")
-    ranked, alerts = millionths[order], np.cumsum(weight[order])
-    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
-    within = np.flatnonzero(last_of_tie & (alerts <= alerts_a_day * days))
-    if not len(within):
-        return min(MILLION, int(ranked[0]) + 1) if len(ranked) else MILLION
-    return max(1, int(ranked[within[-1]]))
+    return min(lowest_threshold(millionths, weight, alerts_a_day * days), MILLION) if len(millionths) else MILLION

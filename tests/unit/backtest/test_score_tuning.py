@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fraudstream.backtest.replay import replay
-from fraudstream.backtest.score_tuning import TuningError, threshold, tune
+from fraudstream.backtest.score_thresholds import TuningError, threshold
+from fraudstream.backtest.score_tuning import tune
 from fraudstream.cli import main as cli
 from fraudstream.contracts.artefact import artefact_digest
 from fraudstream.engine.learned_score.calibration import Budget, CalibrationContent, encode_calibration

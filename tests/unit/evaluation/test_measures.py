@@ -19,7 +19,7 @@ from fraudstream.evaluation.ranking import area_under_roc, average_precision, cu
 from fraudstream.evaluation.rule_quality import rule_quality
 from tests.unit.evaluation.drawn import RULES, Row, evaluated, rows
 
-MODULES = ("ranking", "calibration", "drift", "alert_budget", "report.markup")
+MODULES = ("ranking", "calibration", "drift", "alert_budget", "lowest_threshold", "report.markup")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraudstream.backtest.score_thresholds import threshold
+from fraudstream.engine.learned_score.calibration import Budget
 from fraudstream.engine.trees.calibration import MILLION, logistic_table, points_of
 from fraudstream.engine.trees.ensemble import VALUE_ONE, EnsembleError, fixed
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, weights_by_score
@@ -81,3 +83,14 @@ def test_ranking_counts_pairs_and_precisions(rows: list[tuple[int, bool, int]]) 
         summed += sum(w for s, f, w in rows if f and s == at) * precision
     precision_found = average_precision(*by_score)
     assert precision_found == (None if not frauds else pytest.approx(summed / frauds))
+
+
+def test_a_model_and_a_score_come_to_the_same_threshold_of_one_budget() -> None:
+    sums = np.array([-2, 3, 1, 1, 0, -5, 4]) * VALUE_ONE
+    points = points_of(sums, logistic_table(), MILLION)
+    for a_day in (1, 2, 3, 5, 7, 50):
+        of_model = threshold_of_budget(sums, np.ones(len(sums)), logistic_table(), 1.0, a_day)
+        of_score = threshold(
+            Budget("alerts_per_day", a_day), points.astype(np.int32), np.full(len(sums), -1, np.int8), 1.0
+        )
+        assert of_model == of_score.points
