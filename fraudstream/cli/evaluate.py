@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.collected_decisions import collect
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.evaluation_text import print_evaluation
 from fraudstream.cli.failure import Failure
@@ -19,7 +19,7 @@ from fraudstream.cli.payment_file_flags import (
     no_payment_code,
     open_payment_files,
 )
-from fraudstream.cli.progress import payments_progress, reading_progress
+from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.replayed_rules import add_replayed_rules, listed_values, replayed_rules
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import date_ms
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     options = _options(args)
     directory, report = (args.out if args.topics else args.inputs[0]), RowReport()
     if args.topics:
-        _collect(args, settings)
+        collect(settings, args.out, quiet=args.json)
     elif not is_replay(directory):
         directory, report = args.out, RowReport(args.out / "bad_rows.jsonl")
         rule_set = replayed_rules(args, settings)
@@ -188,35 +188,6 @@ def _options(args: argparse.Namespace) -> Options:
         draws=args.bootstrap,
         folds=args.folds,
     )
-
-
-def _collect(args: argparse.Namespace, settings: Settings) -> None:
-    """Write the decisions of the cluster to `--out`. Raises `Failure`, `OperationError`."""
-    from fraudstream.evaluation.decisions_file import FEATURES, SUMMARY
-    from fraudstream.operations.collect_decisions import Collected, collect_decisions
-
-    brokers = settings.kafka.brokers()
-    for name in (FEATURES, SUMMARY):  # of an earlier run: they would not fit
-        (args.out / name).unlink(missing_ok=True)
-
-    async def work() -> Collected:
-        with reading_progress(quiet=args.json) as progress:
-            return await collect_decisions(
-                brokers,
-                args.out,
-                log=settings.topics.payments,
-                decisions=settings.topics.decisions,
-                committed_only=settings.worker.checkpoint_mode == "transaction",
-                progress=progress,
-            )
-
-    try:
-        collected = run_on_cluster(brokers, work)
-    except OSError as error:
-        raise Failure(f"the results can't be written to {args.out}: {system_error_text(error)}.") from error
-    if not args.json:
-        left = f"; {collected.without_payment:,} on payments no longer in the log" if collected.without_payment else ""
-        print(f"{collected.decisions:,} decisions, {collected.labelled:,} of them on labelled payments{left}.")
 
 
 def _replay(

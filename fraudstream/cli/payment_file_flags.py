@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 FORMATS = "Parquet, CSV or JSON lines; plain or compressed"
 
 
-def add_payment_file(parser: argparse.ArgumentParser) -> None:
-    """FILE, and how to read it."""
+def add_payment_file(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """FILE, and how to read it. `required`: whether one must be given."""
+    nargs = "+" if required else "*"
     parser.add_argument(
-        "files", metavar="FILE", type=Path, nargs="+", help=f"payments: {FORMATS}; or a directory of such files"
+        "files", metavar="FILE", type=Path, nargs=nargs, help=f"payments: {FORMATS}; or a directory of such files"
     )
     add_reading(parser)
 

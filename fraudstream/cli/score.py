@@ -1,4 +1,4 @@
-"""`fraudstream score`: tune the evidence score on a file of payments, and write the calibration."""
+"""`fraudstream score`: tune the evidence score on payments, or by what workers have learned; write the calibration."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.payment_file_flags import add_payment_file, file_failure, open_payment_files
-from fraudstream.cli.progress import payments_progress
+from fraudstream.cli.payment_file_flags import add_payment_file
+from fraudstream.cli.rule_files import fault_list, load_rule_set, rule_texts
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import add_label_delay, duration_ms
 from fraudstream.contracts.error_text import system_error_text
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from fraudstream.engine.learned_score.calibration import Budget, CalibrationContent
     from fraudstream.engine.rule_set import RuleSet
 
-BATCH_SIZE = 20_000
+WORKER_FLAGS = ("kafka.bootstrap_servers", "worker.group", "worker.state_version", "worker.checkpoint_mode")
+
+EXAMPLES = """examples:
+  fraudstream score tune payments.parquet --mapping handbook --alerts-per-day 50
+  fraudstream score tune --topics --bootstrap-servers localhost:9092 --alerts-per-day 50
+  fraudstream score tune --state --bootstrap-servers localhost:9092 --alerts-per-day 50
+then name the calibration in artefacts.yaml and score.yaml, as the command prints, and activate the rules
+"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -35,17 +42,32 @@ def add_parser(subparsers: Subparsers) -> None:
         "tune",
         help="let the score learn from payments and labels, and find the thresholds that budgets come to",
         description=(
-            "Replays the payments of a file with their labels, as they would have arrived, and writes what the score "
-            "of rules/score.yaml has learned as a calibration: an artefact of the rule set, named by its digest, with "
-            "a report beside it."
+            "Writes what the score of rules/score.yaml has learned as a calibration: an artefact of the rule set, "
+            "named by its digest, with a report beside it. It learns from the payments of files with their labels as "
+            "they would have arrived, or from the payments topic; or it merges what the partitions of workers have "
+            "learned, and finds thresholds by the decisions that they made."
         ),
-        epilog=(
-            "example:\n  fraudstream score tune payments.parquet --mapping handbook --alerts-per-day 50\n"
-            "then name the calibration in artefacts.yaml and score.yaml, as the command prints, and activate the rules"
-        ),
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_payment_file(tune)
+    add_payment_file(tune, required=False)
+    source = tune.add_argument_group("in place of files")
+    source.add_argument("--topics", action="store_true", help="learn from the payments topic, all partitions as one")
+    source.add_argument(
+        "--state", action="store_true", help="merge what the workers' partitions have learned, by their changelog"
+    )
+    source.add_argument(
+        "--state-export", metavar="DIR", type=Path, help="the same, by what `state export` has written of their stage"
+    )
+    source.add_argument(
+        "--decisions",
+        metavar="DIR",
+        type=Path,
+        help="find the thresholds of a state by the decisions that `replay` or `evaluate` wrote to DIR (default: by "
+        "the topics of decisions and payments)",
+    )
+    for setting in WORKER_FLAGS:
+        add_setting(tune, setting)
     tune.add_argument("--rules", metavar="DIR", type=Path, help="directory of rules (setting rules.directory)")
     tune.add_argument(
         "--out", metavar="DIR", type=Path, help="directory to write artefacts/DIGEST to (default: that of the rules)"
@@ -79,37 +101,27 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Tune the score. Raises `Failure`."""
-    from fraudstream.backtest.file_error import PaymentFileError
-    from fraudstream.backtest.row_report import RowReport
-    from fraudstream.backtest.score_tuning import TuningError, tune
-    from fraudstream.engine.identifier_key import key_of
+    """Tune the score. Raises `Failure`, `OperationError`."""
+    from fraudstream.backtest.score_thresholds import TuningError
+    from fraudstream.cli.tuned_content import from_files, from_state, from_topic
 
+    of_state = args.state or args.state_export is not None
+    if [bool(args.files), args.topics, of_state].count(True) != 1 or (args.state and args.state_export):
+        raise Failure("give files of payments, --topics, --state or --state-export, and only one of them.")
+    if args.decisions is not None and not of_state:
+        raise Failure("--decisions is for --state and --state-export; files and --topics are scored anew.")
     rules = args.rules or Path(settings.rules.directory)
-    rule_set, report = _rule_set(rules), RowReport()
-    files = open_payment_files(args, args.files, report)
+    rule_set = load_rule_set(rules) if of_state else _to_be_tuned(rules)
+    content_from = from_state if of_state else from_topic if args.topics else from_files
     try:
-        with report, payments_progress("tune", files.rows, quiet=args.json) as advance:
-            content = tune(
-                rule_set,
-                files.batches(args.sort),
-                _budgets(args, rule_set),
-                label_delay_ms=args.label_delay,
-                span_ms=args.span,
-                batch_size=BATCH_SIZE,
-                digest_key=key_of(settings.identifiers.given()),
-                progress=advance,
-            )
-    except PaymentFileError as error:
-        raise file_failure(error) from error
+        content = content_from(args, settings, rule_set, _budgets(args, rule_set))
     except TuningError as error:
         raise Failure(str(error)) from error
     _write(content, args.out or rules, json=args.json)
     return 0
 
 
-def _rule_set(directory: Path) -> RuleSet:
-    from fraudstream.cli.rule_files import fault_list, rule_texts
+def _to_be_tuned(directory: Path) -> RuleSet:
     from fraudstream.engine.document import DocumentErrors
     from fraudstream.engine.rule_set import compile_rule_set
 

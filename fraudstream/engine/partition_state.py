@@ -38,6 +38,14 @@ _LABELS_KEY = b"\0labels\0"
 _PIECE_PAGES = 256  # pages of the label index in a piece of records
 
 
+def score_records(records: PackedRecords) -> list[tuple[bytes, bytes]]:
+    """The records of a learned score among saved ones, as `ScoreState.restore` takes them."""
+    keys = records.keys
+    beside = np.flatnonzero(keys.buffer[keys.at] == 0)
+    pairs = PackedRecords(keys.rows(beside), records.values.rows(beside)).pairs()
+    return [(key.removeprefix(_SCORE_KEY), value) for key, value in pairs if key.startswith(_SCORE_KEY)]
+
+
 class Finding(NamedTuple):
     """A verdict without its score. Few different ones occur, so a slot holds only an index into a list of them.
 

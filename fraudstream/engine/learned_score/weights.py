@@ -27,7 +27,7 @@ from fraudstream.engine.learned_score.counts import (
 from fraudstream.engine.learned_score.evidence import evidence_of
 from fraudstream.engine.learned_score.fixed_odds import CERTAIN, PROBABILITY_BITS, probability
 
-_SQUARE_MAX: Final = 1 << 62
+SQUARE_MAX: Final = 1 << 62
 _WEIGHT_MAX: Final = 8 * WEIGHT_ONE
 _BIAS_MAX: Final = 64 * WEIGHT_ONE
 
@@ -68,6 +68,6 @@ def learn_weights(definition: DefinitionArrays, counts: ScoreCounts, codes: UInt
 def _step(definition: DefinitionArrays, counts: ScoreCounts, which: int, slope: int) -> int:
     """How far a weight moves against its `slope`, which is in 2**-30; counts the slope among the squares."""
     coarse = slope >> 10
-    counts.square[which] = min(counts.square[which] + coarse * coarse, _SQUARE_MAX)
+    counts.square[which] = min(counts.square[which] + coarse * coarse, SQUARE_MAX)
     root = np.int64(math.sqrt(np.float64(counts.square[which])))
     return int((slope << 14) // root * definition.rate >> 16)

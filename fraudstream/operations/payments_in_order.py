@@ -1,0 +1,132 @@
+"""Reads the payments topic as one log: the records of all partitions in the order in which they were published.
+
+    partition 0    p1 (10:00)            p3 (10:02)  ──┐
+    partition 1               p2 (10:01)             ──┴──►  p1 p2 p3
+
+Within a partition the order is that of the log: a record counts as published no earlier than those before it. Records
+that are no valid payment or label, and controls, are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fraudstream.contracts import Label, Payment
+from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.engine.arrays import Int8Array, Int64Array
+from fraudstream.engine.columns import Rejection, time_ms
+from fraudstream.engine.contract_check import checked_events
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
+from fraudstream.operations.errors import MissingTopicError
+
+_Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
+
+
+class PublishedEvents(NamedTuple):
+    """n payments and labels in the order of publication. `published_at_ms`: ms since the epoch, UTC, int64, ascending.
+    `labels`: what the newest label of the topic says of each payment: 1 fraud, 0 genuine, -1 unlabelled or no payment;
+    int8. Arrays have shape (n,)."""
+
+    events: list[Payment | Label]
+    published_at_ms: Int64Array
+    labels: Int8Array
+
+
+@asynccontextmanager
+async def payments_in_order(
+    open_reader: Callable[[], TopicReader], topic: str, servers: str
+) -> AsyncIterator[AsyncIterator[PublishedEvents]]:
+    """The events that the topic holds now, in parts of any length. The topic is read twice: labels first.
+
+    `open_reader`: makes a reader; each partition has one. `servers`: names the cluster in errors. Raises
+    `MissingTopicError`, `StalledError`, and what aiokafka raises.
+    """
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_reader())
+        try:
+            numbers = await first.partitions(topic)
+        except NoTopicError as error:
+            raise MissingTopicError(servers, topic) from error
+        truth = await _truth(first, topic, numbers)
+        readers = [first, *[await stack.enter_async_context(open_reader()) for _ in numbers[1:]]]
+        partitions = [_Partition(reader.whole(topic, number)) for reader, number in zip(readers, numbers, strict=True)]
+        yield _merged(partitions, truth)
+
+
+async def _merged(partitions: Sequence[_Partition], truth: dict[_Name, int]) -> AsyncIterator[PublishedEvents]:
+    """Parts up to the earliest time that some partition has been read to; what is published then may be incomplete."""
+    while unfinished := [partition for partition in partitions if not partition.finished]:
+        await min(unfinished, key=lambda partition: partition.read_to_ms).read_on()
+        limit_ms = min((each.read_to_ms for each in partitions if not each.finished), default=None)
+        taken = [each.take(limit_ms) for each in partitions]
+        events = [event for part, _ in taken for event in part]
+        if events:
+            at_ms = np.concatenate([times for _, times in taken])
+            order = np.argsort(at_ms, kind="stable")
+            in_order = [events[index] for index in order.tolist()]
+            labels = [truth.get(_name(event), -1) if type(event) is Payment else -1 for event in in_order]
+            yield PublishedEvents(in_order, at_ms[order], np.array(labels, np.int8))
+
+
+class _Partition:
+    """What was read of a partition and not taken yet. `read_to_ms`: when its last record read was published."""
+
+    def __init__(self, chunks: AsyncIterator[Sequence[Any]]) -> None:
+        self.read_to_ms = 0
+        self.finished = False
+        self._chunks = chunks
+        self._events: list[Payment | Label] = []
+        self._at_ms: list[int] = []
+
+    async def read_on(self) -> None:
+        """Read another chunk."""
+        records = await anext(self._chunks, None)
+        if records is None:
+            self.finished = True
+            return
+        read_to_ms = self.read_to_ms
+        for record, event in zip(*_events(records), strict=True):
+            read_to_ms = max(read_to_ms, record.timestamp)
+            self._events.append(event)
+            self._at_ms.append(read_to_ms)
+        self.read_to_ms = max(self.read_to_ms, *(record.timestamp for record in records))
+
+    def take(self, limit_ms: int | None) -> tuple[list[Payment | Label], Int64Array]:
+        """The events published before `limit_ms`, all if it is None, and when."""
+        times = np.array(self._at_ms, np.int64)
+        n = len(times) if limit_ms is None else int(np.searchsorted(times, limit_ms, side="left"))
+        taken, self._events, self._at_ms = self._events[:n], self._events[n:], self._at_ms[n:]
+        return taken, times[:n]
+
+
+async def _truth(reader: TopicReader, topic: str, numbers: Iterable[int]) -> dict[_Name, int]:
+    """What the newest label of each payment says: 1 fraud, 0 genuine."""
+    newest: dict[_Name, tuple[int, int]] = {}
+    for number in numbers:
+        async for records in reader.whole(topic, number):
+            for label in _events([record for record in records if _is_label(record)])[1]:
+                assert isinstance(label, Label), "a record with the header of labels is one, or is refused"
+                told = (time_ms(label.labelled_at), int(label.label == "fraud"))
+                if told[0] >= newest.get(_name(label), told)[0]:
+                    newest[_name(label)] = told
+    return {name: fraud for name, (_, fraud) in newest.items()}
+
+
+def _events(records: Sequence[Any]) -> tuple[list[Any], list[Payment | Label]]:
+    """The records that hold valid payments and labels, and these."""
+    kept = [record for record in records if _is_label(record) or TYPE_HEADER not in dict(record.headers)]
+    checked = checked_events([record.value for record in kept], [_is_label(record) for record in kept])
+    found = [(record, event) for record, event in zip(kept, checked, strict=True) if not isinstance(event, Rejection)]
+    return [record for record, _ in found], [event for _, event in found]
+
+
+def _is_label(record: Any) -> bool:
+    return LABEL_HEADER in record.headers
+
+
+def _name(event: Payment | Label) -> _Name:
+    return event.account_id, event.event_id
