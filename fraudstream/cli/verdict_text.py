@@ -55,12 +55,13 @@ def margin(share: float | None) -> str:
 
 
 def score_parts(parts: Sequence[ScorePart]) -> Table:
-    """Points, name, value and normal value of each part, a line each."""
+    """Points, name, value, rarity and normal value of each part, a line each."""
     return _table(
         (
             f"{part.points:+.2f} bits" if part.unit == "bits" else f"{part.points:.4f} of {part.points_max:.2f}",
             part.part,
             part.value or "",
+            f"one in {part.one_in:,}" if part.one_in is not None and part.one_in > 1 else "",
             f"normal {part.normal}" if part.normal is not None else "",
         )
         for part in parts

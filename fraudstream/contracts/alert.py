@@ -46,7 +46,8 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One term of the score: `points` of at most `points_max`, which add up to the score.
 
     `value`: what was observed. `normal`: the usual value of this account. Both are plain text. `unit`: "bits" if the
-    points are bits, which add up to the log odds log2(score / (1 - score)) and have no `points_max`.
+    points are bits, which add up to the log odds log2(score / (1 - score)) and have no `points_max`. `one_in`: how rare
+    the value is: at most one in so many earlier payments had one as high or higher.
     """
 
     part: str
@@ -55,6 +56,7 @@ class ScorePart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     value: str | None = None
     normal: str | None = None
     unit: Literal["bits"] | None = None
+    one_in: int | None = None
 
 
 class FeatureValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -75,7 +77,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `alert_id`: digest of event, stage and rule set, so a duplicate of an alert has the same id. `verdict_digest`:
     digest of the verdict; alerts with the same id have the same digest. `rule_set`: digest of the rule set evaluated.
-    `late`, `unmatched`: see `Decision`.
+    `late`, `unmatched`, `shadow_scores`: see `Decision`.
     """
 
     alert_id: str
@@ -94,4 +96,5 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     payment: Payment
     late: bool = False
     unmatched: tuple[str, ...] = ()
+    shadow_scores: dict[str, float] = {}
     schema_version: int = 1

@@ -6,7 +6,7 @@ remembered. The verdict digest is that of the alert with an empty digest, so it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -31,12 +31,18 @@ def alert_values(verdicts: Verdicts) -> list[bytes]:
     rows = verdicts.alert_rows
     if not len(rows):
         return []
-    contributions = verdicts.contributions(rows).T.tolist()
+    contributions, rarities = verdicts.contributions(rows).T.tolist(), verdicts.scores.rarities(rows)
     templates: dict[tuple[int, bool, int], bytes] = {}
     return [
-        _value(verdicts, templates, at, digest.hex(), fired, points)
-        for at, digest, fired, points in zip(
-            rows.tolist(), verdicts.alert_digests, verdicts.rules_of_alerts, contributions, strict=True
+        _value(verdicts, templates, at, digest.hex(), fired, points, rare, shadow)
+        for at, digest, fired, points, rare, shadow in zip(
+            rows.tolist(),
+            verdicts.alert_digests,
+            verdicts.rules_of_alerts,
+            contributions,
+            rarities,
+            verdicts.shadow_scores(rows),
+            strict=True,
         )
     ]
 
@@ -53,11 +59,14 @@ def _value(
     alert_id: str,
     fired: tuple[int, ...],
     contributions: Sequence[int],
+    rarities: Mapping[str, int],
+    shadow_scores: Mapping[str, float],
 ) -> bytes:
     """The alert of one payment. `templates`: made for these verdicts so far, by what their texts depend on. `fired`:
-    the rules that fired. `contributions`: points of each part of the score."""
+    the rules that fired. `contributions`: points of each part of the score; `rarities`: as of `Scores.rarities`.
+    `shadow_scores`: as in `Decision`."""
     row, explainer = verdicts.row(at), verdicts.explainer
-    payment, parts = row.payment, explainer.score_parts(row, contributions) if any(contributions) else []
+    payment, parts = row.payment, explainer.score_parts(row, contributions, rarities) if any(contributions) else []
     kind = verdicts.finding.item(at), verdicts.late.item(at), verdicts.unmatched.item(at)
     prepared = templates.get(kind)
     if prepared is None:
@@ -72,6 +81,7 @@ def _value(
         _encode(parts),
         explainer.features(row, fired, parts, verdicts.error, verdicts.since_ms.item(at)),
         _encode(payment),
+        *([_encode(shadow_scores)] if shadow_scores else ()),
     )
     digest = blake2b(value, digest_size=8).hexdigest().encode()
     begin = value.index(_DIGEST_KEY) + len(_DIGEST_KEY)
@@ -88,6 +98,7 @@ def _template_of(verdicts: Verdicts, kind: tuple[int, bool, int], severity: Seve
         verdicts.rule_set.digest,
         late,
         verdicts.entities_in(unmatched),
+        bool(verdicts.shadow_points),
     )
 
 
@@ -99,6 +110,7 @@ def _template(
     rule_set: str,
     late: bool,
     unmatched: tuple[str, ...],
+    has_shadow_scores: bool,
 ) -> bytes:
     """An alert without a digest, with slots for what depends on the payment."""
     return template(
@@ -119,6 +131,7 @@ def _template(
             payment=SLOT,
             late=late,
             unmatched=unmatched,
+            shadow_scores=SLOT if has_shadow_scores else {},
         )
     )
 

@@ -7,7 +7,7 @@ prepared when it is first needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import msgspec
@@ -74,13 +74,16 @@ class Explainer:
         return tuple(number for number in range(len(self._rule_set.rules)) if joined >> number & 1)
 
     def score_parts(
-        self, row: PaymentRow, contributions: Sequence[int], *, include_zero: bool = False
+        self, row: PaymentRow, contributions: Sequence[int], rarities: Mapping[str, int], *, include_zero: bool = False
     ) -> list[ScorePart]:
         """The parts that contributed to a payment's score, with `include_zero` all parts; they add up to the score.
 
-        `contributions`: points of each part, of this payment.
+        `contributions`: points of each part, of this payment; `rarities`: as of `Scores.rarities`.
         """
-        return self._rule_set.scorer.explain(contributions, row, include_zero=include_zero)
+        parts = self._rule_set.scorer.explain(contributions, row, include_zero=include_zero)
+        if not rarities:
+            return parts
+        return [msgspec.structs.replace(part, one_in=rarities.get(part.part)) for part in parts]
 
     def features(
         self, row: PaymentRow, fired: tuple[int, ...], parts: Sequence[ScorePart], errors: Int8Array, since_ms: int

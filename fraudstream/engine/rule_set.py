@@ -70,8 +70,15 @@ class RuleSet:
     @property
     def shadow_scores(self) -> tuple[str, ...]:
         """Names of the scores that decide nothing, as of `Verdicts.shadow_points`."""
-        own = (SCORE_NAME,) if isinstance(self.scorer, ModelScorer) and self.base_score.inputs else ()
-        return (*(model.name for model in self.challengers), *own)
+        return tuple(self.shadow_thresholds)
+
+    @property
+    def shadow_thresholds(self) -> Mapping[str, int]:
+        """By the name of each score that decides nothing, the points from which on it would alert."""
+        found = {model.name: model.threshold_points for model in self.challengers}
+        if isinstance(self.scorer, ModelScorer) and self.base_score.inputs:
+            found[SCORE_NAME] = self.base_score.threshold_points
+        return found
 
 
 def compile_rule_set(

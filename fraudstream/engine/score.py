@@ -99,6 +99,10 @@ class PartScores:
         """As `scorer.Scores`: int64, shape (parts, len(rows))."""
         return self.part_points[:, rows].astype(np.int64)
 
+    def rarities(self, rows: Int64Array) -> list[Mapping[str, int]]:
+        """As `scorer.Scores`: none, parts are scored by their values."""
+        return [{}] * len(rows)
+
     def points_of(self, sums: Int64Array) -> Int32Array:
         """As `scorer.Scores`: the sums themselves."""
         return sums.astype(np.int32)

@@ -40,6 +40,11 @@ class Scores(Protocol):
         """
         ...
 
+    def rarities(self, rows: Int64Array) -> list[Mapping[str, int]]:
+        """Of some payments, by the names of parts: at most one in so many earlier payments had a value as high or
+        higher. Only of parts that are scored by that."""
+        ...
+
     def points_of(self, sums: Int64Array) -> Int32Array:
         """The points of sums of contributions, which never fall with them; int64 and int32, shape (n,)."""
         ...

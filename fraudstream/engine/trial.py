@@ -42,8 +42,9 @@ def trial_of(verdicts: Verdicts) -> Trial:
     """The explanation of a batch of one payment. It must not be a repeat, which is answered with its first verdict."""
     assert verdicts.n == 1, f"{verdicts.n} payments"
     assert not verdicts.repeat[0], f"{verdicts.payments[0].event_id} is a repeat"
-    row, contributions = verdicts.row(0), verdicts.contributions(np.zeros(1, np.int64))
-    parts = verdicts.explainer.score_parts(row, contributions[:, 0].tolist(), include_zero=True)
+    row, first = verdicts.row(0), np.zeros(1, np.int64)
+    contributions, rarities = verdicts.contributions(first)[:, 0].tolist(), verdicts.scores.rarities(first)[0]
+    parts = verdicts.explainer.score_parts(row, contributions, rarities, include_zero=True)
     rules = rule_trials(verdicts.rule_set, row, verdicts.fired[0])
     names = {
         name

@@ -173,12 +173,12 @@ class Verdicts:
                 self.late[rows].tolist(),
                 self.altered[rows].tolist(),
                 map(self.entities_in, self.unmatched[rows].tolist()),
-                self._shadow_scores(rows),
+                self.shadow_scores(rows),
                 strict=True,
             )
         ]
 
-    def _shadow_scores(self, rows: Int64Array) -> list[dict[str, float]]:
+    def shadow_scores(self, rows: Int64Array) -> list[dict[str, float]]:
         """Of some payments, the scores that decide nothing, by name."""
         points = self.shadow_points.values()
         columns = [(of_score[rows] / POINTS_MAX).tolist() for of_score in points]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from math import isqrt
 from typing import Final, Literal
 
 import msgspec
@@ -17,12 +18,12 @@ import numpy as np
 
 from fraudstream.compiled.direct import Direct
 from fraudstream.contracts.alert import ScorePart
-from fraudstream.engine.arrays import Int32Array, Int64Array
+from fraudstream.engine.arrays import Int32Array, Int64Array, UInt8Array
 from fraudstream.engine.evidence import TextOfRow, text_of_row
 from fraudstream.engine.expression import ColumnSource, Expression
 from fraudstream.engine.fixed_log import ONE
 from fraudstream.engine.learned_score.calibration import Budget, Calibration
-from fraudstream.engine.learned_score.counts import DefinitionArrays
+from fraudstream.engine.learned_score.counts import CODE_BITS, CODE_MAX, MISSING_CODE, DefinitionArrays
 from fraudstream.engine.learned_score.definition import (
     Doublings,
     EvidencePart,
@@ -37,14 +38,25 @@ from fraudstream.engine.scorer import POINTS_MAX, Scorer
 BASE: Final = "base_rate"  # in place of a part's name: the log odds before any evidence
 BITS: Final[Literal["bits"]] = "bits"  # unit of the contributions that alerts show
 
+
+def _one_in(code: int) -> int:
+    """2**(code / 8), rounded down: each of the square roots is."""
+    power = 1 << code
+    for _ in range(CODE_BITS):
+        power = isqrt(power)
+    return power
+
+
+_ONE_IN: Final = tuple(_one_in(code) for code in range(CODE_MAX + 1))
 _points_of_log_odds = Direct(points_of_log_odds)
 
 
 class EvidenceScores:
-    """The scores of a batch of n payments; as `scorer.Scores`. `contribution`, `points`: as of `kernel.score_log`."""
+    """The scores of a batch of n payments; as `scorer.Scores`. `contribution`, `points`, `code`: as of
+    `kernel.score_log`. `rare`: by index, the names of the parts whose codes are rarities."""
 
-    def __init__(self, contribution: Int64Array, points: Int32Array) -> None:
-        self._contribution, self._points = contribution, points
+    def __init__(self, contribution: Int64Array, points: Int32Array, code: UInt8Array, rare: Mapping[int, str]) -> None:
+        self._contribution, self._points, self._code, self._rare = contribution, points, code, rare
 
     @property
     def points(self) -> Int32Array:
@@ -54,6 +66,13 @@ class EvidenceScores:
     def contributions(self, rows: Int64Array) -> Int64Array:
         """As `scorer.Scores`, in 1/65,536 bits: int64, shape (parts + 1, len(rows))."""
         return self._contribution[rows].T
+
+    def rarities(self, rows: Int64Array) -> list[Mapping[str, int]]:
+        """As `scorer.Scores`; a missing value has none."""
+        return [
+            {name: _ONE_IN[codes[part]] for part, name in self._rare.items() if codes[part] != MISSING_CODE}
+            for codes in self._code[rows].tolist()
+        ]
 
     def points_of(self, sums: Int64Array) -> Int32Array:
         """As `scorer.Scores`."""
@@ -110,6 +129,11 @@ class EvidenceScorer:
         begins = None if self.calibration is None else self.calibration.digest
         learning = self.learning
         return _digest([self.parts_digest, learning.pull, learning.one_in, learning.rate, learning.decay, begins])[:8]
+
+    @cached_property
+    def rare(self) -> Mapping[int, str]:
+        """By index, the names of the parts that are scored by how rare their value is."""
+        return {part: found.name for part, found in enumerate(self.parts) if isinstance(found.bins, FixedBins)}
 
     @property
     def held_bytes(self) -> int:

@@ -27,7 +27,7 @@ class EvidenceScoring:
     """Scores for one engine. `parts`: how many the score has."""
 
     def __init__(self, scorer: EvidenceScorer) -> None:
-        self.parts, self._learns = len(scorer.parts), scorer.learns
+        self.parts, self._learns, self._rare = len(scorer.parts), scorer.learns, scorer.rare
         self._fixed = None if scorer.learns else new_score_state(scorer)
         self._held = np.zeros((0, self.parts), np.uint8)
         self._score_log = Direct(score_log)
@@ -89,7 +89,7 @@ class EvidenceScoring:
             contribution,
             points,
         )
-        return EvidenceScores(contribution, points)
+        return EvidenceScores(contribution, points, code, self._rare)
 
 
 class _NoEvents:

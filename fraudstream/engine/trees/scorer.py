@@ -163,6 +163,10 @@ class ModelScores:
         parts[-1] = self._points[rows] - points[-1]
         return parts
 
+    def rarities(self, rows: Int64Array) -> list[Mapping[str, int]]:
+        """As `scorer.Scores`: none, trees read values."""
+        return [{}] * len(rows)
+
     def points_of(self, sums: Int64Array) -> Int32Array:
         """As `scorer.Scores`: the sums themselves."""
         return sums.astype(np.int32)

@@ -122,11 +122,12 @@ FULL: Mapping[str, msgspec.Struct] = {
                 shadow=True,
             ),
         ),
-        score_parts=(ScorePart("amount_against_past", 0.3, 0.3, "27.8", "45.00 EUR"),),
+        score_parts=(ScorePart("amount_against_past", 0.3, 0.3, "27.8", "45.00 EUR", None, 724),),
         features=(FeatureValue("account.payments_30d", "12", "up to one pane of 2d", "5 of 30 days"),),
         payment=PAYMENT,
         late=True,
         unmatched=("device",),
+        shadow_scores={"trees_2026q2": 0.25},
         schema_version=1,
     ),
     "case": Case(

@@ -144,6 +144,25 @@ def test_a_part_shows_value_and_normal() -> None:
     assert shown["present"] == ("true", None)
 
 
+def test_a_part_shows_how_rare_its_value_is() -> None:
+    engine = Engine(RULE_SET)
+    state = engine.new_state()
+    engine.judge([pay(number, at=NOON + number * 100 * HOUR, account="a") for number in range(63)], state)
+    busy = [pay(100 + number, at=NOON + 9_000 * HOUR + number, account="a") for number in range(2)]
+    engine.judge(busy[:1], state)
+    trial = trial_of(engine.judge(busy[1:], state))
+    shown = {part.part: (part.value, part.one_in) for part in trial.score_parts}
+    assert (shown["base_rate"], shown["burst"]) == ((None, None), ("2", 64))
+    assert (shown["hour"], shown["present"]) == (("15", None), ("missing", None))
+
+
+def test_how_rare_a_value_is_stays_the_same_in_the_alert() -> None:
+    _, alerts, _ = judged(some_log(), 100)
+    rare = [part for alert in alerts for part in alert.score_parts if part.part == "burst"]
+    assert all(part.one_in is not None and part.one_in >= 1 for part in rare)
+    assert max(part.one_in or 0 for part in rare) > 10
+
+
 def test_a_missing_value_and_a_guard_that_does_not_hold_are_neutral() -> None:
     engine = Engine(RULE_SET)
     state = engine.new_state()

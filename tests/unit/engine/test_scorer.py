@@ -54,6 +54,9 @@ class TableScores:
         self.computed += len(rows)
         return self._contributions(rows)
 
+    def rarities(self, rows: Int64Array) -> list[Mapping[str, int]]:
+        return [{}] * len(rows)
+
     def points_of(self, sums: Int64Array) -> Int32Array:
         return np.maximum(sums, 0).astype(np.int32)
 
