@@ -18,6 +18,7 @@ from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
 from fraudstream.stream.observer import JudgedBatch, StageObserver
 from fraudstream.stream.outputs import Output
+from fraudstream.stream.shadow_counts import shadow_alerts, shadow_rules, shadow_scores
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ class Judging:
                 alerts=len(verdicts.alert_rows),
                 alert_rules=_rules_of(verdicts),
                 scores=verdicts.score_points / POINTS_MAX,
+                shadow_scores=shadow_scores(verdicts),
+                shadow_alerts=shadow_alerts(verdicts),
+                shadow_rules=shadow_rules(verdicts),
                 dead_letters=Counter(rejection.reason for rejection in refused),
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),

@@ -29,10 +29,13 @@ class JudgedBatch:
     their payments the others were given; float64. `repeats`: repeated payments; `altered`:
     those of them with other content. `late`: payments too old for the state. `unmatched`: reversals and captures whose
     payment a state does not hold. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
-    alerts. `scores`: of the payments, 0 to 1; float64, shape (payments,). `dead_letters`: count by reason. `dropped`:
-    records that the stage before had sent already. `since_occurred_ms`, `since_arrival_ms`: float64, shape (payments,),
-    ms from `occurred_at` and from the record's timestamp to now. `seconds`: what the span took. `watermark_ms` (ms
-    since the epoch), `rows` and `size` (bytes): of the partition's state, after the batch.
+    alerts. `scores`: of the payments, 0 to 1; float64, shape (payments,). `shadow_scores`: by the name of each scorer
+    that decides nothing, those of the payments that are no repeats; `shadow_alerts`: how many of these reach its
+    threshold, by its name and by the live verdict, "alert" or "none"; `shadow_rules`: how often each fired.
+    `dead_letters`: count by reason. `dropped`: records that the stage before had sent already. `since_occurred_ms`,
+    `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at` and from the record's timestamp to now.
+    `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows` and `size` (bytes): of the partition's
+    state, after the batch.
     """
 
     records: int
@@ -48,6 +51,9 @@ class JudgedBatch:
     alerts: int
     alert_rules: Mapping[tuple[str, str], int]
     scores: npt.NDArray[np.float64]
+    shadow_scores: Mapping[str, npt.NDArray[np.float64]]
+    shadow_alerts: Mapping[tuple[str, str], int]
+    shadow_rules: Mapping[str, int]
     dead_letters: Mapping[str, int]
     dropped: int
     since_occurred_ms: Milliseconds

@@ -116,6 +116,16 @@ class WorkerMetrics(ProcessMetrics):
         self.alerts = define.counter("alerts", "Alerts published.")
         self.rules = define.counter("alert_rules", "Rules in alerts.", "rule", "severity")
         self.scores = define.counter("scores", "Payments by the bin of their score, named by its upper end.", "bin")
+        self.shadow_scores = define.counter(
+            "shadow_scores", "Payments by the bin of each score that decides nothing.", "scorer", "bin"
+        )
+        self.shadow_alerts = define.counter(
+            "shadow_alerts",
+            "Payments that a score that decides nothing would alert, by whether they are alerted: alert or none.",
+            "scorer",
+            "live",
+        )
+        self.shadow_rules = define.counter("shadow_rules", "Payments for which a shadow rule fired.", "rule")
         self.late = define.counter("late_payments", "Payments older than the history that their account's state holds.")
         self.repeats = define.counter("repeated_payments", "Payments whose event_id was decided before.")
         self.unmatched = define.counter(

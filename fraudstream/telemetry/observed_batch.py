@@ -103,6 +103,18 @@ class JudgedBatch(Batch, Protocol):
         """Scores of the payments, 0 to 1; float64, shape (payments,)."""
 
     @property
+    def shadow_scores(self) -> Mapping[str, npt.NDArray[np.float64]]:
+        """By the name of each scorer that decides nothing, the same of payments that are no repeats."""
+
+    @property
+    def shadow_alerts(self) -> Mapping[tuple[str, str], int]:
+        """How many payments reach its threshold, by its name and the live verdict, "alert" or "none"."""
+
+    @property
+    def shadow_rules(self) -> Mapping[str, int]:
+        """How often each shadow rule fired."""
+
+    @property
     def since_occurred_ms(self) -> Milliseconds:
         """From `occurred_at` to the decision; float64, shape (payments,)."""
 

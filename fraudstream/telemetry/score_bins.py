@@ -17,10 +17,11 @@ _FEW = 16  # below, Python is faster than numpy's calls
 
 
 class ScoreBins:
-    """Counts into the children of `counter`, whose label is the upper end of a bin. All are 0 from the start."""
+    """Counts into the children of `counter`, whose last label is the upper end of a bin. All are 0 from the start.
+    `labels`: values of the labels before it."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._children = [counter.labels(name) for name in NAMES]
+    def __init__(self, counter: Counter, *labels: str) -> None:
+        self._children = [counter.labels(*labels, name) for name in NAMES]
         self._bounds = np.array(BOUNDS)
 
     def observe(self, scores: npt.NDArray[np.float64]) -> None:

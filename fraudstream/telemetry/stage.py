@@ -6,30 +6,18 @@ import collections
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge
 
 from fraudstream.telemetry.array_histogram import LabelledCounts
+from fraudstream.telemetry.children import Children
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import WorkerMetrics
 from fraudstream.telemetry.observed_batch import Batch, ForwardedBatch, JudgedBatch
 from fraudstream.telemetry.process import ProcessTelemetry
 from fraudstream.telemetry.score_bins import ScoreBins
-
-
-class Children(dict[Any, Counter]):
-    """The children of a counter by the value of its label, or by the tuple of its labels' values; each is looked up
-    once. They are never removed."""
-
-    def __init__(self, counter: Counter) -> None:
-        super().__init__()
-        self._counter = counter
-
-    def __missing__(self, key: Any) -> Counter:
-        """A child that was not asked for yet."""
-        child = self[key] = self._counter.labels(*key) if isinstance(key, tuple) else self._counter.labels(key)
-        return child
+from fraudstream.telemetry.shadows import ShadowTelemetry
 
 
 class _BatchMetrics(NamedTuple):
@@ -70,6 +58,7 @@ class StageTelemetry(ProcessTelemetry):
         self._watermark_ms: dict[int, int] = {}
         self._decisions, self._dead_letters = Children(metrics.decisions), Children(metrics.dead_letters)
         self._rules, self._scores = Children(metrics.rules), ScoreBins(metrics.scores)
+        self._shadows = ShadowTelemetry(metrics)
         self._unsaved_since: dict[int, float] = {}
         self._backfilling: Mapping[int, int | None] = {}  # records behind, once they are known
         self._undecided: Mapping[int, str] = {}  # the reason
@@ -214,6 +203,7 @@ class StageTelemetry(ProcessTelemetry):
             metrics.labels_unmatched.labels(cause).inc(count)
         metrics.label_lag.observe(batch.label_lag_ms / 1000.0)
         self._scores.observe(batch.scores)
+        self._shadows.observe(batch)
         metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
         metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)
         self._count_batch(partition, batch)

@@ -53,13 +53,15 @@ def all_rules() -> list[dict[str, Any]]:
 
 
 def alert_rules() -> list[dict[str, Any]]:
-    """The alert rules, with the expressions of recording rules in place of their names."""
-    recorded = {rule["record"]: rule["expr"] for rule in all_rules() if "record" in rule}
-    rules = [rule for rule in all_rules() if "alert" in rule]
-    for rule in rules:
-        for name, expression in recorded.items():
-            rule["expr"] = rule["expr"].replace(name, f"({expression})")
-    return rules
+    return [rule for rule in all_rules() if "alert" in rule]
+
+
+def with_recorded(expression: str) -> str:
+    """An expression with those of recording rules in place of their names."""
+    for rule in all_rules():
+        if "record" in rule:
+            expression = expression.replace(rule["record"], f"({rule['expr']})")
+    return expression
 
 
 def panels() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -70,10 +72,10 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def expressions() -> Iterator[tuple[str, str]]:
     for rule in alert_rules():
-        yield rule["alert"], rule["expr"]
+        yield rule["alert"], with_recorded(rule["expr"])
     for title, panel in panels():
         for target in panel.get("targets", ()):
-            yield title, target["expr"]
+            yield title, with_recorded(target["expr"])
 
 
 @pytest.mark.parametrize(("where", "expression"), list(expressions()))

@@ -63,6 +63,9 @@ class Worker:
                 alerts=1,
                 alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
                 scores=np.linspace(0.0, 1.0, len(latencies_ms)),
+                shadow_scores={"trees": np.array([0.0, 0.3])},
+                shadow_alerts={("trees", "alert"): 1, ("trees", "none"): 2},
+                shadow_rules={"mule/night": 3},
                 dead_letters={"not_json": 1},
                 dropped=0,
                 since_occurred_ms=latencies + 1000.0,
@@ -100,10 +103,19 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
     assert worker.value("alert_rules_total", rule="takeover/new_device", severity="high") == 2
     assert worker.value("decisions_total", outcome="allow") == 2
     assert worker.value("labels_unmatched_total", cause="expired") == 2
+    assert worker.value("shadow_rules_total", rule="mule/night") == 6
     assert worker.value("decisions_total", outcome="block") == 2
     assert worker.value("dead_letters_total", reason="not_json") == 2
     assert worker.value("state_rows", partition="0") == 10
     assert worker.value("state_bytes", partition="0") == 8192
+
+
+def test_shadow_scores_are_counted_beside_the_live_ones(worker: Worker) -> None:
+    worker.judges()
+    assert worker.value("shadow_scores_total", scorer="trees", bin="0.35") == 1
+    assert worker.value("shadow_scores_total", scorer="trees", bin="0.5") == 0
+    assert worker.value("shadow_alerts_total", scorer="trees", live="alert") == 1
+    assert worker.value("shadow_alerts_total", scorer="trees", live="none") == 2
 
 
 def test_every_payment_is_in_both_latency_histograms(worker: Worker) -> None:
