@@ -1,10 +1,11 @@
-"""Merges the labels of a file into its payments, each label after a fixed delay, in order of event time.
+"""Merges the labels of a file into its payments, in order of event time: each label when it became known, or after a
+fixed delay where the file does not say.
 
     time      1 ──── 2 ──── 3 ──── 4 ──── 5        delay 2
     events    p1     p2     L1 p3  L2 p4  L3 p5    then L4 L5
 
 A label due at t comes before a payment at t, so the label is already known when that payment is evaluated. Labels
-keep the order of their payments.
+due at one time keep the order of their payments.
 """
 
 from __future__ import annotations
@@ -36,17 +37,24 @@ class LabelledPayments(Protocol):
     def labels(self) -> npt.NDArray[np.int8]:
         """1 fraud, 0 genuine, -1 unlabelled; int8, shape (n,)."""
 
+    @property
+    def labelled_at_ms(self) -> Int64Array | None:
+        """When each label became known, ms since the epoch, UTC, not before its payment; int64, shape (n,), -1 unknown.
+        None: of none of them."""
+
 
 class Events(NamedTuple):
     """Payments and labels in the order in which they are published.
 
     `at_ms`: time of each event, ms since the epoch, int64 (n,). `labels`: label of each payment, int8 (n,): 1 fraud, 0
-    genuine, -1 unlabelled or not a payment.
+    genuine, -1 unlabelled or not a payment. `due_ms`: when the label of each payment becomes known, as of the function
+    `due_ms`, int64 (n,); None where labels did not come with the payments.
     """
 
     events: list[Payment | Label]
     at_ms: Int64Array
     labels: npt.NDArray[np.int8]
+    due_ms: Int64Array | None = None
 
 
 def in_order(
@@ -54,7 +62,8 @@ def in_order(
 ) -> Iterator[Events]:
     """Payments and labels as one sequence, in parts of any length; labels due after the last payment come last.
 
-    `delay_ms`: time from a payment to its label. `labelled_until_ms`: no label says that it was given later, because a
+    `delay_ms`: time from a payment to its label, where its batch does not say when it became known.
+    `labelled_until_ms`: no label says that it was given later, because a
     worker refuses labels from the future; ms since the epoch. Events that are in order already, with labels of their
     own, are returned unchanged.
     """
@@ -69,16 +78,21 @@ def in_order(
             continue
         n = len(times)
         labelled = np.flatnonzero(batch.labels >= 0)
-        waiting += _labels(batch, labelled, delay_ms, labelled_until_ms)
-        due = np.concatenate([due, times[labelled] + delay_ms])
+        of_all = due_ms(batch, delay_ms)
+        new_due = of_all[labelled]
+        waiting += _labels(batch, labelled, new_due, labelled_until_ms)
+        due = np.concatenate([due, new_due])
         # Before the first payment at or after the due time, but always after its own payment.
         insert_at = np.searchsorted(times, due, side="left")
         insert_at[len(due) - len(labelled) :] = np.maximum(insert_at[len(due) - len(labelled) :], labelled + 1)
+        if (np.diff(due) < 0).any():  # never with a fixed delay
+            order = np.lexsort((due, insert_at))  # stable
+            waiting, due, insert_at = [waiting[index] for index in order.tolist()], due[order], insert_at[order]
         ready = int(np.searchsorted(insert_at, n, side="left"))
-        yield _merged(batch, waiting[:ready], insert_at[:ready], due[:ready])
+        yield _merged(batch, of_all, waiting[:ready], insert_at[:ready], due[:ready])
         waiting, due = waiting[ready:], due[ready:]
     if waiting:
-        yield Events(list(waiting), due, np.full(len(waiting), -1, np.int8))
+        yield Events(list(waiting), due, np.full(len(waiting), -1, np.int8), due)
 
 
 def in_batches(parts: Iterable[Events], size: int) -> Iterator[Events]:
@@ -93,18 +107,28 @@ def in_batches(parts: Iterable[Events], size: int) -> Iterator[Events]:
         whole = _joined(pending)
         last = count - count % size
         for start in range(0, last, size):
-            yield _part(whole, start, start + size)
-        pending, count = [_part(whole, last, count)], count - last
+            yield part_of(whole, start, start + size)
+        pending, count = [part_of(whole, last, count)], count - last
     if count:
         yield _joined(pending)
 
 
-def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int, labelled_until_ms: int | None) -> list[Label]:
+def due_ms(batch: LabelledPayments, delay_ms: int) -> Int64Array:
+    """When the label of each payment becomes known, ms since the epoch, UTC; int64, shape (n,). `delay_ms`: as of
+    `in_order`."""
+    after_delay: Int64Array = batch.occurred_at_ms + delay_ms
+    told = batch.labelled_at_ms
+    return after_delay if told is None else np.where(told >= 0, told, after_delay)
+
+
+def _labels(
+    batch: LabelledPayments, labelled: Int64Array, due: Int64Array, labelled_until_ms: int | None
+) -> list[Label]:
+    """The labels of the payments `labelled`. `due`: when each becomes known."""
     labels = []
-    for at in labelled.tolist():
+    for at, labelled_at_ms in zip(labelled.tolist(), due.tolist(), strict=True):
         payment = batch.payments[at]
         occurred_at_ms = int(batch.occurred_at_ms[at])
-        labelled_at_ms = occurred_at_ms + delay_ms
         if labelled_until_ms is not None:
             labelled_at_ms = min(labelled_at_ms, labelled_until_ms)
         labels.append(
@@ -126,8 +150,11 @@ def _labels(batch: LabelledPayments, labelled: Int64Array, delay_ms: int, labell
     return labels
 
 
-def _merged(batch: LabelledPayments, labels: Sequence[Label], insert_at: Int64Array, due: Int64Array) -> Events:
-    """`insert_at`: index of the payment that each label precedes, ascending; int64, shape (labels,)."""
+def _merged(
+    batch: LabelledPayments, due_of_all: Int64Array, labels: Sequence[Label], insert_at: Int64Array, due: Int64Array
+) -> Events:
+    """`due_of_all`: as of `due_ms`. `insert_at`: index of the payment that each label precedes, ascending; `due`: when
+    each becomes known; int64, shape (labels,)."""
     n, k = len(batch.payments), len(labels)
     events: list[Payment | Label] = [*batch.payments, *labels]
     # At the same index a label (even key) precedes the payment (odd key); the sort is stable.
@@ -135,18 +162,23 @@ def _merged(batch: LabelledPayments, labels: Sequence[Label], insert_at: Int64Ar
     order = np.argsort(keys, kind="stable")
     at_ms = np.concatenate([batch.occurred_at_ms, due])[order]
     labels_of = np.concatenate([batch.labels, np.full(k, -1, np.int8)])[order]
-    return Events([events[i] for i in order.tolist()] if k else list(batch.payments), at_ms, labels_of)
+    in_turn = [events[i] for i in order.tolist()] if k else list(batch.payments)
+    return Events(in_turn, at_ms, labels_of, np.concatenate([due_of_all, due])[order])
 
 
 def _joined(parts: Sequence[Events]) -> Events:
     if len(parts) == 1:
         return parts[0]
+    due = [part.due_ms for part in parts if part.due_ms is not None]
     return Events(
         [event for part in parts for event in part.events],
         np.concatenate([part.at_ms for part in parts]),
         np.concatenate([part.labels for part in parts]),
+        np.concatenate(due) if len(due) == len(parts) else None,
     )
 
 
-def _part(part: Events, start: int, stop: int) -> Events:
-    return Events(part.events[start:stop], part.at_ms[start:stop], part.labels[start:stop])
+def part_of(events: Events, start: int, stop: int) -> Events:
+    """The events from `start` to before `stop`."""
+    due = events.due_ms[start:stop] if events.due_ms is not None else None
+    return Events(events.events[start:stop], events.at_ms[start:stop], events.labels[start:stop], due)

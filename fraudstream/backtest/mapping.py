@@ -61,6 +61,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names.update(dict.fromkeys(condition.column for condition in self.conditions))
         if self.label is not None:
             names[self.label.column] = None
+            reported_at = self.label.reported_at
+            names.update(dict.fromkeys(() if reported_at is None else reported_at.columns))
         return tuple(names)
 
     @property

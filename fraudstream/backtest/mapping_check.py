@@ -62,6 +62,9 @@ def mapping_faults(
         yield "payment.direction: is missing. Only an amount with debit_column and credit_column gives it."
     if label is not None:
         yield from _label_faults(label)
+        if label.reported_at is not None:
+            found = list(_origin_faults(label.reported_at)) or list(_time_faults(label.reported_at))
+            yield from (f"label.reported_at: {sentence}" for sentence in found)
     for number, condition in enumerate(conditions, start=1):
         for sentence in _condition_faults(condition):
             yield f"where, condition {number}: {sentence}"

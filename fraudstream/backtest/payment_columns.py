@@ -18,6 +18,7 @@ from fraudstream.backtest.amount_fields import AmountFields
 from fraudstream.backtest.amount_review import AmountReview
 from fraudstream.backtest.cells import Cells
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
+from fraudstream.backtest.label_times import label_times
 from fraudstream.backtest.mapping import Mapping
 from fraudstream.backtest.mapping_check import CHOICES
 from fraudstream.backtest.row_conditions import meet_all
@@ -45,12 +46,14 @@ class PaymentBatch(NamedTuple):
     """n payments in the order read. `occurred_at_ms`: event times, ms since the epoch, UTC; int64 (n,).
 
     `labels`: int8 (n,), 1 fraud, 0 genuine, -1 unlabelled. `rows`: row numbers in the file from 1, int64 (n,).
+    `labelled_at_ms`: as of `LabelledPayments`.
     """
 
     payments: list[Payment]
     occurred_at_ms: Int64Array
     labels: npt.NDArray[np.int8]
     rows: Int64Array
+    labelled_at_ms: Int64Array | None = None
 
 
 class PaymentColumns:
@@ -97,12 +100,16 @@ class PaymentColumns:
             cells, faults = Cells(batch, rows, self._rows_before), RowFaults(batch.num_rows)
             payments, times = self._payments(cells, faults)
             labels = TextFields(cells, faults, self._mapping.file).labels(self._mapping.label)
+            labelled_at = label_times(cells, self._mapping.label, times, faults)
             self._note_typologies(cells, payments, labels)
         good = faults.good
         if good.all():
-            return PaymentBatch(payments, times, labels, rows)
+            return PaymentBatch(payments, times, labels, rows, labelled_at)
         self._skip(faults, cells)
-        return PaymentBatch(list(compress(payments, good.tolist())), times[good], labels[good], rows[good])
+        kept = list(compress(payments, good.tolist()))
+        return PaymentBatch(
+            kept, times[good], labels[good], rows[good], None if labelled_at is None else labelled_at[good]
+        )
 
     def _note_typologies(self, cells: Cells, payments: list[Payment], labels: npt.NDArray[np.int8]) -> None:
         """Keep the kinds of the frauds: few payments are one."""

@@ -157,7 +157,8 @@ class AttributeSource(Source, frozen=True):
 class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The label column and its values for fraud, genuine and unlabelled. An empty value is unlabelled, unless '' is
     listed. `otherwise`: what all other values mean, without which an unlisted value is a fault. `typology`: column that
-    names the kind of each fraud, for evaluations; a file may lack it."""
+    names the kind of each fraud, for evaluations; a file may lack it. `reported_at`: when each label became known; a
+    row without a time has its label after the delay that a command takes for all."""
 
     column: str
     fraud: tuple[str, ...]
@@ -165,6 +166,7 @@ class LabelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unlabelled: tuple[str, ...] = ()
     otherwise: Literal["fraud", "genuine", "unlabelled"] | None = None
     typology: str | None = None
+    reported_at: TimeSource | None = None
 
 
 class PaymentSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

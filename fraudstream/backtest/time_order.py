@@ -135,12 +135,15 @@ def _merged(parts: list[tuple[Int64Array, PaymentBatch]]) -> PaymentBatch:
         return parts[0][1]
     places = np.argsort(np.concatenate([at for at, _ in parts]))
     batches = [batch for _, batch in parts]
+    labelled_at = [batch.labelled_at_ms for batch in batches]
+    told = [times for times in labelled_at if times is not None]  # of all or none: the files have one mapping
     payments = [payment for batch in batches for payment in batch.payments]
     return PaymentBatch(
         [payments[place] for place in places.tolist()],
         np.concatenate([batch.occurred_at_ms for batch in batches])[places],
         np.concatenate([batch.labels for batch in batches])[places],
         np.concatenate([batch.rows for batch in batches])[places],
+        np.concatenate(told)[places] if told else None,
     )
 
 

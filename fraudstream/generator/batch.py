@@ -44,6 +44,10 @@ class GeneratedBatch:
     def __len__(self) -> int:
         return len(self.occurred_at_ms)
 
+    @property
+    def labelled_at_ms(self) -> None:
+        """When the truth is told: the generator does not say, `reports` say what becomes known, and when."""
+
     @cached_property
     def typologies(self) -> list[str | None]:
         """Fraud typology of each payment, None if genuine."""

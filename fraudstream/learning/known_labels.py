@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fraudstream.backtest.label_order import Events, LabelledPayments
+from fraudstream.backtest.label_order import Events, LabelledPayments, due_ms, part_of
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.arrays import Int8Array, Int64Array
 from fraudstream.engine.columns import time_ms
@@ -23,21 +23,21 @@ Names = Mapping[tuple[str, str], int]  # by account_id and event_id: 1 fraud, 0 
 class KnownLabels(NamedTuple):
     """What was known of payments at `until_ms`, ms since the epoch.
 
-    `delay_ms`: from a payment to its label, where labels come with the payments. `given`: the labels of a file that
-    has labels of its own, as `labels_given` finds them; None where they come with the payments.
+    `delay_ms`: from a payment to its label, where labels come with the payments and without times. `given`: the labels
+    of a file that has labels of its own, as `labels_given` finds them; None where they come with the payments.
     """
 
     until_ms: int
     delay_ms: int
     given: Names | None = None
 
-    def of(self, events: Sequence[Payment | Label], at_ms: Int64Array, labels: Int8Array) -> Int8Array:
-        """The labels of n events that were known: 1 fraud, 0 genuine, -1 none; int8, shape (n,). `at_ms`: times of
-        the events, int64 (n,). `labels`: all labels, int8 (n,)."""
+    def of(self, batch: Events) -> Int8Array:
+        """The labels of n events that were known: 1 fraud, 0 genuine, -1 none; int8, shape (n,)."""
         if self.given is None:
-            return np.where(at_ms + self.delay_ms > self.until_ms, -1, labels).astype(np.int8)
+            assert batch.due_ms is not None, "labels come with the payments"
+            return np.where(batch.due_ms > self.until_ms, -1, batch.labels).astype(np.int8)
         named = self.given
-        known = [named.get(_name(event), -1) if type(event) is Payment else -1 for event in events]
+        known = [named.get(_name(event), -1) if type(event) is Payment else -1 for event in batch.events]
         return np.array(known, np.int8)
 
 
@@ -47,21 +47,28 @@ class KnownPayments(NamedTuple):
     payments: list[Payment]
     occurred_at_ms: Int64Array
     labels: Int8Array
+    labelled_at_ms: Int64Array | None
 
 
 def known_by(batches: Iterable[LabelledPayments | Events], known: KnownLabels) -> Iterator[KnownPayments | Events]:
     """The payments before `known.until_ms`; a label that came later is -1, as if there were none."""
     for batch in batches:
-        times = batch.at_ms if isinstance(batch, Events) else batch.occurred_at_ms
-        events = batch.events if isinstance(batch, Events) else batch.payments
-        keep = int(np.searchsorted(times, known.until_ms, side="left"))
-        labels = known.of(events[:keep], times[:keep], batch.labels[:keep])
         if isinstance(batch, Events):
-            yield Events(batch.events[:keep], times[:keep], labels)
+            keep = _before(batch.at_ms, known.until_ms)
+            whole = part_of(batch, 0, keep)
+            yield whole._replace(labels=known.of(whole))
         else:
-            yield KnownPayments(batch.payments[:keep], times[:keep], labels)
-        if keep < len(times):
+            times, due = batch.occurred_at_ms, due_ms(batch, known.delay_ms)
+            keep = _before(times, known.until_ms)
+            whole = Events([*batch.payments[:keep]], times[:keep], batch.labels[:keep], due[:keep])
+            yield KnownPayments(batch.payments[:keep], whole.at_ms, known.of(whole), due[:keep])
+        if keep < len(batch.labels):
             return
+
+
+def _before(times: Int64Array, until_ms: int) -> int:
+    """How many of rising times are before `until_ms`."""
+    return int(np.searchsorted(times, until_ms, side="left"))
 
 
 def labels_given(

@@ -93,7 +93,7 @@ class _RunningFold:
     def add(self, batch: Events, verdicts: Verdicts, values: Float64Array) -> None:
         """Add a batch to the training table while the fold has not begun."""
         if self._table is not None:
-            labels = self._known.of(batch.events, batch.at_ms, batch.labels)
+            labels = self._known.of(batch)
             self._table.add(verdicts, values, labels[verdicts.positions])
 
     def scored(self, verdicts: Verdicts) -> BoolArray:

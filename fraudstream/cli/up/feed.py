@@ -22,6 +22,7 @@ from fraudstream.cli.payment_file_flags import description_of, file_failure
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.duration import UNITS_MS
+from fraudstream.generator.label_records import EventsInOrder, events_in_order
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 DAY_MS: Final = UNITS_MS["d"]
 START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, as a working day begins
 HISTORY_MS: Final = 4 * DAY_MS
-LABEL_DELAY_MS: Final = 2 * DAY_MS
 FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS
 FRAUD_SHARE: Final = 0.02  # more than in reality, so that every typology occurs within minutes
 RATE: Final = 50.0
@@ -77,7 +77,7 @@ class GeneratedFeed:
         """Publish the history; once it is decided, publish each payment at its event time. Ends at the current time."""
         state.phase = f"history: {HISTORY_MS // DAY_MS} days of payments"
         history, live = _split(
-            _until_now(in_order(_with_fraud_labels(stream(self.plan), state), LABEL_DELAY_MS)), START_MS
+            _until_now(events_in_order(_with_frauds_told(stream(self.plan), state), START_MS)), START_MS
         )
         await publish_paced(publisher, history, Unpaced(), events_at_once=EVENTS_AT_ONCE)
         await publisher.flush()
@@ -109,7 +109,7 @@ class FileFeed:
             self.report.close()
 
 
-def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
+def _until_now(pieces: Iterable[EventsInOrder]) -> Iterator[EventsInOrder]:
     """The pieces up to the current time of this machine's clock."""
     for piece in pieces:
         due = int(piece.at_ms.searchsorted(time.time_ns() // 1_000_000, side="right"))
@@ -118,11 +118,11 @@ def _until_now(pieces: Iterable[Events]) -> Iterator[Events]:
             return
 
 
-def _split(pieces: Iterable[Events], at_ms: int) -> tuple[Iterator[Events], Iterator[Events]]:
+def _split(pieces: Iterable[EventsInOrder], at_ms: int) -> tuple[Iterator[EventsInOrder], Iterator[EventsInOrder]]:
     """The events due before `at_ms`, and the others; read the first iterator to its end before the second."""
-    source, rest = iter(pieces), list[Events]()
+    source, rest = iter(pieces), list[EventsInOrder]()
 
-    def before() -> Iterator[Events]:
+    def before() -> Iterator[EventsInOrder]:
         for piece in source:
             count = int(piece.at_ms.searchsorted(at_ms))
             yield _part(piece, 0, count)
@@ -133,18 +133,16 @@ def _split(pieces: Iterable[Events], at_ms: int) -> tuple[Iterator[Events], Iter
     return before(), itertools.chain(rest, source)
 
 
-def _part(piece: Events, first: int, last: int) -> Events:
-    return Events(piece.events[first:last], piece.at_ms[first:last], piece.labels[first:last])
+def _part(piece: EventsInOrder, first: int, last: int) -> EventsInOrder:
+    return EventsInOrder(piece.events[first:last], piece.at_ms[first:last])
 
 
-def _with_fraud_labels(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[LabelledPayments]:
-    """The batches with labels of frauds only, as nobody reports genuine payments; `state` gets the frauds at once."""
+def _with_frauds_told(batches: Iterable[GeneratedBatch], state: RunState) -> Iterator[GeneratedBatch]:
+    """The batches unchanged; `state` gets their frauds at once, the stream their reports when they come."""
     for batch in batches:
         pairs = zip(batch.payments, batch.typologies, strict=True)
         state.on_truth((p.event_id, p.account_id, typology) for p, typology in pairs if typology)
-        labels = batch.labels.copy()
-        labels[labels == 0] = -1
-        yield batch.with_labels(labels)
+        yield batch
 
 
 def _with_truth(batches: Iterable[LabelledPayments | Events], state: RunState) -> Iterator[LabelledPayments | Events]:

@@ -18,9 +18,10 @@ class Batch(NamedTuple):
     payments: list[Payment]
     occurred_at_ms: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
+    labelled_at_ms: npt.NDArray[np.int64] | None = None
 
 
-def batches(times: Sequence[int], labels: Sequence[int], size: int) -> list[Batch]:
+def batches(times: Sequence[int], labels: Sequence[int], size: int, told: Sequence[int] | None = None) -> list[Batch]:
     payments = [
         Payment(
             event_id=f"p{i}",
@@ -43,6 +44,7 @@ def batches(times: Sequence[int], labels: Sequence[int], size: int) -> list[Batc
             payments[start : start + size],
             np.array(times[start : start + size], np.int64),
             np.array(labels[start : start + size], np.int8),
+            None if told is None else np.array(told[start : start + size], np.int64),
         )
         for start in range(0, len(times), size)
     ]
@@ -120,3 +122,37 @@ def test_the_order_does_not_depend_on_the_batch_size(
     assert names(pieces) == [name for _, name in expected]
     assert [int(t) for piece in pieces for t in piece.at_ms] == [t for t, _ in expected]
     assert all(len(piece.events) == out_size for piece in pieces[:-1])
+
+
+def test_a_label_comes_when_it_became_known_where_the_file_says_it() -> None:
+    # time     1   2       3   4          5      then
+    # events   p0  p1 (L1) p2  L2? p3     p4     L0
+    told = [9, 2, -1, 5, 5]
+    ordered = names(list(in_order(batches([1, 2, 3, 4, 5], [1, 0, 0, 1, 0], 5, told), 1)))
+    assert ordered == ["p0", "p1", "L1", "p2", "L2", "p3", "L3", "p4", "L4", "L0"]
+    labels = [event for piece in in_order(batches([1, 2], [1, 0], 2, [9, -1]), 3) for event in piece.events]
+    assert [label.labelled_at for label in labels if isinstance(label, Label)] == [5, 9]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 1), st.none() | st.integers(0, 9)), max_size=30),
+    st.integers(1, 30),
+    st.integers(0, 5),
+)
+def test_times_of_labels_order_them_whatever_the_batches(
+    rows: list[tuple[int, int, int | None]], size: int, delay: int
+) -> None:
+    times = np.cumsum([step for step, _, _ in rows]).tolist()
+    told = [-1 if after is None else at + after for at, (_, _, after) in zip(times, rows, strict=True)]
+    labels = [label for _, label, _ in rows]
+    ordered = names(list(in_order(batches(times, labels, size, told), delay)))
+    assert ordered == names(list(in_order(batches(times, labels, max(1, len(rows)), told), delay)))
+    due = [at + delay if said < 0 else said for at, said in zip(times, told, strict=True)]
+    place = {name: index for index, name in enumerate(ordered)}
+    for number, label in enumerate(labels):
+        if label >= 0:
+            after = [n for n in range(number + 1, len(times)) if times[n] >= due[number]]
+            before = [n for n in range(len(times)) if times[n] < due[number]]
+            assert place[f"L{number}"] > place[f"p{number}"]
+            assert all(place[f"L{number}"] < place[f"p{n}"] for n in after)
+            assert all(place[f"L{number}"] > place[f"p{n}"] for n in before)

@@ -35,6 +35,7 @@ class Log(NamedTuple):
     payments: list[Payment]
     occurred_at_ms: Int64Array
     labels: Int8Array
+    labelled_at_ms: Int64Array | None = None
 
     def part(self, chosen: slice | Int64Array) -> Log:
         """Some of the payments."""
