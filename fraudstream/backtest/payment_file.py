@@ -22,6 +22,7 @@ from fraudstream.backtest.readers.layout_hint import layout_hint
 from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
 from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.time_order import in_time_order, sorted_by_time
+from fraudstream.backtest.told import NOTHING_TOLD
 
 
 class PaymentFile:
@@ -89,7 +90,9 @@ class PaymentFile:
 
 class PaymentFiles:
     """Files of payments as one. `rows`: number of their rows, None if unknown before they are read. `typologies`: as of
-    `PaymentFile`, of all files."""
+    `PaymentFile`, of all files. `label_sources`: as of `TopicFiles`; a column of labels names none."""
+
+    label_sources = NOTHING_TOLD
 
     def __init__(self, files: Sequence[PaymentFile]) -> None:
         self._files = files

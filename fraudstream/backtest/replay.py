@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay_output import ReplayOutput
 from fraudstream.backtest.row_report import RowReport
+from fraudstream.backtest.told import NOTHING_TOLD, Name, Told
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.control import ListName, TimeMs
 from fraudstream.contracts.fields import Identifier
@@ -106,6 +107,7 @@ def replay(
     report: RowReport | None = None,
     digest_key: DigestKey = PUBLIC_KEY,
     typologies: Mapping[str, str] = NO_TYPOLOGIES,
+    label_sources: Mapping[Name, Told] = NOTHING_TOLD,
     progress: Callable[[int, int], None] = lambda payments, alerts: None,
 ) -> Summary:
     """Evaluate every payment and write `decisions.parquet`, `alerts.jsonl` and `summary.json` to `out`.
@@ -113,8 +115,9 @@ def replay(
     `label_delay_ms`: time from a payment to its label. `batch_size`: events per engine call; it does not affect the
     result. `features_out`: Parquet file for the features of every payment. `listed`: initial list entries. `report`: of
     the rows of the file that gave no payment, if `batches` come from one. `digest_key`: of the deployment that the
-    payments are from. `typologies`: kinds of frauds by event_id, filled while `batches` are read. `progress` is called
-    after each batch with its numbers of payments and alerts. Raises whatever `batches` raises.
+    payments are from. `typologies`: kinds of frauds by event_id, `label_sources`: of labels by account and event id,
+    both filled while `batches` are read. `progress` is called after each batch with its numbers of payments and alerts.
+    Raises whatever `batches` raises.
     """
     engine = Engine(rule_set, digest_key=digest_key)
     state = engine.new_state()
@@ -123,7 +126,9 @@ def replay(
     tally = _Tally(rule_set)
     engine_s, started = 0.0, time.perf_counter()
     types = feature_types(rule_set.catalogue)
-    with ReplayOutput(out, types, features_out, digest_key, typologies, rule_set.shadow_scores) as output:
+    with ReplayOutput(
+        out, types, features_out, digest_key, typologies, rule_set.shadow_scores, label_sources
+    ) as output:
         for batch in in_batches(in_order(batches, label_delay_ms), batch_size):
             before = time.perf_counter()
             verdicts = engine.judge(batch.events, state)

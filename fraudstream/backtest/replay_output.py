@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
+from fraudstream.backtest.told import NOTHING_TOLD, UNTOLD, Name, Told
 from fraudstream.contracts import Decision
 from fraudstream.engine.aggregates.code_tables import text_of_code
 from fraudstream.engine.alert_writer import alert_values
@@ -49,7 +50,7 @@ class ReplayOutput:
 
     `features`: type of each feature by name. `features_path`: features file, or None. `digest_key`: the engine's.
     `typologies`: kinds of frauds by event_id, those of a batch at the latest when it is written. `shadow_scores`: names
-    of those that decide nothing; each has a column `score.NAME`.
+    of those that decide nothing; each has a column `score.NAME`. `label_sources`: by account and event id.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ReplayOutput:
         digest_key: DigestKey,
         typologies: Mapping[str, str],
         shadow_scores: Sequence[str],
+        label_sources: Mapping[Name, Told] = NOTHING_TOLD,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if features_path is not None:
@@ -68,7 +70,7 @@ class ReplayOutput:
         self._decisions = _Parquet(directory / "decisions.parquet", decisions_schema(shadow_scores))
         self._features = None if features_path is None else _Parquet(features_path, features_schema(features))
         self._feature_types, self._digest_key, self._typologies = features, digest_key, typologies
-        self._shadow_scores = shadow_scores
+        self._shadow_scores, self._label_sources = shadow_scores, label_sources
         self._pending = _Pending()
         self._alerts: BinaryIO = _draft(self._alerts_path).open("wb")
 
@@ -103,7 +105,7 @@ class ReplayOutput:
             pa.array(np.concatenate([points[name] for points in pending.shadow_points]) / POINTS_MAX)
             for name in self._shadow_scores
         ]
-        decided = _decision_columns(pending.decisions, labels, self._typologies)
+        decided = _decision_columns(pending.decisions, labels, self._typologies, self._label_sources)
         self._decisions.append([*keys, *money, *decided, *shadow])
         if self._features is not None:
             columns = []
@@ -156,7 +158,10 @@ def _key_columns(decisions: Sequence[Decision]) -> list[Any]:
 
 
 def _decision_columns(
-    decisions: Sequence[Decision], labels: npt.NDArray[np.int8], typologies: Mapping[str, str]
+    decisions: Sequence[Decision],
+    labels: npt.NDArray[np.int8],
+    typologies: Mapping[str, str],
+    label_sources: Mapping[Name, Told],
 ) -> list[Any]:
     def column(name: str) -> Any:
         values = [getattr(decision, name) for decision in decisions]
@@ -164,10 +169,22 @@ def _decision_columns(
 
     names = ("outcome", "score", "rules", "shadow_rules", "alert_id", "repeat", "late", "altered", "unmatched")
     label = pa.array(_LABELS[labels].tolist(), pa.string())
+    sources, confidence = _label_sources(decisions, label_sources)
     kinds: list[str | None] = [None] * len(decisions)
     for row in np.flatnonzero(labels == 1).tolist() if typologies else ():
         kinds[row] = typologies.get(decisions[row].event_id)
-    return [*map(column, names), label, pa.array(kinds, pa.string()), column("rule_set")]
+    return [*map(column, names), label, sources, confidence, pa.array(kinds, pa.string()), column("rule_set")]
+
+
+def _label_sources(decisions: Sequence[Decision], label_sources: Mapping[Name, Told]) -> tuple[Any, Any]:
+    """Source and confidence of the label of each payment."""
+    if not label_sources:
+        return pa.nulls(len(decisions), pa.string()), pa.nulls(len(decisions), pa.float64())
+    told = [label_sources.get((decision.account_id, decision.event_id), UNTOLD) for decision in decisions]
+    return (
+        pa.array([each.source for each in told], pa.string()),
+        pa.array([each.confidence for each in told], pa.float64()),
+    )
 
 
 class _Parquet:

@@ -20,20 +20,22 @@ from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.label_order import Events
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, Int64Array, OnBadRow, refuse
 from fraudstream.backtest.readers.text_lines import LineBatch, line_batches
+from fraudstream.backtest.told import Name as _Name
+from fraudstream.backtest.told import Told
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.contract_check import checked_events
 from fraudstream.engine.decode import decode
 
 _BEFORE_ALL_MS = -(1 << 62)
-_Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
 _Timed = tuple[list[Payment | Label], Int64Array]  # events, and when each comes, ms since the epoch
 
 
 class TopicFiles:
     """Files of payments and labels as JSON lines, read as one that joins them in the order given. `on_bad_row`: is
     called for each line that the topic would refuse. `rows`: None, unknown before they are read. `typologies`: none, a
-    label of the topic does not name the kind of a fraud."""
+    label of the topic does not name the kind of a fraud. `label_sources`: who gave the label of a payment and how sure
+    they were, by account and event id, once `batches` are read."""
 
     rows = None
     typologies: Mapping[str, str] = {}
@@ -41,6 +43,7 @@ class TopicFiles:
     def __init__(self, paths: Sequence[Path], encoding: str | None = None, on_bad_row: OnBadRow = refuse) -> None:
         self.paths = list(paths)
         self._encoding, self._on_bad_row = encoding, on_bad_row
+        self.label_sources: dict[_Name, Told] = {}
 
     def batches(self, sort: bool = False) -> Iterator[Events]:
         """The events in the order of the lines, or of time. `sort`: sort them first, in memory.
@@ -59,6 +62,7 @@ class TopicFiles:
     def _truth(self) -> dict[_Name, int]:
         """What the labels of all files say of payments: 1 fraud, 0 genuine. The newest label counts."""
         found: dict[_Name, tuple[int, int]] = {}
+        self.label_sources.clear()
         for path in self.paths:
             for lines in line_batches(path, self._encoding):
                 values = [line for line in lines.lines if _is_label(line)]
@@ -67,6 +71,7 @@ class TopicFiles:
                         truth = (time_ms(label.labelled_at), int(label.label == "fraud"))
                         if truth[0] >= found.get(_named(label), truth)[0]:
                             found[_named(label)] = truth
+                            self.label_sources[_named(label)] = Told(label.source, label.confidence)
         return {name: fraud for name, (_, fraud) in found.items()}
 
     def _in_order(self) -> Iterator[_Timed]:

@@ -217,6 +217,7 @@ def _replay(
                 report=report,
                 digest_key=key,
                 typologies=files.typologies,
+                label_sources=files.label_sources,
                 progress=advance,
             )
     except PaymentFileError as error:

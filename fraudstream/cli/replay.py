@@ -86,6 +86,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 report=report,
                 digest_key=key,
                 typologies=files.typologies,
+                label_sources=files.label_sources,
                 progress=advance,
             )
     except PaymentFileError as error:

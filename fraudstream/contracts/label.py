@@ -5,6 +5,8 @@ Keyed by `account_id`, so that it is in the same partition as the account's paym
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from fraudstream.contracts.fields import Channel, Identifier, LabelName, Moment
@@ -17,7 +19,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `labelled_at`: the newest of a payment's labels counts, in whatever order they arrive; of equal times, the one
     published last. It can't be in the future. `payment_occurred_at`: event time of the payment, if known; it speeds up
     the lookup. A label whose payment is too old or unknown has no effect and is counted. `source`: origin of the
-    label, for example 'chargeback', 'customer', or a case id.
+    label, for example 'chargeback', 'customer', or a case id. `confidence`: how sure the source is, 0 to 1; evaluations
+    report it, and every label counts alike.
     """
 
     event_id: Identifier
@@ -33,3 +36,4 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     partner_id: Identifier | None = None
     channel: Channel | None = None
     source: Identifier | None = None
+    confidence: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None

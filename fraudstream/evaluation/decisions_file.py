@@ -59,6 +59,7 @@ def read_replay(directory: Path) -> ReplayedPayments:
     account = _codes(table.column("account_id"))[0]
     currency, currencies = _codes(table.column("currency"))
     typology, typologies = _codes(table.column("typology"))
+    label_source, label_sources = _label_sources(table)
     rules, fired = _fired(table, _rules_of_summary(directory / SUMMARY))
     payments = EvaluatedPayments(
         occurred_at_ms=table.column("occurred_at").cast(pa.int64()).to_numpy(),
@@ -69,6 +70,9 @@ def read_replay(directory: Path) -> ReplayedPayments:
         currencies=currencies,
         typology=typology,
         typologies=typologies,
+        label_source=label_source,
+        label_sources=label_sources,
+        label_confidence=_label_confidence(table),
         alerted=pc.not_equal(table.column("outcome"), "allow").to_numpy(),
         rules=rules,
         fired=fired,
@@ -136,6 +140,20 @@ def _codes(column: Any) -> tuple[Int64Array, tuple[str, ...]]:
 def _labels(column: Any) -> np.ndarray[Any, np.dtype[np.int8]]:
     codes, names = _codes(column)
     return np.array([*(_LABELS[name] for name in names), -1], np.int8)[codes]  # -1 is the last
+
+
+def _label_sources(table: Any) -> tuple[Int64Array, tuple[str, ...]]:
+    """As `EvaluatedPayments.label_source` and `label_sources`; none in a file of an earlier version."""
+    if "label_source" not in table.column_names:
+        return np.full(table.num_rows, -1, np.int64), ()
+    return _codes(table.column("label_source"))
+
+
+def _label_confidence(table: Any) -> Float64Array:
+    if "label_confidence" not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    confidence: Float64Array = table.column("label_confidence").cast(pa.float64()).to_numpy()
+    return confidence
 
 
 def _scores(table: Any, path: Path) -> dict[str, Float64Array]:

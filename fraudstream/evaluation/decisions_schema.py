@@ -24,6 +24,8 @@ DECISIONS = pa.schema(
         pa.field("altered", pa.bool_(), nullable=False),
         pa.field("unmatched", pa.list_(pa.string()), nullable=False),
         pa.field("label", pa.string()),
+        pa.field("label_source", pa.string()),
+        pa.field("label_confidence", pa.float64()),
         pa.field("typology", pa.string()),
         pa.field("rule_set", pa.string(), nullable=False),
     ]

@@ -13,6 +13,7 @@ from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import card_precision
 from fraudstream.evaluation.drift import Drift, ReferenceHistogram, counts_of, drift, stability_index
 from fraudstream.evaluation.folds import folds_of
+from fraudstream.evaluation.label_sources import by_label_source
 from fraudstream.evaluation.options import Options
 from fraudstream.evaluation.payments import (
     DAY_MS,
@@ -128,6 +129,7 @@ def _scorers(
                 calibration=calibration(score, payments.label),
                 weeks=_weeks(payments, score, budget.threshold, references.get(name)),
                 typologies=_typologies(payments, score, budget.threshold),
+                label_sources=by_label_source(payments, score),
             )
         )
     return results

@@ -30,9 +30,10 @@ class EvaluatedPayments:
 
     `occurred_at_ms`: event times, ms since the epoch, UTC; int64. `account`: numbers from 0, int64. `label`: 1 fraud,
     0 genuine, -1 unlabelled; int8. `amount_minor`: minor units of `currencies[currency]`; int64. `typology`: index into
-    `typologies`, -1 where there is none; int64. `alerted`: bool. `fired`: of `rules`; bool, shape (n, rules).
-    `scores`: by the name of the scorer, the first is the champion; float64, NaN only where a payment is not
-    measured.
+    `typologies`, -1 where there is none; int64. `label_source`: who said what the label says, index into
+    `label_sources`, -1 unknown; int64. `label_confidence`: how sure it was, 0 to 1, NaN unknown; float64. `alerted`:
+    bool. `fired`: of `rules`; bool, shape (n, rules). `scores`: by the name of the scorer, the first is the champion;
+    float64, NaN only where a payment is not measured.
     """
 
     occurred_at_ms: Int64Array
@@ -43,6 +44,9 @@ class EvaluatedPayments:
     currencies: tuple[str, ...]
     typology: Int64Array
     typologies: tuple[str, ...]
+    label_source: Int64Array
+    label_sources: tuple[str, ...]
+    label_confidence: Float64Array
     alerted: BoolArray
     rules: tuple[EvaluatedRule, ...]
     fired: BoolArray
@@ -75,6 +79,8 @@ class EvaluatedPayments:
             amount_minor=self.amount_minor[chosen],
             currency=self.currency[chosen],
             typology=self.typology[chosen],
+            label_source=self.label_source[chosen],
+            label_confidence=self.label_confidence[chosen],
             alerted=self.alerted[chosen],
             fired=self.fired[chosen],
             scores={name: score[chosen] for name, score in self.scores.items()},

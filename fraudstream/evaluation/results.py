@@ -57,6 +57,21 @@ class Typology(msgspec.Struct, frozen=True):
     alerted: int
 
 
+class LabelSource(msgspec.Struct, frozen=True):
+    """The labels of one source, None: of labels that name none. `others`: whether these are all sources but the most
+    frequent. `confidence`: mean of how sure the labels that say it are, None if none does. `brier`,
+    `brier_of_base_rate`, `expected_error`: as of `Calibration`, of the scores of its labelled payments."""
+
+    source: str | None
+    labels: int
+    frauds: int
+    confidence: float | None
+    brier: float | None
+    brier_of_base_rate: float | None
+    expected_error: float | None
+    others: bool = False
+
+
 class ScorerQuality(msgspec.Struct, frozen=True):
     """How well one scorer finds fraud. `intervals`: by the name of a measure, as of `bootstrap.MEASURES`.
 
@@ -76,6 +91,7 @@ class ScorerQuality(msgspec.Struct, frozen=True):
     calibration: Calibration
     weeks: list[Week]
     typologies: list[Typology]
+    label_sources: list[LabelSource]
 
 
 class Period(msgspec.Struct, frozen=True):

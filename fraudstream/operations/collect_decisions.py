@@ -106,11 +106,11 @@ async def _chunks(reader: TopicReader, topic: str) -> AsyncIterator[list[Any]]:
 
 
 class _Truth:
-    """What the log says of payments. `amounts`: minor units and currency; `labels`: time and name of the newest."""
+    """What the log says of payments. `amounts`: minor units and currency; `labels`: the newest, and its time."""
 
     def __init__(self) -> None:
         self.amounts: dict[_Name, tuple[int, str]] = {}
-        self.labels: dict[_Name, tuple[int, str]] = {}
+        self.labels: dict[_Name, tuple[int, Label]] = {}
 
     def add(self, records: list[Any]) -> None:
         """Take in records of the log; controls and what is refused are passed over."""
@@ -123,18 +123,21 @@ class _Truth:
                 minor = int(Decimal(event.amount).scaleb(EXPONENTS[event.currency]))
                 self.amounts.setdefault((event.account_id, event.event_id), (minor, event.currency))
             elif isinstance(event, Label):
-                name, told = (event.account_id, event.event_id), (time_ms(event.labelled_at), event.label)
+                name, told = (event.account_id, event.event_id), (time_ms(event.labelled_at), event)
                 if told[0] >= self.labels.get(name, told)[0]:
                     self.labels[name] = told
 
 
 def _write(out: Path, rows: dict[_Name, Decision], truth: _Truth) -> None:
     names = sorted(rows, key=lambda name: (rows[name].occurred_at_ms, name))
+    labels = [truth.labels[name][1] if name in truth.labels else None for name in names]
     columns: dict[str, list[Any]] = {
         "occurred_at": [rows[name].occurred_at_ms for name in names],
         "amount_minor": [truth.amounts[name][0] for name in names],
         "currency": [truth.amounts[name][1] for name in names],
-        "label": [truth.labels[name][1] if name in truth.labels else None for name in names],
+        "label": [None if label is None else label.label for label in labels],
+        "label_source": [None if label is None else label.source for label in labels],
+        "label_confidence": [None if label is None else label.confidence for label in labels],
         "typology": [None] * len(names),
     }
     arrays = []

@@ -275,8 +275,31 @@ def calibration_section(evaluation: Evaluation) -> Markup:
             _plots([plot]),
             table(["scorer", "Brier", "of the base rate", "mean error of bins"], rows),
             _details("Bins", table(head, bins, numbers_from=2)),
+            _details("By the source of the label", _label_sources(evaluation)),
         ]
     )
+
+
+def _label_sources(evaluation: Evaluation) -> Markup:
+    """Whether scores are probabilities of what each source says."""
+    head = [
+        "scorer",
+        "source",
+        "labels",
+        "frauds",
+        "mean confidence",
+        "Brier",
+        "of the base rate",
+        "mean error of bins",
+    ]
+    rows = [
+        [s.name, "other sources" if each.others else each.source or "no source named", count(each.labels),
+         count(each.frauds), share(each.confidence, 1), _decimals(each.brier), _decimals(each.brier_of_base_rate),
+         _decimals(each.expected_error)]
+        for s in evaluation.scorers
+        for each in s.label_sources
+    ]  # fmt: skip
+    return table(head, rows, numbers_from=2)
 
 
 def _reliability(scorer: ScorerQuality) -> Line:

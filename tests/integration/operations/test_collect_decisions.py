@@ -40,7 +40,15 @@ def payment(number: int, amount: str = "12.50", currency: str = "EUR") -> Paymen
 
 
 def label(number: int, name: str, at_ms: int) -> Label:
-    return Label(f"e{number}", f"a{number % 3}", "fraud" if name == "fraud" else "genuine", BEGIN_MS + at_ms)
+    fraud = name == "fraud"
+    return Label(
+        f"e{number}",
+        f"a{number % 3}",
+        "fraud" if fraud else "genuine",
+        BEGIN_MS + at_ms,
+        source="chargeback" if fraud else None,
+        confidence=0.9 if fraud else None,
+    )
 
 
 def decision(number: int, score: float, repeat: bool = False) -> Decision:
@@ -93,12 +101,22 @@ async def test_each_payment_counts_once_with_its_newest_label(topics: Topics, tm
     await topics.decide(UnjudgedDecision("not_json", "Not valid JSON."), decision(2, 0.2), decision(8, 0.2))
     assert await topics.collect(tmp_path) == Collected(decisions=3, without_payment=1, labelled=2)
     rows = pq.read_table(tmp_path / "decisions.parquet").select(
-        ["event_id", "amount_minor", "currency", "outcome", "score", "rules", "label"]
+        [
+            "event_id",
+            "amount_minor",
+            "currency",
+            "outcome",
+            "score",
+            "rules",
+            "label",
+            "label_source",
+            "label_confidence",
+        ]
     )
     assert [tuple(row.values()) for row in rows.to_pylist()] == [
-        ("e1", 1250, "EUR", "review", 0.9, ["x/one"], "fraud"),
-        ("e2", 300, "JPY", "allow", 0.2, [], None),
-        ("e3", 1250, "EUR", "allow", 0.1, [], "genuine"),
+        ("e1", 1250, "EUR", "review", 0.9, ["x/one"], "fraud", "chargeback", 0.9),
+        ("e2", 300, "JPY", "allow", 0.2, [], None, None, None),
+        ("e3", 1250, "EUR", "allow", 0.1, [], "genuine", None, None),
     ]
 
 
@@ -141,6 +159,8 @@ def test_the_command_measures_the_topics_of_its_settings(
     found = json.loads(capsys.readouterr().out)
     assert (found["period"]["payments"], found["period"]["frauds"], found["alerts"]["precision"]) == (60, 6, 1.0)
     assert found["scorers"][0]["auc"] == 1.0
+    by_source = {each["source"]: (each["labels"], each["confidence"]) for each in found["scorers"][0]["label_sources"]}
+    assert by_source == {"chargeback": (6, pytest.approx(0.9)), None: (54, None)}
     assert (tmp_path / "report.html").read_text().count(topics.decisions) >= 1
 
 

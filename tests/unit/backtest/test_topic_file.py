@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fraudstream.backtest.file_error import PaymentFileError
+from fraudstream.backtest.told import Told
 from fraudstream.backtest.topic_file import TopicFiles
 from fraudstream.contracts import Label, Payment
 from fraudstream.engine.columns import Rejection, read_columns
@@ -152,3 +153,16 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path, con
     with pytest.raises(PaymentFileError) as caught:
         events_of(path)
     assert sentence in str(caught.value)
+
+
+def test_the_newest_label_says_who_gave_it_and_how_sure_they_were(tmp_path: Path) -> None:
+    lines = [
+        '{"event_id":"e1","occurred_at":1772625600000,"account_id":"a","amount":"1","currency":"EUR","direction":"debit"}',
+        '{"event_id":"e1","account_id":"a","label":"fraud","labelled_at":1772625700000,"source":"rule"}',
+        '{"event_id":"e1","account_id":"a","label":"genuine","labelled_at":1772625800000,"source":"bank","confidence":0.8}',
+    ]
+    path = tmp_path / "p.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    files = TopicFiles([path])
+    assert [batch.labels.tolist() for batch in files.batches()] == [[0, -1, -1]]
+    assert files.label_sources == {("a", "e1"): Told("bank", 0.8)}

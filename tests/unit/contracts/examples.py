@@ -73,6 +73,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         partner_id="par-1",
         channel="app",
         source="chargeback",
+        confidence=0.9,
     ),
     "decision": Decision(
         event_id="evt-1",

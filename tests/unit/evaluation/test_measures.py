@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from fractions import Fraction
 from importlib import import_module
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from fraudstream.evaluation.alert_budget import RankedPayments, caught_by
 from fraudstream.evaluation.calibration import calibration
 from fraudstream.evaluation.card_precision import TIE_SEED, card_precision
+from fraudstream.evaluation.label_sources import by_label_source
 from fraudstream.evaluation.payments import DAY_MS, not_known_before
 from fraudstream.evaluation.ranking import area_under_roc, average_precision, curve, score_counts
 from fraudstream.evaluation.rule_quality import rule_quality
@@ -149,3 +151,28 @@ def test_accounts_leave_the_day_after_a_fraud_is_known(drawn: list[Row], since_d
             other[1] == row[1] and other[2] == 1 and since_day <= other[0] <= row[0] - delay_days - 1 for other in drawn
         )
         assert keep != known
+
+
+@given(rows)
+def test_calibration_by_the_source_of_the_label_counts_each_label_once(drawn: list[Row]) -> None:
+    payments = evaluated(drawn)
+    found = by_label_source(payments, payments.scores["score"])
+    assert sum(each.labels for each in found) == sum(row[2] >= 0 for row in drawn)
+    for each in found:
+        code = -1 if each.source is None else payments.label_sources.index(each.source)
+        of = [row for row in drawn if row[2] >= 0 and row[1] % 3 - 1 == code]
+        assert (each.labels, each.frauds) == (len(of), sum(row[2] for row in of))
+        assert each.brier == pytest.approx(sum((row[3] / 10 - row[2]) ** 2 for row in of) / len(of))
+        sure = [row[3] / 4 for row in of if row[1] % 2]
+        assert each.confidence == (pytest.approx(sum(sure) / len(sure)) if sure else None)
+
+
+def test_rare_sources_are_one() -> None:
+    payments = replace(
+        evaluated([(0, 0, 1, 4, 5, 0, 0)] * 61),
+        label_source=np.array([*range(30), *range(30), 29]),
+        label_sources=tuple(f"case-{number:02}" for number in range(30)),
+    )
+    found = by_label_source(payments, payments.scores["score"])
+    assert [(each.source, each.labels) for each in found[:2]] == [("case-29", 3), ("case-00", 2)]
+    assert (len(found), found[-1].others, found[-1].labels) == (21, True, 20)
