@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.engine.arena import FIELDS_MAX, FILTER_BITS
@@ -18,8 +18,8 @@ from fraudstream.engine.catalogue import (
     held_by_pane,
 )
 from fraudstream.engine.document import DocumentErrors, Node, read_document
-from fraudstream.engine.entity_key import KEY_PARTS, KEY_PARTS_MAX, OPTIONAL, Key
-from fraudstream.engine.expression import PAYMENT_DOMAINS, Type
+from fraudstream.engine.entity_key import ATTRIBUTE, KEY_PARTS, KEY_PARTS_MAX, OPTIONAL, Key
+from fraudstream.engine.expression import PAYMENT_DOMAINS, Symbols, Type
 from fraudstream.engine.feature_reading import checked_name, read_derived, read_feature
 
 RETENTION_MAX_MS = 400 * UNITS_MS["d"]  # of the label index
@@ -46,7 +46,7 @@ def parse_catalogue(text: str, path: str = "features.yaml", *, accepted: bool = 
             attributes[checked_name(name, node)] = _ATTRIBUTE_TYPES[
                 node.choice(f"the type of attribute '{name}'", tuple(_ATTRIBUTE_TYPES))
             ]
-    entities = _entities(top["entities"]) if "entities" in top else ()
+    entities = _entities(top["entities"], attributes) if "entities" in top else ()
     draft = Catalogue(attributes, entities, (), ())
     features: list[Feature] = []
     derived: list[Derived] = []
@@ -80,12 +80,13 @@ def _label_retention(node: Node) -> int:
     return read_duration(entries["retention"], "the retention of labels", UNITS_MS["d"], RETENTION_MAX_MS)
 
 
-def _entities(node: Node) -> tuple[Entity, ...]:
-    """The entities, in order; faults are added to the document's."""
+def _entities(node: Node, attributes: Symbols) -> tuple[Entity, ...]:
+    """The entities, in order; faults are added to the document's. `attributes`: the declared ones with their types."""
+    known = (*KEY_PARTS, *(ATTRIBUTE + name for name, type_ in attributes.items() if type_ is Type.TEXT))
     found: list[Entity] = []
     for name, entity_node in node.entries("entities").items():
         entries = entity_node.entries(f"entity '{name}'", ("key", "optional", "slots", "panes"), required=("key",))
-        key = _key(name, entries) if "key" in entries else ("account_id",)
+        key = _key(name, entries, known) if "key" in entries else ("account_id",)
         slots = read_whole(entries["slots"], "slots", SLOTS_MIN, SLOTS_MAX) if "slots" in entries else 64
         pane_ms, panes = UNITS_MS["d"], 0
         if "panes" in entries:
@@ -103,13 +104,13 @@ def _entities(node: Node) -> tuple[Entity, ...]:
     return tuple(found)
 
 
-def _key(entity: str, entries: Mapping[str, Node]) -> Key:
-    """The key of an entity: one part, or a list of them, of which some may be missing."""
+def _key(entity: str, entries: Mapping[str, Node], known: Sequence[str]) -> Key:
+    """The key of an entity: one part of those that are `known`, or a list of them, of which some may be missing."""
     what, node = f"the key of entity '{entity}'", entries["key"]
     if node.is_word:
-        parts = [node.choice(what, KEY_PARTS)]
+        parts = [node.choice(what, known)]
     else:
-        parts = [item.choice(f"a part of {what}", KEY_PARTS) for item in node.items(what)]
+        parts = [item.choice(f"a part of {what}", known) for item in node.items(what)]
         if not 1 <= len(parts) <= KEY_PARTS_MAX or len(set(parts)) < len(parts):
             node.fault(f"{what} has {len(parts)} parts: it needs 1 to {KEY_PARTS_MAX}, each once.")
             return ("account_id",)

@@ -1,9 +1,10 @@
 """The key of an entity in each payment: one field, or the text of several parts.
 
 The text of several parts is the parts in their declared order, separated by the unit separator U+001F, which no field
-may contain: `EUR`, `purchase`, `pos` become `EUR␟purchase␟pos`. It is the key of the entity's row, and in a chain of
-stages the key of the record. Two payments have the same text only if they agree in every part. A payment that lacks a
-part has no such entity, unless the part may be missing: then it is empty. Such a part is written `channel?` here.
+may contain (an attribute with it counts as missing): `EUR`, `purchase`, `pos` become `EUR␟purchase␟pos`. It is the key
+of the entity's row, and in a chain of stages the key of the record. Two payments have the same text only if they agree
+in every part. A payment that lacks a part has no such entity, unless the part may be missing: then it is empty. Such a
+part is written `channel?` here.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ NUMBER_PARTS: Final = ("hour", "weekday", "card_present")  # whole numbers from 
 KEY_PARTS: Final = ("account_id", *KEYS[:-1], *NUMBER_PARTS, AMOUNT_BAND)
 KEY_PARTS_MAX: Final = 6
 
+ATTRIBUTE: Final = "attributes."  # before the name of an attribute; a declared text one may be a part
+
 OPTIONAL: Final = "?"  # behind a part that may be missing
 
 Key = tuple[str, ...]  # the parts, in their declared order
@@ -46,6 +49,12 @@ def number_parts(keys: Iterable[Key]) -> list[str]:
 def _names(keys: Iterable[Key]) -> list[str]:
     """The parts without their question marks."""
     return [part.removesuffix(OPTIONAL) for key in keys for part in key]
+
+
+def key_bytes(text: str) -> bytes:
+    """An attribute as a part of a key, in UTF-8; empty, as if it were missing, if it contains U+001F, which separates
+    parts, or U+0000, which separates keys in saved rows."""
+    return b"" if chr(SEPARATOR) in text or "\0" in text else text.encode()
 
 
 def keys_of(columns: FrameColumns, key: Key, instead: str | None = None) -> Packed:

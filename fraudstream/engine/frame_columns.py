@@ -12,7 +12,7 @@ from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Float64Array, Int64Array, UInt8Array, UInt64Array
 from fraudstream.engine.columns import Columns, read_columns
 from fraudstream.engine.digest import DigestKey
-from fraudstream.engine.expression import Array, DistinctTexts, Symbols, Type, distinct_texts
+from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type, distinct_texts
 from fraudstream.engine.frame import Frame, FrameLayout
 from fraudstream.engine.text_columns import distinct_texts_of
 
@@ -99,7 +99,8 @@ class FrameColumns:
         found = self._distinct.get(name)
         if found is None:
             spans = self.index.spans
-            made = distinct_texts(self.texts(name)) if name in spans else distinct_texts_of(self, self.payments, name)
+            whole = name in spans and name in PAYMENT_FIELDS  # the span of an attribute is what a key takes of it
+            made = distinct_texts(self.texts(name)) if whole else distinct_texts_of(self, self.payments, name)
             found = self._distinct[name] = made
         return found
 

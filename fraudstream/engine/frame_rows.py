@@ -13,6 +13,7 @@ from fraudstream.compiled.packed import pack
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int64Array, UInt8Array
 from fraudstream.engine.columns import Columns
+from fraudstream.engine.entity_key import ATTRIBUTE, key_bytes
 from fraudstream.engine.expression import PAYMENT_FIELDS
 from fraudstream.engine.frame import Frame, new_frame
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex, as_numbers
@@ -69,9 +70,13 @@ def read_only(buffer: UInt8Array) -> UInt8Array:
 
 def _is_of_payment(name: str) -> bool:
     """Whether a name is a field or an attribute of the payment: names of features have a point after their entity."""
-    return name in PAYMENT_FIELDS or name.startswith("attributes.")
+    return name in PAYMENT_FIELDS or name.startswith(ATTRIBUTE)
 
 
 def _encoded(payments: Sequence[Payment], name: str) -> list[bytes]:
-    """A text field of the payments in UTF-8; empty where it is missing."""
+    """A text field or attribute of the payments in UTF-8; empty where it is missing."""
+    if name.startswith(ATTRIBUTE):
+        short = name.removeprefix(ATTRIBUTE)
+        texts = [None if payment.attributes is None else payment.attributes.get(short) for payment in payments]
+        return [key_bytes(text) if isinstance(text, str) else b"" for text in texts]
     return [b"" if text is None else text.encode() for text in map(attrgetter(name), payments)]

@@ -80,7 +80,8 @@ def _keys_of_entity() -> str:
         (
             "`key`",
             "required",
-            f"what of the payment identifies it, one or a list of up to {KEY_PARTS_MAX}: {_codes(KEY_PARTS)}",
+            f"what of the payment identifies it, one or a list of up to {KEY_PARTS_MAX}: {_codes(KEY_PARTS)}, "
+            "`attributes.NAME` of a declared text attribute",
         ),
         ("`optional`", "none", "a list of the parts of the key that may be missing, which is then a value of its own"),
         ("`slots`", f"`{entity.slots}`", f"payments held exactly, {SLOTS_MIN} to {SLOTS_MAX:,}"),

@@ -10,8 +10,10 @@ from msgspec import json, structs
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.apply import apply
+from fraudstream.engine.catalogue_reading import parse_catalogue
 from fraudstream.engine.columns import read_columns
 from fraudstream.engine.digest import PUBLIC_KEY
+from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.entity_key import key_of_label, keys_of
 from fraudstream.engine.expression import PAYMENT_FIELDS
@@ -81,11 +83,16 @@ def test_a_label_names_a_key_of_which_it_has_every_part() -> None:
 
 CATALOGUE = """
 version: 1
+attributes: {category: text, risk_class: number}
 entities:
   account: {key: account_id}
   group: {key: [mcc, hour, card_present, channel], optional: [channel]}
   band: {key: [amount_band]}
+  category: {key: attributes.category}
+  category_of_mcc: {key: [attributes.category, mcc], optional: [mcc]}
 features:
+  category.payments_1d: {aggregate: count, window: 1d}
+  category_of_mcc.payments_1d: {aggregate: count, window: 1d}
   group.payments_1d: {aggregate: count, window: 1d}
   band.payments_1d: {aggregate: count, window: 1d}
 """
@@ -95,9 +102,12 @@ PAYMENT = Payment("e-0", BEGIN_MS, "a", "10.00", "EUR", "debit", mcc="5411", car
 @pytest.mark.parametrize("plain", [True, False])
 def test_records_that_are_scanned_and_decoded_share_their_groups(plain: bool) -> None:
     """A record with an escape is not plain: it is decoded, and its columns are copied into the frame."""
+    rows = [("10.00", "5411", "é"), ("9.00", "5411", "é"), ("5.00", "5411", "toys"), ("5.00", None, "é")]
     payments = [
-        structs.replace(PAYMENT, event_id=f"e-{n}", account_id=f"a-{n}", amount=amount, mcc=mcc)
-        for n, (amount, mcc) in enumerate([("10.00", "5411"), ("9.00", "5411"), ("5.00", "5411"), ("5.00", None)])
+        structs.replace(
+            PAYMENT, event_id=f"e-{n}", account_id=f"a-{n}", amount=amount, mcc=mcc, attributes={"category": category}
+        )
+        for n, (amount, mcc, category) in enumerate(rows)
     ]
     values = [json.encode(payment) for payment in payments]
     if not plain:
@@ -111,3 +121,30 @@ def test_records_that_are_scanned_and_decoded_share_their_groups(plain: bool) ->
     assert features["group.payments_1d"].tolist()[:3] == [1.0, 2.0, 3.0]
     assert features["group.payments_1d"][3] != features["group.payments_1d"][3]  # no mcc: no such entity
     assert features["band.payments_1d"].tolist() == [1.0, 2.0, 1.0, 2.0]  # 1000 and 900, 500 and 500
+    assert features["category.payments_1d"].tolist() == [1.0, 2.0, 1.0, 3.0]
+    assert features["category_of_mcc.payments_1d"].tolist() == [1.0, 2.0, 1.0, 1.0]
+
+
+def test_an_attribute_that_is_missing_or_holds_a_separator_is_no_key() -> None:
+    engine = Engine(compile_rule_set({"features.yaml": CATALOGUE}))
+    values = [None, {}, {"category": ""}, {"category": "a\x1fb"}, {"category": "a\0b"}, {"category": "a"}]
+    payments = [
+        structs.replace(PAYMENT, event_id=f"e-{n}", attributes=attributes) for n, attributes in enumerate(values)
+    ]
+    counts = engine.judge(payments, engine.new_state()).features["category.payments_1d"]
+    assert [count == count for count in counts.tolist()] == [False] * 5 + [True]
+
+
+def test_only_a_declared_text_attribute_is_a_part_of_a_key() -> None:
+    for part in ("attributes.risk_class", "attributes.unknown"):
+        with pytest.raises(DocumentErrors, match=r"attributes\.category"):
+            parse_catalogue(CATALOGUE.replace("{key: attributes.category}", f"{{key: {part}}}"))
+
+
+def test_rows_of_attributes_are_saved_and_restored() -> None:
+    engine = Engine(compile_rule_set({"features.yaml": CATALOGUE}))
+    state, restored = engine.new_state(), engine.new_state()
+    engine.judge([structs.replace(PAYMENT, attributes={"category": "é"})], state)
+    restored.restore(state.changes())
+    payment = structs.replace(PAYMENT, event_id="e-1", attributes={"category": "é"})
+    assert engine.judge([payment], restored).features["category.payments_1d"].tolist() == [2.0]
