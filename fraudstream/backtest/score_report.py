@@ -5,7 +5,7 @@ from __future__ import annotations
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.learned_score.calibration import CalibrationContent, Threshold
 from fraudstream.engine.learned_score.counts import WEIGHT_ONE
-from fraudstream.engine.learned_score.score_state import SavedPart
+from fraudstream.engine.learned_score.score_state import SavedPart, SavedTotals
 from fraudstream.engine.scorer import POINTS_MAX
 
 
@@ -16,7 +16,7 @@ def tuning_report(content: CalibrationContent, digest: str) -> str:
         f"# Calibration {digest[:16]}",
         "",
         f"Learned from {content.payments:,} payments, {utc_text(content.begin_ms)} to {utc_text(content.end_ms)}, with "
-        f"{totals.fraud:,} labels of fraud and {totals.genuine:,} of genuine payments.",
+        f"{totals.fraud:,} labels of fraud and {totals.genuine:,} of genuine payments{_fraud_share(totals)}.",
         "",
         "| budget | threshold | alerts a day | precision | recall |",
         "| --- | --- | --- | --- | --- |",
@@ -28,6 +28,16 @@ def tuning_report(content: CalibrationContent, digest: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _fraud_share(totals: SavedTotals) -> str:
+    """What the `prior` of a risk should be.
+
+    >>> _fraud_share(SavedTotals(genuine=995, fraud=5, bias=0, square=0)), _fraud_share(SavedTotals(0, 0, 0, 0))
+    (', a share of frauds of 0.005', '')
+    """
+    labels = totals.fraud + totals.genuine
+    return f", a share of frauds of {totals.fraud / labels:.2g}" if labels else ""
 
 
 def _threshold_line(threshold: Threshold) -> str:

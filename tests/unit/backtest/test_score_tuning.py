@@ -127,7 +127,9 @@ def test_the_command_writes_an_artefact_that_the_rules_can_name(
     artefact = directory / "artefacts" / found["digest"]
     assert artefact_digest(artefact.read_bytes()) == found["digest"]
     assert [entry["budget"] for entry in found["thresholds"]] == ["precision_floor", "alerts_per_day"]
-    assert "| busy |" in artefact.with_suffix(".md").read_text()
+    report = artefact.with_suffix(".md").read_text()
+    assert "| busy |" in report
+    assert "of genuine payments, a share of frauds of 0." in report
     (directory / "artefacts.yaml").write_text(f"artefacts: {{tuned: {{digest: {found['digest']}}}}}\n")
     (directory / "score.yaml").write_text(SCORE + "calibration: tuned\n")
     assert cli.main(["rules", "check", "--rules", str(directory)]) == 0
