@@ -25,5 +25,5 @@ SCANNED: Final = ("event_id", *_ALL)  # the names whose rows a scanner writes
 LAYOUT: Final = FrameLayout(
     numbers=("account.payments_1h", "night", *_NUMBERS, "lists.stolen_devices"),
     texts=("event_id", *_TEXTS, "account.last_country"),
-    spans=("event_id", *(name for name in _TEXTS if name in PAYMENT_FIELDS)),
+    spans=("event_id", *_TEXTS),
 )

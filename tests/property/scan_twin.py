@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -112,9 +111,18 @@ def differing(
     for row, name in enumerate(layout.spans):
         spans = zip(frame.text_at[row, plain].tolist(), frame.text_length[row, plain].tolist(), strict=True)
         mine = [buffer[at : at + length] for at, length in spans]
-        due = [text.encode() if text else b"" for text in map(attrgetter(name), payments)]
+        due = [text.encode() if text else b"" for text in (_text(payment, name) for payment in payments)]
         pairs.append((f"text of {name}", np.array(mine, object), np.array(due, object)))
     return [(name, mine, due) for name, mine, due in pairs if not np.array_equal(mine, due)]
+
+
+def _text(payment: Payment, name: str) -> str | None:
+    if not name.startswith("attributes."):
+        found: str | None = getattr(payment, name)
+        return found
+    value = (payment.attributes or {}).get(name.removeprefix("attributes."))
+    assert value is None or isinstance(value, str), f"{name} is declared as text, and {value!r} was not refused"
+    return value
 
 
 def _number(columns: Columns, name: str) -> np.ndarray:
