@@ -42,6 +42,10 @@ class GeneratedBatch(NamedTuple):
     typologies: list[str | None]
     live: bool
 
+    @property
+    def labelled_at_ms(self) -> None:
+        """When labels become known: not said."""
+
 
 def stream(plan: GeneratorPlan, payments_max: int | None = None) -> Iterator[GeneratedBatch]:
     """Batches of a few thousand payments, at most `payments_max` in total; event times never decrease."""
