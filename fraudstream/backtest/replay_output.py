@@ -83,7 +83,7 @@ class ReplayOutput:
         pending.decisions += verdicts.decisions()
         pending.labels.append(labels)
         pending.shadow_points.append(verdicts.shadow_points)
-        pending.amounts_minor.append(verdicts.columns.frame.amount_minor)
+        pending.amounts_minor.append(verdicts.columns.published_amount_minor)
         pending.currencies += [payment.currency for payment in verdicts.payments]
         if self._features is not None:
             pending.features.append(verdicts.features)

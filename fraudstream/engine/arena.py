@@ -80,17 +80,17 @@ ROW = np.dtype(
 SLOT = np.dtype(
     [
         ("t", "<i8"),  # event time, ms
-        ("amount", "<i8"),  # minor units, as captured and taken back so far
+        ("amount", "<i8"),  # minor units, as captured and taken back so far; as published if it does not count
         ("event", "<u8"),  # digest of event_id
         ("location", "<f4", (2,)),  # latitude, longitude; NaN missing
         ("code", "<u4", (FIELDS_MAX,)),  # 32-bit codes of the fields in `of` and `same`; 0 missing
         ("mask", "<u4"),  # a bit for each filter of the catalogue that it passed, and those above
         ("score", "<i4"),  # first score, millionths; below 0: not decided yet, -(index in the batch + 1)
         ("verdict", "<i4"),  # first verdict: number in the list of findings
-        ("currency", "<u2"),
+        ("currency", "<u2"),  # number of the currency of `amount`
         ("label", "i1"),  # 0 unknown, 1 genuine, 2 fraud
         ("dirty", "?"),
-        ("original", "<u8"),  # of a capture: digest of its payment's event_id; else 0
+        ("original", "<u8"),  # of a capture: digest of its payment's event_id; if it counts: `relations`; else 0
         ("labelled_ms", "<i8"),  # `labelled_at` of the label, ms; 0 without one
     ],
     align=True,

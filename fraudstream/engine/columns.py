@@ -313,6 +313,12 @@ def currency_number(currency: str) -> int:
     return code + 1
 
 
+def currency_code(number: int) -> str:
+    """The three letters of the currency that `currency_number` gives this number."""
+    code = number - 1
+    return chr(65 + code // 676) + chr(65 + code // 26 % 26) + chr(65 + code % 26)
+
+
 def _fits(type_: Type, value: object) -> bool:
     if type_ is Type.BOOL:
         return isinstance(value, bool)

@@ -86,7 +86,8 @@ def _switch(engines: Mapping[str, Engine], state: PartitionState, switch: RuleSw
     engine = engines.get(digest)
     if engine is None:
         return _refusal(f"The rule set {digest} is not available: write it with `fraudstream rules activate`.")
-    difference = state_difference(engines[state.rule_set].rule_set, engine.rule_set)
+    in_force = engines[state.rule_set]
+    difference = state_difference(in_force.rule_set, engine.rule_set, forwarded=not in_force.is_first)
     if difference is not None:
         return _refusal(
             f"The rule set {digest} needs another state version: {difference}. See `fraudstream worker --backfill`."

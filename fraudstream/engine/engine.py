@@ -99,8 +99,8 @@ class Engine:
         self.next_stage = None if self.decides else self.stages[end]
         self.key = entities[first].key  # of the records in this stage's log
         self._next_key = None if self.decides else entities[end].key
-        self.codec_in = FeatureCodec(self._plans[:first], digest_key)
-        self.codec_out = FeatureCodec(self._plans[:end], digest_key)
+        self.codec_in = FeatureCodec(self._plans[:first], digest_key, rule_set.currencies)
+        self.codec_out = FeatureCodec(self._plans[:end], digest_key, rule_set.currencies)
         self.index = self._frame_index(end)
         self._inputs = [
             EntityInput(plan, bit, sum(len(before.features) for before in self._plans[:bit]), self.index)
@@ -122,7 +122,8 @@ class Engine:
             layout = verdict_layout(self._plans, self.rule_set)
         else:
             layout = update_layout(self._plans[:end], self._next_key, self._catalogue.payment_symbols)
-        return FrameIndex(layout, self._catalogue.symbols, self._catalogue.attributes, self.digest_key)
+        currencies = self.rule_set.currencies
+        return FrameIndex(layout, self._catalogue.symbols, self._catalogue.attributes, self.digest_key, currencies)
 
     def of_stage(self, stage: str) -> Engine:
         """The engine of one stage, under the same rule set. Raises `ValueError`."""

@@ -78,6 +78,7 @@ class EntityInput:
             location=location,
             relation=frame.relation,
             original=frame.original,
+            published=frame.published,
             label=_NO_LABELS,
             labelled_ms=_NO_TIMES,
         )

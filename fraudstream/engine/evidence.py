@@ -129,7 +129,7 @@ def _evidence_by_literal(comparison: Comparison, name: str, literal: Expression)
     known: dict[str, tuple[float, str]] = {}
 
     def evidence(row: PaymentRow) -> Evidence:
-        currency = row.payment.currency
+        currency = row.currency
         found = known.get(currency)
         if found is None:
             found = known[currency] = threshold_of(row), threshold_text_of(row)
@@ -152,12 +152,12 @@ def text_of_row(expression: Expression) -> TextOfRow:
     if type_ is Type.BOOL:
         return lambda row: _truth_text(expression, row)
     value = expression.value_of_row()
-    return lambda row: plain(value(row), type_, row.payment.currency)
+    return lambda row: plain(value(row), type_, row.currency)
 
 
 def _truth_text(expression: Expression, row: PaymentRow) -> str:
     true, known = expression.truth(row.columns)
-    return plain(float(true[0]) if known[0] else math.nan, Type.BOOL, row.payment.currency)
+    return plain(float(true[0]) if known[0] else math.nan, Type.BOOL, row.currency)
 
 
 def _threshold_of_row(comparison: Comparison, lists: ValueLists) -> TextOfRow:

@@ -1,9 +1,9 @@
 """The features that a stage forwards with each payment, packed as one record header.
 
 A stage forwards each payment with all features found so far, so the stage that decides has those of every entity. The
-format: the digest of the features' declarations and of the digest key, when the payment arrived, its status, the
-entities that it did not match, and for each feature its error and its value; little-endian, the same width for every
-payment.
+format: the digest of the features' declarations, of the digest key and of the rates, when the payment arrived, its
+status, the entities that it did not match, and for each feature its error and its value; little-endian, the same width
+for every payment.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import numpy as np
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.packed import Packed, pack, sealed
 from fraudstream.engine.arrays import Float64Array, Int8Array, Int64Array, UInt8Array, UInt64Array
+from fraudstream.engine.currencies import Currencies
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.plan import EntityPlan
 
 
 class OtherFeatures(ValueError):
-    """The previous stage forwarded features of another catalogue than this stage's, or of another digest key."""
+    """The previous stage forwarded features of another catalogue, under another digest key, or of other rates."""
 
 
 class ForwardedFeatures(NamedTuple):
@@ -59,9 +60,11 @@ class ForwardedFeatures(NamedTuple):
 
 class FeatureCodec:
     """Packs and unpacks the features of some stages. `plans`: of their entities, in order. `features`: their names.
-    `digest_key`: of the codes that are the values of TEXT features."""
+    `digest_key`: of the codes that are the values of TEXT features. `currencies`: by which amounts are converted."""
 
-    def __init__(self, plans: Sequence[EntityPlan], digest_key: DigestKey) -> None:
+    def __init__(
+        self, plans: Sequence[EntityPlan], digest_key: DigestKey, currencies: Currencies | None = None
+    ) -> None:
         self.digest_key = digest_key
         self.features = tuple(feature.name for plan in plans for feature in plan.features)
         declared = [
@@ -69,6 +72,8 @@ class FeatureCodec:
         ]
         declared.append([plan.plan.filter_bits.tolist() for plan in plans])
         declared.append([digest_key.fingerprint])
+        if currencies is not None:
+            declared.append([currencies.base, currencies.rates])
         digest = blake2b(msgspec.json.encode(declared), digest_size=8).digest()
         self._digest = int.from_bytes(digest, "little")
         count = len(self.features)
@@ -106,8 +111,8 @@ class FeatureCodec:
         packed = buffer[at[:, None] + np.arange(width)].reshape(-1).view(self._packed) if fits else None
         if packed is None or (packed["digest"] != self._digest).any():
             raise OtherFeatures(
-                "payments come with features of another rules/features.yaml, or another identifier secret, than this "
-                "stage's. Run all stages with the same ones."
+                "payments come with features of another rules/features.yaml or rules/currencies.yaml, or another "
+                "identifier secret, than this stage's. Run all stages with the same ones."
             )
         names = ("arrived_at_ms", "since_ms", "status", "unmatched", "value", "error")
         return ForwardedFeatures(*(np.array(packed[name].T, order="C") for name in names))

@@ -35,10 +35,11 @@ class Frame(NamedTuple):
 
     `number`: float64, shape (len(layout.numbers), n), NaN missing; a flag is 1, 0 or NaN; money in minor units.
     `digest`: uint64, shape (len(layout.texts), n); 0 missing. `occurred_at_ms`: ms since the epoch, UTC.
-    `amount_minor`: minor units. `currency`: code of the currency, never 0. `minor_per_major`: minor units in one major
-    unit. `relation`: `kernel_types.UNRELATED`, `REVERSAL` or `CAPTURE`. `original`: digest of `relates_to` of such a
-    one, else 0. `text_at`, `text_length`: shape (len(layout.spans), n): where the UTF-8 bytes of the text are in the
-    buffer that goes with the frame, and how many; length 0 missing.
+    `amount_minor`: minor units. `currency`: number of the currency, never 0; of converted amounts, that of the base.
+    `minor_per_major`: minor units in one major unit of it. `relation`: `kernel_types.UNRELATED`, `REVERSAL` or
+    `CAPTURE`. `original`: digest of `relates_to` of such a one, else 0. `published`: how a converted amount was
+    published, see `published_amount`. `text_at`, `text_length`: shape (len(layout.spans), n): where the UTF-8 bytes of
+    the text are in the buffer that goes with the frame, and how many; length 0 missing.
     """
 
     number: Float64Array
@@ -49,12 +50,13 @@ class Frame(NamedTuple):
     minor_per_major: Float64Array
     relation: Int8Array
     original: UInt64Array
+    published: UInt64Array
     text_at: Int64Array
     text_length: Int64Array
 
 
 def new_frame(layout: FrameLayout, n: int) -> Frame:
-    """A frame for `n` payments, with undefined content."""
+    """A frame for `n` payments that are not converted; the rest of its content is undefined."""
     return Frame(
         number=np.empty((len(layout.numbers), n), np.float64),
         digest=np.empty((len(layout.texts), n), np.uint64),
@@ -64,6 +66,7 @@ def new_frame(layout: FrameLayout, n: int) -> Frame:
         minor_per_major=np.empty(n, np.float64),
         relation=np.empty(n, np.int8),
         original=np.empty(n, np.uint64),
+        published=np.zeros(n, np.uint64),
         text_at=np.empty((len(layout.spans), n), np.int64),
         text_length=np.empty((len(layout.spans), n), np.int64),
     )

@@ -10,22 +10,34 @@ import numpy as np
 from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Float64Array, Int64Array, UInt8Array, UInt64Array
-from fraudstream.engine.columns import Columns, read_columns
+from fraudstream.engine.columns import Columns, currency_code, read_columns
+from fraudstream.engine.converter import AMOUNTS, Converter
+from fraudstream.engine.currencies import Currencies
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import PAYMENT_FIELDS, Array, DistinctTexts, Symbols, Type, distinct_texts
 from fraudstream.engine.frame import Frame, FrameLayout
+from fraudstream.engine.published_amount import CURRENCY_NUMBERS, NOT_CONVERTED
 from fraudstream.engine.text_columns import distinct_texts_of
 
 
 class FrameIndex:
     """Where names are in the frames of one layout. `symbols`: the types of its names; `attributes`: of the declared
-    attributes, by their short names; `digest_key`: of all digests.
+    attributes, by their short names; `digest_key`: of all digests; `currencies`: amounts are converted by them; None:
+    they are not.
 
     `numbers`, `texts`, `spans`: by name, the row of `Frame.number`, `Frame.digest` and `Frame.text_at`. `flags`: the
-    names of BOOLs. `quantities`: of the `numbers`, those of which no name is a text or a flag.
+    names of BOOLs. `quantities`: of the `numbers`, those of which no name is a text or a flag. `converter`: converts
+    the frames; None if amounts are not converted.
     """
 
-    def __init__(self, layout: FrameLayout, symbols: Symbols, attributes: Symbols, digest_key: DigestKey) -> None:
+    def __init__(
+        self,
+        layout: FrameLayout,
+        symbols: Symbols,
+        attributes: Symbols,
+        digest_key: DigestKey,
+        currencies: Currencies | None = None,
+    ) -> None:
         self.layout, self.attributes, self.digest_key = layout, attributes, digest_key
         self.numbers = {name: row for row, name in enumerate(layout.numbers)}
         self.texts = {name: row for row, name in enumerate(layout.texts)}
@@ -34,6 +46,13 @@ class FrameIndex:
         self.quantities = {
             name: row for name, row in self.numbers.items() if name not in self.flags | self.texts.keys()
         }
+        self.converter = None if currencies is None else Converter(currencies, self.numbers)
+
+    def converted(self, frame: Frame) -> Frame:
+        """The frame with its amounts in the base currency, where they are converted: in place, and once."""
+        if self.converter is not None:
+            self.converter.convert(frame)
+        return frame
 
 
 class FrameColumns:
@@ -59,6 +78,22 @@ class FrameColumns:
     def minor_per_major(self) -> Float64Array:
         """As `expression.ColumnSource`."""
         return self.frame.minor_per_major
+
+    @property
+    def published_amount_minor(self) -> Int64Array:
+        """The amounts as they were published, in minor units of the payments' own currencies; int64."""
+        amount, published = self.frame.amount_minor, self.frame.published
+        return np.where(published == NOT_CONVERTED, amount, (published // CURRENCY_NUMBERS).astype(np.int64))
+
+    @property
+    def without_rate(self) -> dict[str, int]:
+        """How many payments are in each currency that has no rate, where amounts are converted."""
+        converter = self.index.converter
+        return {} if converter is None else converter.without_rate(self.frame.currency)
+
+    def currency(self, row: int) -> str:
+        """Code of the currency that the amounts of one payment, and its features, are in."""
+        return currency_code(self.frame.currency.item(row))
 
     @property
     def occurred_at_ms(self) -> Int64Array:
@@ -91,7 +126,7 @@ class FrameColumns:
             flag: float = frame.number.item(at, row)
             return -1 if math.isnan(flag) else flag
         columns, _, _ = read_columns([self.payments[row]], None, 0, index.attributes, self.digest_key)
-        found: float = columns.column(name).item(0)
+        found: float = self._converted(columns, name).item(0)
         return found
 
     def distinct_texts(self, name: str) -> DistinctTexts:
@@ -130,7 +165,12 @@ class FrameColumns:
             return np.where(np.isnan(number), -1, number).astype(np.int8) if name in self.index.flags else number
         if self._decoded is None:  # only what alerts and explanations show is not in the layout
             self._decoded, _, _ = read_columns(self.payments, None, 0, self.index.attributes, self.digest_key)
-        return self._decoded.column(name)
+        return self._converted(self._decoded, name)
+
+    def _converted(self, columns: Columns, name: str) -> Array:
+        """A column of decoded payments, as the frame would hold it."""
+        converter, column = self.index.converter, columns.column(name)
+        return column if converter is None or name not in AMOUNTS else converter.column(column, columns.currency_code)
 
 
 def as_numbers(column: Array) -> Array:

@@ -23,10 +23,10 @@ NO_TEXTS: UInt8Array = np.frombuffer(bytes(PADDING), np.uint8)  # the buffer of 
 
 
 def frame_of(index: FrameIndex, columns: Columns) -> FrameColumns:
-    """A frame with the payments of `columns`."""
+    """A frame with the payments of `columns`, converted."""
     frame = new_frame(index.layout, columns.n)
     buffer = write_rows(index, frame, slice(None), columns, NO_TEXTS)
-    return FrameColumns(index, frame, buffer, columns.payments)
+    return FrameColumns(index, index.converted(frame), buffer, columns.payments)
 
 
 def write_rows(

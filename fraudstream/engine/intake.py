@@ -222,7 +222,9 @@ class _Reading:
             self.rejected += refused
         if len(rows) < len(self.records):
             frame = kept_rows(frame, rows)
-        columns_of_all = FrameColumns(self._index, frame, buffer, RecordPayments(self.records, rows))
+        columns_of_all = FrameColumns(
+            self._index, self._index.converted(frame), buffer, RecordPayments(self.records, rows)
+        )
         self.rejected.sort(key=lambda rejection: rejection.position)
         return Batch(columns_of_all, rows, labels, self.rejected)
 

@@ -54,6 +54,7 @@ from fraudstream.engine.kernel_types import (
 )
 from fraudstream.engine.label_entries import FoundLabels, LabelArrays, LabelUse, add_row, enter, see, uncount
 from fraudstream.engine.labelling import apply_label, find_payment
+from fraudstream.engine.published_amount import NOT_CONVERTED, published_amount, published_currency
 from fraudstream.engine.relations import apply_relation, is_counted
 from fraudstream.engine.ring import (
     add_to_overflow,
@@ -185,12 +186,15 @@ def _correct(
 
 @jit
 def _altered(slots: Slots, slot: int, events: Events, i: int) -> bool:
-    """Whether the event differs from the content of the payment that the slot holds. The published amount is not known
-    of one that was captured or partly taken back."""
+    """Whether the event differs from the content of the payment that the slot holds, as both were published. The
+    published amount is not known of one that was captured or partly taken back."""
     differs = slots.t[slot] != events.t[i]
     amended = (slots.mask[slot] & AMENDED) != np.uint32(0)
-    differs |= slots.amount[slot] != events.amount[i] and not amended
-    differs |= slots.currency[slot] != events.currency[i]
+    held = slots.original[slot] if is_counted(slots, slot) else NOT_CONVERTED
+    amount = published_amount(held, slots.amount[slot])
+    differs |= amount != published_amount(events.published[i], events.amount[i]) and not amended
+    currency = published_currency(held, slots.currency[slot])
+    differs |= currency != published_currency(events.published[i], events.currency[i])
     for field in range(FIELDS_MAX):
         differs |= slots.code[slot, field] != events.code[i, field]
     return bool(differs)
@@ -296,13 +300,20 @@ def _evict(plan: KernelPlan, rows: Rows, slots: Slots, overflows: Overflows, top
 
 @jit
 def _write(slots: Slots, slot: int, events: Events, i: int, original: np.uint64) -> None:
-    """Copy payment `i` into the slot, without label and verdict. `original`: as of `_add`."""
+    """Copy payment `i` into the slot, without label and verdict. `original`: as of `_add`.
+
+    Invariant: a slot that does not count holds amount and currency as they were published.
+    """
     slots.t[slot] = events.t[i]
-    slots.amount[slot] = events.amount[i]
     slots.event[slot] = events.event[i]
-    slots.original[slot] = original if events.relation[i] == CAPTURE else np.uint64(0)
+    if events.relation[i] == UNRELATED:
+        slots.amount[slot], slots.currency[slot] = events.amount[i], events.currency[i]
+        slots.original[slot] = events.published[i]
+    else:
+        slots.amount[slot] = published_amount(events.published[i], events.amount[i])
+        slots.currency[slot] = np.uint16(published_currency(events.published[i], events.currency[i]))
+        slots.original[slot] = original if events.relation[i] == CAPTURE else np.uint64(0)
     slots.mask[slot] = events.mask[i]
-    slots.currency[slot] = events.currency[i]
     slots.label[slot] = 0
     slots.labelled_ms[slot] = 0
     slots.score[slot] = 0

@@ -76,14 +76,15 @@ class Events(NamedTuple):
     kind: Int8Array  # (n,): PAYMENT, LABEL, ASK, NAMED_LABEL
     row: Int64Array  # (n,): -1 if the event has no such entity
     t: Int64Array  # (n,): event time, ms since the epoch, UTC; of a label: its payment's, or NEVER if unknown
-    amount: Int64Array  # (n,): minor units
-    currency: UInt16Array  # (n,): number of the currency, never 0
+    amount: Int64Array  # (n,): minor units of `currency`
+    currency: UInt16Array  # (n,): number of the currency, never 0; of a converted payment: of the base
     event: UInt64Array  # (n,): digest of event_id
     mask: UInt32Array  # (n,): bit k: the payment passes the entity's k-th `where`; `arena.COUNTED`: it counts
     code: UInt32Array  # (n, FIELDS_MAX): 32-bit codes of the entity's fields, 0 missing
     location: Float32Array  # (n, 2): latitude and longitude in degrees, NaN missing
     relation: Int8Array  # (n,): UNRELATED, REVERSAL, CAPTURE
     original: UInt64Array  # (n,): digest of the event_id that a reversal or capture relates to; else 0
+    published: UInt64Array  # (n,): how a converted amount was published (`published_amount`); else 0
     label: Int8Array  # (n,): 1 genuine, 2 fraud
     labelled_ms: Int64Array  # (n,): `labelled_at` of a label, ms
 

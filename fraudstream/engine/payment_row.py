@@ -21,6 +21,10 @@ class RowColumns(ColumnSource, Protocol):
         """One entry of a column, as a Python number."""
         ...
 
+    def currency(self, row: int) -> str:
+        """Code of the currency that one payment's amounts are in."""
+        ...
+
 
 class _Values(dict[str, float]):
     """The values of one payment by name, looked up when they are first asked for."""
@@ -53,6 +57,11 @@ class PaymentRow:
         return self._columns.minor_per_major.item(self.row)
 
     @property
+    def currency(self) -> str:
+        """Code of the currency that its amounts and features are in: the base, if they were converted."""
+        return self._columns.currency(self.row)
+
+    @property
     def digest_key(self) -> DigestKey:
         """As `expression.RowSource`."""
         return self._columns.digest_key
@@ -71,6 +80,6 @@ class PaymentRow:
             if type_ is Type.TEXT:
                 text = text_at(self._columns, self.row, self.payment, name)
             else:
-                text = plain(self.values[name], type_, self.payment.currency)
+                text = plain(self.values[name], type_, self.currency)
             self.texts[name] = text
         return text

@@ -7,7 +7,14 @@
       reversal         450.00   it is taken back: it no longer counts
 
 A reversal or capture has a slot of its own, in its place in the ring, so that a copy of it is detected. The slot does
-not count in any feature. The arrays are documented in `arena` and `kernel_types`; `row` is an index in `Rows`, `slot`
+not count in any feature.
+
+Where amounts are converted, both are compared as they were published: a payment of 100.00 USD is taken back by 100.00
+USD, whatever the rates of the two days. What a partial one subtracts, and what a capture counts with, is converted by
+its own rate. `original` of a slot that counts is therefore the payment's published amount, as captured and taken back
+so far, and its currency (`published_amount`); `NOT_CONVERTED` if `amount` and `currency` of the slot are these.
+
+The arrays are documented in `arena` and `kernel_types`; `row` is an index in `Rows`, `slot`
 in `Slots`, `i` in `Events`.
 """
 
@@ -28,30 +35,48 @@ from fraudstream.engine.arena import (
     Tops,
 )
 from fraudstream.engine.kernel_types import CAPTURE, Events
+from fraudstream.engine.published_amount import NOT_CONVERTED, published, published_amount, published_currency
 from fraudstream.engine.ring import find, mark
 
 
 @jit
 def apply_relation(events: Events, rows: Rows, slots: Slots, overflows: Overflows, tops: Tops, row: int, i: int) -> int:
-    """Take back or capture the payment that event `i` relates to. Returns its slot; -1 if the ring does not hold it, or
-    not as a payment that counts in the event's currency. Then nothing changes, except that the overflow notes a payment
-    that could not be corrected because it may have left the ring."""
+    """Take back or capture the payment that event `i` relates to. Returns its slot.
+
+    -1 if the ring does not hold it, or not as a payment that counts, was published in the event's currency and, if it
+    was converted, to the same base. Then nothing changes, except that the overflow notes a payment that could not be
+    corrected because it may have left the ring.
+    """
     slot = payment_of(rows, slots, row, find(rows, slots, row, events.original[i]))
     if slot < 0:
         _note_uncorrected(rows, overflows, tops, row)
         return -1
-    if not is_counted(slots, slot) or slots.currency[slot] != events.currency[i]:
+    if not is_counted(slots, slot):
         return -1
+    held = slots.original[slot]
+    left, currency = published_amount(held, slots.amount[slot]), published_currency(held, slots.currency[slot])
+    given = published_amount(events.published[i], events.amount[i])
+    if currency != published_currency(events.published[i], events.currency[i]):
+        return -1
+    counted = events.amount[i]
+    if slots.currency[slot] != events.currency[i]:
+        if held != NOT_CONVERTED:
+            return -1
+        counted = given  # the payment is from before there was a base
     if events.relation[i] == CAPTURE:
         captured_before = (slots.mask[slot] & CAPTURED) != np.uint32(0)
-        slots.amount[slot] = events.amount[i] + (slots.amount[slot] if captured_before else 0)
+        left = given + (left if captured_before else 0)
+        slots.amount[slot] = counted + (slots.amount[slot] if captured_before else 0)
         slots.mask[slot] |= AMENDED | CAPTURED
-    elif events.amount[i] < slots.amount[slot]:
-        slots.amount[slot] -= events.amount[i]
+    elif given < left:
+        left -= given
+        slots.amount[slot] = max(slots.amount[slot] - counted, 0)
         slots.mask[slot] |= AMENDED
     else:
+        slots.amount[slot], slots.currency[slot], held = left, np.uint16(currency), NOT_CONVERTED
         slots.mask[slot] &= AMENDED
         rows.uncounted[row] += 1
+    slots.original[slot] = NOT_CONVERTED if held == NOT_CONVERTED else published(left, currency)
     slots.dirty[slot] = True
     mark(rows, tops, row, HEADER_DIRTY)
     return slot
@@ -61,7 +86,7 @@ def apply_relation(events: Events, rows: Rows, slots: Slots, overflows: Overflow
 def payment_of(rows: Rows, slots: Slots, row: int, slot: int) -> int:
     """The slot of the payment that a slot is about: of a capture, that of its authorisation, -1 if the ring no longer
     holds it; else `slot` itself, which may be -1."""
-    if slot < 0 or slots.original[slot] == np.uint64(0):
+    if slot < 0 or is_counted(slots, slot) or slots.original[slot] == np.uint64(0):
         return slot
     return find(rows, slots, row, slots.original[slot])
 

@@ -1,4 +1,4 @@
-"""A rule set: features, rules, score, lists and artefacts compiled together, and identified by a digest.
+"""A rule set: features, rules, score, lists, currencies and artefacts compiled together, and identified by a digest.
 
 All faults of all files are collected, so that one check shows everything there is to fix.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from fraudstream.engine.artefacts import ARTEFACTS, Artefact, digests, read_artefacts
 from fraudstream.engine.catalogue import Catalogue
 from fraudstream.engine.catalogue_reading import parse_catalogue
+from fraudstream.engine.currencies import Currencies, read_currencies
 from fraudstream.engine.document import DocumentErrors, Node, read_document
 from fraudstream.engine.expression import Domains, Expression, Fault, Symbols, Type, ValueLists
 from fraudstream.engine.feature_domains import domains_of
@@ -27,7 +28,8 @@ from fraudstream.engine.trees.declaration import MODEL, Models, read_models
 from fraudstream.engine.trees.inputs import SCORE as SCORE_NAME
 from fraudstream.engine.trees.scorer import ModelScorer
 
-FEATURES, LISTS, SCORE, TEST_SUFFIX = "features.yaml", "lists.yaml", "score.yaml", ".test.yaml"
+FEATURES, LISTS, SCORE, CURRENCIES = "features.yaml", "lists.yaml", "score.yaml", "currencies.yaml"
+TEST_SUFFIX = ".test.yaml"
 RULES_MAX = 1_000
 
 # Fields of a rule that inform people and change no alert.
@@ -49,7 +51,7 @@ class RuleSet:
     cases). `rules`: live and shadow rules, by name. `retired`: rules kept on file, not evaluated. `lists`: the declared
     lists by name. `files`: the texts that it was compiled from, by path. `artefacts`: its binary files by name.
     `scorer`: whose points decide: the champion of the models, else the score. `challengers`: models that score every
-    payment and decide nothing.
+    payment and decide nothing. `currencies`: by which amounts are converted; None if they are not.
     """
 
     digest: str
@@ -61,6 +63,7 @@ class RuleSet:
     files: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
     challengers: tuple[ModelScorer, ...] = ()
+    currencies: Currencies | None = None
 
     @property
     def base_score(self) -> Scorer:
@@ -103,6 +106,7 @@ def compile_rule_set(
     if catalogue is None:
         catalogue = _catalogue(texts, faults, accepted)
     lists = read_lists(roots[LISTS]) if LISTS in roots else {}
+    currencies = read_currencies(roots[CURRENCIES]) if CURRENCIES in roots else None
     binaries = read_artefacts(roots[ARTEFACTS], artefacts or {}) if ARTEFACTS in roots and not to_be_tuned else {}
     rules: list[Rule] = []
     scorer: Scorer = NO_SCORE
@@ -121,7 +125,9 @@ def compile_rule_set(
     assert catalogue is not None, "no catalogue, and no fault that says so"
     evaluated = [rule for rule in rules if rule.status != "retired"]
     return RuleSet(
-        digest=_digest(catalogue, evaluated, models.champion or scorer, lists, binaries, models.challengers),
+        digest=_digest(
+            catalogue, evaluated, models.champion or scorer, lists, binaries, models.challengers, currencies
+        ),
         catalogue=catalogue,
         rules=tuple(evaluated),
         scorer=models.champion or scorer,
@@ -130,6 +136,7 @@ def compile_rule_set(
         files={path: texts[path] for path in (FEATURES, *paths) if path in texts},
         artefacts=binaries,
         challengers=models.challengers,
+        currencies=currencies,
     )
 
 
@@ -169,7 +176,7 @@ def _catalogue(texts: Mapping[str, str], faults: list[Fault], accepted: bool) ->
 
 def _rule(root: Node, path: str, symbols: Symbols, lists: ValueLists, domains: Domains | None) -> list[Rule]:
     """The rule of a file; none where the file is not a rule's or has a fault, which is added to the document's."""
-    if path in (SCORE, LISTS, ARTEFACTS, MODEL):
+    if path in (SCORE, LISTS, CURRENCIES, ARTEFACTS, MODEL):
         return []
     match = _RULE_PATH.fullmatch(path)
     if match is None:
@@ -209,9 +216,10 @@ def _digest(
     lists: ValueLists,
     artefacts: Mapping[str, Artefact],
     challengers: tuple[ModelScorer, ...],
+    currencies: Currencies | None,
 ) -> str:
-    """Digest of the compiled parts. Lists, artefacts and challengers count only where there are any, as older digests
-    lack them."""
+    """Digest of the compiled parts. Lists, artefacts, challengers and currencies count only where there are any, as
+    older digests lack them."""
     parts = [catalogue, sorted(rules, key=lambda rule: rule.name), scorer.digest_content]
     if lists:
         parts.append(lists)
@@ -219,6 +227,8 @@ def _digest(
         parts.append(["artefacts", digests(artefacts.values())])  # a list, so no mapping of lists is equal to it
     if challengers:
         parts.append(["challengers", [challenger.digest for challenger in challengers]])
+    if currencies is not None:
+        parts.append(["currencies", currencies])
     canonical = json.dumps(_content(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode(), digest_size=8).hexdigest()
 

@@ -95,9 +95,9 @@ def _compare(
     stage: StageChecked, engine: Engine, located: LocatedRecord, sent: Record, now: ForwardResult
 ) -> StageChecked:
     """`stage` with the differences between the features in `sent` and those that the stage forwards now."""
-    [packed], [payment] = now.forwarded.features.present(), now.forwarded.columns.payments
+    [packed], currency = now.forwarded.features.present(), now.forwarded.columns.currency(0)
     types = engine.rule_set.catalogue.symbols
-    found = feature_differences(engine.codec_out, dict(sent.headers)[FEATURES_HEADER], packed, types, payment.currency)
+    found = feature_differences(engine.codec_out, dict(sent.headers)[FEATURES_HEADER], packed, types, currency)
     if found and _may_differ(engine, located, found):
         why = (
             f"retention has deleted the log before offset {located.begin:,}, so the earlier history of the "

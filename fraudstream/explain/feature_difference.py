@@ -35,7 +35,8 @@ def feature_differences(
     """The differences between two packed feature vectors of one payment. Values are equal by their bytes, or if both
     are missing.
 
-    `codec`: decodes both. `types`: of the features, by name. `currency`: the payment's. Raises `OtherFeatures`.
+    `codec`: decodes both. `types`: of the features, by name. `currency`: that its amounts are in. Raises
+    `OtherFeatures`.
     """
     both = codec.unpack([forwarded, now])
     texts = {

@@ -139,7 +139,7 @@ async def activate_rules(
     first, deciding = stages[0], stages[-1]
     try:
         checkpoints = [await _checkpoints(stage) for stage in stages]
-        await _check_state(deciding, rule_set, checkpoints[-1].values())
+        await _check_state(deciding, rule_set, checkpoints[-1].values(), forwarded=first is not deciding)
         version = await _version_to_cut_over_to(stages, checkpoints)
         artefacts = [artefact.content for artefact in rule_set.artefacts.values()]
         stored = rule_set_records(rule_set.digest, rule_set.files, artefacts)
@@ -185,25 +185,28 @@ async def _checkpoints(stage: StreamSettings) -> Checkpoints:
 
 
 async def _check_state(
-    deciding: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None]
+    deciding: StreamSettings, rule_set: RuleSet, checkpoints: Iterable[CheckpointRecord | None], *, forwarded: bool
 ) -> None:
-    """The workers' state must fit the new rules. Raises `StateMismatchError`."""
+    """The workers' state must fit the new rules. `forwarded`: as of `state_difference`. Raises
+    `StateMismatchError`."""
     in_force = {checkpoint.rule_set for checkpoint in checkpoints if checkpoint is not None} - {rule_set.digest}
     stored = (await read_controls(deciding)).rule_sets
     for digest in sorted(in_force & stored.keys()):
-        difference = _difference(stored[digest], rule_set)
+        difference = _difference(stored[digest], rule_set, forwarded)
         if difference is not None:
             raise StateMismatchError(difference, digest, deciding)
 
 
-def _difference(in_force: Mapping[str, str], rule_set: RuleSet) -> str | None:
+def _difference(in_force: Mapping[str, str], rule_set: RuleSet, forwarded: bool) -> str | None:
     """Why the state under the rules in force does not fit; `in_force`: their files."""
     difference = catalogue_difference(parse_catalogue(in_force[FEATURES], accepted=True), rule_set.catalogue)
     if difference is not None:
         return difference
     artefacts = {artefact.digest: artefact.content for artefact in rule_set.artefacts.values()}
     try:
-        return state_difference(compile_rule_set(in_force, None, artefacts, accepted=True), rule_set)
+        return state_difference(
+            compile_rule_set(in_force, None, artefacts, accepted=True), rule_set, forwarded=forwarded
+        )
     except RuleSetErrors:  # for want of an artefact: the switch in the log is refused if the score does not fit
         return None
 

@@ -18,7 +18,7 @@ from fraudstream.controls.writer import rule_set_records
 from fraudstream.engine.artefacts import artefacts_named
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.engine.rule_set import RuleSet, compile_rule_set
 from fraudstream.engine.state_difference import state_difference
 from fraudstream.stream.control_log import controls_topic
 from fraudstream.stream.failure import PermanentFailure
@@ -140,7 +140,10 @@ class RuleSets:
     def _fits(self, digest: str) -> bool:
         """Whether the rules read this stage's features: the last switch may be older than the chain of stages."""
         engine = self.engines.get(digest)
-        return engine is not None and state_difference(engine.rule_set, self.own.rule_set) is None
+        return engine is not None and self._difference(engine.rule_set, self.own.rule_set) is None
+
+    def _difference(self, old: RuleSet, new: RuleSet) -> str | None:
+        return state_difference(old, new, forwarded=not self._stage_is_first)
 
     async def _seed_lists(self, state: PartitionState) -> RuleSwitch | None:
         """Put the current list entries into `state`; returns the last switch that `controls` holds."""
@@ -166,12 +169,12 @@ class RuleSets:
                 f"'{self._controls.name}'. Start a worker once with the rules directory it came from (here: "
                 f"{own.digest}), then change rules with `fraudstream rules activate`."
             )
-        difference = state_difference(self.engines[digest].rule_set, own)
+        difference = self._difference(self.engines[digest].rule_set, own)
         if difference is not None:
             raise PermanentFailure(
-                "rules/features.yaml, or what rules/score.yaml learns from, differs from that of the rule set in "
-                f"force, {digest}: {difference}. Start with that one; a changed catalogue, and a changed score that "
-                "learns, need a new state version, see `fraudstream worker --backfill`."
+                "rules/features.yaml, what rules/score.yaml learns from, or in a chain of stages "
+                f"rules/currencies.yaml, differs from that of the rule set in force, {digest}: {difference}. Start "
+                "with that one, or begin a new state version with it, see `fraudstream worker --backfill`."
             )
         if digest not in self._warned:
             self._warned.add(digest)
@@ -217,5 +220,5 @@ class RuleSets:
                 f"This release compiles the rule set {digest} on '{self._controls.name}' to {rule_set.digest}. "
                 f"{_ONE_RELEASE}"
             )
-        fits = state_difference(self.own.rule_set, rule_set) is None
+        fits = self._difference(self.own.rule_set, rule_set) is None
         return self.own.under(rule_set) if fits else Engine(rule_set)  # to report how it differs

@@ -43,6 +43,13 @@ RULES = {
 }
 
 
+# KWD has no rate.
+CURRENCIES = """
+base: EUR
+rates: {USD: "0.8532", JPY: "0.005911"}
+"""
+
+
 def _of_accounts(catalogue: str) -> dict[str, str]:
     """The catalogue and the rules of accounts alone."""
     kept = [line for line in catalogue.splitlines() if not line.strip().startswith(("device", "peers", "band"))]
@@ -52,4 +59,5 @@ def _of_accounts(catalogue: str) -> dict[str, str]:
 
 ENGINES = {name: Engine(compile_rule_set({"features.yaml": text, **RULES})) for name, text in CATALOGUES.items()}
 ACCOUNT_ENGINES = {name: Engine(compile_rule_set(_of_accounts(text))) for name, text in CATALOGUES.items()}
+IN_EURO = Engine(compile_rule_set({"features.yaml": CATALOGUES["paned"], **RULES, "currencies.yaml": CURRENCIES}))
 BARE_ENGINES = {name: Engine(compile_rule_set({"features.yaml": text})) for name, text in CATALOGUES.items()}

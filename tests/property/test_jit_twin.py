@@ -18,6 +18,8 @@ from tests.property.twin import Twin, twin
 ENTRIES = (
     "fraudstream.engine.amounts._parse_joined",
     "fraudstream.engine.changed_rows._write_rows",
+    "fraudstream.engine.conversion.convert",
+    "fraudstream.engine.conversion.convert_column",
     "fraudstream.engine.decision_bytes.write_decisions",
     "fraudstream.engine.digest._digest_joined",
     "fraudstream.engine.kernel.remember_verdicts",

@@ -148,7 +148,9 @@ def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
     _, other, *_ = CHAINS["tight"]
     (payment,) = records_of(_one_payment())
     record = payment._replace(headers=[source_header(0, 0), (FEATURES_HEADER, b"of something else")])
-    with pytest.raises(ValueError, match=r"of another rules/features\.yaml, or another identifier secret, than this"):
+    with pytest.raises(
+        ValueError, match=r"of another rules/features\.yaml or rules/currencies\.yaml, or another identifier secret"
+    ):
         apply_and_forward(other, other.new_state(), [record])
     sent = forward_all(account, account.new_state(), records_of(_one_payment()), 0)
     with pytest.raises(ValueError, match="Run all stages with the same one"):

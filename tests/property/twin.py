@@ -19,6 +19,7 @@ from numba.core.dispatcher import Dispatcher
 
 import fraudstream.engine
 from fraudstream.engine.amounts import parse_amounts
+from fraudstream.engine.conversion import RATE_MAX, convert_column
 from fraudstream.engine.digest import PUBLIC_KEY, digest_column
 from fraudstream.engine.frame import new_frame
 from fraudstream.engine.location import distance_km
@@ -31,7 +32,7 @@ from tests.property.drawn_programs import drawn_frame, drawn_rules
 from tests.property.judged_log import judged
 from tests.property.payment_logs import ACCOUNTS, LOCATIONS, STEPS_MS, Log, log_of
 from tests.property.payment_texts import odd_payment, plain_payment
-from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES
+from tests.property.rule_sets import ACCOUNT_ENGINES, ENGINES, IN_EURO
 from tests.property.scan_layout import LAYOUT as SCAN_LAYOUT
 from tests.property.scan_layout import SCANNED
 from tests.property.scan_twin import drawn_records, new_scanner
@@ -68,6 +69,7 @@ class Twin(msgspec.Struct):
 def twin() -> Twin:
     results: dict[str, Any] = {}
     engines = ENGINES | {f"{name}, accounts alone": engine for name, engine in ACCOUNT_ENGINES.items()}
+    engines["in euro"] = IN_EURO
     for name, engine in engines.items():
         for seed in SEEDS:
             log = seeded_log(seed)
@@ -86,6 +88,11 @@ def twin() -> Twin:
         for exponent in range(5):
             amounts, faults = parse_amounts(TEXTS, np.full(len(TEXTS), exponent, np.int8), signed)
             results[f"amounts, {exponent} decimals, signed {signed}"] = [amounts.tolist(), faults.tolist()]
+    given = np.array([0.0, -1.0, np.nan, 12_345.0, -1e15, 1e15], np.float64)
+    for rate in (1, 10**12, 1_172_000_000_001, RATE_MAX):
+        converted, currency = given.copy(), np.zeros(len(given), np.uint16)
+        convert_column(converted, currency, np.array([rate], np.int64))
+        results[f"amounts at {rate}"] = np.where(np.isnan(converted), -0.5, converted).tolist()
     locations = [location for location in LOCATIONS if location is not None]
     results["distances"] = [distance_km(*a, *b) for a in locations for b in locations]
     for seed in SEEDS:

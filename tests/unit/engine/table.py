@@ -48,6 +48,10 @@ class Table:
         value: float = self.column(name).item(row)
         return value
 
+    def currency(self, row: int) -> str:
+        code: str = self._rows[row].get("currency", "EUR")
+        return code
+
     def distinct_texts(self, name: str) -> DistinctTexts:
         return distinct_texts([row.get(name) for row in self._rows])
 

@@ -151,12 +151,12 @@ def test_an_artefact_that_is_no_calibration_is_refused() -> None:
 def test_the_threshold_may_change_without_another_state_and_the_parts_may_not() -> None:
     one, other = compiled("threshold: 0.5"), compiled("threshold: 0.6")
     assert one.digest != other.digest
-    assert state_difference(one, other) is None
-    assert "other parts" in str(state_difference(one, compiled("threshold: 0.5", parts=FLAG)))
-    assert "in another way" in str(state_difference(one, compiled("threshold: 0.5\npull: 30")))
+    assert state_difference(one, other, forwarded=False) is None
+    assert "other parts" in str(state_difference(one, compiled("threshold: 0.5", parts=FLAG), forwarded=False))
+    assert "in another way" in str(state_difference(one, compiled("threshold: 0.5\npull: 30"), forwarded=False))
     without = compile_rule_set({"features.yaml": FEATURES})
-    assert "its score learns" in str(state_difference(without, one))
-    assert "its own does not" in str(state_difference(one, without))
+    assert "its score learns" in str(state_difference(without, one, forwarded=False))
+    assert "its own does not" in str(state_difference(one, without, forwarded=False))
 
 
 def test_the_calibration_is_part_of_the_digest() -> None:
