@@ -161,9 +161,13 @@ def _print_rule_set(rule_set: RuleSet, directory: Path, as_json: bool) -> int:
     if as_json:
         found = {"rules": counts, "typologies": typologies, "features": features, "parts": len(rule_set.scorer.inputs)}
         found["lists"] = len(rule_set.lists)
+        if rule_set.currencies is not None:
+            found |= {"base": rule_set.currencies.base, "rates": len(rule_set.currencies.rates)}
         print(json.dumps({"sound": True, "faults": [], "rule_set": rule_set.digest, **found}))
     else:
         rules = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{directory} is valid: rule set {rule_set.digest}; rules: {rules}; {typologies} typologies")
-        print(f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists")
+        parts = f"{features} features; {len(rule_set.scorer.inputs)} parts of the score; {len(rule_set.lists)} lists"
+        of = rule_set.currencies
+        print(parts if of is None else f"{parts}; amounts in {of.base}, {len(of.rates)} rates")
     return 0

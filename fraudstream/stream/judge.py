@@ -106,6 +106,7 @@ class Judging:
                 altered=int(np.count_nonzero(verdicts.altered)),
                 late=int(np.count_nonzero(verdicts.late)),
                 unmatched=int(np.count_nonzero(verdicts.unmatched)),
+                without_rate=verdicts.columns.without_rate,
                 alerts=len(verdicts.alert_rows),
                 alert_rules=_rules_of(verdicts),
                 scores=verdicts.score_points / POINTS_MAX,

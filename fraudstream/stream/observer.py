@@ -28,7 +28,8 @@ class JudgedBatch:
     `labels`, `labels_unmatched`: applied, and those of them without a payment, by cause. `label_lag_ms`: how long after
     their payments the others were given; float64. `repeats`: repeated payments; `altered`:
     those of them with other content. `late`: payments too old for the state. `unmatched`: reversals and captures whose
-    payment a state does not hold. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
+    payment a state does not hold. `without_rate`: payments by their currency, where amounts are converted and it has no
+    rate. `alerts`: those sent. `alert_rules`: how often each (rule, severity) is in the
     alerts. `scores`: of the payments, 0 to 1; float64, shape (payments,). `shadow_scores`: by the name of each scorer
     that decides nothing, those of the payments that are no repeats; `shadow_alerts`: how many of these reach its
     threshold, by its name and by the live verdict, "alert" or "none"; `shadow_rules`: how often each fired.
@@ -48,6 +49,7 @@ class JudgedBatch:
     altered: int
     late: int
     unmatched: int
+    without_rate: Mapping[str, int]
     alerts: int
     alert_rules: Mapping[tuple[str, str], int]
     scores: npt.NDArray[np.float64]

@@ -132,6 +132,9 @@ class WorkerMetrics(ProcessMetrics):
             "unmatched_payments", "Reversals and captures whose payment is not in the state of an entity."
         )
         self.altered = define.counter("altered_payments", "Repeated payments whose content has changed.")
+        self.without_rate = define.counter(
+            "payments_without_rate", "Payments that were not converted: their currency has no rate.", "currency"
+        )
         self.labels = define.counter("labels", "Labels applied.")
         self.labels_unmatched = define.counter("labels_unmatched", "Labels whose payment is not in the state.", "cause")
         self.label_lag = define.histogram(

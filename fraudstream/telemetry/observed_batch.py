@@ -91,6 +91,10 @@ class JudgedBatch(Batch, Protocol):
         """Reversals and captures whose payment a state does not hold."""
 
     @property
+    def without_rate(self) -> Mapping[str, int]:
+        """Payments in currencies that have no rate, by currency, where amounts are converted."""
+
+    @property
     def alerts(self) -> int:
         """Alerts sent."""
 

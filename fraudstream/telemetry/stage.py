@@ -201,6 +201,8 @@ class StageTelemetry(ProcessTelemetry):
             self._rules[rule].inc(count)
         for cause, count in batch.labels_unmatched.items():
             metrics.labels_unmatched.labels(cause).inc(count)
+        for currency, count in batch.without_rate.items():
+            metrics.without_rate.labels(currency).inc(count)
         metrics.label_lag.observe(batch.label_lag_ms / 1000.0)
         self._scores.observe(batch.scores)
         self._shadows.observe(batch)

@@ -42,6 +42,7 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
             altered=0,
             late=0,
             unmatched=0,
+            without_rate={},
             alerts=1,
             alert_rules={("mule/in_and_out", "high"): 1},
             scores=np.array([0.0, 0.01, 0.9]),

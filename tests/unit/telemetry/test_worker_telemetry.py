@@ -60,6 +60,7 @@ class Worker:
                 altered=1,
                 late=1,
                 unmatched=1,
+                without_rate={"JPY": 3},
                 alerts=1,
                 alert_rules={("takeover/new_device", "high"): 1, ("mule/in_and_out", "medium"): 1},
                 scores=np.linspace(0.0, 1.0, len(latencies_ms)),
@@ -104,6 +105,7 @@ def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
     assert worker.value("decisions_total", outcome="allow") == 2
     assert worker.value("labels_unmatched_total", cause="expired") == 2
     assert worker.value("shadow_rules_total", rule="mule/night") == 6
+    assert worker.value("payments_without_rate_total", currency="JPY") == 6
     assert worker.value("decisions_total", outcome="block") == 2
     assert worker.value("dead_letters_total", reason="not_json") == 2
     assert worker.value("state_rows", partition="0") == 10
