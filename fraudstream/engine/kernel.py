@@ -55,7 +55,7 @@ from fraudstream.engine.kernel_types import (
 from fraudstream.engine.label_entries import FoundLabels, LabelArrays, LabelUse, add_row, enter, see, uncount
 from fraudstream.engine.labelling import apply_label, find_payment
 from fraudstream.engine.published_amount import NOT_CONVERTED, published_amount, published_currency
-from fraudstream.engine.relations import apply_relation, is_counted
+from fraudstream.engine.relations import apply_relation, is_counted, original_of
 from fraudstream.engine.ring import (
     add_to_overflow,
     copy_slot,
@@ -101,7 +101,8 @@ def update(
             continue
         if row < 0:
             if use.resolves and events.kind[i] == PAYMENT:
-                enter(index, found, use, i, events.event[i], events.t[i], row, np.uint32(0), np.uint64(0))
+                of_capture = events.original[i] if events.relation[i] == CAPTURE else np.uint64(0)
+                enter(index, found, use, i, events.event[i], events.t[i], row, np.uint32(0), of_capture)
             if use.kept:
                 see(index, events.t[i])
             continue
@@ -181,7 +182,7 @@ def _correct(
     answers.unmatched[i] = slot < 0
     if slot >= 0 and use.column >= 0 and not is_counted(slots, slot):
         uncount(index, use, slots.event[slot], slots.t[slot], row)
-    return np.uint64(events.original[i] if slot < 0 else slots.event[slot])
+    return np.uint64(original_of(rows, slots, row, events.original[i]))
 
 
 @jit

@@ -92,6 +92,15 @@ def payment_of(rows: Rows, slots: Slots, row: int, slot: int) -> int:
 
 
 @jit
+def original_of(rows: Rows, slots: Slots, row: int, event: np.uint64) -> np.uint64:
+    """Digest of the payment that an event is about: of a capture that the ring holds, its payment's; else its own."""
+    slot = find(rows, slots, row, event)
+    if slot < 0 or is_counted(slots, slot) or slots.original[slot] == np.uint64(0):
+        return event
+    return np.uint64(slots.original[slot])
+
+
+@jit
 def is_counted(slots: Slots, slot: int) -> bool:
     """Whether features count the slot: not if it is a reversal, a capture or a payment that was taken back."""
     return bool((slots.mask[slot] & COUNTED) != np.uint32(0))

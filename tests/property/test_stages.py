@@ -143,6 +143,19 @@ def test_an_altered_repeat_is_reported_by_the_stage_that_decides() -> None:
     assert [(d.repeat, d.altered) for d in verdicts.decisions()] == [(False, False), (True, True), (True, False)]
 
 
+def test_a_label_of_a_capture_that_lacks_an_entity_reaches_its_payment_there() -> None:
+    payment = Payment(
+        event_id="p", occurred_at=BEGIN_MS, account_id="a", amount="5", currency="EUR", direction="debit", device_id="d"
+    )
+    capture = msgspec.structs.replace(payment, event_id="c", kind="capture", relates_to="p", device_id=None)
+    label = Label(event_id="c", account_id="a", label="fraud", labelled_at=BEGIN_MS)
+    records = records_of([payment, capture, label, msgspec.structs.replace(payment, event_id="q")])
+    whole = apply(WHOLE["paned"], WHOLE["paned"].new_state(), records)
+    found = decided_by(CHAINS["paned"], records)
+    assert whole.verdicts.features["device.fraud_30d"].tolist()[-1] == 0.5
+    assert published_of([found]) == published_of([whole])
+
+
 def test_features_of_another_catalogue_are_refused_in_a_sentence() -> None:
     account, *_ = CHAINS["paned"]
     _, other, *_ = CHAINS["tight"]
