@@ -71,7 +71,7 @@ def training_inputs(args: argparse.Namespace, rule_set: RuleSet) -> list[str]:
     usual = default_inputs(rule_set.catalogue, rule_set.base_score)
     names = names_of(args.model_inputs) if args.model_inputs else list(usual)
     left_out = names_of(args.without)
-    model_inputs([*names, *left_out], rule_set.catalogue, rule_set.base_score)
+    model_inputs([*names, *left_out], rule_set.catalogue, rule_set.base_score, rule_set.base_currency)
     return [name for name in names if name not in left_out]
 
 

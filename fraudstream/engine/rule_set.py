@@ -66,6 +66,11 @@ class RuleSet:
     currencies: Currencies | None = None
 
     @property
+    def base_currency(self) -> str | None:
+        """Code of the currency to which amounts are converted; None if they are not."""
+        return None if self.currencies is None else self.currencies.base
+
+    @property
     def base_score(self) -> Scorer:
         """The rule set's own score, which models may read."""
         return self.scorer.base if isinstance(self.scorer, ModelScorer) else self.scorer
@@ -117,7 +122,8 @@ def compile_rule_set(
         if SCORE in roots:
             scorer = _scorer(roots[SCORE], symbols, lists, domains, binaries, to_be_tuned)
         if MODEL in roots and not to_be_tuned:
-            models = read_models(roots[MODEL], binaries, catalogue, scorer)
+            base = None if currencies is None else currencies.base
+            models = read_models(roots[MODEL], binaries, catalogue, scorer, base)
         faults.extend(fault for root in roots.values() for fault in root.faults)
         faults.extend(_repeated_ids(rules))
     if faults:

@@ -58,7 +58,7 @@ def import_model(content: bytes, rule_set: RuleSet, inputs: Sequence[str], thres
         raise LearningError("the model does not name its inputs. Name them in order: --inputs amount,account.…")
     try:
         check_trees(trained.trees, len(names))
-        found = model_inputs(names, rule_set.catalogue, rule_set.base_score)
+        found = model_inputs(names, rule_set.catalogue, rule_set.base_score, rule_set.base_currency)
     except InputError as error:
         raise LearningError(f"the model does not fit the rules: {error}") from error
     except EnsembleError as error:

@@ -57,7 +57,7 @@ def train(rule_set: RuleSet, table: TrainingTable, period: Period, options: Trai
     final = grow(everything, inputs, options.boosting, options.threads)
     judged = LaterRows(later, sums, calibration, threshold, options.alerts_a_day)
     return Model(
-        inputs=model_inputs(inputs, rule_set.catalogue, rule_set.base_score),
+        inputs=model_inputs(inputs, rule_set.catalogue, rule_set.base_score, rule_set.base_currency),
         trees=final,
         calibration=calibration,
         threshold_millionths=threshold,

@@ -34,10 +34,17 @@ class Models(NamedTuple):
     challengers: tuple[ModelScorer, ...] = ()
 
 
-def read_models(root: Node, artefacts: Mapping[str, Artefact], catalogue: Catalogue, score: Scorer) -> Models:
+def read_models(
+    root: Node,
+    artefacts: Mapping[str, Artefact],
+    catalogue: Catalogue,
+    score: Scorer,
+    base: str | None = None,
+) -> Models:
     """The models that a document names; faults are added to the document's.
 
-    `artefacts`: of the rule set, by name. `score`: its own score, which models may read.
+    `artefacts`: of the rule set, by name. `score`: its own score, which models may read. `base`: the currency to which
+    it converts amounts; None if it does not.
     """
     entries = root.entries("the models", ("champion", "threshold", "challengers"))
     threshold = _threshold(entries["threshold"]) if "threshold" in entries else None
@@ -45,13 +52,13 @@ def read_models(root: Node, artefacts: Mapping[str, Artefact], catalogue: Catalo
         entries["threshold"].fault("a threshold needs a champion. Name one, or set the threshold in score.yaml.")
     champion = None
     if "champion" in entries:
-        champion = _scorer(entries["champion"], threshold, artefacts, catalogue, score)
+        champion = _scorer(entries["champion"], threshold, artefacts, catalogue, score, base)
     nodes = entries["challengers"].items("challengers") if "challengers" in entries else []
     if len(nodes) > CHALLENGERS_MAX:
         root.fault(f"{len(nodes)} challengers are too many: at most {CHALLENGERS_MAX}.")
     challengers: list[ModelScorer] = []
     for node in nodes[:CHALLENGERS_MAX]:
-        found = _scorer(node, None, artefacts, catalogue, score)
+        found = _scorer(node, None, artefacts, catalogue, score, base)
         if found is None:
             continue
         if any(found.name == other.name for other in (champion, *challengers) if other is not None):
@@ -61,7 +68,12 @@ def read_models(root: Node, artefacts: Mapping[str, Artefact], catalogue: Catalo
 
 
 def _scorer(
-    node: Node, threshold: int | None, artefacts: Mapping[str, Artefact], catalogue: Catalogue, score: Scorer
+    node: Node,
+    threshold: int | None,
+    artefacts: Mapping[str, Artefact],
+    catalogue: Catalogue,
+    score: Scorer,
+    base: str | None,
 ) -> ModelScorer | None:
     """The model that a node names, if it is one and reads what the catalogue has."""
     name = node.word("a model")
@@ -77,7 +89,7 @@ def _scorer(
     except ModelError as error:
         node.fault(f"artefact '{name}' is {error}")
         return None
-    if faults := mismatches(model, catalogue, score):
+    if faults := mismatches(model, catalogue, score, base):
         more = f" And {len(faults) - _DIFFERENCES_SHOWN} more." if len(faults) > _DIFFERENCES_SHOWN else ""
         node.fault(
             f"model '{name}' was trained on other features: {' '.join(faults[:_DIFFERENCES_SHOWN])}{more} "
@@ -87,9 +99,9 @@ def _scorer(
     return ModelScorer(name, artefact.digest, model, score, threshold or model.threshold_millionths)
 
 
-def mismatches(model: Model, catalogue: Catalogue, score: Scorer) -> list[str]:
+def mismatches(model: Model, catalogue: Catalogue, score: Scorer, base: str | None = None) -> list[str]:
     """How the inputs of a model differ from what a rule set computes, a sentence each; empty if they agree."""
-    found = (difference(given, catalogue, score) for given in model.inputs)
+    found = (difference(given, catalogue, score, base) for given in model.inputs)
     return [sentence for sentence in found if sentence is not None]
 
 

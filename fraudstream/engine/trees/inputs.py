@@ -14,7 +14,9 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from fraudstream.contracts.nearest_name import nearest
+from fraudstream.engine.aggregates.registry import REGISTRY
 from fraudstream.engine.catalogue import Catalogue
+from fraudstream.engine.converter import AMOUNTS
 from fraudstream.engine.expression import Expression, Type
 from fraudstream.engine.scorer import Scorer
 from fraudstream.engine.trees.model import InputType, ModelInput
@@ -26,15 +28,19 @@ class InputError(ValueError):
     """A name that no model can read."""
 
 
-def model_inputs(names: Sequence[str], catalogue: Catalogue, score: Scorer) -> tuple[ModelInput, ...]:
-    """Inputs of a model under a rule set. `score`: of the rule set. Raises `InputError`."""
-    return tuple(_input(name, catalogue, score) for name in names)
+def model_inputs(
+    names: Sequence[str], catalogue: Catalogue, score: Scorer, base: str | None = None
+) -> tuple[ModelInput, ...]:
+    """Inputs of a model under a rule set. `score`: of the rule set; `base`: the currency to which it converts amounts,
+    None if it does not. Raises `InputError`."""
+    return tuple(_input(name, catalogue, score, base) for name in names)
 
 
-def difference(given: ModelInput, catalogue: Catalogue, score: Scorer) -> str | None:
-    """How the meaning of an input differs from that of its name in a rule set, as a sentence; None if it does not."""
+def difference(given: ModelInput, catalogue: Catalogue, score: Scorer, base: str | None = None) -> str | None:
+    """How the meaning of an input differs from that of its name in a rule set, as a sentence; None if it does not.
+    `score`, `base`: as of `model_inputs`."""
     try:
-        here = _input(given.name, catalogue, score)
+        here = _input(given.name, catalogue, score, base)
     except InputError as error:
         return str(error)
     if here == given:
@@ -49,7 +55,7 @@ def _text(value: Any) -> str:
     return "absent" if value is None else json.dumps(value)
 
 
-def _input(name: str, catalogue: Catalogue, score: Scorer) -> ModelInput:
+def _input(name: str, catalogue: Catalogue, score: Scorer, base: str | None) -> ModelInput:
     """The input of a name. Raises `InputError`."""
     if name == SCORE and SCORE not in catalogue.symbols:
         if not score.inputs:
@@ -63,7 +69,23 @@ def _input(name: str, catalogue: Catalogue, score: Scorer) -> ModelInput:
         raise InputError(
             f"'{name}' is a text, which no tree compares. Declare what matters of it: {{derive: {name} == …}}."
         )
-    return ModelInput(name, cast(InputType, type_.name), _canonical(_definition(name, catalogue)))
+    definition = dict(_definition(name, catalogue))
+    if base is not None and _reads_amounts(name, catalogue):
+        definition["base"] = base
+    return ModelInput(name, cast(InputType, type_.name), _canonical(definition))
+
+
+def _reads_amounts(name: str, catalogue: Catalogue) -> bool:
+    """Whether a value depends on the currency in which amounts are compared."""
+    for feature in catalogue.features:
+        if feature.name == name:
+            entity = next(entity for entity in catalogue.entities if entity.name == feature.entity)
+            of_amounts = REGISTRY[feature.aggregate].is_of_amounts or "amount_band" in entity.key
+            return of_amounts or (feature.where is not None and not AMOUNTS.isdisjoint(feature.where.names))
+    for derived in catalogue.derived:
+        if derived.name == name:
+            return any(_reads_amounts(read, catalogue) for read in derived.expression.names)
+    return name in AMOUNTS
 
 
 def _definition(name: str, catalogue: Catalogue) -> Mapping[str, Any]:

@@ -135,6 +135,14 @@ def test_a_model_of_other_features_is_refused_with_the_difference() -> None:
     assert "window_ms was 3600000, here 7200000" in fault.sentence
 
 
+def test_a_model_that_was_trained_without_a_base_currency_is_refused_with_one() -> None:
+    with pytest.raises(RuleSetErrors) as caught:
+        with_models({"trees": BY_AMOUNT}, "champion: trees", currencies="base: EUR\nrates: {USD: 0.9}")
+    [fault] = caught.value.faults
+    assert "'amount' has another definition than in training: base was absent, here \"EUR\"" in fault.sentence
+    assert "payments_1h" not in fault.sentence  # a count does not depend on it
+
+
 def test_a_model_that_reads_the_score_is_refused_where_the_score_differs() -> None:
     with pytest.raises(RuleSetErrors, match="'score' has another definition"):
         with_models({"trees": BY_SCORE}, "champion: trees", score=SCORE.replace("to: 3", "to: 4"))

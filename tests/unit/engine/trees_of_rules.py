@@ -54,9 +54,11 @@ def model_bytes(names: Sequence[str], *given: Stump, features: str = FEATURES, s
 
 
 def with_models(models: Mapping[str, bytes], declaration: str, **files: str) -> RuleSet:
-    """The compiled rule set. `declaration`: model.yaml. `files`: in place of features.yaml and score.yaml."""
+    """The compiled rule set. `declaration`: model.yaml. `files`: features, score, currencies, by their names."""
     texts = {"features.yaml": files.get("features", FEATURES), "score.yaml": files.get("score", SCORE)}
     texts["model.yaml"] = declaration
+    if "currencies" in files:
+        texts["currencies.yaml"] = files["currencies"]
     lines = [f"  {name}: {{digest: {artefact_digest(content)}}}" for name, content in models.items()]
     texts["artefacts.yaml"] = "\n".join(["artefacts:", *lines]) if lines else "artefacts: {}"
     return compile_rule_set(texts, artefacts={artefact_digest(content): content for content in models.values()})
