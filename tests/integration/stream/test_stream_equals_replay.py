@@ -1,7 +1,7 @@
 """A log gives the same alert bytes in replay, at any batch size, and in the stream, with any number of workers.
 
 Labels are in the same log as payments, so their order counts as well. The payments are generated, with some alerts of
-each kind of rule.
+each kind of rule, in several currencies, whose amounts the shipped `currencies.yaml` converts.
 """
 
 import subprocess
