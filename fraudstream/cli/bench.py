@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 
+LOADS = ("small", "account", "shipped")
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Add `bench`."""
     parser = subparsers.add_parser(
@@ -31,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--count", type=positive_count, default=1_000_000, help="payments in each throughput run")
     parser.add_argument("--accounts", type=positive_count, default=100_000, help="number of accounts")
     parser.add_argument("--rounds", type=positive_count, default=3, help="repetitions; the medians are printed")
-    parser.add_argument("--load", choices=("small", "shipped"), action="append", help="only this load")
+    parser.add_argument("--load", choices=LOADS, action="append", help="only this load")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     def report(line: str) -> None:
         progress.print(line, highlight=False)
 
-    loads = args.load or ["small", "shipped"]
+    loads = args.load or list(LOADS)
     rates = throughput.measure(args.count, args.accounts, args.rounds, loads, report)
     report("latency at 1,000 payments/s")
     latencies = [latency.measure(load, rate=1000, seconds=20, accounts=args.accounts) for load in loads]

@@ -74,7 +74,8 @@ class SlowScore:
         """Learn a label of an earlier payment, which may correct one before."""
         if self.labelled.get(number) == fraud:
             return
-        self._step(self.codes[number], fraud)
+        if self._are_sample():
+            self._step(self.codes[number], fraud)
         self.labelled[number] = fraud
 
     def _bin(self, k: int, value: float) -> int:
@@ -107,11 +108,19 @@ class SlowScore:
         genuine, frauds = (sum(counts[label, bin_] for bin_ in range(18)) for label in (False, True))
         at = self._label_bin(k, code)
         assert at is not None
+        if not self._are_sample():
+            if self.parts[k].floor is not None:
+                return 0
+            return max(-16 * ONE, min(self.parts[k].guess[code], 16 * ONE))
         total = log2_fixed(self.pull) + self.parts[k].guess[code]
         if counts[True, at]:
             odds = log2_fixed(counts[True, at]) - log2_fixed(counts[False, at] + 1) + log2_fixed(genuine + 18)
             total = log2_of_sum(odds, total)
         return max(-16 * ONE, min(total - log2_fixed(frauds + self.pull), 16 * ONE))
+
+    def _are_sample(self) -> bool:
+        frauds = sum(self.labelled.values())
+        return len(self.labelled) - frauds >= 3 * frauds
 
     def _base(self) -> int:
         return (self.bias >> 8) - log2_fixed(self.one_in)

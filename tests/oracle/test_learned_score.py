@@ -37,7 +37,7 @@ value = st.one_of(
     st.sampled_from([-math.inf, math.inf, 1e300, 0.0005, 0.002, 0.3]),
 )
 payment = st.tuples(st.just("payment"), st.tuples(value, value, value), st.booleans())
-label = st.tuples(st.just("label"), st.integers(0, 1_000), st.booleans())
+label = st.tuples(st.just("label"), st.integers(0, 1_000), st.sampled_from([True, False, False, False, False]))
 logs = st.lists(st.one_of(payment, payment, label), min_size=1, max_size=60)
 
 
@@ -190,3 +190,17 @@ def test_a_record_of_no_part_is_refused(key: bytes) -> None:
     content = ScoreState(definition()).records()[b"0"]
     with pytest.raises(ValueError, match=r"3 parts|invalid literal"):
         ScoreState(definition()).restore(key, content)
+
+
+def test_labels_of_frauds_alone_teach_nothing_but_count_once_genuine_ones_have_come() -> None:
+    """A bank that reports frauds at once and nothing else must not have every payment alerted."""
+    payments: list[Event] = [("payment", (0.25, 1.0, 0.002), True) for _ in range(400)]
+    frauds: list[Event] = [("label", number, True) for number in range(50)]
+    genuine: list[Event] = [("label", number, False) for number in range(50, 350)]
+    probe: Event = ("payment", (0.25, 1.0, 0.002), True)
+    after_one, after_frauds, after_all = (
+        walk([*payments, *labels, probe], []).contribution[-1] for labels in (frauds[:1], frauds, [*frauds, *genuine])
+    )
+    assert after_frauds.tolist() == after_one.tolist()
+    assert after_frauds[3] == 0
+    assert after_all.tolist() != after_frauds.tolist()

@@ -24,7 +24,7 @@ from fraudstream.engine.learned_score.counts import (
     DefinitionArrays,
     ScoreCounts,
 )
-from fraudstream.engine.learned_score.evidence import evidence_of
+from fraudstream.engine.learned_score.evidence import are_sample, evidence_of
 from fraudstream.engine.learned_score.fixed_odds import CERTAIN, PROBABILITY_BITS, probability
 
 SQUARE_MAX: Final = 1 << 62
@@ -46,8 +46,11 @@ def weighted(counts: ScoreCounts, part: int, evidence: int) -> int:
 
 @jit
 def learn_weights(definition: DefinitionArrays, counts: ScoreCounts, codes: UInt8Array, label: int) -> None:
-    """Take one step for a label that is not counted yet. `codes`: of its payment, uint8, shape (parts,).
+    """Take one step for a label that is not counted yet; none while labels are no sample of the payments, or the bias
+    would learn that every payment is a fraud. `codes`: of its payment, uint8, shape (parts,).
     `label`: 0 genuine, 1 fraud."""
+    if not are_sample(counts):
+        return
     parts, log_odds = len(counts.weight), base_log_odds(definition, counts)
     for part in range(parts):
         counts.scratch[part] = evidence_of(definition, counts, part, int(codes[part]))
