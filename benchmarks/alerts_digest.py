@@ -34,7 +34,7 @@ from benchmarks.reference_payments.stream import stream
 from fraudstream.contracts import Alert
 from fraudstream.kafka import Brokers
 
-RULES: Final = Path(__file__).parents[1] / "rules"
+RULES: Final = Path(__file__).parents[1] / "examples" / "account_only"
 PARTITIONS: Final = 8
 RATE: Final = 3_000.0
 

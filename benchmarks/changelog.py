@@ -14,7 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.contender import create_topics, worker
-from benchmarks.payments import payments
+from benchmarks.payments import partitions_of, payments
 from benchmarks.throughput import WORKER_TOPICS, worker_settings
 from fraudstream.embedded.broker import embedded_broker
 
@@ -35,7 +35,7 @@ class Volume(NamedTuple):
 def measure(load: str, rate: int, seconds: int, accounts: int, interval_s: float = 5.0) -> Volume:
     """Measure at `rate` payments per second for `seconds` with a checkpoint every `interval_s`."""
     with embedded_broker() as broker:
-        asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
+        asyncio.run(create_topics(broker, load, *WORKER_TOPICS, partitions=partitions_of(load)))
         settings = worker_settings(load) | {
             "WORKER_CHECKPOINT_INTERVAL_S": str(interval_s),
             "WORKER_CHECKPOINT_BYTES_MAX": str(1 << 30),

@@ -20,9 +20,9 @@ from typing import NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.payments import PARTITIONS
+from benchmarks.payments import ONE_PARTITION, PARTITIONS, partitions_of
 from fraudstream.kafka import Brokers
-from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.settings import ALL_ENTITIES, StreamSettings
 
 TICKS = os.sysconf("SC_CLK_TCK")
 POLL_S = 0.2  # reading the metrics costs the worker some milliseconds
@@ -124,8 +124,10 @@ def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     group = settings.get("WORKER_GROUP", f"bench-{secrets.token_hex(4)}")
-    worker = StreamSettings(brokers=Brokers(broker), checkpoint_mode="batch", group=group)
-    asyncio.run(create_topics(broker, worker.changelog_topic))
+    load = settings.get("TOPICS_PAYMENTS", "")
+    stage = ALL_ENTITIES if load in ONE_PARTITION else "account"
+    worker = StreamSettings(brokers=Brokers(broker), checkpoint_mode="batch", group=group, stage=stage)
+    asyncio.run(create_topics(broker, worker.changelog_topic, partitions=partitions_of(load)))
     named = {f"FRAUDSTREAM_{name}": value for name, value in settings.items()}
     environment = os.environ | {
         "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": broker,
@@ -147,11 +149,11 @@ def worker(broker: str, settings: Mapping[str, str]) -> Iterator[Worker]:
             process.wait()
 
 
-async def create_topics(broker: str, *names: str) -> None:
-    """Create topics with `PARTITIONS` partitions and one replica."""
+async def create_topics(broker: str, *names: str, partitions: int = PARTITIONS) -> None:
+    """Create topics with so many partitions and one replica."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
     finally:
         await admin.close()

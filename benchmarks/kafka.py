@@ -4,8 +4,8 @@
     python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --count 200000 --seconds 30
     python -m benchmarks.kafka --kafka 127.0.0.1:19092 --rules four_stages --checkpoints 5 --partitions 1
 
-`--rules`: `small` and `shipped` have only accounts, `four_stages` has four entities: with `--partitions 1` one stage
-keeps all of them, else one process runs a chain of four. For each rule set and checkpoint interval, as often as
+`--rules`: `small` and `account` have only accounts, `shipped` eight entities, `four_stages` four: with `--partitions 1`
+one stage keeps all of them, else one process runs a chain. For each rule set and checkpoint interval, as often as
 `--rounds` says: throughput with decisions on, the changelog on, and the floor (fetch and decode, nothing else) on the
 same topic; then latency at a steady rate. Each run creates topics with unique names. Prints one line of JSON for each
 measurement.
@@ -28,6 +28,7 @@ import msgspec
 from benchmarks.contender import SMALL_RULES, Worker, run_script, run_to, worker
 from benchmarks.latency import measure_on
 from benchmarks.payments import PARTITIONS, publish
+from benchmarks.throughput import ACCOUNT_RULES
 from fraudstream.cli.settings import Override, Settings, load_settings
 from fraudstream.cli.shipped import shipped
 from fraudstream.cli.topics import wanted_topics
@@ -35,6 +36,7 @@ from fraudstream.operations.apply_topics import apply_topics
 
 RULES: Final = {
     "small": (SMALL_RULES, "small"),
+    "account": (ACCOUNT_RULES, "account"),
     "shipped": (Path(shipped("rules")), "shipped"),
     "four_stages": (Path(__file__).parents[1] / "examples" / "four_stages", "shipped"),
 }

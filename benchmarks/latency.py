@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.contender import create_topics, worker
 from benchmarks.floor import FETCH_WAIT_MS
-from benchmarks.payments import payments
+from benchmarks.payments import partitions_of, payments
 from benchmarks.throughput import WORKER_TOPICS, worker_settings
 from fraudstream.contracts import Decision, Payment
 from fraudstream.embedded.broker import embedded_broker
@@ -42,7 +42,7 @@ class Latency(NamedTuple):
 def measure(load: str, rate: int, seconds: int, accounts: int) -> Latency:
     """Measure one worker on an embedded broker at `rate` payments per second."""
     with embedded_broker() as broker:
-        asyncio.run(create_topics(broker, load, *WORKER_TOPICS))
+        asyncio.run(create_topics(broker, load, *WORKER_TOPICS, partitions=partitions_of(load)))
         with worker(broker, worker_settings(load)) as running:
             while not running.metrics().get("fraudstream_assigned_partitions"):
                 time.sleep(0.1)

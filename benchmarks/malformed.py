@@ -24,7 +24,7 @@ from benchmarks.throughput import WORKER_TOPICS, worker_settings
 from fraudstream.contracts import DeadLetter
 from fraudstream.embedded.broker import embedded_broker
 
-TOPIC = "shipped"
+TOPIC = "account"
 LARGE_BYTES = 10 * 1024 * 1024
 LARGE_EVERY = 20_000  # one in this many records is of a large kind
 REQUEST_BYTES_MAX = 2 * LARGE_BYTES

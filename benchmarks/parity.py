@@ -129,7 +129,7 @@ def main() -> int:
     parser.add_argument("mapping")
     parser.add_argument("--batch-sizes", default="1,7,1000,100000")
     parser.add_argument("--workers", default="1,3")
-    parser.add_argument("--rules", type=Path, default=RULES["shipped"])
+    parser.add_argument("--rules", type=Path, default=RULES["account"])
     parser.add_argument("--payments", type=int, help="use only the first N payments of a Parquet file")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

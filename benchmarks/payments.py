@@ -15,6 +15,7 @@ from benchmarks.reference_payments.stream import stream
 from fraudstream.contracts import Payment
 
 PARTITIONS = 4
+ONE_PARTITION = {"shipped"}  # loads whose rules have several entities: one stage keeps them all
 BATCH_BYTES_MAX = 512 * 1024
 START_MS = 1_767_225_600_000  # 2026-01-01
 STEP_MS = 40  # a million payments take eleven hours of event time
@@ -23,8 +24,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
-    """`count` payments. `small`: uniform accounts, log-normal amounts. `shipped`: from the generator, with fraud."""
-    if load == "shipped":
+    """`count` payments. `small`: uniform accounts, log-normal amounts; others: from the generator, with fraud."""
+    if load != "small":
         plan = GeneratorPlan(seed=1, start_ms=START_MS, accounts=accounts, rate=1000 / STEP_MS, history_ms=0)
         for batch in stream(plan, count):
             yield from batch.payments
@@ -49,6 +50,11 @@ def payments(load: str, count: int, accounts: int) -> Iterator[Payment]:
             country="DE",
             card_present=False,
         )
+
+
+def partitions_of(load: str) -> int:
+    """How many partitions the payments topic of a load has."""
+    return 1 if load in ONE_PARTITION else PARTITIONS
 
 
 async def publish(

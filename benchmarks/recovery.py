@@ -4,7 +4,7 @@
     python -m benchmarks.recovery --kafka 127.0.0.1:19092 --accounts 100000 --take-over
     python -m benchmarks.recovery --kafka 127.0.0.1:19092 --accounts 1000000 --take-over --partitions 1 --standby
 
-Every account pays once and some much more often, with the shipped rules. By default a worker processes all payments and
+Every account pays once and some much more often, with the rules of accounts alone. By default a worker processes all payments and
 is stopped; the time is from the start of the next worker until it processes. `--take-over`: two workers share such a
 state and a steady stream; one is killed with SIGKILL and not restarted; the times are from there to the first decision
 in the slowest partition, and until no payment waits any more. With one partition one worker has it and is killed; with
@@ -40,7 +40,7 @@ from benchmarks.chaos.topic_reader import read_partition
 from benchmarks.state import batches
 from fraudstream.kafka import Brokers
 
-RULES: Final = Path(__file__).parents[1] / "rules"
+RULES: Final = Path(__file__).parents[1] / "examples" / "account_only"
 PARTITIONS: Final = 8
 SESSION_S: Final = 10.0  # the default
 PUBLISH_RATE: Final = 40_000.0
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--partitions", metavar="N", type=int, default=PARTITIONS)
     parser.add_argument("--standby", action="store_true", help="the workers are standbys of each other")
     parser.add_argument(
-        "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: the shipped rules)"
+        "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: examples/account_only)"
     )
     parser.add_argument("--logs", metavar="DIR", type=Path, help="directory in which to keep the logs")
     args = parser.parse_args()

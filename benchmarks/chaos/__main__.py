@@ -24,7 +24,7 @@ import msgspec
 from benchmarks.chaos.findings import WRONGS
 from benchmarks.chaos.run import Options, Result, run
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = Path(__file__).parents[2] / "examples" / "account_only"
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--single", action="store_true", help="one stage for all entities; needs --partitions 1")
     parser.add_argument("--standby", action="store_true", help="the workers are standbys of each other")
     parser.add_argument(
-        "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: the shipped rules)"
+        "--rules", metavar="DIR", type=Path, default=RULES, help="rule set directory (default: examples/account_only)"
     )
     parser.add_argument(
         "--out", metavar="FILE", type=Path, default=Path("chaos.jsonl"), help="results file (default: chaos.jsonl)"

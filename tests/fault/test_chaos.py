@@ -22,8 +22,8 @@ from benchmarks.chaos.run import Options, run
 from tests.brokers import EMBEDDED, KAFKA, SelectedBroker
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "rules"
-OF_LISTS = ("lists.yaml", "mule/known_payee.yaml")  # shipped rule files that the chain gets as well
+RULES = ROOT / "examples" / "account_only"
+OF_LISTS = ("lists.yaml", "mule/known_payee.yaml")  # rule files that the chain gets as well
 
 
 class ChaosRun(NamedTuple):

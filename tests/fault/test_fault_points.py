@@ -29,7 +29,7 @@ from fraudstream.engine.engine import Engine
 from fraudstream.kafka import Brokers
 from tests.brokers import SelectedBroker, on_both_brokers
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = Path(__file__).parents[2] / "examples" / "account_only"
 PAYMENTS = 60_000
 RATE = 500.0
 DEATH_S_MAX = 40.0

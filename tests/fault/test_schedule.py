@@ -12,7 +12,7 @@ from benchmarks.chaos.schedule import Fault, Kind, schedule
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.engine.rule_set import compile_rule_set
 
-RULES = load_rule_set(Path(__file__).parents[2] / "rules")
+RULES = load_rule_set(Path(__file__).parents[2] / "examples" / "account_only")
 
 
 def faults_of(seed: int, brokers: int = 3) -> list[Fault]:

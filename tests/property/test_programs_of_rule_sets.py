@@ -27,7 +27,7 @@ from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 
 ROOT = Path(__file__).parents[2]
-DIRECTORIES = ("rules", "examples/four_stages", "examples/handbook", "benchmarks/small")
+DIRECTORIES = ("rules", "examples/account_only", "examples/four_stages", "examples/handbook", "benchmarks/small")
 PLAN = GeneratorPlan(start_ms=1_767_225_600_000, seed=3, accounts=150, fraud_share=0.2)
 PAYMENTS = 3_000
 

@@ -1,6 +1,6 @@
 """A payment can be decided again without the other accounts of its partition: the bytes are the same.
 
-A log of one partition, generated, with the shipped rules; each alert again from its account's records alone.
+A log of one partition, generated, with the rules of accounts alone; each alert again from its account's records alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(load_rule_set(Path("rules")))
+    return Engine(load_rule_set(Path("examples/account_only")))
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,9 @@ async def payment_at_a_position(reader: TopicReader) -> object:
 
 
 async def payment_again(reader: TopicReader) -> object:
-    return await rerun_payment(reader, "alerts", LogPosition(0, 1), Engine(load_rule_set(Path("rules"))), CONTROLS)
+    return await rerun_payment(
+        reader, "alerts", LogPosition(0, 1), Engine(load_rule_set(Path("examples/account_only"))), CONTROLS
+    )
 
 
 @pytest.mark.parametrize("silent", REQUESTS)

@@ -11,7 +11,7 @@ from fraudstream.operations.new_rule import new_rule
 
 SMALLEST = "version: 1\nentities: {account: {key: account_id}}\n"
 ID = "0b6f6c1e-6a55-4c3b-9a0e-5d1f0f1d7a42"
-DIRECTORIES = ["rules", "examples/four_stages", "examples/handbook/rules"]
+DIRECTORIES = ["rules", "examples/account_only", "examples/four_stages", "examples/handbook/rules"]
 
 
 @pytest.mark.parametrize("features", [SMALLEST, *DIRECTORIES])
