@@ -5,8 +5,9 @@ Of a bin with f of F frauds and g of G genuine payments, drawn towards a guessed
     q = (g + 1) / (G + LABEL_BINS)
     evidence = log2((f + pull * q * r) / (F + pull) / q)
 
-While more than a quarter of the labels are frauds, labels are no sample of the payments (a bank that reports frauds at once
-and nothing else). Then g is unknown: the evidence of a rarity is the guess r, and a risk, a share of the labels, has none.
+While more than a quarter of the labels are frauds, labels are no sample of the payments (a bank that reports frauds at
+once and nothing else). Then g is unknown: the evidence of a rarity is the guess r, and a risk, a share of the labels,
+has none.
 
 Source: weight of evidence, Good, "Probability and the Weighing of Evidence", 1950, with additive smoothing.
 """

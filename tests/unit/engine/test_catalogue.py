@@ -15,7 +15,7 @@ from fraudstream.engine.expression import Type
 from fraudstream.engine.plan import plan_entity
 
 ROW_BYTES_MAX = 5 * 1024
-SHIPPED = Path(__file__).parents[3] / "rules" / "features.yaml"
+ACCOUNT_ONLY = Path(__file__).parents[3] / "examples" / "account_only" / "features.yaml"
 
 ACCOUNT = "version: 1\nentities: {account: {key: account_id, slots: 8, panes: {width: 2d, count: 16}}}\n"
 KEYS = (
@@ -259,13 +259,13 @@ def test_symbols_are_fields_attributes_features_and_what_is_derived() -> None:
     }
 
 
-def test_a_busy_row_of_the_shipped_catalogue_stays_within_its_budget() -> None:
-    catalogue = shipped()
+def test_a_busy_row_of_accounts_alone_stays_within_its_budget() -> None:
+    catalogue = account_only()
     assert Arena(plan_entity(catalogue, catalogue.entities[0]).shape).row_bytes_max <= ROW_BYTES_MAX
 
 
 def test_the_layout_follows_what_rows_hold_and_nothing_else() -> None:
-    text = SHIPPED.read_text()
+    text = ACCOUNT_ONLY.read_text()
     assert layout(text + "# a comment\n") == layout(text)
     assert layout(text.replace("window: 1h", "window: 2h")) == layout(text)  # the same rows, read otherwise
     assert layout(text.replace('direction == "credit"', 'direction == "debit"')) != layout(text)
@@ -277,5 +277,5 @@ def layout(text: str) -> str:
     return plan_entity(catalogue, catalogue.entities[0]).layout
 
 
-def shipped() -> Catalogue:
-    return parse_catalogue(SHIPPED.read_text())
+def account_only() -> Catalogue:
+    return parse_catalogue(ACCOUNT_ONLY.read_text())
