@@ -7,9 +7,9 @@
 Every account pays once and some much more often, with the rules of accounts alone. By default a worker processes all
 payments and is stopped; the time is from the start of the next worker until it processes. `--take-over`: two workers
 share such a state and a steady stream; one is killed with SIGKILL and not restarted; the times are from there to the
-first decision in the slowest partition, and until no payment waits any more. With one partition one worker has it and is killed; with
-`--standby` the other one follows its changelog. Counts payments without a decision and those with two different ones.
-Prints one line of JSON.
+first decision in the slowest partition, and until no payment waits any more. With one partition one worker has it and
+is killed; with `--standby` the other one follows its changelog. Counts payments without a decision and those with two
+different ones. Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,8 @@ from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics, check_topics
 from fraudstream.stream.topics.file import Topic, TopicsError
 from tests.integration.topic_admin import admin_of
+
+ACCOUNT_ONLY = Path(__file__).parents[3] / "examples" / "account_only"
 
 UniqueName = Callable[[str], str]
 
@@ -109,7 +112,8 @@ def command(broker: str, group: str, action: str, *more: str) -> list[str]:
     """The words of `fraudstream topics` for topics of a test."""
     names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters", "controls")
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
-    return ["topics", action, f"--bootstrap-servers={broker}", f"--set=worker.group={group}", *sets, *more]
+    flags = [f"--bootstrap-servers={broker}", f"--set=worker.group={group}", f"--rules={ACCOUNT_ONLY}"]
+    return ["topics", action, *flags, *sets, *more]
 
 
 def test_check_fails_before_apply_and_passes_after(

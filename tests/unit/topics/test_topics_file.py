@@ -7,7 +7,7 @@ from fraudstream.cli.settings import load_settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
 from fraudstream.kafka import Brokers
-from fraudstream.stream.settings import StreamSettings
+from fraudstream.stream.settings import ALL_ENTITIES, StreamSettings
 from fraudstream.stream.topics.file import Topic, TopicsError, read_topics
 
 NAMES = {"payments": "payments", "cases": "cases"}
@@ -94,8 +94,9 @@ def test_what_is_no_yaml_is_told() -> None:
 
 def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    topics = {topic.name: topic for topic in wanted_topics(load_settings())}
-    worker = StreamSettings(brokers=Brokers("127.0.0.1:9092"), checkpoint_mode="transaction")
+    monkeypatch.setenv("FRAUDSTREAM_TOPICS_PARTITIONS", "1")
+    topics = {topic.name: topic for topic in wanted_topics(load_settings(), payments_partitions=1)}
+    worker = StreamSettings(brokers=Brokers("127.0.0.1:9092"), checkpoint_mode="transaction", stage=ALL_ENTITIES)
     assert topics.keys() == {
         worker.payments_topic,
         worker.labels_topic,
