@@ -94,7 +94,6 @@ def test_what_is_no_yaml_is_told() -> None:
 
 def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FRAUDSTREAM_TOPICS_PARTITIONS", "1")
     topics = {topic.name: topic for topic in wanted_topics(load_settings(), payments_partitions=1)}
     worker = StreamSettings(brokers=Brokers("127.0.0.1:9092"), checkpoint_mode="transaction", stage=ALL_ENTITIES)
     assert topics.keys() == {
@@ -115,7 +114,7 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
 
 
 def test_each_state_version_has_a_changelog_of_its_own() -> None:
-    settings = load_settings(None, {"FRAUDSTREAM_WORKER_STATE_VERSION": "2"})
+    settings = load_settings(None, {"FRAUDSTREAM_WORKER_STATE_VERSION": "2", "FRAUDSTREAM_TOPICS_PARTITIONS": "12"})
     worker = stream_settings(settings)
     assert worker.changelog_topic == "fraudstream-account-v2-state-changelog"
     assert worker.changelog_topic in {topic.name for topic in wanted_topics(settings)}
@@ -126,7 +125,7 @@ def test_topics_renamed_in_the_settings_are_created_under_their_names() -> None:
     names = {topic.name for topic in wanted_topics(settings)}
     assert "pay-dlq" in names
     assert "dead-letters" not in names
-    assert "night-account-state-changelog" in names
+    assert "night-all-state-changelog" in names
 
 
 def test_a_repeated_key_is_refused_with_both_lines() -> None:
