@@ -40,7 +40,8 @@ class Log(NamedTuple):
     def part(self, chosen: slice | Int64Array) -> Log:
         """Some of the payments."""
         numbers = np.arange(len(self.payments))[chosen].tolist()
-        return Log([self.payments[k] for k in numbers], self.occurred_at_ms[chosen], self.labels[chosen])
+        told = None if self.labelled_at_ms is None else self.labelled_at_ms[chosen]
+        return Log([self.payments[k] for k in numbers], self.occurred_at_ms[chosen], self.labels[chosen], told)
 
     def cut(self, size: int) -> Iterator[Log]:
         """The log in parts of `size` payments."""

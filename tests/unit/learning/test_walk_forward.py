@@ -64,6 +64,19 @@ def test_each_fold_is_scored_once_by_the_model_that_train_makes_on_its_first_day
     assert encode_model(whole.models[0]) != encode_model(whole.models[1])
 
 
+def test_a_label_is_learned_from_by_the_folds_after_the_time_that_the_file_gives_it(whole: ScoredFolds) -> None:
+    """Labels of days 24 and 25 become known on day 29, within fold 1: too late for its model, in time for the next."""
+    told = LOG.occurred_at_ms + 2 * DAY_MS
+    late = (LOG.occurred_at_ms >= day(24)) & (LOG.occurred_at_ms < day(26))
+    log = LOG._replace(labelled_at_ms=np.where(late, day(29), told))
+    found = scored(log)
+    unlabelled = scored(LOG._replace(labels=np.where(late, -1, LOG.labels).astype(np.int8)), FOLDS[:1])
+    assert encode_model(found.models[0]) == encode_model(unlabelled.models[0]) != encode_model(whole.models[0])
+    for each, model in zip(FOLDS, found.models, strict=True):
+        table = training_table(RULES, log.cut(500), INPUTS, each.period, GENUINE_MAX)
+        assert encode_model(train(RULES, table, each.period, OPTIONS)) == encode_model(model)
+
+
 def test_another_split_into_batches_changes_no_bit(whole: ScoredFolds) -> None:
     again = scored(LOG, size=97)
     assert again.scores.tobytes() == whole.scores.tobytes()
