@@ -71,6 +71,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.contracts.dead_letter import ReasonCode
     from fraudstream.engine.engine import Engine
+    from fraudstream.engine.label_results import CAUSES
     from fraudstream.stream.failure import WorkerFailure, exit_code
     from fraudstream.stream.worker import run_worker
     from fraudstream.telemetry.logs import set_up_logs
@@ -87,7 +88,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         engine = Engine(rule_set, stage, settings.worker.too_far_ahead_ms)
     except ValueError as error:
         raise Failure(f"worker.stage: {error}") from error
-    telemetry = WorkerTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
+    telemetry = WorkerTelemetry(
+        CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode), label_causes=CAUSES
+    )
     with metrics_port.metrics_served(settings, "metrics.port", telemetry):
         try:
             run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])

@@ -91,10 +91,13 @@ class ProcessMetrics:
 class WorkerMetrics(ProcessMetrics):
     """Metrics of a worker. Those without the label `stage` belong to the stage that decides, or to the process."""
 
-    def __init__(self, define: Definitions, reasons: Iterable[str]) -> None:
+    def __init__(self, define: Definitions, reasons: Iterable[str], label_causes: Iterable[str] = ()) -> None:
+        """`label_causes`: why labels find no payment. Each counter exists at 0 from the start, as with `reasons`."""
         super().__init__(define, reasons, "stage")
         self._define_records(define)
         self._define_verdicts(define)
+        for cause in label_causes:
+            self.labels_unmatched.labels(cause)
         self._define_latency(define)
         self._define_state(define)
         self._define_partitions(define)

@@ -16,10 +16,18 @@ class WorkerTelemetry:
     """The worker's observer. Run `watchdog` in its event loop, and serve `healthy` and `ready` (http.py): the worker is
     healthy and ready when all its stages are."""
 
-    def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
-        """`version`: of fraudstream. `reasons`: the codes of dead letters, which start at 0."""
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        version: str,
+        reasons: Iterable[str] = (),
+        label_causes: Iterable[str] = (),
+    ) -> None:
+        """`version`: of fraudstream. `reasons`: the codes of dead letters, `label_causes`: why labels find no payment;
+        their counters start at 0."""
         self.registry = registry
-        self.metrics = WorkerMetrics(Definitions(registry), reasons)
+        self.metrics = WorkerMetrics(Definitions(registry), reasons, label_causes)
         self.watchdog = EventLoopWatchdog()
         self._version = version
         self._stages: tuple[StageTelemetry, ...] = ()

@@ -26,7 +26,9 @@ class Worker:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.telemetry = WorkerTelemetry(self.registry, version="1.2.3", reasons=["not_json", "invalid"])
+        self.telemetry = WorkerTelemetry(
+            self.registry, version="1.2.3", reasons=["not_json", "invalid"], label_causes=["expired", "unknown"]
+        )
         observer: Observer = self.telemetry  # mypy holds one to the other here
         self.observer: StageObserver = observer.of_stage("account")
 
@@ -131,6 +133,7 @@ def test_every_payment_is_in_both_latency_histograms(worker: Worker) -> None:
 
 def test_a_reason_for_dead_letters_is_at_zero_before_its_first(worker: Worker) -> None:
     assert worker.value("dead_letters_total", reason="invalid") == 0
+    assert worker.value("labels_unmatched_total", cause="unknown") == 0
 
 
 def test_the_build_says_which_rules_and_which_checkpoints_run(worker: Worker) -> None:
