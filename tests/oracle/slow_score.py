@@ -49,6 +49,7 @@ class SlowScore:
     values: list[list[int]] = field(default_factory=list)
     codes: dict[int, list[int | None]] = field(default_factory=dict)
     labelled: dict[int, bool] = field(default_factory=dict)
+    counted: list[int] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     squares: list[int] = field(default_factory=list)
     bias: int = 0
@@ -65,6 +66,7 @@ class SlowScore:
         result = Scored(codes, [self._base(), *added])
         self.codes[number] = codes
         if counted:
+            self.counted.append(number)
             for k, value in enumerate(values):
                 if not math.isnan(value):
                     self.values[k].append(self._bin(k, value))
@@ -100,27 +102,21 @@ class SlowScore:
     def _evidence(self, k: int, code: int | None) -> int:
         if code is None:
             return 0
-        counts = {(label, bin_): 0 for label in (False, True) for bin_ in range(18)}
-        for number, label in self.labelled.items():
-            of_label = self._label_bin(k, self.codes[number][k])
-            if of_label is not None:
-                counts[label, of_label] += 1
-        genuine, frauds = (sum(counts[label, bin_] for bin_ in range(18)) for label in (False, True))
         at = self._label_bin(k, code)
-        assert at is not None
-        if not self._are_sample():
-            if self.parts[k].floor is not None:
-                return 0
-            return max(-16 * ONE, min(self.parts[k].guess[code], 16 * ONE))
+        bins = [self._label_bin(k, self.codes[number][k]) for number in self.counted]
+        of_frauds = [self._label_bin(k, self.codes[number][k]) for number, fraud in self.labelled.items() if fraud]
+        payments, frauds = (sum(bin_ is not None for bin_ in each) for each in (bins, of_frauds))
         total = log2_fixed(self.pull) + self.parts[k].guess[code]
-        if counts[True, at]:
-            odds = log2_fixed(counts[True, at]) - log2_fixed(counts[False, at] + 1) + log2_fixed(genuine + 18)
-            total = log2_of_sum(odds, total)
+        if of_frauds.count(at):
+            odds = log2_fixed(of_frauds.count(at)) - log2_fixed(max(0, bins.count(at) - of_frauds.count(at)) + 1)
+            total = log2_of_sum(odds + log2_fixed(max(0, payments - frauds) + 18), total)
         return max(-16 * ONE, min(total - log2_fixed(frauds + self.pull), 16 * ONE))
 
     def _are_sample(self) -> bool:
-        frauds = sum(self.labelled.values())
-        return len(self.labelled) - frauds >= 3 * frauds
+        return 4 * len(self.labelled) >= max(self._of_codes(k) for k in range(len(self.parts)))
+
+    def _of_codes(self, k: int) -> int:
+        return sum(self.codes[number][k] is not None for number in self.counted)
 
     def _base(self) -> int:
         return (self.bias >> 8) - log2_fixed(self.one_in)

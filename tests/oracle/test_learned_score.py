@@ -192,15 +192,15 @@ def test_a_record_of_no_part_is_refused(key: bytes) -> None:
         ScoreState(definition()).restore(key, content)
 
 
-def test_labels_of_frauds_alone_teach_nothing_but_count_once_genuine_ones_have_come() -> None:
+def test_labels_of_frauds_alone_tell_frauds_from_other_payments_and_leave_the_base() -> None:
     """A bank that reports frauds at once and nothing else must not have every payment alerted."""
-    payments: list[Event] = [("payment", (0.25, 1.0, 0.002), True) for _ in range(400)]
-    frauds: list[Event] = [("label", number, True) for number in range(50)]
-    genuine: list[Event] = [("label", number, False) for number in range(50, 350)]
-    probe: Event = ("payment", (0.25, 1.0, 0.002), True)
-    after_one, after_frauds, after_all = (
-        walk([*payments, *labels, probe], []).contribution[-1] for labels in (frauds[:1], frauds, [*frauds, *genuine])
+    usual, unusual = (0.25, 1.0, 0.002), (4.0, 5.0, 0.3)
+    payments: list[Event] = [("payment", unusual if k % 20 == 0 else usual, True) for k in range(400)]
+    frauds: list[Event] = [("label", number, True) for number in range(0, 400, 20)]
+    before, common, suspicious = (
+        walk([*payments, *labels, ("payment", probe, True)], []).contribution[-1]
+        for labels, probe in (([], usual), (frauds, usual), (frauds, unusual))
     )
-    assert after_frauds.tolist() == after_one.tolist()
-    assert after_frauds[3] == 0
-    assert after_all.tolist() != after_frauds.tolist()
+    assert common[0] == suspicious[0] == before[0]
+    assert common[1:].sum() <= before[1:].sum()
+    assert suspicious[1:].sum() > common[1:].sum() + 2 * ONE

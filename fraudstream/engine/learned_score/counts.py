@@ -57,12 +57,13 @@ class ScoreCounts(NamedTuple):
     `values`: earlier values in each fixed bin, shape (parts, VALUE_BINS_MAX); `blocks`: sums of 16 of them,
     shape (parts, BLOCKS); `seen`: sum of all, shape (parts,). `labelled`: labels by value of the label (0 genuine, 1
     fraud) and bin, shape (2, parts, LABEL_BINS); `of_part`: sums over bins, shape (2, parts); `labels`: labelled
-    payments, shape (2,). `weight`: shape (parts,); `square`: sums of squared steps of each weight and of the bias,
+    payments, shape (2,). `coded`: payments by the bin of their code, shape (parts, LABEL_BINS); `of_codes`: sums over
+    bins, shape (parts,). `weight`: shape (parts,); `square`: sums of squared steps of each weight and of the bias,
     shape (parts + 1,); `bias`: shape (1,), as weights.
 
-    Derived from these by `evidence.derive`, and not saved: `bin_log_odds`: log2(frauds) - log2(genuine + 1) of each bin
-    with a fraud, 1/65,536 bits, shape (parts, LABEL_BINS); `part_logs`: log2 of genuine payments + LABEL_BINS and of
-    frauds + pull, shape (2, parts). `scratch`: of any content, shape (parts,).
+    Derived from these by `evidence.derive`, and not saved: `bin_log_odds`: log2(frauds) - log2(others + 1) of each bin
+    with a fraud, 1/65,536 bits, shape (parts, LABEL_BINS); `part_logs`: log2 of others + LABEL_BINS and of frauds +
+    pull, shape (2, parts). Others: payments that are not labelled frauds. `scratch`: of any content, shape (parts,).
     """
 
     values: Int64Array
@@ -71,6 +72,8 @@ class ScoreCounts(NamedTuple):
     labelled: Int64Array
     of_part: Int64Array
     labels: Int64Array
+    coded: Int64Array
+    of_codes: Int64Array
     weight: Int64Array
     square: Int64Array
     bias: Int64Array
@@ -88,6 +91,8 @@ def new_counts(parts: int) -> ScoreCounts:
         labelled=np.zeros((2, parts, LABEL_BINS), np.int64),
         of_part=np.zeros((2, parts), np.int64),
         labels=np.zeros(2, np.int64),
+        coded=np.zeros((parts, LABEL_BINS), np.int64),
+        of_codes=np.zeros(parts, np.int64),
         weight=np.full(parts, WEIGHT_AT_FIRST, np.int64),
         square=np.full(parts + 1, SQUARE_AT_FIRST, np.int64),
         bias=np.zeros(1, np.int64),

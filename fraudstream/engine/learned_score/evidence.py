@@ -1,13 +1,11 @@
-"""What a part's code says about fraud: log2(P(code's bin | fraud) / P(code's bin | genuine)), by the labels so far.
+"""What a part's code says about fraud: log2(P(code's bin | fraud) / P(code's bin | no fraud)), by the labels so far.
 
-Of a bin with f of F frauds and g of G genuine payments, drawn towards a guessed ratio r that counts as `pull` frauds:
+A payment is presumed genuine until it is labelled a fraud: frauds are reported within days, and what is genuine becomes
+known weeks later or never, so labels of genuine payments are of another time than those of frauds. Of a bin with n of N
+payments and f of F labelled frauds, drawn towards a guessed ratio r that counts as `pull` frauds:
 
-    q = (g + 1) / (G + LABEL_BINS)
+    q = (n - f + 1) / (N - F + LABEL_BINS)
     evidence = log2((f + pull * q * r) / (F + pull) / q)
-
-While more than a quarter of the labels are frauds, labels are no sample of the payments (a bank that reports frauds at
-once and nothing else). Then g is unknown: the evidence of a rarity is the guess r, and a risk, a share of the labels,
-has none.
 
 Source: weight of evidence, Good, "Probability and the Weighing of Evidence", 1950, with additive smoothing.
 """
@@ -18,38 +16,49 @@ from typing import Final
 
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.fixed_log import ONE, log2_fixed
-from fraudstream.engine.learned_score.counts import DOUBLINGS, LABEL_BINS, MISSING_CODE, DefinitionArrays, ScoreCounts
+from fraudstream.engine.learned_score.counts import LABEL_BINS, MISSING_CODE, DefinitionArrays, ScoreCounts
 from fraudstream.engine.learned_score.fixed_odds import log2_of_sum
 from fraudstream.engine.learned_score.rarity import label_bin
 
 EVIDENCE_MAX: Final = 16 * ONE
-GENUINE_A_FRAUD: Final = 3  # labels of genuine payments to each of a fraud, at least
+ONE_LABELLED_IN: Final = 4  # payments, at least
 
 
 @jit
 def are_sample(counts: ScoreCounts) -> bool:
-    """Whether the labels may be a sample of the payments: enough of them are genuine."""
-    return bool(counts.labels[0] >= GENUINE_A_FRAUD * counts.labels[1])
+    """Whether labels are taken for a sample of the payments: a quarter of all payments, or more, is labelled."""
+    payments = 0  # a part may be missing in most
+    for part in range(len(counts.of_codes)):
+        payments = max(payments, counts.of_codes[part])
+    return bool((counts.labels[0] + counts.labels[1]) * ONE_LABELLED_IN >= payments)
 
 
 @jit
 def evidence_of(definition: DefinitionArrays, counts: ScoreCounts, part: int, code: int) -> int:
     """The evidence of a code in 1/65,536 bits, at most `EVIDENCE_MAX` either side of 0; of a missing value 0.
 
-    Without a label it is the guess. While labels are no sample of the payments it is the guess, or 0 of a risk.
+    Without a label it is the guess.
     """
     if code == MISSING_CODE:
         return 0
-    if not are_sample(counts):
-        if definition.kind[part] == DOUBLINGS:
-            return 0
-        return int(max(-EVIDENCE_MAX, min(definition.guess[part, code], EVIDENCE_MAX)))
     at = label_bin(definition, part, code)
     log_sum = definition.log_pull + definition.guess[part, code]
     if counts.labelled[1, part, at] > 0:
         log_sum = log2_of_sum(counts.bin_log_odds[part, at] + counts.part_logs[0, part], log_sum)
     found = log_sum - counts.part_logs[1, part]
     return int(max(-EVIDENCE_MAX, min(found, EVIDENCE_MAX)))
+
+
+@jit
+def count_code(definition: DefinitionArrays, counts: ScoreCounts, part: int, code: int) -> None:
+    """Count a payment by its code."""
+    if code == MISSING_CODE:
+        return
+    at = label_bin(definition, part, code)
+    counts.coded[part, at] += 1
+    counts.of_codes[part] += 1
+    _derive_bin(counts, part, at)
+    _derive_others(counts, part)
 
 
 @jit
@@ -77,12 +86,18 @@ def derive(definition: DefinitionArrays, counts: ScoreCounts) -> None:
 
 @jit
 def _derive_bin(counts: ScoreCounts, part: int, at: int) -> None:
-    frauds, genuine = counts.labelled[1, part, at], counts.labelled[0, part, at]
-    if frauds > 0:
-        counts.bin_log_odds[part, at] = log2_fixed(frauds) - log2_fixed(genuine + 1)
+    frauds = counts.labelled[1, part, at]
+    if frauds > 0:  # more than the payments where some were late, and so not counted
+        counts.bin_log_odds[part, at] = log2_fixed(frauds) - log2_fixed(max(0, counts.coded[part, at] - frauds) + 1)
 
 
 @jit
 def _derive_part(definition: DefinitionArrays, counts: ScoreCounts, part: int) -> None:
-    counts.part_logs[0, part] = log2_fixed(counts.of_part[0, part] + LABEL_BINS)
+    _derive_others(counts, part)
     counts.part_logs[1, part] = log2_fixed(counts.of_part[1, part] + definition.pull)
+
+
+@jit
+def _derive_others(counts: ScoreCounts, part: int) -> None:
+    others = max(0, counts.of_codes[part] - counts.of_part[1, part])
+    counts.part_logs[0, part] = log2_fixed(others + LABEL_BINS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.engine.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, UInt8Array
 from fraudstream.engine.learned_score.counts import DefinitionArrays, ScoreCounts
-from fraudstream.engine.learned_score.evidence import count_label, evidence_of
+from fraudstream.engine.learned_score.evidence import count_code, count_label, evidence_of
 from fraudstream.engine.learned_score.fixed_odds import points_of
 from fraudstream.engine.learned_score.rarity import add_value, code_of
 from fraudstream.engine.learned_score.weights import base_log_odds, learn_weights, weighted
@@ -53,7 +53,7 @@ def score_log(
             total = _score(definition, counts, value, i, code, contribution)
             points[i] = points_of(total, points_max)
             if learns and counted[i]:
-                _count(definition, counts, value, i)
+                _count(definition, counts, value, code, i)
             if learns and kept >= 0:
                 for part in range(parts):
                     held[kept, part] = code[i, part]
@@ -83,10 +83,11 @@ def _score(
 
 
 @jit
-def _count(definition: DefinitionArrays, counts: ScoreCounts, value: Float64Array, i: int) -> None:
-    """Count the values of payment `i`."""
+def _count(definition: DefinitionArrays, counts: ScoreCounts, value: Float64Array, code: UInt8Array, i: int) -> None:
+    """Count the values and codes of payment `i`."""
     for part in range(len(counts.weight)):
         add_value(definition, counts, part, value[part, i])
+        count_code(definition, counts, part, int(code[i, part]))
 
 
 @jit

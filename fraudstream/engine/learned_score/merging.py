@@ -22,7 +22,7 @@ def merge(states: Sequence[ScoreState], begun: ScoreState) -> ScoreState:
     """
     found = ScoreState(begun.definition, begun.layout)
     into, first = found.counts, begun.counts
-    for name in ("values", "blocks", "seen", "labelled", "of_part", "labels"):
+    for name in ("values", "blocks", "seen", "labelled", "of_part", "labels", "coded", "of_codes"):
         begin: Int64Array = getattr(first, name)
         getattr(into, name)[...] = begin + sum(getattr(state.counts, name) - begin for state in states)
     into.square[...] = _squares([state.counts.square for state in states], first.square)

@@ -25,6 +25,7 @@ class SavedPart(msgspec.Struct, frozen=True, array_like=True):
     values: list[int]
     genuine: list[int]
     fraud: list[int]
+    coded: list[int]
     weight: int
     square: int
 
@@ -110,6 +111,7 @@ def saved_part(counts: ScoreCounts, part: int) -> SavedPart:
         np.trim_zeros(values, "b").tolist(),
         counts.labelled[0, part].tolist(),
         counts.labelled[1, part].tolist(),
+        counts.coded[part].tolist(),
         counts.weight.item(part),
         counts.square.item(part),
     )
@@ -125,6 +127,7 @@ def restore_part(counts: ScoreCounts, part: int, saved: SavedPart) -> None:
     counts.blocks[part] = _blocks(counts.values[part], counts.blocks.shape[1])
     counts.labelled[0, part], counts.labelled[1, part] = saved.genuine, saved.fraud
     counts.of_part[:, part] = counts.labelled[:, part].sum(axis=1)
+    counts.coded[part], counts.of_codes[part] = saved.coded, sum(saved.coded)
     counts.weight[part], counts.square[part] = saved.weight, saved.square
 
 
