@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
@@ -262,6 +263,7 @@ class Settings(msgspec.Struct, frozen=True):
     publishers: PublishersSettings = PublishersSettings()
     identifiers: IdentifierSettings = IdentifierSettings()
     cases: CasesSettings = CasesSettings()
+    console: ConsoleSettings = ConsoleSettings()
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -278,6 +280,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "publishers": PublishersSettings,
     "identifiers": IdentifierSettings,
     "cases": CasesSettings,
+    "console": ConsoleSettings,
     "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

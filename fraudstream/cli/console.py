@@ -1,0 +1,111 @@
+"""`fraudstream console`: serve the web console, and manage its local users."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings, add_setting
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+
+_EXAMPLE = argparse.RawDescriptionHelpFormatter
+_NEEDED = ("argon2", "fastapi", "jinja2", "uvicorn")
+ROLES = ("viewer", "analyst", "senior", "admin")  # of console.access.roles, which help must not import
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `console`, and its actions `user add`, `list`, `password` and `remove`."""
+    parser = subparsers.add_parser(
+        "console",
+        help="serve the web console for analysts; add, list, change and remove its users",
+        description=(
+            "Without an action: serves the console until SIGTERM or Ctrl-C. It reads the topics of cases and alerts, "
+            "publishes the analysts' actions for the case agent (`fraudstream cases`, which must run), and keeps "
+            "users and sessions in Redis."
+        ),
+        epilog=(
+            "example:\n"
+            "  fraudstream console user add ann --role analyst\n"
+            "  fraudstream console --bootstrap-servers kafka-1:9092 --redis-url redis://redis:6379/0"
+        ),
+        formatter_class=_EXAMPLE,
+    )
+    add_setting(parser, "kafka.bootstrap_servers")
+    add_setting(parser, "redis.url", "--redis-url")
+    add_setting(parser, "console.host")
+    add_setting(parser, "console.port")
+    add_setting(parser, "log.level", "--log-level")
+    parser.add_argument("--json", action="store_true", help="write the log, or print the result, as JSON")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
+    _add_user(actions)
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Serve, or manage users. Raises `Failure`."""
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise Failure(f"the console needs more packages ({', '.join(missing)}): pip install 'fraudstream[console]'.")
+    if args.action is None:
+        from fraudstream.cli.console_server import run_server
+
+        return run_server(settings, as_json=args.json)
+    from fraudstream.cli.console_users import run_user_action
+
+    return run_user_action(args, settings)
+
+
+def _add_user(actions: Subparsers) -> None:
+    user = actions.add_parser(
+        "user",
+        help="add, list, change and remove users",
+        description="Add, list, change and remove the console's local users. They are kept in Redis.",
+        epilog="example:\n  fraudstream console user add ann --role analyst",
+        formatter_class=_EXAMPLE,
+    )
+    verbs = user.add_subparsers(title="actions", metavar="ACTION", dest="user_action", required=True)
+    add = verbs.add_parser(
+        "add",
+        help="add a user, and print a password for the first log-in",
+        description="Add a user. Prints a password to replace at the first log-in, unless --password-stdin.",
+        epilog="example:\n  fraudstream console user add ann --role analyst",
+        formatter_class=_EXAMPLE,
+    )
+    add.add_argument("name", metavar="NAME", help="name to log in with, and actor of the user's actions")
+    add.add_argument("--role", required=True, choices=ROLES, help="what the user may do: see docs/console.md")
+    password = verbs.add_parser(
+        "password",
+        help="replace a user's password, and end their sessions",
+        description="Replace a user's password, as `add` makes it, and end all their sessions.",
+        epilog="example:\n  fraudstream console user password ann",
+        formatter_class=_EXAMPLE,
+    )
+    password.add_argument("name", metavar="NAME")
+    for verb in (add, password):
+        verb.add_argument(
+            "--password-stdin", action="store_true", help="take the first line of standard input as the password"
+        )
+    remove = verbs.add_parser(
+        "remove",
+        help="remove a user, and end their sessions",
+        epilog="example:\n  fraudstream console user remove ann",
+        formatter_class=_EXAMPLE,
+    )
+    remove.add_argument("name", metavar="NAME")
+    listing = verbs.add_parser(
+        "list",
+        help="every user with role and number of sessions",
+        epilog="example:\n  fraudstream console user list --json",
+        formatter_class=_EXAMPLE,
+    )
+    for verb in (add, password, remove, listing):
+        verb.add_argument(
+            "--redis-url",
+            dest="redis.url",
+            metavar="URL",
+            default=argparse.SUPPRESS,
+            help="Redis that holds the users (setting redis.url)",
+        )
+        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")

@@ -1,0 +1,47 @@
+"""The console as a process: its listener, served until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+from fraudstream.cli.case_agent import agent_settings
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+from fraudstream.contracts.error_text import error_text, system_error_text
+from fraudstream.supervision import exit_codes
+
+log = logging.getLogger(__name__)
+
+
+def run_server(settings: Settings, *, as_json: bool) -> int:
+    """Serve until SIGTERM or SIGINT. Raises `Failure`."""
+    from fraudstream.console.server import serve
+    from fraudstream.telemetry.logs import set_up_logs
+
+    set_up_logs(settings.log.level, "json" if as_json else "human")
+    web, agent = settings.console.server_settings(), agent_settings(settings)
+    with _listener(web.host, web.port) as listener:
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if web.tls_certificate_file is not None else "http"
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        try:
+            asyncio.run(serve(web, agent, listener, lambda: log.info("console at %s", address)))
+        except (OSError, ssl.SSLError) as error:
+            raise Failure(f"the console has failed: {error_text(error)}.") from error
+        except ValueError as error:
+            raise Failure(f"redis.url: {error}.") from error
+    return exit_codes.DONE
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise Failure(
+            f"the console cannot listen at {host}:{port}: {system_error_text(error)}. Set console.port; 0 takes any "
+            "free one."
+        ) from error

@@ -1,0 +1,23 @@
+"""Roles and what each of them permits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+Role = Literal["viewer", "analyst", "senior", "admin"]
+Permission = Literal[
+    "see_cases",
+    "act_on_cases",  # claim, release, note, close, reopen
+    "manage_users",  # see the users, end their sessions
+]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+_SEE: Final = frozenset[Permission]({"see_cases"})
+_ACT: Final = frozenset[Permission]({"see_cases", "act_on_cases"})
+PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
+    "viewer": _SEE,
+    "analyst": _ACT,
+    "senior": _ACT,  # no permission of its own until actions need one
+    "admin": _ACT | {"manage_users"},
+}

@@ -1,0 +1,26 @@
+"""The web application: routes, middleware and static files around a `Console`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from fraudstream.console.web import case_pages, live_stream, login_pages, queue_pages, user_pages
+from fraudstream.console.web.console import Console
+from fraudstream.console.web.error_pages import add_error_pages
+from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
+from fraudstream.console.web.security_headers import SecurityHeaders
+
+
+def create_app(console: Console) -> FastAPI:
+    """The application. Its pages share `console`."""
+    app = FastAPI(title="fraudstream console", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.console = console
+    for module in (login_pages, queue_pages, case_pages, user_pages, live_stream):
+        app.include_router(module.router)
+    add_error_pages(app)
+    app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY))
+    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=5)
+    app.add_middleware(SecurityHeaders, https=console.settings.https)
+    return app

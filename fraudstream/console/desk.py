@@ -1,0 +1,142 @@
+"""What an analyst does with cases: look at the queue, open a case with its reasons, act on it.
+
+Plain methods on values, so that pages and an API share them. Who may do what is decided before (`access.roles`);
+whether a case allows an action is decided by the case agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, Protocol
+
+from fraudstream.cases.view import CaseView
+from fraudstream.console.alert_source import AlertSource, FoundAlerts
+from fraudstream.console.case_row import CaseRow, row_of
+from fraudstream.console.index import CaseIndex, QueuePage
+from fraudstream.console.live import LiveChanges
+from fraudstream.console.queue_query import QueueQuery, SortKey
+from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.operations.case_actions import CaseActionResult, new_case_action
+
+ROWS_MAX: Final = 50  # of a page
+PREFIX_DIGITS_MIN: Final = 4
+VIEW_S_MAX: Final = 1.0  # how long a case page waits for the view to have what the queue has
+VIEW_POLL_S: Final = 0.02
+ALERTS_S_MAX: Final = 1.5  # how long it waits for alerts that are not in memory
+ACTIONS_AT_ONCE_MAX: Final = 8
+
+
+class PublishAction(Protocol):
+    """Publishes an action and waits for the case agent's answer: `operations.case_actions.act_on_case`."""
+
+    def __call__(
+        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
+    ) -> Awaitable[CaseActionResult]:
+        """The accepted action. Raises `OperationError`."""
+
+
+class CaseFile(NamedTuple):
+    """A case with all that its page shows. `found`: its alerts. `others`: rows of the account's other cases, the newest
+    first. `is_behind`: the queue has a newer version, which the view does not have yet."""
+
+    case: Case
+    found: FoundAlerts
+    others: list[CaseRow]
+    is_behind: bool
+
+
+class CaseDesk:
+    """Cases for analysts. `index`: the rows of the queue. `view`: whole cases. `now_ms`: the clock, ms since the epoch.
+
+    Methods that read whole cases raise `redis.RedisError` or `OSError` if Redis does not answer.
+    """
+
+    def __init__(
+        self,
+        index: CaseIndex,
+        live: LiveChanges,
+        view: CaseView,
+        alerts: AlertSource,
+        publish: PublishAction,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._index, self._live, self._view, self._alerts = index, live, view, alerts
+        self._publish, self._now_ms = publish, now_ms
+        self._acting = asyncio.Semaphore(ACTIONS_AT_ONCE_MAX)
+
+    def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
+        """A page of the queue, of at most `ROWS_MAX` rows."""
+        return self._index.page(query, after, ROWS_MAX)
+
+    def neighbours(self, case_id: str, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
+        """The rows of the query before and after a case."""
+        row = self._index.row(case_id)
+        return (None, None) if row is None else self._index.neighbours(row, query)
+
+    async def case_id_of(self, prefix: str) -> str | None:
+        """The id of the only case that begins with `prefix`; None if there is none, or several."""
+        if len(prefix) < PREFIX_DIGITS_MIN or not set(prefix) <= set("0123456789abcdef"):
+            return None
+        ids = await self._view.ids_beginning(prefix, 2)
+        return ids[0] if len(ids) == 1 else None
+
+    async def open_case(self, case_id: str) -> CaseFile | None:
+        """A case with its reasons, at least as new as its row in the queue if the view has that within `VIEW_S_MAX`.
+        None if there is no such case."""
+        case, is_behind = await self._newest(case_id)
+        if case is None:
+            return None
+        partition = await self._partition(case_id)
+        found = await self._alerts.find(
+            case_id,
+            partition,
+            [line.alert_id for line in case.alerts],
+            ALERTS_S_MAX,
+            on_read=lambda: self._live.on_case(case_id),
+        )
+        others = [row for row in self._index.of_account(case.account_id) if row.case_id != case_id]
+        return CaseFile(case, found, others, is_behind)
+
+    async def act(
+        self,
+        case_id: str,
+        name: ActionName,
+        *,
+        actor: str,
+        note: str | None = None,
+        disposition: Disposition | None = None,
+    ) -> Case | None:
+        """Act on a case; returns it as the case agent has left it, and the queue has it too. None if there is no such
+        case. Raises `OperationError`: `RejectedActionError` if the agent refuses, `NoAnswerError` if none answers."""
+        case, _ = await self._newest(case_id)
+        if case is None:
+            return None
+        action = new_case_action(
+            case, name, actor=actor, acted_at_ms=self._now_ms(), note=note, disposition=disposition
+        )
+        others = (row.case_id for row in self._index.of_account(case.account_id) if row.status != "closed")
+        partition = await self._partition(case_id)
+        async with self._acting:
+            result = await self._publish(
+                case, partition, action, other_open_case=next((each for each in others if each != case_id), None)
+            )
+        if self._index.put(row_of(result.case, partition)):
+            self._live.on_case(case_id)
+        return result.case
+
+    async def _newest(self, case_id: str) -> tuple[Case | None, bool]:
+        """The case of the view, and whether the queue has a newer version even after `VIEW_S_MAX`."""
+        row = self._index.row(case_id)
+        waits = round(VIEW_S_MAX / VIEW_POLL_S)
+        case = await self._view.case(case_id)
+        while row is not None and (case is None or case.version < row.version) and waits > 0:
+            await asyncio.sleep(VIEW_POLL_S)
+            waits -= 1
+            case = await self._view.case(case_id)
+        return case, row is not None and case is not None and case.version < row.version
+
+    async def _partition(self, case_id: str) -> int:
+        row = self._index.row(case_id)
+        return row.partition if row is not None else await self._view.partition_of(case_id) or 0

@@ -1,0 +1,103 @@
+"""Tells browsers which cases have changed, as server-sent events.
+
+An event names the cases and the sequence after the changes; the browser then asks for its page again. So
+an event is small and the same for everybody, whatever their filters, language and role.
+
+    event: changes
+    data: {"instance":"a81b","sequence":1204,"state":"live","cases":["b42be4f8…"]}
+
+`cases` is null if too much has changed to tell. Several changes within `GATHER_S` are one event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Final, Literal
+
+FeedState = Literal["starting", "live", "lost"]
+
+GATHER_S: Final = 0.05
+HEARTBEAT_S: Final = 15.0
+CHANGES_KEPT: Final = 1_000
+
+
+class LiveChanges:
+    """The changes of one process. `sequence` counts them; `instance` is another one in every process, as sequences of
+    different processes cannot be compared."""
+
+    def __init__(self, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self.instance = secrets.token_hex(4)
+        self.sequence = 0
+        self._heartbeat_s = heartbeat_s
+        self._changes: deque[tuple[int, str]] = deque(maxlen=CHANGES_KEPT)  # sequence, case_id
+        self._state: FeedState = "starting"
+        self._closed = False
+        self._waiting: set[asyncio.Event] = set()
+
+    @property
+    def state(self) -> FeedState:
+        """Whether the index is up to date: "starting": not yet; "lost": no longer, as Kafka does not answer."""
+        return self._state
+
+    def on_case(self, case_id: str) -> None:
+        """A case has changed, or what its page shows."""
+        self.sequence += 1
+        self._changes.append((self.sequence, case_id))
+        self._wake()
+
+    def on_state(self, state: FeedState) -> None:
+        """The state of the feed is `state`."""
+        if state != self._state:
+            self._state = state
+            self._wake()
+
+    def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        self._wake()
+
+    async def events(self, may_go_on: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+        """The text of an event stream: the present sequence at once, then changes until `close`.
+
+        Without changes a comment is sent every `heartbeat_s`, and the stream ends unless `may_go_on()`.
+        """
+        woken = asyncio.Event()
+        self._waiting.add(woken)
+        try:
+            known = self.sequence
+            yield self._event(())
+            while not self._closed:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._heartbeat_s):
+                        await woken.wait()
+                if not woken.is_set():
+                    if not await may_go_on():
+                        return
+                    yield ": alive\n\n"
+                    continue
+                await asyncio.sleep(GATHER_S)
+                woken.clear()
+                changed = self._since(known)
+                known = self.sequence
+                yield self._event(changed)
+        finally:
+            self._waiting.discard(woken)
+
+    def _since(self, known: int) -> tuple[str, ...] | None:
+        """The cases that have changed after `known`; None if not all of them are remembered."""
+        if self._changes and self._changes[0][0] > known + 1:
+            return None
+        return tuple(dict.fromkeys(case_id for sequence, case_id in self._changes if sequence > known))
+
+    def _event(self, cases: tuple[str, ...] | None) -> str:
+        data = {"instance": self.instance, "sequence": self.sequence, "state": self._state, "cases": cases}
+        return f"event: changes\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+
+    def _wake(self) -> None:
+        for woken in self._waiting:
+            woken.set()

@@ -1,0 +1,152 @@
+"""Puts the console together and serves it until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+
+from fraudstream.cases.settings import AgentSettings
+from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
+from fraudstream.console.access.login import Login
+from fraudstream.console.access.login_limits import LoginLimits
+from fraudstream.console.access.passwords import Passwords
+from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.users import UserStore
+from fraudstream.console.alert_source import AlertSource, ReadAlerts
+from fraudstream.console.app import create_app
+from fraudstream.console.desk import CaseDesk
+from fraudstream.console.feed import CaseFeed
+from fraudstream.console.index import CaseIndex
+from fraudstream.console.live import LiveChanges
+from fraudstream.console.settings import ServerSettings
+from fraudstream.console.web.console import Console
+from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.explain.sent import find_alerts
+from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.operations.case_actions import CaseActionResult, act_on_case
+from fraudstream.operations.cluster_access import cluster_error
+
+ANSWER_S_MAX: Final = 10.0  # how long a form waits for the case agent
+STOP_S_MAX: Final = 3
+
+
+async def serve(
+    settings: ServerSettings, agent: AgentSettings, listener: socket.socket, on_serving: Callable[[], None]
+) -> None:
+    """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
+
+    `on_serving`: called once pages are served.
+    """
+    redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
+    index, live, alerts = CaseIndex(), LiveChanges(), AlertSource(_alert_reader(agent))
+    feed = CaseFeed(
+        agent.brokers,
+        agent.cases_topic,
+        index,
+        live,
+        committed_only=agent.fenced,
+        fetch_wait_ms=agent.fetch_wait_ms,
+    )
+    users = UserStore(redis)
+    sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
+    console = Console(
+        settings=settings,
+        desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), now_ms),
+        live=live,
+        users=users,
+        sessions=sessions,
+        login=Login(users, sessions, LoginLimits(redis), Passwords()),
+        now_ms=now_ms,
+    )
+    server = _Server(_config(console))
+
+    def stop() -> None:
+        live.close()
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    following = asyncio.create_task(feed.run())
+    following.add_done_callback(lambda _: stop())  # it only ends by an unforeseen error
+    on_serving()
+    try:
+        await server.serve(sockets=[listener])
+        if following.done():
+            following.result()
+    finally:
+        following.cancel()
+        await asyncio.wait({following}, timeout=STOP_S_MAX)
+        await alerts.close()
+        await view.close()
+        await redis.aclose()
+
+
+def redis_client(url: str) -> Redis:
+    """A client for users, sessions and limits; not connected yet. Raises `ValueError` for an invalid URL."""
+    return Redis.from_url(
+        url, decode_responses=True, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+    )
+
+
+def now_ms() -> int:
+    """The time, ms since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: it would raise the signal again when it ends."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: `serve` has handlers of its own."""
+        yield
+
+
+def _config(console: Console) -> uvicorn.Config:
+    settings = console.settings
+    return uvicorn.Config(
+        create_app(console),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=STOP_S_MAX,
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
+    )
+
+
+def _alert_reader(agent: AgentSettings) -> ReadAlerts:
+    async def read(partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
+        async with TopicReader(agent.brokers, committed_only=agent.fenced) as reader:
+            return await find_alerts(reader, agent.alerts_topic, partition, alert_ids)
+
+    return read
+
+
+class _ActionPublisher:
+    """`desk.PublishAction` on a cluster. Raises `OperationError` alone."""
+
+    def __init__(self, agent: AgentSettings) -> None:
+        self._agent = agent
+
+    async def __call__(
+        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
+    ) -> CaseActionResult:
+        try:
+            return await act_on_case(
+                self._agent, case, partition, action, other_open_case=other_open_case, answer_s_max=ANSWER_S_MAX
+            )
+        except (KafkaError, ConnectionError, TimeoutError) as error:
+            raise await cluster_error(self._agent.brokers, error) from error

@@ -1,0 +1,27 @@
+"""Settings of the web server. `fraudstream console` fills them from the command line's settings."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the web server.
+
+    `host`, `port`: where it listens; port 0 is any free one. `https`: browsers reach it by HTTPS, its own
+    (`tls_certificate_file`, `tls_key_file`) or a proxy's; then cookies are sent over HTTPS alone. `trusted_proxies`:
+    addresses, separated by commas, whose `X-Forwarded-*` headers count. `zone`: of the times on pages. A session ends
+    `idle_s` after its last use, and `session_s` after its log-in at the latest.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8460
+    https: bool = False
+    tls_certificate_file: str | None = None
+    tls_key_file: str | None = None
+    trusted_proxies: str = ""
+    zone: ZoneInfo = ZoneInfo("UTC")
+    idle_s: int = 3600
+    session_s: int = 12 * 3600

@@ -1,0 +1,57 @@
+"""Texts of payments and people as markup: isolated from the text around them, with every invisible character shown.
+
+A right-to-left override in an account's name would reverse what stands beside it on the screen, and a zero-width space
+would hide a difference between two names. `<bdi>` isolates a text; control and format characters are shown by their
+code.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from markupsafe import Markup, escape
+
+_SHOWN_BY_CODE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+
+
+def value_markup(value: object) -> Markup:
+    """A value in `<bdi>`, escaped.
+
+    >>> value_markup("a<b"), value_markup("x" + chr(0x202E))
+    (Markup('<bdi>a&lt;b</bdi>'), Markup('<bdi>x<span class="code">U+202E</span></bdi>'))
+    """
+    return Markup("<bdi>{}</bdi>").format(_characters(str(value), breaks=False))
+
+
+def prose_markup(text: str) -> Markup:
+    """A text that may have line breaks, which stay, in a `<bdi>`."""
+    return Markup("<bdi>{}</bdi>").format(_characters(text.replace("\r\n", "\n"), breaks=True))
+
+
+def plain_value(value: object) -> str:
+    """The same as text alone, for titles and attributes.
+
+    >>> plain_value("x" + chr(0x202E))
+    'x[U+202E]'
+    """
+    return "".join(f"[{_code(each)}]" if _is_hidden(each) else each for each in str(value))
+
+
+def _characters(text: str, breaks: bool) -> Markup:
+    if not any(map(_is_hidden, text)):
+        return escape(text)
+    return Markup("").join(
+        Markup('<span class="code">{}</span>').format(_code(each))
+        if _is_hidden(each) and not (breaks and each == "\n")
+        else escape(each)
+        for each in text
+    )
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _SHOWN_BY_CODE
+
+
+def _code(character: str) -> str:
+    return f"U+{ord(character):04X}"

@@ -1,0 +1,45 @@
+// Replaces the parts of a page that have changed by those of a newer copy of the page.
+
+const policy = globalThis.trustedTypes?.createPolicy("fragments", { createHTML: (text) => text });
+const CHANGED_MS = 1500;
+
+/** The document that our own server has sent as `text`. */
+export function parsed(text) {
+  return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+}
+
+/** Replace each element with `data-fresh` that differs from the one of the same id in `page`. */
+export function patch(page) {
+  for (const fresh of page.querySelectorAll("[data-fresh]")) {
+    const old = document.getElementById(fresh.id);
+    if (!old || text(old) === text(fresh) || isInUse(old)) continue;
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    const scroll = old.querySelector(".scroll")?.scrollLeft ?? 0;
+    mark(old, fresh);
+    old.replaceWith(fresh);
+    if (scroll) fresh.querySelector(".scroll").scrollLeft = scroll;
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+  const state = page.querySelector("#state");
+  if (state) Object.assign(document.querySelector("#state").dataset, { sequence: state.dataset.sequence, instance: state.dataset.instance });
+}
+
+/** The element's text without the tokens of forms, which differ in every copy. */
+function text(element) {
+  return element.outerHTML.replace(/name="csrf" value="[^"]*"/g, "").replace(/ class="changed"/g, "");
+}
+
+/** Whether somebody is choosing in the element. */
+function isInUse(element) {
+  return element.matches("select") && element === document.activeElement;
+}
+
+/** Mark the rows of `fresh` that `old` had in an older version, or not at all. */
+function mark(old, fresh) {
+  for (const row of fresh.querySelectorAll("tr[data-version]")) {
+    const before = old.querySelector(`#${CSS.escape(row.id)}`);
+    if (before?.dataset.version === row.dataset.version) continue;
+    row.classList.add("changed");
+    setTimeout(() => row.classList.remove("changed"), CHANGED_MS);
+  }
+}

@@ -1,0 +1,153 @@
+"""The page of one case, and the actions on it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, cast, get_args
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+
+from fraudstream.console.desk import CaseFile
+from fraudstream.console.plots.comparison_plot import comparison_plot
+from fraudstream.console.plots.score_bars import score_bars
+from fraudstream.console.queue_query import query_of
+from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason, reasons_of
+from fraudstream.console.shown_text import plain_value
+from fraudstream.console.web.console import console_of
+from fraudstream.console.web.errors import PageError
+from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.visitors import Visitor, permitted
+from fraudstream.console.words.catalogue import Words
+from fraudstream.contracts import Case
+from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError
+from fraudstream.operations.errors import OperationError
+
+router = APIRouter()
+_ACTIONS: Final = get_args(ActionName)
+_DISPOSITIONS: Final = get_args(Disposition)
+
+
+@router.get("/cases/{case_id}")
+async def case_page(
+    request: Request, case_id: str, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]
+) -> Response:
+    """A case. A prefix that only one id has leads to that case."""
+    desk = console_of(request).desk
+    file = await desk.open_case(case_id)
+    if file is None and (whole := await desk.case_id_of(case_id)) not in (None, case_id):
+        return RedirectResponse(f"/cases/{whole}", 303)
+    return _case_page(request, visitor, case_id, file, None, 200)
+
+
+@router.post("/cases/{case_id}/{action}")
+async def act(
+    request: Request,
+    case_id: str,
+    action: str,
+    visitor: Annotated[Visitor, Depends(permitted("act_on_cases"))],
+) -> Response:
+    """Act on a case and wait for the case agent's answer. The page says what came of it; the status is 409 if the agent
+    has refused, 504 if none has answered."""
+    form, words, desk = await form_of(request), words_for(request), console_of(request).desk
+    disposition = form.get("disposition") or None
+    if action not in _ACTIONS or (disposition is not None and disposition not in _DISPOSITIONS):
+        raise PageError(404, "not_found")
+    status = 200
+    try:
+        case = await desk.act(
+            case_id,
+            cast(ActionName, action),
+            actor=visitor.user.name,
+            note=form.get("note", "").strip() or None,
+            disposition=cast("Disposition | None", disposition) if action == "close" else None,
+        )
+        message = _done(words, action, case)
+    except OperationError as error:
+        status = _status(error)
+        message = None
+        failure = error
+    file = await desk.open_case(case_id)
+    if message is None and file is not None:
+        message = _refused(words, failure, file.case)
+    return _case_page(request, visitor, case_id, file, message, status)
+
+
+def _case_page(
+    request: Request,
+    visitor: Visitor,
+    case_id: str,
+    file: CaseFile | None,
+    message: Markup | None,
+    status: int,
+) -> Response:
+    """The page. Raises `PageError` if there is no such case."""
+    if file is None:
+        raise PageError(404, "no_case", case=case_id[:64])
+    words, query = words_for(request), query_of(request.query_params)
+    reasons = reasons_of(file.case, file.found.alerts)
+    before, behind = console_of(request).desk.neighbours(case_id, query)
+    values = {
+        "case": file.case,
+        "file": file,
+        "reasons": reasons,
+        "first_reason": _first_reason(words, reasons, file.case),
+        "bars": None if reasons.score is None else score_bars(reasons.score, _bar_title(words, reasons.score)),
+        "plot": lambda measured: comparison_plot(measured, _plot_title(words, measured)),
+        "before": before,
+        "behind": behind,
+        "parameters": query.parameters(),
+        "message": message,
+        "is_refused": status != 200,
+        "dispositions": _DISPOSITIONS,
+    }
+    return page(request, "case.html", visitor, values, status)
+
+
+def _first_reason(words: Words, reasons: CaseReasons, case: Case) -> str:
+    """The message of the most severe rule; without the alerts, the names of the rules."""
+    if reasons.rules:
+        first = reasons.rules[0]
+        return f"{first.title}: {first.message}" if first.message else first.title
+    return ", ".join(case.rules) or words.text("case.why_score")
+
+
+def _plot_title(words: Words, measured: Measured) -> str:
+    values = {"value": measured.value, "threshold": measured.threshold}
+    if measured.normal is None:
+        return plain_value(words.text("case.plot", **values))
+    return plain_value(words.text("case.plot_normal", **values, normal=measured.normal[1]))
+
+
+def _bar_title(words: Words, score: ScoreReason) -> str:
+    return words.text("case.bar", points="{points}", threshold=f"{score.threshold:.4f}")
+
+
+def _done(words: Words, action: str, case: Case | None) -> Markup:
+    disposition = "" if case is None or case.disposition is None else words.text(f"disposition.{case.disposition}")
+    return words.markup(f"done.{action}", disposition=disposition)
+
+
+def _status(error: OperationError) -> int:
+    match error:
+        case RejectedActionError():
+            return 409
+        case NoAnswerError():
+            return 504
+        case _:
+            return 400
+
+
+def _refused(words: Words, error: OperationError, case: Case) -> Markup:
+    """Why the action had no effect, or has none yet."""
+    match error:
+        case RejectedActionError(code=str(code)) if words.has(f"refusal.{code}"):
+            return words.markup(f"refusal.{code}", assignee=case.assignee or "")
+        case RejectedActionError():
+            return words.markup("refusal.other", sentence=error.sentence)
+        case NoAnswerError():
+            return words.markup("refusal.no_answer")
+        case _:
+            return words.markup("refusal.failed", sentence=error.sentence)

@@ -1,0 +1,39 @@
+"""What the routes work with, passed in once: `console_of(request)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from fraudstream.console.access.login import Login
+from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.users import UserStore
+from fraudstream.console.desk import CaseDesk
+from fraudstream.console.live import LiveChanges
+from fraudstream.console.settings import ServerSettings
+
+
+@dataclass(frozen=True)
+class Console:
+    """The collaborators of the routes. `now_ms`: the clock, ms since the epoch, UTC."""
+
+    settings: ServerSettings
+    desk: CaseDesk
+    live: LiveChanges
+    users: UserStore
+    sessions: SessionStore
+    login: Login
+    now_ms: Callable[[], int]
+
+
+def console_of(request: Request) -> Console:
+    """The console that the application of `request` was made with."""
+    return cast(Console, request.app.state.console)
+
+
+def address_of(request: Request) -> str:
+    """The address of the browser; that of the proxy, unless `trusted_proxies` names it."""
+    return request.client.host if request.client is not None else "unknown"

@@ -1,0 +1,63 @@
+"""The answers to requests that a route did not answer: a page with one sentence, or the way to the log-in."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from redis import RedisError
+from starlette.exceptions import HTTPException
+
+from fraudstream.cases.view import redis_error_text
+from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
+from fraudstream.console.web.rendering import page, words_for
+
+log = logging.getLogger(__name__)
+
+
+def add_error_pages(app: FastAPI) -> None:
+    """Answer each error with its page."""
+    app.add_exception_handler(PageError, _on_page_error)
+    app.add_exception_handler(NotLoggedInError, _on_not_logged_in)
+    app.add_exception_handler(MustChangePasswordError, _on_must_change)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RedisError, _on_unavailable)
+    app.add_exception_handler(OSError, _on_unavailable)
+
+
+async def _on_page_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PageError)
+    values = dict(error.values)
+    if "role" in values:
+        values["role"] = words_for(request).text(f"role.{values['role']}")
+    return _error_page(request, error.status, f"error.{error.code}", values)
+
+
+async def _on_not_logged_in(request: Request, error: Exception) -> Response:
+    """A page leads to the log-in and back; a script or a form is told."""
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse("/login" + ("" if wanted == "/" else f"?next={quote(wanted, safe='')}"), 303)
+    return PlainTextResponse("Log in first.", 401)
+
+
+async def _on_must_change(request: Request, error: Exception) -> Response:
+    return RedirectResponse("/password", 303)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error_page(request, error.status_code, "error.not_found" if error.status_code == 404 else "error.invalid")
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RedisError | OSError)
+    log.error("Redis cannot be used: %s", redis_error_text(error))
+    return _error_page(request, 503, "error.unavailable")
+
+
+def _error_page(request: Request, status: int, key: str, values: dict[str, str] | None = None) -> Response:
+    sentence = words_for(request).markup(key, **(values or {}))
+    return page(request, "error.html", None, {"sentence": sentence}, status)

@@ -1,0 +1,25 @@
+"""What a route raises instead of answering; `web.error_pages` turns each into a page."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ErrorCode = Literal["forbidden", "token", "origin", "not_found", "no_case", "too_large", "invalid", "unavailable"]
+
+
+class PageError(Exception):
+    """The request is answered with `status` and the sentence `error.<code>` of the words, with `values` in it."""
+
+    def __init__(self, status: int, code: ErrorCode, **values: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.values = values
+
+
+class NotLoggedInError(Exception):
+    """The request has no session, or one that has ended."""
+
+
+class MustChangePasswordError(Exception):
+    """The user has to choose a password first."""

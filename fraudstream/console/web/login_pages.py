@@ -1,0 +1,129 @@
+"""Log-in, log-out and the change of one's password."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from fraudstream.console.access import csrf
+from fraudstream.console.access.login import LoginRefusedError
+from fraudstream.console.access.passwords import CHARACTERS_MAX, CHARACTERS_MIN, is_acceptable
+from fraudstream.console.web.console import address_of, console_of
+from fraudstream.console.web.cookies import delete_secret_cookie, secret_cookie, set_secret_cookie
+from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.visitors import Visitor, log_refusal, logged_in, visitor_of
+
+NAME_CHARACTERS_MAX: Final = 128
+_STATUS: Final = {"wrong": 401, "locked": 429, "busy": 503}
+
+router = APIRouter()
+
+
+@router.get("/login")
+async def login_form(request: Request) -> Response:
+    """The form. Somebody who is logged in goes on to the queue."""
+    if await visitor_of(request) is not None:
+        return RedirectResponse(own_path(request.query_params.get("next")), 303)
+    return _login_page(request, own_path(request.query_params.get("next")), None, 200)
+
+
+@router.post("/login")
+async def log_in(request: Request) -> Response:
+    """Check name and password. The session is a new one: an id that was known before is worth nothing."""
+    form = await form_of(request)
+    wanted = own_path(form.get("next"))
+    secret = _form_secret(request)
+    if secret is None or not csrf.is_token_of(secret, form.get("csrf", "")):
+        log_refusal(request, None, "the log-in form has no token of this browser")
+        return _login_page(request, wanted, words_for(request).text("login.expired"), 403)
+    name = form.get("name", "")[:NAME_CHARACTERS_MAX]
+    console = console_of(request)
+    try:
+        session = await console.login.log_in(name, form.get("password", ""), address_of(request))
+    except LoginRefusedError as refused:
+        sentence = words_for(request).text(f"login.{refused.code}", minutes=-(-refused.wait_s // 60))
+        return _login_page(request, wanted, sentence, _STATUS[refused.code])
+    if (before := await visitor_of(request)) is not None:
+        await console.sessions.revoke(before.session)
+    response = RedirectResponse(wanted, 303)
+    set_secret_cookie(request, response, "session", session.id)
+    delete_secret_cookie(request, response, "login")
+    return response
+
+
+@router.post("/logout")
+async def log_out(request: Request, visitor: Annotated[Visitor, Depends(logged_in)]) -> Response:
+    """End the session."""
+    await console_of(request).sessions.revoke(visitor.session)
+    response = RedirectResponse("/login", 303)
+    delete_secret_cookie(request, response, "session")
+    return response
+
+
+@router.get("/password")
+async def password_form(request: Request, visitor: Annotated[Visitor, Depends(logged_in)]) -> Response:
+    """The form for a new password."""
+    return _password_page(request, visitor, None, 200)
+
+
+@router.post("/password")
+async def change_password(request: Request, visitor: Annotated[Visitor, Depends(logged_in)]) -> Response:
+    """Change one's password. All other sessions of the user end."""
+    form, words, console = await form_of(request), words_for(request), console_of(request)
+    current, new = form.get("current", ""), form.get("new", "")
+    if not is_acceptable(new):
+        sentence = words.text("password.short", count=CHARACTERS_MIN, most=CHARACTERS_MAX)
+        return _password_page(request, visitor, sentence, 400)
+    if new != form.get("again") or new == current:
+        sentence = words.text("password.same" if new == current else "password.differ")
+        return _password_page(request, visitor, sentence, 400)
+    try:
+        session = await console.login.change_password(visitor.user, current, new, address_of(request))
+    except LoginRefusedError as refused:
+        key = "password.wrong" if refused.code == "wrong" else f"login.{refused.code}"
+        sentence = words.text(key, minutes=-(-refused.wait_s // 60))
+        return _password_page(request, visitor, sentence, _STATUS[refused.code])
+    response = RedirectResponse("/", 303)
+    set_secret_cookie(request, response, "session", session.id)
+    return response
+
+
+def own_path(wanted: str | None) -> str:
+    """`wanted`, if it is a path of this console, else the queue: a link to the log-in cannot lead to another site.
+
+    >>> own_path("/cases/b42b?order=score"), own_path("//evil.example/"), own_path("https://evil.example")
+    ('/cases/b42b?order=score', '/', '/')
+    """
+    if wanted is None or not wanted.startswith("/") or wanted.startswith("//") or not wanted.isprintable():
+        return "/"
+    if "\\" in wanted or not wanted.isascii() or urlsplit(wanted).netloc:
+        return "/"
+    return wanted
+
+
+def _login_page(request: Request, wanted: str, sentence: str | None, status: int) -> Response:
+    """The form, with a token of a secret that this browser keeps."""
+    secret = _form_secret(request) or csrf.new_secret()
+    values = {"wanted": wanted, "sentence": sentence, "token": csrf.masked_token(secret)}
+    response = page(request, "login.html", None, values, status)
+    set_secret_cookie(request, response, "login", base64.urlsafe_b64encode(secret).decode())
+    return response
+
+
+def _form_secret(request: Request) -> bytes | None:
+    try:
+        secret = base64.urlsafe_b64decode((secret_cookie(request, "login") or "").encode())
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    return secret if len(secret) == csrf.SECRET_BYTES else None
+
+
+def _password_page(request: Request, visitor: Visitor, sentence: str | None, status: int) -> Response:
+    values = {"sentence": sentence, "count": CHARACTERS_MIN}
+    return page(request, "password.html", visitor, values, status)

@@ -1,0 +1,49 @@
+"""The queue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from fraudstream.console.desk import ROWS_MAX
+from fraudstream.console.index import CLOSED_KEPT_MAX
+from fraudstream.console.queue_query import (
+    NOBODY,
+    ORDERS,
+    STATUS_FILTERS,
+    cursor_of,
+    parsed_cursor,
+    query_of,
+)
+from fraudstream.console.web.console import console_of
+from fraudstream.console.web.rendering import page
+from fraudstream.console.web.visitors import Visitor, permitted
+from fraudstream.contracts.fields import SEVERITIES
+
+router = APIRouter()
+_SEVEREST_FIRST: Final = tuple(reversed(SEVERITIES))
+
+
+@router.get("/")
+async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]) -> Response:
+    """A page of the queue, as the parameters of the URL ask for it."""
+    query = query_of(request.query_params)
+    after = parsed_cursor(request.query_params.get("after"))
+    found = console_of(request).desk.queue(query, after)
+    values = {
+        "query": query,
+        "found": found,
+        "is_first": after is None,
+        "next_parameters": None if found.next_after is None else query.parameters(after=cursor_of(found.next_after)),
+        "status_filters": STATUS_FILTERS,
+        "severities": _SEVEREST_FIRST,
+        "orders": ORDERS,
+        "nobody": NOBODY,
+        "assignees": sorted(set(found.counts["assignee"]) - {NOBODY, visitor.user.name}),
+        "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
+        "rows_max": ROWS_MAX,
+        "closed_kept_max": CLOSED_KEPT_MAX,
+    }
+    return page(request, "queue.html", visitor, values)
