@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
@@ -12,13 +14,15 @@ from fraudstream.console.web.error_pages import add_error_pages
 from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
 from fraudstream.console.web.security_headers import SecurityHeaders
 
+PAGES: Final = tuple(module.router for module in (login_pages, queue_pages, case_pages, user_pages, live_stream))
+
 
 def create_app(console: Console) -> FastAPI:
     """The application. Its pages share `console`."""
     app = FastAPI(title="fraudstream console", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
-    for module in (login_pages, queue_pages, case_pages, user_pages, live_stream):
-        app.include_router(module.router)
+    for router in PAGES:
+        app.include_router(router)
     add_error_pages(app)
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY))
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=5)

@@ -1,0 +1,155 @@
+"""A console for tests: its web application on a real Redis, with cases, alerts and a case agent that the test sets."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from fraudstream.cases.lifecycle import RejectedAction, acted_on
+from fraudstream.cases.view import CaseView
+from fraudstream.console.access.login import Login
+from fraudstream.console.access.login_limits import LoginLimits
+from fraudstream.console.access.passwords import Passwords
+from fraudstream.console.access.roles import Role
+from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.users import User, UserStore
+from fraudstream.console.alert_source import AlertSource
+from fraudstream.console.app import create_app
+from fraudstream.console.case_row import row_of
+from fraudstream.console.desk import CaseDesk
+from fraudstream.console.index import CaseIndex
+from fraudstream.console.live import LiveChanges
+from fraudstream.console.settings import ServerSettings
+from fraudstream.console.web.console import Console
+from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError
+
+PASSWORD = "correct horse battery"
+ORIGIN = "http://console.test"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 is slow on purpose
+
+
+def case(case_id: str = "c" * 32, account_id: str = "acc-1", **fields: Any) -> Case:
+    values: dict[str, Any] = {
+        "case_id": case_id,
+        "account_id": account_id,
+        "status": "open",
+        "version": 1,
+        "opened_at_ms": 1_772_625_600_000,
+        "updated_at_ms": 1_772_625_600_000,
+        "severity": "high",
+        "score": 0.5,
+        "alert_count": 0,
+        "alerts": (),
+        "amount_totals": {"EUR": "10.00"},
+        "rules": ("takeover/new_device",),
+    }
+    return Case(**(values | fields))
+
+
+class ConsoleUnderTest:
+    """`app` with its parts. `put` is the case agent's record of a case, `alerts` what the topic of alerts holds."""
+
+    def __init__(self, redis_url: str, prefix: str, **settings: Any) -> None:
+        self.now_ms = 1_772_629_200_000
+        self.alerts: dict[str, Alert] = {}
+        self.published: list[CaseAction] = []
+        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
+        self.view = CaseView(redis_url, prefix=prefix)
+        self.users = UserStore(self.redis)
+        self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
+        self.passwords = Passwords(CHEAP)
+        self.desk = CaseDesk(
+            self.index, self.live, self.view, AlertSource(self._read), self._publish, lambda: self.now_ms
+        )
+        console = Console(
+            settings=ServerSettings(**settings),
+            desk=self.desk,
+            live=self.live,
+            users=self.users,
+            sessions=self.sessions,
+            login=Login(self.users, self.sessions, LoginLimits(self.redis), self.passwords),
+            now_ms=lambda: self.now_ms,
+        )
+        self.app: FastAPI = create_app(console)
+        self.live.on_state("live")
+
+    def client(self, base_url: str = ORIGIN) -> httpx.AsyncClient:
+        """A browser without cookies that follows no redirects."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url=base_url, headers={"accept": "text/html"}
+        )
+
+    async def add_user(self, name: str, role: Role, **fields: Any) -> None:
+        await self.users.put(User(name, role, CHEAP.hash(PASSWORD), **fields))
+
+    async def logged_in(self, name: str, role: Role) -> httpx.AsyncClient:
+        """The browser of a new user who has logged in."""
+        await self.add_user(name, role)
+        client = self.client()
+        answer = await log_in(client, name)
+        assert answer.status_code == 303, answer.text
+        return client
+
+    async def put(self, *cases: Case) -> None:
+        """The case agent has written these cases."""
+        await self.view.put(0, cases)
+        for each in cases:
+            if self.index.put(row_of(each, 0)):
+                self.live.on_case(each.case_id)
+
+    async def _read(self, partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
+        return {alert_id: self.alerts[alert_id] for alert_id in alert_ids if alert_id in self.alerts}
+
+    async def _publish(
+        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
+    ) -> CaseActionResult:
+        """The case agent: decides by the life cycle itself."""
+        self.published.append(action)
+        match acted_on(case, action, other_open_case):
+            case RejectedAction(code, sentence):
+                raise RejectedActionError(action, code, sentence)
+            case after:
+                await self.view.put(partition, [after])
+                return CaseActionResult(action, after)
+
+    async def close(self) -> None:
+        async for key in self.redis.scan_iter(match="fraudstream:console:*"):
+            await self.redis.delete(key)
+        await self.view.clear()
+        await self.view.close()
+        await self.redis.aclose()
+
+
+def token_of(page: str) -> str:
+    """The token of the first form of a page."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None, page
+    return found[1]
+
+
+async def log_in(client: httpx.AsyncClient, name: str, password: str = PASSWORD, **fields: str) -> httpx.Response:
+    """Fill in the form of the log-in page and send it."""
+    form = await client.get("/login")
+    token = token_of(form.text)
+    return await client.post("/login", data={"csrf": token, "name": name, "password": password, **fields})
+
+
+async def post(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """Send a form with the session's token."""
+    page = await client.get("/")
+    return await client.post(path, data={"csrf": token_of(page.text), **fields})
+
+
+async def soon() -> None:
+    """Let other tasks run."""
+    for _ in range(5):
+        await asyncio.sleep(0)

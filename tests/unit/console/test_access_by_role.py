@@ -1,0 +1,105 @@
+"""Who may call which route: every route by every role, and by nobody."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from fraudstream.console.access.roles import ROLES, Role
+from fraudstream.console.app import PAGES
+from tests.unit.console.console_app import ConsoleUnderTest, case, post
+
+CASE = "c" * 32
+EVERYBODY = frozenset(ROLES)
+ACTING = EVERYBODY - {"viewer"}
+
+# Method and path: the roles that may call it, the status that they get, and whether somebody without a session may too.
+ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
+    ("GET", "/"): (EVERYBODY, 200, False),
+    ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
+    ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
+    ("GET", "/users"): (frozenset({"admin"}), 200, False),
+    ("POST", "/users/end-sessions"): (frozenset({"admin"}), 200, False),
+    ("GET", "/live"): (EVERYBODY, 200, False),
+    ("GET", "/password"): (EVERYBODY, 200, False),
+    ("POST", "/password"): (EVERYBODY, 400, False),  # the new password is too short
+    ("POST", "/logout"): (EVERYBODY, 303, False),
+    ("GET", "/login"): (EVERYBODY, 303, True),
+    ("POST", "/login"): (EVERYBODY, 403, True),  # without the token of a log-in form
+    ("GET", "/healthz"): (EVERYBODY, 200, True),
+    ("GET", "/readyz"): (EVERYBODY, 200, True),
+}
+FIELDS = {"/cases/{case_id}/{action}": {"note": "called"}, "/users/end-sessions": {"name": "colleague"}}
+
+
+def path_of(template: str) -> str:
+    return re.sub(r"\{action\}", "note", re.sub(r"\{case_id\}", CASE, template))
+
+
+def test_the_table_has_every_route() -> None:
+    routes = [route for router in PAGES for route in router.routes]
+    assert {(method, route.path) for route in routes if isinstance(route, APIRoute) for method in route.methods} == set(
+        ROUTES
+    )
+    assert len(routes) == len(ROUTES)
+
+
+async def call(client: httpx.AsyncClient, console: ConsoleUnderTest, method: str, template: str) -> int:
+    if template == "/live":
+        console.live.close()  # so that the stream ends
+    if method == "GET":
+        return (await client.get(path_of(template))).status_code
+    return (await post(client, path_of(template), **FIELDS.get(template, {}))).status_code
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("method", "template"), list(ROUTES))
+async def test_a_role_may_call_what_the_table_says(
+    console: ConsoleUnderTest, role: Role, method: str, template: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await console.put(case(CASE))
+    await console.add_user("colleague", "viewer")
+    client = await console.logged_in("ann", role)
+    allowed, status, _ = ROUTES[method, template]
+    assert await call(client, console, method, template) == (status if role in allowed else 403)
+    refusals = [record.__dict__ for record in caplog.records if record.message.startswith(f"refused: role {role}")]
+    assert [each["user"] for each in refusals] == ([] if role in allowed else ["ann"])
+
+
+@pytest.mark.parametrize(("method", "template"), list(ROUTES))
+async def test_nobody_may_call_more_than_the_log_in(console: ConsoleUnderTest, method: str, template: str) -> None:
+    await console.put(case(CASE))
+    answer = await console.client().request(method, path_of(template), data={"note": "x"} if method == "POST" else None)
+    _, status, is_open = ROUTES[method, template]
+    if is_open:
+        assert answer.status_code in (status, 200)
+    elif method == "GET":
+        assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")
+    else:
+        assert answer.status_code == 401
+    assert console.published == []
+
+
+async def test_who_must_choose_a_password_can_do_nothing_else(console: ConsoleUnderTest) -> None:
+    await console.put(case(CASE))
+    client = await console.logged_in("ann", "admin")
+    await console.add_user("ann", "admin", must_change=True)
+    for path in ("/", f"/cases/{CASE}", "/users", "/live"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/password")
+
+
+async def test_a_changed_role_counts_at_once(console: ConsoleUnderTest) -> None:
+    client = await console.logged_in("ann", "admin")
+    assert (await client.get("/users")).status_code == 200
+    await console.add_user("ann", "viewer")
+    assert (await client.get("/users")).status_code == 403
+
+
+async def test_a_removed_user_is_logged_out(console: ConsoleUnderTest) -> None:
+    client = await console.logged_in("ann", "analyst")
+    await console.users.remove("ann")
+    assert (await client.get("/")).status_code == 303
