@@ -41,9 +41,8 @@ def path_of(template: str) -> str:
 
 def test_the_table_has_every_route() -> None:
     routes = [route for router in PAGES for route in router.routes]
-    assert {(method, route.path) for route in routes if isinstance(route, APIRoute) for method in route.methods} == set(
-        ROUTES
-    )
+    found = [(method, route.path) for route in routes if isinstance(route, APIRoute) for method in route.methods or ()]
+    assert sorted(found) == sorted(ROUTES)
     assert len(routes) == len(ROUTES)
 
 

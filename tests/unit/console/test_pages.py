@@ -1,0 +1,296 @@
+"""What pages show: hostile texts as text, headers, cases, actions and their refusals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from fraudstream.console.queue_query import QueueQuery
+from fraudstream.console.web.forms import BYTES_MAX
+from fraudstream.console.web.security_headers import CONTENT_POLICY
+from fraudstream.contracts import Alert, Case, CaseAlert, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
+from tests.unit.cases.events import alert
+from tests.unit.console.console_app import ConsoleUnderTest, case, post
+
+CASE = "c" * 32
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{1234567*9}}\u202e\u200b\x07</textarea>"
+FREE_TEXTS = (
+    "event_id", "account_id", "partner_id", "merchant_id", "terminal_id", "counterparty_id", "counterparty_bank",
+    "device_id", "ip", "relates_to",
+)  # fmt: skip
+
+
+def line_of(each: Alert) -> CaseAlert:
+    return CaseAlert(
+        alert_id=each.alert_id,
+        event_id=each.event_id,
+        occurred_at_ms=each.occurred_at_ms,
+        severity=each.severity,
+        score=each.score,
+        amount=each.payment.amount,
+        currency=each.payment.currency,
+        rules=tuple(hit.rule for hit in each.rules),
+    )
+
+
+async def put(console: ConsoleUnderTest, *alerts: Alert, **fields: Any) -> Case:
+    """A case with these alerts, on the view and in the queue."""
+    console.alerts |= {each.alert_id: each for each in alerts}
+    lines = tuple(map(line_of, alerts))
+    found = case(CASE, alerts=lines, alert_count=len(lines), **fields)
+    await console.put(found)
+    return found
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def foreign_code(page: str) -> Iterator[str]:
+    """What a browser would run or load beside our own files."""
+    for tag, attributes in Elements(page).found:
+        if tag == "script" and not (attributes.get("src") or "").startswith("/static/"):
+            yield tag
+        if tag in ("img", "iframe", "object", "embed", "base", "style"):
+            yield tag
+        yield from (name for name in attributes if name.startswith("on") or name == "style")
+        yield from (str(value) for value in attributes.values() if (value or "").startswith("javascript:"))
+
+
+def assert_harmless(page: str) -> None:
+    assert list(foreign_code(page)) == []
+    shown = re.sub(r' value="[^"]*"', "", page)  # what a form sends back is as it came
+    assert not any(hidden in shown for hidden in ("\u202e", "\u200b", "\x07"))
+    assert str(1234567 * 9) not in page
+
+
+def hostile_alert(**payment_fields: Any) -> Alert:
+    hostile = HOSTILE[:128]
+    payment = Payment("e-1", 1_772_625_600_000, "acc-1", "10.00", "EUR", "debit", **payment_fields)
+    evidence = Evidence("amount", ">", HOSTILE, HOSTILE, HOSTILE)
+    hit = RuleHit(hostile, "id", HOSTILE, "high", HOSTILE, (evidence,), tags=(HOSTILE,))
+    return replace(
+        alert("a1"),
+        payment=payment,
+        rules=(hit,),
+        score_parts=(ScorePart(HOSTILE, 0.25, 1.0, HOSTILE, HOSTILE),),
+        features=(FeatureValue(HOSTILE, HOSTILE),),
+    )
+
+
+@pytest.mark.parametrize("field", FREE_TEXTS)
+async def test_a_hostile_text_in_a_field_of_a_payment_is_shown_as_text(console: ConsoleUnderTest, field: str) -> None:
+    each = hostile_alert()
+    payment = replace(each.payment, **{field: HOSTILE[:128]})
+    await put(console, replace(each, payment=payment, event_id=payment.event_id))
+    page = (await (await console.logged_in("ann", "analyst")).get(f"/cases/{CASE}")).text
+    assert_harmless(page)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+async def test_hostile_attributes_notes_and_names_are_shown_as_text(console: ConsoleUnderTest) -> None:
+    hostile = HOSTILE[:128]
+    await put(
+        console,
+        hostile_alert(attributes={hostile[:64]: HOSTILE}),
+        account_id=hostile,
+        assignee=hostile,
+        status="claimed",
+        rules=(hostile,),
+        amount_totals={hostile: hostile},
+        notes=(CaseNote(1_772_625_600_000, hostile, "note", f"first line\nsecond line {HOSTILE}"),),
+    )
+    client = await console.logged_in("ann", "analyst")
+    page = (await client.get(f"/cases/{CASE}")).text
+    assert_harmless(page)
+    assert "first line\nsecond line &lt;script&gt;" in page
+    assert_harmless((await client.get("/")).text)
+
+
+@pytest.mark.parametrize("name", ["status", "severity", "typology", "assignee", "text", "order", "after"])
+async def test_a_hostile_parameter_of_a_url_is_shown_as_text(console: ConsoleUnderTest, name: str) -> None:
+    await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    for path in ("/", f"/cases/{CASE}"):
+        answer = await client.get(path, params={name: HOSTILE})
+        assert answer.status_code == 200
+        assert_harmless(answer.text)
+
+
+async def test_a_hostile_user_name_is_shown_as_text(console: ConsoleUnderTest) -> None:
+    await console.add_user(HOSTILE[:128], "analyst")
+    assert_harmless((await (await console.logged_in("adm", "admin")).get("/users")).text)
+
+
+@pytest.mark.parametrize("path", ["/", "/login", f"/cases/{CASE}", "/cases/none", "/nowhere", "/users", "/healthz"])
+async def test_every_answer_has_the_security_headers(console: ConsoleUnderTest, path: str) -> None:
+    await put(console, alert("a1"))
+    answer = await (await console.logged_in("ann", "analyst")).get(path)
+    assert answer.headers["content-security-policy"] == CONTENT_POLICY
+    assert "unsafe" not in CONTENT_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_static_files_are_kept_by_browsers_under_a_name_of_their_own(console: ConsoleUnderTest) -> None:
+    client = console.client()
+    found = re.findall(r"/static/[0-9a-f]{12}/console\.(?:js|css)", (await client.get("/login")).text)
+    assert len(found) == 2
+    for path in found:
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+
+
+async def test_a_form_that_is_too_large_is_refused(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    answer = await post(await console.logged_in("ann", "analyst"), f"/cases/{CASE}/note", note="x" * BYTES_MAX)
+    assert answer.status_code == 413
+    assert console.published == []
+
+
+@pytest.mark.parametrize("body", [b"\xff=%ff", b"&".join([b"a=1"] * 30)])
+async def test_a_form_that_is_none_is_refused(console: ConsoleUnderTest, body: bytes) -> None:
+    client = await console.logged_in("ann", "analyst")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await client.post("/logout", content=body, headers=headers)).status_code == 400
+    assert (await client.post("/logout", json={})).status_code == 415
+
+
+async def test_a_case_says_why_in_one_sentence_and_shows_comparisons_with_the_normal(console: ConsoleUnderTest) -> None:
+    evidence = (
+        Evidence("amount", ">", "4 * account.amount_mean_30d", "526.26 EUR", "240.60 EUR", 1.2),
+        Evidence("account.new_device", "is", "true", "true", "true"),
+    )
+    hit = RuleHit("takeover/large", "id", "Large payment", "high", "526.26 EUR from a new device", evidence)
+    await put(
+        console,
+        replace(
+            alert("a1"),
+            rules=(hit,),
+            features=(FeatureValue("account.amount_mean_30d", "60.15 EUR"),),
+            score=0.4,
+            score_parts=(
+                ScorePart("new_device", 0.15, 0.15, "true"),
+                ScorePart("amount", 0.25, 0.5, "8.75", "60.15 EUR"),
+            ),
+        ),
+    )
+    page = (await (await console.logged_in("ann", "analyst")).get(f"/cases/{CASE}")).text
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    assert "1 alert, 10.00 EUR: Large payment: 526.26 EUR from a new device" in text
+    assert "<title>value 526.26 EUR, threshold 240.60 EUR, normal 60.15 EUR</title>" in page
+    assert text.index("amount8.7560.15 EUR+0.250") < text.index("new_devicetrue+0.150")  # the heavier part first
+    assert "Score0.400" in text
+
+
+async def act(console: ConsoleUnderTest, client: httpx.AsyncClient, action: str, **fields: str) -> httpx.Response:
+    return await post(client, f"/cases/{CASE}/{action}", **fields)
+
+
+async def test_a_case_is_claimed_noted_closed_and_reopened(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    claimed = await act(console, client, "claim")
+    assert "You have claimed this case." in claimed.text
+    assert "claimed by <bdi>ann</bdi>" in claimed.text
+    noted = await act(console, client, "note", note="called the customer")
+    assert "called the customer" in noted.text
+    closed = await act(console, client, "close", disposition="fraud", note="card copied")
+    assert "Closed as <bdi>fraud</bdi>." in closed.text
+    assert console.desk.queue(QueueQuery()).rows == ()
+    reopened = await act(console, client, "reopen")
+    assert "The case is open again." in reopened.text
+    assert [(each.action, each.actor, each.note) for each in console.published] == [
+        ("claim", "ann", None),
+        ("note", "ann", "called the customer"),
+        ("close", "ann", "card copied"),
+        ("reopen", "ann", None),
+    ]
+
+
+async def test_who_comes_second_is_told_in_words(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    ann, bob = await console.logged_in("ann", "analyst"), await console.logged_in("bob", "senior")
+    await act(console, ann, "claim")
+    answer = await act(console, bob, "claim")
+    assert answer.status_code == 409
+    assert "The case is claimed by <bdi>ann</bdi>." in answer.text
+    bob.cookies.set("language", "zh-Hans")
+    assert "案件已由 <bdi>ann</bdi> 认领。" in (await act(console, bob, "claim")).text
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "status"),
+    [("close", {}, 400), ("note", {}, 400), ("delete", {}, 404), ("close", {"disposition": "guilty"}, 404)],
+)
+async def test_an_action_that_is_none_changes_nothing(
+    console: ConsoleUnderTest, action: str, fields: dict[str, str], status: int
+) -> None:
+    await put(console, alert("a1"))
+    answer = await act(console, await console.logged_in("ann", "analyst"), action, **fields)
+    assert answer.status_code == status
+    assert console.published == []
+
+
+async def test_a_viewer_sees_no_actions(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    page = (await (await console.logged_in("vic", "viewer")).get(f"/cases/{CASE}")).text
+    assert "Your role may read this case but not act on it." in page
+    assert "close-dialog" not in page
+
+
+async def test_the_beginning_of_an_id_leads_to_its_case(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    assert (await client.get("/cases/cccc")).headers["location"] == f"/cases/{CASE}"
+    missing = await client.get("/cases/dddd")
+    assert (missing.status_code, "There is no case <bdi>dddd</bdi>" in missing.text) == (404, True)
+
+
+async def test_alerts_that_are_gone_are_owned_up_to(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    console.alerts.clear()
+    page = (await (await console.logged_in("ann", "analyst")).get(f"/cases/{CASE}")).text
+    assert "Some alerts are no longer on their topic" in page
+    assert "event-of-a1" in page
+
+
+async def test_previous_and_next_follow_the_filters_of_the_queue(console: ConsoleUnderTest) -> None:
+    await console.put(
+        *(
+            case(name * 32, severity=severity)
+            for name, severity in (("a", "low"), ("b", "high"), ("c", "low"), ("d", "low"))
+        )
+    )
+    client = await console.logged_in("ann", "analyst")
+    page = (await client.get(f"/cases/{CASE}?severity=low")).text
+    assert f'href="/cases/{"a" * 32}?severity=low" data-key="p"' in page
+    assert f'href="/cases/{"d" * 32}?severity=low" data-key="n"' in page
+
+
+async def test_pages_are_small(console: ConsoleUnderTest) -> None:
+    await console.put(*(case(f"{number:032x}", account_id=f"acc-{number}") for number in range(200)))
+    client = await console.logged_in("ann", "analyst")
+    answer = await client.get("/", headers={"accept-encoding": "gzip"})
+    assert int(answer.headers["content-length"]) < 25_000
+
+
+async def test_a_page_tells_when_it_may_be_out_of_date(console: ConsoleUnderTest) -> None:
+    client = await console.logged_in("ann", "analyst")
+    console.live.on_state("lost")
+    assert ">Not up to date: Kafka does not answer</span>" in (await client.get("/")).text
+    assert (await client.get("/readyz")).status_code == 503
