@@ -18,12 +18,13 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.queue_query import QueueQuery, SortKey
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case import ActionName, Disposition
-from fraudstream.operations.case_actions import CaseActionResult, new_case_action
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, new_case_action, rejection
 
 ROWS_MAX: Final = 50  # of a page
 PREFIX_DIGITS_MIN: Final = 4
 VIEW_S_MAX: Final = 1.0  # how long a case page waits for the view to have what the queue has
 VIEW_POLL_S: Final = 0.02
+_VIEW_POLLS: Final = round(VIEW_S_MAX / VIEW_POLL_S)
 ALERTS_S_MAX: Final = 1.5  # how long it waits for alerts that are not in memory
 ACTIONS_AT_ONCE_MAX: Final = 8
 
@@ -118,18 +119,37 @@ class CaseDesk:
         )
         others = (row.case_id for row in self._index.of_account(case.account_id) if row.status != "closed")
         partition = await self._partition(case_id)
-        async with self._acting:
-            result = await self._publish(
-                case, partition, action, other_open_case=next((each for each in others if each != case_id), None)
-            )
-        if self._index.put(row_of(result.case, partition)):
-            self._live.on_case(case_id)
+        other_open_case = next((each for each in others if each != case_id), None)
+        try:
+            async with self._acting:
+                result = await self._publish(case, partition, action, other_open_case=other_open_case)
+        except RejectedActionError as rejected:
+            self._put(rejected.case, partition)
+            raise await self._explained(rejected, other_open_case) from None
+        self._put(result.case, partition)
         return result.case
+
+    async def _explained(self, rejected: RejectedActionError, other_open_case: str | None) -> RejectedActionError:
+        """The refusal, explained by the state that the agent has decided on.
+
+        A colleague's action may have come between the state that we knew and the beginning of our wait for an answer.
+        """
+        case, waits = rejected.case, _VIEW_POLLS if rejected.code is None else 0
+        while waits > 0 and case.version == rejected.case.version:
+            await asyncio.sleep(VIEW_POLL_S)
+            waits -= 1
+            case = await self._view.case(case.case_id) or case
+        return rejected if case.version == rejected.case.version else rejection(case, rejected.action, other_open_case)
+
+    def _put(self, case: Case, partition: int) -> None:
+        """The agent has answered with this state of the case: the queue has it before the feed reads it."""
+        if self._index.put(row_of(case, partition)):
+            self._live.on_case(case.case_id)
 
     async def _newest(self, case_id: str) -> tuple[Case | None, bool]:
         """The case of the view, and whether the queue has a newer version even after `VIEW_S_MAX`."""
         row = self._index.row(case_id)
-        waits = round(VIEW_S_MAX / VIEW_POLL_S)
+        waits = _VIEW_POLLS
         case = await self._view.case(case_id)
         while row is not None and (case is None or case.version < row.version) and waits > 0:
             await asyncio.sleep(VIEW_POLL_S)

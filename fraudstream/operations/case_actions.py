@@ -42,11 +42,12 @@ class CaseActionResult(NamedTuple):
 
 class RejectedActionError(OperationError):
     """The case agent rejected the action: it changed nothing. `code`: why, where the newest state of the case shows
-    it; else None."""
+    it; else None. `case`: that state."""
 
-    def __init__(self, action: CaseAction, code: RefusalCode | None, sentence: str) -> None:
+    def __init__(self, action: CaseAction, case: Case, code: RefusalCode | None, sentence: str) -> None:
         super().__init__(f"The case agent rejected '{action.action}': {sentence}")
         self.action = action
+        self.case = case
         self.code = code
 
 
@@ -117,7 +118,7 @@ async def act_on_case(
             case True:
                 return CaseActionResult(action, answers.case)
             case False:
-                raise _rejection(answers.case, action, other_open_case)
+                raise rejection(answers.case, action, other_open_case)
             case None:
                 raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
 
@@ -225,13 +226,16 @@ async def _publish(settings: AgentSettings, partition: int, action: CaseAction) 
         await close(producer)
 
 
-def _rejection(case: Case, action: CaseAction, other_open_case: str | None) -> RejectedActionError:
+def rejection(case: Case, action: CaseAction, other_open_case: str | None) -> RejectedActionError:
+    """The error for an action that the agent has rejected. `case`: its newest known state. If that would allow the
+    action, its `code` is None: the agent has decided on a newer state."""
     match acted_on(case, action, other_open_case):
         case RejectedAction(code, sentence):
-            return RejectedActionError(action, code, sentence)
+            return RejectedActionError(action, case, code, sentence)
         case _:
             return RejectedActionError(
                 action,
+                case,
                 None,
                 f"case {case.case_id} is {case.status}; the agent's log says why, under {action.action_id}.",
             )

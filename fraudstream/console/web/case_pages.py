@@ -67,12 +67,8 @@ async def act(
         message = _done(words, action, case)
     except OperationError as error:
         status = _status(error)
-        message = None
-        failure = error
-    file = await desk.open_case(case_id)
-    if message is None and file is not None:
-        message = _refused(words, failure, file.case)
-    return _case_page(request, visitor, case_id, file, message, status)
+        message = _refused(words, error)
+    return _case_page(request, visitor, case_id, await desk.open_case(case_id), message, status)
 
 
 def _case_page(
@@ -140,11 +136,11 @@ def _status(error: OperationError) -> int:
             return 400
 
 
-def _refused(words: Words, error: OperationError, case: Case) -> Markup:
+def _refused(words: Words, error: OperationError) -> Markup:
     """Why the action had no effect, or has none yet."""
     match error:
         case RejectedActionError(code=str(code)) if words.has(f"refusal.{code}"):
-            return words.markup(f"refusal.{code}", assignee=case.assignee or "")
+            return words.markup(f"refusal.{code}", assignee=error.case.assignee or "")
         case RejectedActionError():
             return words.markup("refusal.other", sentence=error.sentence)
         case NoAnswerError():

@@ -45,6 +45,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters |= {"value": value_markup, "prose": prose_markup, "plain": plain_value}
     environment.globals |= {"languages": LANGUAGES, "static": STATIC_PATH}

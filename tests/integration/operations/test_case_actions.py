@@ -139,6 +139,7 @@ async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster:
 
     assert rejected.value.code == "claimed_by_other"
     assert rejected.value.action == close
+    assert rejected.value.case == claimed.case
 
 
 async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(

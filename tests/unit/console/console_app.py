@@ -29,7 +29,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
-from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, rejection
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
@@ -61,6 +61,8 @@ class ConsoleUnderTest:
         self.now_ms = 1_772_629_200_000
         self.alerts: dict[str, Alert] = {}
         self.published: list[CaseAction] = []
+        self.view_follows: set[str] = set()  # cases whose newest state comes to the view after the agent's answer
+        self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
         self.view = CaseView(redis_url, prefix=prefix)
@@ -114,9 +116,13 @@ class ConsoleUnderTest:
     ) -> CaseActionResult:
         """The case agent: decides by the life cycle itself."""
         self.published.append(action)
-        match acted_on(case, action, other_open_case):
+        newest = self.newest.get(case.case_id, case)
+        match acted_on(newest, action, other_open_case):
             case RejectedAction(code, sentence):
-                raise RejectedActionError(action, code, sentence)
+                if case.case_id in self.view_follows:
+                    await self.view.put(partition, [newest])
+                    raise rejection(case, action, other_open_case)
+                raise RejectedActionError(action, newest, code, sentence)
             case after:
                 await self.view.put(partition, [after])
                 return CaseActionResult(action, after)

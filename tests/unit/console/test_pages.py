@@ -233,6 +233,25 @@ async def test_who_comes_second_is_told_in_words(console: ConsoleUnderTest) -> N
     assert "案件已由 <bdi>ann</bdi> 认领。" in (await act(console, bob, "claim")).text
 
 
+async def test_a_refusal_names_who_has_the_case_before_the_view_has_it(console: ConsoleUnderTest) -> None:
+    found = await put(console, alert("a1"))
+    console.newest[CASE] = replace(found, version=2, status="claimed", assignee="bob")
+    client = await console.logged_in("ann", "analyst")
+    answer = await act(console, client, "claim")
+    assert "The case is claimed by <bdi>bob</bdi>." in answer.text
+    assert "The view in Redis is behind." in answer.text
+    assert "claimed by <bdi>bob</bdi>" in (await client.get("/")).text
+
+
+async def test_a_refusal_because_of_an_action_just_before_is_explained_by_it(console: ConsoleUnderTest) -> None:
+    """The wait for the answer began after the colleague's claim, so the answer did not tell of it."""
+    found = await put(console, alert("a1"))
+    console.newest[CASE] = replace(found, version=2, status="claimed", assignee="bob")
+    console.view_follows.add(CASE)
+    answer = await act(console, await console.logged_in("ann", "analyst"), "claim")
+    assert "The case is claimed by <bdi>bob</bdi>." in answer.text
+
+
 @pytest.mark.parametrize(
     ("action", "fields", "status"),
     [("close", {}, 400), ("note", {}, 400), ("delete", {}, 404), ("close", {"disposition": "guilty"}, 404)],

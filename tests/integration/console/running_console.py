@@ -1,0 +1,74 @@
+"""A whole console for a test: embedded broker and Redis, the case agent, and `fraudstream console` as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from redis.asyncio import Redis
+
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.view import CaseView
+from fraudstream.console.access.roles import Role
+from fraudstream.console.access.users import User, UserStore
+from tests.integration.cases.case_cluster import CaseCluster
+from tests.integration.stream.process import ChildProcess
+
+PASSWORD = "correct horse battery"
+_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+class RunningConsole:
+    """`url`: where it serves. `cluster`: publishes alerts, reads topics."""
+
+    def __init__(self, url: str, cluster: CaseCluster, users: UserStore, view: CaseView) -> None:
+        self.url, self.cluster, self.view = url, cluster, view
+        self._users = users
+
+    async def add_user(self, name: str, role: Role) -> None:
+        """A user with `PASSWORD`."""
+        await self._users.put(User(name, role, _HASH))
+
+
+@asynccontextmanager
+async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[RunningConsole]:
+    """The console of a cluster whose topics exist, up to date. Asserts that it stops in order."""
+    s = cluster.settings
+    settings = {
+        "kafka.bootstrap_servers": s.brokers,
+        "redis.url": s.redis_url,
+        "cases.group": s.group,
+        "worker.checkpoint_mode": "batch",
+        "console.port": 0,
+        "topics.alerts": s.alerts_topic,
+        "topics.case_actions": s.case_actions_topic,
+        "topics.cases": s.cases_topic,
+    }
+    flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    view, redis = CaseView(s.redis_url), Redis.from_url(s.redis_url, decode_responses=True)
+    await view.clear()
+    agent = CaseAgent(s, view=CaseView(s.redis_url))
+    await agent.start()
+    process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags], log)
+    try:
+        await process.logs("the queue is up to date")
+        yield RunningConsole(_url_in(log), cluster, UserStore(redis), view)
+        await process.stop()
+    finally:
+        process.kill()
+        await agent.stop()
+        async for key in redis.scan_iter(match="fraudstream:console:*"):
+            await redis.delete(key)
+        await view.clear()
+        await asyncio.gather(view.close(), redis.aclose())
+
+
+def _url_in(log: Path) -> str:
+    found = re.search(r"console at (http://\S+)", log.read_text())
+    assert found is not None
+    return found[1]
