@@ -1,12 +1,14 @@
 """Fixtures for all tests: one embedded broker and one embedded Redis a session, and Apache Kafka where there is one.
 
-`kafka`-marked tests run on the broker that FRAUDSTREAM_TEST_KAFKA=host:port names. Without that variable they are
-deselected, and the summary of the run says how many.
+`kafka`-marked tests run on the broker that FRAUDSTREAM_TEST_KAFKA=host:port names, `browser`-marked tests in the
+Chromium that FRAUDSTREAM_TEST_CHROMIUM names or the path has. Without them they are deselected, and the summary of the
+run says how many.
 Tests of a session share the brokers: take topic and group names from `unique_name`. `tests/brokers.py` has the marks
 that run a test on Apache Kafka, or on both brokers.
 """
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -23,25 +25,36 @@ settings.load_profile("untimed")
 os.environ[CHECK_TYPES] = "1"  # for the processes that tests start, too
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
-DESELECTED = pytest.StashKey[int]()
+CHROMIUM_VARIABLE = "FRAUDSTREAM_TEST_CHROMIUM"
+# By mark: how to have the tests run.
+MISSING = {
+    "kafka": "tests that need Apache Kafka: `make test-kafka` starts a broker and runs them",
+    "browser": f"tests that need Chromium: install it, or name it in {CHROMIUM_VARIABLE}",
+}
+DESELECTED = pytest.StashKey[dict[str, int]]()
+
+
+def chromium_path() -> str | None:
+    """The Chromium to test with; None if there is none."""
+    return os.environ.get(CHROMIUM_VARIABLE) or shutil.which("chromium")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need Apache Kafka where the environment names none."""
-    if os.environ.get(KAFKA_VARIABLE):
-        return
-    deselected = [item for item in items if item.get_closest_marker("kafka")]
-    items[:] = [item for item in items if item not in deselected]
-    config.hook.pytest_deselected(items=deselected)
-    config.stash[DESELECTED] = len(deselected)
+    """Deselect the tests whose broker or browser is missing."""
+    present = {"kafka": os.environ.get(KAFKA_VARIABLE), "browser": chromium_path()}
+    config.stash[DESELECTED] = {}
+    for mark in (mark for mark, found in present.items() if not found):
+        deselected = [item for item in items if item.get_closest_marker(mark)]
+        items[:] = [item for item in items if item not in deselected]
+        config.hook.pytest_deselected(items=deselected)
+        config.stash[DESELECTED][mark] = len(deselected)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how many tests were deselected for want of Apache Kafka."""
-    if count := config.stash.get(DESELECTED, 0):
-        terminalreporter.write_line(
-            f"deselected {count} tests that need Apache Kafka: `make test-kafka` starts a broker and runs them"
-        )
+    """Say how many tests were deselected for want of a broker or a browser."""
+    for mark, count in config.stash.get(DESELECTED, {}).items():
+        if count:
+            terminalreporter.write_line(f"deselected {count} {MISSING[mark]}")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +68,14 @@ def broker() -> Iterator[str]:
 def kafka() -> str:
     """`host:port` of Apache Kafka, for tests marked `kafka`."""
     return os.environ[KAFKA_VARIABLE]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium, for tests marked `browser`."""
+    found = chromium_path()
+    assert found is not None
+    return found
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""An analyst's first case in a real Chromium: by keyboard, without loading a page again, under the strict policy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from playwright.async_api import Page, async_playwright, expect
+
+from fraudstream.contracts import Alert, Evidence, FeatureValue, Label, RuleHit, ScorePart
+from tests.integration.cases.case_cluster import eventually
+from tests.integration.console.running_console import PASSWORD, RunningConsole
+from tests.unit.cases.events import alert
+
+pytestmark = pytest.mark.browser
+WAIT_MS = 30_000
+HOSTILE = "<img src=x onerror=document.title='owned'>\u202e"
+
+
+def suspicious(alert_id: str, account_id: str, severity: str) -> Alert:
+    evidence = (
+        Evidence("amount", ">", "4 * account.amount_mean_30d", "526.26 EUR", "240.60 EUR", 1.2),
+        Evidence("channel", "in", '("app", "web")', "web", '("app", "web")'),
+    )
+    each = alert(alert_id, account_id, "526.26", severity=severity)
+    return replace(
+        each,
+        rules=(RuleHit("takeover/large", "id", "Large payment", each.severity, f"526.26 EUR to {HOSTILE}", evidence),),
+        features=(FeatureValue("account.amount_mean_30d", "60.15 EUR"),),
+        score_parts=(ScorePart("new_device", 0.2, 0.2, "true"), ScorePart("amount", 0.3, 0.5, "8.75", "60.15 EUR")),
+        payment=replace(each.payment, device_id=HOSTILE, attributes={"purpose": HOSTILE}),
+    )
+
+
+class Analyst:
+    """A page, and what its console reported."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.complaints = page, list[str]()
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.set_default_timeout(WAIT_MS)
+
+    async def log_in(self, url: str, name: str) -> None:
+        await self.page.goto(url)
+        await self.page.keyboard.type(name)  # the first field has the focus
+        await self.page.keyboard.press("Tab")
+        await self.page.keyboard.type(PASSWORD)
+        await self.page.keyboard.press("Enter")
+        await self.sees("#rows")
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def sees(self, selector: str, text: str = "") -> None:
+        await expect(self.page.locator(selector).first).to_contain_text(text, timeout=WAIT_MS)
+
+
+@asynccontextmanager
+async def analyst(chromium: str) -> AsyncIterator[Analyst]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            context = await browser.new_context(locale="en", viewport={"width": 900, "height": 900})
+            yield Analyst(await context.new_page())
+        finally:
+            await browser.close()
+
+
+async def test_an_analysts_first_case(console: RunningConsole, chromium: str) -> None:
+    await console.add_user("ann", "analyst")
+    async with analyst(chromium) as ann:
+        await ann.log_in(console.url, "ann")
+        await ann.sees("#rows", "No case matches.")
+        await ann.page.evaluate("document.body.dataset.loaded = 'once'")
+        await console.cluster.publish_alerts([suspicious("a1", "acc-1", "high"), suspicious("a2", "acc-2", "medium")])
+        await ann.sees("#rows", "acc-1")  # by itself
+        await ann.sees("#rows", "acc-2")
+        await ann.sees("#status-filter", "Active 2")
+        assert await ann.page.evaluate("document.body.dataset.loaded") == "once"
+
+        await ann.press("j", "Enter")
+        await ann.sees(".why", "1 alert, 526.26 EUR: Large payment: 526.26 EUR to <img src=x")
+        await ann.sees("#reasons", "60.15 EUR")
+        await ann.page.evaluate("document.body.dataset.loaded = 'once'")
+        await ann.press("c")
+        await ann.sees("#message", "You have claimed this case.")
+        await ann.sees("#head", "claimed by ann")
+        await ann.press("m")
+        await ann.page.keyboard.type("called the customer")
+        await ann.press("Control+Enter")
+        await ann.sees("#notes", "called the customer")
+        await ann.press("f")
+        await ann.page.keyboard.type("card copied")
+        await ann.press("Control+Enter")
+        await ann.sees("#message", "Closed as fraud.")
+        await ann.sees("#notes", "card copied")
+        assert await ann.page.evaluate("document.body.dataset.loaded") == "once"
+
+        await ann.press("n")
+        await ann.sees("h1", "Account acc-2")
+        await ann.page.go_back()
+        await ann.sees("h1", "Account acc-1")
+        await ann.sees("#head", "closed, fraud")
+        await ann.press("q")
+        await ann.sees("#status-filter", "Closed 1")
+        assert "acc-1" not in await ann.page.locator("#rows").inner_text()
+        assert await ann.page.title() == "Queue · fraudstream"
+        assert ann.complaints == []
+
+    payments = console.cluster.settings.payments_topic
+    (record,) = await eventually(lambda: console.cluster.records(payments), lambda found: len(found) == 1)
+    assert msgspec.json.decode(record.value, type=Label).label == "fraud"
+
+
+async def test_two_tabs_share_one_stream_and_both_stay_true(console: RunningConsole, chromium: str) -> None:
+    await console.add_user("ann", "analyst")
+    async with analyst(chromium) as ann:
+        await ann.log_in(console.url, "ann")
+        second = Analyst(await ann.page.context.new_page())
+        await second.page.goto(console.url)
+        await second.sees("#state", "Live")
+        await console.cluster.publish_alerts([alert("a1")])
+        await second.sees("#rows", "acc-1")
+        await ann.page.close()  # the tab that holds the stream
+        await console.cluster.publish_alerts([alert("a2", "acc-2")], first_offset=1)
+        await second.sees("#rows", "acc-2")
+        assert second.complaints == []
