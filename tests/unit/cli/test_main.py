@@ -13,7 +13,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
 from fraudstream.operations.errors import MissingTopicError
 
-HEAVY = {"numba", "numpy", "faust", "mode", "aiokafka", "redis", "pyarrow", "rich", "prometheus_client"}
+HEAVY = {"numba", "numpy", "faust", "mode", "aiokafka", "redis", "pyarrow", "rich", "prometheus_client", "fastapi"}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for name in (
         "up", "worker", "cases", "generate", "publish", "replay", "evaluate", "rules", "score", "topics",
-        "dead-letters", "state", "config", "bench", "train", "model",
+        "dead-letters", "state", "config", "bench", "train", "model", "console",
     ):  # fmt: skip
         assert f"\n    {name} " in shown or f"\n    {name}\n" in shown
     assert "example:" in shown
@@ -52,7 +52,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_light_commands_import_nothing_heavy() -> None:
     script = (
         "import sys; from fraudstream.cli.main import main\n"
-        "for argv in (['--help'], ['config', '--help'], ['topics', '--help'], ['config', '--json']):\n"
+        "for argv in (['--help'], ['config', '--help'], ["console", "--help"], ['topics', '--help'], ['config', '--json']):\n"
         "    try: main(argv)\n"
         "    except SystemExit: pass\n"
         f"print(sorted({HEAVY!r} & {{name.split('.')[0] for name in sys.modules}}), file=sys.stderr)"
