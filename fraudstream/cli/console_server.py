@@ -6,12 +6,15 @@ import asyncio
 import logging
 import socket
 import ssl
+from typing import Final
 
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
 from fraudstream.contracts.error_text import error_text, system_error_text
 from fraudstream.supervision import exit_codes
+
+BACKLOG: Final = 256  # connections that wait to be accepted
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +41,16 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol by name: asyncio sends small packets at once only for sockets that state it.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
+        listener.close()
         raise Failure(
             f"the console cannot listen at {host}:{port}: {system_error_text(error)}. Set console.port; 0 takes any "
             "free one."
         ) from error
+    return listener

@@ -7,7 +7,7 @@ time of a query are bounded; older ones are still found by their id, in the view
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from typing import Final, NamedTuple
 
@@ -79,7 +79,8 @@ class CaseIndex:
     def neighbours(self, row: CaseRow, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
         """The rows of the query before and after `row`, which need not match it itself."""
         here = query.sort_key(row)
-        keyed = [(query.sort_key(each), each) for each in self._rows() if not query.differing(each)]
+        tests = query.tests()
+        keyed = [(query.sort_key(each), each) for each in self._rows() if all(passes(each) for _, passes in tests)]
         before = max((pair for pair in keyed if pair[0] < here), default=None, key=lambda pair: pair[0])
         behind = min((pair for pair in keyed if pair[0] > here), default=None, key=lambda pair: pair[0])
         return before and before[1], behind and behind[1]
@@ -96,15 +97,14 @@ class CaseIndex:
 
     def _new_page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
         matching: list[CaseRow] = []
-        counters: dict[Dimension, Counter[str]] = {dimension: Counter() for dimension in DIMENSIONS}
+        only_failing: dict[str, list[CaseRow]] = {dimension: [] for dimension in DIMENSIONS}
+        tests = query.tests()
         for row in self._rows():
-            failed = query.differing(row)
+            failed = [name for name, passes in tests if not passes(row)]
             if not failed:
                 matching.append(row)
-            if len(failed) < 2:
-                for dimension in DIMENSIONS:
-                    if not failed or failed[0] == dimension:
-                        counters[dimension].update(_values(row, dimension))
+            elif len(failed) == 1 and failed[0] in only_failing:
+                only_failing[failed[0]].append(row)
         keyed = [(query.sort_key(row), row) for row in matching]
         waiting = keyed if after is None else [pair for pair in keyed if pair[0] > after]
         shown = nsmallest(limit, waiting, key=lambda pair: pair[0])
@@ -112,18 +112,19 @@ class CaseIndex:
             rows=tuple(row for _, row in shown),
             total=len(matching),
             next_after=shown[-1][0] if len(waiting) > len(shown) else None,
-            counts={dimension: dict(counter) for dimension, counter in counters.items()},
+            counts={dimension: _counts(matching + only_failing[dimension], dimension) for dimension in DIMENSIONS},
         )
 
 
-def _values(row: CaseRow, dimension: Dimension) -> Iterable[str]:
-    """The values of a filter that match the row."""
+def _counts(rows: Sequence[CaseRow], dimension: Dimension) -> dict[str, int]:
+    """How many of `rows` each value of a filter matches."""
     match dimension:
         case "status":
-            return (row.status, "all") if row.status == "closed" else (row.status, "active", "all")
+            counts = Counter[str](row.status for row in rows)
+            return counts | {"active": len(rows) - counts["closed"], "all": len(rows)}
         case "severity":
-            return (row.severity,)
+            return Counter(row.severity for row in rows)
         case "typology":
-            return row.typologies
+            return Counter(typology for row in rows for typology in row.typologies)
         case "assignee":
-            return (row.assignee or NOBODY,)
+            return Counter(row.assignee or NOBODY for row in rows)

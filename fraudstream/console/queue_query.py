@@ -45,20 +45,22 @@ class QueueQuery(NamedTuple):
     text: str = ""
     order: Order = "urgency"
 
-    def differing(self, row: CaseRow) -> list[str]:
-        """The names of the filters that `row` does not pass."""
-        failed = []
-        if not self._has_status(row):
-            failed.append("status")
-        if self.severity is not None and row.severity != self.severity:
-            failed.append("severity")
-        if self.typology is not None and self.typology not in row.typologies:
-            failed.append("typology")
-        if self.assignee is not None and (row.assignee or NOBODY) != self.assignee:
-            failed.append("assignee")
-        if self.text and not self._has_text(row):
-            failed.append("text")
-        return failed
+    def tests(self) -> list[tuple[str, Callable[[CaseRow], bool]]]:
+        """The filters that are set, each by its name with whether a row passes it."""
+        tests: list[tuple[str, Callable[[CaseRow], bool]]] = []
+        if self.status == "active":
+            tests.append(("status", lambda row: row.status != "closed"))
+        elif self.status != "all":
+            tests.append(("status", lambda row: row.status == self.status))
+        if self.severity is not None:
+            tests.append(("severity", lambda row: row.severity == self.severity))
+        if self.typology is not None:
+            tests.append(("typology", lambda row: self.typology in row.typologies))
+        if self.assignee is not None:
+            tests.append(("assignee", lambda row: (row.assignee or NOBODY) == self.assignee))
+        if self.text:
+            tests.append(("text", self._has_text))
+        return tests
 
     def sort_key(self, row: CaseRow) -> SortKey:
         """The place of `row` in the order, which is total: ascending, by case id where all else is equal."""
@@ -76,15 +78,6 @@ class QueueQuery(NamedTuple):
         found |= changes
         shown = {name: value for name, value in found.items() if value and value != _DEFAULT._asdict().get(name)}
         return f"?{urlencode(shown)}" if shown else ""
-
-    def _has_status(self, row: CaseRow) -> bool:
-        match self.status:
-            case "all":
-                return True
-            case "active":
-                return row.status != "closed"
-            case status:
-                return row.status == status
 
     def _has_text(self, row: CaseRow) -> bool:
         return row.case_id.startswith(self.text) or self.text in row.account_id or self.text in row.event_ids
