@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/fraudstream \
- && /opt/fraudstream/bin/pip install --no-cache-dir --disable-pip-version-check --constraint requirements.lock .
+ && /opt/fraudstream/bin/pip install --no-cache-dir --disable-pip-version-check --constraint requirements.lock ".[console]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/fraudstream /opt/fraudstream
@@ -14,6 +14,6 @@ ENV PATH=/opt/fraudstream/bin:$PATH NUMBA_CACHE_DIR=/var/cache/fraudstream PYTHO
 # A number: Kubernetes' runAsNonRoot cannot check a name.
 USER 10001:0
 WORKDIR /
-EXPOSE 9463 9464
+EXPOSE 9463 9464 8460
 ENTRYPOINT ["fraudstream"]
 CMD ["--help"]

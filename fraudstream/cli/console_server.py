@@ -26,7 +26,7 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
     web, agent = settings.console.server_settings(), agent_settings(settings)
-    with _listener(web.host, web.port) as listener:
+    with listener_at(web.host, web.port) as listener:
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_certificate_file is not None else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -39,7 +39,8 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
     return exit_codes.DONE
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listener_at(host: str, port: int) -> socket.socket:
+    """A listening socket. Port 0 takes any free one. Raises `Failure`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol by name: asyncio sends small packets at once only for sockets that state it.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
