@@ -10,7 +10,7 @@ from markupsafe import Markup
 from fraudstream.console.plots.svg import drawing, element
 from fraudstream.console.reasons import Measured
 
-WIDTH: Final = 220
+WIDTH: Final = 150
 HEIGHT: Final = 18
 _MARGIN: Final = 4
 

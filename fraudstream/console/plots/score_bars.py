@@ -11,7 +11,7 @@ from markupsafe import Markup
 from fraudstream.console.plots.svg import drawing, element
 from fraudstream.console.reasons import ScoreReason
 
-WIDTH: Final = 220
+WIDTH: Final = 130
 HEIGHT: Final = 14
 _MARGIN: Final = 2
 

@@ -206,7 +206,7 @@ async def test_a_case_is_claimed_noted_closed_and_reopened(console: ConsoleUnder
     client = await console.logged_in("ann", "analyst")
     claimed = await act(console, client, "claim")
     assert "You have claimed this case." in claimed.text
-    assert "claimed by <bdi>ann</bdi>" in claimed.text
+    assert "Claimed by <bdi>ann</bdi>" in claimed.text
     noted = await act(console, client, "note", note="called the customer")
     assert "called the customer" in noted.text
     closed = await act(console, client, "close", disposition="fraud", note="card copied")
@@ -240,7 +240,7 @@ async def test_a_refusal_names_who_has_the_case_before_the_view_has_it(console: 
     answer = await act(console, client, "claim")
     assert "The case is claimed by <bdi>bob</bdi>." in answer.text
     assert "The view in Redis is behind." in answer.text
-    assert "claimed by <bdi>bob</bdi>" in (await client.get("/")).text
+    assert "Claimed by <bdi>bob</bdi>" in (await client.get("/")).text
 
 
 async def test_a_refusal_because_of_an_action_just_before_is_explained_by_it(console: ConsoleUnderTest) -> None:
