@@ -46,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve, or manage users. Raises `Failure`."""
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+    if missing := missing_packages():
         raise Failure(f"the console needs more packages ({', '.join(missing)}): pip install 'fraudstream[console]'.")
     if args.action is None:
         from fraudstream.cli.console_server import run_server
@@ -55,6 +55,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.cli.console_users import run_user_action
 
     return run_user_action(args, settings)
+
+
+def missing_packages() -> list[str]:
+    """The packages that the console needs and that are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
 
 
 def _add_user(actions: Subparsers) -> None:

@@ -6,6 +6,7 @@ with how many alerts it has.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from fraudstream.console.quantity import Quantity, quantity_of
 from fraudstream.contracts import Alert, Case, CaseAlert, Evidence, RuleHit, ScorePart
 from fraudstream.contracts.fields import SEVERITIES, Severity
 
+PARTS_SHOWN_MAX: Final = 10
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _USUAL_AMOUNTS: Final = ("account.amount_mean_30d", "account.amount_median_30d", "account.amount_mean_7d")
 _FIRST_FIELDS: Final = ("kind", "direction", "channel", "counterparty_id", "merchant_id", "device_id", "ip", "country")
@@ -48,12 +50,21 @@ class RuleReason(NamedTuple):
 
 
 class ScoreReason(NamedTuple):
-    """The score of one alert, by its parts, in the order of their weight."""
+    """The score of one alert: its `PARTS_SHOWN_MAX` heaviest parts in the order of their weight, and all `others`.
+
+    `in_bits`: the points are bits, which add up to the log odds of the score; else they add up to the score.
+    """
 
     score: float
     threshold: float
     parts: tuple[ScorePart, ...]
+    others: tuple[ScorePart, ...]
     in_bits: bool
+
+    @property
+    def others_points(self) -> float:
+        """The sum of the other parts."""
+        return math.fsum(part.points for part in self.others)
 
 
 class PaymentLine(NamedTuple):
@@ -146,7 +157,9 @@ def _score(newest_first: Sequence[Alert]) -> ScoreReason | None:
         return None
     alert = max(with_parts, key=lambda each: each.score)
     parts = sorted(alert.score_parts, key=lambda part: -abs(part.points))
-    return ScoreReason(alert.score, alert.score_threshold, tuple(parts), any(part.unit == "bits" for part in parts))
+    shown, others = tuple(parts[:PARTS_SHOWN_MAX]), tuple(parts[PARTS_SHOWN_MAX:])
+    in_bits = any(part.unit == "bits" for part in parts)
+    return ScoreReason(alert.score, alert.score_threshold, shown, others, in_bits)
 
 
 def _payments(case: Case, alerts: Mapping[str, Alert]) -> PaymentTable:

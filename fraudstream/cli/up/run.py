@@ -1,7 +1,9 @@
 """One run of `fraudstream up`: what starts when, what ends the run, and in which order it stops.
 
-    start   kernel (compiles while the rest starts) · broker · Redis · topics · payments, readers, cases · workers
-    stop    payments, until all are decided · workers, each with a last checkpoint · cases · readers · Redis · broker
+    start   kernel (compiles while the rest starts) · broker · Redis · topics · payments, readers, cases, console
+            · workers
+    stop    payments, until all are decided · workers, each with a last checkpoint · cases, console · readers · Redis
+            · broker
 
 Workers wait for the kernel, so that it is compiled only once. The broker keeps the payments that are published before.
 """
@@ -25,6 +27,8 @@ from fraudstream.cli.command_process import (
     environment_of,
     wait_until_compiled,
 )
+from fraudstream.cli.console import missing_packages
+from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.setting_sections import IdentifierSettings
@@ -35,6 +39,7 @@ from fraudstream.cli.up.display import TICK_S, Display, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
+from fraudstream.cli.up.web_console import WebConsole
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import CheckpointMode, StageForm
@@ -94,7 +99,9 @@ class Run:
         self._environment = environment_of(self.settings) | {"TMPDIR": str(scratch)}  # removed with `scratch`
         self._workers = [self._process(f"worker {number}", "worker") for number in range(1, options.workers + 1)]
         self._cases = self._process("cases", "cases")
-        self._processes = [*self._workers, self._cases]
+        # Its packages are optional: without them a run has no console.
+        self._console = None if missing_packages() else WebConsole(self._environment, self.state, redis_url)
+        self._processes = [*self._workers, self._cases, *([self._console.process] if self._console else [])]
         self.state.processes = [process.status for process in self._processes]
         self._in_flight = InFlightPayments()
         self._stopping = asyncio.Event()
@@ -154,6 +161,9 @@ class Run:
             "topics": f"{topics.payments} {topics.decisions} {topics.alerts} {topics.cases} {topics.dead_letters}",
             self._broker.name: "a demo, not for production",
         }
+        if self._console is not None:
+            state.endpoints["console"] = "starting"
+            self._spawn(self._console.run())
         self._spawn(self._outputs.read())
         self._spawn(self._cases.run())
         self._spawn(self._start_workers())
@@ -233,7 +243,7 @@ class Run:
         state.phase = "stopping: the last alerts are grouped into cases"
         with suppress(TimeoutError):
             await asyncio.wait_for(_until(lambda: state.alerts_in_cases >= state.alerts_seen), CASES_S_MAX)
-        await stop_together([self._cases], CASES_S_MAX)
+        await stop_together(self._processes[len(self._workers) :], CASES_S_MAX)
         state.phase = "stopped"
 
 
@@ -274,6 +284,7 @@ def settings_for(
             standby=settings.worker.standby or standby,
         ),
         metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
+        console=ConsoleSettings(port=0, time_zone=settings.console.time_zone),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
     )

@@ -17,16 +17,17 @@ _MARGIN: Final = 2
 
 
 class ScoreBars(NamedTuple):
-    """A bar for each part, in their order, and that of their sum. `total`: the sum, in points or bits."""
+    """A bar for each part, in their order, one for all others, and that of the sum. `total`: in points or bits."""
 
     parts: tuple[Markup, ...]
+    others: Markup
     sum: Markup
     total: float
 
 
 def score_bars(reason: ScoreReason, title: str) -> ScoreBars:
     """The bars of a score. `title`: in words, with `{points}` for a bar's points."""
-    points = [part.points for part in reason.parts]
+    points = [*(part.points for part in reason.parts), reason.others_points]
     ends = [math.fsum(points[: count + 1]) for count in range(len(points))]
     total = ends[-1]
     threshold = _bits(reason.threshold) if reason.in_bits else reason.threshold
@@ -46,8 +47,8 @@ def score_bars(reason: ScoreReason, title: str) -> ScoreBars:
 
     begins = [0.0, *ends[:-1]]
     kinds = ["part raises" if point >= 0 else "part lowers" for point in points]
-    parts = tuple(bar(begin, end, kind) for begin, end, kind in zip(begins, ends, kinds, strict=True))
-    return ScoreBars(parts, bar(0.0, total, "part sum"), total)
+    *parts, others = (bar(begin, end, kind) for begin, end, kind in zip(begins, ends, kinds, strict=True))
+    return ScoreBars(tuple(parts), others, bar(0.0, total, "part sum"), total)
 
 
 class _Scale:

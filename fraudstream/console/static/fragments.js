@@ -24,9 +24,9 @@ export function patch(page) {
   if (state) Object.assign(document.querySelector("#state").dataset, { sequence: state.dataset.sequence, instance: state.dataset.instance });
 }
 
-/** The element's text without the tokens of forms, which differ in every copy. */
+/** The element's text without what the server does not know: marks, what is unfolded, and the tokens of forms. */
 function text(element) {
-  return element.outerHTML.replace(/name="csrf" value="[^"]*"/g, "").replace(/ class="changed"/g, "");
+  return element.outerHTML.replace(/name="csrf" value="[^"]*"/g, "").replace(/ class="changed"| open=""/g, "");
 }
 
 /** Whether somebody is choosing in the element. */

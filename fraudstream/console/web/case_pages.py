@@ -27,6 +27,7 @@ from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
 _ACTIONS: Final = get_args(ActionName)
+_PARTS_NAMED: Final = 3
 _DISPOSITIONS: Final = get_args(Disposition)
 
 
@@ -103,10 +104,14 @@ def _case_page(
 
 
 def _first_reason(words: Words, reasons: CaseReasons, case: Case) -> str:
-    """The message of the most severe rule; without the alerts, the names of the rules."""
+    """The message of the most severe rule; without one, the parts that raised the score most; without the alerts, the
+    names of the rules."""
     if reasons.rules:
         first = reasons.rules[0]
         return f"{first.title}: {first.message}" if first.message else first.title
+    raising = [] if reasons.score is None else [part.part for part in reasons.score.parts if part.points > 0]
+    if raising and not case.rules:
+        return words.text("case.why_parts", parts=", ".join(raising[:_PARTS_NAMED]))
     return ", ".join(case.rules) or words.text("case.why_score")
 
 

@@ -197,6 +197,15 @@ async def test_a_case_says_why_in_one_sentence_and_shows_comparisons_with_the_no
     assert "Score0.400" in text
 
 
+async def test_a_case_of_the_score_alone_names_what_raised_it_most(console: ConsoleUnderTest) -> None:
+    parts = tuple(
+        ScorePart(name, points, 0.0, unit="bits") for name, points in (("base", -7.0), ("b", 2.0), ("a", 9.0))
+    )
+    await put(console, replace(alert("a1"), rules=(), score_parts=parts), rules=())
+    page = (await (await console.logged_in("ann", "analyst")).get(f"/cases/{CASE}")).text
+    assert "the score alone, no rule fired. What raised it most: a, b" in page
+
+
 async def act(console: ConsoleUnderTest, client: httpx.AsyncClient, action: str, **fields: str) -> httpx.Response:
     return await post(client, f"/cases/{CASE}/{action}", **fields)
 

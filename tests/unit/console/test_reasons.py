@@ -92,17 +92,20 @@ def spans(bars: tuple[str, ...]) -> list[tuple[float, float]]:
 
 def test_each_part_of_a_score_begins_where_the_one_before_it_ends() -> None:
     parts = tuple(ScorePart(name, points, 1.0) for name, points in (("a", 0.25), ("b", 0.15), ("c", 0.1)))
-    bars = score_bars(ScoreReason(0.5, 0.4, parts, in_bits=False), "{points}")
-    (a, b, c), (whole,) = spans(bars.parts), spans((bars.sum,))
-    assert bars.total == pytest.approx(0.5)
+    bars = score_bars(
+        ScoreReason(0.6, 0.4, parts, (ScorePart("d", 0.04, 1.0), ScorePart("e", 0.06, 1.0)), in_bits=False), "{points}"
+    )
+    (a, b, c), (rest, whole) = spans(bars.parts), spans((bars.others, bars.sum))
+    assert bars.total == pytest.approx(0.6)
     assert a[1] == pytest.approx(b[0], abs=0.2)
     assert b[1] == pytest.approx(c[0], abs=0.2)
-    assert whole == pytest.approx((a[0], c[1]), abs=0.2)
+    assert rest[0] == pytest.approx(c[1], abs=0.2)
+    assert whole == pytest.approx((a[0], rest[1]), abs=0.2)
 
 
 def test_bits_that_lower_the_score_lead_back() -> None:
     parts = tuple(ScorePart(name, bits, 0.0, unit="bits") for name, bits in (("a", 6.0), ("b", -4.0)))
-    bars = score_bars(ScoreReason(0.8, 0.5, parts, in_bits=True), "{points}")
+    bars = score_bars(ScoreReason(0.8, 0.5, parts, (), in_bits=True), "{points}")
     (a, b), (whole,) = spans(bars.parts), spans((bars.sum,))
     assert bars.total == 2.0
     assert "<title>-4.0000</title>" in bars.parts[1]
@@ -115,6 +118,15 @@ def test_the_score_shown_is_that_of_the_alert_with_the_highest() -> None:
     found = reasons_of(*case_of(high, low)).score
     assert found is not None
     assert (found.score, [part.part for part in found.parts]) == (0.4, ["large", "small"])
+
+
+def test_of_many_parts_the_heaviest_are_shown_and_the_others_summed() -> None:
+    parts = tuple(ScorePart(f"part_{number}", number / 100, 1.0) for number in range(1, 13))
+    found = reasons_of(*case_of(replace(alert("a1"), score=0.78, score_parts=parts))).score
+    assert found is not None
+    assert [part.part for part in found.parts] == [f"part_{number}" for number in range(12, 2, -1)]
+    assert found.others_points == pytest.approx(0.03)
+    assert score_bars(found, "{points}").total == pytest.approx(0.78)
 
 
 def test_payments_have_the_columns_that_one_of_them_has() -> None:
