@@ -21,6 +21,7 @@ from fraudstream.board.screen import screen
 
 TICK_S: Final = 0.25
 SUMMARY_S: Final = 5.0
+PIECE_CHARACTERS: Final = 1_024  # of at most 4 bytes
 ALERT_LINES_MAX: Final = 5  # per tick, as the history has hundreds
 
 
@@ -146,9 +147,15 @@ class JsonLines:
 
 
 def _print(line: str) -> None:
-    """Write a line at once, also to a pipe."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write a line at once, also to a pipe, and whole.
+
+    A signal that interrupts a write to a full pipe makes Python lose the rest of it, unless the kernel takes the write
+    as a whole, as it does up to 4,096 bytes.
+    """
+    text = line + "\n"
+    for begin in range(0, len(text), PIECE_CHARACTERS):
+        sys.stdout.write(text[begin : begin + PIECE_CHARACTERS])
+        sys.stdout.flush()
 
 
 def draw(state: RunState, file: Path, width: int = 120, height: int = 36) -> None:
