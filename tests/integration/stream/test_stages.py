@@ -283,7 +283,10 @@ async def test_stages_that_run_under_different_features_are_refused(
     device = cluster.start_process("device", {"worker.stage": "device"})
     try:
         assert await device.wait() == 78
-        assert "of another rules/features.yaml or rules/currencies.yaml, or another identifier secret, than this" in device.log.read_text()
+        assert (
+            "of another rules/features.yaml or rules/currencies.yaml, or another identifier secret, than this"
+            in device.log.read_text()
+        )
     finally:
         device.kill()
 

@@ -30,7 +30,7 @@ def test_a_standby_sends_heartbeats_twice_as_often() -> None:
 @pytest.mark.parametrize(
     ("stages", "given", "found", "single"),
     [
-        ("auto", None, None, False),  # 12 partitions, by the topics file
+        ("auto", None, None, True),  # 12 partitions, by the topics file
         ("auto", 1, None, True),
         ("auto", 12, 1, True),  # what the cluster has counts
         ("auto", 1, 4, False),
@@ -50,7 +50,7 @@ def test_the_topics_are_those_of_the_form_that_the_payments_allow(
 
 
 def test_topics_for_a_single_stage_of_several_partitions_are_refused() -> None:
-    wanted = {"worker.stages": "single", "rules.directory": str(FOUR_STAGES)}
+    wanted = {"worker.stages": "single", "rules.directory": str(FOUR_STAGES), "topics.partitions": 12}
     settings = load_settings(overrides=[Override(name, value, "--set") for name, value in wanted.items()])
     with pytest.raises(Failure, match="'payments' has 12 partitions"):
         wanted_topics(settings)
