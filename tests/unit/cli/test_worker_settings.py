@@ -30,7 +30,8 @@ def test_a_standby_sends_heartbeats_twice_as_often() -> None:
 @pytest.mark.parametrize(
     ("stages", "given", "found", "single"),
     [
-        ("auto", None, None, True),  # 12 partitions, by the topics file
+        ("auto", None, None, True),  # 1 partition, by the topics file
+        ("auto", 12, None, False),
         ("auto", 1, None, True),
         ("auto", 12, 1, True),  # what the cluster has counts
         ("auto", 1, 4, False),
