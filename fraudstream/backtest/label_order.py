@@ -63,9 +63,8 @@ def in_order(
     """Payments and labels as one sequence, in parts of any length; labels due after the last payment come last.
 
     `delay_ms`: time from a payment to its label, where its batch does not say when it became known.
-    `labelled_until_ms`: no label says that it was given later, because a
-    worker refuses labels from the future; ms since the epoch. Events that are in order already, with labels of their
-    own, are returned unchanged.
+    `labelled_until_ms`: no label says that it was given later, because a worker refuses labels from the future; ms
+    since the epoch. Events that are in order already, with labels of their own, are returned unchanged.
     """
     waiting: list[Label] = []
     due = np.zeros(0, np.int64)

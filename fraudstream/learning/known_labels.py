@@ -55,13 +55,13 @@ def known_by(batches: Iterable[LabelledPayments | Events], known: KnownLabels) -
     for batch in batches:
         if isinstance(batch, Events):
             keep = _before(batch.at_ms, known.until_ms)
-            whole = part_of(batch, 0, keep)
-            yield whole._replace(labels=known.of(whole))
+            before = part_of(batch, 0, keep)
+            yield before._replace(labels=known.of(before))
         else:
             times, due = batch.occurred_at_ms, due_ms(batch, known.delay_ms)
             keep = _before(times, known.until_ms)
-            whole = Events([*batch.payments[:keep]], times[:keep], batch.labels[:keep], due[:keep])
-            yield KnownPayments(batch.payments[:keep], whole.at_ms, known.of(whole), due[:keep])
+            before = Events([*batch.payments[:keep]], times[:keep], batch.labels[:keep], due[:keep])
+            yield KnownPayments(batch.payments[:keep], before.at_ms, known.of(before), due[:keep])
         if keep < len(batch.labels):
             return
 
