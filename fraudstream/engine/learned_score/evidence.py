@@ -71,8 +71,9 @@ def count_label(
     at = label_bin(definition, part, code)
     counts.labelled[label, part, at] += times
     counts.of_part[label, part] += times
-    _derive_bin(counts, part, at)
-    _derive_part(definition, counts, part)
+    if label == 1:  # evidence does not read how many payments were labelled genuine
+        _derive_bin(counts, part, at)
+        _derive_part(definition, counts, part)
 
 
 @entry_point
