@@ -1,7 +1,8 @@
 """A batch of records from one partition: apply it to the state, send the outputs, and advance the position.
 
 All work is for whole batches: one decode call, one engine call, one encoding pass. Nothing here waits for a checkpoint;
-acknowledgements are added to the partition's pending ones, which its next checkpoint awaits.
+acknowledgements are added to the partition's pending ones, which its next checkpoint awaits. The batches of one fetch,
+one a partition, are a step: while they are few and small, their outputs leave together at its end.
 
     batch ─► apply to state ─► spans ─► advance position ─► per span: outputs, dead letters, report ─► transitions
                                         (no await since apply)                                    (backfilled, cut over)
@@ -9,9 +10,11 @@ acknowledgements are added to the partition's pending ones, which its next check
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fraudstream.contracts.headers import BACKFILLED_HEADER, CONTROL_HEADER
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
     from fraudstream.engine.records import LogRecord, Records
     from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
+    from fraudstream.stream.outputs import Departures
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import InputLog
     from fraudstream.stream.record_batch import RecordBatch
     from fraudstream.stream.state_versions import StateVersions
 
+TOGETHER_MAX = 1_000  # records of a step whose outputs leave together: more take long, and make large batches anyway
 REFETCHES_MAX = 100  # batches in a row that begin beyond the position: more is a fault, not a rebalance
 
 log = logging.getLogger(__name__)
@@ -101,37 +106,58 @@ class BatchProcessor(Generic[SpanT]):
         versions: StateVersions,
         stops: StopsPartitions,
         input_log: InputLog,
+        departures: Departures,
         observer: StageObserver,
     ) -> None:
-        """`partitions`: a live view of those that the stage holds."""
+        """`partitions`: a live view of those that the stage holds. `departures`: of the stage's outputs."""
         self._input_topic, self._partitions = input_topic, partitions
         self._spans, self._misplaced = spans, misplaced
         self._versions, self._stops, self._input_log, self._observer = versions, stops, input_log, observer
+        self._departures = departures
         self._refetches = 0
 
-    async def process(self, number: int, batch: RecordBatch) -> None:
-        """Apply `batch` to partition `number` and start to send its outputs; wait while too many are not acknowledged.
+    async def process(self, batches: Mapping[int, RecordBatch], on_last: Callable[[], None] = lambda: None) -> None:
+        """Apply the batches of one fetch, by partition, and start to send their outputs; wait while too many are not
+        acknowledged. `on_last`: called before the last batch is applied.
 
         A batch is dropped if the partition was revoked or is frozen, or if it was applied before. One that begins
         beyond the position is not applied: fetching goes back, or the partition is stopped if the records before it are
         deleted. A batch that cannot be applied stops the partition, too. Raises what the engine raises, and the error
         of an output that was not acknowledged.
         """
+        taken = []
+        few = sum(len(batch.records) for batch in batches.values()) <= TOGETHER_MAX
+        with self._departures.together() if few else nullcontext():
+            for left, (number, batch) in zip(reversed(range(len(batches))), batches.items(), strict=True):
+                if not left:
+                    on_last()
+                if (partition := await self._take(number, batch)) is not None:
+                    taken.append((partition, batch))
+                if not few:
+                    await asyncio.sleep(0)  # the other stages' turn
+        for partition, batch in taken:
+            await self._after(partition, batch)
+
+    async def _take(self, number: int, batch: RecordBatch) -> Partition | None:
+        """Apply the batch if it follows the position; returns the partition, None if nothing is left to do."""
         partition = self._partitions.get(number)
         if partition is None:
-            return
+            return None
         async with partition.lock:
             if partition.frozen or batch.next <= partition.next_offset:
-                return
-            follows = batch.first <= partition.next_offset
-            if follows:
+                return None
+            if batch.first <= partition.next_offset:
                 self._refetches = 0
                 try:
                     await self._apply(partition, batch)
                 except PermanentFailure as fault:  # of the log: its rules, or the stage before; nothing of it is saved
                     self._stops.stop_faulty(partition, fault)
-                    return
-        if not follows:
+                    return None
+        return partition
+
+    async def _after(self, partition: Partition, batch: RecordBatch) -> None:
+        """What may wait for a broker once the batch is taken."""
+        if batch.first > partition.next_offset:
             if not await self._stops.stop_if_records_missing(partition):
                 await self._seek_back(partition, batch)
             return
@@ -139,7 +165,7 @@ class BatchProcessor(Generic[SpanT]):
             await self._versions.cut_over(partition)
             return
         await partition.limit_pending()
-        self._observer.on_lag(number, lag=max(0, batch.end - batch.next))
+        self._observer.on_lag(partition.number, lag=max(0, batch.end - batch.next))
 
     async def _seek_back(self, partition: Partition, batch: RecordBatch) -> None:
         """A batch before this one was dropped by a rebalance: fetch again from the position."""

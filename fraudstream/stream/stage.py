@@ -22,7 +22,7 @@ from fraudstream.stream.labels import LabelForwarder
 from fraudstream.stream.misplaced import MisplacedRecords
 from fraudstream.stream.monitor import StageMonitor
 from fraudstream.stream.opening import PartitionOpening
-from fraudstream.stream.outputs import StageOutputs, stage_outputs
+from fraudstream.stream.outputs import Departures, StageOutputs, stage_outputs
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
 from fraudstream.stream.standby import Standby
@@ -97,7 +97,8 @@ def new_stage(
     failure; else `failure.ended` is set."""
     partitions: dict[int, Partition] = {}
     failure = StageFailure(brokers=settings.brokers, partitions=partitions.values(), observer=observer, exits=exits)
-    outputs = stage_outputs(settings, cluster.partitions, ports.sender)
+    departures = Departures()
+    outputs = stage_outputs(settings, cluster.partitions, ports.sender, departures)
     checkpoints = Checkpoints(
         settings=settings,
         cluster=cluster,
@@ -168,6 +169,7 @@ def new_stage(
             versions=versions,
             stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
             input_log=ports.input_log,
+            departures=departures,
             observer=observer,
         ),
         labels=_label_forwarder(settings, outputs, ports, observer),

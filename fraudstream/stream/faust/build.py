@@ -94,9 +94,8 @@ def _add_agents(app: StreamApp, stage: Stage) -> None:
     @app.agent(input_log, name="process")
     async def process(stream: Any) -> None:
         async for event in stream.events():
-            consumer_of(app).taken(event.message.tp)
             async with stage.failure.failing():
-                await stage.processor.process(event.message.partition, event.value)
+                await stage.processor.process(event.value, consumer_of(app).on_taken)
 
     if settings.labels_topic is not None and (forwarder := stage.labels) is not None:
         labels = app.topic(

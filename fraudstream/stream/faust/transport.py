@@ -1,8 +1,9 @@
 """The transport that passes a partition's fetched records to an agent as one batch, and restores states from batches.
 
 Faust moves one record at a time through several tasks; the records came from the broker as batches, and here they stay
-batches: `BatchConsumer.getmany` yields one Faust message for each partition fetched, whose value is a `RecordBatch`,
-and `BatchSchema` passes it through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register
+batches: `BatchConsumer.getmany` yields one Faust message for all partitions of the input that a fetch has records of,
+whose value has the `RecordBatch` of each, and one for each partition of other topics, whose value is its `RecordBatch`.
+`BatchSchema` passes the value through undecoded. Everything else (agents, assignment, recovery) stays Faust's. Register
 with `register_transport`, then use broker URLs of the scheme `batches://`.
 """
 
@@ -54,8 +55,7 @@ class BatchConsumer(driver.Consumer):
     def __post_init__(self) -> None:
         """Called by Faust at the end of the construction."""
         super().__post_init__()
-        self._untaken: set[TP] = set()  # of the last fetch
-        self._all_taken = asyncio.Event()
+        self._taken = asyncio.Event()  # the input of the last fetch
         self._delivered: dict[TP, int] = {}  # offset after the last batch that an agent received
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -81,8 +81,7 @@ class BatchConsumer(driver.Consumer):
             read = None if tp.topic in topics_read else self._read_offset[tp]  # agents check positions themselves
             if read is None or message.offset >= read:
                 deliveries.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
-        self._untaken = {tp for tp, _, _ in deliveries if tp.topic == self.app.settings.input_topic}
-        self._all_taken.clear()
+        self._taken.clear()
         await asyncio.sleep(0)  # enough, unless an agent's queue is full
         waiting = [delivery for _, _, delivery in deliveries if not delivery.done()]
         if waiting:
@@ -93,17 +92,16 @@ class BatchConsumer(driver.Consumer):
             else:
                 delivery.cancel()  # a rebalance began
             self._read_offset[tp] = offset
-        if self._untaken:  # with a time limit, as Faust may drop a batch
-            await self.wait_first(self._all_taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
+        if any(tp.topic == self.app.settings.input_topic for tp, _, _ in deliveries):  # limited: Faust may drop a batch
+            await self.wait_first(self._taken.wait(), self.suspend_flow.wait(), timeout=FETCH_S_MAX)
 
-    def taken(self, tp: TP) -> None:
-        """The agent has begun to process the batch of `tp`."""
-        self._untaken.discard(tp)
-        if not self._untaken:
-            self._all_taken.set()
+    def on_taken(self) -> None:
+        """The agent begins with the last batch of the input that it was given."""
+        self._taken.set()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
-        """One message for each partition of a fetch. `timeout`: seconds to wait for records."""
+        """One message for all partitions of the input, under the first of them, and one for each other partition.
+        `timeout`: seconds to wait for records."""
         if self.flow_active and not self._get_active_partitions():  # Faust would check again only after a second
             self._thread.note_poll()
             await self.sleep(IDLE_S)
@@ -118,7 +116,7 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:  # a rebalance began: what was fetched is dropped; recovery seeks at its end
             return
         generation, bounds = self.app.consumer_generation_id, self._thread.bounds
-        records = cast(Mapping[TP, Records], fetched)
+        records, inputs = cast(Mapping[TP, Records], fetched), dict[TP, RecordBatch]()
         for tp, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
@@ -126,7 +124,15 @@ class BatchConsumer(driver.Consumer):
                 first, following = bounds[tp]
                 record_batch = RecordBatch(batch, first, following, self._thread.end_now(tp))
                 self._delivered[TP(*tp)] = following
-                yield tp, self._message(TP(*tp), record_batch, batch.last_offset)
+                if tp.topic == self.app.settings.input_topic:
+                    inputs[TP(*tp)] = record_batch
+                else:
+                    yield tp, self._message(TP(*tp), record_batch, batch.last_offset)
+        for tp in list(inputs)[:1]:
+            yield (
+                tp,
+                self._message(tp, {each.partition: inputs[each] for each in inputs}, inputs[tp].records.last_offset),
+            )
         for tp, high in self._ends_without_record(records):
             end = high + 1
             begin = bounds[tp][1] if tp in records else self._thread.begin_now(tp)
@@ -150,7 +156,7 @@ class BatchConsumer(driver.Consumer):
                 ended.append((tp, high))
         return ended
 
-    def _message(self, tp: TP, fetched: RecordBatch, offset: int) -> ConsumerMessage:
+    def _message(self, tp: TP, fetched: RecordBatch | Mapping[int, RecordBatch], offset: int) -> ConsumerMessage:
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -123,10 +123,10 @@ def chain() -> Engine:
     return Engine(compile_rule_set({"features.yaml": CHAIN, "test/counted.yaml": RULE % 2}))
 
 
-def payment_with_device(offset: int) -> Record:
+def payment_with_device(offset: int, account: str = "a") -> Record:
     """A payment that goes on to the device stage."""
-    event = Payment(f"e{offset}", 1_000, "a", "1.00", "EUR", "debit", device_id="d")
-    return Record(offset, msgspec.json.encode(event), b"a")
+    event = Payment(f"e{offset}", 1_000, account, "1.00", "EUR", "debit", device_id="d")
+    return Record(offset, msgspec.json.encode(event), account.encode())
 
 
 class InMemoryLog:
@@ -474,7 +474,7 @@ class Worker:
 
     async def process(self, *records: LogRecord, partition: int = 0, first: int | None = None) -> None:
         """One batch."""
-        await self.stage.processor.process(partition, batch(*records, first=first))
+        await self.stage.processor.process({partition: batch(*records, first=first)})
 
     async def checkpoint(self, number: int = 0) -> None:
         """A checkpoint of the partition, now."""

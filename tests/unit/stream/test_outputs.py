@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 from fraudstream.contracts.headers import source_header
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, join_records, pack_records
 from fraudstream.kafka.record_batch.writer import WrittenRecords
-from fraudstream.stream.outputs import Output
+from fraudstream.stream.outputs import Acknowledgement, Departures, Output
 from tests.unit.stream.in_memory import sent_records
 
 BATCH_BYTES = 1000
@@ -42,7 +42,7 @@ def output_records(count: int, size: int = 10, start: int = 0) -> OutgoingRecord
 
 async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out() -> None:
     broker = Broker()
-    output = Output("decisions", 4, aligned=True, sender=broker)
+    output = Output("decisions", 4, aligned=True, sender=broker, departures=Departures())
     await asyncio.gather(*output.send(2, output_records(300)))
     assert len(broker.batches) > 1
     assert {(topic, partition) for topic, partition, _ in broker.batches} == {("decisions", 2)}
@@ -52,7 +52,7 @@ async def test_what_outgrows_a_batch_goes_into_the_next_and_nothing_is_left_out(
 
 async def test_a_record_larger_than_a_batch_goes_alone() -> None:
     broker = Broker()
-    output = Output("alerts", 4, aligned=True, sender=broker)
+    output = Output("alerts", 4, aligned=True, sender=broker, departures=Departures())
     large = output_records(1, size=50 * BATCH_BYTES, start=1)
     records = join_records([output_records(1), large, output_records(1, start=2)])
     await asyncio.gather(*output.send(0, records))
@@ -61,7 +61,7 @@ async def test_a_record_larger_than_a_batch_goes_alone() -> None:
 
 async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() -> None:
     broker = Broker()
-    output = Output("decisions", 4, aligned=True, sender=broker)
+    output = Output("decisions", 4, aligned=True, sender=broker, departures=Departures())
     broker.open.clear()
     waits = set()
     for n in range(10):
@@ -74,9 +74,39 @@ async def test_what_comes_while_the_broker_is_slow_joins_one_batch_in_order() ->
     assert len(broker.batches) == 2
 
 
+async def test_what_is_to_leave_together_leaves_in_one_batch_and_only_then() -> None:
+    broker = Broker()
+    departures = Departures()
+    output = Output("next", 1, aligned=False, sender=broker, departures=departures)
+    with departures.together():
+        first = output.send(0, output_records(1))
+        await asyncio.sleep(0.01)
+        assert broker.batches == []
+        second = output.send(1, output_records(1, start=1))
+    await asyncio.gather(*first, *second)
+    assert [[key for key, _ in records] for _, _, records in broker.batches] == [[b"k0", b"k1"]]
+
+
+async def test_an_error_while_outputs_wait_lets_them_leave() -> None:
+    broker = Broker()
+    departures = Departures()
+    output = Output("next", 1, aligned=False, sender=broker, departures=departures)
+
+    def failing_step() -> None:
+        with departures.together():
+            waits.update(output.send(0, output_records(1)))
+            raise ValueError("of the engine")
+
+    waits = set[Acknowledgement]()
+    with pytest.raises(ValueError, match="of the engine"):
+        failing_step()
+    await asyncio.gather(*waits)
+    assert len(broker.batches) == 1
+
+
 async def test_with_another_partition_count_the_key_decides_and_keeps_its_order() -> None:
     broker = Broker()
-    output = Output("decisions", 3, aligned=False, sender=broker)
+    output = Output("decisions", 3, aligned=False, sender=broker, departures=Departures())
     records = [(b"k%d" % (n % 7), b"%d" % n, [source_header(0, n)]) for n in range(70)]
     await asyncio.gather(*output.send(3, pack_records(records, 0)))
     by_key: dict[bytes, list[int]] = {}
@@ -94,7 +124,7 @@ async def test_with_another_partition_count_the_key_decides_and_keeps_its_order(
 
 async def test_a_batch_that_was_refused_fails_its_acknowledgement() -> None:
     broker = Broker()
-    output = Output("decisions", 4, aligned=True, sender=broker)
+    output = Output("decisions", 4, aligned=True, sender=broker, departures=Departures())
     broker.refuses = True
     waits = output.send(0, output_records(5))
     with pytest.raises(KafkaTimeoutError):
@@ -104,7 +134,7 @@ async def test_a_batch_that_was_refused_fails_its_acknowledgement() -> None:
 async def test_nothing_follows_a_batch_that_failed_in_its_partition() -> None:
     """A reader that drops offsets not above the highest seen would never take records that are sent again."""
     broker = Broker()
-    output = Output("next", 1, aligned=True, sender=broker)
+    output = Output("next", 1, aligned=True, sender=broker, departures=Departures())
     broker.refuses = True
     first = output.send(0, output_records(1))
     with pytest.raises(KafkaTimeoutError):

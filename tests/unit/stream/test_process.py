@@ -11,7 +11,7 @@ from fraudstream.contracts import DeadLetter, Decision
 from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, source_header
 from fraudstream.engine.engine import Engine
 from fraudstream.stream.partition import PENDING_MAX
-from fraudstream.stream.process import REFETCHES_MAX
+from fraudstream.stream.process import REFETCHES_MAX, TOGETHER_MAX
 from tests.unit.stream.in_memory import OWN, STRICT, Record, Worker, batch, chain, payment, payment_with_device, switch
 
 
@@ -61,6 +61,39 @@ async def test_an_invalid_record_becomes_a_dead_letter_and_does_not_stop_the_oth
     assert worker.observer.judged[0].dead_letters == {"not_json": 1}
 
 
+async def test_the_outputs_of_one_fetch_leave_in_one_batch() -> None:
+    worker = Worker(chain())
+    await worker.assign(0, 1)
+    before_last = list[int]()
+    step = {0: batch(payment_with_device(0)), 1: batch(payment_with_device(0, "d"), payment_with_device(1, "h"))}
+    await worker.stage.processor.process(
+        step, lambda: before_last.append(sum(report.records for report in worker.observer.forwarded))
+    )
+    await worker.settle()
+    assert before_last == [1]
+    topic = worker.settings.next_topic
+    assert [len(records) for name, _, records in worker.sender.batches if name == topic] == [3]
+    assert [worker.stage.partitions[number].next_offset for number in (0, 1)] == [1, 2]
+
+
+async def test_the_outputs_of_a_large_fetch_do_not_wait_for_one_another() -> None:
+    worker = Worker(chain())
+    await worker.assign(0, 1)
+    large = batch(*(payment_with_device(offset) for offset in range(TOGETHER_MAX)))
+    await worker.stage.processor.process({0: large, 1: batch(payment_with_device(0, "d"))})
+    await worker.settle()
+    sources = [dict(record.headers)["source"] for record in worker.sender.sent(str(worker.settings.next_topic))]
+    assert len(sources) == TOGETHER_MAX + 1
+    assert sources[-1] == b"1:0"
+
+
+async def test_a_batch_that_is_dropped_does_not_hold_up_the_others_of_its_fetch() -> None:
+    worker = await a_worker()
+    await worker.stage.processor.process({3: batch(payment(0)), 0: batch(payment(0)), 4: batch(payment(5))})
+    await worker.settle()
+    assert decided(worker) == ["e0"]
+
+
 async def test_a_batch_beyond_the_position_is_not_applied_and_fetching_seeks_back() -> None:
     worker = await a_worker()
     await worker.process(payment(5))
@@ -79,7 +112,7 @@ async def test_batches_that_stay_beyond_the_position_are_a_fault() -> None:
 
 async def test_markers_before_and_behind_the_records_count_as_applied() -> None:
     worker = await a_worker()
-    await worker.stage.processor.process(0, batch(payment(2), first=0, following=4))
+    await worker.stage.processor.process({0: batch(payment(2), first=0, following=4)})
     assert worker.stage.partitions[0].next_offset == 4
 
 

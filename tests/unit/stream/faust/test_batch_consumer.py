@@ -12,8 +12,10 @@ from faust.types import TP
 
 from fraudstream.engine.records import Record, records_of
 from fraudstream.stream.faust.transport import BatchConsumer
+from fraudstream.stream.record_batch import RecordBatch
 
 TP0 = TP("payments", 0)
+TP1 = TP("payments", 1)
 
 
 class Consumer(BatchConsumer):
@@ -35,7 +37,7 @@ class Consumer(BatchConsumer):
             ),
         )
         thread = SimpleNamespace(
-            bounds={TP0: (112, 113)},
+            bounds={TP0: (112, 113), TP1: (40, 45)},
             end_now=lambda tp: 113,
             committed_or_earliest=self.committed_or_earliest,
             seek_all=self.seek_all,
@@ -45,6 +47,7 @@ class Consumer(BatchConsumer):
         self.suspend_flow = cast(Any, SimpleNamespace(set=lambda: None))
         self.can_resume_flow = cast(Any, SimpleNamespace(clear=lambda: None))
         self.flow_active = True
+        self.fetched, self.first = [TP0], {TP0: 112, TP1: 44}
         self.delivered_meanwhile: list[TP] = []
         self.brokers = asyncio.Event()  # they answer
         self.brokers.set()
@@ -59,7 +62,7 @@ class Consumer(BatchConsumer):
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
         await self.brokers.wait()
-        return {TP0: records_of([Record(112, 0, None, None, ())])}, {TP0}
+        return {tp: records_of([Record(self.first[tp], 0, None, None, ())]) for tp in self.fetched}, set(self.fetched)
 
     async def committed_or_earliest(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
         return {}
@@ -78,6 +81,15 @@ async def test_what_is_fetched_while_recovery_seeks_is_not_delivered() -> None:
     assert await consumer.delivered() == [TP0]
     assert await consumer.seek_to_committed() == {TP0: 40}
     assert consumer.delivered_meanwhile == []
+
+
+async def test_all_partitions_of_the_input_that_were_fetched_are_one_message() -> None:
+    consumer = Consumer()
+    consumer.fetched = [TP1, TP0]
+    ((tp, message),) = [delivered async for delivered in consumer.getmany(1.0)]
+    assert (tp, message.offset) == (TP1, 44)
+    batches = cast(Mapping[int, RecordBatch], message.value)
+    assert {number: (each.first, each.next) for number, each in batches.items()} == {1: (40, 45), 0: (112, 113)}
 
 
 @pytest.mark.parametrize("stopping", [True, False])
