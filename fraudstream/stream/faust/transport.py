@@ -24,7 +24,8 @@ from faust.types import TP, ConsumerMessage
 from fraudstream.engine.records import NO_RECORDS, Records
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
-from fraudstream.stream.faust.consumer_thread import FAUST_LOG, ConsumerThread
+from fraudstream.stream.faust.consumer_offsets import FAUST_LOG
+from fraudstream.stream.faust.consumer_thread import ConsumerThread
 from fraudstream.stream.record_batch import RecordBatch
 
 SCHEME = "batches"

@@ -15,7 +15,7 @@ from faust.types import TP
 
 from fraudstream.engine.records import Record, Records, records_of
 from fraudstream.stream.failure import WorkerFailure
-from fraudstream.stream.faust import consumer_thread
+from fraudstream.stream.faust import consumer_offsets, consumer_thread
 from fraudstream.stream.faust.consumer_thread import ConsumerThread
 
 TP0 = TP("changelog", 0)
@@ -164,7 +164,7 @@ async def test_the_end_of_a_changelog_is_not_reported_before_our_own_transaction
 
 
 async def test_a_changelog_that_lost_our_checkpoints_fails_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_thread, "HIGHWATER_POLL_S", 0.001)
+    monkeypatch.setattr(consumer_offsets, "HIGHWATER_POLL_S", 0.001)
     with pytest.raises(WorkerFailure, match="changelog-0 ends at 30, but this worker's checkpoints go to 42"):
         await thread_of(Consumer(30), wait_s=0.01)._highwaters([TP0])
 
