@@ -23,6 +23,7 @@ WRITE = 0o222
 
 # Compiles the digests only, through settings and cache as a command does.
 DIGESTS = "from fraudstream.engine.digest import PUBLIC_KEY, digest_column; digest_column(['a'], PUBLIC_KEY)"
+AFTER_A_COMMAND = f"from fraudstream.cli.main import main; main(['config']); {DIGESTS}"
 
 
 class ReadOnlyInstall:
@@ -44,10 +45,6 @@ class ReadOnlyInstall:
             text=True,
             timeout=300,
         )
-
-    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command of fraudstream."""
-        return self.run("-m", "fraudstream.cli.main", *arguments, cwd=None, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +97,7 @@ def test_a_damaged_cache_is_compiled_anew(installed: ReadOnlyInstall, private: P
 
 def test_the_settings_name_the_cache(installed: ReadOnlyInstall, private: Path) -> None:
     cache = private / "kernel"
-    after_a_command = f"from fraudstream.cli.main import main; main(['config']); {DIGESTS}"
-    done = installed.run("-c", after_a_command, TMPDIR=str(private), FRAUDSTREAM_CACHE_DIRECTORY=str(cache))
+    done = installed.run("-c", AFTER_A_COMMAND, TMPDIR=str(private), FRAUDSTREAM_CACHE_DIRECTORY=str(cache))
     assert (done.returncode, done.stderr) == (0, "")
     assert list(cache.rglob("*.nbc"))
 
@@ -117,7 +113,7 @@ def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so_once(
     installed: ReadOnlyInstall, private: Path
 ) -> None:
     (taken := private / f"fraudstream-cache-{os.geteuid()}").write_text("not a directory")
-    done = installed.command("rules", "test", TMPDIR=str(private))
+    done = installed.run("-c", AFTER_A_COMMAND, TMPDIR=str(private))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(NOT_CACHED) == 1
     assert f"{taken}: File exists" in done.stderr
