@@ -22,11 +22,12 @@ SEEN = 5_000
 async def test_partitions_change_owner_without_deciding_payments_again(cluster: StreamCluster) -> None:
     rare = {"worker.processes": "1", "worker.checkpoint_interval_s": "60"}  # so the only checkpoint is the last one
     first = cluster.start_process("first", rare)
-    second = None
+    second, stopped = None, asyncio.Event()
     try:
-        publishing = asyncio.create_task(load(cluster))
+        publishing = asyncio.create_task(load(cluster, stopped))
         await cluster.decisions(SEEN)
         await first.stop()
+        stopped.set()
         second = cluster.start_process("second", rare)
         await publishing
         decisions = await cluster.decisions(PAYMENTS)
@@ -39,7 +40,9 @@ async def test_partitions_change_owner_without_deciding_payments_again(cluster: 
             second.kill()
 
 
-async def load(cluster: StreamCluster) -> None:
-    """Publish all payments, 500 at once."""
+async def load(cluster: StreamCluster, stopped: asyncio.Event) -> None:
+    """Publish all payments, 500 at once; the last ones once the first worker has stopped, else it may decide all."""
     for start in range(0, PAYMENTS, 500):
+        if start == PAYMENTS - SEEN:
+            await stopped.wait()
         await cluster.publish(range(start, start + 500))
