@@ -114,7 +114,10 @@ def _settings(args: argparse.Namespace, rules: Path, interval_s: float, decision
         "worker.checkpoint_interval_s": interval_s,
         "worker.decisions": decisions,
     }
-    names = ("payments", "labels", "decisions", "alerts", "dead_letters", "controls", "cases", "case_actions")
+    names = (
+        *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
+        *("cases", "case_actions", "case_answers"),
+    )
     given |= {f"topics.{topic}": f"{run}-{topic.replace('_', '-')}" for topic in names}
     return load_settings(None, {}, [Override(setting, value, "benchmark") for setting, value in given.items()])
 

@@ -74,8 +74,8 @@ class Environment(NamedTuple):
         return self.stages[0].changelog_topic
 
     def topic(self, name: str) -> str:
-        """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases`, `case-actions` or
-        `controls` in this run."""
+        """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases`, `case-actions`,
+        `case-answers` or `controls` in this run."""
         return f"{name}-{self.suffix}"
 
     def topics(self) -> list[Topic]:
@@ -96,6 +96,7 @@ class Environment(NamedTuple):
             "dead-letters": {},
             "cases": {"cleanup.policy": "compact"},
             "case-actions": {},
+            "case-answers": {},
             "controls": {"cleanup.policy": "compact"},
         }
         named = {self.topic(name): config for name, config in configs.items()}
@@ -133,6 +134,7 @@ class Environment(NamedTuple):
             "topics.dead_letters": self.topic("dead-letters"),
             "topics.cases": self.topic("cases"),
             "topics.case_actions": self.topic("case-actions"),
+            "topics.case_answers": self.topic("case-answers"),
             "topics.controls": self.topic("controls"),
         }
         return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]

@@ -1,8 +1,9 @@
 """Processes the alerts and actions of one partition: updates its `CaseStore` and emits the results, in order.
 
-`alert` and `action` only collect results; `emit` writes them as one step: labels and dead letters first, then cases,
-then the view and the observer. No record is fatal and none is dropped silently: an invalid alert or action goes to the
-dead letters, an action that the case does not allow is rejected, logged and counted.
+`alert` and `action` only collect results; `emit` writes them as one step: labels and dead letters first, then cases and
+answers, then the view and the observer. No record is fatal and none is dropped silently: an invalid alert or action
+goes to the dead letters, an action that the case does not allow is rejected, logged and counted. Every valid action is
+answered.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from fraudstream.cases.amounts import AlertError
+from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.lifecycle import RejectedAction, labels_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import CaseRecord, Position, case_record, origin_of, source_of
 from fraudstream.cases.settings import AgentSettings
-from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.store import CaseStore, Held, RepeatedAction
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Alert, CaseAction
 from fraudstream.contracts.control_characters import control_character_path
@@ -57,6 +59,7 @@ class CaseProcessor:
         self._ahead = position  # after the last input that was processed
         self._before: list[CaseRecord] = []  # labels and dead letters
         self._cases: list[tuple[Held, Position]] = []
+        self._answers: list[CaseRecord] = []
         self._notifications: list[Callable[[], None]] = []  # of the observer, once the step is durable
         self._partition = partition
         self._store = store
@@ -93,8 +96,10 @@ class CaseProcessor:
         action = self._decoded(_action, record)
         if action is None:
             return
-        match self._store.act(action):
-            case None:
+        result = self._store.act(action)
+        self._answer(action, result)
+        match result:
+            case RepeatedAction():
                 self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="action"))
             case RejectedAction(code, sentence):
                 log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
@@ -111,16 +116,23 @@ class CaseProcessor:
         """
         if self._before:
             await self._emission.send(self._before)
-        if self._cases:
+        if self._cases or self._answers:
             topic = self._settings.cases_topic
             records = [case_record(topic, self._partition, held, position) for held, position in self._cases]
-            offset = await self._emission.emit(self._partition, records)
+            offset = await self._emission.emit(self._partition, records, self._answers)
+        if self._cases:
             self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
         for notify in self._notifications:
             notify()
         self.position = self._ahead
-        self._before, self._cases, self._notifications = [], [], []
+        self._before, self._cases, self._answers, self._notifications = [], [], [], []
+
+    def _answer(self, action: CaseAction, result: Held | RejectedAction | RepeatedAction) -> None:
+        """Collect the answer to an action."""
+        answer = answer_of(action, result, self._store.case(action.case_id))
+        topic, key = self._settings.case_answers_topic, action.account_id.encode()
+        self._answers.append(CaseRecord(topic, key, msgspec.json.encode(answer), partition=self._partition))
 
     def _label(self, held: Held, action: CaseAction) -> None:
         """Collect the labels of a case that was closed.

@@ -22,6 +22,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     group: str = "fraudstream-cases"
     alerts_topic: str = "alerts"
     case_actions_topic: str = "case-actions"
+    case_answers_topic: str = "case-answers"
     cases_topic: str = "cases"
     payments_topic: str = "payments"
     dead_letters_topic: str = "dead-letters"

@@ -50,13 +50,15 @@ class Source(NamedTuple):
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is stored with a case in addition to its contract. `sources` and `digests` (of the verdict): of each listed
     alert. `forgotten`: by `Source.log`, the highest offset among the alerts that are no longer listed. `actions`: ids
-    of the newest actions. `origin`: the partition of `payments` that has the account's payments, if its alerts name
-    it."""
+    of the newest actions. `action_versions`: the case's version after each of them; records of earlier releases have it
+    after the last of them, or after none. `origin`: the partition of `payments` that has the account's payments, if its
+    alerts name it."""
 
     sources: tuple[Source | None, ...] = ()
     digests: tuple[str, ...] = ()
     forgotten: dict[str, int] = {}
     actions: tuple[str, ...] = ()
+    action_versions: tuple[int, ...] = ()
     origin: int | None = None
 
 
@@ -65,6 +67,12 @@ class Held(NamedTuple):
 
     case: Case
     memo: Memo
+
+
+class RepeatedAction(NamedTuple):
+    """An action that was accepted before. `version`: of the case after it."""
+
+    version: int
 
 
 class CaseStore:
@@ -106,8 +114,11 @@ class CaseStore:
             for line, digest in zip(held.case.alerts, held.memo.digests, strict=True)
         )
 
-    def act(self, action: CaseAction) -> Held | RejectedAction | None:
-        """The case after the action, why the action is rejected, or None if the action is a repeat."""
+    def act(self, action: CaseAction) -> Held | RejectedAction | RepeatedAction:
+        """The case after the action, why the action is rejected, or what it led to if it is a repeat.
+
+        A rejected action leaves nothing behind: its repeat is judged by the case as it is then.
+        """
         before = self._held.get(action.case_id)
         if before is None:
             sentence = (
@@ -115,13 +126,14 @@ class CaseStore:
             )
             return RejectedAction("unknown_case", sentence)
         if action.action_id in before.memo.actions:
-            return None
+            return RepeatedAction(_version_after(before, action.action_id))
         open_case = self._open.get(before.case.account_id)
         after = acted_on(before.case, action, open_case if open_case != action.case_id else None)
         if isinstance(after, RejectedAction):
             return after
         actions = (*before.memo.actions, action.action_id)[-ACTIONS_KEPT:]
-        held = Held(after, msgspec.structs.replace(before.memo, actions=actions))
+        versions = (*before.memo.action_versions, after.version)[-ACTIONS_KEPT:]
+        held = Held(after, msgspec.structs.replace(before.memo, actions=actions, action_versions=versions))
         self._put(held)
         return held
 
@@ -182,6 +194,12 @@ class CaseStore:
             of_account.remove(case_id)
             if not of_account:
                 del self._by_account[held.case.account_id]
+
+
+def _version_after(held: Held, action_id: str) -> int:
+    """The version of the case after the action; its present one if an earlier release has not kept it."""
+    versions = dict(zip(reversed(held.memo.actions), reversed(held.memo.action_versions), strict=False))
+    return versions.get(action_id, held.case.version)
 
 
 def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:

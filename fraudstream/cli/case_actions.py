@@ -32,7 +32,7 @@ def act(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(f"--wait {args.wait_s:g}: must be more than 0 and at most {WAIT_S_MAX:,.0f} seconds.")
     agent = agent_settings(settings)
     actor = args.actor if args.actor is not None else login_name("--as")
-    case, partition, other_open_case = find_case(settings, args.case_id)
+    case, partition = find_case(settings, args.case_id)
     action = new_case_action(
         case,
         args.action,
@@ -43,7 +43,7 @@ def act(args: argparse.Namespace, settings: Settings) -> int:
     )
     result = run_on_cluster(
         agent.brokers,
-        lambda: act_on_case(agent, case, partition, action, other_open_case=other_open_case, answer_s_max=args.wait_s),
+        lambda: act_on_case(agent, case, partition, action, answer_s_max=args.wait_s),
         args.wait_s + SHORT_S_MAX,
     )
     if args.json:

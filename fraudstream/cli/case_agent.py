@@ -37,6 +37,7 @@ def agent_settings(settings: Settings) -> AgentSettings:
         group=settings.cases.group,
         alerts_topic=topics.alerts,
         case_actions_topic=topics.case_actions,
+        case_answers_topic=topics.case_answers,
         cases_topic=topics.cases,
         payments_topic=topics.payments,
         dead_letters_topic=topics.dead_letters,

@@ -24,12 +24,10 @@ Result = TypeVar("Result")
 
 
 class CaseInView(NamedTuple):
-    """A case as the view has it; it may be out of date. `partition`: of the topic of cases. `other_open_case`: another
-    case of its account that is not closed."""
+    """A case as the view has it; it may be out of date. `partition`: of the topic of cases."""
 
     case: Case
     partition: int
-    other_open_case: str | None
 
 
 def open_view(url: str) -> CaseView:
@@ -57,9 +55,7 @@ def find_case(settings: Settings, case_id: str) -> CaseInView:
             case = await view.case(ids[0]) if ids else None
         if case is None:
             return None
-        others = [each.case_id for each in await view.of_account(case.account_id) if each.status != "closed"]
-        partition = await view.partition_of(case.case_id)
-        return CaseInView(case, partition or 0, next((each for each in others if each != case.case_id), None))
+        return CaseInView(case, await view.partition_of(case.case_id) or 0)
 
     found = _read(settings, find)
     if found is None:
@@ -95,7 +91,7 @@ def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
 
     from fraudstream.cli.case_text import print_case
 
-    case, partition, _ = find_case(settings, case_id)
+    case, partition = find_case(settings, case_id)
     if as_json:
         print(json.dumps(msgspec.to_builtins(case)))
         return 0

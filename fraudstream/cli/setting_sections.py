@@ -242,6 +242,9 @@ class TopicsSettings(msgspec.Struct, frozen=True):
         "cases"
     )
     case_actions: Annotated[TopicName, Meta(description="input: actions of analysts on cases")] = "case-actions"
+    case_answers: Annotated[TopicName, Meta(description="output: what became of each action of an analyst")] = (
+        "case-answers"
+    )
     dead_letters: Annotated[TopicName, Meta(description="output: records that could not be decided")] = "dead-letters"
     controls: Annotated[TopicName, Meta(description="rule sets, and entries of lists")] = "controls"
     partitions: Annotated[

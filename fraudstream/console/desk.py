@@ -18,7 +18,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.queue_query import QueueQuery, SortKey
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case import ActionName, Disposition
-from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, new_case_action, rejection
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, new_case_action
 
 ROWS_MAX: Final = 50  # of a page
 PREFIX_DIGITS_MIN: Final = 4
@@ -32,9 +32,7 @@ ACTIONS_AT_ONCE_MAX: Final = 8
 class PublishAction(Protocol):
     """Publishes an action and waits for the case agent's answer: `operations.case_actions.act_on_case`."""
 
-    def __call__(
-        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
-    ) -> Awaitable[CaseActionResult]:
+    def __call__(self, case: Case, partition: int, action: CaseAction) -> Awaitable[CaseActionResult]:
         """The accepted action. Raises `OperationError`."""
 
 
@@ -117,29 +115,15 @@ class CaseDesk:
         action = new_case_action(
             case, name, actor=actor, acted_at_ms=self._now_ms(), note=note, disposition=disposition
         )
-        others = (row.case_id for row in self._index.of_account(case.account_id) if row.status != "closed")
         partition = await self._partition(case_id)
-        other_open_case = next((each for each in others if each != case_id), None)
         try:
             async with self._acting:
-                result = await self._publish(case, partition, action, other_open_case=other_open_case)
+                result = await self._publish(case, partition, action)
         except RejectedActionError as rejected:
             self._put(rejected.case, partition)
-            raise await self._explained(rejected, other_open_case) from None
+            raise
         self._put(result.case, partition)
         return result.case
-
-    async def _explained(self, rejected: RejectedActionError, other_open_case: str | None) -> RejectedActionError:
-        """The refusal, explained by the state that the agent has decided on.
-
-        A colleague's action may have come between the state that we knew and the beginning of our wait for an answer.
-        """
-        case, waits = rejected.case, _VIEW_POLLS if rejected.code is None else 0
-        while waits > 0 and case.version == rejected.case.version:
-            await asyncio.sleep(VIEW_POLL_S)
-            waits -= 1
-            case = await self._view.case(case.case_id) or case
-        return rejected if case.version == rejected.case.version else rejection(case, rejected.action, other_open_case)
 
     def _put(self, case: Case, partition: int) -> None:
         """The agent has answered with this state of the case: the queue has it before the feed reads it."""

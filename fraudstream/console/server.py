@@ -141,12 +141,8 @@ class _ActionPublisher:
     def __init__(self, agent: AgentSettings) -> None:
         self._agent = agent
 
-    async def __call__(
-        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
-    ) -> CaseActionResult:
+    async def __call__(self, case: Case, partition: int, action: CaseAction) -> CaseActionResult:
         try:
-            return await act_on_case(
-                self._agent, case, partition, action, other_open_case=other_open_case, answer_s_max=ANSWER_S_MAX
-            )
+            return await act_on_case(self._agent, case, partition, action, answer_s_max=ANSWER_S_MAX)
         except (KafkaError, ConnectionError, TimeoutError) as error:
             raise await cluster_error(self._agent.brokers, error) from error

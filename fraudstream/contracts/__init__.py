@@ -12,6 +12,7 @@ to the caller: control characters in identifiers (`control_character_path`), and
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.case import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_action import CaseAction
+from fraudstream.contracts.case_answer import CaseAnswer
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.country import COUNTRIES
@@ -28,6 +29,7 @@ __all__ = [
     "Case",
     "CaseAction",
     "CaseAlert",
+    "CaseAnswer",
     "CaseNote",
     "DeadLetter",
     "Decision",

@@ -15,6 +15,7 @@ import msgspec
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.case import Case
 from fraudstream.contracts.case_action import CaseAction
+from fraudstream.contracts.case_answer import CaseAnswer
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
 from fraudstream.contracts.dead_letter import DeadLetter
 from fraudstream.contracts.decision import Decision, UnjudgedDecision
@@ -29,6 +30,7 @@ CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
     "alert": Alert,
     "case": Case,
     "case-action": CaseAction,
+    "case-answer": CaseAnswer,
     "dead-letter": DeadLetter,
     "rule-switch": RuleSwitch,
     "list-entry": ListEntry,

@@ -1,27 +1,20 @@
-"""Act on a case: claim, release, note, close, reopen; publish the action and wait for the case agent's answer.
+"""Act on a case: publish the action and wait for the case agent's answer.
 
-The case agent alone decides whether an action is allowed. An accepted action changes the case: the agent publishes the
-new state on the topic of cases, with the ids of the case's newest actions in a header. A rejected action publishes
-nothing, but the agent's consumer group commits an offset after it. So an action is accepted when its id is seen on the
-topic of cases, and rejected when the group has committed an offset after it and the topic of cases, read to its end
-after that, does not have it.
+The case agent alone decides whether an action is allowed. It answers every action on the topic of answers, in the
+partition of the case: accepted, with the case as it is then, or refused with a code and a sentence.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer
 
-from fraudstream.cases.lifecycle import RefusalCode, RejectedAction, acted_on
-from fraudstream.cases.record import held_of
 from fraudstream.cases.settings import AgentSettings
-from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts import Case, CaseAction, CaseAnswer
 from fraudstream.contracts.case import ActionName, Disposition
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
@@ -29,8 +22,8 @@ from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
 
-ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds, and commits every two seconds
-POLL_S: Final = 0.2
+ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds
+POLL_S: Final = 0.05
 
 
 class CaseActionResult(NamedTuple):
@@ -41,10 +34,10 @@ class CaseActionResult(NamedTuple):
 
 
 class RejectedActionError(OperationError):
-    """The case agent rejected the action: it changed nothing. `code`: why, where the newest state of the case shows
-    it; else None. `case`: that state."""
+    """The case agent rejected the action: it changed nothing. `code`: why (`cases.lifecycle.RefusalCode`, or one of a
+    newer agent). `case`: the state that the agent has decided on, or else the caller's."""
 
-    def __init__(self, action: CaseAction, case: Case, code: RefusalCode | None, sentence: str) -> None:
+    def __init__(self, action: CaseAction, case: Case, code: str, sentence: str) -> None:
         super().__init__(f"The case agent rejected '{action.action}': {sentence}")
         self.action = action
         self.case = case
@@ -99,115 +92,49 @@ async def act_on_case(
     partition: int,
     action: CaseAction,
     *,
-    other_open_case: str | None = None,
     answer_s_max: float = ANSWER_S_MAX,
 ) -> CaseActionResult:
     """Publish `action` to the partition of the case, and wait for the agent's answer.
 
-    `case` and `partition`: as the view has them; the case may be out of date. `other_open_case`: another case of the
-    account that is not closed, to explain why a reopening was rejected. Raises `RejectedActionError`, `NoAnswerError`,
-    `MissingTopicError`, and what aiokafka raises.
+    `case` and `partition`: as the view has them; the case may be out of date. Raises `RejectedActionError`,
+    `NoAnswerError`, `MissingTopicError`, and what aiokafka raises.
     """
     topics = await topics_of(settings.brokers)
-    for topic in (settings.case_actions_topic, settings.cases_topic):
+    for topic in (settings.case_actions_topic, settings.case_answers_topic):
         if partition not in topics.get(topic, ()):
             raise MissingTopicError(settings.brokers.servers, topic)
-    async with _answers(settings, case, partition) as answers:
-        offset = await _publish(settings, partition, action)
-        match await answers.wait(action.action_id, offset, answer_s_max):
-            case True:
-                return CaseActionResult(action, answers.case)
-            case False:
-                raise rejection(answers.case, action, other_open_case)
-            case None:
-                raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max)
-
-
-class _Answers:
-    """What the case agent publishes about one case from now on. `case`: the newest state seen."""
-
-    def __init__(
-        self, settings: AgentSettings, reader: TopicReader, group: AIOKafkaConsumer, case: Case, partition: int
-    ) -> None:
-        self.case = case
-        self._topic, self._partition = settings.cases_topic, partition
-        self._actions = TopicPartition(settings.case_actions_topic, partition)
-        self._reader, self._group = reader, group
-        self._position = self._committed_before = 0
-
-    async def start(self) -> None:
-        """Begin at the end of the topic of cases.
-
-        Asks for the group's offset as well, so that a missing permission is found before anything is published.
-        """
-        self._position = (await self._reader.extent(self._topic, self._partition)).end
-        self._committed_before = await self._committed()
-
-    async def wait(self, action_id: str, offset: int, seconds: float) -> bool | None:
-        """Whether the action at `offset` was accepted; None if that is not known within `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._answer(action_id, offset)
-        except TimeoutError:
-            return None
-
-    async def _answer(self, action_id: str, offset: int) -> bool:
-        while True:
-            # The agent publishes the case before it commits. So once it has committed, the case is in the topic, if it
-            # changed: ask for the commit first, then read.
-            handled = await self._is_handled(offset)
-            if await self._accepted_by_now(action_id):
-                return True
-            if handled:
-                return False
-            await asyncio.sleep(POLL_S)
-
-    async def _is_handled(self, offset: int) -> bool:
-        """Whether the agent's group has committed an offset after the action. An offset that was there before we
-        published does not count: it belongs to a deleted topic of this name."""
-        committed = await self._committed()
-        return committed > offset and committed != self._committed_before
-
-    async def _committed(self) -> int:
-        return int(await self._group.committed(self._actions) or 0)
-
-    async def _accepted_by_now(self, action_id: str) -> bool:
-        """Whether the topic holds a record of the case with this action; read from where the last call ended."""
-        end = (await self._reader.extent(self._topic, self._partition)).end
-        begin, self._position = self._position, max(self._position, end)
-        accepted = False
-        async for records in self._reader.forward(self._topic, self._partition, begin, end):
-            accepted |= self._accepted(records, action_id)
-        return accepted
-
-    def _accepted(self, records: Sequence[ConsumerRecord[bytes, bytes]], action_id: str) -> bool:
-        for record in records:
-            if record.value is None or record.key != self.case.case_id.encode():
-                continue
-            try:
-                held, _ = held_of(record.value, record.headers)
-            except (msgspec.MsgspecError, KeyError):
-                continue  # not a record of the agent's
-            if held.case.version >= self.case.version:  # reading may have begun before the state that we know
-                self.case = held.case
-            if action_id in held.memo.actions:
-                return True
-        return False
-
-
-@asynccontextmanager
-async def _answers(settings: AgentSettings, case: Case, partition: int) -> AsyncIterator[_Answers]:
-    # A consumer of the agent's group, to ask for its offsets. It is assigned nothing, so it does not join the group.
-    group = AIOKafkaConsumer(**settings.brokers.options(), group_id=settings.group, enable_auto_commit=False)
     fetch_wait_ms = min(settings.fetch_wait_ms, FETCH_WAIT_MS)
+    async with TopicReader(settings.brokers, committed_only=settings.fenced, fetch_wait_ms=fetch_wait_ms) as reader:
+        begin = (await reader.extent(settings.case_answers_topic, partition)).end  # before the action is published
+        offset = await _publish(settings, partition, action)
+        try:
+            async with asyncio.timeout(answer_s_max):
+                answer = await _answer(reader, settings.case_answers_topic, partition, begin, action.action_id)
+        except TimeoutError:
+            raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max) from None
+    if answer.accepted:
+        return CaseActionResult(action, answer.case or case)
+    raise RejectedActionError(action, answer.case or case, answer.code or "", answer.sentence or "")
+
+
+async def _answer(reader: TopicReader, topic: str, partition: int, begin: int, action_id: str) -> CaseAnswer:
+    """The answer to the action among those from offset `begin` on; waits until there is one."""
+    while True:
+        end = (await reader.extent(topic, partition)).end
+        async for records in reader.forward(topic, partition, begin, end):
+            for record in records:
+                answer = _decoded(record.value)
+                if answer is not None and answer.action_id == action_id:
+                    return answer
+        begin = max(begin, end)
+        await asyncio.sleep(POLL_S)
+
+
+def _decoded(value: bytes | None) -> CaseAnswer | None:
     try:
-        await group.start()
-        async with TopicReader(settings.brokers, committed_only=settings.fenced, fetch_wait_ms=fetch_wait_ms) as reader:
-            answers = _Answers(settings, reader, group, case, partition)
-            await answers.start()
-            yield answers
-    finally:
-        await close(group)
+        return msgspec.json.decode(value or b"", type=CaseAnswer)
+    except msgspec.MsgspecError:
+        return None  # not a record of the agent's
 
 
 async def _publish(settings: AgentSettings, partition: int, action: CaseAction) -> int:
@@ -224,18 +151,3 @@ async def _publish(settings: AgentSettings, partition: int, action: CaseAction) 
         return int(sent.offset)
     finally:
         await close(producer)
-
-
-def rejection(case: Case, action: CaseAction, other_open_case: str | None) -> RejectedActionError:
-    """The error for an action that the agent has rejected. `case`: its newest known state. If that would allow the
-    action, its `code` is None: the agent has decided on a newer state."""
-    match acted_on(case, action, other_open_case):
-        case RejectedAction(code, sentence):
-            return RejectedActionError(action, case, code, sentence)
-        case _:
-            return RejectedActionError(
-                action,
-                case,
-                None,
-                f"case {case.case_id} is {case.status}; the agent's log says why, under {action.action_id}.",
-            )

@@ -25,6 +25,7 @@ def agent_process(
         "metrics.cases_port": 0,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
+        "topics.case_answers": s.case_answers_topic,
         "topics.cases": s.cases_topic,
         "topics.payments": s.payments_topic,
         "topics.dead_letters": s.dead_letters_topic,

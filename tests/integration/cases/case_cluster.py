@@ -44,6 +44,7 @@ class CaseCluster:
             group=unique_name("cases-group"),
             alerts_topic=unique_name("alerts"),
             case_actions_topic=unique_name("case-actions"),
+            case_answers_topic=unique_name("case-answers"),
             cases_topic=unique_name("cases"),
             payments_topic=unique_name("payments"),
             dead_letters_topic=unique_name("dead-letters"),
@@ -58,7 +59,10 @@ class CaseCluster:
     async def create_topics(self, names: Sequence[str] = (), partitions: int = PARTITIONS) -> None:
         """Create the topics `names`, or all topics of the settings if none are named."""
         s = self.settings
-        names = names or (s.alerts_topic, s.case_actions_topic, s.cases_topic, s.payments_topic, s.dead_letters_topic)
+        names = names or (
+            *(s.alerts_topic, s.case_actions_topic, s.case_answers_topic, s.cases_topic),
+            *(s.payments_topic, s.dead_letters_topic),
+        )
         async with admin_of(s.brokers) as admin:
             await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
 

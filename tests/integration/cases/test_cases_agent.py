@@ -11,7 +11,7 @@ from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
-from fraudstream.contracts import DeadLetter, Label
+from fraudstream.contracts import CaseAnswer, DeadLetter, Label
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
@@ -71,6 +71,14 @@ async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Case
         events = await eventually(cluster.case_events, lambda found: len(found) == 3)
 
     assert sorted(recorder.repeats) == ["action", "alert"]
+    answers = [
+        msgspec.json.decode(record.value, type=CaseAnswer)
+        for record in await cluster.records(cluster.settings.case_answers_topic)
+    ]
+    assert len(answers) == 2
+    assert {(each.action_id, each.accepted, each.version) for each in answers} == {
+        (note.action_id, True, next(each.version for each in events if each.notes))
+    }
     assert events[-1].alert_count == 2
     assert [(note.actor, note.text) for note in events[-1].notes] == [("ann", "seen")]
 

@@ -47,6 +47,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
         "console.port": 0,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
+        "topics.case_answers": s.case_answers_topic,
         "topics.cases": s.cases_topic,
     }
     flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]

@@ -53,6 +53,7 @@ class PermittedUsers:
             "controls": worker.controls_topic,
             "cases": cases.cases_topic,
             "case_actions": cases.case_actions_topic,
+            "case_answers": cases.case_answers_topic,
         }
         self.needs: Mapping[str, Sequence[Acl]] = {
             "worker": [
@@ -72,6 +73,7 @@ class PermittedUsers:
             "cases": [
                 Acl("READ", "topic", cases.alerts_topic),
                 Acl("READ", "topic", cases.case_actions_topic),
+                Acl("WRITE", "topic", cases.case_answers_topic),
                 Acl("READ", "topic", cases.cases_topic),
                 Acl("WRITE", "topic", cases.cases_topic),
                 Acl("WRITE", "topic", cases.payments_topic),

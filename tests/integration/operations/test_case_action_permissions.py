@@ -25,19 +25,15 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
         yield cluster
 
 
-async def test_an_analyst_needs_three_permissions_to_act_on_a_case(
+async def test_an_analyst_needs_two_permissions_to_act_on_a_case(
     secure: SecureCluster, redis_url: str, unique_name: Callable[[str], str]
 ) -> None:
     admin = secure.brokers("admin")
     cluster = CaseCluster(admin, redis_url, unique_name, fenced=True)
     await cluster.create_topics()
     settings = msgspec.structs.replace(cluster.settings, brokers=secure.brokers("analyst"))
-    of_group = Acl("DESCRIBE", "group", settings.group)
-    needs = [
-        Acl("READ", "topic", settings.cases_topic),
-        Acl("WRITE", "topic", settings.case_actions_topic),
-        of_group,
-    ]
+    of_answers = Acl("READ", "topic", settings.case_answers_topic)
+    needs = [of_answers, Acl("WRITE", "topic", settings.case_actions_topic)]
     view, agent = cluster.view(), CaseAgent(cluster.settings, view=cluster.view())
     await allow(admin, "analyst", needs)
     await agent.start()
@@ -50,11 +46,11 @@ async def test_an_analyst_needs_three_permissions_to_act_on_a_case(
         result = await on_cluster(settings.brokers, lambda: act_on_case(settings, case, partition, claim))
         assert (result.case.status, result.case.assignee) == ("claimed", "ann")
 
-        await forbid(admin, "analyst", [of_group])
+        await forbid(admin, "analyst", [of_answers])
         release = new_case_action(case, "release", actor="ann", acted_at_ms=6_000)
         with pytest.raises(ClusterError) as refused:
             await on_cluster(settings.brokers, lambda: act_on_case(settings, case, partition, release), within_s=60)
-        assert settings.group in refused.value.sentence
+        assert settings.case_answers_topic in refused.value.sentence
         assert refused.value.reason == "not_allowed"
         assert len(await cluster.records(settings.case_actions_topic)) == 1
     finally:

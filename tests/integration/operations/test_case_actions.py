@@ -65,6 +65,7 @@ class Cases:
             "worker.checkpoint_mode": "transaction" if s.fenced else "batch",
             "topics.alerts": s.alerts_topic,
             "topics.case_actions": s.case_actions_topic,
+            "topics.case_answers": s.case_answers_topic,
             "topics.cases": s.cases_topic,
             "topics.payments": s.payments_topic,
         }

@@ -98,7 +98,10 @@ def test_the_command_fails_if_accounts_are_split(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     group = unique_name("group")
-    names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters", "controls")
+    names = (
+        *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
+        *("cases", "case_actions", "case_answers"),
+    )
     flags = [f"--set=topics.{name}={group}-{name}" for name in names]
     flags += [f"--bootstrap-servers={selected_broker.servers}", f"--set=worker.group={group}", "--replication=1"]
     flags += [f"--partitions={PARTITIONS}", "--json"]

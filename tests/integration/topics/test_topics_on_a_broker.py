@@ -110,7 +110,10 @@ async def test_a_cluster_that_does_not_answer_is_reported(topic: Topic) -> None:
 
 def command(broker: str, group: str, action: str, *more: str) -> list[str]:
     """The words of `fraudstream topics` for topics of a test."""
-    names = ("payments", "labels", "decisions", "alerts", "cases", "case_actions", "dead_letters", "controls")
+    names = (
+        *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
+        *("cases", "case_actions", "case_answers"),
+    )
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
     flags = [f"--bootstrap-servers={broker}", f"--set=worker.group={group}", f"--rules={ACCOUNT_ONLY}"]
     return ["topics", action, *flags, *sets, *more]

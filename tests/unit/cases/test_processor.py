@@ -12,7 +12,7 @@ from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import CaseRecord, Position, case_record, held_of
 from fraudstream.cases.store import CaseStore
-from fraudstream.contracts import Alert, CaseAction, DeadLetter
+from fraudstream.contracts import Alert, CaseAction, CaseAnswer, DeadLetter
 from fraudstream.contracts.headers import origin_header, source_header
 from tests.unit.cases.events import action, alert
 
@@ -31,11 +31,13 @@ class Counting(Unobserved):
 class Emission:
     def __init__(self) -> None:
         self.sent: list[CaseRecord] = []
+        self.answers: list[CaseRecord] = []
 
     async def send(self, records: Any) -> None:
         self.sent += records
 
-    async def emit(self, partition: int, cases: Any) -> int:
+    async def emit(self, partition: int, cases: Any, answers: Any) -> int:
+        self.answers += answers
         return len(cases) - 1
 
 
@@ -80,7 +82,7 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
 ) -> None:
     """`goes_to` None: the partition that the key chooses."""
     emission, store = Emission(), CaseStore()
-    settings = SimpleNamespace(cases_topic="cases", payments_topic="payments")
+    settings = SimpleNamespace(cases_topic="cases", payments_topic="payments", case_answers_topic="case-answers")
     view = SimpleNamespace(put=lambda *_: None)
     processor = CaseProcessor(
         0, store, Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
@@ -92,6 +94,47 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
     processor.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
     await processor.emit()
     assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]
+
+
+async def test_every_action_is_answered_and_a_repeat_as_before() -> None:
+    emission, store = Emission(), CaseStore()
+    settings = SimpleNamespace(cases_topic="cases", case_answers_topic="case-answers")
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        4, store, Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
+    )
+    processor.alert(record_of(alert("a1"), 0))
+    (held,) = store
+    case_id = held.case.case_id
+    claim = action("claim", case_id, "ann", "claim-1")
+    for offset, given in enumerate(
+        [
+            claim,
+            action("claim", case_id, "bob", "claim-2"),
+            action("note", case_id, "bob", "note-1", note="seen"),
+            claim,
+            action("claim", "nowhere", "bob", "claim-3"),
+            action("claim", case_id, "bob", "claim-4", account_id="acc-2"),
+        ]
+    ):
+        processor.action(record_of(given, offset))
+    await processor.emit()
+    assert {(each.topic, each.partition) for each in emission.answers} == {("case-answers", 4)}
+    assert [each.key for each in emission.answers] == [b"acc-1"] * 5 + [b"acc-2"]
+    answers = [msgspec.json.decode(each.value, type=CaseAnswer) for each in emission.answers]
+    assert [(each.action_id, each.accepted, each.version, each.code) for each in answers] == [
+        ("claim-1", True, 2, None),
+        ("claim-2", False, None, "claimed_by_other"),
+        ("note-1", True, 3, None),
+        ("claim-1", True, 2, None),
+        ("claim-3", False, None, "unknown_case"),
+        ("claim-4", False, None, "wrong_account"),
+    ]
+    assert [each.case and (each.case.version, each.case.assignee) for each in answers] == [
+        *((2, "ann"), (2, "ann"), (3, "ann"), (3, "ann")),
+        *(None, None),
+    ]
+    assert answers[1].sentence == f"case {case_id} is claimed by ann: release it first."
 
 
 async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dead_letter() -> None:

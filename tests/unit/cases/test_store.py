@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
 from fraudstream.cases.lifecycle import RejectedAction
 from fraudstream.cases.record import Position, case_record, held_of, source_of
-from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held, Source
+from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held, RepeatedAction, Source
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import source_header, version_header
 from tests.unit.cases.events import action, alert
@@ -24,7 +25,9 @@ Event = Alert | CaseAction
 ACCOUNTS = ("acc-1", "acc-2", "acc-3")
 
 
-def applied(store: CaseStore, event: Event, source: Source | None = None) -> Held | RejectedAction | None:
+def applied(
+    store: CaseStore, event: Event, source: Source | None = None
+) -> Held | RejectedAction | RepeatedAction | None:
     return store.alert(event, source) if isinstance(event, Alert) else store.act(event)
 
 
@@ -87,13 +90,14 @@ def test_any_interleaving_of_accounts_gives_the_same_cases(histories: list[list[
 def test_repeated_alerts_and_accepted_actions_change_nothing(
     histories: list[list[Event]], order: random.Random
 ) -> None:
-    store, seen = CaseStore(), list[Event]()
+    store, seen = CaseStore(), list[tuple[Event, RepeatedAction | None]]()
     for event in interleaved(histories, order):
-        if not isinstance(applied(store, event), RejectedAction):
-            seen.append(event)
+        held = applied(store, event)
+        if isinstance(held, Held):
+            seen.append((event, None if isinstance(event, Alert) else RepeatedAction(held.case.version)))
         before = cases_of(store)
-        for repeat in order.sample(seen, min(3, len(seen))):
-            assert applied(store, repeat) is None
+        for repeat, expected in order.sample(seen, min(3, len(seen))):
+            assert applied(store, repeat) == expected
         assert cases_of(store) == before
 
 
@@ -135,6 +139,27 @@ def test_a_repeated_alert_of_a_closed_case_opens_no_case() -> None:
 
     assert store.alert(alert("a1"), None) is None
     assert store.open_cases == 0
+
+
+def test_a_repeated_action_tells_the_version_that_it_led_to() -> None:
+    store = CaseStore()
+    applied(store, alert("a1"))
+    claim, note = action("claim", case_id_of("acc-1", "a1")), action("note", case_id_of("acc-1", "a1"), note="n")
+    applied(store, claim)
+    applied(store, note)
+    assert [store.act(claim), store.act(note)] == [RepeatedAction(2), RepeatedAction(3)]
+
+
+def test_a_repeat_of_an_action_before_versions_were_kept_tells_the_present_version() -> None:
+    store = CaseStore()
+    applied(store, alert("a1"))
+    case_id = case_id_of("acc-1", "a1")
+    held = applied(store, action("claim", case_id))
+    assert isinstance(held, Held)
+    again = CaseStore()
+    again.restore(held._replace(memo=replace(held.memo, action_versions=())))
+    again.act(action("note", case_id, note="n"))
+    assert again.act(action("claim", case_id)) == RepeatedAction(3)
 
 
 def test_an_action_on_an_unknown_case_is_rejected_with_advice() -> None:

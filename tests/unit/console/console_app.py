@@ -29,7 +29,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
-from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, rejection
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
@@ -61,7 +61,6 @@ class ConsoleUnderTest:
         self.now_ms = 1_772_629_200_000
         self.alerts: dict[str, Alert] = {}
         self.published: list[CaseAction] = []
-        self.view_follows: set[str] = set()  # cases whose newest state comes to the view after the agent's answer
         self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
@@ -111,17 +110,13 @@ class ConsoleUnderTest:
     async def _read(self, partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
         return {alert_id: self.alerts[alert_id] for alert_id in alert_ids if alert_id in self.alerts}
 
-    async def _publish(
-        self, case: Case, partition: int, action: CaseAction, *, other_open_case: str | None
-    ) -> CaseActionResult:
+    async def _publish(self, case: Case, partition: int, action: CaseAction) -> CaseActionResult:
         """The case agent: decides by the life cycle itself."""
         self.published.append(action)
         newest = self.newest.get(case.case_id, case)
-        match acted_on(newest, action, other_open_case):
+        others = (row.case_id for row in self.index.of_account(case.account_id) if row.status != "closed")
+        match acted_on(newest, action, next((each for each in others if each != case.case_id), None)):
             case RejectedAction(code, sentence):
-                if case.case_id in self.view_follows:
-                    await self.view.put(partition, [newest])
-                    raise rejection(case, action, other_open_case)
                 raise RejectedActionError(action, newest, code, sentence)
             case after:
                 await self.view.put(partition, [after])

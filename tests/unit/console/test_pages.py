@@ -252,15 +252,6 @@ async def test_a_refusal_names_who_has_the_case_before_the_view_has_it(console: 
     assert "Claimed by <bdi>bob</bdi>" in (await client.get("/")).text
 
 
-async def test_a_refusal_because_of_an_action_just_before_is_explained_by_it(console: ConsoleUnderTest) -> None:
-    """The wait for the answer began after the colleague's claim, so the answer did not tell of it."""
-    found = await put(console, alert("a1"))
-    console.newest[CASE] = replace(found, version=2, status="claimed", assignee="bob")
-    console.view_follows.add(CASE)
-    answer = await act(console, await console.logged_in("ann", "analyst"), "claim")
-    assert "The case is claimed by <bdi>bob</bdi>." in answer.text
-
-
 @pytest.mark.parametrize(
     ("action", "fields", "status"),
     [("close", {}, 400), ("note", {}, 400), ("delete", {}, 404), ("close", {"disposition": "guilty"}, 404)],

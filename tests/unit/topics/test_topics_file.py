@@ -106,6 +106,7 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
         worker.changelog_topic,
         "cases",
         "case-actions",
+        "case-answers",
     }
     changelog = topics[worker.changelog_topic]
     assert changelog.configs["cleanup.policy"] == "compact"
