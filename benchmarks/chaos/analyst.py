@@ -16,15 +16,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.publisher import REQUEST_TIMEOUT_S
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.contracts.case_values import ActionName, Disposition
 
 POLL_MS: Final = 200
 ACTIONS: Final[tuple[tuple[ActionName, Disposition | None] | None, ...]] = (
     ("claim", None),
     ("release", None),
     ("note", None),
-    ("close", "fraud"),
-    ("close", "genuine"),
+    ("close", "confirmed_fraud"),
+    ("close", "false_positive"),
     ("close", "inconclusive"),
     ("reopen", None),
     *(None,) * 5,  # no action, so that the work on a case ends
@@ -50,6 +50,7 @@ def action_on(seed: int, case: Case) -> tuple[CaseAction | None, bool]:
         acted_at=case.updated_at_ms,
         disposition=disposition,
         note="seen" if name == "note" else None,
+        typology="other" if disposition == "confirmed_fraud" else None,
     )
     return action, drawn // 128 % TWICE_OF == 0
 

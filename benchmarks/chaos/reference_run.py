@@ -14,7 +14,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.state_rows import rows_of
-from fraudstream.cases.lifecycle import labels_of
+from fraudstream.cases.labels import labels_of
 from fraudstream.cases.record import held_of, source_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Alert, Case, CaseAction

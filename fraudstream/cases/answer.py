@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fraudstream.cases.lifecycle import RejectedAction
+from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.store import Held, RepeatedAction
 from fraudstream.contracts import Case, CaseAction, CaseAnswer
 

@@ -38,7 +38,7 @@ def opened(alert: Alert) -> Case:
     return Case(
         case_id=case_id_of(alert.account_id, alert.alert_id),
         account_id=alert.account_id,
-        status="open",
+        status="new",
         version=1,
         opened_at_ms=alert.occurred_at_ms,
         updated_at_ms=alert.occurred_at_ms,

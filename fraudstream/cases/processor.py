@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from fraudstream.cases.amounts import AlertError
 from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
-from fraudstream.cases.lifecycle import RejectedAction, labels_of
+from fraudstream.cases.labels import labels_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import CaseRecord, Position, case_record, origin_of, source_of
+from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.store import CaseStore, Held, RepeatedAction
 from fraudstream.cases.view_writer import ViewWriter

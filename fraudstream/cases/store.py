@@ -23,7 +23,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from fraudstream.cases.grouping import joined, opened
-from fraudstream.cases.lifecycle import RejectedAction, acted_on
+from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.refusal import RejectedAction
 from fraudstream.contracts import Alert, Case, CaseAction
 
 ACTIONS_KEPT: Final = 64

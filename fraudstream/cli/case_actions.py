@@ -1,4 +1,4 @@
-"""`fraudstream cases claim|release|note|close|reopen`: act on a case and print its new state."""
+"""`fraudstream cases claim …`: act on a case and print its new state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from fraudstream.cli.author_flags import login_name
+from fraudstream.cli.case_action_flags import details_of
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.case_queue_text import state_text
 from fraudstream.cli.case_view import find_case
@@ -38,8 +39,7 @@ def act(args: argparse.Namespace, settings: Settings) -> int:
         args.action,
         actor=actor,
         acted_at_ms=now_ms(),
-        note=getattr(args, "note", None),
-        disposition=getattr(args, "disposition", None),
+        **details_of(args),
     )
     result = run_on_cluster(
         agent.brokers,

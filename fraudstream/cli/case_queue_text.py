@@ -39,12 +39,21 @@ def amounts_text(case: Case) -> str:
 
 
 def state_text(case: Case) -> str:
-    """The status of the case, and by whom it is claimed, or how and by whom it was closed."""
-    if case.status == "claimed":
-        return f"claimed by {case.assignee}"
-    if case.status == "closed":
-        return f"closed as {case.disposition} by {case.closed_by}"
-    return case.status
+    """The status of the case, with who works it, whom it waits for, or how and by whom it was closed."""
+    match case.status:
+        case "new":
+            return "new"
+        case "assigned":
+            return f"assigned to {case.assignee}"
+        case "in_review":
+            return f"in review by {case.assignee}"
+        case "waiting":
+            return f"waiting for {case.waiting_for}: {case.assignee}"
+        case "escalated":
+            return f"escalated to {case.escalated_to}"
+        case "closed":
+            typology = "" if case.typology is None else f" ({case.typology})"
+            return f"closed as {case.disposition}{typology} by {case.closed_by}"
 
 
 def rules_text(rules: Sequence[str]) -> str:

@@ -1,41 +1,39 @@
-"""`fraudstream cases`: run the case agent; list and show cases; claim, release, note, close and reopen one."""
+"""`fraudstream cases`: run the case agent; list and show cases; act on one."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from fraudstream.cli import metrics_port
+from fraudstream.cli.case_action_flags import CASE_HELP, add_case_actions
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.contracts.case import Disposition
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
-WAIT_S_DEFAULT = 30.0
-_CASE_HELP = "case_id, or its first 4 or more digits where they are unique"
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `cases`, and its actions list, show, claim, release, note, close and reopen."""
+    """Add `cases`, and its actions list, show, and those on a case."""
     parser = subparsers.add_parser(
         "cases",
-        help="group alerts into cases; list, show, claim, release, note, close and reopen cases",
+        help="group alerts into cases; list, show, claim, close cases, …",
         description=(
             "Without an action: joins the group of case agents and turns alerts and analysts' actions into cases until "
             "SIGTERM or Ctrl-C. Waits for the brokers without a time limit. Exit codes: 0 stopped, 1 could not start, "
             "70 failed (start it again: it resumes where it was), 78 fails again until the cause that it names is "
             "fixed. With list or show: reads the view in Redis; show also reads the alerts of the case from Kafka. "
-            "With claim, release, note, close or reopen: publishes the action and waits for the case agent's answer."
+            "With any other action: publishes it and waits for the case agent's answer."
         ),
         epilog=(
             "example:\n"
             "  fraudstream cases --bootstrap-servers kafka-1:9092 --redis-url redis://redis:6379/0\n"
             "  fraudstream cases list --limit 20 --json\n"
             "  fraudstream cases claim b42be4f85c73a1b99caaf5747089f7bc\n"
-            "  fraudstream cases close b42be4f85c73a1b99caaf5747089f7bc --disposition fraud"
+            "  fraudstream cases close b42be4f85c73a1b99caaf5747089f7bc --disposition false_positive"
         ),
         formatter_class=_EXAMPLE,
     )
@@ -49,7 +47,8 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_list(actions)
     _add_show(actions)
-    _add_case_actions(actions)
+    for action in add_case_actions(actions):
+        _add_connections(action, kafka="brokers to publish the action to")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -94,51 +93,8 @@ def _add_show(actions: Subparsers) -> None:
         epilog="example:\n  fraudstream cases show b42be4f85c73a1b99caaf5747089f7bc",
         formatter_class=_EXAMPLE,
     )
-    show.add_argument("case_id", metavar="CASE", help=_CASE_HELP)
+    show.add_argument("case_id", metavar="CASE", help=CASE_HELP)
     _add_connections(show, kafka="brokers to read the alerts from")
-
-
-def _add_case_actions(actions: Subparsers) -> None:
-    """`claim`, `release`, `note`, `close`, `reopen`."""
-    case = "b42be4f85c73a1b99caaf5747089f7bc"
-    for name, summary, example in (
-        ("claim", "assign a case to yourself", f"claim {case}"),
-        ("release", "return a claimed case to the queue; any analyst may do this", f"release {case}"),
-        ("note", "add a note to a case that is not closed", f'note {case} "called the customer"'),
-        ("close", "close a case and label its payments", f'close {case} --disposition fraud --note "card copied"'),
-        ("reopen", "open a closed case again", f"reopen {case}"),
-    ):
-        action = actions.add_parser(
-            name,
-            help=summary,
-            description=(
-                f"{summary[0].upper()}{summary[1:]}. Waits for the case agent, which decides, and prints the new state "
-                "of the case. Exit code 1 if the agent rejects the action or does not answer."
-            ),
-            epilog=f"example:\n  fraudstream cases {example}",
-            formatter_class=_EXAMPLE,
-        )
-        action.add_argument("case_id", metavar="CASE", help=_CASE_HELP)
-        if name == "note":
-            action.add_argument("note", metavar="TEXT")
-        if name == "close":
-            action.add_argument(
-                "--disposition",
-                required=True,
-                choices=get_args(Disposition),
-                help="result of the review; fraud and genuine label the payments, inconclusive does not",
-            )
-            action.add_argument("--note", metavar="TEXT", help="reason, recorded with the action")
-        action.add_argument("--as", dest="actor", metavar="NAME", help="name of the analyst (default: your login name)")
-        action.add_argument(
-            "--wait",
-            dest="wait_s",
-            type=float,
-            default=WAIT_S_DEFAULT,
-            metavar="SECONDS",
-            help="longest wait for the agent's answer (default: 30)",
-        )
-        _add_connections(action, kafka="brokers to publish the action to")
 
 
 def _add_connections(action: argparse.ArgumentParser, kafka: str | None) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from fraudstream.cases.view import urgency
 from fraudstream.contracts import Case
-from fraudstream.contracts.case import CaseStatus, Disposition
+from fraudstream.contracts.case_values import CaseStatus, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
 
 
@@ -32,6 +32,8 @@ class CaseRow(msgspec.Struct, frozen=True):
     typologies: tuple[str, ...]
     event_ids: tuple[str, ...]
     assignee: str | None
+    waiting_for: WaitingFor | None
+    escalated_to: str | None
     disposition: Disposition | None
 
 
@@ -54,6 +56,8 @@ def row_of(case: Case, partition: int) -> CaseRow:
         typologies=tuple(sorted({typology_of(rule) for rule in case.rules})),
         event_ids=tuple(line.event_id for line in case.alerts),
         assignee=case.assignee,
+        waiting_for=case.waiting_for,
+        escalated_to=case.escalated_to,
         disposition=case.disposition,
     )
 

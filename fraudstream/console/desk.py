@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Unpack
 
 from fraudstream.cases.view import CaseView
 from fraudstream.console.alert_source import AlertSource, FoundAlerts
@@ -17,8 +17,14 @@ from fraudstream.console.index import CaseIndex, QueuePage
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.queue_query import QueueQuery, SortKey
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case import ActionName, Disposition
-from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, new_case_action
+from fraudstream.contracts.case_values import ActionName
+from fraudstream.operations.case_actions import (
+    ActionDetails,
+    CaseActionResult,
+    RejectedActionError,
+    new_case_action,
+)
+from fraudstream.operations.errors import InvalidValueError
 
 ROWS_MAX: Final = 50  # of a page
 PREFIX_DIGITS_MIN: Final = 4
@@ -98,23 +104,15 @@ class CaseDesk:
         others = [row for row in self._index.of_account(case.account_id) if row.case_id != case_id]
         return CaseFile(case, found, others, is_behind)
 
-    async def act(
-        self,
-        case_id: str,
-        name: ActionName,
-        *,
-        actor: str,
-        note: str | None = None,
-        disposition: Disposition | None = None,
-    ) -> Case | None:
+    async def act(self, case_id: str, name: ActionName, *, actor: str, **details: Unpack[ActionDetails]) -> Case | None:
         """Act on a case; returns it as the case agent has left it, and the queue has it too. None if there is no such
         case. Raises `OperationError`: `RejectedActionError` if the agent refuses, `NoAnswerError` if none answers."""
         case, _ = await self._newest(case_id)
         if case is None:
             return None
-        action = new_case_action(
-            case, name, actor=actor, acted_at_ms=self._now_ms(), note=note, disposition=disposition
-        )
+        if (other := details.get("other_case_id")) is not None:
+            details["other_case_id"] = await self._whole(other)
+        action = new_case_action(case, name, actor=actor, acted_at_ms=self._now_ms(), **details)
         partition = await self._partition(case_id)
         try:
             async with self._acting:
@@ -124,6 +122,14 @@ class CaseDesk:
             raise
         self._put(result.case, partition)
         return result.case
+
+    async def _whole(self, case_id: str) -> str:
+        """The id of the case that `case_id` is, or is the beginning of. Raises `InvalidValueError`."""
+        whole = await self.case_id_of(case_id)
+        if whole is None:
+            sentence = f"no case has the id {case_id[:64]}, or several ids begin with it."
+            raise InvalidValueError("other_case_id", case_id, sentence)
+        return whole
 
     def _put(self, case: Case, partition: int) -> None:
         """The agent has answered with this state of the case: the queue has it before the feed reads it."""

@@ -13,7 +13,7 @@ from fraudstream.console.case_row import CaseRow
 from fraudstream.contracts.fields import SEVERITIES
 
 Order = Literal["urgency", "score", "oldest", "newest"]
-StatusFilter = Literal["active", "open", "claimed", "closed", "all"]
+StatusFilter = Literal["active", "new", "assigned", "in_review", "waiting", "escalated", "closed", "all"]
 Dimension = Literal["status", "severity", "typology", "assignee"]
 
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)

@@ -5,15 +5,19 @@ The newest record of a case holds its complete state.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
+from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_typologies import Typology
+from fraudstream.contracts.case_values import (
+    ActionName,
+    StoredDisposition,
+    StoredStatus,
+    WaitingFor,
+    present_disposition,
+    present_status,
+)
 from fraudstream.contracts.fields import Identifier, Severity, Text
-
-CaseStatus = Literal["open", "claimed", "closed"]
-ActionName = Literal["claim", "release", "note", "close", "reopen"]
-Disposition = Literal["fraud", "genuine", "inconclusive"]
 
 
 class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,13 +50,17 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert. `alerts` keeps
     the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, as decimal strings.
-    `disposition`, `closed_by`, `closed_at_ms`: how, by whom and when it was closed; absent again once it is reopened.
-    `notes`: every note, in the order of the log.
+    `assignee`: who works it, or did when it was closed. `waiting_for`: whose answer, while it is `waiting`.
+    `escalated_to`: the queue or role that it was escalated to, until it is released or reopened. `links`: ids of other
+    cases. `disposition`, `typology` (of a confirmed fraud), `closed_by`, `closed_at_ms`: how, by whom and when it was
+    closed; absent again once it is reopened. `notes`: every note, in the order of the log.
+
+    Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
     """
 
     case_id: str
     account_id: Identifier
-    status: CaseStatus
+    status: StoredStatus
     version: int
     opened_at_ms: int
     updated_at_ms: int
@@ -63,8 +71,17 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     amount_totals: dict[str, str]
     rules: tuple[str, ...]
     assignee: Identifier | None = None
-    disposition: Disposition | None = None
+    disposition: StoredDisposition | None = None
     closed_by: Identifier | None = None
     closed_at_ms: int | None = None
     notes: tuple[CaseNote, ...] = ()
     schema_version: int = 1
+    typology: Typology | None = None
+    waiting_for: WaitingFor | None = None
+    escalated_to: Identifier | None = None
+    links: tuple[Identifier, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "status", present_status(self.status))
+        if self.disposition is not None:
+            force_setattr(self, "disposition", present_disposition(self.disposition))

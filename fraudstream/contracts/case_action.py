@@ -6,14 +6,34 @@ receives both the actions and the alerts of an account.
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
+from typing import Final
 
-from fraudstream.contracts.case import ActionName, Disposition
+import msgspec
+from msgspec.structs import force_setattr
+
+from fraudstream.contracts.case_typologies import Typology
+from fraudstream.contracts.case_values import ActionName, StoredDisposition, WaitingFor, present_disposition
 from fraudstream.contracts.fields import Identifier, Moment, Text
+
+REQUIRED_FIELDS: Final[Mapping[ActionName, tuple[str, ...]]] = {
+    "assign": ("assignee",),
+    "wait": ("waiting_for", "note"),
+    "escalate": ("escalate_to", "note"),
+    "note": ("note",),
+    "link": ("other_case_id",),
+    "unlink": ("other_case_id",),
+    "close": ("disposition",),
+}
 
 
 class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`action_id`: idempotency key. Action `close` requires `disposition`, action `note` requires `note`."""
+    """`action_id`: idempotency key. `expected_version`: of the case as the analyst saw it; if it has another one by
+    then, the action is refused.
+
+    An action requires the fields that `REQUIRED_FIELDS` names; `note` is then its reason. The disposition
+    confirmed_fraud requires `typology`; fraud and genuine are former names of confirmed_fraud and false_positive.
+    """
 
     action_id: Identifier
     case_id: Identifier
@@ -21,12 +41,21 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     action: ActionName
     actor: Identifier
     acted_at: Moment
-    disposition: Disposition | None = None
+    disposition: StoredDisposition | None = None
     note: Text | None = None
     schema_version: int = 1
+    typology: Typology | None = None
+    assignee: Identifier | None = None
+    waiting_for: WaitingFor | None = None
+    escalate_to: Identifier | None = None
+    other_case_id: Identifier | None = None
+    expected_version: int | None = None
 
     def __post_init__(self) -> None:
-        if self.action == "close" and self.disposition is None:
-            raise ValueError("Action 'close' requires field `disposition`")
-        if self.action == "note" and not self.note:
-            raise ValueError("Action 'note' requires field `note`")
+        for field in REQUIRED_FIELDS.get(self.action, ()):
+            if not getattr(self, field):
+                raise ValueError(f"Action '{self.action}' requires field `{field}`")
+        if self.disposition is not None:
+            if self.disposition == "confirmed_fraud" and self.typology is None:
+                raise ValueError("Disposition 'confirmed_fraud' requires field `typology`")
+            force_setattr(self, "disposition", present_disposition(self.disposition))

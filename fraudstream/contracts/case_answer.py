@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from fraudstream.contracts.case import ActionName, Case
+from fraudstream.contracts.case import Case
+from fraudstream.contracts.case_values import ActionName
 from fraudstream.contracts.fields import Identifier
 
 

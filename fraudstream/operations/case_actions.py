@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.contracts import Case, CaseAction, CaseAnswer
-from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.contracts.case_typologies import Typology
+from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
 from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
@@ -34,7 +35,7 @@ class CaseActionResult(NamedTuple):
 
 
 class RejectedActionError(OperationError):
-    """The case agent rejected the action: it changed nothing. `code`: why (`cases.lifecycle.RefusalCode`, or one of a
+    """The case agent rejected the action: it changed nothing. `code`: why (`cases.refusal.RefusalCode`, or one of a
     newer agent). `case`: the state that the agent has decided on, or else the caller's."""
 
     def __init__(self, action: CaseAction, case: Case, code: str, sentence: str) -> None:
@@ -59,18 +60,29 @@ class NoAnswerError(OperationError):
         self.seconds = seconds
 
 
+class ActionDetails(TypedDict, total=False):
+    """What an action needs beyond its name: the fields of `CaseAction`."""
+
+    note: str | None
+    disposition: Disposition | None
+    typology: Typology | None
+    assignee: str | None
+    waiting_for: WaitingFor | None
+    escalate_to: str | None
+    other_case_id: str | None
+    expected_version: int | None
+
+
 def new_case_action(
-    case: Case,
-    name: ActionName,
-    *,
-    actor: str,
-    acted_at_ms: int,
-    note: str | None = None,
-    disposition: Disposition | None = None,
+    case: Case, name: ActionName, *, actor: str, acted_at_ms: int, **details: Unpack[ActionDetails]
 ) -> CaseAction:
     """An action on `case` with an id of its own. Raises `InvalidValueError`."""
     check_identifier(actor, "actor")
-    check_note(note)
+    check_note(details.get("note"))
+    for field in ("assignee", "escalate_to", "other_case_id"):
+        value = details.get(field)
+        if isinstance(value, str):
+            check_identifier(value, field)
     try:
         return CaseAction(
             action_id=secrets.token_hex(16),
@@ -79,10 +91,9 @@ def new_case_action(
             action=name,
             actor=actor,
             acted_at=acted_at_ms,
-            disposition=disposition,
-            note=note,
+            **details,
         )
-    except ValueError as error:  # of CaseAction itself: close without a disposition, note without a text
+    except ValueError as error:  # of CaseAction itself, such as close without a disposition
         raise InvalidValueError("action", name, f"{str(error).rstrip('.')}.") from error
 
 

@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 from benchmarks.chaos.load import Item, load
 from benchmarks.chaos.observed import Observed
 from benchmarks.chaos.reference_run import Answers, ReferenceRun
-from fraudstream.cases.lifecycle import labels_of
+from fraudstream.cases.labels import labels_of
 from fraudstream.cases.record import Position, case_record, source_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts import Alert, Case, CaseAction, ListEntry, RuleSwitch
@@ -150,7 +150,13 @@ def worked(
         if closed_of is not None and alert.offset % closed_of == 0:
             case, key = held.case, held.case.account_id.encode()
             action = CaseAction(
-                f"a{alert.offset}", case.case_id, case.account_id, "close", "chaos", case.updated_at_ms, "fraud"
+                f"a{alert.offset}",
+                case.case_id,
+                case.account_id,
+                "close",
+                "chaos",
+                case.updated_at_ms,
+                "false_positive",
             )
             actions.append(record_of(len(actions), key, msgspec.json.encode(action)))
             closed = store.act(action)

@@ -88,7 +88,7 @@ def as_without(kind: type[ListEntry | RuleSwitch], engines: Engines, observed: O
 
 def another_note(cases: Sequence[ConsumerRecord]) -> ConsumerRecord:
     newest = {case.case_id: case for case in (msgspec.json.decode(record.value, type=Case) for record in cases)}
-    case = next(case for case in newest.values() if case.status == "open")
+    case = next(case for case in newest.values() if case.status == "new")
     action = CaseAction("noted", case.case_id, case.account_id, "note", "chaos", 0, note="seen")
     return record_of(0, case.account_id.encode(), msgspec.json.encode(action))
 

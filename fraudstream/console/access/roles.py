@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 Role = Literal["viewer", "analyst", "senior", "admin"]
 Permission = Literal[
     "see_cases",
-    "act_on_cases",  # claim, release, note, close, reopen
+    "act_on_cases",  # every action of cases.transitions
     "manage_users",  # see the users, end their sessions
 ]
 

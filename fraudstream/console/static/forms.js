@@ -29,15 +29,16 @@ async function send(form) {
 function openDialog(button) {
   const dialog = document.getElementById(button.dataset.dialog);
   for (const radio of dialog.querySelectorAll("[name=disposition]")) radio.checked = radio.value === button.dataset.choose;
+  dialog.querySelector("[name=expected_version]").value = document.querySelector("#head").dataset.version;
   dialog.showModal();
-  dialog.querySelector("textarea").focus();
+  (dialog.querySelector("[data-first]") ?? dialog.querySelector("textarea")).focus();
 }
 
 /** Listen to clicks and forms. */
 export function startForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post" || !form.closest("#actions, #note-dialog, #close-dialog")) return;
+    if (!form.matches("form.act")) return;
     event.preventDefault();
     form.closest("dialog")?.close();
     send(form).then(() => form.matches("dialog form") && form.reset());

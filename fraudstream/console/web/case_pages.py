@@ -8,12 +8,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
+from fraudstream.console.case_buttons import buttons_of
+from fraudstream.console.case_row import typology_of
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.plots.comparison_plot import comparison_plot
 from fraudstream.console.plots.score_bars import score_bars
 from fraudstream.console.queue_query import query_of
 from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason, reasons_of
 from fraudstream.console.shown_text import plain_value
+from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -21,14 +24,14 @@ from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case
-from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.contracts.case_typologies import TYPOLOGIES, Typology
+from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError
 from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
 _ACTIONS: Final = get_args(ActionName)
 _PARTS_NAMED: Final = 3
-_DISPOSITIONS: Final = get_args(Disposition)
 
 
 @router.get("/cases/{case_id}")
@@ -40,7 +43,7 @@ async def case_page(
     file = await desk.open_case(case_id)
     if file is None and (whole := await desk.case_id_of(case_id)) not in (None, case_id):
         return RedirectResponse(f"/cases/{whole}", 303)
-    return _case_page(request, visitor, case_id, file, None, 200)
+    return await _case_page(request, visitor, case_id, file, None, 200)
 
 
 @router.post("/cases/{case_id}/{action}")
@@ -53,26 +56,19 @@ async def act(
     """Act on a case and wait for the case agent's answer. The page says what came of it; the status is 409 if the agent
     has refused, 504 if none has answered."""
     form, words, desk = await form_of(request), words_for(request), console_of(request).desk
-    disposition = form.get("disposition") or None
-    if action not in _ACTIONS or (disposition is not None and disposition not in _DISPOSITIONS):
+    if action not in _ACTIONS:
         raise PageError(404, "not_found")
-    status = 200
+    name, status = cast(ActionName, action), 200
     try:
-        case = await desk.act(
-            case_id,
-            cast(ActionName, action),
-            actor=visitor.user.name,
-            note=form.get("note", "").strip() or None,
-            disposition=cast("Disposition | None", disposition) if action == "close" else None,
-        )
+        case = await desk.act(case_id, name, actor=visitor.user.name, **details_of(name, form))
         message = _done(words, action, case)
     except OperationError as error:
         status = _status(error)
         message = _refused(words, error)
-    return _case_page(request, visitor, case_id, await desk.open_case(case_id), message, status)
+    return await _case_page(request, visitor, case_id, await desk.open_case(case_id), message, status)
 
 
-def _case_page(
+async def _case_page(
     request: Request,
     visitor: Visitor,
     case_id: str,
@@ -85,7 +81,9 @@ def _case_page(
         raise PageError(404, "no_case", case=case_id[:64])
     words, query = words_for(request), query_of(request.query_params)
     reasons = reasons_of(file.case, file.found.alerts)
-    before, behind = console_of(request).desk.neighbours(case_id, query)
+    console = console_of(request)
+    before, behind = console.desk.neighbours(case_id, query)
+    may_act = visitor.may("act_on_cases")
     values = {
         "case": file.case,
         "file": file,
@@ -98,7 +96,12 @@ def _case_page(
         "parameters": query.parameters(),
         "message": message,
         "is_refused": status != 200,
-        "dispositions": _DISPOSITIONS,
+        "buttons": buttons_of(file.case, visitor.user.name) if may_act else [],
+        "users": [user.name for user in await console.users.all()] if may_act else [],
+        "waiting_for": get_args(WaitingFor),
+        "dispositions": get_args(Disposition),
+        "typologies": TYPOLOGIES,
+        "typology": _likely_typology(file.case),
     }
     return page(request, "case.html", visitor, values, status)
 
@@ -113,6 +116,12 @@ def _first_reason(words: Words, reasons: CaseReasons, case: Case) -> str:
     if raising and not case.rules:
         return words.text("case.why_parts", parts=", ".join(raising[:_PARTS_NAMED]))
     return ", ".join(case.rules) or words.text("case.why_score")
+
+
+def _likely_typology(case: Case) -> Typology:
+    """The typology of the case's first rule, if cases are closed with it."""
+    named = [typology_of(rule) for rule in case.rules]
+    return next((each for each in TYPOLOGIES if named and each == named[0]), "other")
 
 
 def _plot_title(words: Words, measured: Measured) -> str:
@@ -145,7 +154,11 @@ def _refused(words: Words, error: OperationError) -> Markup:
     """Why the action had no effect, or has none yet."""
     match error:
         case RejectedActionError(code=str(code)) if words.has(f"refusal.{code}"):
-            return words.markup(f"refusal.{code}", assignee=error.case.assignee or "")
+            return words.markup(
+                f"refusal.{code}",
+                assignee=error.case.assignee or "",
+                status=words.text(f"status.{error.case.status}"),
+            )
         case RejectedActionError():
             return words.markup("refusal.other", sentence=error.sentence)
         case NoAnswerError():

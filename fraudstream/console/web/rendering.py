@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fraudstream.console.access.csrf import masked_token
+from fraudstream.console.case_buttons import KEYS
 from fraudstream.console.shown_text import plain_value, prose_markup, value_markup
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.cookies import LANGUAGE, THEME
@@ -48,7 +49,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {"value": value_markup, "prose": prose_markup, "plain": plain_value}
-    environment.globals |= {"languages": LANGUAGES, "static": STATIC_PATH}
+    environment.globals |= {"languages": LANGUAGES, "static": STATIC_PATH, "case_keys": KEYS}
     return environment
 
 

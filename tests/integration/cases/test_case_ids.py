@@ -25,7 +25,9 @@ def url() -> Iterator[str]:
     async def fill(url: str) -> None:
         view = CaseView(url)
         cases = [replace(opened(alert(account_id=case_id)), case_id=case_id) for case_id in IDS]
-        await view.put(0, [*cases[:2], replace(cases[2], status="closed", disposition="fraud", closed_by="ann")])
+        await view.put(
+            0, [*cases[:2], replace(cases[2], status="closed", disposition="false_positive", closed_by="ann")]
+        )
         await view.close()
 
     with embedded_redis() as url:

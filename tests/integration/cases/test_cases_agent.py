@@ -88,7 +88,7 @@ async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: Case
     async with running(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2")])
         await eventually(cluster.case_events, lambda found: len(found) == 2)
-        await cluster.publish_actions([action("close", case_id, disposition="fraud")])
+        await cluster.publish_actions([action("close", case_id, disposition="confirmed_fraud", typology="mule")])
         labels = await eventually(
             lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 2
         )
@@ -115,7 +115,7 @@ async def test_an_invalid_action_is_refused_and_the_next_one_applied(cluster: Ca
         )
         cases = await eventually(cluster.cases, lambda found: found["acc-1"].version == 2)
 
-    assert recorder.refused == ["not_claimed", "unknown_case"]
+    assert recorder.refused == ["wrong_status", "unknown_case"]
     assert cases["acc-1"].assignee == "ann"
 
 

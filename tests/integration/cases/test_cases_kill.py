@@ -50,7 +50,17 @@ async def test_a_killed_agent_loses_nothing_and_repeats_nothing(cluster: CaseClu
     with agent_process(cluster):
         await eventually(cluster.cases, lambda found: sum(case.alert_count for case in found.values()) == len(ALERTS))
         await cluster.publish_actions(
-            [action("close", case_id_of(a, f"{a}-0"), account_id=a, action_id=a, disposition="fraud") for a in ACCOUNTS]
+            [
+                action(
+                    "close",
+                    case_id_of(a, f"{a}-0"),
+                    account_id=a,
+                    action_id=a,
+                    disposition="confirmed_fraud",
+                    typology="mule",
+                )
+                for a in ACCOUNTS
+            ]
         )
         await eventually(cluster.cases, lambda found: all(case.status == "closed" for case in found.values()))
 

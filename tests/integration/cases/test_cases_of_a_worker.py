@@ -69,7 +69,7 @@ async def test_the_disposition_of_a_case_labels_its_payments(
             await stream_cluster.publish_records(((b"a1", payment(n, "a1")) for n in range(4)), partition=PARTITION)
             (case,) = await eventually(lambda: view.queue(10), lambda found: [c.alert_count for c in found] == [3])
             partition = await view.partition_of(case.case_id)
-            close = action("close", case.case_id, account_id="a1", disposition="fraud")
+            close = action("close", case.case_id, account_id="a1", disposition="confirmed_fraud", typology="mule")
             async with AIOKafkaProducer(bootstrap_servers=stream_cluster.broker) as producer:
                 topic = settings.case_actions_topic
                 await producer.send_and_wait(topic, msgspec.json.encode(close), key=b"a1", partition=partition)
@@ -84,7 +84,7 @@ async def test_the_disposition_of_a_case_labels_its_payments(
     assert partition == PARTITION
     assert observer.unmatched == 0, "a label did not match its payment"
     assert closed is not None
-    assert (closed.status, closed.disposition) == ("closed", "fraud")
+    assert (closed.status, closed.disposition) == ("closed", "confirmed_fraud")
     assert case.amount_totals == {"EUR": "37.50"}
     assert {line.event_id for line in closed.alerts} == {"e1", "e2", "e3"}
 

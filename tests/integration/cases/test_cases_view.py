@@ -62,7 +62,7 @@ async def test_the_view_has_the_queue_the_case_and_the_account(cluster: CaseClus
     async with running(cluster):
         await cluster.publish_alerts([alert("a1", severity="low"), alert("b1", "acc-2", severity="critical")])
         queue = await eventually(lambda: view.queue(10), lambda found: len(found) == 2)
-        await cluster.publish_actions([action("close", FIRST, disposition="genuine")])
+        await cluster.publish_actions([action("close", FIRST, disposition="false_positive")])
         left = await eventually(lambda: view.queue(10), lambda found: len(found) == 1)
 
     assert [case.account_id for case in queue] == ["acc-2", "acc-1"], "the most urgent first"
@@ -128,7 +128,7 @@ async def test_a_view_of_another_log_is_emptied(cluster: CaseCluster, view: Case
 
 async def test_an_older_version_never_overwrites_a_newer_one(view: CaseView) -> None:
     first = opened(alert("a1"))
-    closed = replace(first, version=3, status="closed", disposition="fraud")
+    closed = replace(first, version=3, status="closed", disposition="false_positive")
     await view.put(0, [closed])
     await asyncio.gather(*(view.put(0, [first]) for _ in range(5)))
 
@@ -183,9 +183,9 @@ async def test_the_set_of_an_account_expires_with_its_last_closed_case(redis_url
     key = f"{cluster.settings.cases_topic}:account:acc-9"
     await view.put(0, [case])
     assert await redis.ttl(key) == -1  # never
-    await view.put(0, [replace(case, status="closed", disposition="genuine", version=2)])
+    await view.put(0, [replace(case, status="closed", disposition="false_positive", version=2)])
     assert 0 < await redis.ttl(key) <= CLOSED_KEPT_S
-    await view.put(0, [replace(case, status="open", disposition=None, version=3)])
+    await view.put(0, [replace(case, status="new", disposition=None, version=3)])
     assert await redis.ttl(key) == -1
     await redis.aclose()
     await view.close()
@@ -219,7 +219,7 @@ async def test_cases_are_listed_and_shown_from_the_command_line(
     headings, *lines = (await cases("list", "--limit", "1000")).splitlines()
     assert headings.split() == ["CASE", "SEVERITY", "SCORE", "OPENED", "ALERTS", "STATE"]
     at = next(number for number, line in enumerate(lines) if line.startswith(case.case_id[:8]))
-    assert " ".join(lines[at].split()[1:]) == "critical 1.0000 1970-01-01T00:00:01Z 2 open"
+    assert " ".join(lines[at].split()[1:]) == "critical 1.0000 1970-01-01T00:00:01Z 2 new"
     assert lines[at + 1] == f"    {case.account_id}: 10.00 EUR: takeover/new_device"
     shown = await cases("show", case.case_id)
     assert "takeover/new_device (medium): 10.00 EUR from a new phone" in shown

@@ -89,7 +89,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.page.evaluate("document.body.dataset.loaded = 'once'")
         await ann.press("c")
         await ann.sees("#message", "You have claimed this case.")
-        await ann.sees("#head", "Claimed by ann")
+        await ann.sees("#head", "In review by ann")
         await ann.press("m")
         await ann.page.keyboard.type("called the customer")
         await ann.press("Control+Enter")
@@ -97,7 +97,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.press("f")
         await ann.page.keyboard.type("card copied")
         await ann.press("Control+Enter")
-        await ann.sees("#message", "Closed as fraud.")
+        await ann.sees("#message", "Closed as confirmed fraud.")
         await ann.sees("#notes", "card copied")
         assert await ann.page.evaluate("document.body.dataset.loaded") == "once"
 
@@ -105,7 +105,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.sees("h1", "Account acc-2")
         await ann.page.go_back()
         await ann.sees("h1", "Account acc-1")
-        await ann.sees("#head", "Closed, fraud")
+        await ann.sees("#head", "Closed, confirmed fraud")
         await ann.press("q")
         await ann.sees("#status-filter", "Closed 1")
         assert "acc-1" not in await ann.page.locator("#rows").inner_text()

@@ -62,11 +62,11 @@ async def test_an_alert_is_told_shown_claimed_once_and_closed_with_its_label(con
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     winner, loser = (ann, bob) if answers[0].status_code == 200 else (bob, ann)
     name = "ann" if winner is ann else "bob"
-    assert f"The case is claimed by <bdi>{name}</bdi>." in next(a for a in answers if a.status_code == 409).text
-    assert f"Claimed by <bdi>{name}</bdi>" in (await loser.get("/")).text  # the queue reads what was written
+    assert f"The case is assigned to <bdi>{name}</bdi>." in next(a for a in answers if a.status_code == 409).text
+    assert f"In review by <bdi>{name}</bdi>" in (await loser.get("/")).text  # the queue reads what was written
 
-    closed = await act(winner, case_id, "close", disposition="fraud", note="card copied")
-    assert "Closed as <bdi>fraud</bdi>." in closed.text
+    closed = await act(winner, case_id, "close", disposition="confirmed_fraud", typology="mule", note="card copied")
+    assert "Closed as <bdi>confirmed fraud</bdi>." in closed.text
     assert f"/cases/{case_id}" not in (await winner.get("/")).text
     assert f"/cases/{case_id}" in (await winner.get("/?status=closed")).text
     payments = console.cluster.settings.payments_topic

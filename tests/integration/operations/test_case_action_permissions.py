@@ -44,7 +44,7 @@ async def test_an_analyst_needs_two_permissions_to_act_on_a_case(
         assert partition is not None
         claim = new_case_action(case, "claim", actor="ann", acted_at_ms=5_000)
         result = await on_cluster(settings.brokers, lambda: act_on_case(settings, case, partition, claim))
-        assert (result.case.status, result.case.assignee) == ("claimed", "ann")
+        assert (result.case.status, result.case.assignee) == ("in_review", "ann")
 
         await forbid(admin, "analyst", [of_answers])
         release = new_case_action(case, "release", actor="ann", acted_at_ms=6_000)

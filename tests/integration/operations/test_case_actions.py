@@ -87,22 +87,24 @@ async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
         await cluster.publish_alerts([alert("a1")])
         case_id = (await case_of(view, "acc-1")).case_id
 
-        assert await cases("claim", case_id, "--as", "ann") == (0, f"case {case_id} of acc-1 is claimed by ann\n")
+        assert await cases("claim", case_id, "--as", "ann") == (0, f"case {case_id} of acc-1 is in review by ann\n")
         code, out = await cases("note", case_id, "called the customer", "--as", "ann", "--json")
         assert code == 0
         (note,) = json.loads(out)["notes"]
         assert (note["actor"], note["action"], note["text"]) == ("ann", "note", "called the customer")
-        code, out = await cases("close", case_id, "--disposition", "fraud", "--as", "ann")
-        assert (code, out) == (0, f"case {case_id} of acc-1 is closed as fraud by ann, 1 note\n")
+        code, out = await cases(
+            "close", case_id, "--disposition", "confirmed_fraud", "--typology", "mule", "--as", "ann"
+        )
+        assert (code, out) == (0, f"case {case_id} of acc-1 is closed as confirmed_fraud (mule) by ann, 1 note\n")
         (record,) = await eventually(
             lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 1
         )
         code, out = await cases("reopen", case_id, "--as", "bob")
-        assert (code, out) == (0, f"case {case_id} of acc-1 is open, 1 note\n")
+        assert (code, out) == (0, f"case {case_id} of acc-1 is new, 1 note\n")
 
     label = msgspec.json.decode(record.value, type=Label)
     assert (label.event_id, label.label, label.source) == ("event-of-a1", "fraud", case_id)
-    assert [case.status for case in await cluster.case_events()] == ["open", "claimed", "claimed", "closed", "open"]
+    assert [case.status for case in await cluster.case_events()] == ["new", "in_review", "in_review", "closed", "new"]
 
 
 async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
@@ -118,7 +120,8 @@ async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
 
     assert code == 1
     assert out == (
-        f"fraudstream: The case agent rejected 'claim': case {case_id} is claimed by ann: release it first.\n"
+        f"fraudstream: The case agent rejected 'claim': case {case_id} is assigned to ann: only they can claim it. "
+        "Assign or release it first.\n"
     )
     assert [case.assignee for case in events] == [None, "ann"]
 
@@ -132,13 +135,13 @@ async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster:
         assert partition is not None
         claim = new_case_action(stale, "claim", actor="ann", acted_at_ms=5_000)
         claimed = await act_on_case(cluster.settings, stale, partition, claim)
-        assert (claimed.case.status, claimed.case.assignee) == ("claimed", "ann")
+        assert (claimed.case.status, claimed.case.assignee) == ("in_review", "ann")
 
-        close = new_case_action(stale, "close", actor="bob", acted_at_ms=6_000, disposition="genuine")
+        close = new_case_action(stale, "close", actor="bob", acted_at_ms=6_000, disposition="false_positive")
         with pytest.raises(RejectedActionError, match="rejected 'close'") as rejected:
             await act_on_case(cluster.settings, claimed.case, partition, close)
 
-    assert rejected.value.code == "claimed_by_other"
+    assert rejected.value.code == "assigned_to_other"
     assert rejected.value.action == close
     assert rejected.value.case == claimed.case
 

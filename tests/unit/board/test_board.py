@@ -32,7 +32,7 @@ def alert(number: int, message: str = "5 payments in an hour", rules: bool = Tru
     )
 
 
-def case(number: int, version: int, alerts: int, status: str = "open") -> Case:
+def case(number: int, version: int, alerts: int, status: str = "new") -> Case:
     return Case(
         case_id=f"c{number}",
         account_id=f"acc-{number}",

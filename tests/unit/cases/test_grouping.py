@@ -12,7 +12,7 @@ from tests.unit.cases.events import alert, rule
 def test_an_alert_opens_a_case_at_the_time_of_its_payment() -> None:
     case = opened(alert(occurred_at_ms=1_234, severity="high", score=0.91))
 
-    assert (case.status, case.version, case.alert_count) == ("open", 1, 1)
+    assert (case.status, case.version, case.alert_count) == ("new", 1, 1)
     assert (case.opened_at_ms, case.updated_at_ms) == (1_234, 1_234)
     assert (case.severity, case.score, case.amount_totals) == ("high", 0.91, {"EUR": "10.00"})
 

@@ -91,7 +91,7 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
     (held,) = store
     stored = case_record("cases", 0, held, Position())
     assert held_of(stored.value, stored.headers)[0] == held, "the next owner reads the same"
-    processor.action(record_of(action("close", held.case.case_id, disposition="fraud", note="she called"), 0))
+    processor.action(record_of(action("close", held.case.case_id, disposition="false_positive", note="she called"), 0))
     await processor.emit()
     assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]
 
@@ -124,7 +124,7 @@ async def test_every_action_is_answered_and_a_repeat_as_before() -> None:
     answers = [msgspec.json.decode(each.value, type=CaseAnswer) for each in emission.answers]
     assert [(each.action_id, each.accepted, each.version, each.code) for each in answers] == [
         ("claim-1", True, 2, None),
-        ("claim-2", False, None, "claimed_by_other"),
+        ("claim-2", False, None, "assigned_to_other"),
         ("note-1", True, 3, None),
         ("claim-1", True, 2, None),
         ("claim-3", False, None, "unknown_case"),
@@ -134,7 +134,9 @@ async def test_every_action_is_answered_and_a_repeat_as_before() -> None:
         *((2, "ann"), (2, "ann"), (3, "ann"), (3, "ann")),
         *(None, None),
     ]
-    assert answers[1].sentence == f"case {case_id} is claimed by ann: release it first."
+    assert (
+        answers[1].sentence == f"case {case_id} is assigned to ann: only they can claim it. Assign or release it first."
+    )
 
 
 async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dead_letter() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
-from fraudstream.cases.lifecycle import RejectedAction
 from fraudstream.cases.record import Position, case_record, held_of, source_of
+from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held, RepeatedAction, Source
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import source_header, version_header
@@ -59,7 +59,7 @@ def account_histories(draw: st.DrawFn) -> list[list[Event]]:
                         actor=draw(st.sampled_from(("ann", "bob"))),
                         action_id=f"{account}-{number}",
                         account_id=account,
-                        disposition="fraud",
+                        disposition="false_positive",
                         note="n",
                     )
                 )
@@ -123,7 +123,7 @@ def test_an_alert_after_the_closing_opens_a_new_case() -> None:
     store = CaseStore()
     applied(store, alert("a1"))
     first = case_id_of("acc-1", "a1")
-    applied(store, action("close", first, disposition="fraud"))
+    applied(store, action("close", first, disposition="false_positive"))
     held = store.alert(alert("a2"), None)
 
     assert held is not None
@@ -135,7 +135,7 @@ def test_an_alert_after_the_closing_opens_a_new_case() -> None:
 def test_a_repeated_alert_of_a_closed_case_opens_no_case() -> None:
     store = CaseStore()
     applied(store, alert("a1"))
-    applied(store, action("close", case_id_of("acc-1", "a1"), disposition="genuine"))
+    applied(store, action("close", case_id_of("acc-1", "a1"), disposition="false_positive"))
 
     assert store.alert(alert("a1"), None) is None
     assert store.open_cases == 0
@@ -197,7 +197,7 @@ def test_a_closed_case_is_dropped_only_when_the_partition_is_far_ahead_of_it() -
     store = CaseStore()
     applied(store, alert("a1", occurred_at_ms=0))
     old = case_id_of("acc-1", "a1")
-    applied(store, action("close", old, disposition="fraud"))
+    applied(store, action("close", old, disposition="false_positive"))
 
     applied(store, alert("b1", "acc-2", occurred_at_ms=CLOSED_HELD_MS))
     assert store.case(old) is not None

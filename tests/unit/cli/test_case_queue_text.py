@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -37,7 +39,7 @@ def test_the_queue_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[s
         alert(f"a{n}", "acc-1", "999999999.99", code, rules=RULES) for n, code in enumerate(("EUR", "USD", "SEK"))
     ]
     busy = replace(
-        case_of(*amounts), severity="critical", status="claimed", assignee="a.very.long.login.name@bank.example"
+        case_of(*amounts), severity="critical", status="in_review", assignee="a.very.long.login.name@bank.example"
     )
     for line in queue_of(capsys, busy, case_of(alert(account_id="x" * 128))):
         assert len(line) <= 80, line
@@ -47,7 +49,7 @@ def test_the_queue_shows_account_amounts_and_rules_below_each_case(capsys: pytes
     case = case_of(alert("a1"), alert("a2", rules=("mule/in_and_out",)))
     headings, row, below = queue_of(capsys, case)
     assert headings.split() == ["CASE", "SEVERITY", "SCORE", "OPENED", "ALERTS", "STATE"]
-    assert row.split() == [case.case_id[:8], "medium", "0.5000", "1970-01-01T00:00:01Z", "2", "open"]
+    assert row.split() == [case.case_id[:8], "medium", "0.5000", "1970-01-01T00:00:01Z", "2", "new"]
     assert below == "    acc-1: 20.00 EUR: takeover/new_device, mule/in_and_out"
 
 
@@ -66,10 +68,29 @@ def test_ids_are_shown_with_as_many_digits_as_tell_them_apart(capsys: pytest.Cap
 
 def test_a_closed_case_says_how_by_whom_and_when_it_was_closed(capsys: pytest.CaptureFixture[str]) -> None:
     closed = replace(
-        case_of(alert()), status="closed", disposition="fraud", closed_by="ann", closed_at_ms=60_000, assignee="bob"
+        case_of(alert()),
+        status="closed",
+        disposition="confirmed_fraud",
+        typology="mule",
+        closed_by="ann",
+        closed_at_ms=60_000,
+        assignee="bob",
     )
-    assert "closed as fraud by ann at 1970-01-01T00:01:00.000Z" in shown(capsys, closed)
-    assert "closed as fraud by ann" in queue_of(capsys, closed)[1]
+    assert "closed as confirmed_fraud (mule) by ann at 1970-01-01T00:01:00.000Z" in shown(capsys, closed)
+    assert "closed as confirmed_f" in queue_of(capsys, closed)[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"status": "assigned", "assignee": "ann"}, "assigned to ann"),
+        ({"status": "in_review", "assignee": "ann"}, "in review by ann"),
+        ({"status": "waiting", "assignee": "ann", "waiting_for": "partner"}, "waiting for partner: ann"),
+        ({"status": "escalated", "escalated_to": "senior"}, "escalated to senior"),
+    ],
+)
+def test_a_case_says_who_works_it(capsys: pytest.CaptureFixture[str], fields: dict[str, Any], text: str) -> None:
+    assert text in shown(capsys, replace(case_of(alert()), **fields))
 
 
 def test_every_note_is_shown_with_its_author_time_and_action(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
@@ -11,6 +12,7 @@ from fraudstream import __version__
 from fraudstream.cli import main as cli
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
+from fraudstream.contracts.case_values import ActionName
 from fraudstream.operations.errors import MissingTopicError
 
 HEAVY = {"numba", "numpy", "faust", "mode", "aiokafka", "redis", "pyarrow", "rich", "prometheus_client", "fastapi"}
@@ -100,7 +102,7 @@ def test_an_action_on_a_case_without_what_it_requires_is_wrong_usage(argv: list[
         cli.main(argv)
 
 
-@pytest.mark.parametrize("action", ["list", "show", "claim", "release", "note", "close", "reopen"])
+@pytest.mark.parametrize("action", ["list", "show", *get_args(ActionName)])
 def test_every_action_on_cases_has_help_with_an_example(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         cli.main(["cases", action, "--help"])

@@ -12,7 +12,8 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from fraudstream.cases.lifecycle import RejectedAction, acted_on
+from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.view import CaseView
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
@@ -40,7 +41,7 @@ def case(case_id: str = "c" * 32, account_id: str = "acc-1", **fields: Any) -> C
     values: dict[str, Any] = {
         "case_id": case_id,
         "account_id": account_id,
-        "status": "open",
+        "status": "new",
         "version": 1,
         "opened_at_ms": 1_772_625_600_000,
         "updated_at_ms": 1_772_625_600_000,

@@ -27,10 +27,18 @@ def ids(index: CaseIndex, limit: int = 100, after: Any = None, **query: Any) -> 
 
 MIXED = (
     case("a", severity="low", score=0.9, opened_at_ms=5_000, updated_at_ms=9_000),
-    case("b", severity="high", score=0.1, opened_at_ms=4_000, updated_at_ms=8_000, status="claimed", assignee="ann"),
+    case("b", severity="high", score=0.1, opened_at_ms=4_000, updated_at_ms=8_000, status="in_review", assignee="ann"),
     case("c", severity="high", score=0.5, opened_at_ms=3_000, updated_at_ms=7_000, rules=("mule/fan_out", "mule/fast")),
     case("d", severity="high", score=0.5, opened_at_ms=2_000, updated_at_ms=6_000, account_id="acc-77"),
-    case("e", severity="low", score=0.2, opened_at_ms=1_000, updated_at_ms=5_000, status="closed", disposition="fraud"),
+    case(
+        "e",
+        severity="low",
+        score=0.2,
+        opened_at_ms=1_000,
+        updated_at_ms=5_000,
+        status="closed",
+        disposition="false_positive",
+    ),
 )
 
 
@@ -50,8 +58,8 @@ def test_the_order_by_urgency_is_the_views() -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({"status": "open"}, "dca"),
-        ({"status": "claimed"}, "b"),
+        ({"status": "new"}, "dca"),
+        ({"status": "in_review"}, "b"),
         ({"status": "closed"}, "e"),
         ({"status": "all", "order": "oldest"}, "edcba"),
         ({"severity": "low"}, "a"),
@@ -71,7 +79,7 @@ def test_a_filter_keeps_what_matches(query: Any, expected: str) -> None:
 def test_counts_of_a_filter_are_those_under_the_other_filters() -> None:
     page = index_of(*MIXED).page(QueueQuery(severity="high"), None, 100)
     assert page.total == 3
-    assert page.counts["status"] == {"active": 3, "open": 2, "claimed": 1, "all": 3}
+    assert page.counts["status"] == {"active": 3, "new": 2, "in_review": 1, "all": 3}
     assert page.counts["severity"] == {"high": 3, "low": 1}  # of cases that are not closed
     assert page.counts["assignee"] == {"ann": 1, NOBODY: 2}
     assert page.counts["typology"] == {"takeover": 2, "mule": 1}
@@ -91,12 +99,12 @@ def test_pages_neither_repeat_nor_skip_a_case_when_others_come_between() -> None
 
 
 def test_an_older_version_changes_nothing() -> None:
-    index = index_of(case("a", version=3, status="claimed", assignee="ann"))
+    index = index_of(case("a", version=3, status="in_review", assignee="ann"))
     assert not index.put(row_of(case("a", version=2), 0))
     assert not index.put(row_of(case("a", version=3), 0))
-    assert ids(index, status="claimed") == "a"
+    assert ids(index, status="in_review") == "a"
     assert index.put(row_of(case("a", version=4), 0))
-    assert ids(index, status="claimed") == ""
+    assert ids(index, status="in_review") == ""
 
 
 def test_of_closed_cases_the_last_to_change_are_kept() -> None:

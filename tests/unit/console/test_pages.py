@@ -109,7 +109,7 @@ async def test_hostile_attributes_notes_and_names_are_shown_as_text(console: Con
         hostile_alert(attributes={hostile[:64]: HOSTILE}),
         account_id=hostile,
         assignee=hostile,
-        status="claimed",
+        status="in_review",
         rules=(hostile,),
         amount_totals={hostile: hostile},
         notes=(CaseNote(1_772_625_600_000, hostile, "note", f"first line\nsecond line {HOSTILE}"),),
@@ -215,11 +215,11 @@ async def test_a_case_is_claimed_noted_closed_and_reopened(console: ConsoleUnder
     client = await console.logged_in("ann", "analyst")
     claimed = await act(console, client, "claim")
     assert "You have claimed this case." in claimed.text
-    assert "Claimed by <bdi>ann</bdi>" in claimed.text
+    assert "In review by <bdi>ann</bdi>" in claimed.text
     noted = await act(console, client, "note", note="called the customer")
     assert "called the customer" in noted.text
-    closed = await act(console, client, "close", disposition="fraud", note="card copied")
-    assert "Closed as <bdi>fraud</bdi>." in closed.text
+    closed = await act(console, client, "close", disposition="confirmed_fraud", typology="mule", note="card copied")
+    assert "Closed as <bdi>confirmed fraud</bdi>." in closed.text
     assert console.desk.queue(QueueQuery()).rows == ()
     reopened = await act(console, client, "reopen")
     assert "The case is open again." in reopened.text
@@ -237,24 +237,70 @@ async def test_who_comes_second_is_told_in_words(console: ConsoleUnderTest) -> N
     await act(console, ann, "claim")
     answer = await act(console, bob, "claim")
     assert answer.status_code == 409
-    assert "The case is claimed by <bdi>ann</bdi>." in answer.text
+    assert "The case is assigned to <bdi>ann</bdi>." in answer.text
     bob.cookies.set("language", "zh-Hans")
-    assert "案件已由 <bdi>ann</bdi> 认领。" in (await act(console, bob, "claim")).text
+    assert "案件已分配给 <bdi>ann</bdi>。" in (await act(console, bob, "claim")).text
+
+
+async def test_an_action_on_a_case_that_has_changed_is_refused_and_the_page_shows_the_change(
+    console: ConsoleUnderTest,
+) -> None:
+    found = await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    page = (await client.get(f"/cases/{CASE}")).text
+    assert 'name="expected_version" value="1"' in page
+    await console.put(replace(found, version=2, escalated_to="senior", status="escalated"))
+    answer = await act(console, client, "claim", expected_version="1")
+    assert answer.status_code == 409
+    assert "The case has changed since you saw it." in answer.text
+    assert "Escalated to <bdi>senior</bdi>" in answer.text
+    noted = await act(console, client, "note", note="seen", expected_version="1")
+    assert noted.status_code == 200
+
+
+async def test_a_case_is_assigned_waits_is_resumed_escalated_and_linked(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    await console.put(case("d" * 32, "acc-2"))
+    ann, bob = await console.logged_in("ann", "analyst"), await console.logged_in("bob", "senior")
+    page = (await act(console, ann, "assign", assignee="bob")).text
+    assert "Assigned to <bdi>bob</bdi>" in page
+    assert 'data-key="s"' not in page  # only bob may start it
+    assert 'data-key="s"' in (await act(console, bob, "link", other_case_id="dddd")).text
+    await act(console, bob, "start")
+    page = (await act(console, bob, "wait", waiting_for="customer", note="asked for the invoice")).text
+    assert "Waiting for <bdi>the customer</bdi>: <bdi>bob</bdi>" in page
+    await act(console, bob, "resume")
+    await act(console, bob, "escalate", escalate_to="seniors", note="a politician")
+    page = (await act(console, bob, "unlink", other_case_id="d" * 32)).text
+    assert "The link is removed." in page
+    assert [each.action for each in console.published] == [
+        *("assign", "link", "start", "wait", "resume", "escalate", "unlink"),
+    ]
+    assert console.published[1].other_case_id == "d" * 32
+    answer = await act(console, bob, "link", other_case_id="eeee")
+    assert (answer.status_code, "no case has the id eeee" in answer.text) == (400, True)
 
 
 async def test_a_refusal_names_who_has_the_case_before_the_view_has_it(console: ConsoleUnderTest) -> None:
     found = await put(console, alert("a1"))
-    console.newest[CASE] = replace(found, version=2, status="claimed", assignee="bob")
+    console.newest[CASE] = replace(found, version=2, status="in_review", assignee="bob")
     client = await console.logged_in("ann", "analyst")
     answer = await act(console, client, "claim")
-    assert "The case is claimed by <bdi>bob</bdi>." in answer.text
+    assert "The case is assigned to <bdi>bob</bdi>." in answer.text
     assert "The view in Redis is behind." in answer.text
-    assert "Claimed by <bdi>bob</bdi>" in (await client.get("/")).text
+    assert "In review by <bdi>bob</bdi>" in (await client.get("/")).text
 
 
 @pytest.mark.parametrize(
     ("action", "fields", "status"),
-    [("close", {}, 400), ("note", {}, 400), ("delete", {}, 404), ("close", {"disposition": "guilty"}, 404)],
+    [
+        ("close", {}, 400),
+        ("note", {}, 400),
+        ("delete", {}, 404),
+        ("close", {"disposition": "guilty"}, 400),
+        ("close", {"disposition": "confirmed_fraud"}, 400),
+        ("wait", {"note": "n"}, 400),
+    ],
 )
 async def test_an_action_that_is_none_changes_nothing(
     console: ConsoleUnderTest, action: str, fields: dict[str, str], status: int

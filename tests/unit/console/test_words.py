@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 
-from fraudstream.cases.lifecycle import RefusalCode
+from fraudstream.cases.refusal import RefusalCode
 from fraudstream.console.access.roles import ROLES
 from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS
 from fraudstream.console.web.rendering import STATIC_DIRECTORY
 from fraudstream.console.words.catalogue import LANGUAGES, Words, words_of
-from fraudstream.contracts.case import ActionName, Disposition
+from fraudstream.contracts.case_values import ActionName, Disposition
 from fraudstream.contracts.fields import SEVERITIES, Outcome
 
 CODE = STATIC_DIRECTORY.parent

@@ -1,0 +1,115 @@
+"""The commands that act on a case, `fraudstream cases claim …`: their flags and what their flags say.
+
+An action that `cases.transitions` has and this module has not is not offered on the command line; a test compares them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
+
+from fraudstream.contracts.case_typologies import TYPOLOGIES
+from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
+
+if TYPE_CHECKING:
+    from fraudstream.cli.main import Subparsers
+    from fraudstream.operations.case_actions import ActionDetails
+
+WAIT_S_DEFAULT: Final = 30.0
+CASE_HELP: Final = "case_id, or its first 4 or more digits where they are unique"
+DETAILS: Final = ("note", "disposition", "typology", "assignee", "waiting_for", "escalate_to", "other_case_id")
+_CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
+
+
+class Command(NamedTuple):
+    """One action. `example`: what follows `fraudstream cases`, with {case} for an id."""
+
+    summary: str
+    example: str
+
+
+COMMANDS: Final[Mapping[ActionName, Command]] = {
+    "assign": Command("assign a case to an analyst", "assign {case} --to bob"),
+    "claim": Command("assign a case to yourself and begin its review", "claim {case}"),
+    "start": Command("begin the review of a case that is assigned to you", "start {case}"),
+    "wait": Command("wait for an answer; the reason is a note", 'wait {case} --for customer "asked for the invoice"'),
+    "resume": Command("go on with a case that waits", "resume {case}"),
+    "escalate": Command("pass a case on to a queue or role", 'escalate {case} --to senior "a politician\'s account"'),
+    "release": Command("return a case to the queue; any analyst may do this", "release {case}"),
+    "note": Command("add a note to a case that is not closed", 'note {case} "called the customer"'),
+    "link": Command("note that another case belongs to this one", "link {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
+    "unlink": Command("remove a link", "unlink {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
+    "close": Command(
+        "close a case and label its payments",
+        'close {case} --disposition confirmed_fraud --typology card_testing --note "card copied"',
+    ),
+    "reopen": Command("open a closed case again", "reopen {case}"),
+}
+
+
+def add_case_actions(actions: Subparsers) -> list[argparse.ArgumentParser]:
+    """A command for each action. Returns them, for the flags that all commands on cases have."""
+    return [_add(actions, name, command) for name, command in COMMANDS.items()]
+
+
+def details_of(args: argparse.Namespace) -> ActionDetails:
+    """What the flags say of the action."""
+    details: Any = {name: getattr(args, name) for name in DETAILS if getattr(args, name, None) is not None}
+    return details  # type: ignore[no-any-return]
+
+
+def _add(actions: Subparsers, name: ActionName, command: Command) -> argparse.ArgumentParser:
+    summary = command.summary
+    action = actions.add_parser(
+        name,
+        help=summary,
+        description=(
+            f"{summary[0].upper()}{summary[1:]}. Waits for the case agent, which decides, and prints the new state "
+            "of the case. Exit code 1 if the agent rejects the action or does not answer."
+        ),
+        epilog=f"example:\n  fraudstream cases {command.example.format(case=_CASE)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    action.add_argument("case_id", metavar="CASE", help=CASE_HELP)
+    _add_details(action, name)
+    action.add_argument("--as", dest="actor", metavar="NAME", help="name of the analyst (default: your login name)")
+    action.add_argument(
+        "--wait",
+        dest="wait_s",
+        type=float,
+        default=WAIT_S_DEFAULT,
+        metavar="SECONDS",
+        help="longest wait for the agent's answer (default: 30)",
+    )
+    return action
+
+
+def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
+    match name:
+        case "note":
+            action.add_argument("note", metavar="TEXT")
+        case "assign":
+            action.add_argument("--to", dest="assignee", required=True, metavar="NAME", help="the analyst")
+        case "wait":
+            action.add_argument("--for", dest="waiting_for", required=True, choices=get_args(WaitingFor))
+            action.add_argument("note", metavar="REASON")
+        case "escalate":
+            action.add_argument("--to", dest="escalate_to", required=True, metavar="QUEUE", help="a queue or role")
+            action.add_argument("note", metavar="REASON")
+        case "link" | "unlink":
+            action.add_argument("other_case_id", metavar="OTHER", help="case_id of the other case, whole")
+        case "close":
+            action.add_argument(
+                "--disposition",
+                required=True,
+                choices=get_args(Disposition),
+                help="result of the review; confirmed_fraud labels the payments as fraud, false_positive and "
+                "genuine_but_risky as genuine, inconclusive makes no label",
+            )
+            action.add_argument(
+                "--typology", choices=TYPOLOGIES, help="of a confirmed fraud, which requires it (docs/typologies.md)"
+            )
+            action.add_argument("--note", metavar="TEXT", help="reason, recorded with the action")
+        case _:
+            pass

@@ -1,0 +1,61 @@
+"""The buttons of a case's page: the actions that its status allows, with their keys and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from fraudstream.cases.transitions import BY_ASSIGNEE, actions_in
+from fraudstream.contracts import Case
+from fraudstream.contracts.case_values import ActionName, Disposition
+
+Dialog = Literal["note", "assign", "wait", "escalate", "link", "close"]
+
+ACTION_KEYS: Final[Mapping[ActionName, str]] = {
+    "claim": "c",
+    "start": "s",
+    "resume": "u",
+    "wait": "w",
+    "note": "m",
+    "assign": "a",
+    "escalate": "e",
+    "release": "r",
+    "link": "l",
+    "reopen": "o",
+}
+DISPOSITION_KEYS: Final[Mapping[Disposition, str]] = {
+    "confirmed_fraud": "f",
+    "false_positive": "g",
+    "genuine_but_risky": "y",
+    "inconclusive": "i",
+}
+KEYS: Final[Mapping[str, str]] = dict([*ACTION_KEYS.items(), *DISPOSITION_KEYS.items()])
+_DIALOGS: Final[Mapping[ActionName, Dialog]] = {
+    "note": "note",
+    "assign": "assign",
+    "wait": "wait",
+    "escalate": "escalate",
+    "link": "link",
+}
+
+
+class Button(NamedTuple):
+    """`name`: an action, or a disposition to close with. `dialog`: what opens to ask for more; None: the action is sent
+    at once."""
+
+    name: ActionName | Disposition
+    key: str
+    dialog: Dialog | None
+
+
+def buttons_of(case: Case, user: str) -> list[Button]:
+    """The buttons for `user`: first what to do with the case, then how to close it. Left out is what the case agent
+    would refuse: what only its assignee may do."""
+    is_others = case.assignee not in (None, user)
+    allowed = [name for name in actions_in(case.status) if not (is_others and name in BY_ASSIGNEE)]
+    buttons = [Button(name, key, _DIALOGS.get(name)) for name, key in ACTION_KEYS.items() if name in allowed]
+    if case.status == "assigned" and not is_others:  # to claim it is the same as to start it
+        buttons = [button for button in buttons if button.name != "claim"]
+    if "close" in allowed:
+        buttons += [Button(disposition, key, "close") for disposition, key in DISPOSITION_KEYS.items()]
+    return buttons

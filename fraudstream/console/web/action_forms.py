@@ -1,0 +1,30 @@
+"""The forms of actions on a case: what their fields say of the action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from fraudstream.console.web.errors import PageError
+from fraudstream.contracts.case_action import REQUIRED_FIELDS
+from fraudstream.contracts.case_values import ActionName
+from fraudstream.operations.case_actions import ActionDetails
+
+_OPTIONAL: Final = ("note", "expected_version")
+
+
+def details_of(name: ActionName, form: Mapping[str, str]) -> ActionDetails:
+    """The details of the action `name` in a form. Fields of other actions, and empty ones, are left out. Raises
+    `PageError` for a value that its field cannot have."""
+    fields = {*_OPTIONAL, *REQUIRED_FIELDS.get(name, ())}
+    if form.get("disposition") == "confirmed_fraud":
+        fields.add("typology")
+    given = {field: text for field in fields if (text := form.get(field, "").strip())}
+    if name == "note":
+        given.pop("expected_version", None)  # a note is right whatever else has changed
+    try:
+        return msgspec.convert(given, ActionDetails, strict=False)
+    except msgspec.ValidationError:
+        raise PageError(400, "invalid") from None

@@ -1,0 +1,124 @@
+"""The life of a case as a state machine, against a model that knows only who works the case and what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from fraudstream.cases.grouping import case_id_of
+from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.store import CaseStore, Held
+from fraudstream.contracts import Case
+from tests.unit.cases.events import action, alert
+
+USERS = st.sampled_from(("ann", "bob"))
+
+
+class LifeOfACase(RuleBasedStateMachine):
+    """One account. The model: `status`, `worker`, and how many alerts and changes there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = CaseStore()
+        self.count = self.cases = 0
+        self.status = "closed"
+        self.worker: str | None = None
+        self.version = 0
+        self.case_id = ""
+        self.add_alert()
+
+    @rule()
+    def add_alert(self) -> None:
+        self.count += 1
+        alert_id = f"a{self.count}"
+        assert self.store.alert(alert(alert_id), None) is not None
+        if self.status == "closed":  # a new case
+            self.case_id, self.status, self.worker, self.version = case_id_of("acc-1", alert_id), "new", None, 0
+        self.version += 1
+
+    @rule(user=USERS, other=USERS)
+    def assign(self, user: str, other: str) -> None:
+        may = self.status != "closed" and self.worker != other
+        if self.send("assign", user, may, assignee=other):
+            self.worker = other
+            self.status = "waiting" if self.status == "waiting" else "assigned"
+
+    @rule(user=USERS)
+    def claim(self, user: str) -> None:
+        may = self.worker is None or (self.worker == user and self.status == "assigned")
+        if self.send("claim", user, may and self.status != "closed"):
+            self.status, self.worker = "in_review", user
+
+    @rule(user=USERS)
+    def start(self, user: str) -> None:
+        if self.send("start", user, self.status == "assigned" and self.worker == user):
+            self.status = "in_review"
+
+    @rule(user=USERS)
+    def wait(self, user: str) -> None:
+        if self.send("wait", user, self.status == "in_review" and self.worker == user, waiting_for="customer"):
+            self.status = "waiting"
+
+    @rule(user=USERS)
+    def resume(self, user: str) -> None:
+        if self.send("resume", user, self.status == "waiting" and self.worker == user):
+            self.status = "in_review"
+
+    @rule(user=USERS)
+    def escalate(self, user: str) -> None:
+        may = self.status not in ("closed", "escalated")
+        if self.send("escalate", user, may, escalate_to="senior"):
+            self.status, self.worker = "escalated", None
+
+    @rule(user=USERS)
+    def release(self, user: str) -> None:
+        if self.send("release", user, self.status not in ("closed", "new")):
+            self.status, self.worker = "new", None
+
+    @rule(user=USERS)
+    def close(self, user: str) -> None:
+        may = self.status != "closed" and self.worker in (None, user)
+        if self.send("close", user, may, disposition="inconclusive"):
+            self.status = "closed"
+
+    @rule(user=USERS)
+    def reopen(self, user: str) -> None:
+        if self.send("reopen", user, self.status == "closed"):
+            self.status, self.worker = "new", None
+
+    @rule(user=USERS)
+    def act_on_an_outdated_case(self, user: str) -> None:
+        self.send("note", user, False, expected_version=self.version - 1)
+
+    def send(self, name: str, user: str, is_allowed: bool, **fields: Any) -> bool:
+        """Send the action; asserts that it is accepted if the model allows it, and refused otherwise."""
+        self.count += 1
+        given = action(name, self.case_id, user, f"action-{self.count}", note="n", **fields)
+        before = self.case
+        result = self.store.act(given)
+        assert isinstance(result, Held if is_allowed else RejectedAction), result
+        assert is_allowed or self.case == before
+        self.version += is_allowed
+        return is_allowed
+
+    @property
+    def case(self) -> Case:
+        found = self.store.case(self.case_id)
+        assert found is not None
+        return found
+
+    @invariant()
+    def the_case_is_as_the_model_has_it(self) -> None:
+        case = self.case
+        assert (case.status, case.version) == (self.status, self.version)
+        assert self.status == "closed" or case.assignee == self.worker
+        assert (case.waiting_for is None) == (case.status != "waiting")
+        assert (case.disposition is None) == (case.status != "closed")
+        assert self.store.open_cases == (self.status != "closed")
+
+
+LifeOfACase.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLifeOfACase = LifeOfACase.TestCase

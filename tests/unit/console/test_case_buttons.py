@@ -1,0 +1,34 @@
+"""A case's page has the buttons that its status and its assignee allow, each with a key of its own."""
+
+from typing import Any
+
+import pytest
+
+from fraudstream.console.case_buttons import KEYS, buttons_of
+from tests.unit.console.console_app import case
+
+RESERVED = set("jknpq/?")  # of rows and pages
+
+
+def keys(user: str = "ann", **fields: Any) -> str:
+    return "".join(button.key for button in buttons_of(case(**fields), user))
+
+
+@pytest.mark.parametrize(
+    ("fields", "ann", "bob"),
+    [
+        ({"status": "new"}, "cmaelfgyi", "cmaelfgyi"),
+        ({"status": "assigned", "assignee": "ann"}, "smaerlfgyi", "maerl"),
+        ({"status": "in_review", "assignee": "ann"}, "wmaerlfgyi", "maerl"),
+        ({"status": "waiting", "assignee": "ann", "waiting_for": "customer"}, "umaerlfgyi", "maerl"),
+        ({"status": "escalated", "escalated_to": "senior"}, "cmarlfgyi", "cmarlfgyi"),
+        ({"status": "closed", "disposition": "inconclusive", "assignee": "ann"}, "o", "o"),
+    ],
+)
+def test_a_status_has_its_buttons(fields: dict[str, Any], ann: str, bob: str) -> None:
+    assert (keys("ann", **fields), keys("bob", **fields)) == (ann, bob)
+
+
+def test_no_two_buttons_have_one_key() -> None:
+    assert len(set(KEYS.values())) == len(KEYS)
+    assert not RESERVED & set(KEYS.values())
