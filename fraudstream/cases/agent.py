@@ -16,6 +16,9 @@ Alerts and actions are two topics. No log orders them relative to each other, so
 Rejected actions and repeats write nothing, so the next owner may meet them again: the state is the same, so is the
 result. The position names the topics by their ids, as offsets are invalid in a topic that was created again.
 
+Between steps the agent publishes an action `expire` for each timer that is due (`cases.timers`); like every action it
+takes effect when it is read.
+
 Agents with one `group` share the partitions. An error after which it is unknown what is durable ends the agent; its
 supervisor restarts it.
 """
@@ -25,7 +28,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -67,13 +70,21 @@ class CaseAgent(Service):
     """A Faust service: `await agent.start()`, `await agent.wait_until_stopped()`, `await agent.stop()`; `crash_reason`
     is the error that ended it.
 
-    `observer`: metrics. `view`: the view in Redis, by default that of `settings.redis_url`.
+    `observer`: metrics. `view`: the view in Redis, by default that of `settings.redis_url`. `now_ms`: the clock of
+    timers, ms since the epoch.
     """
 
     logger = mode_log
 
-    def __init__(self, settings: AgentSettings, observer: Observer | None = None, view: CaseView | None = None) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        observer: Observer | None = None,
+        view: CaseView | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         super().__init__()
+        self._now_ms = now_ms
         self._settings = settings
         self._observer = observer or Unobserved()
         self._view = view or CaseView(settings.redis_url)
@@ -200,11 +211,19 @@ class CaseAgent(Service):
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     await self._handle(tp, records)
+                await self._expire()
                 self._lag_monitor.report({tp.partition for tp in fetched} & self._assignment.processors.keys(), {})
                 if time.monotonic() - committed_at_s >= COMMIT_INTERVAL_S:
                     async with self._assignment.step:
                         await self._assignment.commit()
                     committed_at_s = time.monotonic()
+
+    async def _expire(self) -> None:
+        """Publish the expiries of timers that are due."""
+        async with self._assignment.step:
+            if not self.should_stop:
+                for processor in self._assignment.processors.values():
+                    await processor.expire(self._now_ms())
 
     async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""

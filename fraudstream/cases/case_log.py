@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.record import Position, held_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.kafka import Brokers
@@ -84,10 +85,12 @@ class CaseLog:
         async with self._open_reader(None) as reader:
             return (await reader.extent(self.topic, partition, high_watermark=True)).end
 
-    async def restore(self, partition: int, on_progress: Callable[[float], None]) -> tuple[CaseStore, Position, int]:
-        """The partition's cases, the agent's position when the last of them was written, and the offset after its
-        record. `on_progress` as for `read`. Raises `StalledError`."""
-        store, position, end = CaseStore(), Position(), 0
+    async def restore(
+        self, partition: int, on_progress: Callable[[float], None], policy: CasePolicy = NO_POLICY
+    ) -> tuple[CaseStore, Position, int]:
+        """The partition's cases, to be continued under `policy`, the agent's position when the last of them was
+        written, and the offset after its record. `on_progress` as for `read`. Raises `StalledError`."""
+        store, position, end = CaseStore(policy), Position(), 0
         async for record in self.read(partition, on_progress):
             store.restore(record.held)
             position, end = record.position, record.offset + 1

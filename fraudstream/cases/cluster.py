@@ -77,7 +77,7 @@ async def _check_permissions(settings: AgentSettings) -> None:
         return  # not Apache Kafka: a request that names a missing topic may create it there
     wanted: dict[str, tuple[Operation, ...]] = {
         settings.alerts_topic: ("READ",),
-        settings.case_actions_topic: ("READ",),
+        settings.case_actions_topic: ("READ", "WRITE"),  # expiries of timers
         settings.case_answers_topic: ("WRITE",),
         settings.cases_topic: ("READ", "WRITE"),
         settings.payments_topic: ("WRITE",),  # labels of closed cases

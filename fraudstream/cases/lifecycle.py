@@ -2,55 +2,88 @@
 
 `transitions` says which actions a status allows and which status follows, `refusal` why an action is not allowed. An
 action that is not allowed is rejected with a code and a sentence, and changes nothing. An alert never reopens a closed
-case: it opens a new one.
+case: it opens a new one. `timers` says what becomes of a case by itself.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, rejected
+from fraudstream.cases.policy import NO_POLICY, CasePolicy
+from fraudstream.cases.queueing import entered
+from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, rejected, timer_of, until_ms
+from fraudstream.cases.timers import acted, expired, paused, resumed, with_timer
 from fraudstream.cases.transitions import STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.case_timers import CaseSnooze
+from fraudstream.contracts.case_values import ActionName
 
 
-def acted_on(case: Case, action: CaseAction, other_open: str | None) -> Case | RejectedAction:
+def acted_on(
+    case: Case, action: CaseAction, other_open: str | None, policy: CasePolicy = NO_POLICY
+) -> Case | RejectedAction:
     """The case after the action, or why the action is rejected. `other_open`: id of another case of the account that is
     not closed, if there is one."""
     refusal = rejected(case, action, other_open)
     if refusal is not None:
         return refusal
-    status = STATUS_AFTER[action.action][case.status]
     after = replace(
         case,
-        status=status,
         version=case.version + 1,
         updated_at_ms=max(case.updated_at_ms, acted_at_ms(action)),
         notes=notes_after(case, action),
-        waiting_for=case.waiting_for if status == "waiting" else None,
     )
-    match action.action:
+    if action.action == "expire":
+        timer = timer_of(case, action)
+        assert timer is not None, "an expiry without a running timer is rejected"
+        return expired(after, timer)
+    return _changed(_moved(acted(after), action, action.action), action, action.action, policy)
+
+
+def _moved(case: Case, action: CaseAction, name: ActionName) -> Case:
+    """The case with its next status. The clock stands still while it waits."""
+    status = STATUS_AFTER[name][case.status]
+    if case.status == "waiting" and status != "waiting":
+        case = resumed(replace(case, waiting_for=None), acted_at_ms(action))
+    return replace(case, status=status)
+
+
+def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolicy) -> Case:
+    """The case with what the action changes beside its status."""
+    match name:
         case "claim":
-            return replace(after, assignee=action.actor)
+            return replace(case, assignee=action.actor)
         case "assign":
-            return replace(after, assignee=action.assignee)
+            return replace(case, assignee=action.assignee)
         case "wait":
-            return replace(after, waiting_for=action.waiting_for)
+            waiting = replace(case, waiting_for=action.waiting_for)
+            return with_timer(paused(waiting, acted_at_ms(action)), "waiting_end", until_ms(action))
         case "escalate":
-            return replace(after, assignee=None, escalated_to=action.escalate_to)
+            return replace(case, assignee=None, escalated_to=action.escalate_to)
         case "release":
-            return replace(after, assignee=None, escalated_to=None)
+            return replace(case, assignee=None, escalated_to=None)
+        case "snooze":
+            return _snoozed(case, action)
+        case "wake":
+            return with_timer(replace(case, snooze=None), "snooze_end", None)
         case "link":
             assert action.other_case_id is not None, "the contract requires it"
-            return replace(after, links=(*case.links, action.other_case_id))
+            return replace(case, links=(*case.links, action.other_case_id))
         case "unlink":
-            return replace(after, links=tuple(each for each in case.links if each != action.other_case_id))
+            return replace(case, links=tuple(each for each in case.links if each != action.other_case_id))
         case "close":
-            return _closed(after, action)
+            return _closed(case, action)
         case "reopen":
-            return _reopened(after)
+            return entered(_reopened(case), policy, acted_at_ms(action))
         case "start" | "resume" | "note":
-            return after
+            return case
+
+
+def _snoozed(case: Case, action: CaseAction) -> Case:
+    until = until_ms(action)
+    assert until is not None, "the contract requires it"
+    snooze = CaseSnooze(until, action.actor, acted_at_ms(action), action.note or "", case.alert_count)
+    return with_timer(replace(case, snooze=snooze), "snooze_end", until)
 
 
 def _closed(case: Case, action: CaseAction) -> Case:
@@ -60,6 +93,8 @@ def _closed(case: Case, action: CaseAction) -> Case:
         typology=action.typology if action.disposition == "confirmed_fraud" else None,
         closed_by=action.actor,
         closed_at_ms=acted_at_ms(action),
+        timers=(),
+        snooze=None,
     )
 
 

@@ -76,7 +76,7 @@ class CaseProcessor:
         if alert is None:
             return
         try:
-            held = self._store.alert(alert, source_of(record.headers), origin_of(record.headers))
+            held = self._store.alert(alert, source_of(record.headers), origin_of(record.headers), record.timestamp)
         except AlertError as error:
             self._reject(record, error.reason, str(error), error.path)
             return
@@ -109,6 +109,17 @@ class CaseProcessor:
                 self._label(held, action)
                 self._cases.append((held, self._ahead))
                 self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
+
+    async def expire(self, now_ms: int) -> None:
+        """Publish the expiries of the timers that are due by `now_ms`, and wait until they are durable. They take
+        effect when they are read. Raises as `emit` does."""
+        topic = self._settings.case_actions_topic
+        expiries = [
+            CaseRecord(topic, each.account_id.encode(), msgspec.json.encode(each), partition=self._partition)
+            for each in self._store.due(now_ms)
+        ]
+        if expiries:
+            await self._emission.send(expiries)
 
     async def emit(self) -> None:
         """Write the collected results and wait until they are durable.

@@ -7,8 +7,11 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from fraudstream.cases.timers import live_timers
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
+from fraudstream.contracts.case_timers import CaseTimer
+from fraudstream.contracts.case_values import ActionName
 
 RefusalCode = Literal[
     "unknown_case",  # the partition has no such case
@@ -20,6 +23,9 @@ RefusalCode = Literal[
     "already_assigned",  # claim, assign: the case is theirs
     "wrong_status",  # the case's status does not allow the action
     "other_case_open",  # reopen: the account has a case that is not closed
+    "until",  # snooze, wait: the time is not after that of the action
+    "not_snoozed",  # wake
+    "not_due",  # expire: the case has no such timer now
     "same_case",  # link: to itself
     "already_linked",  # link
     "not_linked",  # unlink
@@ -43,13 +49,17 @@ class RejectedAction(NamedTuple):
 
 def acted_at_ms(action: CaseAction) -> int:
     """When the analyst acted, ms since the epoch, UTC, as stated by the action."""
-    moment = action.acted_at
-    return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
+    return _ms_of(action.acted_at)
+
+
+def until_ms(action: CaseAction) -> int | None:
+    """Until when the case is to wait or to be put aside, ms since the epoch, UTC."""
+    return None if action.until is None else _ms_of(action.until)
 
 
 def notes_after(case: Case, action: CaseAction) -> tuple[CaseNote, ...]:
     """The case's notes, and that of the action if it has one."""
-    if not action.note:
+    if not action.note or action.action == "expire":
         return case.notes
     return (*case.notes, CaseNote(acted_at_ms(action), action.actor, action.action, action.note))
 
@@ -67,7 +77,10 @@ def rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejected
         )
     if not 0 <= acted_at_ms(action) < ACTED_AT_MS_END:
         return RejectedAction("acted_at", f"{about}: acted_at {action.acted_at} is outside 1970 to 2199.")
-    if (refusal := _by_status(case, action, about) or _by_links(case, action, about)) is not None:
+    if action.action == "expire":
+        return _not_due(case, action, about)
+    refusal = _by_status(case, action, action.action, about) or _by_details(case, action, about)
+    if refusal is not None:
         return refusal
     if action.action == "reopen" and other_open is not None:
         return RejectedAction(
@@ -86,9 +99,25 @@ def rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejected
     return None
 
 
-def _by_status(case: Case, action: CaseAction, about: str) -> RejectedAction | None:
+def timer_of(case: Case, action: CaseAction) -> CaseTimer | None:
+    """The timer that an action `expire` is about, if it runs."""
+    at_ms = acted_at_ms(action)
+    return next((each for each in live_timers(case) if (each.name, each.due_at_ms) == (action.timer, at_ms)), None)
+
+
+def _ms_of(moment: int | datetime) -> int:
+    return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _not_due(case: Case, action: CaseAction, about: str) -> RejectedAction | None:
+    """Why the timer does not take effect: the case has moved on since."""
+    if timer_of(case, action) is not None:
+        return None
+    return RejectedAction("not_due", f"{about} has no timer {action.timer} at {acted_at_ms(action)}.")
+
+
+def _by_status(case: Case, action: CaseAction, name: ActionName, about: str) -> RejectedAction | None:
     """Why the status or the assignee does not allow it."""
-    name = action.action
     if case.status == "closed" and name != "reopen":
         return RejectedAction("closed", f"{about} is closed ({case.disposition}): reopen it first to {name} it.")
     if case.status != "closed" and name == "reopen":
@@ -107,10 +136,14 @@ def _by_status(case: Case, action: CaseAction, about: str) -> RejectedAction | N
     return None
 
 
-def _by_links(case: Case, action: CaseAction, about: str) -> RejectedAction | None:
-    """Why the case's links do not allow it."""
-    other = action.other_case_id
+def _by_details(case: Case, action: CaseAction, about: str) -> RejectedAction | None:
+    """Why the case's links, or its snooze, do not allow it, or the time that the action names."""
+    other, until = action.other_case_id, until_ms(action)
     match action.action:
+        case "snooze" | "wait" if until is not None and not acted_at_ms(action) < until < ACTED_AT_MS_END:
+            return RejectedAction("until", f"{about}: until {action.until} is not a time after {action.acted_at}.")
+        case "wake" if case.snooze is None:
+            return RejectedAction("not_snoozed", f"{about} is not put aside.")
         case "link" if other == case.case_id:
             return RejectedAction("same_case", f"{about} cannot be linked to itself.")
         case "link" if other in case.links:

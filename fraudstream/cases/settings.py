@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
@@ -13,7 +14,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
     transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
-    of a fetch.
+    of a fetch. `policy`: queues and service levels.
     """
 
     brokers: Brokers
@@ -29,6 +30,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     codec: Codec = DEFAULT_CODEC
     fetch_wait_ms: int = 500
     session_timeout_s: float = 10.0
+    policy: CasePolicy = NO_POLICY
 
     @property
     def input_topics(self) -> tuple[str, str]:

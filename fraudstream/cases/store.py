@@ -24,7 +24,10 @@ import msgspec
 
 from fraudstream.cases.grouping import joined, opened
 from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.policy import NO_POLICY, CasePolicy
+from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.timers import due_timer, expiry_of
 from fraudstream.contracts import Alert, Case, CaseAction
 
 ACTIONS_KEPT: Final = 64
@@ -79,7 +82,10 @@ class RepeatedAction(NamedTuple):
 class CaseStore:
     """The cases of one partition. Methods that change a case return it for the caller to write to Kafka."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: CasePolicy = NO_POLICY) -> None:
+        self._policy = policy
+        self._due: list[tuple[int, str]] = []  # heap: (time of the timer that is due first, case_id)
+        self._due_of: dict[str, int] = {}  # by case: the last time that was put on that heap
         self._held: dict[str, Held] = {}
         self._by_account: dict[str, list[str]] = {}
         self._open: dict[str, str] = {}  # account to its case that is not closed
@@ -94,14 +100,21 @@ class CaseStore:
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
 
-    def alert(self, alert: Alert, source: Source | None, origin: int | None = None) -> Held | None:
+    def alert(
+        self, alert: Alert, source: Source | None, origin: int | None = None, at_ms: int | None = None
+    ) -> Held | None:
         """The case after the alert, or None if the alert is a repeat. `source`: position of its payment; `origin`:
-        partition of `payments`. Raises `AlertError`."""
+        partition of `payments`; `at_ms`: when the alert was published, at which the service level begins (None: when
+        its payment occurred). Raises `AlertError`."""
         if self._is_known(alert, source):
             return None
         case_id = self._open.get(alert.account_id)
         before = self._held[case_id] if case_id is not None else None
-        after = joined(before.case, alert) if before else opened(alert)
+        after = (
+            rejoined(joined(before.case, alert), self._policy)
+            if before
+            else entered(opened(alert), self._policy, alert.occurred_at_ms if at_ms is None else at_ms)
+        )
         memo = _noted(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts))
         held = Held(after, memo if origin is None else msgspec.structs.replace(memo, origin=origin))
         self._put(held)
@@ -129,7 +142,7 @@ class CaseStore:
         if action.action_id in before.memo.actions:
             return RepeatedAction(_version_after(before, action.action_id))
         open_case = self._open.get(before.case.account_id)
-        after = acted_on(before.case, action, open_case if open_case != action.case_id else None)
+        after = acted_on(before.case, action, open_case if open_case != action.case_id else None, self._policy)
         if isinstance(after, RejectedAction):
             return after
         actions = (*before.memo.actions, action.action_id)[-ACTIONS_KEPT:]
@@ -137,6 +150,18 @@ class CaseStore:
         held = Held(after, msgspec.structs.replace(before.memo, actions=actions, action_versions=versions))
         self._put(held)
         return held
+
+    def due(self, now_ms: int) -> list[CaseAction]:
+        """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed."""
+        expiries = []
+        while self._due and self._due[0][0] <= now_ms:
+            due_at_ms, case_id = heapq.heappop(self._due)
+            self._due_of.pop(case_id, None)  # what changes the case before the expiry does asks for it again
+            held = self._held.get(case_id)
+            timer = None if held is None else due_timer(held.case)
+            if held is not None and timer is not None and timer.due_at_ms == due_at_ms:
+                expiries.append(expiry_of(held.case, timer))
+        return expiries
 
     def restore(self, held: Held) -> None:
         """Restore a case that was read from the topic `cases`. The highest version of a case wins, in any order."""
@@ -171,6 +196,7 @@ class CaseStore:
         if case.case_id not in self._held:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
         self._held[case.case_id] = held
+        self._note_due(case)
         newest_ms = max(line.occurred_at_ms for line in case.alerts)
         self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)
         if case.status == "closed":
@@ -180,6 +206,14 @@ class CaseStore:
         else:
             self._open[case.account_id] = case.case_id
         self._drop_old()
+
+    def _note_due(self, case: Case) -> None:
+        timer = due_timer(case)
+        if timer is None:
+            self._due_of.pop(case.case_id, None)
+        elif self._due_of.get(case.case_id) != timer.due_at_ms:
+            self._due_of[case.case_id] = timer.due_at_ms
+            heapq.heappush(self._due, (timer.due_at_ms, case.case_id))
 
     def _drop_old(self) -> None:
         """Drop closed cases that are older than `CLOSED_HELD_MS`."""

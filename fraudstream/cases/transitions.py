@@ -27,6 +27,8 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
     "escalate": {"new": "escalated", "assigned": "escalated", "in_review": "escalated", "waiting": "escalated"},
     "release": {"assigned": "new", "in_review": "new", "waiting": "new", "escalated": "new"},
     "note": _SAME,
+    "snooze": _SAME,
+    "wake": _SAME,
     "link": _SAME,
     "unlink": _SAME,
     "close": dict.fromkeys(_SAME, "closed"),
@@ -35,7 +37,7 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
 
 # What only the assignee may do, if the case has one. Anybody may assign, escalate and release, so that the case of an
 # absent colleague is not blocked.
-BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(("claim", "start", "wait", "resume", "close"))
+BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(("claim", "start", "wait", "resume", "snooze", "close"))
 
 
 def actions_in(status: CaseStatus) -> list[ActionName]:

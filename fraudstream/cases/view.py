@@ -4,7 +4,7 @@ authoritative.
 Keys, all under one prefix:
     case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`, and of
                           `case-actions` for its actions), case (the whole case as JSON)
-    queue                 sorted set of the cases that are not closed, by `urgency`
+    queue                 sorted set of the cases that are not closed, by `priority.urgency`
     account:<account_id>  sorted set of the account's newest `ACCOUNT_CASES_KEPT` cases by the time they opened
     written               hash: by partition of `cases`, the offset up to which the view is complete
 
@@ -23,8 +23,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from fraudstream.cases.priority import urgency
 from fraudstream.contracts import Case
-from fraudstream.contracts.fields import SEVERITIES
 
 PREFIX: Final = "fraudstream:cases:"
 CLOSED_KEPT_S: Final = 90 * 24 * 3600
@@ -80,17 +80,6 @@ def redis_error_text(error: RedisError | OSError) -> str:
     if isinstance(error, AuthenticationError) or any(word in text for word in _UNAUTHENTICATED):
         return "authentication failed: set redis.password_file, or give user and password in redis.url"
     return text or "Redis does not answer"
-
-
-def urgency(case: Case) -> int:
-    """Rank in the queue: by severity, then score, then the longest waiting first. Below 2**53, so exact as a Redis
-    score.
-
-    Severity in 2 bits, score in ten-thousandths in 14, and in 37 the seconds by which it opened before the year 6325.
-    """
-    waited = 2**37 - 1 - min(max(case.opened_at_ms // 1000, 0), 2**37 - 1)
-    score = min(max(round(case.score * 10_000), 0), 10_000)
-    return (SEVERITIES.index(case.severity) << 51) | (score << 37) | waited
 
 
 class CaseView:

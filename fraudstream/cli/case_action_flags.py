@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
+from fraudstream.cli.time_flags import duration_ms, now_ms
 from fraudstream.contracts.case_typologies import TYPOLOGIES
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 WAIT_S_DEFAULT: Final = 30.0
 CASE_HELP: Final = "case_id, or its first 4 or more digits where they are unique"
-DETAILS: Final = ("note", "disposition", "typology", "assignee", "waiting_for", "escalate_to", "other_case_id")
+DETAILS: Final = ("note", "disposition", "typology", "assignee", "waiting_for", "until", "escalate_to", "other_case_id")
 _CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
 
 
@@ -38,6 +39,8 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
     "escalate": Command("pass a case on to a queue or role", 'escalate {case} --to senior "a politician\'s account"'),
     "release": Command("return a case to the queue; any analyst may do this", "release {case}"),
     "note": Command("add a note to a case that is not closed", 'note {case} "called the customer"'),
+    "snooze": Command("put a case aside until a time", 'snooze {case} --for 2d "the card is replaced on Monday"'),
+    "wake": Command("take up a case that was put aside", "wake {case}"),
     "link": Command("note that another case belongs to this one", "link {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
     "unlink": Command("remove a link", "unlink {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
     "close": Command(
@@ -85,6 +88,11 @@ def _add(actions: Subparsers, name: ActionName, command: Command) -> argparse.Ar
     return action
 
 
+def _end_of(text: str) -> int:
+    """When a duration from now on ends, ms since the epoch, UTC."""
+    return now_ms() + duration_ms(text)
+
+
 def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
     match name:
         case "note":
@@ -93,6 +101,14 @@ def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
             action.add_argument("--to", dest="assignee", required=True, metavar="NAME", help="the analyst")
         case "wait":
             action.add_argument("--for", dest="waiting_for", required=True, choices=get_args(WaitingFor))
+            action.add_argument(
+                "--at-most", dest="until", type=_end_of, metavar="DURATION", help="resume by itself after 2d, 12h, …"
+            )
+            action.add_argument("note", metavar="REASON")
+        case "snooze":
+            action.add_argument(
+                "--for", dest="until", required=True, type=_end_of, metavar="DURATION", help="for how long: 2d, 12h, …"
+            )
             action.add_argument("note", metavar="REASON")
         case "escalate":
             action.add_argument("--to", dest="escalate_to", required=True, metavar="QUEUE", help="a queue or role")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fraudstream import __version__
@@ -16,6 +17,7 @@ from fraudstream.cli.settings import Settings
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
+    from fraudstream.cases.policy import CasePolicy
     from fraudstream.cases.settings import AgentSettings
     from fraudstream.telemetry.cases import CasesTelemetry
 
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def agent_settings(settings: Settings) -> AgentSettings:
-    """The settings of the case agent. Those that describe the broker are in the section `worker`."""
+    """The settings of the case agent. Raises `Failure`. Those that describe the broker are in the section `worker`."""
     from fraudstream.cases.settings import AgentSettings
     from fraudstream.stream.settings import FETCH_WAIT_MS
 
@@ -44,7 +46,21 @@ def agent_settings(settings: Settings) -> AgentSettings:
         codec=settings.compression.cases,
         fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         session_timeout_s=settings.worker.session_timeout_s,
+        policy=case_policy(settings),
     )
+
+
+def case_policy(settings: Settings) -> CasePolicy:
+    """The policy of the setting `cases.policy`. Raises `Failure`."""
+    from fraudstream.cases.policy import NO_POLICY
+    from fraudstream.cases.policy_file import PolicyError, read_policy
+
+    if settings.cases.policy is None:
+        return NO_POLICY
+    try:
+        return read_policy(Path(settings.cases.policy))
+    except PolicyError as error:
+        raise Failure(f"cases.policy: {error}", exit_codes.REFUSED) from error
 
 
 def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:

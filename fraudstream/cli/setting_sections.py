@@ -165,6 +165,10 @@ class CasesSettings(msgspec.Struct, frozen=True):
             pattern="^[A-Za-z0-9._-]{1,100}$", description="consumer group of the agent that groups alerts into cases"
         ),
     ] = "fraudstream-cases"
+    policy: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="YAML file with queues, service levels and rates (docs/cases.md); none by default"),
+    ] = None
 
 
 class CompressionSettings(msgspec.Struct, frozen=True):

@@ -9,13 +9,15 @@ from fraudstream.cases.transitions import BY_ASSIGNEE, actions_in
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_values import ActionName, Disposition
 
-Dialog = Literal["note", "assign", "wait", "escalate", "link", "close"]
+Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "close"]
 
 ACTION_KEYS: Final[Mapping[ActionName, str]] = {
     "claim": "c",
     "start": "s",
     "resume": "u",
     "wait": "w",
+    "snooze": "z",
+    "wake": "b",
     "note": "m",
     "assign": "a",
     "escalate": "e",
@@ -34,6 +36,7 @@ _DIALOGS: Final[Mapping[ActionName, Dialog]] = {
     "note": "note",
     "assign": "assign",
     "wait": "wait",
+    "snooze": "snooze",
     "escalate": "escalate",
     "link": "link",
 }
@@ -56,6 +59,8 @@ def buttons_of(case: Case, user: str) -> list[Button]:
     buttons = [Button(name, key, _DIALOGS.get(name)) for name, key in ACTION_KEYS.items() if name in allowed]
     if case.status == "assigned" and not is_others:  # to claim it is the same as to start it
         buttons = [button for button in buttons if button.name != "claim"]
+    done = "snooze" if case.snooze is not None else "wake"
+    buttons = [button for button in buttons if button.name != done]
     if "close" in allowed:
         buttons += [Button(disposition, key, "close") for disposition, key in DISPOSITION_KEYS.items()]
     return buttons

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 import msgspec
 
-from fraudstream.cases.view import urgency
+from fraudstream.cases.priority import urgency
+from fraudstream.cases.timers import live_timers
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_values import CaseStatus, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
 
+SNOOZED: Final = "snoozed"
+
 
 class CaseRow(msgspec.Struct, frozen=True):
-    """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.view.urgency`.
+    """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.priority`.
 
+    `breach_due_ms`: when its service level will be breached next; `level`: what it has come to.
     `typologies`: of its rules, sorted. `event_ids`: of the payments that it lists. Times are ms since the epoch, UTC.
     """
 
@@ -35,6 +41,15 @@ class CaseRow(msgspec.Struct, frozen=True):
     waiting_for: WaitingFor | None
     escalated_to: str | None
     disposition: Disposition | None
+    queue: str | None
+    snoozed_until_ms: int | None
+    breach_due_ms: int | None
+    level: Literal["warned", "breached"] | None
+
+    @property
+    def state(self) -> str:
+        """Its status, or `SNOOZED` while it is put aside."""
+        return self.status if self.snoozed_until_ms is None else SNOOZED
 
 
 def row_of(case: Case, partition: int) -> CaseRow:
@@ -59,6 +74,12 @@ def row_of(case: Case, partition: int) -> CaseRow:
         waiting_for=case.waiting_for,
         escalated_to=case.escalated_to,
         disposition=case.disposition,
+        queue=case.queue,
+        snoozed_until_ms=None if case.snooze is None else case.snooze.until_ms,
+        breach_due_ms=min(
+            (each.due_at_ms for each in live_timers(case) if each.name.endswith("_breach")), default=None
+        ),
+        level="breached" if case.breached_at_ms is not None else "warned" if case.warned_at_ms is not None else None,
     )
 
 

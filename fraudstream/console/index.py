@@ -12,7 +12,7 @@ from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from fraudstream.console.case_row import CaseRow
-from fraudstream.console.queue_query import DIMENSIONS, NOBODY, Dimension, QueueQuery, SortKey
+from fraudstream.console.queue_query import DIMENSIONS, INACTIVE, NOBODY, Dimension, QueueQuery, SortKey
 
 CLOSED_KEPT_MAX: Final = 5_000
 _PAGES_KEPT: Final = 32
@@ -120,11 +120,13 @@ def _counts(rows: Sequence[CaseRow], dimension: Dimension) -> dict[str, int]:
     """How many of `rows` each value of a filter matches."""
     match dimension:
         case "status":
-            counts = Counter[str](row.status for row in rows)
-            return counts | {"active": len(rows) - counts["closed"], "all": len(rows)}
+            counts = Counter[str](row.state for row in rows)
+            return counts | {"active": len(rows) - sum(counts[state] for state in INACTIVE), "all": len(rows)}
         case "severity":
             return Counter(row.severity for row in rows)
         case "typology":
             return Counter(typology for row in rows for typology in row.typologies)
         case "assignee":
             return Counter(row.assignee or NOBODY for row in rows)
+        case "queue":
+            return Counter(row.queue for row in rows if row.queue is not None)

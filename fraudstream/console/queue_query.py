@@ -1,6 +1,7 @@
 """What an analyst asks of the queue: filters and an order, as the parameters of a URL.
 
-A filter left out matches every case, except `status`, which then matches the cases that are not closed.
+A filter left out matches every case, except `status`, which then matches the cases that are neither closed nor put
+aside.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import urlencode
 
-from fraudstream.console.case_row import CaseRow
+from fraudstream.console.case_row import SNOOZED, CaseRow
 from fraudstream.contracts.fields import SEVERITIES
 
 Order = Literal["urgency", "score", "oldest", "newest"]
-StatusFilter = Literal["active", "new", "assigned", "in_review", "waiting", "escalated", "closed", "all"]
-Dimension = Literal["status", "severity", "typology", "assignee"]
+StatusFilter = Literal["active", "new", "assigned", "in_review", "waiting", "escalated", "snoozed", "closed", "all"]
+Dimension = Literal["status", "severity", "typology", "assignee", "queue"]
 
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 STATUS_FILTERS: Final[tuple[StatusFilter, ...]] = get_args(StatusFilter)
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
+INACTIVE: Final = (SNOOZED, "closed")
 NOBODY: Final = "-"  # as `assignee`: cases without one
 TEXT_CHARACTERS_MAX: Final = 128
 
@@ -42,6 +44,7 @@ class QueueQuery(NamedTuple):
     severity: str | None = None
     typology: str | None = None
     assignee: str | None = None
+    queue: str | None = None
     text: str = ""
     order: Order = "urgency"
 
@@ -49,15 +52,17 @@ class QueueQuery(NamedTuple):
         """The filters that are set, each by its name with whether a row passes it."""
         tests: list[tuple[str, Callable[[CaseRow], bool]]] = []
         if self.status == "active":
-            tests.append(("status", lambda row: row.status != "closed"))
+            tests.append(("status", lambda row: row.state not in INACTIVE))
         elif self.status != "all":
-            tests.append(("status", lambda row: row.status == self.status))
+            tests.append(("status", lambda row: row.state == self.status))
         if self.severity is not None:
             tests.append(("severity", lambda row: row.severity == self.severity))
         if self.typology is not None:
             tests.append(("typology", lambda row: self.typology in row.typologies))
         if self.assignee is not None:
             tests.append(("assignee", lambda row: (row.assignee or NOBODY) == self.assignee))
+        if self.queue is not None:
+            tests.append(("queue", lambda row: row.queue == self.queue))
         if self.text:
             tests.append(("text", self._has_text))
         return tests
@@ -93,6 +98,7 @@ def query_of(parameters: Mapping[str, str]) -> QueueQuery:
         severity=next((each for each in SEVERITIES if each == parameters.get("severity")), None),
         typology=(parameters.get("typology") or "")[:TEXT_CHARACTERS_MAX] or None,
         assignee=(parameters.get("assignee") or "")[:TEXT_CHARACTERS_MAX] or None,
+        queue=(parameters.get("queue") or "")[:TEXT_CHARACTERS_MAX] or None,
         text=(parameters.get("text") or "").strip()[:TEXT_CHARACTERS_MAX],
         order=_choice(parameters.get("order"), ORDERS, "urgency"),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import (
     ActionName,
@@ -55,6 +56,10 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     cases. `disposition`, `typology` (of a confirmed fraud), `closed_by`, `closed_at_ms`: how, by whom and when it was
     closed; absent again once it is reopened. `notes`: every note, in the order of the log.
 
+    `queue`, `amount_at_risk` (decimal string in the policy's base currency): as the policy of the case agent has it, if
+    there is one. `clock`, `timers`, `warned_at_ms`, `breached_at_ms`: the state of its service level, and what becomes
+    due. `snooze`: while it is put aside.
+
     Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
     """
 
@@ -80,6 +85,13 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     waiting_for: WaitingFor | None = None
     escalated_to: Identifier | None = None
     links: tuple[Identifier, ...] = ()
+    queue: Identifier | None = None
+    amount_at_risk: str | None = None
+    clock: CaseClock | None = None
+    timers: tuple[CaseTimer, ...] = ()
+    warned_at_ms: int | None = None
+    breached_at_ms: int | None = None
+    snooze: CaseSnooze | None = None
 
     def __post_init__(self) -> None:
         force_setattr(self, "status", present_status(self.status))

@@ -12,24 +12,30 @@ from typing import Final
 import msgspec
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology
-from fraudstream.contracts.case_values import ActionName, StoredDisposition, WaitingFor, present_disposition
+from fraudstream.contracts.case_values import RecordedAction, StoredDisposition, WaitingFor, present_disposition
 from fraudstream.contracts.fields import Identifier, Moment, Text
 
-REQUIRED_FIELDS: Final[Mapping[ActionName, tuple[str, ...]]] = {
+REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "assign": ("assignee",),
     "wait": ("waiting_for", "note"),
     "escalate": ("escalate_to", "note"),
     "note": ("note",),
+    "snooze": ("until", "note"),
     "link": ("other_case_id",),
     "unlink": ("other_case_id",),
     "close": ("disposition",),
+    "expire": ("timer",),
 }
 
 
 class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     """`action_id`: idempotency key. `expected_version`: of the case as the analyst saw it; if it has another one by
     then, the action is refused.
+
+    `until`: when a snooze ends, or a wait (not required). `timer`: of `expire`, by which a timer of the case takes
+    effect at `acted_at`; the case agent alone sends it.
 
     An action requires the fields that `REQUIRED_FIELDS` names; `note` is then its reason. The disposition
     confirmed_fraud requires `typology`; fraud and genuine are former names of confirmed_fraud and false_positive.
@@ -38,7 +44,7 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     action_id: Identifier
     case_id: Identifier
     account_id: Identifier
-    action: ActionName
+    action: RecordedAction
     actor: Identifier
     acted_at: Moment
     disposition: StoredDisposition | None = None
@@ -47,9 +53,11 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     typology: Typology | None = None
     assignee: Identifier | None = None
     waiting_for: WaitingFor | None = None
+    until: Moment | None = None
     escalate_to: Identifier | None = None
     other_case_id: Identifier | None = None
     expected_version: int | None = None
+    timer: TimerName | None = None
 
     def __post_init__(self) -> None:
         for field in REQUIRED_FIELDS.get(self.action, ()):

@@ -18,11 +18,14 @@ ActionName = Literal[
     "escalate",
     "release",
     "note",
+    "snooze",
+    "wake",
     "link",
     "unlink",
     "close",
     "reopen",
 ]
+RecordedAction = Literal[ActionName, "expire"]  # `expire`: the case agent's own, when a timer is due
 Disposition = Literal["confirmed_fraud", "false_positive", "genuine_but_risky", "inconclusive"]
 WaitingFor = Literal["customer", "partner"]
 

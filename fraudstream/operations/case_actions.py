@@ -68,6 +68,7 @@ class ActionDetails(TypedDict, total=False):
     typology: Typology | None
     assignee: str | None
     waiting_for: WaitingFor | None
+    until: int | None
     escalate_to: str | None
     other_case_id: str | None
     expected_version: int | None

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from fraudstream.console.case_buttons import buttons_of
-from fraudstream.console.case_row import typology_of
+from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.plots.comparison_plot import comparison_plot
 from fraudstream.console.plots.score_bars import score_bars
@@ -32,6 +32,7 @@ from fraudstream.operations.errors import OperationError
 router = APIRouter()
 _ACTIONS: Final = get_args(ActionName)
 _PARTS_NAMED: Final = 3
+SPANS: Final = ("4h", "1d", "2d", "3d", "1w", "2w")  # for how long a case can be put aside
 
 
 @router.get("/cases/{case_id}")
@@ -60,7 +61,9 @@ async def act(
         raise PageError(404, "not_found")
     name, status = cast(ActionName, action), 200
     try:
-        case = await desk.act(case_id, name, actor=visitor.user.name, **details_of(name, form))
+        case = await desk.act(
+            case_id, name, actor=visitor.user.name, **details_of(name, form, console_of(request).now_ms())
+        )
         message = _done(words, action, case)
     except OperationError as error:
         status = _status(error)
@@ -99,6 +102,8 @@ async def _case_page(
         "buttons": buttons_of(file.case, visitor.user.name) if may_act else [],
         "users": [user.name for user in await console.users.all()] if may_act else [],
         "waiting_for": get_args(WaitingFor),
+        "spans": SPANS,
+        "row": row_of(file.case, 0),
         "dispositions": get_args(Disposition),
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),

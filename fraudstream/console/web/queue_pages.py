@@ -43,6 +43,7 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "nobody": NOBODY,
         "assignees": sorted(set(found.counts["assignee"]) - {NOBODY, visitor.user.name}),
         "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
+        "queues": sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set())),
         "rows_max": ROWS_MAX,
         "closed_kept_max": CLOSED_KEPT_MAX,
     }

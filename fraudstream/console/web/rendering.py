@@ -80,6 +80,7 @@ def page(
         state=console.live.state,
         time=clock.time,
         age=clock.age,
+        left=clock.left,
         zone=console.settings.zone.key,
         **values,
     )
@@ -102,7 +103,14 @@ class PageClock:
 
     def age(self, at_ms: int) -> str:
         """How long ago it was, in its largest unit, rounded down."""
-        minutes = max(self._now_ms - at_ms, 0) // 60_000
+        return self._span(self._now_ms - at_ms)
+
+    def left(self, at_ms: int) -> str:
+        """How long it is until then, in its largest unit, rounded down."""
+        return self._span(at_ms - self._now_ms)
+
+    def _span(self, span_ms: int) -> str:
+        minutes = max(span_ms, 0) // 60_000
         if minutes < 1:
             return self._words.text("age.now")
         if minutes < 120:

@@ -1,6 +1,7 @@
 """The case agent on a broker: alerts and actions in, cases, labels and dead letters out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,8 @@ from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
-from fraudstream.contracts import CaseAnswer, DeadLetter, Label
+from fraudstream.cases.policy import NO_POLICY, CasePolicy, Queue, ServiceLevel
+from fraudstream.contracts import CaseAction, CaseAnswer, DeadLetter, Label
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
@@ -34,10 +36,13 @@ class RecordedRefusals(Unobserved):
 
 
 @asynccontextmanager
-async def running(cluster: CaseCluster) -> AsyncIterator[RecordedRefusals]:
-    """A case agent that runs until the block ends, without a failure."""
+async def running(
+    cluster: CaseCluster, policy: CasePolicy = NO_POLICY, ahead_ms: int = 0
+) -> AsyncIterator[RecordedRefusals]:
+    """A case agent that runs until the block ends, without a failure. `ahead_ms`: its clock's lead."""
     recorder = RecordedRefusals()
-    agent = CaseAgent(cluster.settings, recorder, cluster.view())
+    settings = msgspec.structs.replace(cluster.settings, policy=policy)
+    agent = CaseAgent(settings, recorder, cluster.view(), lambda: time.time_ns() // 1_000_000 + ahead_ms)
     await agent.start()
     try:
         yield recorder
@@ -157,6 +162,22 @@ async def test_a_second_agent_resumes_where_the_first_stopped(cluster: CaseClust
 
     assert events[-1].alert_count == 2
     assert recorder.repeats == ["alert"]
+
+
+async def test_what_became_due_while_no_agent_ran_takes_effect_once(cluster: CaseCluster) -> None:
+    policy = CasePolicy(queues=(Queue("all", first_action=ServiceLevel("15m", "30m"), escalate_to="senior"),))
+    async with running(cluster, policy):
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+    for _ in range(2):
+        async with running(cluster, policy, ahead_ms=3_600_000):
+            cases = await eventually(cluster.cases, lambda found: found["acc-1"].status == "escalated")
+    case = cases["acc-1"]
+    assert (case.version, case.escalated_to, case.timers) == (3, "senior", ())
+    assert case.warned_at_ms is not None
+    assert case.breached_at_ms == case.warned_at_ms + 15 * 60_000
+    expiries = await cluster.records(cluster.settings.case_actions_topic)
+    assert len({msgspec.json.decode(each.value, type=CaseAction).action_id for each in expiries}) == 2
 
 
 async def test_two_agents_share_the_partitions_and_a_rebalance_repeats_nothing(cluster: CaseCluster) -> None:

@@ -16,7 +16,8 @@ from fraudstream.cases import view_writer
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.grouping import case_id_of, opened
 from fraudstream.cases.observer import Unobserved
-from fraudstream.cases.view import CLOSED_KEPT_S, CaseView, urgency
+from fraudstream.cases.priority import urgency
+from fraudstream.cases.view import CLOSED_KEPT_S, CaseView
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, Evidence, ScorePart
 from fraudstream.embedded import embedded_redis

@@ -73,6 +73,7 @@ class PermittedUsers:
             "cases": [
                 Acl("READ", "topic", cases.alerts_topic),
                 Acl("READ", "topic", cases.case_actions_topic),
+                Acl("WRITE", "topic", cases.case_actions_topic),
                 Acl("WRITE", "topic", cases.case_answers_topic),
                 Acl("READ", "topic", cases.cases_topic),
                 Acl("WRITE", "topic", cases.cases_topic),

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from fraudstream.cases.assignment import Assignment
 from fraudstream.cases.failure import AgentError
 from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.store import CaseStore
@@ -44,12 +45,14 @@ class FakeKafka:
     async def release(self, partition: int) -> None:
         self.calls.append("release")
 
-    async def restore(self, partition: int, on_progress: Callable[[float], None]) -> tuple[CaseStore, Position, int]:
+    async def restore(
+        self, partition: int, on_progress: Callable[[float], None], policy: CasePolicy
+    ) -> tuple[CaseStore, Position, int]:
         self.calls.append("restore")
         on_progress(0.5)
         if self.while_restoring is not None:
             await self.while_restoring()
-        return CaseStore(), self.position, 7
+        return CaseStore(policy), self.position, 7
 
 
 class FakeViewWriter:

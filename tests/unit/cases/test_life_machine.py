@@ -26,6 +26,7 @@ class LifeOfACase(RuleBasedStateMachine):
         self.count = self.cases = 0
         self.status = "closed"
         self.worker: str | None = None
+        self.is_snoozed = False
         self.version = 0
         self.case_id = ""
         self.add_alert()
@@ -79,10 +80,30 @@ class LifeOfACase(RuleBasedStateMachine):
             self.status, self.worker = "new", None
 
     @rule(user=USERS)
+    def snooze(self, user: str) -> None:
+        may = self.status != "closed" and self.worker in (None, user)
+        if self.send("snooze", user, may, until=10_000 + self.count):
+            self.is_snoozed = True
+
+    @rule(user=USERS)
+    def wake(self, user: str) -> None:
+        if self.send("wake", user, self.is_snoozed):
+            self.is_snoozed = False
+
+    @rule()
+    def let_time_pass(self) -> None:
+        expiries = self.store.due(20_000)
+        assert [each.timer for each in expiries] == ["snooze_end"] * self.is_snoozed
+        for expiry in expiries:
+            assert isinstance(self.store.act(expiry), Held)
+            self.is_snoozed = False
+            self.version += 1
+
+    @rule(user=USERS)
     def close(self, user: str) -> None:
         may = self.status != "closed" and self.worker in (None, user)
         if self.send("close", user, may, disposition="inconclusive"):
-            self.status = "closed"
+            self.status, self.is_snoozed = "closed", False
 
     @rule(user=USERS)
     def reopen(self, user: str) -> None:
@@ -115,6 +136,7 @@ class LifeOfACase(RuleBasedStateMachine):
         case = self.case
         assert (case.status, case.version) == (self.status, self.version)
         assert self.status == "closed" or case.assignee == self.worker
+        assert (case.snooze is not None) == self.is_snoozed
         assert (case.waiting_for is None) == (case.status != "waiting")
         assert (case.disposition is None) == (case.status != "closed")
         assert self.store.open_cases == (self.status != "closed")

@@ -17,6 +17,7 @@ from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.refusal import LINKS_MAX, RejectedAction
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
+from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName, CaseStatus
 from tests.unit.cases.events import action, alert
 
@@ -34,6 +35,7 @@ DETAILS: dict[str, dict[str, Any]] = {
     "assign": {"assignee": "carol"},
     "wait": {"waiting_for": "partner"},
     "escalate": {"escalate_to": "seniors"},
+    "snooze": {"until": 9_000},
     "link": {"other_case_id": "c2"},
     "unlink": {"other_case_id": "c2"},
     "close": {"disposition": "confirmed_fraud", "typology": "mule"},
@@ -73,7 +75,11 @@ def test_the_documented_table_is_that_of_the_case_agent() -> None:
 @pytest.mark.parametrize("status", CASES)
 @pytest.mark.parametrize("name", get_args(ActionName))
 def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> None:
-    case = replace(CASES[status], links=("c2",) if name == "unlink" else ())
+    case = replace(
+        CASES[status],
+        links=("c2",) if name == "unlink" else (),
+        snooze=CaseSnooze(9_000, "ann", 0, "n", 1) if name == "wake" else None,
+    )
     *cells, who = table()[name]
     expected = cells[get_args(CaseStatus).index(status)]
     for actor in ("ann", "bob"):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fraudstream.cases.observer import Unobserved
+from fraudstream.cases.policy import CasePolicy, Queue, ServiceLevel
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import CaseRecord, Position, case_record, held_of
 from fraudstream.cases.store import CaseStore
@@ -41,12 +42,12 @@ class Emission:
         return len(cases) - 1
 
 
-def record_of(event: Alert | CaseAction, offset: int, headers: Any = ()) -> Any:
+def record_of(event: Alert | CaseAction, offset: int, headers: Any = (), timestamp_ms: int = 0) -> Any:
     return SimpleNamespace(
         topic="alerts",
         partition=0,
         offset=offset,
-        timestamp=0,
+        timestamp=timestamp_ms,
         key=event.account_id.encode(),
         value=msgspec.json.encode(event),
         headers=headers,
@@ -137,6 +138,25 @@ async def test_every_action_is_answered_and_a_repeat_as_before() -> None:
     assert (
         answers[1].sentence == f"case {case_id} is assigned to ann: only they can claim it. Assign or release it first."
     )
+
+
+async def test_a_timer_that_is_due_is_published_as_an_action_of_the_partition() -> None:
+    emission = Emission()
+    policy = CasePolicy(queues=(Queue("all", closing=ServiceLevel(breach="1m")),))
+    settings = SimpleNamespace(cases_topic="cases", case_actions_topic="case-actions")
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        4, CaseStore(policy), Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
+    )
+    processor.alert(record_of(alert("a1"), 0, timestamp_ms=1_000_000))  # the payment occurred at 1,000
+    await processor.emit()
+    await processor.expire(1_059_999)
+    assert emission.sent == []
+    await processor.expire(1_060_000)
+    (sent,) = emission.sent
+    expiry = msgspec.json.decode(sent.value, type=CaseAction)
+    assert (sent.topic, sent.key, sent.partition) == ("case-actions", b"acc-1", 4)
+    assert (expiry.action, expiry.timer, expiry.acted_at) == ("expire", "closing_breach", 1_060_000)
 
 
 async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dead_letter() -> None:

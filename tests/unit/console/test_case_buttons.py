@@ -17,11 +17,11 @@ def keys(user: str = "ann", **fields: Any) -> str:
 @pytest.mark.parametrize(
     ("fields", "ann", "bob"),
     [
-        ({"status": "new"}, "cmaelfgyi", "cmaelfgyi"),
-        ({"status": "assigned", "assignee": "ann"}, "smaerlfgyi", "maerl"),
-        ({"status": "in_review", "assignee": "ann"}, "wmaerlfgyi", "maerl"),
-        ({"status": "waiting", "assignee": "ann", "waiting_for": "customer"}, "umaerlfgyi", "maerl"),
-        ({"status": "escalated", "escalated_to": "senior"}, "cmarlfgyi", "cmarlfgyi"),
+        ({"status": "new"}, "czmaelfgyi", "czmaelfgyi"),
+        ({"status": "assigned", "assignee": "ann"}, "szmaerlfgyi", "maerl"),
+        ({"status": "in_review", "assignee": "ann"}, "wzmaerlfgyi", "maerl"),
+        ({"status": "waiting", "assignee": "ann", "waiting_for": "customer"}, "uzmaerlfgyi", "maerl"),
+        ({"status": "escalated", "escalated_to": "senior"}, "czmarlfgyi", "czmarlfgyi"),
         ({"status": "closed", "disposition": "inconclusive", "assignee": "ann"}, "o", "o"),
     ],
 )

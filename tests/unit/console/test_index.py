@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from fraudstream.cases.view import urgency
+from fraudstream.cases.priority import urgency
 from fraudstream.console.case_row import row_of
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.queue_query import NOBODY, QueueQuery, cursor_of, parsed_cursor, query_of

@@ -15,6 +15,7 @@ from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.web.forms import BYTES_MAX
 from fraudstream.console.web.security_headers import CONTENT_POLICY
 from fraudstream.contracts import Alert, Case, CaseAlert, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
+from fraudstream.contracts.case_timers import CaseTimer
 from tests.unit.cases.events import alert
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
 
@@ -256,6 +257,37 @@ async def test_an_action_on_a_case_that_has_changed_is_refused_and_the_page_show
     assert "Escalated to <bdi>senior</bdi>" in answer.text
     noted = await act(console, client, "note", note="seen", expected_version="1")
     assert noted.status_code == 200
+
+
+async def test_a_case_that_is_put_aside_is_listed_apart_with_what_came_since(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    page = (await act(console, client, "snooze", **{"for": "2d"}, note="the card is replaced on Monday")).text
+    assert "Put aside until" in page
+    assert "by ann: the card is replaced on Monday. 0 alerts have come since." in re.sub("<[^>]+>", "", page)
+    assert console.published[0].until == console.now_ms + 2 * 86_400_000
+    assert f"/cases/{CASE}" not in (await client.get("/")).text
+    aside = (await client.get("/?status=snoozed")).text
+    assert "(put aside, 2 d left)" in re.sub("<[^>]+>", "", aside)
+    assert (await act(console, client, "snooze", **{"for": "soon"}, note="n")).status_code == 400
+    await act(console, client, "wake")
+    assert f"/cases/{CASE}" in (await client.get("/")).text
+
+
+async def test_the_queue_shows_what_is_due_where_there_are_queues(console: ConsoleUnderTest) -> None:
+    found = await put(console, alert("a1"))
+    client = await console.logged_in("ann", "analyst")
+    assert "Due in" not in (await client.get("/")).text
+    timers = (CaseTimer("closing_breach", console.now_ms + 3 * 3_600_000),)
+    await console.put(
+        replace(found, version=2, queue="takeover", timers=timers, warned_at_ms=1, amount_at_risk="10.00")
+    )
+    page = (await client.get("/?queue=takeover")).text
+    assert "soon late" in page
+    assert "3 h" in page
+    assert f"/cases/{CASE}" not in (await client.get("/?queue=other")).text
+    text = re.sub(r"<[^>]+>", "", (await client.get(f"/cases/{CASE}")).text)
+    assert "Queue takeover soon late due in 3 h · 10.00 at risk" in text
 
 
 async def test_a_case_is_assigned_waits_is_resumed_escalated_and_linked(console: ConsoleUnderTest) -> None:

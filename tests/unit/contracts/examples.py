@@ -29,6 +29,7 @@ from fraudstream.contracts import (
     StoredRuleSet,
     UnjudgedDecision,
 )
+from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 
 PAYMENT = Payment(
     event_id="evt-1",
@@ -88,6 +89,13 @@ CASE = Case(
     waiting_for="customer",
     escalated_to="senior",
     links=("case-2",),
+    queue="takeover",
+    amount_at_risk="1250.00",
+    clock=CaseClock(started_ms=1_772_366_400_300, paused_ms=60_000, paused_at_ms=1_772_366_500_000, acted=True),
+    timers=(CaseTimer("closing_breach", 1_772_466_400_300, "senior"),),
+    warned_at_ms=1_772_366_600_000,
+    breached_at_ms=1_772_366_700_000,
+    snooze=CaseSnooze(1_772_566_400_300, "r.holm", 1_772_366_400_300, "Away until Monday.", 1),
     closed_by="r.holm",
     closed_at_ms=1_772_440_200_000,
     notes=(
@@ -186,6 +194,8 @@ FULL: Mapping[str, msgspec.Struct] = {
         escalate_to="senior",
         other_case_id="case-2",
         expected_version=2,
+        until=1_772_566_400_300,
+        timer="closing_breach",
         note="The customer did not pay this.",
         schema_version=1,
     ),

@@ -7,14 +7,15 @@ import pytest
 
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_typologies import TYPOLOGIES
-from tests.unit.contracts.test_round_trips import stored
+
+STORED = Path(__file__).parent / "stored"
 
 
 @pytest.mark.parametrize(
     ("former", "present"), [("open", "new"), ("claimed", "in_review"), ("closed", "closed"), ("waiting", "waiting")]
 )
 def test_a_former_status_is_read_as_that_of_today(former: str, present: str) -> None:
-    record = msgspec.json.decode(stored("case", 0)) | {"status": former}
+    record = msgspec.json.decode((STORED / "case.v0.json").read_bytes()) | {"status": former}
     case = msgspec.json.decode(msgspec.json.encode(record), type=Case)
     assert case.status == present
     assert msgspec.json.decode(msgspec.json.encode(case))["status"] == present
@@ -25,9 +26,12 @@ def test_a_former_status_is_read_as_that_of_today(former: str, present: str) -> 
     [("fraud", "confirmed_fraud"), ("genuine", "false_positive"), ("inconclusive", "inconclusive")],
 )
 def test_a_former_disposition_is_read_as_that_of_today_and_needs_no_typology(former: str, present: str) -> None:
-    record = msgspec.json.decode(stored("case", 0)) | {"status": "closed", "disposition": former}
+    record = msgspec.json.decode((STORED / "case.v0.json").read_bytes()) | {"status": "closed", "disposition": former}
     assert msgspec.json.decode(msgspec.json.encode(record), type=Case).disposition == present
-    event = msgspec.json.decode(stored("case-action", 0)) | {"action": "close", "disposition": former}
+    event = msgspec.json.decode((STORED / "case-action.v0.json").read_bytes()) | {
+        "action": "close",
+        "disposition": former,
+    }
     action = msgspec.json.decode(msgspec.json.encode(event), type=CaseAction)
     assert (action.disposition, action.typology) == (present, None)
 
