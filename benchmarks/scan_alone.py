@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.payments import payments
 from fraudstream.contracts import Payment
-from fraudstream.engine.columns import read_columns
+from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.expression import Symbols, Type

@@ -12,7 +12,8 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arena import NEVER
 from fraudstream.engine.arrays import Int8Array, Int64Array, UInt64Array
-from fraudstream.engine.columns import Rejection, read_columns, time_ms
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.digest import digest_column
 from fraudstream.engine.entity_key import Key, key_of_label, keys_of
 from fraudstream.engine.expression import Array

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point, jit
 from fraudstream.compiled.memory import PADDING, store_word
-from fraudstream.compiled.packed import sealed
-from fraudstream.compiled.writing import put_bytes, put_decimal
+from fraudstream.compiled.writing import put_bytes
 from fraudstream.engine.arena import (
     CHUNK,
     DIRTY_ROWS,
@@ -31,6 +30,7 @@ from fraudstream.engine.arena import (
 from fraudstream.engine.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
 from fraudstream.engine.key_index import KeyIndex
 from fraudstream.engine.packed_records import PackedRecords
+from fraudstream.engine.record_pieces import Piece, RowKeys, key_length, new_piece, sealed_records, write_key
 
 PIECE_BYTES: Final = 1 << 22
 PIECE_RECORDS: Final = 1 << 15
@@ -39,27 +39,6 @@ HEADER_BYTES: Final = 32  # of a row: see `saved`
 _PART_NAME_BYTES_MAX: Final = 8  # c1023 is the longest
 _SLOT_BYTES: Final = SLOT.itemsize
 CHUNK_PART, OVERFLOW_PART, PANES_PART, LABELS_PART = ord("c"), ord("e"), ord("p"), ord("l")
-
-
-class _Piece(NamedTuple):
-    """Where records are written. `out`: uint8, with `PADDING` bytes that no record takes. The others: where key and
-    value of each record begin in it, and how long they are; int64, shape (records at most,)."""
-
-    out: UInt8Array
-    key_at: Int64Array
-    key_length: Int64Array
-    value_at: Int64Array
-    value_length: Int64Array
-
-
-class _Keys(NamedTuple):
-    """The keys of all rows. `prefix`: what each begins with, padded, of `prefix_length` bytes. `text`, `begin`: as in
-    `KeyIndex`."""
-
-    prefix: UInt8Array
-    prefix_length: int
-    text: UInt8Array
-    begin: Int64Array
 
 
 class OverflowBytes(NamedTuple):
@@ -94,14 +73,14 @@ def take_changed_rows(
         return []
     overflows = overflow_bytes(arena.overflows, arena.shape.panes)
     prefix = entity.encode() + b"\0"
-    keys = _Keys(np.frombuffer(prefix + bytes(PADDING), np.uint8), len(prefix), *index.texts)
+    keys = RowKeys(np.frombuffer(prefix + bytes(PADDING), np.uint8), len(prefix), *index.texts)
     slot_bytes = np.asarray(arena.slots).view(np.uint8)
     part_max = _part_bytes_max(overflows)
     dirty = arena.tops.stack[:count]
     record_max = len(prefix) + int((keys.begin[dirty + 1] - keys.begin[dirty]).max()) + _PART_NAME_BYTES_MAX + part_max
     begin, step, pieces = 0, 0, []
     while begin < count:
-        piece = _new_piece(max(piece_bytes, record_max), piece_records)
+        piece = new_piece(max(piece_bytes, record_max), piece_records)
         n, begin, step = _write(
             piece,
             keys,
@@ -116,20 +95,9 @@ def take_changed_rows(
             step,
             part_max,
         )
-        pieces.append(_sealed(piece, n))
+        pieces.append(sealed_records(piece, n))
     arena.tops.used[DIRTY_ROWS] = 0
     return pieces
-
-
-def _new_piece(size: int, records: int) -> _Piece:
-    """An empty piece. Pages that nothing is written to cost no memory."""
-    return _Piece(np.empty(size + PADDING, np.uint8), *(np.empty(records, np.int64) for _ in range(4)))
-
-
-def _sealed(piece: _Piece, n: int) -> PackedRecords:
-    """The first `n` records of a piece."""
-    keys = sealed(piece.out, piece.key_at[:n], piece.key_length[:n])
-    return PackedRecords(keys, keys._replace(at=piece.value_at[:n], length=piece.value_length[:n]))
 
 
 def overflow_bytes(overflows: Overflows, panes: int) -> OverflowBytes:
@@ -161,8 +129,8 @@ def _part_bytes_max(overflows: OverflowBytes) -> int:
 
 @entry_point
 def _write_rows(
-    piece: _Piece,
-    keys: _Keys,
+    piece: Piece,
+    keys: RowKeys,
     rows: Rows,
     slots: Slots,
     slot_bytes: UInt8Array,
@@ -187,7 +155,7 @@ def _write_rows(
         chunks = (_filled(rows, row) + CHUNK - 1) // CHUNK
         of_overflow = 1 + groups if rows.dirty[row] & OVERFLOW_DIRTY else 0
         parts = chunks + of_overflow + (1 if rows.dirty[row] & LABELS_DIRTY else 0)
-        record_max = _key_length(keys, row) + _PART_NAME_BYTES_MAX + part_max
+        record_max = key_length(keys, row) + _PART_NAME_BYTES_MAX + part_max
         while step < parts:
             if n == len(piece.key_at) or end + record_max > len(piece.out) - PADDING:
                 return n, i, step
@@ -205,10 +173,10 @@ def _write_rows(
 
 @jit
 def _write_part(
-    piece: _Piece,
+    piece: Piece,
     n: int,
     end: int,
-    keys: _Keys,
+    keys: RowKeys,
     rows: Rows,
     slots: Slots,
     slot_bytes: UInt8Array,
@@ -227,26 +195,26 @@ def _write_part(
         length = min(CHUNK, _filled(rows, row) - CHUNK * step)
         if not _take_dirty_slots(slots, first, length):
             return end
-        at = _write_key(piece, n, end, keys, row, CHUNK_PART, step)
+        at = write_key(piece, n, end, keys, row, CHUNK_PART, step)
         after = _put_header(out, at, rows, row)
         after = put_bytes(out, after, slot_bytes, first * _SLOT_BYTES, length * _SLOT_BYTES)
     elif step == chunks:
-        at = _write_key(piece, n, end, keys, row, OVERFLOW_PART, -1)
+        at = write_key(piece, n, end, keys, row, OVERFLOW_PART, -1)
         after = _put_overflow(out, _put_header(out, at, rows, row), overflows, rows.overflow[row])
     else:
         group = step - chunks - 1
         if not _take_dirty_panes(overflows.dirty[rows.overflow[row]], group):
             return end
-        at = _write_key(piece, n, end, keys, row, PANES_PART, group)
+        at = write_key(piece, n, end, keys, row, PANES_PART, group)
         after = _put_panes(out, at, overflows, rows.overflow[row], group)
     piece.value_at[n], piece.value_length[n] = at, after - at
     return after
 
 
 @jit
-def _write_labels(piece: _Piece, n: int, end: int, keys: _Keys, recent: UInt8Array, row: int) -> int:
+def _write_labels(piece: Piece, n: int, end: int, keys: RowKeys, recent: UInt8Array, row: int) -> int:
     """Write the last labelled payments of a row as record number `n` after byte `end`. Returns where it ends."""
-    at = _write_key(piece, n, end, keys, row, LABELS_PART, -1)
+    at = write_key(piece, n, end, keys, row, LABELS_PART, -1)
     after = _copy(piece.out, at, recent[row], 0, recent.shape[1])
     piece.value_at[n], piece.value_length[n] = at, after - at
     return after
@@ -278,28 +246,6 @@ def _take_dirty_panes(dirty: BoolArray, group: int) -> bool:
             found = True
             dirty[pane] = False
     return found
-
-
-@jit
-def _key_length(keys: _Keys, row: int) -> int:
-    """Bytes of what the keys of a row's records have in common."""
-    length: int = keys.prefix_length + keys.begin[row + 1] - keys.begin[row]
-    return length
-
-
-@jit
-def _write_key(piece: _Piece, n: int, end: int, keys: _Keys, row: int, part: int, number: int) -> int:
-    """Write the key of record `n`: that of the row, a NUL, the part's letter and its number unless that is below 0.
-    Returns where the key ends."""
-    out = piece.out
-    at = put_bytes(out, end, keys.prefix, 0, keys.prefix_length)
-    at = put_bytes(out, at, keys.text, keys.begin[row], keys.begin[row + 1] - keys.begin[row])
-    out[at], out[at + 1] = 0, part
-    at += 2
-    if number >= 0:
-        at = put_decimal(out, at, number)
-    piece.key_at[n], piece.key_length[n] = end, at - end
-    return at
 
 
 @jit

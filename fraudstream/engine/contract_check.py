@@ -13,7 +13,8 @@ import msgspec
 
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.columns import Rejection, read_columns
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.expression import Type

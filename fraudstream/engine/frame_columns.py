@@ -10,7 +10,8 @@ import numpy as np
 from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Float64Array, Int64Array, UInt8Array, UInt64Array
-from fraudstream.engine.columns import Columns, currency_code, read_columns
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Columns, currency_code
 from fraudstream.engine.converter import AMOUNTS, Converter
 from fraudstream.engine.currencies import Currencies
 from fraudstream.engine.digest import DigestKey

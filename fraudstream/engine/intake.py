@@ -17,7 +17,8 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.batch import Batch
-from fraudstream.engine.columns import Rejection, read_columns
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame import Frame, new_frame

@@ -10,7 +10,8 @@ import numpy as np
 
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.arrays import Int64Array
-from fraudstream.engine.columns import Columns, read_columns
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Columns
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import DigestKey
 from fraudstream.engine.expression import PAYMENT_FIELDS, Type

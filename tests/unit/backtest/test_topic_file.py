@@ -12,7 +12,8 @@ from fraudstream.backtest.file_error import PaymentFileError
 from fraudstream.backtest.told import Told
 from fraudstream.backtest.topic_file import TopicFiles
 from fraudstream.contracts import Label, Payment
-from fraudstream.engine.columns import Rejection, read_columns
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import Rejection
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fraudstream.contracts.payment import Payment
-from fraudstream.engine.columns import OCCURRED_AT_END_MS, Columns, Rejection, read_columns, time_ms
+from fraudstream.engine.column_reading import read_columns
+from fraudstream.engine.columns import OCCURRED_AT_END_MS, Columns, Rejection, time_ms
 from fraudstream.engine.digest import PUBLIC_KEY, digest_text
 from fraudstream.engine.expression import Type
 

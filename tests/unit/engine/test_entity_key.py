@@ -11,7 +11,7 @@ from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
 from fraudstream.engine.apply import apply
 from fraudstream.engine.catalogue_reading import parse_catalogue
-from fraudstream.engine.columns import read_columns
+from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
