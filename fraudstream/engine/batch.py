@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from fraudstream.engine.arrays import Int8Array, Int64Array, UInt64Array
 from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.digest import digest_column
-from fraudstream.engine.entity_key import Key, key_of_label, keys_of
+from fraudstream.engine.entity_key import Key, keys_of, keys_of_labels
 from fraudstream.engine.expression import Array
 from fraudstream.engine.frame_columns import FrameColumns, FrameIndex
 from fraudstream.engine.frame_layout import ACCOUNT_ID
@@ -93,8 +94,9 @@ class Batch:
         merged[..., self.payment_at] = of_payments
         return merged
 
+    @cached_property
     def label_columns(self) -> LabelColumns:
-        """The labels as arrays."""
+        """The labels as arrays, made once: each entity reads them."""
         moments = [label.payment_occurred_at for label in self.labels]
         return LabelColumns(
             digest_column([label.event_id for label in self.labels], self.columns.digest_key),
@@ -105,7 +107,7 @@ class Batch:
 
     def label_keys(self, key: Key) -> Packed:
         """The value of an entity's key in each label, in UTF-8; empty where it has none."""
-        return pack(key_of_label(label, key) for label in self.labels)
+        return keys_of_labels(self.labels, key)
 
     def keys(self, key: Key, of_labels: Sequence[bytes] = ()) -> Packed:
         """The record key of each event where an entity's key is `key`; the account's where an event lacks it.

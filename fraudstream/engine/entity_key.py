@@ -9,14 +9,15 @@ part is written `channel?` here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Packed, sealed
+from fraudstream.compiled.packed import Packed, pack, repeated, sealed
 from fraudstream.contracts.label import Label
 from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.frame_columns import FrameColumns
@@ -77,13 +78,15 @@ def keys_of(columns: FrameColumns, key: Key, instead: str | None = None) -> Pack
     return sealed(out, at, length)
 
 
-def key_of_label(label: Label, key: Key) -> bytes:
-    """The key that a label names, in UTF-8; empty where it does not name every part, as it can't say that one is
+def keys_of_labels(labels: Sequence[Label], key: Key) -> Packed:
+    """The key that each label names, in UTF-8; empty where it does not name every part, as it can't say that one is
     missing."""
     if not _LABEL_FIELDS.issuperset(key):
-        return b""
-    texts = [getattr(label, part) for part in key]
-    return b"" if None in texts else bytes([SEPARATOR]).join(text.encode() for text in texts)
+        return repeated(b"", len(labels))
+    named = [list(map(attrgetter(part), labels)) for part in key]
+    if not all(map(any, named)):  # a part that no label names: most labels name the account alone
+        return repeated(b"", len(labels))
+    return pack(chr(SEPARATOR).join(texts).encode() if all(texts) else b"" for texts in zip(*named, strict=True))
 
 
 def _place(columns: FrameColumns, part: str) -> tuple[int, int, bool]:

@@ -184,7 +184,7 @@ def _update_with_labels(
     columns of events. Returns the row of each event and the answers. `row`: of each payment."""
     of_payments = None if status is None else batch.of_payments(status)
     events, answers = of_entity.events_of(batch, row, of_payments, error)
-    labels, at = batch.label_columns(), batch.label_at
+    labels, at = batch.label_columns, batch.label_at
     of_both = (np.ascontiguousarray(batch.of_events(column.T).T) for column in events[:-2])
     merged = Events(*of_both, np.zeros(batch.n, np.int8), np.zeros(batch.n, np.int64))  # type: ignore[call-arg]
     merged.kind[at] = LABEL if status is None else np.where(status[at] == FRESH, LABEL, NAMED_LABEL)

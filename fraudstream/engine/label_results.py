@@ -44,7 +44,7 @@ def label_results(updated: Updated, index: LabelIndex | None) -> LabelResults:
 def _lag_ms(batch: Batch, updated: Updated, index: LabelIndex) -> Float64Array:
     entry = updated.found.entry[batch.label_at]
     found = entry >= 0
-    lag: Float64Array = (batch.label_columns().labelled_ms[found] - index.arrays.t[entry[found]]).astype(np.float64)
+    lag: Float64Array = (batch.label_columns.labelled_ms[found] - index.arrays.t[entry[found]]).astype(np.float64)
     return lag
 
 

@@ -55,7 +55,7 @@ class EvidenceScoring:
         assert labels is not None, "a score that learns has a label index"
         payment, label = np.arange(batch.n), np.zeros(batch.n, np.int8)
         if batch.labels:
-            payment, label[batch.label_at] = batch.payment_of, batch.label_columns().value
+            payment, label[batch.label_at] = batch.payment_of, batch.label_columns.value
         if batch.n:
             learned.touch()
         return self._walk(learned, value, payment, label, found, counted, labels.arrays.bins)

@@ -15,7 +15,7 @@ from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.engine.engine import Engine
-from fraudstream.engine.entity_key import key_of_label, keys_of
+from fraudstream.engine.entity_key import keys_of, keys_of_labels
 from fraudstream.engine.expression import PAYMENT_FIELDS
 from fraudstream.engine.frame import FrameLayout
 from fraudstream.engine.frame_columns import FrameIndex
@@ -76,9 +76,10 @@ def test_a_key_is_its_parts_in_order(payments: list[Payment], key: tuple[str, ..
 
 
 def test_a_label_names_a_key_of_which_it_has_every_part() -> None:
-    label = Label("e", "a", "fraud", 1, merchant_id="m", channel="app")
+    labels = [Label("e", "a", "fraud", 1, merchant_id="m", channel="app"), Label("f", "a", "fraud", 1, channel="pos")]
     keys = (("merchant_id",), ("channel", "merchant_id"), ("channel", "device_id"), ("channel", "hour"))
-    assert [key_of_label(label, key) for key in keys] == [b"m", b"app\x1fm", b"", b""]
+    found = [keys_of_labels(labels, key).present() for key in keys]
+    assert found == [[b"m", b""], [b"app\x1fm", b""], [b"", b""], [b"", b""]]
 
 
 CATALOGUE = """
