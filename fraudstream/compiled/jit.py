@@ -23,6 +23,7 @@ from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
 
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
+    "compiled/bits",
     "compiled/memory",
     "compiled/packed",
     "compiled/spans",

@@ -26,7 +26,7 @@ _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 _config: Any = numba.config
 
 
-def _intrinsic(generator: Callable[..., Any]) -> Any:
+def typed_intrinsic(generator: Callable[..., Any]) -> Any:
     """Numba's decorator. It passes the typing context; who calls the result in compiled code does not."""
     return intrinsic(generator)
 
@@ -36,7 +36,7 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.gep(data, [index], source_etype=_BYTE)
 
 
-@_intrinsic
+@typed_intrinsic
 def _load(_: Any, array: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature.args[0], *arguments)
@@ -45,7 +45,7 @@ def _load(_: Any, array: Any, at: Any) -> Any:
     return types.uint64(array, types.int64), generate
 
 
-@_intrinsic
+@typed_intrinsic
 def _store(_: Any, array: Any, at: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature.args[0], *arguments[:2])
@@ -55,7 +55,7 @@ def _store(_: Any, array: Any, at: Any, word: Any) -> Any:
     return types.void(array, types.int64, types.uint64), generate
 
 
-@_intrinsic
+@typed_intrinsic
 def _copy(_: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(_BYTE, _BLOCK)
@@ -68,7 +68,7 @@ def _copy(_: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     return types.void(target, types.int64, source, types.int64), generate
 
 
-@_intrinsic
+@typed_intrinsic
 def _special(_: Any, array: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector, mask = ir.VectorType(_BYTE, _BLOCK), ir.IntType(_BLOCK)
@@ -87,14 +87,6 @@ def _special(_: Any, array: Any, at: Any) -> Any:
         return builder.zext(count, _WORD)
 
     return types.int64(array, types.int64), generate
-
-
-@_intrinsic
-def _swap(_: Any, word: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bswap(arguments[0])
-
-    return types.uint64(types.uint64), generate
 
 
 _CHECKED: Final = bool(_config.BOUNDSCHECK)  # compiled into the functions below
@@ -124,10 +116,6 @@ def _first_special(data: Any, at: int) -> Any:
     return _special(data, at)
 
 
-def _swapped(word: Any) -> Any:
-    return _swap(word)
-
-
 def _plain_load_word(data: Any, at: int) -> Any:
     return np.uint64(int.from_bytes(bytes(_inside(data, at, 8)), "little"))
 
@@ -147,28 +135,23 @@ def _plain_first_special(data: Any, at: int) -> int:
     return _BLOCK
 
 
-def _plain_swapped(word: Any) -> Any:
-    return np.uint64(int.from_bytes(int(word).to_bytes(8, "little"), "big"))
-
-
 def _inside(data: Any, at: int, length: int) -> Any:
     if at < 0 or at + length > len(data):
         raise IndexError("memory outside a buffer is touched")
     return data[at : at + length]
 
 
-def _chosen(compiled: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def chosen(compiled: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled function, or with `NUMBA_DISABLE_JIT` its twin in plain Python."""
     return plain if _config.DISABLE_JIT else jit(compiled)
 
 
 # load_word(data: uint8 (n,), at) -> uint64: the 8 bytes from offset `at` on, little-endian.
-load_word = _chosen(_load_word, _plain_load_word)
+load_word = chosen(_load_word, _plain_load_word)
 # store_word(data, at, word): write 8 bytes, little-endian.
-store_word = _chosen(_store_word, _plain_store_word)
+store_word = chosen(_store_word, _plain_store_word)
 # copy_block(target, to, source, at): copy 32 bytes; the two may not overlap.
-copy_block = _chosen(_copy_block, _plain_copy_block)
+copy_block = chosen(_copy_block, _plain_copy_block)
 # first_special(data, at) -> int64: of the 32 bytes from `at` on, the index of the first that ends a plain JSON string
 # or makes it no plain one: a quote, a backslash, a byte below 0x20 or above 0x7e; 32 if there is none.
-first_special = _chosen(_first_special, _plain_first_special)
-# swapped(word: uint64) -> uint64: its bytes in reverse order, as a big-endian number is read.
-swapped = _chosen(_swapped, _plain_swapped)
+first_special = chosen(_first_special, _plain_first_special)

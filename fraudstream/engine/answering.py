@@ -6,6 +6,8 @@ documented in `kernel_types` and `arena`.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from fraudstream.compiled.jit import jit
@@ -42,7 +44,9 @@ from fraudstream.engine.kernel_types import (
     Window,
 )
 from fraudstream.engine.label_entries import LabelArrays, labels_lost
-from fraudstream.engine.ring import held_until
+from fraudstream.engine.ring import held_until, slot_at
+
+_ALL_BITS: Final = np.uint32(0xFFFFFFFF)
 
 
 @jit
@@ -82,17 +86,18 @@ def answer_features(
     )
     pane_currency = overflows.currency[ring.overflow] if ring.overflow >= 0 else np.uint16(0)
     t, now = payment.t, held_until(rows, slots, row, payment.t)
-    window = Window(t, t, now, now, ring.overflow >= 0 and ring.floor_ms > t)
+    passed = _passed_by_any(rows, slots, row) if plan.filtered else _ALL_BITS
+    window = Window(t, t, now, now, ring.overflow >= 0 and ring.floor_ms > t, False)
     for f in range(len(plan.spec)):
         until_ms = t - plan.spec[f, DELAY]
         since_ms = until_ms - plan.spec[f, WINDOW]
         if until_ms != window.until_ms or since_ms != window.since_ms:
             high = now if until_ms == t else held_until(rows, slots, row, until_ms)
             low = held_until(rows, slots, row, since_ms)
-            window = Window(since_ms, until_ms, low, high, ring.overflow >= 0 and ring.floor_ms > since_ms)
-        covered = window.overflowed and _panes_cover(
-            plan.spec[f, CELL_N], since_ms, ring.floor_ms, plan.pane_ms, overflows.pane.shape[1]
-        )
+            overflowed = ring.overflow >= 0 and ring.floor_ms > since_ms
+            paned = overflowed and _panes_hold(since_ms, ring.floor_ms, plan.pane_ms, overflows.pane.shape[1])
+            window = Window(since_ms, until_ms, low, high, overflowed, paned)
+        covered = window.paned and plan.spec[f, CELL_N] >= 0
         covered = covered and (plan.spec[f, MONEY] != 1 or pane_currency == payment.currency)
         # The first entity's ring gets every label of its payments: labels name the account.
         lost = (window.overflowed or not plan.guards) and labels_lost(index, since_ms)
@@ -103,7 +108,7 @@ def answer_features(
             events.code,
             payment,
             ring,
-            window,
+            window if (passed & plan.filter_bits[f]) == plan.filter_bits[f] else _emptied(window),
             lost,
             covered,
             plan.pane_ms,
@@ -118,10 +123,24 @@ def answer_features(
 
 
 @jit
-def _panes_cover(cell_n: int, since_ms: int, floor_ms: int, pane_ms: int, panes: int) -> bool:
-    """Whether `panes` panes hold everything after `since_ms` that left the ring: the feature has cells (`cell_n`, else
-    -1), and no newer pane has replaced one that the window of a late payment needs."""
-    return bool(cell_n >= 0 and (since_ms + 1) // pane_ms > floor_ms // pane_ms - panes)
+def _passed_by_any(rows: Rows, slots: Slots, row: int) -> np.uint32:
+    """All bits that the mask of any payment in the ring has: a filter that asks for others passes none of them."""
+    bits = np.uint32(0)
+    for position in range(rows.held[row]):
+        bits |= slots.mask[slot_at(rows, row, position)]
+    return bits
+
+
+@jit
+def _emptied(window: Window) -> Window:
+    """The window without the ring's payments, none of which passes the feature's filter."""
+    return Window(window.since_ms, window.until_ms, 0, 0, window.overflowed, window.paned)
+
+
+@jit
+def _panes_hold(since_ms: int, floor_ms: int, pane_ms: int, panes: int) -> bool:
+    """As `Window.paned`, of a window after `since_ms`. `panes`: how many the row has."""
+    return bool(panes > 0 and (since_ms + 1) // pane_ms > floor_ms // pane_ms - panes)
 
 
 @jit

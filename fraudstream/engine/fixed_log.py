@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from fraudstream.compiled.bits import leading_zeros
 from fraudstream.compiled.jit import jit
 from fraudstream.engine.arrays import Int64Array, UInt64Array
 
@@ -46,11 +47,8 @@ def log2_fixed(x: int) -> int:
     """
     if x <= 0:
         return 0
-    mantissa, exponent = np.uint64(x), np.int64(63)
-    for step in (32, 16, 8, 4, 2, 1):
-        if mantissa >> np.uint64(64 - step) == np.uint64(0):
-            mantissa <<= np.uint64(step)
-            exponent -= step
+    zeros = leading_zeros(np.uint64(x))
+    mantissa, exponent = np.uint64(x) << np.uint64(zeros), 63 - zeros
     fraction = mantissa & ((np.uint64(1) << _LEADING) - np.uint64(1))
     index = np.int64(fraction >> np.uint64(52))
     rest = np.int64((fraction >> np.uint64(36)) & np.uint64(0xFFFF))

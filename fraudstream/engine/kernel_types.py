@@ -55,6 +55,7 @@ class KernelPlan(NamedTuple):
 
     spec: Int64Array  # (features, SPEC_COLUMNS), ordered by delay, then window
     filter_bits: UInt32Array  # (features,): the filter of each feature
+    filtered: bool  # a feature has a `where`
     cell_kind: Int64Array  # (cells,): what each cell of a pane holds, a CELL_… of `ring`
     cell_filter: UInt32Array  # (cells,)
     last_time_filter: UInt32Array  # (last_times,)
@@ -130,6 +131,7 @@ class Window(NamedTuple):
     low: int  # position of the window's oldest payment
     high: int  # one past the position of its newest
     overflowed: bool  # payments inside the window may have left the ring
+    paned: bool  # the row's panes hold all of them: none was replaced that the window of a late payment needs
 
 
 class Query(NamedTuple):
@@ -180,9 +182,10 @@ class Evicted(NamedTuple):
 class Scratch(NamedTuple):
     """Buffers of the answer functions: a hash set, emptied by raising `now`, and a list of amounts."""
 
-    key: UInt32Array  # (buckets,): a power of two, more than twice the slots
-    stamp: Int64Array  # (buckets,): the bucket is in use if this equals `now`
-    now: Int64Array  # (1,)
+    bucket: (
+        UInt64Array  # (buckets,): a power of two, more than twice the slots; upper half `now` if in use, lower: code
+    )
+    now: Int64Array  # (1,): below 2**32
     amount: Int64Array  # (slots + 1,): minor units
     touched: Int64Array  # (1,): written only, so that the compiler keeps the reads of `kernel._prefetch`
 
@@ -191,8 +194,7 @@ def new_scratch(slots_max: int) -> Scratch:
     """Buffers for rows of at most `slots_max` slots."""
     buckets = 1 << (2 * slots_max + 2).bit_length()
     return Scratch(
-        key=np.zeros(buckets, np.uint32),
-        stamp=np.zeros(buckets, np.int64),
+        bucket=np.zeros(buckets, np.uint64),
         now=np.zeros(1, np.int64),
         amount=np.zeros(slots_max + 1, np.int64),
         touched=np.zeros(1, np.int64),

@@ -157,6 +157,7 @@ def _kernel_plan(
     return kernel_types.KernelPlan(
         spec=spec,
         filter_bits=np.array(filter_bits, np.uint32),
+        filtered=any(bits != int(COUNTED) for bits in filter_bits),
         cell_kind=np.array([kind for kind, _ in columns.cells], np.int64),
         cell_filter=np.array([filter_ for _, filter_ in columns.cells], np.uint32),
         last_time_filter=np.array(list(columns.last_times), np.uint32),

@@ -56,8 +56,13 @@ def slot_in(block: int, start: int, room: int, position: int) -> int:
 
 @jit
 def held_until(rows: Rows, slots: Slots, row: int, t: int) -> int:
-    """How many of the ring's payments occurred at or before `t`: the position after the last of them."""
+    """How many of the ring's payments occurred at or before `t`: the position after the last of them. Mostly that is
+    all of them or none, so the ends come first."""
     low, high = 0, rows.held[row]
+    if high == 0 or slots.t[slot_at(rows, row, high - 1)] <= t:
+        return int(high)
+    if slots.t[slot_at(rows, row, 0)] > t:
+        return 0
     while low < high:
         middle = (low + high) // 2
         if slots.t[slot_at(rows, row, middle)] <= t:

@@ -15,8 +15,9 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fraudstream.compiled.bits import swapped
 from fraudstream.compiled.jit import entry_point, jit
-from fraudstream.compiled.memory import load_word, swapped
+from fraudstream.compiled.memory import load_word
 
 HEADER_BYTES: Final = 61
 CHECKED_FROM: Final = 21  # the first byte that the checksum covers

@@ -29,13 +29,14 @@ UNCOMPILED = {
 
 def test_the_digest_covers_every_compiled_module() -> None:
     """Those with compiled functions, those whose constants and record types are compiled, and
-    `memory`, which chooses between compiled functions and plain ones."""
+    `bits` and `memory`, which choose between compiled functions and plain ones."""
     compiling = {
         str(path.relative_to(PACKAGE).with_suffix(""))
         for path in PACKAGE.rglob("*.py")
         if "\n@jit\n" in (text := path.read_text()) or "entry_point\ndef " in text
     }
     of_constants = {
+        "compiled/bits",
         "compiled/memory",
         "compiled/packed",
         "compiled/spans",

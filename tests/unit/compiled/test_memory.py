@@ -35,12 +35,6 @@ def _first(data: UInt8Array, at: int) -> int:
     return found
 
 
-@entry_point
-def _swap(word: np.uint64) -> np.uint64:
-    swapped: np.uint64 = memory.swapped(word)
-    return swapped
-
-
 @given(st.binary(min_size=8, max_size=40), st.data())
 def test_a_word_is_read_and_written_at_any_offset(content: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content) - 8))
@@ -68,7 +62,3 @@ def test_the_first_special_byte_is_found_whatever_it_is_and_wherever() -> None:
             array[1 + place] = byte
             expected = place if byte in special else BLOCK
             assert _first(array, 1) == expected == memory._plain_first_special(array, 1)
-
-
-def test_the_bytes_of_a_word_are_reversed() -> None:
-    assert int(_swap(np.uint64(0x0102030405060708))) == 0x0807060504030201
