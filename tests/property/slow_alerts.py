@@ -22,6 +22,7 @@ from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
 from fraudstream.engine.columns import Excerpt, time_ms
 from fraudstream.engine.expression import ColumnSource, Comparison, Expression, Type, ValueLists
 from fraudstream.engine.kernel_types import AT_LEAST, PANE, UNCORRECTED
+from fraudstream.engine.learned_score.scorer import BASE, EvidenceScorer
 from fraudstream.engine.lists import ABSENT, FOR_EVER
 from fraudstream.engine.message import Message
 from fraudstream.engine.plain_text import MISSING, text_at
@@ -29,8 +30,12 @@ from fraudstream.engine.plan import EntityPlan
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.score import PartsScorer
 from fraudstream.engine.scorer import POINTS_MAX, threshold
+from fraudstream.engine.trees.inputs import SCORE
+from fraudstream.engine.trees.scorer import ModelScorer
 from fraudstream.engine.verdict import Verdicts
 from fraudstream.engine.warming import warming
+
+UNITS_A_BIT = 65_536
 
 _UPWARD, _DOWNWARD = (">", ">="), ("<", "<=")
 
@@ -48,9 +53,10 @@ def alerts_of(verdicts: Verdicts) -> list[Alert]:
         verdicts.since_ms[rows],
     )
     payments = [verdicts.payments[row] for row in rows.tolist()]
-    hits = explanation.hits(payments)
-    parts = explanation.score_parts(payments, verdicts.contributions(rows))
-    features = explanation.features(payments, parts, {name: error[rows] for name, error in verdicts.errors.items()})
+    converted = [_in_base(payment, verdicts.rule_set) for payment in payments]
+    hits = explanation.hits(converted)
+    parts = explanation.score_parts(converted, verdicts.contributions(rows), verdicts.scores.rarities(rows))
+    features = explanation.features(converted, parts, {name: error[rows] for name, error in verdicts.errors.items()})
     alerts = []
     for k, (row, payment) in enumerate(zip(rows.tolist(), payments, strict=True)):
         found = verdicts.findings[int(verdicts.finding[row])]
@@ -72,10 +78,19 @@ def alerts_of(verdicts: Verdicts) -> list[Alert]:
             payment=payment,
             late=bool(verdicts.late[row]),
             unmatched=verdicts.entities_in(int(verdicts.unmatched[row])),
+            shadow_scores={name: int(points[row]) / POINTS_MAX for name, points in verdicts.shadow_points.items()},
         )
         digest = blake2b(msgspec.json.encode(alert), digest_size=8).hexdigest()
         alerts.append(msgspec.structs.replace(alert, verdict_digest=digest))
     return alerts
+
+
+def _in_base(payment: Payment, rule_set: RuleSet) -> Payment:
+    """The payment under the currency in which its amounts are shown. No rule of these tests shows `currency` itself."""
+    currencies = rule_set.currencies
+    if currencies is None or payment.currency not in currencies.rates:
+        return payment
+    return msgspec.structs.replace(payment, currency=currencies.base)
 
 
 class _Explanation:
@@ -97,6 +112,7 @@ class _Explanation:
         self._entities = {plan.entity.name: plan.entity for plan in plans}
         self._since_ms = since_ms
         self._declared = {feature.name: feature for feature in rule_set.catalogue.features}
+        self._derived = {derived.name: derived.expression for derived in rule_set.catalogue.derived}
         self._types = rule_set.catalogue.symbols
         self._features = self._types.keys() - rule_set.catalogue.payment_symbols.keys()
 
@@ -125,12 +141,36 @@ class _Explanation:
                 )
         return hits
 
-    def score_parts(self, payments: Sequence[Payment], contributions: Int64Array) -> list[list[ScorePart]]:
+    def score_parts(
+        self, payments: Sequence[Payment], contributions: Int64Array, rarities: Sequence[Mapping[str, int]]
+    ) -> list[list[ScorePart]]:
         """The parts that contributed to each payment's score; they add up to the score.
 
-        `contributions`: points, int64, shape (parts, n), as `scorer.Scores.contributions` returned them.
+        `contributions`: points, int64, shape (parts, n), as `scorer.Scores.contributions` returned them; `rarities` as
+        well.
         """
-        return _score_parts(self._rule_set.scorer, contributions, self._columns, payments)
+        match self._rule_set.scorer:
+            case PartsScorer() as scorer:
+                return _score_parts(scorer, contributions, self._columns, payments)
+            case EvidenceScorer() as scorer:
+                return _evidence_parts(scorer, contributions, rarities, self._columns, payments)
+            case ModelScorer() as scorer:
+                return self._model_parts(scorer, contributions, payments)
+            case scorer:
+                raise TypeError(f"no twin of {scorer}")
+
+    def _model_parts(
+        self, scorer: ModelScorer, contributions: Int64Array, payments: Sequence[Payment]
+    ) -> list[list[ScorePart]]:
+        found: list[list[ScorePart]] = [[] for _ in payments]
+        types = {given.name: Type[given.type] for given in scorer.model.inputs if given.name != SCORE}
+        for name, of_part in zip(scorer.inputs, contributions, strict=True):
+            for row in np.flatnonzero(of_part).tolist():
+                value = None
+                if name in types:
+                    value = _plain(float(self._columns.column(name)[row]), types[name], payments[row].currency)
+                found[row].append(ScorePart(name, int(of_part[row]) / POINTS_MAX, 1.0, value))
+        return found
 
     def features(
         self, payments: Sequence[Payment], parts: Sequence[Sequence[ScorePart]], errors: Mapping[str, Int8Array]
@@ -155,12 +195,25 @@ class _Explanation:
             value = math.nan if text == MISSING else value
         else:
             text = _plain(value, type_, payment.currency)
+        if name in self._derived:
+            return self._derived_feature(name, text, row, payment, errors)
         return FeatureValue(
             name,
             text,
             self._window_error(name, int(errors[name][row]) if name in errors else 0),
             self._warming(name, value, payment, row),
         )
+
+    def _derived_feature(
+        self, name: str, text: str, row: int, payment: Payment, errors: Mapping[str, Int8Array]
+    ) -> FeatureValue:
+        """It has the first error, and the first warming, of those that it reads, by name."""
+        read = [
+            self._feature(each, row, payment, errors) for each in sorted(self._derived[name].names & self._features)
+        ]
+        inexact = [f"{each.feature}: {each.window_error}" for each in read if each.window_error is not None]
+        warms = [each.warming for each in read if each.warming is not None]
+        return FeatureValue(name, text, inexact[0] if inexact else None, warms[0] if warms else None)
 
     def _window_error(self, name: str, error: int) -> str | None:
         entity = self._entities.get(name.partition(".")[0])
@@ -191,9 +244,8 @@ def _filled(message: Message, columns: ColumnSource, row: int, payment: Payment)
 
 
 def _score_parts(
-    scorer: object, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment]
+    scorer: PartsScorer, contributions: Int64Array, columns: Excerpt, payments: Sequence[Payment]
 ) -> list[list[ScorePart]]:
-    assert isinstance(scorer, PartsScorer)
     found: list[list[ScorePart]] = [[] for _ in payments]
     for part, of_part in zip(scorer.parts, contributions, strict=True):
         rows = np.flatnonzero(of_part)
@@ -205,6 +257,27 @@ def _score_parts(
         for row, value, normal in zip(rows.tolist(), values, normals, strict=True):
             points = int(of_part[row]) / POINTS_MAX
             found[row].append(ScorePart(part.name, points, part.points_max / POINTS_MAX, value, normal))
+    return found
+
+
+def _evidence_parts(
+    scorer: EvidenceScorer,
+    contributions: Int64Array,
+    rarities: Sequence[Mapping[str, int]],
+    columns: Excerpt,
+    payments: Sequence[Payment],
+) -> list[list[ScorePart]]:
+    found = [[ScorePart(BASE, bits / UNITS_A_BIT, 0.0, unit="bits")] for bits in contributions[0].tolist()]
+    for part, of_part in zip(scorer.parts, contributions[1:], strict=True):
+        rows = np.flatnonzero(of_part)
+        if not len(rows):
+            continue
+        explained, excerpt = [payments[row] for row in rows.tolist()], columns.excerpt(rows)
+        values = _texts_of(part.value, excerpt, explained)
+        normals = [None] * len(rows) if part.normal is None else _texts_of(part.normal, excerpt, explained)
+        for row, value, normal in zip(rows.tolist(), values, normals, strict=True):
+            bits, one_in = int(of_part[row]) / UNITS_A_BIT, rarities[row].get(part.name)
+            found[row].append(ScorePart(part.name, bits, 0.0, value, normal, "bits", one_in))
     return found
 
 

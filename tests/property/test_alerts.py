@@ -11,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.cli.shipped import shipped
+from fraudstream.contracts.artefact import artefact_digest
+from fraudstream.contracts.label import Label
+from fraudstream.contracts.payment import Payment
 from fraudstream.engine.alert_writer import alert_values, decoded_alerts
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.generator.batch import GeneratedBatch
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 from tests.oracle.catalogues import CATALOGUES
@@ -22,6 +27,7 @@ from tests.property.batches import split
 from tests.property.payment_logs import BEGIN_MS, Log, logs
 from tests.property.profile import EXAMPLES
 from tests.property.slow_alerts import alerts_of
+from tests.unit.engine.trees_of_rules import model_bytes
 
 ACCOUNT_ONLY = Path(__file__).parents[2] / "examples" / "account_only"
 
@@ -43,6 +49,7 @@ _CONDITIONS = (
     "card_present or card_present is missing or account.speed_kmh > 0",
     "hour >= 0 and weekday != 9 and (country == account.last_country or country != account.last_country)",
     "not (amount < 1 or account.count_1h < 1)",
+    "twice > 3 or against_mean is missing",
 )
 _MESSAGE = "{amount}, {country}, {account.last_country}, {account.age}, {card_present}, {account.mean_30d} {hour}"
 _LISTS = "lists:\n  watched: {of: device_id, kind: watch, description: Devices seen with frauds}\n"
@@ -54,6 +61,28 @@ parts:
   - {part: amount, weight: 0.2, value: amount, normal: country, from: 0, to: 9000, when: direction == 'debit'}
   - {part: either, weight: 0.2, value: account.new_country_90d or amount > 3}
 """
+_EVIDENCE = """
+kind: evidence
+threshold: 0.01
+parts:
+  - {part: large, value: against_mean, normal: account.mean_1h, bins: {from: 0, step: 0.5, count: 20}}
+  - {part: country, value: account.new_country_90d, normal: account.last_country}
+  - {part: rare, value: account.rare_merchant_30d, bins: {from: 0, step: 0.5}, when: direction == 'debit'}
+  - {part: pause, value: account.since_last, bins: {from: 0s, step: 1h, count: 10}}
+  - {part: risk, value: account.risk_30d, bins: {doublings_of: 0.00001, neutral: 0.005}}
+"""
+_DERIVED = """
+  against_mean: {derive: amount / account.mean_30d}
+  twice: {derive: against_mean * 2 + account.count_1h}
+"""
+_STUMPS = (
+    (0, 50.0, -1.0, 2.0),
+    (1, 40.0, 0.5, -1.0),
+    (2, 1e6, 0.0, 1.0),
+    (3, 0.5, -0.5, 1.5),
+    (4, 1.0, -0.5, 1.0),
+    (5, 0.01, -1.0, 0.5),
+)
 
 
 def _rule(number: int, when: str) -> str:
@@ -65,14 +94,26 @@ def _rule(number: int, when: str) -> str:
     )
 
 
-def _engine(name: str) -> Engine:
-    rules = {f"drawn/rule_{number}.yaml": _rule(number, when) for number, when in enumerate(_CONDITIONS)}
-    return Engine(
-        compile_rule_set({"features.yaml": CATALOGUES[name], "lists.yaml": _LISTS, "score.yaml": _SCORE, **rules})
-    )
+def _engine(name: str, score: str, model: str = "") -> Engine:
+    """An engine with the drawn rules. `model`: how the model `trees`, which reads the score, is used."""
+    features = CATALOGUES[name] + _DERIVED
+    files = {f"drawn/rule_{number}.yaml": _rule(number, when) for number, when in enumerate(_CONDITIONS)}
+    files |= {"features.yaml": features, "lists.yaml": _LISTS, "score.yaml": score}
+    if not model:
+        return Engine(compile_rule_set(files))
+    inputs = ["amount", "account.mean_30d", "account.age", "account.new_country_90d", "against_mean", "score"]
+    content = model_bytes(inputs, *_STUMPS, features=features, score=score)
+    digest = artefact_digest(content)
+    files |= {"artefacts.yaml": f"artefacts: {{trees: {{digest: {digest}}}}}", "model.yaml": model}
+    return Engine(compile_rule_set(files, artefacts={digest: content}))
 
 
-ENGINES = {name: _engine(name) for name in CATALOGUES}
+# A catalogue and a kind of score each, so that drawn logs meet them all.
+ENGINES = {
+    "roomy, parts": _engine("roomy", _SCORE),
+    "paned, evidence, challenger": _engine("paned", _EVIDENCE, "challengers: [trees]"),
+    "tight, model over evidence": _engine("tight", _EVIDENCE, "champion: trees"),
+}
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -89,15 +130,28 @@ def test_alerts_of_drawn_payments_are_those_of_the_twin(name: str, log: Log, cut
     _assert_alike([engine.judge(piece, state) for piece in split(log, cuts)])
 
 
-def test_alerts_of_generated_fraud_under_the_rules_of_accounts_alone_are_those_of_the_twin() -> None:
-    engine = Engine(load_rule_set(ACCOUNT_ONLY))
+@pytest.mark.parametrize("rules", [ACCOUNT_ONLY, Path(shipped("rules"))], ids=lambda rules: rules.name)
+def test_alerts_of_generated_fraud_are_those_of_the_twin(rules: Path) -> None:
+    engine = Engine(load_rule_set(rules))
     state = engine.new_state()
     plan = GeneratorPlan(seed=3, start_ms=BEGIN_MS, accounts=400, fraud_share=0.05)
-    verdicts = [engine.judge(batch.payments, state) for batch in stream(plan, 8_000)]
+    verdicts = [engine.judge(_with_labels(batch), state) for batch in stream(plan, 8_000)]
     alerted = _assert_alike(verdicts)
-    rules = {hit.rule for found in verdicts for alert in decoded_alerts(found) for hit in alert.rules}
+    fired = {hit.rule for found in verdicts for alert in decoded_alerts(found) for hit in alert.rules}
     assert alerted > 100
-    assert len(rules) > 6, rules
+    assert len(fired) > 6, fired
+
+
+def _with_labels(batch: GeneratedBatch) -> list[Payment | Label]:
+    """The payments, then what became of the first half of them."""
+    known = zip(batch.payments[: len(batch) // 2], batch.labels.tolist(), strict=False)
+    return [
+        *batch.payments,
+        *(
+            Label(paid.event_id, paid.account_id, "fraud" if fraud else "genuine", int(batch.occurred_at_ms[-1]))
+            for paid, fraud in known
+        ),
+    ]
 
 
 def _assert_alike(verdicts: Sequence[Verdicts]) -> int:
