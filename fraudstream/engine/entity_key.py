@@ -17,7 +17,7 @@ import numpy as np
 
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Packed, pack, repeated, sealed
+from fraudstream.compiled.packed import Packed, pack, sealed
 from fraudstream.contracts.label import Label
 from fraudstream.engine.aggregates.operands import KEYS
 from fraudstream.engine.frame_columns import FrameColumns
@@ -82,11 +82,17 @@ def keys_of_labels(labels: Sequence[Label], key: Key) -> Packed:
     """The key that each label names, in UTF-8; empty where it does not name every part, as it can't say that one is
     missing."""
     if not _LABEL_FIELDS.issuperset(key):
-        return repeated(b"", len(labels))
+        return _nothing(len(labels))
     named = [list(map(attrgetter(part), labels)) for part in key]
     if not all(map(any, named)):  # a part that no label names: most labels name the account alone
-        return repeated(b"", len(labels))
+        return _nothing(len(labels))
     return pack(chr(SEPARATOR).join(texts).encode() if all(texts) else b"" for texts in zip(*named, strict=True))
+
+
+def _nothing(n: int) -> Packed:
+    """The empty key, `n` times."""
+    zeros = np.zeros(n, np.int64)
+    return Packed(_NO_BYTES, zeros, zeros)
 
 
 def _place(columns: FrameColumns, part: str) -> tuple[int, int, bool]:
@@ -99,4 +105,5 @@ def _place(columns: FrameColumns, part: str) -> tuple[int, int, bool]:
     return TEXT, columns.index.spans[name], name != part
 
 
+_NO_BYTES: Final = np.frombuffer(bytes(PADDING), np.uint8)
 _write = Direct(write_keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,13 @@ from fraudstream.engine.arrays import (
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.entity_key import keys_of
 from fraudstream.engine.entity_state import EntityState
+from fraudstream.engine.expression import Array
 from fraudstream.engine.first_verdict import index_of, is_reference, reference_to
 from fraudstream.engine.forwarded_features import ForwardedFeatures
 from fraudstream.engine.frame_columns import FrameIndex
 from fraudstream.engine.kernel_events import add_unmatched, write_events
 from fraudstream.engine.kernel_types import FRESH, LABEL, NAMED_LABEL, UNMATCHED, Answers, Events
+from fraudstream.engine.key_index import NO_ROW
 from fraudstream.engine.label_entries import LOST, FoundLabels
 from fraudstream.engine.label_index import NO_FOUND, LabelIndex
 from fraudstream.engine.ledger import FirstVerdicts
@@ -146,13 +148,14 @@ def update_entities(
     found, lost_ms = NO_FOUND, NEVER
     if labels is not None:
         found, lost_ms = labels.begin_batch(n), int(labels.arrays.top[LOST])
+    shared = _columns_with_labels(batch) if batch.labels else {}
     first: tuple[Answers, Int64Array] | None = None
     for entity, of_entity in zip(state.entities, inputs, strict=True):
         row = entity.rows_of(keys_of(columns, entity.plan.entity.key))
         if labels is not None:
             labels.begin_pass(state.watermark_ms, lost_ms)
         if batch.labels:
-            row, answers = _update_with_labels(entity, of_entity, batch, row, status, error, labels, found)
+            row, answers = _update_with_labels(entity, of_entity, batch, shared, row, status, error, labels, found)
             of_labels = answers.status[batch.label_at]
             label_status = np.where(label_status == UNMATCHED, of_labels, label_status)
         else:
@@ -174,6 +177,7 @@ def _update_with_labels(
     entity: EntityState,
     of_entity: EntityInput,
     batch: Batch,
+    shared: Mapping[str, Array],
     row: Int64Array,
     status: Int8Array | None,
     error: Int8Array,
@@ -181,16 +185,15 @@ def _update_with_labels(
     found: FoundLabels,
 ) -> tuple[Int64Array, Answers]:
     """As `EntityInput.events_of` and `EntityState.update`, of a batch with labels: the columns of payments become
-    columns of events. Returns the row of each event and the answers. `row`: of each payment."""
+    columns of events. Returns the row of each event and the answers. `shared`: of `_columns_with_labels`. `row`: of
+    each payment."""
     of_payments = None if status is None else batch.of_payments(status)
     events, answers = of_entity.events_of(batch, row, of_payments, error)
-    labels, at = batch.label_columns, batch.label_at
-    of_both = (np.ascontiguousarray(batch.of_events(column.T).T) for column in events[:-2])
-    merged = Events(*of_both, np.zeros(batch.n, np.int8), np.zeros(batch.n, np.int64))  # type: ignore[call-arg]
+    at, named = batch.label_at, batch.label_keys(entity.plan.entity.key)
+    own = {name: _of_events(batch, getattr(events, name)) for name in ("kind", "row", "mask", "code", "location")}
+    merged = events._replace(**shared, **own)
     merged.kind[at] = LABEL if status is None else np.where(status[at] == FRESH, LABEL, NAMED_LABEL)
-    merged.row[at] = entity.rows_of(batch.label_keys(entity.plan.entity.key), add=False)
-    merged.t[at], merged.event[at] = labels.t, labels.event
-    merged.label[at], merged.labelled_ms[at] = labels.value, labels.labelled_ms
+    merged.row[at] = entity.rows_of(named, add=False) if named.length.any() else NO_ROW
     of_events = Answers(
         np.full((len(answers.value), batch.n), np.nan),
         np.zeros((len(answers.value), batch.n), np.int8),
@@ -202,6 +205,30 @@ def _update_with_labels(
     entity.update(merged, of_events, labels_index, found)
     answers.value[:], answers.error[:] = batch.of_payments(of_events.value), batch.of_payments(of_events.error)
     return merged.row, of_events
+
+
+def _columns_with_labels(batch: Batch) -> dict[str, Array]:
+    """The columns of `Events` that are the same for each entity, of payments and labels: shape (n,)."""
+    frame, labels, at = batch.columns.frame, batch.label_columns, batch.label_at
+    shared = {
+        "t": _of_events(batch, frame.occurred_at_ms),
+        "amount": _of_events(batch, frame.amount_minor),
+        "currency": _of_events(batch, frame.currency),
+        "event": _of_events(batch, frame.digest[0]),
+        "relation": _of_events(batch, frame.relation),
+        "original": _of_events(batch, frame.original),
+        "published": _of_events(batch, frame.published),
+        "label": np.zeros(batch.n, np.int8),
+        "labelled_ms": np.zeros(batch.n, np.int64),
+    }
+    for name, of_labels in zip(("event", "label", "labelled_ms", "t"), labels, strict=True):
+        shared[name][at] = of_labels
+    return shared
+
+
+def _of_events(batch: Batch, of_payments: Array) -> Array:
+    """A column of payments as one of events, 0 for labels; first axis n."""
+    return np.ascontiguousarray(batch.of_events(of_payments.T).T)
 
 
 _NO_FILTERS: UInt64Array = np.zeros(0, np.uint64)
