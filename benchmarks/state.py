@@ -1,17 +1,17 @@
-"""Size of the state and time per payment with many accounts, in the engine alone, on the catalogue of accounts alone.
+"""Size of the state and time per payment with many accounts, in the engine alone.
 
-    python -m benchmarks.state ACCOUNTS [PAYMENTS]
+    python -m benchmarks.state ACCOUNTS [PAYMENTS] [--rules shipped]
 
 Every account pays once, in random order; the other payments are distributed over accounts by Zipf's law, so that most
-accounts pay rarely and a few very often. The time is measured over the second half, when all accounts exist. Prints one
-line of JSON.
+accounts pay rarely and a few very often. The time is measured over the second half, when all accounts exist. Each has a
+device of its own, and merchants are 5,000. Prints one line of JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
-import sys
 import time
 from collections.abc import Iterator
 
@@ -21,32 +21,54 @@ from benchmarks.payments import START_MS
 from benchmarks.throughput import RULES
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.contracts import Payment
+from fraudstream.engine.arena import OVERFLOWS_USED
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.entity_state import EntityState
+from fraudstream.engine.label_index import LabelIndex
 
 BATCH = 2000
 ZIPF_EXPONENT = 1.1
 DAYS = 60
 
 
-def measure(accounts: int, count: int) -> dict[str, float]:
-    """Process `count` payments of `accounts` accounts; sizes in bytes, time in microseconds per payment."""
-    engine = Engine(load_rule_set(RULES["account"]))
+def measure(load: str, accounts: int, count: int) -> dict[str, object]:
+    """Process `count` payments of `accounts` accounts under the rules of a load; sizes in bytes, time in microseconds
+    per payment."""
+    engine = Engine(load_rule_set(RULES[load]))
     state = engine.new_state()
     spent: list[float] = []
     for batch in batches(accounts, count):
-        started = time.perf_counter()
+        started = time.thread_time()
         engine.judge(batch, state)
-        spent.append(time.perf_counter() - started)
+        spent.append(time.thread_time() - started)
     second_half = np.array(spent[len(spent) // 2 :])
-    arena = state.entities[0].arena
     return {
-        "accounts": state.rows,
+        "rules": load,
+        "accounts": accounts,
         "payments": count,
-        "us_a_payment": float(np.median(second_half)) / BATCH * 1e6,
-        "row_bytes_max": arena.row_bytes_max,
-        "arena_bytes": state.memory_bytes,
+        "us_a_payment": round(float(np.median(second_half)) / BATCH * 1e6, 2),
+        "entities": {entity.plan.entity.name: _size(entity) for entity in state.entities},
+        "label_index": None if state.labels is None else _size_of_index(state.labels),
+        "state_bytes": state.memory_bytes,
         "resident_bytes_max": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+
+
+def _size(entity: EntityState) -> dict[str, int]:
+    """Rows of an entity, and bytes of each on the mean and at most, without keys."""
+    rows, arena = entity.index.rows, entity.arena
+    return {
+        "rows": rows,
+        "row_bytes": arena.memory_bytes // rows if rows else 0,
+        "row_bytes_max": arena.row_bytes_max,
+        "overflows": int(arena.tops.used[OVERFLOWS_USED]),
+        "overflow_bytes": arena.overflow_bytes,
+    }
+
+
+def _size_of_index(index: LabelIndex) -> dict[str, int]:
+    """Entries of the label index, and bytes of each, buckets included."""
+    return {"entries": index.entries, "bytes_an_entry": index.memory_bytes // index.entries if index.entries else 0}
 
 
 def batches(accounts: int, count: int) -> Iterator[list[Payment]]:
@@ -80,6 +102,16 @@ def batches(accounts: int, count: int) -> Iterator[list[Payment]]:
         ]
 
 
+def main() -> int:
+    """Run the benchmark of the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("accounts", type=int, metavar="ACCOUNTS")
+    parser.add_argument("payments", type=int, metavar="PAYMENTS", nargs="?", help="default: two for each account")
+    parser.add_argument("--rules", choices=tuple(RULES), default="account", help="default: account")
+    args = parser.parse_args()
+    print(json.dumps(measure(args.rules, args.accounts, args.payments or 2 * args.accounts)))
+    return 0
+
+
 if __name__ == "__main__":
-    ACCOUNTS = int(sys.argv[1])
-    print(json.dumps(measure(ACCOUNTS, int(sys.argv[2]) if len(sys.argv) > 2 else 2 * ACCOUNTS)))
+    raise SystemExit(main())

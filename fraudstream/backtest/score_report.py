@@ -5,6 +5,7 @@ from __future__ import annotations
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.engine.learned_score.calibration import CalibrationContent, Threshold
 from fraudstream.engine.learned_score.counts import WEIGHT_ONE
+from fraudstream.engine.learned_score.evidence import ONE_LABELLED_IN
 from fraudstream.engine.learned_score.score_state import SavedPart, SavedTotals
 from fraudstream.engine.scorer import POINTS_MAX
 
@@ -17,6 +18,7 @@ def tuning_report(content: CalibrationContent, digest: str) -> str:
         "",
         f"Learned from {content.payments:,} payments, {utc_text(content.begin_ms)} to {utc_text(content.end_ms)}, with "
         f"{totals.fraud:,} labels of fraud and {totals.genuine:,} of genuine payments{_fraud_share(totals)}.",
+        *_weights_note(totals, content.payments),
         "",
         "| budget | threshold | alerts a day | precision | recall |",
         "| --- | --- | --- | --- | --- |",
@@ -38,6 +40,23 @@ def _fraud_share(totals: SavedTotals) -> str:
     """
     labels = totals.fraud + totals.genuine
     return f", a share of frauds of {totals.fraud / labels:.2g}" if labels else ""
+
+
+def _weights_note(totals: SavedTotals, payments: int) -> list[str]:
+    """What to know of weights and base rate where labels are no sample of the payments.
+
+    >>> _weights_note(SavedTotals(genuine=250, fraud=0, bias=0, square=0), 1000)
+    []
+    >>> print(*_weights_note(SavedTotals(genuine=0, fraud=249, bias=0, square=0), 1000))
+    Less than one payment in 4 is labelled, so weights and base rate were not learned from all labels: scores rank \
+payments, but are no probabilities until you set `fraud_share`.
+    """
+    if (totals.fraud + totals.genuine) * ONE_LABELLED_IN >= payments:
+        return []
+    return [
+        f"Less than one payment in {ONE_LABELLED_IN} is labelled, so weights and base rate were not learned from all "
+        "labels: scores rank payments, but are no probabilities until you set `fraud_share`."
+    ]
 
 
 def _threshold_line(threshold: Threshold) -> str:
