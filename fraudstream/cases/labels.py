@@ -20,14 +20,14 @@ _LABELS: Final[Mapping[Disposition, tuple[LabelName, float | None]]] = {
 
 
 def labels_of(case: Case, action: CaseAction) -> list[Label]:
-    """The labels that follow from closing: one for each alert that the case still lists, none if the disposition is
-    inconclusive.
+    """The labels that follow from an action by which `case`, as it is after it, was closed: one for each alert that the
+    case still lists, none if the disposition is inconclusive.
 
-    `case`: before or after the action. The labels depend on the log alone, so writing them twice is harmless.
+    The labels depend on the log alone, so writing them twice is harmless.
     """
-    if action.action != "close" or action.disposition is None or action.disposition not in _LABELS:
+    if action.action not in ("close", "approve") or case.disposition is None or case.disposition not in _LABELS:
         return []
-    label, confidence = _LABELS[action.disposition]
+    label, confidence = _LABELS[case.disposition]
     return [
         Label(
             event_id=line.event_id,

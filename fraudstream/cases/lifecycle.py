@@ -15,6 +15,7 @@ from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, 
 from fraudstream.cases.timers import acted, expired, paused, resumed, with_timer
 from fraudstream.cases.transitions import STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.case import CaseProposal
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName
 
@@ -37,6 +38,8 @@ def acted_on(
         timer = timer_of(case, action)
         assert timer is not None, "an expiry without a running timer is rejected"
         return expired(after, timer)
+    if action.action == "close" and policy.needs_approval(case, action.disposition):
+        return _proposed(acted(after), action)
     return _changed(_moved(acted(after), action, action.action), action, action.action, policy)
 
 
@@ -72,7 +75,12 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
         case "unlink":
             return replace(case, links=tuple(each for each in case.links if each != action.other_case_id))
         case "close":
-            return _closed(case, action)
+            return _closed(case, _proposal_of(action), acted_at_ms(action))
+        case "approve":
+            assert case.proposal is not None, "without a proposal it is rejected"
+            return replace(_closed(case, case.proposal, acted_at_ms(action)), approved_by=action.actor)
+        case "reject":
+            return replace(case, proposal=None)
         case "reopen":
             return entered(_reopened(case), policy, acted_at_ms(action))
         case "start" | "resume" | "note":
@@ -86,19 +94,39 @@ def _snoozed(case: Case, action: CaseAction) -> Case:
     return with_timer(replace(case, snooze=snooze), "snooze_end", until)
 
 
-def _closed(case: Case, action: CaseAction) -> Case:
+def _proposed(case: Case, action: CaseAction) -> Case:
+    """The case whose closing a second person is to approve. It leaves where it was put aside."""
+    awake = with_timer(replace(case, snooze=None), "snooze_end", None)
+    return replace(awake, proposal=_proposal_of(action))
+
+
+def _proposal_of(action: CaseAction) -> CaseProposal:
+    assert action.disposition is not None, "the contract requires it"
+    typology = action.typology if action.disposition == "confirmed_fraud" else None
+    return CaseProposal(action.actor, acted_at_ms(action), action.disposition, typology)
+
+
+def _closed(case: Case, proposal: CaseProposal, at_ms: int) -> Case:
     return replace(
         case,
-        disposition=action.disposition,
-        typology=action.typology if action.disposition == "confirmed_fraud" else None,
-        closed_by=action.actor,
-        closed_at_ms=acted_at_ms(action),
+        disposition=proposal.disposition,
+        typology=proposal.typology,
+        closed_by=proposal.actor,
+        closed_at_ms=at_ms,
         timers=(),
         snooze=None,
+        proposal=None,
     )
 
 
 def _reopened(case: Case) -> Case:
     return replace(
-        case, assignee=None, escalated_to=None, disposition=None, typology=None, closed_by=None, closed_at_ms=None
+        case,
+        assignee=None,
+        escalated_to=None,
+        disposition=None,
+        typology=None,
+        closed_by=None,
+        closed_at_ms=None,
+        approved_by=None,
     )

@@ -12,6 +12,9 @@
         closing: {warn: 4h, breach: 8h}
         escalate_to: senior              # at a breach
       - name: general
+    approval:                            # what a second person is to approve: closing a case
+      closing_above: "10000"             # with more than this at risk
+      confirmed_fraud: true              # as a confirmed fraud
 
 Pure: `cases.policy_file` reads the file.
 """
@@ -25,6 +28,7 @@ from typing import Final, Literal
 import msgspec
 
 from fraudstream.contracts import EXPONENTS, Case
+from fraudstream.contracts.case_values import Disposition
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.fields import SEVERITIES, Identifier, Severity
 
@@ -63,6 +67,13 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.amount is None or (case.amount_at_risk is not None and Decimal(case.amount_at_risk) >= self.amount)
 
 
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which closings a second person is to approve; by default none."""
+
+    closing_above: Decimal | None = None
+    confirmed_fraud: bool = False
+
+
 class CasePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole policy; by default without queues and without a base currency."""
 
@@ -70,6 +81,7 @@ class CasePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base: str | None = None
     rates: dict[str, Decimal] = {}
     queues: tuple[Queue, ...] = ()
+    approval: Approval = Approval()
 
     def __post_init__(self) -> None:
         for code in (*self.rates, *((self.base,) if self.base is not None else ())):
@@ -84,6 +96,13 @@ class CasePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.queues:
             return None
         return next((queue for queue in self.queues if queue.takes(case)), Queue(OTHER_QUEUE))
+
+    def needs_approval(self, case: Case, disposition: Disposition | None) -> bool:
+        """Whether a second person is to approve that the case is closed with this disposition."""
+        above = self.approval.closing_above
+        if above is not None and case.amount_at_risk is not None and Decimal(case.amount_at_risk) > above:
+            return True
+        return self.approval.confirmed_fraud and disposition == "confirmed_fraud"
 
     def amount_at_risk(self, totals: Mapping[str, str]) -> str | None:
         """The sum of `totals` (decimal strings by currency) in the base currency, rounded to its unit; None without a

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from fraudstream.cases.timers import live_timers
-from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
+from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER, WHILE_PROPOSED
 from fraudstream.contracts import Case, CaseAction, CaseNote
 from fraudstream.contracts.case_timers import CaseTimer
 from fraudstream.contracts.case_values import ActionName
@@ -23,6 +23,9 @@ RefusalCode = Literal[
     "already_assigned",  # claim, assign: the case is theirs
     "wrong_status",  # the case's status does not allow the action
     "other_case_open",  # reopen: the account has a case that is not closed
+    "proposed",  # a second person is to decide on a proposed closing first
+    "not_proposed",  # approve, reject: nothing is proposed
+    "same_person",  # approve, reject: they proposed it themselves
     "until",  # snooze, wait: the time is not after that of the action
     "not_snoozed",  # wake
     "not_due",  # expire: the case has no such timer now
@@ -131,8 +134,26 @@ def _by_status(case: Case, action: CaseAction, name: ActionName, about: str) -> 
     whose = {"claim": action.actor, "assign": action.assignee}.get(name)
     if is_held and case.assignee == whose and (name == "assign" or case.status not in STATUS_AFTER["claim"]):
         return RejectedAction("already_assigned", f"{about} is already assigned to {whose}.")
+    if (refusal := _by_proposal(case, action, name, about)) is not None:
+        return refusal
     if case.status not in STATUS_AFTER[name]:
         return RejectedAction("wrong_status", f"{about} is {case.status}: {name} is not possible then.")
+    return None
+
+
+def _by_proposal(case: Case, action: CaseAction, name: ActionName, about: str) -> RejectedAction | None:
+    """Why the proposed closing of the case does not allow it."""
+    if case.proposal is None:
+        if name in ("approve", "reject"):
+            return RejectedAction("not_proposed", f"{about}: nothing is proposed that could be decided on.")
+        return None
+    proposer = case.proposal.actor
+    if name not in WHILE_PROPOSED:
+        return RejectedAction(
+            "proposed", f"{about}: {proposer} has proposed to close it: approve or reject that first."
+        )
+    if name in ("approve", "reject") and action.actor == proposer:
+        return RejectedAction("same_person", f"{about}: {proposer} has proposed this: somebody else is to {name} it.")
     return None
 
 

@@ -32,12 +32,17 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
     "link": _SAME,
     "unlink": _SAME,
     "close": dict.fromkeys(_SAME, "closed"),
+    "approve": dict.fromkeys(_SAME, "closed"),
+    "reject": _SAME,
     "reopen": {"closed": "new"},
 }
 
 # What only the assignee may do, if the case has one. Anybody may assign, escalate and release, so that the case of an
 # absent colleague is not blocked.
 BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(("claim", "start", "wait", "resume", "snooze", "close"))
+
+# What is possible while a closing is proposed: it is to be decided on first.
+WHILE_PROPOSED: Final[frozenset[ActionName]] = frozenset(("note", "link", "unlink", "approve", "reject"))
 
 
 def actions_in(status: CaseStatus) -> list[ActionName]:

@@ -47,6 +47,8 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
         "close a case and label its payments",
         'close {case} --disposition confirmed_fraud --typology card_testing --note "card copied"',
     ),
+    "approve": Command("approve the closing that somebody else has proposed", "approve {case}"),
+    "reject": Command("reject a proposed closing; the reason is a note", 'reject {case} "ask the merchant first"'),
     "reopen": Command("open a closed case again", "reopen {case}"),
 }
 
@@ -97,6 +99,8 @@ def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
     match name:
         case "note":
             action.add_argument("note", metavar="TEXT")
+        case "reject":
+            action.add_argument("note", metavar="REASON")
         case "assign":
             action.add_argument("--to", dest="assignee", required=True, metavar="NAME", help="the analyst")
         case "wait":

@@ -40,6 +40,8 @@ def amounts_text(case: Case) -> str:
 
 def state_text(case: Case) -> str:
     """The status of the case, with who works it, whom it waits for, or how and by whom it was closed."""
+    if case.proposal is not None:
+        return f"proposed as {case.proposal.disposition} by {case.proposal.actor}"
     if case.snooze is not None:
         return f"put aside until {utc_text(case.snooze.until_ms)}"
     match case.status:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from fraudstream.cases.transitions import BY_ASSIGNEE, actions_in
+from fraudstream.cases.transitions import BY_ASSIGNEE, WHILE_PROPOSED, actions_in
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_values import ActionName, Disposition
 
-Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "close"]
+Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "close", "reject"]
 
 ACTION_KEYS: Final[Mapping[ActionName, str]] = {
+    "approve": "v",
+    "reject": "x",
     "claim": "c",
     "start": "s",
     "resume": "u",
@@ -39,7 +41,11 @@ _DIALOGS: Final[Mapping[ActionName, Dialog]] = {
     "snooze": "snooze",
     "escalate": "escalate",
     "link": "link",
+    "reject": "reject",
 }
+
+
+APPROVALS: Final[frozenset[ActionName]] = frozenset(("approve", "reject"))
 
 
 class Button(NamedTuple):
@@ -51,11 +57,15 @@ class Button(NamedTuple):
     dialog: Dialog | None
 
 
-def buttons_of(case: Case, user: str) -> list[Button]:
-    """The buttons for `user`: first what to do with the case, then how to close it. Left out is what the case agent
-    would refuse: what only its assignee may do."""
+def buttons_of(case: Case, user: str, *, may_approve: bool) -> list[Button]:
+    """The buttons for `user`: first what to do with the case, then how to close it. Left out is what would be refused:
+    what only its assignee may do, and what a proposed closing excludes."""
     is_others = case.assignee not in (None, user)
     allowed = [name for name in actions_in(case.status) if not (is_others and name in BY_ASSIGNEE)]
+    if case.proposal is not None:
+        allowed = [name for name in allowed if name in WHILE_PROPOSED]
+    if case.proposal is None or case.proposal.actor == user or not may_approve:
+        allowed = [name for name in allowed if name not in APPROVALS]
     buttons = [Button(name, key, _DIALOGS.get(name)) for name, key in ACTION_KEYS.items() if name in allowed]
     if case.status == "assigned" and not is_others:  # to claim it is the same as to start it
         buttons = [button for button in buttons if button.name != "claim"]

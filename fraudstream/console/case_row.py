@@ -9,10 +9,12 @@ import msgspec
 from fraudstream.cases.priority import urgency
 from fraudstream.cases.timers import live_timers
 from fraudstream.contracts import Case
+from fraudstream.contracts.case import CaseProposal
 from fraudstream.contracts.case_values import CaseStatus, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
 
 SNOOZED: Final = "snoozed"
+PROPOSED: Final = "proposed"
 
 
 class CaseRow(msgspec.Struct, frozen=True):
@@ -43,13 +45,14 @@ class CaseRow(msgspec.Struct, frozen=True):
     disposition: Disposition | None
     queue: str | None
     snoozed_until_ms: int | None
+    proposal: CaseProposal | None
     breach_due_ms: int | None
     level: Literal["warned", "breached"] | None
 
     @property
     def state(self) -> str:
-        """Its status, or `SNOOZED` while it is put aside."""
-        return self.status if self.snoozed_until_ms is None else SNOOZED
+        """Its status, or `SNOOZED` while it is put aside, `PROPOSED` while its closing is to be approved."""
+        return PROPOSED if self.proposal is not None else SNOOZED if self.snoozed_until_ms is not None else self.status
 
 
 def row_of(case: Case, partition: int) -> CaseRow:
@@ -76,6 +79,7 @@ def row_of(case: Case, partition: int) -> CaseRow:
         disposition=case.disposition,
         queue=case.queue,
         snoozed_until_ms=None if case.snooze is None else case.snooze.until_ms,
+        proposal=case.proposal,
         breach_due_ms=min(
             (each.due_at_ms for each in live_timers(case) if each.name.endswith("_breach")), default=None
         ),

@@ -14,7 +14,9 @@ from fraudstream.console.case_row import SNOOZED, CaseRow
 from fraudstream.contracts.fields import SEVERITIES
 
 Order = Literal["urgency", "score", "oldest", "newest"]
-StatusFilter = Literal["active", "new", "assigned", "in_review", "waiting", "escalated", "snoozed", "closed", "all"]
+StatusFilter = Literal[
+    "active", "new", "assigned", "in_review", "waiting", "escalated", "proposed", "snoozed", "closed", "all"
+]
 Dimension = Literal["status", "severity", "typology", "assignee", "queue"]
 
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)

@@ -12,6 +12,7 @@ from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import (
     ActionName,
+    Disposition,
     StoredDisposition,
     StoredStatus,
     WaitingFor,
@@ -46,6 +47,15 @@ class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
     text: Text
 
 
+class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A closing that a second person is to approve. `actor`, `at_ms`: who proposed it, and when."""
+
+    actor: Identifier
+    at_ms: int
+    disposition: Disposition
+    typology: Typology | None = None
+
+
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """The complete state of a case. `version` counts its changes from 1.
 
@@ -58,7 +68,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `queue`, `amount_at_risk` (decimal string in the policy's base currency): as the policy of the case agent has it, if
     there is one. `clock`, `timers`, `warned_at_ms`, `breached_at_ms`: the state of its service level, and what becomes
-    due. `snooze`: while it is put aside.
+    due. `snooze`: while it is put aside. `proposal`: how it is to be closed, until a second person has approved or
+    rejected it; `approved_by`: who has.
 
     Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
     """
@@ -92,6 +103,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     warned_at_ms: int | None = None
     breached_at_ms: int | None = None
     snooze: CaseSnooze | None = None
+    proposal: CaseProposal | None = None
+    approved_by: Identifier | None = None
 
     def __post_init__(self) -> None:
         force_setattr(self, "status", present_status(self.status))

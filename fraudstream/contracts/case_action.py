@@ -26,6 +26,7 @@ REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "link": ("other_case_id",),
     "unlink": ("other_case_id",),
     "close": ("disposition",),
+    "reject": ("note",),
     "expire": ("timer",),
 }
 

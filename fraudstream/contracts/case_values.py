@@ -23,6 +23,8 @@ ActionName = Literal[
     "link",
     "unlink",
     "close",
+    "approve",
+    "reject",
     "reopen",
 ]
 RecordedAction = Literal[ActionName, "expire"]  # `expire`: the case agent's own, when a timer is due

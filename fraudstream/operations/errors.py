@@ -27,6 +27,9 @@ class MissingTopicError(OperationError):
     """The cluster at `servers` has no topic `topic`, or hides it from us."""
 
     def __init__(self, servers: str, topic: str) -> None:
-        super().__init__(f"{servers} has no topic '{topic}'. Create it with `fraudstream topics apply`.")
+        super().__init__(
+            f"{servers} has no topic '{topic}', or permits you nothing on it. "
+            "Create it with `fraudstream topics apply`."
+        )
         self.servers = servers
         self.topic = topic

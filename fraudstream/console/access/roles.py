@@ -9,6 +9,7 @@ Role = Literal["viewer", "analyst", "senior", "admin"]
 Permission = Literal[
     "see_cases",
     "act_on_cases",  # every action of cases.transitions
+    "approve_cases",  # approve and reject what a colleague has proposed
     "manage_users",  # see the users, end their sessions
 ]
 
@@ -18,6 +19,6 @@ _ACT: Final = frozenset[Permission]({"see_cases", "act_on_cases"})
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     "viewer": _SEE,
     "analyst": _ACT,
-    "senior": _ACT,  # no permission of its own until actions need one
-    "admin": _ACT | {"manage_users"},
+    "senior": _ACT | {"approve_cases"},
+    "admin": _ACT | {"approve_cases", "manage_users"},
 }

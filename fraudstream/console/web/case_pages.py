@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from fraudstream.console.case_buttons import buttons_of
+from fraudstream.console.case_buttons import APPROVALS, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.plots.comparison_plot import comparison_plot
@@ -21,7 +21,7 @@ from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.rendering import page, words_for
-from fraudstream.console.web.visitors import Visitor, permitted
+from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
 from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_typologies import TYPOLOGIES, Typology
@@ -60,6 +60,9 @@ async def act(
     if action not in _ACTIONS:
         raise PageError(404, "not_found")
     name, status = cast(ActionName, action), 200
+    if name in APPROVALS and not visitor.may("approve_cases"):
+        log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit approve_cases")
+        raise PageError(403, "forbidden", role=visitor.user.role)
     try:
         case = await desk.act(
             case_id, name, actor=visitor.user.name, **details_of(name, form, console_of(request).now_ms())
@@ -99,7 +102,9 @@ async def _case_page(
         "parameters": query.parameters(),
         "message": message,
         "is_refused": status != 200,
-        "buttons": buttons_of(file.case, visitor.user.name) if may_act else [],
+        "buttons": buttons_of(file.case, visitor.user.name, may_approve=visitor.may("approve_cases"))
+        if may_act
+        else [],
         "users": [user.name for user in await console.users.all()] if may_act else [],
         "waiting_for": get_args(WaitingFor),
         "spans": SPANS,
@@ -141,6 +146,8 @@ def _bar_title(words: Words, score: ScoreReason) -> str:
 
 
 def _done(words: Words, action: str, case: Case | None) -> Markup:
+    if case is not None and case.proposal is not None and action == "close":
+        return words.markup("done.propose")
     disposition = "" if case is None or case.disposition is None else words.text(f"disposition.{case.disposition}")
     return words.markup(f"done.{action}", disposition=disposition)
 

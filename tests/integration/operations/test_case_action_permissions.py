@@ -10,7 +10,8 @@ import pytest
 
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.operations.case_actions import act_on_case, new_case_action
-from fraudstream.operations.cluster_access import ClusterError, on_cluster
+from fraudstream.operations.cluster_access import on_cluster
+from fraudstream.operations.errors import MissingTopicError
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.integration.kafka.acls import Acl, allow, forbid
 from tests.integration.kafka.secure_cluster import SecureCluster, secure_cluster
@@ -48,10 +49,9 @@ async def test_an_analyst_needs_two_permissions_to_act_on_a_case(
 
         await forbid(admin, "analyst", [of_answers])
         release = new_case_action(case, "release", actor="ann", acted_at_ms=6_000)
-        with pytest.raises(ClusterError) as refused:
+        with pytest.raises(MissingTopicError, match="or permits you nothing on it") as refused:
             await on_cluster(settings.brokers, lambda: act_on_case(settings, case, partition, release), within_s=60)
-        assert settings.case_answers_topic in refused.value.sentence
-        assert refused.value.reason == "not_allowed"
+        assert refused.value.topic == settings.case_answers_topic
         assert len(await cluster.records(settings.case_actions_topic)) == 1
     finally:
         await agent.stop()

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from fraudstream.cases.grouping import opened
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.refusal import LINKS_MAX, RejectedAction
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
+from fraudstream.contracts.case import CaseProposal
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName, CaseStatus
 from tests.unit.cases.events import action, alert
@@ -79,6 +81,7 @@ def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> 
         CASES[status],
         links=("c2",) if name == "unlink" else (),
         snooze=CaseSnooze(9_000, "ann", 0, "n", 1) if name == "wake" else None,
+        proposal=CaseProposal("carol", 0, "inconclusive") if name in ("approve", "reject") else None,
     )
     *cells, who = table()[name]
     expected = cells[get_args(CaseStatus).index(status)]
@@ -231,12 +234,72 @@ def test_the_time_of_a_case_is_that_of_its_events_and_never_goes_back() -> None:
     ],
 )
 def test_a_disposition_becomes_a_label_for_every_alert(disposition: str, label: str, confidence: float | None) -> None:
-    (found,) = labels_of(NEW, action("close", NEW.case_id, disposition=disposition, typology="mule"))
+    given = action("close", NEW.case_id, disposition=disposition, typology="mule")
+    closed = act(NEW, given)
+    assert isinstance(closed, Case)
+    (found,) = labels_of(closed, given)
     assert (found.event_id, found.account_id, found.source) == ("event-of-a1", "acc-1", NEW.case_id)
     assert (found.label, found.confidence) == (label, confidence)
     assert (found.labelled_at, found.payment_occurred_at) == (5_000, 1_000)
 
 
 def test_an_inconclusive_case_and_a_note_give_no_labels() -> None:
-    assert labels_of(NEW, action("close", NEW.case_id, disposition="inconclusive")) == []
-    assert labels_of(NEW, action("note", NEW.case_id, note="x", disposition="fraud")) == []
+    closed = after(NEW, "close", disposition="inconclusive")
+    assert labels_of(closed, action("close", NEW.case_id, disposition="inconclusive")) == []
+    assert labels_of(CASES["closed"], action("note", NEW.case_id, note="x", disposition="fraud")) == []
+
+
+BY_TWO = msgspec.convert({"base": "EUR", "approval": {"closing_above": "1000", "confirmed_fraud": True}}, CasePolicy)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "amount", "is_proposed"),
+    [
+        ("confirmed_fraud", None, True),
+        ("false_positive", None, False),
+        ("false_positive", "1000.00", False),
+        ("false_positive", "1000.01", True),
+    ],
+)
+def test_the_policy_says_what_a_second_person_is_to_approve(disposition: str, amount: str, is_proposed: bool) -> None:
+    case = replace(CASES["in_review"], amount_at_risk=amount)
+    given = action("close", NEW.case_id, disposition=disposition, typology="mule")
+    closed = acted_on(case, given, None, BY_TWO)
+    assert isinstance(closed, Case)
+    assert (closed.status, closed.proposal is not None) == ("in_review" if is_proposed else "closed", is_proposed)
+    assert bool(labels_of(closed, given)) != is_proposed
+
+
+def test_a_proposed_closing_takes_effect_once_somebody_else_approves_it() -> None:
+    given = action("close", NEW.case_id, "ann", disposition="confirmed_fraud", typology="mule", note="card copied")
+    proposed = acted_on(CASES["in_review"], given, None, BY_TWO)
+    assert isinstance(proposed, Case)
+    for name, actor, code in (
+        ("approve", "ann", "same_person"),
+        ("reject", "ann", "same_person"),
+        ("release", "bob", "proposed"),
+        ("close", "ann", "proposed"),
+    ):
+        refused = act(proposed, action(name, NEW.case_id, actor, note="n", disposition="inconclusive"))
+        assert isinstance(refused, RejectedAction)
+        assert refused.code == code
+    assert after(proposed, "note", "bob").proposal == proposed.proposal
+    approval = action("approve", NEW.case_id, "sue", acted_at=8_000)
+    closed = act(proposed, approval)
+    assert isinstance(closed, Case)
+    assert (closed.status, closed.disposition, closed.typology) == ("closed", "confirmed_fraud", "mule")
+    assert (closed.closed_by, closed.approved_by, closed.closed_at_ms, closed.proposal) == ("ann", "sue", 8_000, None)
+    assert [(label.label, label.labelled_at) for label in labels_of(closed, approval)] == [("fraud", 8_000)]
+    assert after(closed, "reopen").approved_by is None
+
+
+def test_a_rejected_proposal_leaves_the_case_as_it_was() -> None:
+    given = action("close", NEW.case_id, "ann", disposition="confirmed_fraud", typology="mule")
+    proposed = acted_on(CASES["in_review"], given, None, BY_TWO)
+    assert isinstance(proposed, Case)
+    rejected = after(proposed, "reject", "sue", note="ask the merchant first")
+    assert (rejected.status, rejected.assignee, rejected.proposal) == ("in_review", "ann", None)
+    assert rejected.notes[-1] == CaseNote(5_000, "sue", "reject", "ask the merchant first")
+    result = act(rejected, action("approve", NEW.case_id, "sue"))
+    assert isinstance(result, RejectedAction)
+    assert result.code == "not_proposed"

@@ -84,7 +84,8 @@ def test_an_error_of_an_operation_is_its_sentence_and_exit_code_1(
     command.does = does
     assert cli.main(["worker"]) == 1
     assert capsys.readouterr().err == (
-        "fraudstream: 127.0.0.1:1 has no topic 'controls'. Create it with `fraudstream topics apply`.\n"
+        "fraudstream: 127.0.0.1:1 has no topic 'controls', or permits you nothing on it. Create it with "
+        "`fraudstream topics apply`.\n"
     )
 
 

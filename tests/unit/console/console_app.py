@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.policy import NO_POLICY
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.view import CaseView
 from fraudstream.console.access.login import Login
@@ -62,6 +63,7 @@ class ConsoleUnderTest:
         self.now_ms = 1_772_629_200_000
         self.alerts: dict[str, Alert] = {}
         self.published: list[CaseAction] = []
+        self.policy = NO_POLICY  # of the case agent
         self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
@@ -116,7 +118,7 @@ class ConsoleUnderTest:
         self.published.append(action)
         newest = self.newest.get(case.case_id, case)
         others = (row.case_id for row in self.index.of_account(case.account_id) if row.status != "closed")
-        match acted_on(newest, action, next((each for each in others if each != case.case_id), None)):
+        match acted_on(newest, action, next((each for each in others if each != case.case_id), None), self.policy):
             case RejectedAction(code, sentence):
                 raise RejectedActionError(action, newest, code, sentence)
             case after:

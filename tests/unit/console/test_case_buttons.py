@@ -3,15 +3,19 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fraudstream.console.case_buttons import KEYS, buttons_of
+from fraudstream.contracts.case import CaseProposal
 from tests.unit.console.console_app import case
 
+PROPOSAL = CaseProposal("ann", 0, "inconclusive")
 RESERVED = set("jknpq/?")  # of rows and pages
 
 
 def keys(user: str = "ann", **fields: Any) -> str:
-    return "".join(button.key for button in buttons_of(case(**fields), user))
+    may_approve = user == "bob"
+    return "".join(button.key for button in buttons_of(case(**fields), user, may_approve=may_approve))
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,8 @@ def keys(user: str = "ann", **fields: Any) -> str:
         ({"status": "in_review", "assignee": "ann"}, "wzmaerlfgyi", "maerl"),
         ({"status": "waiting", "assignee": "ann", "waiting_for": "customer"}, "uzmaerlfgyi", "maerl"),
         ({"status": "escalated", "escalated_to": "senior"}, "czmarlfgyi", "czmarlfgyi"),
+        ({"status": "in_review", "assignee": "ann", "proposal": PROPOSAL}, "ml", "vxml"),
+        ({"status": "in_review", "assignee": "ann", "proposal": replace(PROPOSAL, actor="bob")}, "ml", "ml"),
         ({"status": "closed", "disposition": "inconclusive", "assignee": "ann"}, "o", "o"),
     ],
 )

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from fraudstream.cases.policy import Approval, CasePolicy
 from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.web.forms import BYTES_MAX
 from fraudstream.console.web.security_headers import CONTENT_POLICY
@@ -288,6 +289,23 @@ async def test_the_queue_shows_what_is_due_where_there_are_queues(console: Conso
     assert f"/cases/{CASE}" not in (await client.get("/?queue=other")).text
     text = re.sub(r"<[^>]+>", "", (await client.get(f"/cases/{CASE}")).text)
     assert "Queue takeover soon late due in 3 h · 10.00 at risk" in text
+
+
+async def test_a_proposed_closing_is_approved_by_a_senior_other_than_who_proposed_it(console: ConsoleUnderTest) -> None:
+    console.policy = CasePolicy(approval=Approval(confirmed_fraud=True))
+    await put(console, alert("a1"))
+    ann, sue = await console.logged_in("ann", "analyst"), await console.logged_in("sue", "senior")
+    page = (await act(console, ann, "close", disposition="confirmed_fraud", typology="mule")).text
+    assert "Proposed. A second person is to approve it." in page
+    assert 'data-key="v"' not in page
+    assert (await act(console, ann, "approve")).status_code == 403
+    assert f"/cases/{CASE}" in (await sue.get("/?status=proposed")).text
+    page = (await sue.get(f"/cases/{CASE}")).text
+    assert 'data-key="v"' in page
+    assert "To approve: confirmed fraud, proposed by ann" in re.sub("<[^>]+>", "", page)
+    page = (await act(console, sue, "approve")).text
+    assert "Approved: the case is closed as <bdi>confirmed fraud</bdi>." in page
+    assert "approved by <bdi>sue</bdi>" in page
 
 
 async def test_a_case_is_assigned_waits_is_resumed_escalated_and_linked(console: ConsoleUnderTest) -> None:

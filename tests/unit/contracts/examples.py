@@ -29,6 +29,7 @@ from fraudstream.contracts import (
     StoredRuleSet,
     UnjudgedDecision,
 )
+from fraudstream.contracts.case import CaseProposal
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 
 PAYMENT = Payment(
@@ -95,6 +96,8 @@ CASE = Case(
     timers=(CaseTimer("closing_breach", 1_772_466_400_300, "senior"),),
     warned_at_ms=1_772_366_600_000,
     breached_at_ms=1_772_366_700_000,
+    proposal=CaseProposal("r.holm", 1_772_440_000_000, "confirmed_fraud", "card_testing"),
+    approved_by="p.lund",
     snooze=CaseSnooze(1_772_566_400_300, "r.holm", 1_772_366_400_300, "Away until Monday.", 1),
     closed_by="r.holm",
     closed_at_ms=1_772_440_200_000,
