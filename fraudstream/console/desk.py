@@ -33,6 +33,7 @@ VIEW_POLL_S: Final = 0.02
 _VIEW_POLLS: Final = round(VIEW_S_MAX / VIEW_POLL_S)
 ALERTS_S_MAX: Final = 1.5  # how long it waits for alerts that are not in memory
 ACTIONS_AT_ONCE_MAX: Final = 8
+NEXT_TRIES_MAX: Final = 8  # cases that colleagues may take while one is looked for
 
 
 class PublishAction(Protocol):
@@ -122,6 +123,20 @@ class CaseDesk:
             raise
         self._put(result.case, partition)
         return result.case
+
+    async def next_case(self, query: QueueQuery, *, actor: str) -> str | None:
+        """Claim the most urgent case of the query that is nobody's; its id, or None if there is none.
+
+        The case agent decides: where a colleague was faster, the next case is tried. Raises `OperationError`.
+        """
+        waiting = self._index.page(query._replace(status="new", assignee=None, order="urgency"), None, NEXT_TRIES_MAX)
+        for row in waiting.rows:
+            try:
+                if await self.act(row.case_id, "claim", actor=actor, expected_version=row.version) is not None:
+                    return row.case_id
+            except RejectedActionError:
+                continue
+        return None
 
     async def _whole(self, case_id: str) -> str:
         """The id of the case that `case_id` is, or is the beginning of. Raises `InvalidValueError`."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-ErrorCode = Literal["forbidden", "token", "origin", "not_found", "no_case", "too_large", "invalid", "unavailable"]
+ErrorCode = Literal[
+    "forbidden", "token", "origin", "not_found", "no_case", "no_next", "too_large", "invalid", "unavailable"
+]
 
 
 class PageError(Exception):

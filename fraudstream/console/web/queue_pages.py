@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from fraudstream.console.desk import ROWS_MAX
 from fraudstream.console.index import CLOSED_KEPT_MAX
@@ -18,12 +18,29 @@ from fraudstream.console.queue_query import (
     query_of,
 )
 from fraudstream.console.web.console import console_of
+from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.rendering import page
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts.fields import SEVERITIES
+from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
 _SEVEREST_FIRST: Final = tuple(reversed(SEVERITIES))
+
+
+@router.post("/next")
+async def take_next(
+    request: Request, visitor: Annotated[Visitor, Depends(permitted("act_on_cases"))]
+) -> RedirectResponse:
+    """Claim the most urgent case that is nobody's, of those that the URL's filters match, and lead to it."""
+    query = query_of(request.query_params)
+    try:
+        case_id = await console_of(request).desk.next_case(query, actor=visitor.user.name)
+    except OperationError:
+        raise PageError(503, "unavailable") from None
+    if case_id is None:
+        raise PageError(404, "no_next")
+    return RedirectResponse(f"/cases/{case_id}{query.parameters()}", 303)
 
 
 @router.get("/")

@@ -19,6 +19,7 @@ ACTING = EVERYBODY - {"viewer"}
 # Method and path: the roles that may call it, the status that they get, and whether somebody without a session may too.
 ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/"): (EVERYBODY, 200, False),
+    ("POST", "/next"): (ACTING, 303, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("GET", "/users"): (frozenset({"admin"}), 200, False),

@@ -308,6 +308,25 @@ async def test_a_proposed_closing_is_approved_by_a_senior_other_than_who_propose
     assert "approved by <bdi>sue</bdi>" in page
 
 
+async def test_the_next_case_is_the_most_urgent_that_is_nobodys(console: ConsoleUnderTest) -> None:
+    await console.put(
+        case("a" * 32, "acc-1", severity="critical", status="in_review", assignee="bob"),
+        case("b" * 32, "acc-2", severity="high"),
+        case("c" * 32, "acc-3", severity="medium"),
+        case("d" * 32, "acc-4", severity="low"),
+    )
+    taken = case("b" * 32, "acc-2", severity="high", status="in_review", assignee="bob", version=2)
+    console.newest["b" * 32] = taken  # which the queue does not show yet
+    client = await console.logged_in("ann", "analyst")
+    answer = await post(client, "/next")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/cases/{'c' * 32}")
+    answer = await post(client, "/next?severity=low")
+    assert answer.headers["location"] == f"/cases/{'d' * 32}?severity=low"
+    answer = await post(client, "/next")
+    assert (answer.status_code, "No case in this view waits" in answer.text) == (404, True)
+    assert [(each.case_id[0], each.actor) for each in console.published] == [("b", "ann"), ("c", "ann"), ("d", "ann")]
+
+
 async def test_a_case_is_assigned_waits_is_resumed_escalated_and_linked(console: ConsoleUnderTest) -> None:
     await put(console, alert("a1"))
     await console.put(case("d" * 32, "acc-2"))
