@@ -38,7 +38,7 @@ function openDialog(button) {
 export function startForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!form.matches("form.act")) return;
+    if (!form.matches("[data-act]")) return;
     event.preventDefault();
     form.closest("dialog")?.close();
     send(form).then(() => form.matches("dialog form") && form.reset());
