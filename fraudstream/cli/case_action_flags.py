@@ -23,6 +23,11 @@ DETAILS: Final = ("note", "disposition", "typology", "assignee", "waiting_for", 
 _CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
 
 
+OF_SEVERAL: Final[frozenset[ActionName]] = frozenset(
+    ("assign", "claim", "start", "resume", "wake", "close", "approve", "reopen")
+)
+
+
 class Command(NamedTuple):
     """One action. `example`: what follows `fraudstream cases`, with {case} for an id."""
 
@@ -37,7 +42,7 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
     "wait": Command("wait for an answer; the reason is a note", 'wait {case} --for customer "asked for the invoice"'),
     "resume": Command("go on with a case that waits", "resume {case}"),
     "escalate": Command("pass a case on to a queue or role", 'escalate {case} --to senior "a politician\'s account"'),
-    "release": Command("return a case to the queue; any analyst may do this", "release {case}"),
+    "release": Command("return cases to the queue; any analyst may do this", "release {case}"),
     "note": Command("add a note to a case that is not closed", 'note {case} "called the customer"'),
     "snooze": Command("put a case aside until a time", 'snooze {case} --for 2d "the card is replaced on Monday"'),
     "wake": Command("take up a case that was put aside", "wake {case}"),
@@ -76,7 +81,10 @@ def _add(actions: Subparsers, name: ActionName, command: Command) -> argparse.Ar
         epilog=f"example:\n  fraudstream cases {command.example.format(case=_CASE)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    action.add_argument("case_id", metavar="CASE", help=CASE_HELP)
+    count = "+" if name in OF_SEVERAL else "*" if name == "release" else 1
+    action.add_argument("case_ids", metavar="CASE", nargs=count, help=CASE_HELP)
+    if name == "release":
+        action.add_argument("--all-of", metavar="NAME", help="every case of this analyst, who is absent")
     _add_details(action, name)
     action.add_argument("--as", dest="actor", metavar="NAME", help="name of the analyst (default: your login name)")
     action.add_argument(

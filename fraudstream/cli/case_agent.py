@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 
 def agent_settings(settings: Settings) -> AgentSettings:
-    """The settings of the case agent. Raises `Failure`. Those that describe the broker are in the section `worker`."""
+    """The settings of the case agent, those that describe the broker being in the section `worker`. Without its policy,
+    which who acts on cases need not have."""
     from fraudstream.cases.settings import AgentSettings
     from fraudstream.stream.settings import FETCH_WAIT_MS
 
@@ -46,7 +47,6 @@ def agent_settings(settings: Settings) -> AgentSettings:
         codec=settings.compression.cases,
         fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         session_timeout_s=settings.worker.session_timeout_s,
-        policy=case_policy(settings),
     )
 
 
@@ -65,6 +65,7 @@ def case_policy(settings: Settings) -> CasePolicy:
 
 def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
     """Run until SIGTERM or SIGINT. Raises `Failure` with an exit code of `exit_codes`."""
+    import msgspec
     from prometheus_client import CollectorRegistry
 
     from fraudstream.contracts.dead_letter import ReasonCode
@@ -72,9 +73,10 @@ def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
     from fraudstream.telemetry.logs import set_up_logs
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
+    agent = msgspec.structs.replace(agent_settings(settings), policy=case_policy(settings))
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
     with metrics_port.metrics_served(settings, "metrics.cases_port", telemetry):
-        return asyncio.run(_serve(agent_settings(settings), telemetry, rebuild_view))
+        return asyncio.run(_serve(agent, telemetry, rebuild_view))
 
 
 async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_view: bool) -> int:

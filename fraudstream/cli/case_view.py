@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX_DIGITS_MIN: Final = 4
 IDS_SHOWN: Final = 5
+CASES_READ_MAX: Final = 100_000
 _PREFIX = re.compile(f"[0-9a-f]{{{PREFIX_DIGITS_MIN},31}}")
 
 Result = TypeVar("Result")
@@ -64,6 +65,15 @@ def find_case(settings: Settings, case_id: str) -> CaseInView:
             f"its first {PREFIX_DIGITS_MIN} or more digits."
         )
     return found
+
+
+def ids_of_assignee(settings: Settings, name: str) -> list[str]:
+    """The ids of the cases that are not closed and are assigned to `name`. Raises `Failure`."""
+
+    async def find(view: CaseView) -> list[str]:
+        return [case.case_id for case in await view.queue(CASES_READ_MAX) if case.assignee == name]
+
+    return _read(settings, find)
 
 
 def _ambiguous(prefix: str, ids: list[str]) -> str:

@@ -126,6 +126,31 @@ async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
     assert [case.assignee for case in events] == [None, "ann"]
 
 
+async def test_several_cases_are_acted_on_and_those_of_an_absent_colleague_released(
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1"), alert("a2", "acc-2"), alert("a3", "acc-3")])
+        ids = [(await case_of(view, account)).case_id for account in ("acc-1", "acc-2", "acc-3")]
+        assert (await cases("assign", *ids[:2], "--to", "bob", "--as", "ann"))[0] == 0
+        code, out = await cases("close", *ids, "--disposition", "inconclusive", "--as", "ann")
+        assert (code, out.count("only they can close it")) == (1, 2)
+        await eventually(lambda: view.case(ids[1]), lambda found: found is not None and found.assignee == "bob")
+        code, out = await cases("release", "--all-of", "bob", "--as", "ann")
+        assert (code, sorted(out.splitlines())) == (
+            0,
+            sorted(f"case {case_id} of acc-{n} is new" for n, case_id in enumerate(ids[:2], 1)),
+        )
+        assert (await cases("release", "--as", "ann"))[0] == 1
+        found = await cluster.cases()
+    assert {account: case.status for account, case in found.items()} == {
+        "acc-1": "new",
+        "acc-2": "new",
+        "acc-3": "closed",
+    }
+
+
 async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: CaseCluster, view: CaseView) -> None:
     """The caller's copy of the case is out of date: in the meantime a colleague has claimed it."""
     async with running_agent(cluster):

@@ -1,0 +1,27 @@
+"""`fraudstream cases`: what is refused before anything is connected."""
+
+from pathlib import Path
+
+import pytest
+
+from fraudstream.cli import main as cli
+from fraudstream.supervision import exit_codes
+
+
+def test_a_policy_that_cannot_be_used_stops_the_agent_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("queues: [{name: a, sevirity: high}]")
+    assert cli.main(["cases", "--set", f"cases.policy={path}"]) == exit_codes.REFUSED
+    assert capsys.readouterr().err.endswith(
+        f"cases.policy: {path}: Object contains unknown field `sevirity` - at `$.queues[0]`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "argv", [["snooze", "case-1", "--for", "soon", "why"], ["wait", "case-1", "--for", "me", "why"]]
+)
+def test_a_detail_that_an_action_cannot_have_is_wrong_usage(argv: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["cases", *argv])
