@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from fraudstream.cases.amounts import AlertError, add_amount
-from fraudstream.contracts import Alert, Case, CaseAlert
+from fraudstream.cases.refusal import acted_at_ms
+from fraudstream.contracts import Alert, Case, CaseAction, CaseAlert, CaseNote
 from fraudstream.contracts.fields import SEVERITIES
 
 ALERTS_KEPT: Final = 200
@@ -24,7 +25,7 @@ NAME_CHARACTERS_MAX: Final = 128
 
 
 def case_id_of(account_id: str, alert_id: str) -> str:
-    """The id of the case that this alert opens: 32 hex digits, the same on every run.
+    """The id of the case that this alert opens, or the action `open` of this id: 32 hex digits, the same on every run.
 
     >>> case_id_of("acc-1", "a1") == case_id_of("acc-1", "a1") != case_id_of("acc-1a", "1")
     True
@@ -48,6 +49,27 @@ def opened(alert: Alert) -> Case:
         alerts=(line,),
         amount_totals=add_amount({}, line.amount, line.currency),
         rules=line.rules,
+    )
+
+
+def opened_by_hand(action: CaseAction) -> Case:
+    """A new case without alerts, as an analyst's action `open` makes it, with its reason as a note."""
+    at_ms = acted_at_ms(action)
+    assert action.severity is not None, "the contract requires it"
+    return Case(
+        case_id=action.case_id,
+        account_id=action.account_id,
+        status="new",
+        version=1,
+        opened_at_ms=at_ms,
+        updated_at_ms=at_ms,
+        severity=action.severity,
+        score=0.0,
+        alert_count=0,
+        alerts=(),
+        amount_totals={},
+        rules=(),
+        notes=(CaseNote(at_ms, action.actor, "open", action.note or ""),),
     )
 
 

@@ -87,7 +87,7 @@ class CaseProcessor:
                 self._notifications.append(partial(self._observer.on_mismatch, self._partition))
             return
         self._cases.append((held, self._ahead))
-        opened = held.case.alert_count == 1
+        opened = held.case.version == 1
         on_alert = partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened)
         self._notifications.append(on_alert)
 

@@ -15,6 +15,8 @@ from fraudstream.contracts.case_values import ActionName
 
 RefusalCode = Literal[
     "unknown_case",  # the partition has no such case
+    "case_id",  # open: not the id that follows from account and action
+    "case_exists",  # open: there is a case with this id
     "wrong_account",  # the case is another account's
     "acted_at",  # outside 1970 to 2199
     "closed",  # the case is closed
@@ -22,7 +24,7 @@ RefusalCode = Literal[
     "assigned_to_other",  # the case has an assignee, who alone may do this
     "already_assigned",  # claim, assign: the case is theirs
     "wrong_status",  # the case's status does not allow the action
-    "other_case_open",  # reopen: the account has a case that is not closed
+    "other_case_open",  # reopen, open: the account has a case that is not closed
     "proposed",  # a second person is to decide on a proposed closing first
     "not_proposed",  # approve, reject: nothing is proposed
     "same_person",  # approve, reject: they proposed it themselves
@@ -80,6 +82,8 @@ def rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejected
         )
     if not 0 <= acted_at_ms(action) < ACTED_AT_MS_END:
         return RejectedAction("acted_at", f"{about}: acted_at {action.acted_at} is outside 1970 to 2199.")
+    if action.action == "open":
+        return RejectedAction("case_exists", f"{about} is open already.")
     if action.action == "expire":
         return _not_due(case, action, about)
     refusal = _by_status(case, action, action.action, about) or _by_details(case, action, about)
@@ -99,6 +103,19 @@ def rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejected
             "changed",
             f"{about} has changed: it is at version {case.version}, not {action.expected_version}. Look at it again.",
         )
+    return None
+
+
+def opening_rejected(action: CaseAction, case_id: str, other_open: str | None) -> RejectedAction | None:
+    """Why a case is not opened by hand; None if it is. `case_id`: that it must have. `other_open`: the account's case
+    that is not closed, if there is one."""
+    if not 0 <= acted_at_ms(action) < ACTED_AT_MS_END:
+        return RejectedAction("acted_at", f"acted_at {action.acted_at} is outside 1970 to 2199.")
+    if action.case_id != case_id:
+        return RejectedAction("case_id", f"the case must have the id {case_id}, which follows from account and action.")
+    if other_open is not None:
+        sentence = f"account {action.account_id} has the case {other_open}, which is not closed."
+        return RejectedAction("other_case_open", sentence)
     return None
 
 

@@ -22,11 +22,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from fraudstream.cases.grouping import joined, opened
+from fraudstream.cases.grouping import case_id_of, joined, opened, opened_by_hand
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
-from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.refusal import RejectedAction, acted_at_ms, opening_rejected
 from fraudstream.cases.timers import due_timer, expiry_of
 from fraudstream.contracts import Alert, Case, CaseAction
 
@@ -134,6 +134,8 @@ class CaseStore:
         A rejected action leaves nothing behind: its repeat is judged by the case as it is then.
         """
         before = self._held.get(action.case_id)
+        if before is None and action.action == "open":
+            return self._open_by_hand(action)
         if before is None:
             sentence = (
                 f"no case {action.case_id} here: publish the action to the partition of `cases` that has its case."
@@ -145,11 +147,7 @@ class CaseStore:
         after = acted_on(before.case, action, open_case if open_case != action.case_id else None, self._policy)
         if isinstance(after, RejectedAction):
             return after
-        actions = (*before.memo.actions, action.action_id)[-ACTIONS_KEPT:]
-        versions = (*before.memo.action_versions, after.version)[-ACTIONS_KEPT:]
-        held = Held(after, msgspec.structs.replace(before.memo, actions=actions, action_versions=versions))
-        self._put(held)
-        return held
+        return self._remember(after, before.memo, action)
 
     def due(self, now_ms: int) -> list[CaseAction]:
         """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed."""
@@ -178,6 +176,21 @@ class CaseStore:
         """The partition of `payments` that has the case's payments; None if its alerts do not name it."""
         return self._held[case_id].memo.origin
 
+    def _open_by_hand(self, action: CaseAction) -> Held | RejectedAction:
+        case_id = case_id_of(action.account_id, action.action_id)
+        refusal = opening_rejected(action, case_id, self._open.get(action.account_id))
+        if refusal is not None:
+            return refusal
+        return self._remember(entered(opened_by_hand(action), self._policy, acted_at_ms(action)), Memo(), action)
+
+    def _remember(self, after: Case, memo: Memo, action: CaseAction) -> Held:
+        """Hold the case after an action, of which the memo keeps the id and the version."""
+        actions = (*memo.actions, action.action_id)[-ACTIONS_KEPT:]
+        versions = (*memo.action_versions, after.version)[-ACTIONS_KEPT:]
+        held = Held(after, msgspec.structs.replace(memo, actions=actions, action_versions=versions))
+        self._put(held)
+        return held
+
     def _is_known(self, alert: Alert, source: Source | None) -> bool:
         for case_id in self._by_account.get(alert.account_id, ()):
             case, memo = self._held[case_id]
@@ -189,7 +202,7 @@ class CaseStore:
 
     def _put(self, held: Held) -> None:
         case = held.case
-        assert case.alert_count >= len(case.alerts) == len(held.memo.sources) == len(held.memo.digests) > 0, (
+        assert case.alert_count >= len(case.alerts) == len(held.memo.sources) == len(held.memo.digests), (
             f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, "
             f"{len(held.memo.sources)} sources, {len(held.memo.digests)} digests"
         )
@@ -197,8 +210,9 @@ class CaseStore:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
         self._held[case.case_id] = held
         self._note_due(case)
-        newest_ms = max(line.occurred_at_ms for line in case.alerts)
-        self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)
+        newest_ms = _newest_ms(case)
+        if case.alerts:
+            self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)
         if case.status == "closed":
             if self._open.get(case.account_id) == case.case_id:
                 del self._open[case.account_id]
@@ -222,13 +236,18 @@ class CaseStore:
             held = self._held.get(case_id)
             if held is None or held.case.status != "closed":
                 continue  # dropped before, or reopened since
-            if max(line.occurred_at_ms for line in held.case.alerts) != newest_ms:
+            if _newest_ms(held.case) != newest_ms:
                 continue  # closed again with newer alerts: it has a later entry
             del self._held[case_id]
             of_account = self._by_account[held.case.account_id]
             of_account.remove(case_id)
             if not of_account:
                 del self._by_account[held.case.account_id]
+
+
+def _newest_ms(case: Case) -> int:
+    """The time of the newest alert; of a case without alerts, when it was opened."""
+    return max((line.occurred_at_ms for line in case.alerts), default=case.opened_at_ms)
 
 
 def _version_after(held: Held, action_id: str) -> int:

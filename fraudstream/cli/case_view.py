@@ -76,6 +76,16 @@ def ids_of_assignee(settings: Settings, name: str) -> list[str]:
     return _read(settings, find)
 
 
+def partition_of_account(settings: Settings, account_id: str) -> int | None:
+    """The partition of the account's cases; None if the view has none. Raises `Failure`."""
+
+    async def find(view: CaseView) -> int | None:
+        cases = await view.of_account(account_id)
+        return await view.partition_of(cases[0].case_id) if cases else None
+
+    return _read(settings, find)
+
+
 def _ambiguous(prefix: str, ids: list[str]) -> str:
     more = ", …" if len(ids) > IDS_SHOWN else ""
     return f"several cases have ids that begin with {prefix}: {', '.join(ids[:IDS_SHOWN])}{more}. Give more digits."

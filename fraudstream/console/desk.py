@@ -18,11 +18,13 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.queue_query import QueueQuery, SortKey
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_values import ActionName
+from fraudstream.contracts.fields import Severity
 from fraudstream.operations.case_actions import (
     ActionDetails,
     CaseActionResult,
     RejectedActionError,
     new_case_action,
+    new_opening,
 )
 from fraudstream.operations.errors import InvalidValueError
 
@@ -41,6 +43,13 @@ class PublishAction(Protocol):
 
     def __call__(self, case: Case, partition: int, action: CaseAction) -> Awaitable[CaseActionResult]:
         """The accepted action. Raises `OperationError`."""
+
+
+class OpenCase(Protocol):
+    """Publishes the opening of a case by hand and waits for the answer: `operations.case_actions.open_case`."""
+
+    def __call__(self, action: CaseAction, partition: int | None) -> Awaitable[tuple[Case, int]]:
+        """The new case, and its partition. Raises `OperationError`."""
 
 
 class CaseFile(NamedTuple):
@@ -66,10 +75,11 @@ class CaseDesk:
         view: CaseView,
         alerts: AlertSource,
         publish: PublishAction,
+        open_case: OpenCase,
         now_ms: Callable[[], int],
     ) -> None:
         self._index, self._live, self._view, self._alerts = index, live, view, alerts
-        self._publish, self._now_ms = publish, now_ms
+        self._publish, self._open_case, self._now_ms = publish, open_case, now_ms
         self._acting = asyncio.Semaphore(ACTIONS_AT_ONCE_MAX)
 
     def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
@@ -123,6 +133,15 @@ class CaseDesk:
             raise
         self._put(result.case, partition)
         return result.case
+
+    async def open_by_hand(self, account_id: str, *, actor: str, severity: Severity, reason: str) -> str:
+        """Open a case without an alert; its id. Raises `OperationError`, such as `RejectedOpeningError`."""
+        action = new_opening(account_id, actor=actor, acted_at_ms=self._now_ms(), severity=severity, reason=reason)
+        known = self._index.of_account(account_id)
+        async with self._acting:
+            case, partition = await self._open_case(action, known[0].partition if known else None)
+        self._put(case, partition)
+        return case.case_id
 
     async def next_case(self, query: QueueQuery, *, actor: str) -> str | None:
         """Claim the most urgent case of the query that is nobody's; its id, or None if there is none.

@@ -32,7 +32,7 @@ from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
-from fraudstream.operations.case_actions import CaseActionResult, act_on_case
+from fraudstream.operations.case_actions import CaseActionResult, act_on_case, open_case
 from fraudstream.operations.cluster_access import cluster_error
 
 ANSWER_S_MAX: Final = 10.0  # how long a form waits for the case agent
@@ -60,7 +60,7 @@ async def serve(
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     console = Console(
         settings=settings,
-        desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), now_ms),
+        desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), _CaseOpener(agent), now_ms),
         live=live,
         users=users,
         sessions=sessions,
@@ -133,6 +133,19 @@ def _alert_reader(agent: AgentSettings) -> ReadAlerts:
             return await find_alerts(reader, agent.alerts_topic, partition, alert_ids)
 
     return read
+
+
+class _CaseOpener:
+    """`desk.OpenCase` on a cluster. Raises `OperationError` alone."""
+
+    def __init__(self, agent: AgentSettings) -> None:
+        self._agent = agent
+
+    async def __call__(self, action: CaseAction, partition: int | None) -> tuple[Case, int]:
+        try:
+            return await open_case(self._agent, action, partition, answer_s_max=ANSWER_S_MAX)
+        except (KafkaError, ConnectionError, TimeoutError) as error:
+            raise await cluster_error(self._agent.brokers, error) from error
 
 
 class _ActionPublisher:

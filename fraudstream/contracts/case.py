@@ -11,8 +11,8 @@ from msgspec.structs import force_setattr
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import (
-    ActionName,
     Disposition,
+    RecordedAction,
     StoredDisposition,
     StoredStatus,
     WaitingFor,
@@ -43,7 +43,7 @@ class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
 
     at_ms: int
     actor: Identifier
-    action: ActionName
+    action: RecordedAction
     text: Text
 
 
@@ -59,7 +59,8 @@ class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True):
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """The complete state of a case. `version` counts its changes from 1.
 
-    Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert. `alerts` keeps
+    Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert, or when
+    it was opened by hand. `alerts` keeps
     the newest 200 in order of arrival; `alert_count` counts all. `amount_totals`: sum by currency, as decimal strings.
     `assignee`: who works it, or did when it was closed. `waiting_for`: whose answer, while it is `waiting`.
     `escalated_to`: the queue or role that it was escalated to, until it is released or reopened. `links`: ids of other

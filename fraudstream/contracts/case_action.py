@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr
 from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import RecordedAction, StoredDisposition, WaitingFor, present_disposition
-from fraudstream.contracts.fields import Identifier, Moment, Text
+from fraudstream.contracts.fields import Identifier, Moment, Severity, Text
 
 REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "assign": ("assignee",),
@@ -27,6 +27,7 @@ REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "unlink": ("other_case_id",),
     "close": ("disposition",),
     "reject": ("note",),
+    "open": ("severity", "note"),
     "expire": ("timer",),
 }
 
@@ -37,6 +38,9 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `until`: when a snooze ends, or a wait (not required). `timer`: of `expire`, by which a timer of the case takes
     effect at `acted_at`; the case agent alone sends it.
+
+    `open` makes a case of `severity`, whose `case_id` is that of `cases.grouping.case_id_of`, with the action's id in
+    place of an alert's.
 
     An action requires the fields that `REQUIRED_FIELDS` names; `note` is then its reason. The disposition
     confirmed_fraud requires `typology`; fraud and genuine are former names of confirmed_fraud and false_positive.
@@ -59,6 +63,7 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     other_case_id: Identifier | None = None
     expected_version: int | None = None
     timer: TimerName | None = None
+    severity: Severity | None = None
 
     def __post_init__(self) -> None:
         for field in REQUIRED_FIELDS.get(self.action, ()):

@@ -27,7 +27,8 @@ ActionName = Literal[
     "reject",
     "reopen",
 ]
-RecordedAction = Literal[ActionName, "expire"]  # `expire`: the case agent's own, when a timer is due
+# `open`: makes a case without an alert. `expire`: the case agent's own, when a timer is due.
+RecordedAction = Literal[ActionName, "open", "expire"]
 Disposition = Literal["confirmed_fraud", "false_positive", "genuine_but_risky", "inconclusive"]
 WaitingFor = Literal["customer", "partner"]
 

@@ -12,11 +12,14 @@ from typing import Final, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
 
+from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.contracts import Case, CaseAction, CaseAnswer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
+from fraudstream.contracts.fields import Severity
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
 from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
@@ -42,6 +45,15 @@ class RejectedActionError(OperationError):
         super().__init__(f"The case agent rejected '{action.action}': {sentence}")
         self.action = action
         self.case = case
+        self.code = code
+
+
+class RejectedOpeningError(OperationError):
+    """The case agent opened no case. `code`: why (`cases.refusal.RefusalCode`, or one of a newer agent)."""
+
+    def __init__(self, action: CaseAction, code: str, sentence: str) -> None:
+        super().__init__(f"The case agent opened no case: {sentence}")
+        self.action = action
         self.code = code
 
 
@@ -98,6 +110,43 @@ def new_case_action(
         raise InvalidValueError("action", name, f"{str(error).rstrip('.')}.") from error
 
 
+def new_opening(account_id: str, *, actor: str, acted_at_ms: int, severity: Severity, reason: str) -> CaseAction:
+    """The action that opens a case of an account by hand. Raises `InvalidValueError`."""
+    check_identifier(actor, "actor")
+    check_identifier(account_id, "account_id")
+    check_note(reason)
+    if not reason:
+        raise InvalidValueError("reason", reason, "a case that is opened by hand needs a reason.")
+    action_id = secrets.token_hex(16)
+    return CaseAction(
+        action_id=action_id,
+        case_id=case_id_of(account_id, action_id),
+        account_id=account_id,
+        action="open",
+        actor=actor,
+        acted_at=acted_at_ms,
+        note=reason,
+        severity=severity,
+    )
+
+
+async def open_case(
+    settings: AgentSettings, action: CaseAction, partition: int | None, *, answer_s_max: float = ANSWER_S_MAX
+) -> tuple[Case, int]:
+    """Publish the action `open` and wait for the agent's answer: the new case, and its partition. `partition`: of the
+    account's other cases; None: where Kafka's default partitioner puts the account. Raises `RejectedOpeningError`, and
+    else as `act_on_case` does."""
+    if partition is None:
+        numbers = (await topics_of(settings.brokers)).get(settings.case_actions_topic, [])
+        if not numbers:
+            raise MissingTopicError(settings.brokers.servers, settings.case_actions_topic)
+        partition = int(DefaultPartitioner()(action.account_id.encode(), numbers, numbers))
+    answer = await _answered(settings, partition, action, answer_s_max)
+    if not answer.accepted or answer.case is None:
+        raise RejectedOpeningError(action, answer.code or "", answer.sentence or "")
+    return answer.case, partition
+
+
 async def act_on_case(
     settings: AgentSettings,
     case: Case,
@@ -111,6 +160,14 @@ async def act_on_case(
     `case` and `partition`: as the view has them; the case may be out of date. Raises `RejectedActionError`,
     `NoAnswerError`, `MissingTopicError`, and what aiokafka raises.
     """
+    answer = await _answered(settings, partition, action, answer_s_max)
+    if answer.accepted:
+        return CaseActionResult(action, answer.case or case)
+    raise RejectedActionError(action, answer.case or case, answer.code or "", answer.sentence or "")
+
+
+async def _answered(settings: AgentSettings, partition: int, action: CaseAction, answer_s_max: float) -> CaseAnswer:
+    """Publish the action and wait for its answer."""
     topics = await topics_of(settings.brokers)
     for topic in (settings.case_actions_topic, settings.case_answers_topic):
         if partition not in topics.get(topic, ()):
@@ -121,12 +178,9 @@ async def act_on_case(
         offset = await _publish(settings, partition, action)
         try:
             async with asyncio.timeout(answer_s_max):
-                answer = await _answer(reader, settings.case_answers_topic, partition, begin, action.action_id)
+                return await _answer(reader, settings.case_answers_topic, partition, begin, action.action_id)
         except TimeoutError:
             raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max) from None
-    if answer.accepted:
-        return CaseActionResult(action, answer.case or case)
-    raise RejectedActionError(action, answer.case or case, answer.code or "", answer.sentence or "")
 
 
 async def _answer(reader: TopicReader, topic: str, partition: int, begin: int, action_id: str) -> CaseAnswer:

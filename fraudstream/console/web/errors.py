@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 ErrorCode = Literal[
-    "forbidden", "token", "origin", "not_found", "no_case", "no_next", "too_large", "invalid", "unavailable"
+    "forbidden",
+    "token",
+    "origin",
+    "not_found",
+    "no_case",
+    "no_next",
+    "not_opened",
+    "too_large",
+    "invalid",
+    "unavailable",
 ]
 
 

@@ -19,10 +19,12 @@ from fraudstream.console.queue_query import (
 )
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
+from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.rendering import page
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts.fields import SEVERITIES
-from fraudstream.operations.errors import OperationError
+from fraudstream.operations.case_actions import RejectedOpeningError
+from fraudstream.operations.errors import InvalidValueError, OperationError
 
 router = APIRouter()
 _SEVEREST_FIRST: Final = tuple(reversed(SEVERITIES))
@@ -41,6 +43,31 @@ async def take_next(
     if case_id is None:
         raise PageError(404, "no_next")
     return RedirectResponse(f"/cases/{case_id}{query.parameters()}", 303)
+
+
+@router.post("/cases")
+async def open_by_hand(
+    request: Request, visitor: Annotated[Visitor, Depends(permitted("act_on_cases"))]
+) -> RedirectResponse:
+    """Open a case without an alert, of the account and for the reason that the form has, and lead to it."""
+    form = await form_of(request)
+    severity = next((each for each in SEVERITIES if each == form.get("severity")), None)
+    if severity is None:
+        raise PageError(400, "invalid")
+    try:
+        case_id = await console_of(request).desk.open_by_hand(
+            form.get("account_id", "").strip(),
+            actor=visitor.user.name,
+            severity=severity,
+            reason=form.get("note", "").strip(),
+        )
+    except InvalidValueError:
+        raise PageError(400, "invalid") from None
+    except RejectedOpeningError:
+        raise PageError(409, "not_opened") from None
+    except OperationError:
+        raise PageError(503, "unavailable") from None
+    return RedirectResponse(f"/cases/{case_id}", 303)
 
 
 @router.get("/")

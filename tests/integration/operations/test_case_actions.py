@@ -151,6 +151,21 @@ async def test_several_cases_are_acted_on_and_those_of_an_absent_colleague_relea
     }
 
 
+async def test_a_case_is_opened_by_hand(
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+    async with running_agent(cluster):
+        code, out = await cases("open", "acc-9", "card lost", "--severity", "high", "--as", "ann")
+        opened = await case_of(view, "acc-9")
+        assert (code, out) == (0, f"case {opened.case_id} of acc-9 is open\n")
+        code, out = await cases("open", "acc-9", "card lost", "--as", "ann")
+        assert (code, f"has the case {opened.case_id}, which is not closed" in out) == (1, True)
+        await cluster.publish_alerts([alert("a1", "acc-9")])  # by the default partitioner, as the case
+        found = await eventually(cluster.cases, lambda found: found["acc-9"].alert_count == 1)
+    assert found["acc-9"].case_id == opened.case_id
+
+
 async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: CaseCluster, view: CaseView) -> None:
     """The caller's copy of the case is out of date: in the meantime a colleague has claimed it."""
     async with running_agent(cluster):

@@ -8,7 +8,9 @@ edges.
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -160,6 +162,57 @@ def test_a_repeat_of_an_action_before_versions_were_kept_tells_the_present_versi
     again.restore(held._replace(memo=replace(held.memo, action_versions=())))
     again.act(action("note", case_id, note="n"))
     assert again.act(action("claim", case_id)) == RepeatedAction(3)
+
+
+def opening(action_id: str = "o1", account_id: str = "acc-1", **fields: Any) -> CaseAction:
+    case_id = case_id_of(account_id, action_id)
+    values = {"account_id": account_id, "note": "card lost", "severity": "high", **fields}
+    return action("open", case_id, "ann", action_id, **values)
+
+
+def test_a_case_is_opened_by_hand_and_alerts_join_it() -> None:
+    store = CaseStore()
+    held = store.act(opening())
+    assert isinstance(held, Held)
+    case = held.case
+    assert (case.status, case.severity, case.alert_count, case.opened_at_ms) == ("new", "high", 0, 5_000)
+    assert [(note.actor, note.action, note.text) for note in case.notes] == [("ann", "open", "card lost")]
+    assert store.act(opening()) == RepeatedAction(1)
+    again = CaseStore()
+    record = case_record("cases", 0, held, Position())
+    again.restore(held_of(record.value, record.headers)[0])
+    for each in (store, again):
+        joined = applied(each, alert("a1"))
+        assert isinstance(joined, Held)
+        assert (joined.case.case_id, joined.case.alert_count, joined.case.severity) == (case.case_id, 1, "high")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (opening("o2"), "other_case_open"),
+        (opening("o2", account_id="acc-2", acted_at=-1), "acted_at"),
+        (action("open", "mine", "ann", "o2", account_id="acc-2", note="n", severity="low"), "case_id"),
+        (action("open", case_id_of("acc-1", "a1"), "ann", "o2", note="n", severity="low"), "case_exists"),
+    ],
+)
+def test_a_case_that_cannot_be_opened_by_hand_is_refused(given: CaseAction, code: str) -> None:
+    store = CaseStore()
+    applied(store, alert("a1"))
+    result = store.act(given)
+    assert isinstance(result, RejectedAction)
+    assert result.code == code
+
+
+def test_a_case_without_alerts_is_dropped_by_the_time_it_was_opened() -> None:
+    store = CaseStore()
+    held = applied(store, opening(acted_at=1_000))
+    assert isinstance(held, Held)
+    applied(store, action("close", held.case.case_id, disposition="inconclusive"))
+    applied(store, alert("b1", "acc-2", occurred_at_ms=CLOSED_HELD_MS + 1_000))
+    assert store.case(held.case.case_id) is not None
+    applied(store, alert("b2", "acc-2", occurred_at_ms=CLOSED_HELD_MS + 1_001))
+    assert store.case(held.case.case_id) is None
 
 
 def test_an_action_on_an_unknown_case_is_rejected_with_advice() -> None:

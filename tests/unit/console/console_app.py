@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from fraudstream.cases.grouping import opened_by_hand
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY
 from fraudstream.cases.refusal import RejectedAction
@@ -31,7 +32,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
-from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError
+from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
@@ -72,7 +73,7 @@ class ConsoleUnderTest:
         self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
         self.passwords = Passwords(CHEAP)
         self.desk = CaseDesk(
-            self.index, self.live, self.view, AlertSource(self._read), self._publish, lambda: self.now_ms
+            self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
         )
         console = Console(
             settings=ServerSettings(**settings),
@@ -124,6 +125,14 @@ class ConsoleUnderTest:
             case after:
                 await self.view.put(partition, [after])
                 return CaseActionResult(action, after)
+
+    async def _open(self, action: CaseAction, partition: int | None) -> tuple[Case, int]:
+        self.published.append(action)
+        if any(row.status != "closed" for row in self.index.of_account(action.account_id)):
+            raise RejectedOpeningError(action, "other_case_open", "it has one.")
+        opened = opened_by_hand(action)
+        await self.view.put(partition or 0, [opened])
+        return opened, partition or 0
 
     async def close(self) -> None:
         async for key in self.redis.scan_iter(match="fraudstream:console:*"):

@@ -20,6 +20,7 @@ ACTING = EVERYBODY - {"viewer"}
 ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/"): (EVERYBODY, 200, False),
     ("POST", "/next"): (ACTING, 303, False),
+    ("POST", "/cases"): (ACTING, 303, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("GET", "/users"): (frozenset({"admin"}), 200, False),
@@ -33,7 +34,11 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/healthz"): (EVERYBODY, 200, True),
     ("GET", "/readyz"): (EVERYBODY, 200, True),
 }
-FIELDS = {"/cases/{case_id}/{action}": {"note": "called"}, "/users/end-sessions": {"name": "colleague"}}
+FIELDS = {
+    "/cases": {"account_id": "acc-9", "severity": "high", "note": "called"},
+    "/cases/{case_id}/{action}": {"note": "called"},
+    "/users/end-sessions": {"name": "colleague"},
+}
 
 
 def path_of(template: str) -> str:

@@ -326,6 +326,21 @@ async def test_the_next_case_is_the_most_urgent_that_is_nobodys(console: Console
     assert [(each.case_id[0], each.actor) for each in console.published] == [("b", "ann"), ("c", "ann"), ("d", "ann")]
 
 
+async def test_a_case_is_opened_by_hand_once(console: ConsoleUnderTest) -> None:
+    client = await console.logged_in("ann", "analyst")
+    fields = {"account_id": "acc-9", "severity": "high", "note": "the customer called: card lost"}
+    opened = await post(client, "/cases", **fields)
+    assert opened.status_code == 303
+    page = (await client.get(opened.headers["location"])).text
+    assert "the customer called: card lost" in page
+    assert "Opened by hand" in page
+    assert "acc-9" in (await client.get("/")).text
+    refused = await post(client, "/cases", **fields)
+    assert (refused.status_code, "the account has one that is not closed" in refused.text) == (409, True)
+    for wrong in ({"severity": "dire"}, {"note": " "}, {"account_id": ""}):
+        assert (await post(client, "/cases", **(fields | wrong))).status_code == 400
+
+
 async def test_a_case_is_assigned_waits_is_resumed_escalated_and_linked(console: ConsoleUnderTest) -> None:
     await put(console, alert("a1"))
     await console.put(case("d" * 32, "acc-2"))

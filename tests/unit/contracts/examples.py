@@ -199,6 +199,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         expected_version=2,
         until=1_772_566_400_300,
         timer="closing_breach",
+        severity="high",
         note="The customer did not pay this.",
         schema_version=1,
     ),
