@@ -72,8 +72,8 @@ def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.logs import set_up_logs
 
-    set_up_logs(settings.log.level, "json" if as_json else "human")
     agent = msgspec.structs.replace(agent_settings(settings), policy=case_policy(settings))
+    set_up_logs(settings.log.level, "json" if as_json else "human")
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
     with metrics_port.metrics_served(settings, "metrics.cases_port", telemetry):
         return asyncio.run(_serve(agent, telemetry, rebuild_view))

@@ -115,7 +115,7 @@ def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(msgspec.to_builtins(case)))
         return 0
-    alerts, missing = _alerts_of(case, partition, settings)
+    alerts, missing = alerts_of(case, partition, settings)
     print_case(case, alerts, missing)
     return 0
 
@@ -139,7 +139,7 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
         raise Failure(f"the view cannot be read: {redis_error_text(error)}.") from error
 
 
-def _alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:
+def alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:
     """The complete alerts of a case, by id, and why one may be missing."""
     from fraudstream.cli.progress import reading_progress
     from fraudstream.explain.sent import find_alerts

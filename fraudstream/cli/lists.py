@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fraudstream.cli import author_flags, cluster_command
+from fraudstream.cli import author_flags, case_list_values, cluster_command
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import duration_ms, now_ms, time_ms
@@ -53,7 +54,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for action in (add, remove):
         action.add_argument("list", metavar="LIST")
-        action.add_argument("values", metavar="VALUE", nargs="+")
+        action.add_argument("values", metavar="VALUE", nargs="+" if action is remove else "*")
+    add.add_argument("--case", metavar="CASE", help="the values of a case that was closed as a confirmed fraud")
+    add.add_argument("--field", choices=case_list_values.FIELDS, help="with --case: which values of its payments")
     end = add.add_mutually_exclusive_group()
     end.add_argument("--until", metavar="TIME", type=time_ms, help="it applies to payments that occur before TIME")
     end.add_argument(
@@ -71,11 +74,25 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Edit or show lists."""
     from fraudstream.cli.worker import stage_settings
 
+    values = [] if args.action == "show" else _values(args, settings)
     *_, deciding = stage_settings(settings, load_rule_set(Path(settings.rules.directory)))
-    return _show(args, deciding) if args.action == "show" else _edit(args, deciding)
+    return _show(args, deciding) if args.action == "show" else _edit(args, deciding, values)
 
 
-def _edit(args: argparse.Namespace, deciding: StreamSettings) -> int:
+def _values(args: argparse.Namespace, settings: Settings) -> list[str]:
+    """The values that the command names, and those of its case. Raises `Failure`."""
+    values: list[str] = list(args.values)
+    case, field = getattr(args, "case", None), getattr(args, "field", None)
+    if case is not None and field is not None:
+        return [*values, *case_list_values.values_of_case(settings, case, field)]
+    if case is not None or field is not None:
+        raise Failure("give --case and --field together.")
+    if not values:
+        raise Failure("give a VALUE, or --case and --field.")
+    return values
+
+
+def _edit(args: argparse.Namespace, deciding: StreamSettings, values: list[str]) -> int:
     from fraudstream.operations.lists import edit_list
 
     by, issued_at_ms, removed = author_flags.author_of(args), now_ms(), args.action == "remove"
@@ -85,12 +102,12 @@ def _edit(args: argparse.Namespace, deciding: StreamSettings) -> int:
         lambda: edit_list(
             deciding,
             args.list,
-            args.values,
+            values,
             by=by,
             issued_at_ms=issued_at_ms,
             expires_at_ms=expires_at_ms,
             removed=removed,
-            note=args.note,
+            note=args.note or (f"case {args.case}" if getattr(args, "case", None) else None),
         ),
         SHORT_S_MAX,
     )

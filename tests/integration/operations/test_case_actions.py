@@ -9,11 +9,15 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.view import CaseView
+from fraudstream.cli.case_list_values import values_of_case
+from fraudstream.cli.failure import Failure
 from fraudstream.cli.main import main
-from fraudstream.contracts import Case, Label
+from fraudstream.cli.settings import Override, load_settings
+from fraudstream.contracts import Alert, Case, Label
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, act_on_case, new_case_action
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import alert
@@ -70,11 +74,11 @@ class Cases:
             "topics.payments": s.payments_topic,
         }
         self._capsys = capsys
-        self._flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        self.flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
 
     async def __call__(self, *args: str) -> tuple[int, str]:
         self._capsys.readouterr()
-        code = await asyncio.to_thread(main, ["cases", *args, *self._flags])
+        code = await asyncio.to_thread(main, ["cases", *args, *self.flags])
         captured = self._capsys.readouterr()
         return code, captured.out + captured.err
 
@@ -164,6 +168,32 @@ async def test_a_case_is_opened_by_hand(
         await cluster.publish_alerts([alert("a1", "acc-9")])  # by the default partitioner, as the case
         found = await eventually(cluster.cases, lambda found: found["acc-9"].alert_count == 1)
     assert found["acc-9"].case_id == opened.case_id
+
+
+async def test_the_devices_of_a_confirmed_fraud_are_values_for_a_list(
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+
+    def of_device(alert_id: str, device_id: str | None) -> Alert:
+        plain = alert(alert_id)
+        return replace(plain, payment=replace(plain.payment, device_id=device_id))
+
+    async with running_agent(cluster):
+        await cluster.publish_alerts([of_device("a1", "dev-2"), of_device("a2", "dev-1"), of_device("a3", None)])
+        (case,) = await eventually(
+            lambda: view.of_account("acc-1"), lambda found: [each.alert_count for each in found] == [3]
+        )
+        settings = load_settings(None, {}, [Override(*pair.partition("=")[::2], "test") for pair in cases.flags[1::2]])
+        with pytest.raises(Failure, match="is not closed as a confirmed fraud"):
+            await asyncio.to_thread(values_of_case, settings, case.case_id, "device_id")
+        flags = ("--disposition", "confirmed_fraud", "--typology", "mule", "--as", "ann")
+        assert (await cases("close", case.case_id, *flags))[0] == 0
+        await eventually(lambda: view.case(case.case_id), lambda found: found is not None and found.status == "closed")
+        assert await asyncio.to_thread(values_of_case, settings, case.case_id, "device_id") == ["dev-1", "dev-2"]
+        assert await asyncio.to_thread(values_of_case, settings, case.case_id[:8], "account_id") == ["acc-1"]
+        with pytest.raises(Failure, match="has no counterparty_id: its payments have none"):
+            await asyncio.to_thread(values_of_case, settings, case.case_id, "counterparty_id")
 
 
 async def test_a_rejection_is_explained_by_the_newest_state_of_the_case(cluster: CaseCluster, view: CaseView) -> None:

@@ -20,6 +20,21 @@ def test_a_policy_that_cannot_be_used_stops_the_agent_with_its_place(
 
 
 @pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["stolen_devices"], "give a VALUE, or --case and --field."),
+        (["stolen_devices", "--case", "b42be4f8"], "give --case and --field together."),
+        (["stolen_devices", "dev-1", "--field", "device_id"], "give --case and --field together."),
+    ],
+)
+def test_values_for_a_list_are_named_or_come_from_a_case(
+    argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["lists", "add", *argv]) == 1
+    assert capsys.readouterr().err == f"fraudstream: {sentence}\n"
+
+
+@pytest.mark.parametrize(
     "argv", [["snooze", "case-1", "--for", "soon", "why"], ["wait", "case-1", "--for", "me", "why"]]
 )
 def test_a_detail_that_an_action_cannot_have_is_wrong_usage(argv: list[str]) -> None:
