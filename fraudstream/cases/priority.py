@@ -1,8 +1,8 @@
 """How urgent a case is: points for severity, score, amount at risk and service level, and how long it has waited.
 
 Points: severity 0, 20, 40 or 60; the score times 20; of the amount at risk in the base currency 5 for each factor of
-ten above 100, at most 20; 10 after a warning of the service level, 25 after a breach. Four hours of waiting weigh as
-much as one point. So a case of low severity comes before a new critical one after ten days, and none waits for ever.
+ten above 100, at most 20; 10 after a warning of the service level, 25 after a breach. A day of waiting weighs as much
+as one point. So a case of low severity comes before a new critical one after two months, and none waits for ever.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AMOUNT_POINTS_MAX: Final = 20
 AMOUNT_FROM: Final = 100
 WARNED_POINTS: Final = 10
 BREACHED_POINTS: Final = 25
-POINT_MS: Final = 4 * 3600 * 1000
+POINT_MS: Final = 24 * 3600 * 1000
 _TIME_MS_MAX: Final = 2**52
 
 

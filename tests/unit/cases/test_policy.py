@@ -135,9 +135,9 @@ def test_points_add_up(fields: dict[str, Any], expected: float) -> None:
     assert points(replace(opened(alert()), **fields)) == expected
 
 
-def test_four_hours_of_waiting_weigh_as_much_as_a_point() -> None:
+def test_a_day_of_waiting_weighs_as_much_as_a_point() -> None:
     early = replace(opened(alert()), severity="low", score=0.0, opened_at_ms=0)
-    late = replace(early, score=0.05, opened_at_ms=4 * 3600 * 1000)
+    late = replace(early, score=0.05, opened_at_ms=24 * 3600 * 1000)
     assert urgency(early) == urgency(late)
     assert urgency(replace(early, opened_at_ms=-1)) == urgency(early)
     assert abs(urgency(replace(early, opened_at_ms=2**62))) < 2**53
