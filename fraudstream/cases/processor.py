@@ -102,6 +102,8 @@ class CaseProcessor:
         match result:
             case RepeatedAction():
                 self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="action"))
+            case RejectedAction() if action.action == "expire":
+                log.info("action %s has come to nothing: the case has moved on", action.action_id)
             case RejectedAction(code, sentence):
                 log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
                 self._notifications.append(partial(self._observer.on_rejected, self._partition, code=code))

@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.policy import CasePolicy, Queue, ServiceLevel
 from fraudstream.cases.processor import CaseProcessor
@@ -21,6 +22,10 @@ from tests.unit.cases.events import action, alert
 class Counting(Unobserved):
     def __init__(self) -> None:
         self.repeats = self.mismatches = 0
+        self.rejected: list[str] = []
+
+    def on_rejected(self, partition: int, *, code: str) -> None:
+        self.rejected.append(code)
 
     def on_repeat(self, partition: int, *, kind: str) -> None:
         self.repeats += 1
@@ -157,6 +162,23 @@ async def test_a_timer_that_is_due_is_published_as_an_action_of_the_partition() 
     expiry = msgspec.json.decode(sent.value, type=CaseAction)
     assert (sent.topic, sent.key, sent.partition) == ("case-actions", b"acc-1", 4)
     assert (expiry.action, expiry.timer, expiry.acted_at) == ("expire", "closing_breach", 1_060_000)
+
+
+async def test_a_timer_that_comes_too_late_is_no_rejected_action(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody has done anything wrong: it would count towards an alert for operators."""
+    observer = Counting()
+    settings, view = SimpleNamespace(cases_topic="cases", case_answers_topic="answers"), SimpleNamespace()
+    view.put = lambda *_: None
+    processor = CaseProcessor(
+        0, CaseStore(), Position(), cast(Any, settings), cast(Any, Emission()), cast(Any, view), observer
+    )
+    processor.alert(record_of(alert("a1"), 0))
+    case_id = case_id_of("acc-1", "a1")
+    processor.action(record_of(action("expire", case_id, "fraudstream", timer="closing_breach"), 0))
+    processor.action(record_of(action("wake", case_id), 1))
+    await processor.emit()
+    assert observer.rejected == ["not_snoozed"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dead_letter() -> None:
