@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("up", "start everything on this machine: broker, Redis, workers, cases, payments, a live board"),
         Command("worker", "decide payments from Kafka: run as many as there are partitions"),
         Command("cases", "group alerts into cases; list, show, claim, release, note, close and reopen cases"),
+        Command("history", "keep past payments and decisions in files; show, erase and check them"),
         Command("console", "serve the web console for analysts; add, list, change and remove its users"),
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
         Command("publish", "publish a file of payments to the payments topic"),

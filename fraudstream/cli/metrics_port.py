@@ -14,9 +14,11 @@ from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
     from fraudstream.telemetry.cases import CasesTelemetry
+    from fraudstream.telemetry.history import HistoryTelemetry
     from fraudstream.telemetry.worker import WorkerTelemetry
 
-PortSetting = Literal["metrics.port", "metrics.cases_port"]  # two, so that a worker and a case agent share a host
+# One for each kind of process, so that they share a host.
+PortSetting = Literal["metrics.port", "metrics.cases_port", "metrics.history_port"]
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser, port_setting: PortSetting) -> Non
 
 @contextmanager
 def metrics_served(
-    settings: Settings, port_setting: PortSetting, telemetry: WorkerTelemetry | CasesTelemetry
+    settings: Settings, port_setting: PortSetting, telemetry: WorkerTelemetry | CasesTelemetry | HistoryTelemetry
 ) -> Iterator[None]:
     """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port cannot be opened."""
     from fraudstream.telemetry import http

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.contracts.duration import parse_duration
@@ -197,6 +198,9 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     cases_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the case agent's metrics; 0: any free one")
     ] = 9463
+    history_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="port of the history writer's metrics; 0: any free one")
+    ] = 9462
 
 
 class LogSettings(msgspec.Struct, frozen=True):
@@ -271,6 +275,7 @@ class Settings(msgspec.Struct, frozen=True):
     identifiers: IdentifierSettings = IdentifierSettings()
     cases: CasesSettings = CasesSettings()
     console: ConsoleSettings = ConsoleSettings()
+    history: HistorySettings = HistorySettings()
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -288,6 +293,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "identifiers": IdentifierSettings,
     "cases": CasesSettings,
     "console": ConsoleSettings,
+    "history": HistorySettings,
     "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,
