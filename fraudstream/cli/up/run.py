@@ -1,9 +1,9 @@
 """One run of `fraudstream up`: what starts when, what ends the run, and in which order it stops.
 
-    start   kernel (compiles while the rest starts) · broker · Redis · topics · payments, readers, cases, console
-            · workers
-    stop    payments, until all are decided · workers, each with a last checkpoint · cases, console · readers · Redis
-            · broker
+    start   kernel (compiles while the rest starts) · broker · Redis · topics · payments, readers, cases, history,
+            console · workers
+    stop    payments, until all are decided · workers, each with a last checkpoint · cases, history, console · readers
+            · Redis · broker
 
 Workers wait for the kernel, so that it is compiled only once. The broker keeps the payments that are published before.
 """
@@ -30,6 +30,7 @@ from fraudstream.cli.command_process import (
 from fraudstream.cli.console import missing_packages
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.setting_sections import IdentifierSettings
 from fraudstream.cli.settings import Settings
@@ -53,6 +54,7 @@ WORKERS_S_MAX: Final = 5.0
 CASES_S_MAX: Final = 2.0
 PUBLISHER_S_MAX: Final = 2.0
 CLIENTS_S_MAX: Final = 2.0
+HISTORY_INTERVAL_S: Final = 2.0
 
 
 class RunBroker(NamedTuple):
@@ -91,7 +93,9 @@ class Run:
         kernel: ChildProcess,
     ) -> None:
         partitions = settings.topics.partitions or partitions_for(options.workers, settings.worker.stages)
-        self.settings = settings_for(settings, broker, redis_url, partitions, standby=1 == partitions < options.workers)
+        self.settings = settings_for(
+            settings, broker, redis_url, partitions, scratch, standby=1 == partitions < options.workers
+        )
         self.state = RunState()
         self.failure: BaseException | None = None
         self._options, self._kernel, self._broker = options, kernel, broker
@@ -99,9 +103,11 @@ class Run:
         self._environment = environment_of(self.settings) | {"TMPDIR": str(scratch)}  # removed with `scratch`
         self._workers = [self._process(f"worker {number}", "worker") for number in range(1, options.workers + 1)]
         self._cases = self._process("cases", "cases")
+        self._history = self._process("history", "history")
         # Its packages are optional: without them a run has no console.
         self._console = None if missing_packages() else WebConsole(self._environment, self.state, redis_url)
-        self._processes = [*self._workers, self._cases, *([self._console.process] if self._console else [])]
+        console = [self._console.process] if self._console else []
+        self._processes = [*self._workers, self._cases, self._history, *console]
         self.state.processes = [process.status for process in self._processes]
         self._in_flight = InFlightPayments()
         self._stopping = asyncio.Event()
@@ -123,7 +129,7 @@ class Run:
         self._stopping.set()
 
     def kill(self) -> None:
-        """Kill all workers and the case agent at once."""
+        """Kill all workers and the processes beside them at once."""
         for process in self._processes:
             process.child.kill()
 
@@ -166,6 +172,7 @@ class Run:
             self._spawn(self._console.run())
         self._spawn(self._outputs.read())
         self._spawn(self._cases.run())
+        self._spawn(self._history.run())
         self._spawn(self._start_workers())
         if self._options.seconds is not None:
             self._spawn(self._stop_after(self._options.seconds))
@@ -264,10 +271,10 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 def settings_for(
-    settings: Settings, broker: RunBroker, redis_url: str, partitions: int, *, standby: bool = False
+    settings: Settings, broker: RunBroker, redis_url: str, partitions: int, scratch: Path, *, standby: bool = False
 ) -> Settings:
-    """The user's settings with the run's broker and Redis, and what a run on one machine needs. `standby`: the workers
-    are standbys of each other, whatever the settings say."""
+    """The user's settings with the run's broker and Redis, and what a run on one machine needs. `scratch`: holds the
+    history. `standby`: the workers are standbys of each other, whatever the settings say."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
     replace = msgspec.structs.replace
@@ -283,7 +290,8 @@ def settings_for(
             processes=None,
             standby=settings.worker.standby or standby,
         ),
-        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0),
+        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0, history_port=0),
+        history=HistorySettings(str(scratch / "history"), retention_days=0, commit_interval_s=HISTORY_INTERVAL_S),
         console=ConsoleSettings(port=0, time_zone=settings.console.time_zone),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),

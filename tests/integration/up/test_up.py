@@ -132,7 +132,7 @@ async def test_every_payment_is_decided_and_no_process_or_file_is_left_at_the_en
     case = await first_case(endpoints["broker"])
     assert case.alert_count >= 1
     family = run.family()
-    assert len(family) >= 7, "the run, broker, Redis, two workers, the case agent, the console"
+    assert len(family) >= 8, "the run, broker, Redis, two workers, the case agent, the history, the console"
     assert listening_addresses(family) == {"127.0.0.1"}
 
     run.ask_to_stop()

@@ -66,5 +66,5 @@ def test_a_refused_password_is_not_shown() -> None:
 
 def test_up_talks_to_its_own_broker_whatever_the_cluster_s_settings_are() -> None:
     broker = RunBroker("embedded broker", "127.0.0.1:1", "batch")
-    settings = settings_for(load_settings(environment=SASL | PASSWORD), broker, "redis://127.0.0.1:2/0", 4)
+    settings = settings_for(load_settings(environment=SASL | PASSWORD), broker, "redis://127.0.0.1:2", 4, Path("up"))
     assert settings.kafka.brokers() == Brokers("127.0.0.1:1")

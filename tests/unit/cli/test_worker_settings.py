@@ -69,5 +69,5 @@ def test_a_run_on_one_machine_has_one_partition_unless_workers_share_it(
 
 def test_workers_of_a_run_that_cannot_share_its_partition_are_standbys() -> None:
     broker = RunBroker("embedded broker", "127.0.0.1:1", "batch")
-    assert settings_for(load_settings(), broker, "redis://127.0.0.1:2/0", 1, standby=True).worker.standby
-    assert not settings_for(load_settings(), broker, "redis://127.0.0.1:2/0", 1).worker.standby
+    assert settings_for(load_settings(), broker, "redis://127.0.0.1:2", 1, Path("up"), standby=True).worker.standby
+    assert not settings_for(load_settings(), broker, "redis://127.0.0.1:2", 1, Path("up")).worker.standby
