@@ -6,13 +6,19 @@ import asyncio
 import logging
 import socket
 import ssl
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.history import can_read
 from fraudstream.cli.settings import Settings
 from fraudstream.contracts.error_text import error_text, system_error_text
 from fraudstream.supervision import exit_codes
+
+if TYPE_CHECKING:
+    from fraudstream.history.reader import HistoryReader
 
 BACKLOG: Final = 256  # connections that wait to be accepted
 
@@ -31,12 +37,32 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
         scheme = "https" if web.tls_certificate_file is not None else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         try:
-            asyncio.run(serve(web, agent, listener, lambda: log.info("console at %s", address)))
+            with history_of(settings) as history:
+                asyncio.run(serve(web, agent, listener, lambda: log.info("console at %s", address), history))
         except (OSError, ssl.SSLError) as error:
             raise Failure(f"the console has failed: {error_text(error)}.") from error
         except ValueError as error:
             raise Failure(f"redis.url: {error}.") from error
     return exit_codes.DONE
+
+
+@contextmanager
+def history_of(settings: Settings) -> Iterator[HistoryReader | None]:
+    """The history store of `history.directory`, which may not be there yet; None if no directory is set, or the
+    package that reads it is missing."""
+    if settings.history.directory is None:
+        yield None
+    elif not can_read():
+        log.warning("the history needs the package duckdb: pip install 'fraudstream[history]'")
+        yield None
+    else:
+        from fraudstream.history.reader import HistoryReader
+
+        reader = HistoryReader(settings.history.root())
+        try:
+            yield reader
+        finally:
+            reader.close()
 
 
 def listener_at(host: str, port: int) -> socket.socket:

@@ -86,6 +86,10 @@ class CaseDesk:
         """A page of the queue, of at most `ROWS_MAX` rows."""
         return self._index.page(query, after, ROWS_MAX)
 
+    def of_account(self, account_id: str) -> list[CaseRow]:
+        """The rows of an account's cases, the newest first."""
+        return self._index.of_account(account_id)
+
     def neighbours(self, case_id: str, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
         """The rows of the query before and after a case."""
         row = self._index.row(case_id)

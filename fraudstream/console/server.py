@@ -27,6 +27,7 @@ from fraudstream.console.desk import CaseDesk
 from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.past import History, PastDesk
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
@@ -40,11 +41,15 @@ STOP_S_MAX: Final = 3
 
 
 async def serve(
-    settings: ServerSettings, agent: AgentSettings, listener: socket.socket, on_serving: Callable[[], None]
+    settings: ServerSettings,
+    agent: AgentSettings,
+    listener: socket.socket,
+    on_serving: Callable[[], None],
+    history: History | None = None,
 ) -> None:
     """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
 
-    `on_serving`: called once pages are served.
+    `on_serving`: called once pages are served. `history`: the history store, if there is one.
     """
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
     index, live, alerts = CaseIndex(), LiveChanges(), AlertSource(_alert_reader(agent))
@@ -56,7 +61,7 @@ async def serve(
         committed_only=agent.fenced,
         fetch_wait_ms=agent.fetch_wait_ms,
     )
-    users = UserStore(redis)
+    users, past = UserStore(redis), PastDesk(history)
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     console = Console(
         settings=settings,
@@ -66,6 +71,7 @@ async def serve(
         sessions=sessions,
         login=Login(users, sessions, LoginLimits(redis), Passwords()),
         now_ms=now_ms,
+        past=past,
     )
     server = _Server(_config(console))
 
@@ -86,6 +92,7 @@ async def serve(
         following.cancel()
         await asyncio.wait({following}, timeout=STOP_S_MAX)
         await alerts.close()
+        await past.close()
         await view.close()
         await redis.aclose()
 

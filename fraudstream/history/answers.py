@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from fraudstream.history.tables import LinkKind
+
+# The fields whose different values a summary counts.
+COUNTED: Final = (
+    "account_id", "channel", "country", "counterparty_id", "device_id", "ip", "merchant_id", "partner_id", "terminal_id"
+)  # fmt: skip
 
 
 class PageKey(NamedTuple):
@@ -69,6 +75,29 @@ class Summary(NamedTuple):
     def payments(self) -> int:
         """How many there are."""
         return sum(total.payments for total in self.totals)
+
+
+def summary_of(payments: Sequence[PastPayment]) -> Summary:
+    """The summary of payments that are all there is."""
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for payment in payments:
+        key = payment.currency, str(payment.fields["direction"])
+        count, minor = totals.get(key, (0, 0))
+        totals[key] = count + 1, minor + payment.amount_minor
+    distinct = {name: {payment.text(name) for payment in payments} - {None} for name in COUNTED if name != "account_id"}
+    times = [payment.occurred_at_ms for payment in payments]
+    return Summary(
+        tuple(
+            sorted(
+                (Total(*key, *value) for key, value in totals.items()),
+                key=lambda total: (-total.payments, total.currency, total.direction),
+            )
+        ),
+        min(times, default=None),
+        max(times, default=None),
+        {"account_id": len({payment.account_id for payment in payments})}
+        | {name: len(values) for name, values in distinct.items()},
+    )
 
 
 class Link(NamedTuple):

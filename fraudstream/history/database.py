@@ -90,11 +90,11 @@ class Database:
             **{f"{name}_{number}": value for name, each in (lists or {}).items() for number, value in enumerate(each)},
         }
         try:
-            return self._rows(sql, values, days, limit_s)
-        except duckdb.IOException:  # a file was merged away
-            self._known = None
-        try:
-            return self._rows(sql, values, days, limit_s)
+            try:
+                return self._rows(sql, values, days, limit_s)
+            except duckdb.IOException:  # a file was merged away
+                self._known = None
+                return self._rows(sql, values, days, limit_s)
         except duckdb.Error as error:
             raise HistoryError(f"the history in {self.root} cannot be read: {error}") from error
 

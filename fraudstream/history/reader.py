@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from fraudstream.history.answers import DaySummary, Link, LinkedAccount, PageKey, PastPayment, Summary, Total
+from fraudstream.history.answers import COUNTED, DaySummary, Link, LinkedAccount, PageKey, PastPayment, Summary, Total
 from fraudstream.history.database import Database
 from fraudstream.history.payment_pages import ONCE, PageQuery, payment_page
 from fraudstream.history.tables import DAY_MS, LINK_FIELDS, LinkKind
@@ -19,21 +19,23 @@ from fraudstream.history.tables import DAY_MS, LINK_FIELDS, LinkKind
 EntityKind = Literal["account", LinkKind]
 LIMIT_S: Final = 5.0
 
-_COUNTED: Final = (
-    "account_id", "channel", "country", "counterparty_id", "device_id", "ip", "merchant_id", "partner_id", "terminal_id"
-)  # fmt: skip
 _SUMMARY: Final = f"""
     WITH own AS MATERIALIZED (
-      SELECT event_id, occurred_at_ms, amount_minor, currency, direction, {", ".join(_COUNTED)} FROM {{payments}}
+      SELECT event_id, occurred_at_ms, amount_minor, currency, direction, {", ".join(COUNTED)} FROM {{payments}}
       WHERE {{column}} = $value AND occurred_at_ms >= $since_ms {ONCE}),
     totals AS (
       SELECT currency, direction, count(*) AS payments, sum(amount_minor)::BIGINT AS amount FROM own GROUP BY ALL)
     SELECT (SELECT list([currency, direction, payments::VARCHAR, amount::VARCHAR]
                         ORDER BY payments DESC, currency, direction) FROM totals),
-      min(occurred_at_ms), max(occurred_at_ms), {", ".join(f"count(DISTINCT {name})" for name in _COUNTED)} FROM own"""
+      min(occurred_at_ms), max(occurred_at_ms), {", ".join(f"count(DISTINCT {name})" for name in COUNTED)} FROM own"""
 _ACCOUNTS: Final = """
     SELECT account_id, sum(payments)::BIGINT, min(first_ms), max(last_ms) FROM {links}
     WHERE kind = $kind AND value = $value GROUP BY ALL ORDER BY 4 DESC, 1 LIMIT $rows"""
+_USERS: Final = """
+    SELECT kind, value, account_id, sum(payments)::BIGINT, min(first_ms), max(last_ms) FROM {links}
+    WHERE value IN {values} GROUP BY kind, value, account_id
+    QUALIFY row_number() OVER (PARTITION BY kind, value ORDER BY max(last_ms) DESC, account_id) <= $rows
+    ORDER BY 1, 2, 6 DESC, 3"""
 _USED: Final = (
     f"WITH own AS MATERIALIZED (SELECT account_id, {', '.join(LINK_FIELDS.values())} FROM {{payments}} "
     "WHERE account_id IN {accounts}) "
@@ -43,7 +45,7 @@ _USED: Final = (
     )
     + " ORDER BY 1, 2, 3"
 )
-_USERS: Final = "SELECT kind, value, count(DISTINCT account_id) FROM {links} WHERE value IN {values} GROUP BY ALL"
+_COUNTS: Final = "SELECT kind, value, count(DISTINCT account_id) FROM {links} WHERE value IN {values} GROUP BY ALL"
 _DAY: Final = f"""
     SELECT p.currency, d.outcome, count(*), sum(p.amount_minor)::BIGINT, count(d.alert_id)
     FROM (SELECT account_id, event_id, amount_minor, currency FROM {{payments}} {ONCE}) p
@@ -94,7 +96,7 @@ class HistoryReader:
             ),
             first_ms,
             last_ms,
-            dict(zip(_COUNTED, distinct, strict=True)),
+            dict(zip(COUNTED, distinct, strict=True)),
         )
 
     def accounts(
@@ -104,13 +106,25 @@ class HistoryReader:
         values = {"kind": kind, "value": value, "rows": rows}
         return [LinkedAccount(*row) for row in self._database.query(_ACCOUNTS, values, self._since(since_ms), limit_s)]
 
+    def users(
+        self, values: Sequence[tuple[LinkKind, str]], *, since_ms: int, rows: int, limit_s: float = LIMIT_S
+    ) -> dict[tuple[LinkKind, str], list[LinkedAccount]]:
+        """As `accounts`, of several values at once: at most `rows` accounts of each."""
+        answer: dict[tuple[LinkKind, str], list[LinkedAccount]] = {value: [] for value in values}
+        lists = {"values": sorted({value for _, value in values})}
+        found = self._database.query(_USERS, {"rows": rows}, self._since(since_ms), limit_s, lists) if values else []
+        for kind, value, *account in found:
+            if (kind, value) in answer:
+                answer[kind, value].append(LinkedAccount(*account))
+        return answer
+
     def links(self, accounts: Sequence[str], *, since_ms: int, limit_s: float = LIMIT_S) -> dict[str, list[Link]]:
         """What each of some accounts has used since the day of a time, with how many accounts have; by account."""
         answer: dict[str, list[Link]] = {account: [] for account in accounts}
         days = self._since(since_ms)
         used = self._database.query(_USED, {}, days, limit_s, {"accounts": accounts}) if accounts else []
         values = sorted({value for _, _, value, _ in used})
-        counted = self._database.query(_USERS, {}, days, limit_s, {"values": values}) if values else []
+        counted = self._database.query(_COUNTS, {}, days, limit_s, {"values": values}) if values else []
         users = {(kind, value): count for kind, value, count in counted}
         for account, kind, value, payments in used:
             answer[account].append(Link(kind, value, payments, users[kind, value]))

@@ -18,6 +18,7 @@ from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason, reas
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.console import console_of
+from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.rendering import page, words_for
@@ -112,6 +113,7 @@ async def _case_page(
         "dispositions": get_args(Disposition),
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),
+        "past": await past_of_case(request, file.case),
     }
     return page(request, "case.html", visitor, values, status)
 

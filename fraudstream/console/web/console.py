@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
@@ -13,12 +13,14 @@ from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.past import PastDesk
 from fraudstream.console.settings import ServerSettings
 
 
 @dataclass(frozen=True)
 class Console:
-    """The collaborators of the routes. `now_ms`: the clock, ms since the epoch, UTC."""
+    """The collaborators of the routes. `now_ms`: the clock, ms since the epoch, UTC. `past`: without a history store,
+    unless one is given."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -27,6 +29,7 @@ class Console:
     sessions: SessionStore
     login: Login
     now_ms: Callable[[], int]
+    past: PastDesk = field(default_factory=lambda: PastDesk(None))
 
 
 def console_of(request: Request) -> Console:

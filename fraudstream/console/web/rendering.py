@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from fraudstream.console.case_buttons import KEYS
 from fraudstream.console.shown_text import plain_value, prose_markup, value_markup
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.cookies import LANGUAGE, THEME
+from fraudstream.console.web.entity_address import entity_href
 from fraudstream.console.web.visitors import Visitor
 from fraudstream.console.words.catalogue import LANGUAGES, Words, chosen_language, words_of
 from fraudstream.contracts.timestamps import utc, utc_text
@@ -48,8 +50,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"value": value_markup, "prose": prose_markup, "plain": plain_value}
-    environment.globals |= {"languages": LANGUAGES, "static": STATIC_PATH, "case_keys": KEYS}
+    environment.filters |= {"value": value_markup, "prose": prose_markup, "plain": plain_value, "shell": shlex.quote}
+    environment.globals |= {
+        "languages": LANGUAGES,
+        "static": STATIC_PATH,
+        "case_keys": KEYS,
+        "entity_href": entity_href,
+    }
     return environment
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ from fraudstream.console.case_row import row_of
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.past import PastDesk
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
@@ -84,6 +86,7 @@ class ConsoleUnderTest:
             login=Login(self.users, self.sessions, LoginLimits(self.redis), self.passwords),
             now_ms=lambda: self.now_ms,
         )
+        self._console = console
         self.app: FastAPI = create_app(console)
         self.live.on_state("live")
 
@@ -103,6 +106,10 @@ class ConsoleUnderTest:
         answer = await log_in(client, name)
         assert answer.status_code == 303, answer.text
         return client
+
+    def use_past(self, past: PastDesk) -> None:
+        """Show this history."""
+        self.app.state.console = replace(self._console, past=past)
 
     async def put(self, *cases: Case) -> None:
         """The case agent has written these cases."""

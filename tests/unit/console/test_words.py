@@ -10,11 +10,12 @@ import pytest
 
 from fraudstream.cases.refusal import RefusalCode
 from fraudstream.console.access.roles import ROLES
+from fraudstream.console.past import KINDS, Missing
 from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS
 from fraudstream.console.web.rendering import STATIC_DIRECTORY
 from fraudstream.console.words.catalogue import LANGUAGES, Words, words_of
 from fraudstream.contracts.case_values import ActionName, Disposition
-from fraudstream.contracts.fields import SEVERITIES, Outcome
+from fraudstream.contracts.fields import SEVERITIES, Direction, LabelName, Outcome
 
 CODE = STATIC_DIRECTORY.parent
 ONE = ".one"
@@ -43,6 +44,10 @@ def test_every_name_that_pages_show_has_a_text() -> None:
         "action": get_args(ActionName),
         "done": get_args(ActionName),
         "refusal": get_args(RefusalCode),
+        "entity": KINDS,
+        "missing": get_args(Missing),
+        "label": get_args(LabelName),
+        "total": get_args(Direction),
     }
     missing = {f"{kind}.{name}" for kind, names in named.items() for name in names} - words_of("en").keys
     assert missing == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fraudstream.history.answers import DaySummary, Link, LinkedAccount, Total
+from fraudstream.history.answers import DaySummary, Link, LinkedAccount, Total, summary_of
 from fraudstream.history.database import HistoryTimeoutError
 from fraudstream.history.reader import HistoryReader
 from fraudstream.history.store import HistoryStore
@@ -152,3 +152,17 @@ def test_a_question_that_takes_too_long_is_given_up(tmp_path: Path, reader: Hist
         reader._database.query(
             "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range % 7 = b.range", {}, range(2), 0.05
         )
+
+
+def test_a_summary_of_payments_is_that_of_the_store(tmp_path: Path, reader: HistoryReader) -> None:
+    fill(
+        tmp_path,
+        [
+            payment(0, device_id="d-1", channel="app"),
+            payment(1, device_id="d-2", channel="app", at_ms=T0 + 5),
+            payment(2, direction="credit", amount="7", currency="JPY"),
+        ],
+    )
+    found = reader.payments("account", "acct-1", since_ms=0, rows=10)
+    assert summary_of(found) == reader.summary("account", "acct-1", since_ms=0)
+    assert summary_of([]) == reader.summary("account", "nobody", since_ms=0)

@@ -1,0 +1,114 @@
+"""The payments of a time as a plot: amounts by time, and a lane for each channel and device.
+
+Payments are dots of one path, so that a thousand of them are a few kilobytes. Alerts are circles that can be pointed
+at. Amounts of different currencies share the scale, in major units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from markupsafe import Markup
+
+from fraudstream.console.plots.svg import drawing, element
+from fraudstream.console.shown_text import plain_value
+from fraudstream.contracts.currency import EXPONENTS
+from fraudstream.contracts.timestamps import utc
+from fraudstream.history.answers import PastPayment
+from fraudstream.history.tables import DAY_MS
+
+WIDTH: Final = 1_040
+LEFT: Final = 120  # room for the names of lanes
+RIGHT: Final = 10
+AMOUNTS_HEIGHT: Final = 170
+LANE_HEIGHT: Final = 16
+DEVICES_MAX: Final = 5
+NAME_LENGTH: Final = 17
+_TOP: Final = 10
+_DATES_MAX: Final = 8
+
+
+def timeline(
+    payments: Sequence[PastPayment],
+    since_ms: int,
+    until_ms: int,
+    title: str,
+    describe: Callable[[PastPayment], str],
+) -> Markup:
+    """The plot, from `since_ms` to `until_ms`. `title`: what it shows, in words. `describe`: an alert in words."""
+    lanes = _lanes(payments)
+    height = AMOUNTS_HEIGHT + LANE_HEIGHT * len(lanes) + 24
+    majors = [_major(payment) for payment in payments]
+    top = max(1.0, math.log10(max(majors, default=1.0) + 1))
+    width = WIDTH - LEFT - RIGHT
+
+    def x(at_ms: int) -> float:
+        return LEFT + width * (at_ms - since_ms) / max(until_ms - since_ms, 1)
+
+    def y(major: float) -> float:
+        return AMOUNTS_HEIGHT - (AMOUNTS_HEIGHT - _TOP) * math.log10(major + 1) / top
+
+    marks = [*_amount_grid(top, y), *_date_grid(since_ms, until_ms, x, height)]
+    plain = {"debit": "", "credit": ""}
+    alerts = []
+    for payment, major in zip(payments, majors, strict=True):
+        at = f"{x(payment.occurred_at_ms):.1f} {y(major):.1f}"
+        if payment.alert_id is None and payment.label != "fraud":
+            plain["credit" if payment.fields.get("direction") == "credit" else "debit"] += f"M{at}h0"
+        else:
+            cx, cy = at.split(" ")
+            kind = "alert" if payment.alert_id is not None else "labelled"
+            alerts.append(element("circle", element("title", describe(payment)), cx=cx, cy=cy, r=4, class_=kind))
+    marks += [element("path", d=path, class_=f"dots {name}") for name, path in plain.items() if path]
+    for number, (name, times) in enumerate(lanes):
+        middle = AMOUNTS_HEIGHT + 8 + LANE_HEIGHT * number
+        ticks = "".join(f"M{x(at_ms):.1f} {middle - 4}v8" for at_ms in times)
+        marks += [_label(LEFT - 6, middle + 4, name), element("path", d=ticks, class_="ticks")]
+    return drawing(title, WIDTH, height, *marks, *alerts, class_="timeline")
+
+
+def _lanes(payments: Sequence[PastPayment]) -> list[tuple[str, list[int]]]:
+    """Name and times of each lane: channels by name, then the devices that were used most."""
+    channels = sorted({name for payment in payments if (name := payment.text("channel")) is not None})
+    devices = Counter(name for payment in payments if (name := payment.text("device_id")) is not None)
+    lanes = [(name, _times(payments, "channel", name)) for name in channels]
+    return lanes + [(name, _times(payments, "device_id", name)) for name, _ in devices.most_common(DEVICES_MAX)]
+
+
+def _times(payments: Iterable[PastPayment], field: str, value: str) -> list[int]:
+    return [payment.occurred_at_ms for payment in payments if payment.fields.get(field) == value]
+
+
+def _amount_grid(top: float, y: Callable[[float], float]) -> list[Markup]:
+    marks = []
+    for power in range(1, int(top) + 1):
+        at = y(10.0**power)
+        marks += [element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="axis")]
+        marks += [_label(LEFT - 6, at + 4, f"{10**power:,}")]
+    return marks
+
+
+def _date_grid(since_ms: int, until_ms: int, x: Callable[[int], float], height: int) -> list[Markup]:
+    first_day, last_day = -(-since_ms // DAY_MS), until_ms // DAY_MS
+    step = max(1, -(-(last_day - first_day + 1) // _DATES_MAX))
+    marks = []
+    for day in range(first_day, last_day + 1, step):
+        at = x(day * DAY_MS)
+        marks.append(element("line", x1=at, x2=at, y1=_TOP, y2=height - 18, class_="axis"))
+        date = utc(day * DAY_MS).strftime("%m-%d")
+        marks.append(element("text", date, x=at + 2, y=height - 6, class_="label"))
+    return marks
+
+
+def _label(x: float, y: float, text: str) -> Markup:
+    """A text that ends at `x`, cut to the room that there is."""
+    shown = plain_value(text)
+    short = shown if len(shown) <= NAME_LENGTH else f"{shown[: NAME_LENGTH - 1]}…"
+    return element("text", element("title", shown), short, x=x, y=y, class_="label", text_anchor="end")
+
+
+def _major(payment: PastPayment) -> float:
+    return payment.amount_minor / 10.0 ** EXPONENTS.get(payment.currency, 2)

@@ -1,0 +1,85 @@
+"""The network of an account: accounts that have used the same device, IP address, counterparty, terminal or merchant.
+
+Two hops: from the account over what it used to other accounts, and from these over what they used to further ones. What
+many accounts use, such as a large merchant, links nobody and is left out. Everything has a cap; the values that the
+fewest accounts share come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from fraudstream.history.answers import Link, LinkedAccount
+from fraudstream.history.tables import LinkKind
+
+SHARED_MAX: Final = 50  # accounts; a value that more have used links nobody
+VALUES_MAX: Final = (10, 8)  # of the first and second hop
+ACCOUNTS_MAX: Final = (14, 12)
+
+Value = tuple[LinkKind, str]
+
+
+class LinkSource(Protocol):
+    """Where links come from; `HistoryReader` is one."""
+
+    def links(self, accounts: Sequence[str], *, since_ms: int, limit_s: float) -> Mapping[str, Sequence[Link]]:
+        """What each account has used."""
+
+    def users(
+        self, values: Sequence[Value], *, since_ms: int, rows: int, limit_s: float
+    ) -> Mapping[Value, Sequence[LinkedAccount]]:
+        """The accounts that have used each value."""
+
+
+class Hop(NamedTuple):
+    """Values, the accounts that they lead to, and who used which value. Accounts of `edges` may be of earlier hops."""
+
+    values: tuple[Value, ...]
+    accounts: tuple[str, ...]
+    edges: tuple[tuple[str, Value], ...]
+
+
+class Network(NamedTuple):
+    """`used`: all that the account has used, the value of the fewest accounts first. `hops`: at most two; none if the
+    account shares nothing. `is_capped`: there is more than is here."""
+
+    account_id: str
+    used: tuple[Link, ...]
+    hops: tuple[Hop, ...]
+    is_capped: bool
+
+
+def network_of(source: LinkSource, account_id: str, *, since_ms: int, limit_s: float) -> Network:
+    """The network of an account since the day of a time. Raises what `source` raises."""
+    used = sorted(source.links([account_id], since_ms=since_ms, limit_s=limit_s)[account_id], key=_by_accounts)
+    hops: list[Hop] = []
+    known_accounts, known_values, is_capped = {account_id}, set[Value](), False
+    by_account: Mapping[str, Sequence[Link]] = {account_id: used}
+    for values_max, accounts_max in zip(VALUES_MAX, ACCOUNTS_MAX, strict=True):
+        found = {(link.kind, link.value): link for links in by_account.values() for link in links}
+        shared = [link for value, link in found.items() if value not in known_values and _links_somebody(link)]
+        chosen = sorted(shared, key=_by_accounts)[:values_max]
+        if not chosen:
+            break
+        values = [(link.kind, link.value) for link in chosen]
+        users = source.users(values, since_ms=since_ms, rows=SHARED_MAX, limit_s=limit_s)
+        new = dict.fromkeys(
+            user.account_id for value in values for user in users[value] if user.account_id not in known_accounts
+        )
+        accounts = list(new)[:accounts_max]
+        is_capped = is_capped or len(shared) > len(chosen) or len(new) > len(accounts)
+        known_accounts.update(accounts)
+        known_values.update(values)
+        edges = [(user.account_id, value) for value in values for user in users[value]]
+        hops.append(Hop(tuple(values), tuple(accounts), tuple(edge for edge in edges if edge[0] in known_accounts)))
+        by_account = source.links(accounts, since_ms=since_ms, limit_s=limit_s) if accounts else {}
+    return Network(account_id, tuple(used), tuple(hops), is_capped)
+
+
+def _links_somebody(link: Link) -> bool:
+    return 2 <= link.accounts <= SHARED_MAX
+
+
+def _by_accounts(link: Link) -> tuple[int, str, str]:
+    return link.accounts, link.kind, link.value
