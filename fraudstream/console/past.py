@@ -17,9 +17,8 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from fraudstream.history.answers import LinkedAccount, PageKey, PastPayment, Summary, summary_of
 from fraudstream.history.errors import HistoryError
 from fraudstream.history.network import LinkSource, Network, network_of
-from fraudstream.history.tables import DAY_MS, LINK_KINDS, LinkKind
+from fraudstream.history.tables import DAY_MS, LINK_KINDS, EntityKind, LinkKind
 
-EntityKind = Literal["account", LinkKind]
 Missing = Literal["none", "reading", "unreadable"]
 
 KINDS: Final[tuple[EntityKind, ...]] = ("account", *LINK_KINDS)

@@ -1,13 +1,14 @@
 """The network of an account: accounts that have used the same device, IP address, counterparty, terminal or merchant.
 
 Two hops: from the account over what it used to other accounts, and from these over what they used to further ones. What
-many accounts use, such as a large merchant, links nobody and is left out. Everything has a cap; the values that the
-fewest accounts share come first.
+many accounts use, such as a large merchant, links nobody and is left out. Everything has a cap: the values that the
+fewest accounts share come first, and each of them in turn adds an account.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple, Protocol
 
 from fraudstream.history.answers import Link, LinkedAccount
@@ -57,6 +58,9 @@ def network_of(source: LinkSource, account_id: str, *, since_ms: int, limit_s: f
     known_accounts, known_values, is_capped = {account_id}, set[Value](), False
     by_account: Mapping[str, Sequence[Link]] = {account_id: used}
     for values_max, accounts_max in zip(VALUES_MAX, ACCOUNTS_MAX, strict=True):
+        if hops:
+            accounts = hops[-1].accounts
+            by_account = source.links(accounts, since_ms=since_ms, limit_s=limit_s) if accounts else {}
         found = {(link.kind, link.value): link for links in by_account.values() for link in links}
         shared = [link for value, link in found.items() if value not in known_values and _links_somebody(link)]
         chosen = sorted(shared, key=_by_accounts)[:values_max]
@@ -64,16 +68,14 @@ def network_of(source: LinkSource, account_id: str, *, since_ms: int, limit_s: f
             break
         values = [(link.kind, link.value) for link in chosen]
         users = source.users(values, since_ms=since_ms, rows=SHARED_MAX, limit_s=limit_s)
-        new = dict.fromkeys(
-            user.account_id for value in values for user in users[value] if user.account_id not in known_accounts
-        )
-        accounts = list(new)[:accounts_max]
-        is_capped = is_capped or len(shared) > len(chosen) or len(new) > len(accounts)
-        known_accounts.update(accounts)
+        in_turn = (user for rank in zip_longest(*(users[value] for value in values)) for user in rank if user)
+        new = dict.fromkeys(user.account_id for user in in_turn if user.account_id not in known_accounts)
+        reached = tuple(new)[:accounts_max]
+        is_capped = is_capped or len(shared) > len(chosen) or len(new) > len(reached)
+        known_accounts.update(reached)
         known_values.update(values)
         edges = [(user.account_id, value) for value in values for user in users[value]]
-        hops.append(Hop(tuple(values), tuple(accounts), tuple(edge for edge in edges if edge[0] in known_accounts)))
-        by_account = source.links(accounts, since_ms=since_ms, limit_s=limit_s) if accounts else {}
+        hops.append(Hop(tuple(values), reached, tuple(edge for edge in edges if edge[0] in known_accounts)))
     return Network(account_id, tuple(used), tuple(hops), is_capped)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from fraudstream.history.answers import COUNTED, DaySummary, Link, LinkedAccount, PageKey, PastPayment, Summary, Total
 from fraudstream.history.database import Database
 from fraudstream.history.payment_pages import ONCE, PageQuery, payment_page
-from fraudstream.history.tables import DAY_MS, LINK_FIELDS, LinkKind
+from fraudstream.history.tables import DAY_MS, LINK_FIELDS, EntityKind, LinkKind, column_of
 
-EntityKind = Literal["account", LinkKind]
 LIMIT_S: Final = 5.0
 
 _SUMMARY: Final = f"""
@@ -137,8 +136,3 @@ class HistoryReader:
     def _since(self, since_ms: int) -> range:
         """The days from that of a time on."""
         return range(since_ms // DAY_MS, self._database.last_day("payments") + 1)
-
-
-def column_of(kind: EntityKind) -> str:
-    """The field of a payment that names the entity."""
-    return "account_id" if kind == "account" else LINK_FIELDS[kind]

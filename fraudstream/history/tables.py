@@ -15,6 +15,8 @@ import pyarrow as pa
 TableName = Literal["payments", "decisions", "labels", "links"]
 LinkKind = Literal["device", "ip", "counterparty", "merchant", "terminal"]
 
+EntityKind = Literal["account", LinkKind]
+
 TABLES: Final[tuple[TableName, ...]] = get_args(TableName)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
 # The field of a payment that each kind of link is made of.
@@ -109,3 +111,12 @@ ORDERS: Final[Mapping[TableName, tuple[str, ...]]] = {
     "labels": ("account_id", "event_id", "source_partition", "source_offset"),
     "links": ("kind", "value", "account_id"),
 }
+
+
+def column_of(kind: EntityKind) -> str:
+    """The field of a payment that names the entity.
+
+    >>> column_of("account"), column_of("device")
+    ('account_id', 'device_id')
+    """
+    return "account_id" if kind == "account" else LINK_FIELDS[kind]

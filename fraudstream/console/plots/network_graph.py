@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
@@ -15,9 +16,10 @@ from fraudstream.console.plots.svg import drawing, element
 from fraudstream.console.shown_text import plain_value
 from fraudstream.history.network import Network, Value
 
-COLUMN_WIDTH: Final = 212
+COLUMN_WIDTH: Final = 164
 ROW_HEIGHT: Final = 19
-NAME_LENGTH: Final = 22
+NAME_LENGTH: Final = 19
+CHARACTER_WIDTH: Final = 7.0
 _MARGIN: Final = 10
 
 Node = tuple[str, str]  # kind and id
@@ -43,7 +45,7 @@ def network_graph(
     places = placed(columns)
     height = ROW_HEIGHT * max(map(len, columns)) + 2 * _MARGIN
     width = COLUMN_WIDTH * len(columns)
-    lines = [_line(places[one], places[other]) for one, other in edges]
+    lines = [_line(*sorted(((places[one], one[1]), (places[other], other[1])))) for one, other in edges]
     nodes = [_node(node, place, href, kind_name, is_marked) for node, place in places.items()]
     return drawing(title, width, height, *lines, *nodes, class_="network")
 
@@ -86,9 +88,11 @@ def _ordered(new: Sequence[Node], before: Sequence[Node], edges: Sequence[tuple[
     return sorted(new, key=lambda node: (mean(node), node))
 
 
-def _line(one: Place, other: Place) -> Markup:
-    left, right = sorted((one, other))
-    return element("line", x1=left.x, y1=left.y, x2=right.x, y2=right.y, class_="edge")
+def _line(left: tuple[Place, str], right: tuple[Place, str]) -> Markup:
+    """A line from behind the label of the left node to the right one, so that it crosses neither label."""
+    (begin, name), (end, _) = left, right
+    width = CHARACTER_WIDTH * sum(1 + (east_asian_width(each) in "WF") for each in _short(name))
+    return element("line", x1=begin.x + 14 + width, y1=begin.y, x2=end.x - 7, y2=end.y, class_="edge")
 
 
 def _node(
@@ -100,7 +104,6 @@ def _node(
 ) -> Markup:
     kind, name = node
     shown = plain_value(name)
-    short = shown if len(shown) <= NAME_LENGTH else f"{shown[: NAME_LENGTH - 1]}…"
     if kind == "account":
         shape = element("circle", cx=place.x, cy=place.y, r=5, class_="marked" if is_marked(name) else "node")
     else:
@@ -109,6 +112,17 @@ def _node(
         "a",
         element("title", f"{kind_name(kind)} {shown}"),
         shape,
-        element("text", short, x=place.x + 9, y=place.y + 4, class_="name"),
+        element("text", _short(name), x=place.x + 9, y=place.y + 4, class_="name"),
         href=href(kind, name),
     )
+
+
+def _short(name: str) -> str:
+    """A label, cut to the room that there is in its column; a wide character counts twice."""
+    shown, width, short = plain_value(name), 0, ""
+    for each in shown:
+        width += 1 + (east_asian_width(each) in "WF")
+        if width > NAME_LENGTH:
+            return f"{short[:-1]}…"
+        short += each
+    return shown

@@ -1,7 +1,7 @@
 """Places of payments on a plain grid of degrees: no coast, no tiles, nothing from elsewhere.
 
-The part of the world that holds all places, at least two degrees wide, in equal degrees of longitude and latitude,
-narrowed by the cosine of the middle latitude so that distances look alike in both directions.
+The part of the world that holds all places, at least two degrees high, in equal degrees of longitude and latitude.
+Those of longitude are narrowed by the cosine of the middle latitude, so that distances look alike in both directions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from markupsafe import Markup
 from fraudstream.console.plots.svg import drawing, element
 from fraudstream.history.answers import PastPayment
 
-WIDTH: Final = 480
-HEIGHT_MAX: Final = 360
+WIDTH: Final = 500
+HEIGHT: Final = 320
 _SPAN_MIN: Final = 2.0
 _STEPS: Final = (0.5, 1, 2, 5, 10, 15, 30, 45)
 _LINES_MAX: Final = 7
@@ -27,10 +27,10 @@ def place_map(payments: Sequence[PastPayment], title: str, describe: Callable[[P
     known = [(payment, *payment.place) for payment in payments if payment.place is not None]
     if not known:
         return None
-    south, north = _range([lat for _, lat, _ in known], -90.0, 90.0)
-    west, east = _range([lon for _, _, lon in known], -180.0, 180.0)
+    south, north = _range([lat for _, lat, _ in known], _SPAN_MIN, 90.0)
     narrow = max(math.cos(math.radians((south + north) / 2)), 0.1)
-    scale = min(WIDTH / ((east - west) * narrow), HEIGHT_MAX / (north - south))
+    west, east = _range([lon for _, _, lon in known], (north - south) * WIDTH / HEIGHT / narrow, 180.0)
+    scale = min(WIDTH / ((east - west) * narrow), HEIGHT / (north - south))
     width, height = round((east - west) * narrow * scale), round((north - south) * scale)
 
     def x(lon: float) -> float:
@@ -57,11 +57,11 @@ def place_map(payments: Sequence[PastPayment], title: str, describe: Callable[[P
     return drawing(title, width, height, *marks, class_="map")
 
 
-def _range(values: Sequence[float], least: float, most: float) -> tuple[float, float]:
-    """A range with all values and a margin, at least `_SPAN_MIN` wide, within `least` and `most`."""
+def _range(values: Sequence[float], span_min: float, most: float) -> tuple[float, float]:
+    """A range with all values and a margin, at least `span_min` wide where `-most` and `most` allow it."""
     low, high = min(values), max(values)
-    margin = max((high - low) * 0.08, (_SPAN_MIN - (high - low)) / 2)
-    return max(low - margin, least), min(high + margin, most)
+    margin = max((high - low) * 0.08, (span_min - (high - low)) / 2)
+    return max(low - margin, -most), min(high + margin, most)
 
 
 def _lines(low: float, high: float) -> list[float]:

@@ -20,13 +20,14 @@ from fraudstream.contracts.timestamps import utc
 from fraudstream.history.answers import PastPayment
 from fraudstream.history.tables import DAY_MS
 
-WIDTH: Final = 1_040
+WIDTH: Final = 1_360
 LEFT: Final = 120  # room for the names of lanes
 RIGHT: Final = 10
 AMOUNTS_HEIGHT: Final = 170
 LANE_HEIGHT: Final = 16
 DEVICES_MAX: Final = 5
 NAME_LENGTH: Final = 17
+DATE_WIDTH: Final = 40
 _TOP: Final = 10
 _DATES_MAX: Final = 8
 
@@ -99,7 +100,11 @@ def _date_grid(since_ms: int, until_ms: int, x: Callable[[int], float], height: 
         at = x(day * DAY_MS)
         marks.append(element("line", x1=at, x2=at, y1=_TOP, y2=height - 18, class_="axis"))
         date = utc(day * DAY_MS).strftime("%m-%d")
-        marks.append(element("text", date, x=at + 2, y=height - 6, class_="label"))
+        is_last = at > WIDTH - RIGHT - DATE_WIDTH
+        anchor = "end" if is_last else "start"
+        marks.append(
+            element("text", date, x=at + (-2 if is_last else 2), y=height - 6, class_="label", text_anchor=anchor)
+        )
     return marks
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
-from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, EntityKind, EntityPast, Missing
+from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, EntityPast, Missing
 from fraudstream.console.plots.network_graph import network_graph
 from fraudstream.console.plots.place_map import place_map
 from fraudstream.console.plots.timeline import timeline
@@ -23,7 +23,7 @@ from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case, amount_text
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.history.answers import PastPayment
-from fraudstream.history.tables import LINK_FIELDS
+from fraudstream.history.tables import DAY_MS, LINK_FIELDS, EntityKind, column_of
 
 router = APIRouter()
 ID_LENGTH_MAX: Final = 128
@@ -32,7 +32,17 @@ LINKED_FIELDS: Final[Mapping[str, EntityKind]] = {
     **{field: kind for kind, field in LINK_FIELDS.items()},
     "account_id": "account",
 }
-_FIRST_FIELDS: Final = ("direction", "kind", "channel", "counterparty_id", "merchant_id", "device_id", "ip", "country")
+_FIRST_FIELDS: Final = (
+    "account_id",
+    "direction",
+    "kind",
+    "channel",
+    "counterparty_id",
+    "merchant_id",
+    "device_id",
+    "ip",
+    "country",
+)
 _BALANCES: Final = {"balance_before_minor": "balance_before", "balance_after_minor": "balance_after"}
 
 
@@ -85,7 +95,7 @@ async def entity_page(
         "missing": None,
         "past": found,
         "drawings": drawings_of(request, found),
-        "table": table_of(found.rows),
+        "table": table_of(found.rows, column_of(kind)),
         "next_href": None if found.next_before is None else entity_href(kind, value, found.next_before),
     }
     return page(request, "entity.html", visitor, values)
@@ -106,7 +116,7 @@ def drawings_of(request: Request, past: EntityPast) -> Drawings:
     describe = _describer(words)
     drawn = timeline(
         past.recent,
-        past.since_ms,
+        _shown_since_ms(past),
         past.until_ms,
         words.text("past.timeline_title", count=len(past.recent)),
         describe,
@@ -124,10 +134,16 @@ def drawings_of(request: Request, past: EntityPast) -> Drawings:
     return Drawings(drawn, places, graph)
 
 
-def table_of(payments: Sequence[PastPayment]) -> PastTable:
-    """The table of a page of payments."""
+def _shown_since_ms(past: EntityPast) -> int:
+    """Where the timeline begins: with the day of the oldest payment that is drawn."""
+    oldest_ms = min((payment.occurred_at_ms for payment in past.recent), default=past.since_ms)
+    return max(past.since_ms, oldest_ms // DAY_MS * DAY_MS)
+
+
+def table_of(payments: Sequence[PastPayment], common: str) -> PastTable:
+    """The table of a page of payments. `common`: the field that is the same in all of them, and is left out."""
     lines = tuple((payment, _fields(payment)) for payment in payments)
-    present = dict.fromkeys(name for _, fields in lines for name in fields)
+    present = dict.fromkeys(name for _, fields in lines for name in fields if name != common)
     first = [name for name in _FIRST_FIELDS if name in present]
     return PastTable((*first, *(name for name in present if name not in first)), lines)
 

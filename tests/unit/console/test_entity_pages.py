@@ -91,6 +91,8 @@ async def test_a_page_of_what_accounts_use_names_the_accounts(
     page = await page_of(console, f"/history/{kind}?id={quote(value, safe='')}")
     used_by = page.split('id="accounts-title"')[1].split("</section>")[0]
     assert sorted(re.findall(r"account\?id=([a-z0-9-]+)", used_by)) == accounts
+    payments = page.split('id="payments-title"')[1]
+    assert sorted(set(re.findall(r"account\?id=([a-z0-9-]+)", payments))) == accounts
 
 
 async def test_payments_are_paged_without_a_gap(console: ConsoleUnderTest, store: Path) -> None:
