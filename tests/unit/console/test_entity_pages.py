@@ -17,7 +17,7 @@ from fraudstream.history.answers import PastPayment
 from fraudstream.history.database import HistoryTimeoutError
 from fraudstream.history.reader import HistoryReader
 from tests.unit.console.console_app import ConsoleUnderTest, case
-from tests.unit.console.test_pages import HOSTILE, assert_harmless
+from tests.unit.console.hostile_text import HOSTILE, assert_harmless
 from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import DAY, T0, decision, label, payment
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -19,9 +17,9 @@ from fraudstream.contracts import Alert, Case, CaseAlert, CaseNote, Evidence, Fe
 from fraudstream.contracts.case_timers import CaseTimer
 from tests.unit.cases.events import alert
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
+from tests.unit.console.hostile_text import HOSTILE, assert_harmless
 
 CASE = "c" * 32
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{1234567*9}}\u202e\u200b\x07</textarea>"
 FREE_TEXTS = (
     "event_id", "account_id", "partner_id", "merchant_id", "terminal_id", "counterparty_id", "counterparty_bank",
     "device_id", "ip", "relates_to",
@@ -48,36 +46,6 @@ async def put(console: ConsoleUnderTest, *alerts: Alert, **fields: Any) -> Case:
     found = case(CASE, alerts=lines, alert_count=len(lines), **fields)
     await console.put(found)
     return found
-
-
-class Elements(HTMLParser):
-    """The elements of a page with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
-def foreign_code(page: str) -> Iterator[str]:
-    """What a browser would run or load beside our own files."""
-    for tag, attributes in Elements(page).found:
-        if tag == "script" and not (attributes.get("src") or "").startswith("/static/"):
-            yield tag
-        if tag in ("img", "iframe", "object", "embed", "base", "style"):
-            yield tag
-        yield from (name for name in attributes if name.startswith("on") or name == "style")
-        yield from (str(value) for value in attributes.values() if (value or "").startswith("javascript:"))
-
-
-def assert_harmless(page: str) -> None:
-    assert list(foreign_code(page)) == []
-    shown = re.sub(r' value="[^"]*"', "", page)  # what a form sends back is as it came
-    assert not any(hidden in shown for hidden in ("\u202e", "\u200b", "\x07"))
-    assert str(1234567 * 9) not in page
 
 
 def hostile_alert(**payment_fields: Any) -> Alert:
