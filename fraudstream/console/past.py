@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 class History(LinkSource, Protocol):
     """The history store; `HistoryReader` is one. Its methods block, and raise `HistoryError`."""
 
+    def interrupt(self) -> None:
+        """Make running questions, and all later ones, fail."""
+
     def newest_ms(self) -> int | None:
         """The end of the newest day with payments; None if there are none."""
 
@@ -95,7 +98,9 @@ class PastDesk:
         )
 
     async def close(self) -> None:
-        """Give up the questions that have no answer yet; their threads end by their time limit."""
+        """Give up the questions that have no answer yet, and ask no more."""
+        if self._history is not None:
+            self._history.interrupt()
         for task in list(self._reads.values()):
             task.cancel()
         await asyncio.gather(*self._reads.values(), return_exceptions=True)

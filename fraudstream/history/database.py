@@ -45,7 +45,15 @@ class Database:
         self._connection.execute(f"SET allowed_directories = ['{_quoted(self.root)}']")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+        self._running: set[duckdb.DuckDBPyConnection] = set()
+        self._is_stopped = False
         self._known: tuple[tuple[int, int], Manifest] | None = None
+
+    def interrupt(self) -> None:
+        """Make running queries, and all later ones, fail, so that no thread keeps the process from ending."""
+        self._is_stopped = True
+        for cursor in list(self._running):
+            cursor.interrupt()
 
     def close(self) -> None:
         """Close the database; running queries fail."""
@@ -103,7 +111,10 @@ class Database:
         tables: dict[str, str] = {
             table: self._source(manifest, table, days) for table in TABLES if f"{{{table}}}" in sql
         }
+        if self._is_stopped:
+            raise HistoryError(f"the history in {self.root} is no longer read.")
         cursor = self._connection.cursor()
+        self._running.add(cursor)
         timer = threading.Timer(limit_s, cursor.interrupt)
         timer.daemon = True
         timer.start()
@@ -113,6 +124,7 @@ class Database:
             raise HistoryTimeoutError(f"the history has not answered within {limit_s:g} s.") from None
         finally:
             timer.cancel()
+            self._running.discard(cursor)
             cursor.close()
 
     def _source(self, manifest: Manifest, table: TableName, days: Container[int]) -> str:

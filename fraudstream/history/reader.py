@@ -58,6 +58,10 @@ class HistoryReader:
     def __init__(self, root: Path) -> None:
         self._database = Database(root)
 
+    def interrupt(self) -> None:
+        """Make running questions, and all later ones, fail."""
+        self._database.interrupt()
+
     def close(self) -> None:
         """Close it; running queries fail."""
         self._database.close()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fraudstream.history.answers import DaySummary, Link, LinkedAccount, Total, summary_of
 from fraudstream.history.database import HistoryTimeoutError
+from fraudstream.history.errors import HistoryError
 from fraudstream.history.reader import HistoryReader
 from fraudstream.history.store import HistoryStore
 from tests.unit.history.filled_store import add, fill
 from tests.unit.history.log_records import DAY, T0, decision, label, payment
+
+SLOW = "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range % 7 = b.range"
 
 
 @pytest.fixture
@@ -149,9 +154,7 @@ def _version(root: Path) -> tuple[int, int]:
 
 def test_a_question_that_takes_too_long_is_given_up(tmp_path: Path, reader: HistoryReader) -> None:
     with pytest.raises(HistoryTimeoutError, match=r"has not answered within 0\.05 s"):
-        reader._database.query(
-            "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range % 7 = b.range", {}, range(2), 0.05
-        )
+        reader._database.query(SLOW, {}, range(2), 0.05)
 
 
 def test_a_summary_of_payments_is_that_of_the_store(tmp_path: Path, reader: HistoryReader) -> None:
@@ -166,3 +169,16 @@ def test_a_summary_of_payments_is_that_of_the_store(tmp_path: Path, reader: Hist
     found = reader.payments("account", "acct-1", since_ms=0, rows=10)
     assert summary_of(found) == reader.summary("account", "acct-1", since_ms=0)
     assert summary_of([]) == reader.summary("account", "nobody", since_ms=0)
+
+
+def test_an_interrupted_reader_answers_nothing_more(tmp_path: Path, reader: HistoryReader) -> None:
+    fill(tmp_path, [payment(0)])
+    with ThreadPoolExecutor() as executor:
+        slow = executor.submit(reader._database.query, SLOW, {}, range(2), 60.0)
+        while not reader._database._running:
+            time.sleep(0.01)
+        reader.interrupt()
+        with pytest.raises(HistoryError):
+            slow.result()
+    with pytest.raises(HistoryError, match="is no longer read"):
+        reader.payments("account", "acct-1", since_ms=0, rows=10)
