@@ -16,6 +16,8 @@ import numpy as np
 
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.score_thresholds import ScoredPayments, TuningError, calibration_of
+from fraudstream.contracts.control import ListEntry
+from fraudstream.engine.control import change_list
 from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.learned_score.calibration import Budget, CalibrationContent
@@ -67,6 +69,10 @@ class Tuning:
                 ScoredPayments(verdicts.score_points[scored], labels[scored], verdicts.occurred_at_ms[scored])
             )
         return verdicts.n
+
+    def change_list(self, entry: ListEntry) -> None:
+        """Put a value on a list, or take it off, for the payments that follow. One that is refused changes nothing."""
+        change_list(self._engine.rule_set, self._state, entry)
 
     def calibration(self, budgets: Sequence[Budget], span_ms: int) -> CalibrationContent:
         """What was learned, as `calibration_of`. Raises `TuningError`."""

@@ -59,6 +59,7 @@ def from_topic(
     `TuningError`."""
     from fraudstream.backtest.label_order import Events
     from fraudstream.backtest.score_tuning import Tuning
+    from fraudstream.contracts.control import ListEntry
     from fraudstream.engine.identifier_key import key_of
     from fraudstream.kafka.topic_reader import TopicReader
     from fraudstream.operations.payments_in_order import payments_in_order
@@ -73,7 +74,10 @@ def from_topic(
                 lambda: TopicReader(brokers, committed_only=committed_only), topic, brokers.servers
             ) as parts:
                 async for part in parts:
-                    advance(tuning.add(Events(*part)), 0)
+                    if isinstance(part, ListEntry):
+                        tuning.change_list(part)
+                    else:
+                        advance(tuning.add(Events(*part)), 0)
 
     run_on_cluster(brokers, learn)
     return tuning.calibration(budgets, args.span)

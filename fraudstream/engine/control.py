@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fraudstream.contracts.control import Control, RuleSwitch
+from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.records import LogRecord
+from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.state_difference import state_difference
 
 _decode = msgspec.json.Decoder(Control).decode
@@ -45,18 +46,23 @@ def apply_control(
     if isinstance(control, RuleSwitch):
         refusal = _switch(engines, state, control)
         return [] if refusal is None else [refusal._replace(position=position)]
-    declared = engines[state.rule_set].rule_set.lists.get(control.list)
-    if control.removed:
-        state.lists.remove(control.list, control.value)
-        return []
+    fault = change_list(engines[state.rule_set].rule_set, state, control)
+    return [] if fault is None else [Rejection(position, "control", fault, "$.value")]
+
+
+def change_list(rule_set: RuleSet, state: PartitionState, entry: ListEntry) -> str | None:
+    """Put the value of an entry on its list, or take it off. Returns why it is refused, None if it is not."""
+    if entry.removed:
+        state.lists.remove(entry.list, entry.value)
+        return None
+    declared = rule_set.lists.get(entry.list)
     try:
         if declared is not None:
-            entry_value(declared, control.value)
+            entry_value(declared, entry.value)
     except ValueError as error:
-        return [Rejection(position, "control", f"Not an entry of the list '{control.list}': {error}", "$.value")]
-    else:
-        state.lists.put(control.list, control.value, control.expires_at_ms)
-    return []
+        return f"Not an entry of the list '{entry.list}': {error}"
+    state.lists.put(entry.list, entry.value, entry.expires_at_ms)
+    return None
 
 
 def cut_over_to(state: PartitionState, version: int | None) -> None:

@@ -4,25 +4,30 @@
     partition 1               p2 (10:01)             ──┴──►  p1 p2 p3
 
 Within a partition the order is that of the log: a record counts as published no earlier than those before it. Records
-that are no valid payment or label, and controls, are passed over.
+that are no valid payment or label, and switches of rule sets, are passed over. A list entry stands in each partition,
+so it comes as often, which changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from fraudstream.contracts import Label, Payment
-from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.control import ListEntry
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, TYPE_HEADER
 from fraudstream.engine.arrays import Int8Array, Int64Array
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.contract_check import checked_events
+from fraudstream.engine.log import list_entry
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 from fraudstream.operations.errors import MissingTopicError
 
+_Event = Payment | Label | ListEntry
 _Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
 
 
@@ -39,8 +44,9 @@ class PublishedEvents(NamedTuple):
 @asynccontextmanager
 async def payments_in_order(
     open_reader: Callable[[], TopicReader], topic: str, servers: str
-) -> AsyncIterator[AsyncIterator[PublishedEvents]]:
-    """The events that the topic holds now, in parts of any length. The topic is read twice: labels first.
+) -> AsyncIterator[AsyncIterator[PublishedEvents | ListEntry]]:
+    """The events that the topic holds now, in parts of any length, and the list entries between them. The topic is read
+    twice, labels first: what was held of each payment until its label comes would be more than what is read again.
 
     `open_reader`: makes a reader; each partition has one. `servers`: names the cluster in errors. Raises
     `MissingTopicError`, `StalledError`, and what aiokafka raises.
@@ -57,19 +63,36 @@ async def payments_in_order(
         yield _merged(partitions, truth)
 
 
-async def _merged(partitions: Sequence[_Partition], truth: dict[_Name, int]) -> AsyncIterator[PublishedEvents]:
+async def _merged(
+    partitions: Sequence[_Partition], truth: dict[_Name, int]
+) -> AsyncIterator[PublishedEvents | ListEntry]:
     """Parts up to the earliest time that some partition has been read to; what is published then may be incomplete."""
     while unfinished := [partition for partition in partitions if not partition.finished]:
         await min(unfinished, key=lambda partition: partition.read_to_ms).read_on()
         limit_ms = min((each.read_to_ms for each in partitions if not each.finished), default=None)
         taken = [each.take(limit_ms) for each in partitions]
         events = [event for part, _ in taken for event in part]
-        if events:
-            at_ms = np.concatenate([times for _, times in taken])
-            order = np.argsort(at_ms, kind="stable")
-            in_order = [events[index] for index in order.tolist()]
-            labels = [truth.get(_name(event), -1) if type(event) is Payment else -1 for event in in_order]
-            yield PublishedEvents(in_order, at_ms[order], np.array(labels, np.int8))
+        at_ms = np.concatenate([times for _, times in taken])
+        order = np.argsort(at_ms, kind="stable")
+        for part in _parts([events[index] for index in order.tolist()], at_ms[order], truth):
+            yield part
+
+
+def _parts(
+    events: Sequence[_Event], at_ms: Int64Array, truth: dict[_Name, int]
+) -> Iterator[PublishedEvents | ListEntry]:
+    """The list entries among some events, and what is between them. `at_ms`: when each was published; int64."""
+    begin = 0
+    for is_entry, run in groupby(events, lambda event: isinstance(event, ListEntry)):
+        of_run = list(run)
+        end = begin + len(of_run)
+        if is_entry:
+            yield from cast(list[ListEntry], of_run)
+        else:
+            between = cast(list[Payment | Label], of_run)
+            labels = [truth.get(_name(event), -1) if type(event) is Payment else -1 for event in between]
+            yield PublishedEvents(between, at_ms[begin:end], np.array(labels, np.int8))
+        begin = end
 
 
 class _Partition:
@@ -79,7 +102,7 @@ class _Partition:
         self.read_to_ms = 0
         self.finished = False
         self._chunks = chunks
-        self._events: list[Payment | Label] = []
+        self._events: list[_Event] = []
         self._at_ms: list[int] = []
 
     async def read_on(self) -> None:
@@ -95,7 +118,7 @@ class _Partition:
             self._at_ms.append(read_to_ms)
         self.read_to_ms = max(self.read_to_ms, *(record.timestamp for record in records))
 
-    def take(self, limit_ms: int | None) -> tuple[list[Payment | Label], Int64Array]:
+    def take(self, limit_ms: int | None) -> tuple[list[_Event], Int64Array]:
         """The events published before `limit_ms`, all if it is None, and when."""
         times = np.array(self._at_ms, np.int64)
         n = len(times) if limit_ms is None else int(np.searchsorted(times, limit_ms, side="left"))
@@ -116,12 +139,16 @@ async def _truth(reader: TopicReader, topic: str, numbers: Iterable[int]) -> dic
     return {name: fraud for name, (_, fraud) in newest.items()}
 
 
-def _events(records: Sequence[Any]) -> tuple[list[Any], list[Payment | Label]]:
-    """The records that hold valid payments and labels, and these."""
-    kept = [record for record in records if _is_label(record) or TYPE_HEADER not in dict(record.headers)]
-    checked = checked_events([record.value for record in kept], [_is_label(record) for record in kept])
-    found = [(record, event) for record, event in zip(kept, checked, strict=True) if not isinstance(event, Rejection)]
-    return [record for record, _ in found], [event for _, event in found]
+def _events(records: Sequence[Any]) -> tuple[list[Any], list[_Event]]:
+    """The records that hold valid payments, labels and list entries, and these."""
+    at = [k for k, record in enumerate(records) if _is_label(record) or TYPE_HEADER not in dict(record.headers)]
+    checked = checked_events([records[k].value for k in at], [_is_label(records[k]) for k in at])
+    found: dict[int, _Event] = {
+        k: event for k, event in zip(at, checked, strict=True) if not isinstance(event, Rejection)
+    }
+    entries = {k: list_entry(record) for k, record in enumerate(records) if CONTROL_HEADER in record.headers}
+    found |= {k: entry for k, entry in entries.items() if entry is not None}
+    return [records[k] for k in sorted(found)], [found[k] for k in sorted(found)]
 
 
 def _is_label(record: Any) -> bool:

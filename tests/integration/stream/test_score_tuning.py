@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from fraudstream.cli.main import main
-from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.contracts.control import ListEntry
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.learned_score.calibration import CalibrationContent, read_calibration
 from fraudstream.kafka.topic_reader import TopicReader
-from fraudstream.operations.payments_in_order import payments_in_order
+from fraudstream.operations.payments_in_order import PublishedEvents, payments_in_order
 from fraudstream.operations.state_export import export_state
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from tests.brokers import SelectedBroker
@@ -59,7 +60,7 @@ async def checkpointed(cluster: StreamCluster, end: int) -> None:
 
 def calibration_in(artefact: Path, digest: str) -> CalibrationContent:
     """The content of an artefact that is named by its digest and has a report beside it."""
-    assert "| busy |" in artefact.with_suffix(".md").read_text()
+    assert "| part | weight |" in artefact.with_suffix(".md").read_text()
     calibration = read_calibration(artefact.read_bytes())
     assert calibration.digest == digest == artefact.name
     return calibration.content
@@ -126,6 +127,32 @@ async def test_one_source_is_given(
     assert "--decisions is for --state" in await tune.refusal("--topics", "--decisions", "x")
 
 
+async def test_list_entries_count_from_their_record_on(
+    selected_broker: SelectedBroker,
+    unique_name: Callable[[str], str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster = StreamCluster(selected_broker.servers, unique_name, tmp_path / "unused", selected_broker.is_kafka)
+    await cluster.create_topics()
+    entry = msgspec.json.encode(ListEntry("watched", "a1", "ann", 0))
+    for n in range(6):
+        await cluster.publish_records([(b"a1", payment(n, "a1"))], timestamp_ms=1_000 + n)
+        if n == 3:
+            await cluster.publish_records([(b"a1", entry)], headers=[CONTROL_HEADER], timestamp_ms=1_003)
+    lists = "lists:\n  watched: {of: account_id, kind: watch, description: Accounts seen with frauds}\n"
+    score = "kind: evidence\nthreshold: 0.9\nparts:\n  - {part: watched, value: account_id in lists.watched}\n"
+    rules = write_rules(tmp_path / "rules", RULES | {"lists.yaml": lists, "score.yaml": score})
+    code = await asyncio.to_thread(
+        main, ["score", "tune", "--json", "--topics", "--out", str(tmp_path), *cluster.flags(), "--rules", str(rules)]
+    )
+    shown, error = capsys.readouterr()
+    assert code == 0, error
+    found = msgspec.json.decode(shown)
+    [part] = calibration_in(Path(found["file"]), found["digest"]).parts
+    assert [n for n in part.values if n] == [4, 2]
+
+
 async def test_the_log_is_read_in_the_order_of_publication(
     selected_broker: SelectedBroker, unique_name: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -139,6 +166,7 @@ async def test_the_log_is_read_in_the_order_of_publication(
         lambda: TopicReader(cluster.brokers, committed_only=False), topic, cluster.broker
     ) as parts:
         async for part in parts:
+            assert isinstance(part, PublishedEvents)
             found += list(zip(part.events, part.published_at_ms.tolist(), part.labels.tolist(), strict=True))
     assert [at for _, at, _ in found] == sorted(at for _, at, _ in found)
     assert len(found) == 31
