@@ -128,7 +128,7 @@ def test_check_fails_before_apply_and_passes_after(
     assert capsys.readouterr().out.startswith("TOPIC")
     assert main(command(broker, group, "apply", "--json", *counts)) == 0
     applied = json.loads(capsys.readouterr().out)
-    assert len(applied["created"]) == 9
+    assert len(applied["created"]) == 10
     assert f"{group}-account-state-changelog" in applied["created"]
     assert main(command(broker, group, "check", "--json", *counts)) == 0
     assert json.loads(capsys.readouterr().out)["differences"] == []
