@@ -27,7 +27,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.cluster_client import cluster_client
 from fraudstream.kafka.partitions import partitions_of
-from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 10_000
@@ -138,11 +138,14 @@ class HistoryFollower:
             await close(consumer)
 
     async def _ends(self) -> dict[TopicPartition, int]:
-        """The ends of all partitions, now."""
+        """The ends of all partitions, now. Raises `HistoryError` for a missing topic."""
         async with TopicReader(self._settings.brokers, committed_only=self._settings.committed_only) as reader:
             ends: dict[TopicPartition, int] = {}
             for topic in self._topics:
-                numbers = await reader.partitions(topic)
+                try:
+                    numbers = await reader.partitions(topic)
+                except NoTopicError:
+                    raise self._no_topic(topic) from None
                 extents = await reader.extents(topic, numbers)
                 ends |= {TopicPartition(topic, number): extents[number].end for number in numbers}
             return ends
@@ -154,9 +157,7 @@ class HistoryFollower:
             for topic in self._topics:
                 numbers = await partitions_of(self._settings.brokers, topic)
                 if not numbers:
-                    raise HistoryError(
-                        f"{self._settings.brokers} has no topic '{topic}'. Create it with `fraudstream topics apply`."
-                    )
+                    raise self._no_topic(topic)
                 self._check_identity(topic, await client.identity(topic))
                 partitions += [TopicPartition(topic, number) for number in numbers]
         consumer.assign(partitions)
@@ -168,6 +169,11 @@ class HistoryFollower:
                 self._observer.on_missing(tp.topic, records=begins[tp] - known)
             self._offsets[tp] = max(known or 0, begins[tp])
             consumer.seek(tp, self._offsets[tp])
+
+    def _no_topic(self, topic: str) -> HistoryError:
+        return HistoryError(
+            f"{self._settings.brokers} has no topic '{topic}'. Create it with `fraudstream topics apply`."
+        )
 
     def _check_identity(self, topic: str, identity: str) -> None:
         known = self._store.manifest.topics.get(topic)

@@ -184,3 +184,12 @@ async def test_a_topic_that_was_made_again_is_refused(embedded_topics: Topics, t
             await admin.create_topics([NewTopic(topics.payments, PARTITIONS, 1)])
         with pytest.raises(HistoryError, match="was made again since the history"):
             await topics.follower(store).run(asyncio.Event(), once=True)
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_a_missing_topic_is_named(
+    broker: str, unique_name: Callable[[str], str], tmp_path: Path, once: bool
+) -> None:
+    topics = Topics(SelectedBroker(broker, False), unique_name)
+    with HistoryStore(tmp_path) as store, pytest.raises(HistoryError, match=f"has no topic '{topics.payments}'"):
+        await topics.follower(store).run(asyncio.Event(), once=once)
