@@ -24,10 +24,10 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 class RunningConsole:
-    """`url`: where it serves. `cluster`: publishes alerts, reads topics."""
+    """`url`: where it serves. `cluster`: publishes alerts, reads topics. `history`: the directory of its history."""
 
-    def __init__(self, url: str, cluster: CaseCluster, users: UserStore, view: CaseView) -> None:
-        self.url, self.cluster, self.view = url, cluster, view
+    def __init__(self, url: str, cluster: CaseCluster, users: UserStore, view: CaseView, history: Path) -> None:
+        self.url, self.cluster, self.view, self.history = url, cluster, view, history
         self._users = users
 
     async def add_user(self, name: str, role: Role) -> None:
@@ -38,13 +38,14 @@ class RunningConsole:
 @asynccontextmanager
 async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[RunningConsole]:
     """The console of a cluster whose topics exist, up to date. Asserts that it stops in order."""
-    s = cluster.settings
+    s, history = cluster.settings, log.parent / "history"
     settings = {
         "kafka.bootstrap_servers": s.brokers,
         "redis.url": s.redis_url,
         "cases.group": s.group,
         "worker.checkpoint_mode": "batch",
         "console.port": 0,
+        "history.directory": history,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,
@@ -58,7 +59,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
     process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags], log)
     try:
         await process.logs("the queue is up to date")
-        yield RunningConsole(_url_in(log), cluster, UserStore(redis), view)
+        yield RunningConsole(_url_in(log), cluster, UserStore(redis), view, history)
         await process.stop()
     finally:
         process.kill()

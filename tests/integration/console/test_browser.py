@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,9 +15,12 @@ from fraudstream.contracts import Alert, Evidence, FeatureValue, Label, RuleHit,
 from tests.integration.cases.case_cluster import eventually
 from tests.integration.console.running_console import PASSWORD, RunningConsole
 from tests.unit.cases.events import alert
+from tests.unit.history.filled_store import fill
+from tests.unit.history.log_records import payment
 
 pytestmark = pytest.mark.browser
 WAIT_MS = 30_000
+DEVICE = "<b>device</b>"
 HOSTILE = "<img src=x onerror=document.title='owned'>\u202e"
 
 
@@ -73,6 +77,8 @@ async def analyst(chromium: str) -> AsyncIterator[Analyst]:
 
 async def test_an_analysts_first_case(console: RunningConsole, chromium: str) -> None:
     await console.add_user("ann", "analyst")
+    places: dict[str, Any] = {"lat": 52.5, "lon": 13.4, "channel": "web"}
+    fill(console.history, [payment(0, "acc-1", device_id=DEVICE, **places), payment(1, "acc-2", device_id=DEVICE)])
     async with analyst(chromium) as ann:
         await ann.log_in(console.url, "ann")
         await ann.sees("#rows", "No case matches.")
@@ -100,6 +106,15 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.sees("#message", "Closed as confirmed fraud.")
         await ann.sees("#notes", "card copied")
         assert await ann.page.evaluate("document.body.dataset.loaded") == "once"
+
+        await ann.sees("#past .timeline", "web")  # by itself, once the history has answered
+        await ann.page.locator("h1 a").click()
+        await ann.sees("#payments", "fraudstream explain --event")
+        await ann.sees(".map", "52.5°N")
+        await ann.page.locator(".network a", has_text="acc-2").click()
+        await ann.sees("h1", "Account acc-2")
+        await ann.page.go_back()
+        await ann.page.go_back()
 
         await ann.press("n")
         await ann.sees("h1", "Account acc-2")
