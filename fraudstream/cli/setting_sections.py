@@ -254,6 +254,7 @@ class TopicsSettings(msgspec.Struct, frozen=True):
         "case-answers"
     )
     dead_letters: Annotated[TopicName, Meta(description="output: records that could not be decided")] = "dead-letters"
+    audit: Annotated[TopicName, Meta(description="who did and who viewed what in the console")] = "audit"
     controls: Annotated[TopicName, Meta(description="rule sets, and entries of lists")] = "controls"
     partitions: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,

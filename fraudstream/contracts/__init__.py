@@ -10,6 +10,7 @@ to the caller: control characters in identifiers (`control_character_path`), and
 """
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
+from fraudstream.contracts.audit_record import AuditEvent, AuditRecord, ChainHead
 from fraudstream.contracts.case import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.case_answer import CaseAnswer
@@ -26,11 +27,14 @@ __all__ = [
     "COUNTRIES",
     "EXPONENTS",
     "Alert",
+    "AuditEvent",
+    "AuditRecord",
     "Case",
     "CaseAction",
     "CaseAlert",
     "CaseAnswer",
     "CaseNote",
+    "ChainHead",
     "DeadLetter",
     "Decision",
     "Evidence",

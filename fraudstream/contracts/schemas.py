@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from fraudstream.contracts.alert import Alert
+from fraudstream.contracts.audit_record import AuditRecord
 from fraudstream.contracts.case import Case
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.case_answer import CaseAnswer
@@ -31,6 +32,7 @@ CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
     "case": Case,
     "case-action": CaseAction,
     "case-answer": CaseAnswer,
+    "audit-record": AuditRecord,
     "dead-letter": DeadLetter,
     "rule-switch": RuleSwitch,
     "list-entry": ListEntry,

@@ -1,0 +1,47 @@
+"""Which events of the audit log somebody asks for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from fraudstream.contracts.audit_record import AuditEvent, AuditRecord
+
+_decode = msgspec.json.Decoder(AuditRecord).decode
+
+
+class AuditSelection(NamedTuple):
+    """Filters; one that is None or empty matches all. `object`: as in the event, or without its kind: `case:b42b…` or
+    `b42b…`. `since_ms`: not before, ms since the epoch, UTC."""
+
+    actor: str | None = None
+    object: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    since_ms: int | None = None
+
+    def has(self, event: AuditEvent) -> bool:
+        """Whether the event matches every filter."""
+        return (
+            (not self.actor or event.actor == self.actor)
+            and (
+                not self.object or (event.object or "").partition(":")[2] == self.object or event.object == self.object
+            )
+            and (not self.action or event.action == self.action)
+            and (not self.outcome or event.outcome == self.outcome)
+            and (self.since_ms is None or event.at_ms >= self.since_ms)
+        )
+
+    def has_value(self, value: bytes) -> bool:
+        """Whether the bytes are those of a record whose event matches."""
+        record = record_of(value)
+        return record is not None and self.has(record.event)
+
+
+def record_of(value: bytes) -> AuditRecord | None:
+    """The record in the bytes; None if they are none that this version can read."""
+    try:
+        return _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
