@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from fraudstream.audit.chain import HEADS_WITHIN, heads_of
+from fraudstream.audit.source import StoredRecord, UnreadableAuditError
 from fraudstream.contracts.audit_record import ChainHead
+from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
@@ -19,13 +23,6 @@ from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReade
 PARTITION: Final = 0  # the only one: the log has one order
 CHUNK_RECORDS: Final = 2_000
 ANSWER_S_MAX: Final = 4.0
-
-
-class StoredRecord(NamedTuple):
-    """The bytes of a record, and its offset."""
-
-    offset: int
-    value: bytes
 
 
 class AuditTopic:
@@ -140,3 +137,31 @@ class AuditTopicSink:
                 raise
             self._producer = producer
         return self._producer
+
+
+class ReadableAuditTopic:
+    """An `AuditSource` on the topic: its errors are one."""
+
+    def __init__(self, topic: AuditTopic) -> None:
+        self._topic = topic
+
+    async def forward(self) -> AsyncIterator[StoredRecord]:
+        """See `AuditSource`."""
+        with _readable():
+            async for record in self._topic.forward():
+                yield record
+
+    async def newest(
+        self, wanted: Callable[[bytes], bool], limit: int, before: int | None, look_at_max: int
+    ) -> tuple[list[StoredRecord], int | None]:
+        """See `AuditSource`."""
+        with _readable():
+            return await self._topic.newest(wanted, limit, before, look_at_max)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (NoTopicError, KafkaError, OSError) as error:
+        raise UnreadableAuditError(error_text(error)) from error

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
 _NEEDED = ("argon2", "fastapi", "jinja2", "uvicorn")
-ROLES = ("viewer", "analyst", "senior", "admin")  # of console.access.roles, which help must not import
+# Of console.access.roles, which help must not import.
+ROLES = ("viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin")
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -31,7 +31,7 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
     from fraudstream.telemetry.logs import set_up_logs
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
-    web, agent = settings.console.server_settings(), agent_settings(settings)
+    web, agent = settings.console.server_settings(settings.topics.audit), agent_settings(settings)
     with listener_at(web.host, web.port) as listener:
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_certificate_file is not None else "http"

@@ -46,7 +46,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         int, Meta(ge=1, le=168, description="a session ends this many hours after its log-in at the latest")
     ] = 12
 
-    def server_settings(self) -> ServerSettings:
+    def server_settings(self, audit_topic: str = "audit") -> ServerSettings:
         """The settings of the web server. Raises `Failure` for those that contradict each other."""
         from fraudstream.console.settings import ServerSettings
 
@@ -68,6 +68,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             zone=_zone(self.time_zone),
             idle_s=self.idle_minutes * 60,
             session_s=self.session_hours * 3600,
+            audit_topic=audit_topic,
         )
 
 

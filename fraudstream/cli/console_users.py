@@ -9,12 +9,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.time_flags import now_ms
 
 if TYPE_CHECKING:
     from fraudstream.console.access.sessions import SessionStore
     from fraudstream.console.access.users import User, UserStore
+    from fraudstream.contracts.audit_record import AuditEvent
 
 Result = TypeVar("Result")
 
@@ -53,7 +56,8 @@ def _add(args: argparse.Namespace, settings: Settings) -> None:
     name = check_identifier(args.name, "NAME")
     password = _password(args)
     user = User(name, args.role, password.hash, must_change=password.is_made)
-    if not _with_stores(settings, lambda stores: stores.users.add(user)):
+    event = _event(name, f"added as {user.role}")
+    if not _with_stores(settings, lambda stores: stores.users.add(user, event)):
         raise Failure(f"there is a user {name} already: remove it first, or give it another password.")
     _print_password(args, user, password)
 
@@ -67,7 +71,7 @@ def _change_password(args: argparse.Namespace, settings: Settings) -> None:
         user = await stores.users.find(args.name)
         if user is not None:
             user = replace(user, password_hash=password.hash, must_change=password.is_made)
-            await stores.users.put(user)
+            await stores.users.put(user, _event(user.name, "new password"))
             await stores.sessions.revoke_all(user.name)
         return user
 
@@ -79,13 +83,25 @@ def _change_password(args: argparse.Namespace, settings: Settings) -> None:
 
 def _remove(args: argparse.Namespace, settings: Settings) -> None:
     async def remove(stores: _Stores) -> bool:
-        removed = await stores.users.remove(args.name)
+        removed = await stores.users.remove(args.name, _event(args.name, "removed"))
         await stores.sessions.revoke_all(args.name)
         return removed
 
     if not _with_stores(settings, remove):
         raise Failure(f"there is no user {args.name}.")
     print(json.dumps({"name": args.name}) if args.json else f"removed user {args.name}")
+
+
+def _event(name: str, detail: str) -> AuditEvent:
+    """What the audit log says of a change. Its actor is the login name of who runs the command, where there is one."""
+    from fraudstream.audit.writer import COMMAND_LINE
+    from fraudstream.contracts.audit_record import AuditEvent
+
+    try:
+        actor = login_name("")
+    except Failure:
+        actor = None
+    return AuditEvent(now_ms(), "change_user", "done", COMMAND_LINE, actor, f"user:{name}", detail)
 
 
 def _list(args: argparse.Namespace, settings: Settings) -> None:
@@ -98,7 +114,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> None:
         return
     width = max((len(user.name) for user, _ in found), default=0)
     for user, count in found:
-        print(f"{user.name:<{width}}  {user.role:<7}  {count} session{'' if count == 1 else 's'}")
+        print(f"{user.name:<{width}}  {user.role:<11}  {count} session{'' if count == 1 else 's'}")
     if not found:
         print("no users")
 
@@ -132,7 +148,7 @@ def _with_stores(settings: Settings, work: Callable[[_Stores], Awaitable[Result]
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.access.sessions import SessionStore
     from fraudstream.console.access.users import UserStore
-    from fraudstream.console.server import now_ms, redis_client
+    from fraudstream.console.server import redis_client
 
     web = settings.console.server_settings()
 

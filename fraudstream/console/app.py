@@ -8,14 +8,23 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from fraudstream.console.web import case_pages, entity_pages, live_stream, login_pages, queue_pages, user_pages
+from fraudstream.console.web import (
+    audit_pages,
+    case_pages,
+    entity_pages,
+    live_stream,
+    login_pages,
+    queue_pages,
+    user_pages,
+)
 from fraudstream.console.web.console import Console
 from fraudstream.console.web.error_pages import add_error_pages
 from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
 from fraudstream.console.web.security_headers import SecurityHeaders
 
 PAGES: Final = tuple(
-    module.router for module in (login_pages, queue_pages, case_pages, entity_pages, user_pages, live_stream)
+    module.router
+    for module in (login_pages, queue_pages, case_pages, entity_pages, audit_pages, user_pages, live_stream)
 )
 
 

@@ -14,11 +14,15 @@ import uvicorn
 from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 
+from fraudstream.audit.recent_events import RecentEvents
+from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTopic
+from fraudstream.audit.writer import AuditWriter
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
 from fraudstream.console.access.passwords import Passwords
+from fraudstream.console.access.pending_events import PendingEvents
 from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
@@ -61,6 +65,8 @@ async def serve(
         committed_only=agent.fenced,
         fetch_wait_ms=agent.fetch_wait_ms,
     )
+    sink = AuditTopicSink(agent.brokers, settings.audit_topic, idempotent=agent.fenced)
+    audit = AuditWriter(sink, now_ms)
     users, past = UserStore(redis), PastDesk(history)
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     console = Console(
@@ -70,6 +76,9 @@ async def serve(
         users=users,
         sessions=sessions,
         login=Login(users, sessions, LoginLimits(redis), Passwords()),
+        audit=audit,
+        audit_source=ReadableAuditTopic(AuditTopic(agent.brokers, settings.audit_topic)),
+        recent_events=RecentEvents(),
         now_ms=now_ms,
         past=past,
     )
@@ -81,16 +90,21 @@ async def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    following = asyncio.create_task(feed.run())
-    following.add_done_callback(lambda _: stop())  # it only ends by an unforeseen error
+    tasks = [asyncio.create_task(each.run()) for each in (feed, audit, PendingEvents(redis, audit))]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
     on_serving()
     try:
         await server.serve(sockets=[listener])
-        if following.done():
-            following.result()
+        for task in tasks:
+            if task.done():
+                task.result()
+        await audit.stop(STOP_S_MAX)
     finally:
-        following.cancel()
-        await asyncio.wait({following}, timeout=STOP_S_MAX)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=STOP_S_MAX)
+        await sink.close()
         await alerts.close()
         await past.close()
         await view.close()

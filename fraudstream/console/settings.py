@@ -13,7 +13,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `host`, `port`: where it listens; port 0 is any free one. `https`: browsers reach it by HTTPS, its own
     (`tls_certificate_file`, `tls_key_file`) or a proxy's; then cookies are sent over HTTPS alone. `trusted_proxies`:
     addresses, separated by commas, whose `X-Forwarded-*` headers count. `zone`: of the times on pages. A session ends
-    `idle_s` after its last use, and `session_s` after its log-in at the latest.
+    `idle_s` after its last use, and `session_s` after its log-in at the latest. `audit_topic`: of the audit log.
     """
 
     host: str = "127.0.0.1"
@@ -25,3 +25,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo = ZoneInfo("UTC")
     idle_s: int = 3600
     session_s: int = 12 * 3600
+    audit_topic: str = "audit"

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-Role = Literal["viewer", "analyst", "senior", "admin"]
+Role = Literal["viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin"]
 Permission = Literal[
-    "see_cases",
+    "see_cases",  # with identifiers masked
     "act_on_cases",  # every action of cases.transitions
     "approve_cases",  # approve and reject what a colleague has proposed
-    "manage_users",  # see the users, end their sessions
+    "reveal_identifiers",  # of one case, with a reason
+    "see_identifiers",  # of every case
+    "see_audit",  # and export it
+    "see_users",
+    "manage_users",  # end their sessions
 ]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-_SEE: Final = frozenset[Permission]({"see_cases"})
-_ACT: Final = frozenset[Permission]({"see_cases", "act_on_cases"})
-PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
+_SEE: Final[tuple[Permission, ...]] = ("see_cases",)
+_ACT: Final[tuple[Permission, ...]] = (*_SEE, "act_on_cases", "reveal_identifiers")
+_GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "viewer": _SEE,
     "analyst": _ACT,
-    "senior": _ACT | {"approve_cases"},
-    "admin": _ACT | {"approve_cases", "manage_users"},
+    "senior": (*_ACT, "approve_cases", "see_identifiers"),
+    "rule_author": _SEE,  # writes rules with the command line until the console has pages for it
+    "approver": _SEE,  # as the author
+    "auditor": (*_SEE, "see_audit", "see_users"),
+    "admin": (*_ACT, "approve_cases", "see_audit", "see_users", "manage_users"),
 }
+PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {role: frozenset(each) for role, each in _GRANTED.items()}

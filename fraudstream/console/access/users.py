@@ -8,7 +8,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from fraudstream.console.access import PREFIX
+from fraudstream.console.access.pending_events import add_event
 from fraudstream.console.access.roles import Role
+from fraudstream.contracts.audit_record import AuditEvent
 
 _KEY: Final = f"{PREFIX}users"
 
@@ -34,13 +36,20 @@ class UserStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, user: User) -> bool:
-        """Add a user. False, and no change, if the name is taken."""
-        return bool(await self._redis.hsetnx(_KEY, user.name, _json(user)))
+    async def add(self, user: User, event: AuditEvent | None = None) -> bool:
+        """Add a user. False, and no change, if the name is taken. `event`: to be audited, see `pending_events`."""
+        if await self._redis.hexists(_KEY, user.name):
+            return False
+        await self.put(user, event)
+        return True
 
-    async def put(self, user: User) -> None:
-        """Add a user, or replace the one of this name."""
-        await self._redis.hset(_KEY, user.name, _json(user))
+    async def put(self, user: User, event: AuditEvent | None = None) -> None:
+        """Add a user, or replace the one of this name. `event`: to be audited, see `pending_events`."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(_KEY, user.name, _json(user))
+            if event is not None:
+                add_event(pipeline, event)
+            await pipeline.execute()
 
     async def find(self, name: str) -> User | None:
         """The user of that name."""
@@ -52,9 +61,16 @@ class UserStore:
         found = await self._redis.hvals(_KEY)
         return sorted((msgspec.json.decode(text, type=User) for text in found), key=lambda user: user.name)
 
-    async def remove(self, name: str) -> bool:
-        """Remove a user; False if there is none of that name."""
-        return bool(await self._redis.hdel(_KEY, name))
+    async def remove(self, name: str, event: AuditEvent | None = None) -> bool:
+        """Remove a user; False if there is none of that name. `event`: to be audited, see `pending_events`."""
+        if not await self._redis.hexists(_KEY, name):
+            return False
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hdel(_KEY, name)
+            if event is not None:
+                add_event(pipeline, event)
+            await pipeline.execute()
+        return True
 
 
 def _json(user: User) -> str:

@@ -17,6 +17,7 @@ from fraudstream.console.queue_query import query_of
 from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason, reasons_of
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.action_forms import details_of
+from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
@@ -25,6 +26,7 @@ from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
 from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case
+from fraudstream.contracts.audit_record import AuditOutcome
 from fraudstream.contracts.case_typologies import TYPOLOGIES, Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError
@@ -64,6 +66,7 @@ async def act(
     if name in APPROVALS and not visitor.may("approve_cases"):
         log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit approve_cases")
         raise PageError(403, "forbidden", role=visitor.user.role)
+    await audited(request, visitor.user.name, "act", "asked", object=f"case:{case_id}", detail=action)
     try:
         case = await desk.act(
             case_id, name, actor=visitor.user.name, **details_of(name, form, console_of(request).now_ms())
@@ -72,6 +75,8 @@ async def act(
     except OperationError as error:
         status = _status(error)
         message = _refused(words, error)
+    outcome: AuditOutcome = "done" if status == 200 else "refused" if status == 409 else "failed"
+    note_result(request, visitor.user.name, "act", outcome, object=f"case:{case_id}", detail=action)
     return await _case_page(request, visitor, case_id, await desk.open_case(case_id), message, status)
 
 
@@ -86,6 +91,7 @@ async def _case_page(
     """The page. Raises `PageError` if there is no such case."""
     if file is None:
         raise PageError(404, "no_case", case=case_id[:64])
+    note_view(request, visitor.session, "view", f"case:{case_id}")
     words, query = words_for(request), query_of(request.query_params)
     reasons = reasons_of(file.case, file.found.alerts)
     console = console_of(request)

@@ -8,6 +8,9 @@ from typing import cast
 
 from fastapi import Request
 
+from fraudstream.audit.recent_events import RecentEvents
+from fraudstream.audit.source import AuditSource
+from fraudstream.audit.writer import AuditLog
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.users import UserStore
@@ -19,8 +22,9 @@ from fraudstream.console.settings import ServerSettings
 
 @dataclass(frozen=True)
 class Console:
-    """The collaborators of the routes. `now_ms`: the clock, ms since the epoch, UTC. `past`: without a history store,
-    unless one is given."""
+    """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those that
+    need not be recorded again. `past`: without a history store, unless one is given. `now_ms`: the clock, ms since the
+    epoch, UTC."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -28,6 +32,9 @@ class Console:
     users: UserStore
     sessions: SessionStore
     login: Login
+    audit: AuditLog
+    audit_source: AuditSource
+    recent_events: RecentEvents
     now_ms: Callable[[], int]
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 

@@ -14,6 +14,7 @@ from fraudstream.console.plots.network_graph import network_graph
 from fraudstream.console.plots.place_map import place_map
 from fraudstream.console.plots.timeline import timeline
 from fraudstream.console.shown_text import plain_value
+from fraudstream.console.web.auditing import note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_address import entity_href, parsed_before
 from fraudstream.console.web.errors import PageError
@@ -78,6 +79,7 @@ async def entity_page(
     value = request.query_params.get("id", "")
     if kind not in KINDS or not 1 <= len(value) <= ID_LENGTH_MAX:
         raise PageError(404, "not_found")
+    note_view(request, visitor.session, "view", f"{kind}:{value}")
     before = parsed_before(request.query_params.get("before"))
     console = console_of(request)
     found = await console.past.entity(kind, value, before)

@@ -15,6 +15,7 @@ ErrorCode = Literal[
     "too_large",
     "invalid",
     "unavailable",
+    "audit",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -11,15 +12,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fraudstream.console.access import csrf
-from fraudstream.console.access.login import LoginRefusedError
+from fraudstream.console.access.login import LoginRefusal, LoginRefusedError
 from fraudstream.console.access.passwords import CHARACTERS_MAX, CHARACTERS_MIN, is_acceptable
+from fraudstream.console.web.auditing import note_result
 from fraudstream.console.web.console import address_of, console_of
 from fraudstream.console.web.cookies import delete_secret_cookie, secret_cookie, set_secret_cookie
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, log_refusal, logged_in, visitor_of
+from fraudstream.contracts.audit_record import AuditOutcome
 
 NAME_CHARACTERS_MAX: Final = 128
+_OUTCOME: Final[Mapping[LoginRefusal, AuditOutcome]] = {"wrong": "failed", "locked": "locked", "busy": "refused"}
 _STATUS: Final = {"wrong": 401, "locked": 429, "busy": 503}
 
 router = APIRouter()
@@ -47,10 +51,13 @@ async def log_in(request: Request) -> Response:
     try:
         session = await console.login.log_in(name, form.get("password", ""), address_of(request))
     except LoginRefusedError as refused:
+        outcome = _OUTCOME[refused.code]
+        note_result(request, None, "log_in", outcome, object=f"user:{name}")
         sentence = words_for(request).text(f"login.{refused.code}", minutes=-(-refused.wait_s // 60))
         return _login_page(request, wanted, sentence, _STATUS[refused.code])
     if (before := await visitor_of(request)) is not None:
         await console.sessions.revoke(before.session)
+    note_result(request, session.user_name, "log_in", "done", object=f"user:{session.user_name}")
     response = RedirectResponse(wanted, 303)
     set_secret_cookie(request, response, "session", session.id)
     delete_secret_cookie(request, response, "login")
@@ -61,6 +68,7 @@ async def log_in(request: Request) -> Response:
 async def log_out(request: Request, visitor: Annotated[Visitor, Depends(logged_in)]) -> Response:
     """End the session."""
     await console_of(request).sessions.revoke(visitor.session)
+    note_result(request, visitor.user.name, "log_out", "done", object=f"user:{visitor.user.name}")
     response = RedirectResponse("/login", 303)
     delete_secret_cookie(request, response, "session")
     return response
@@ -86,9 +94,12 @@ async def change_password(request: Request, visitor: Annotated[Visitor, Depends(
     try:
         session = await console.login.change_password(visitor.user, current, new, address_of(request))
     except LoginRefusedError as refused:
+        about = f"user:{visitor.user.name}"
+        note_result(request, visitor.user.name, "change_password", _OUTCOME[refused.code], object=about)
         key = "password.wrong" if refused.code == "wrong" else f"login.{refused.code}"
         sentence = words.text(key, minutes=-(-refused.wait_s // 60))
         return _password_page(request, visitor, sentence, _STATUS[refused.code])
+    note_result(request, visitor.user.name, "change_password", "done", object=f"user:{visitor.user.name}")
     response = RedirectResponse("/", 303)
     set_secret_cookie(request, response, "session", session.id)
     return response

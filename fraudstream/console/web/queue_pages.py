@@ -17,6 +17,7 @@ from fraudstream.console.queue_query import (
     parsed_cursor,
     query_of,
 )
+from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -36,12 +37,17 @@ async def take_next(
 ) -> RedirectResponse:
     """Claim the most urgent case that is nobody's, of those that the URL's filters match, and lead to it."""
     query = query_of(request.query_params)
+    actor = visitor.user.name
+    await audited(request, actor, "act", "asked", object="path:/next", detail="claim")
     try:
-        case_id = await console_of(request).desk.next_case(query, actor=visitor.user.name)
+        case_id = await console_of(request).desk.next_case(query, actor=actor)
     except OperationError:
+        note_result(request, actor, "act", "failed", object="path:/next", detail="claim")
         raise PageError(503, "unavailable") from None
     if case_id is None:
+        note_result(request, actor, "act", "failed", object="path:/next", detail="claim")
         raise PageError(404, "no_next")
+    note_result(request, actor, "act", "done", object=f"case:{case_id}", detail="claim")
     return RedirectResponse(f"/cases/{case_id}{query.parameters()}", 303)
 
 
@@ -54,19 +60,23 @@ async def open_by_hand(
     severity = next((each for each in SEVERITIES if each == form.get("severity")), None)
     if severity is None:
         raise PageError(400, "invalid")
+    actor, account_id = visitor.user.name, form.get("account_id", "").strip()
+    await audited(request, actor, "act", "asked", object=f"account:{account_id}", detail="open")
     try:
         case_id = await console_of(request).desk.open_by_hand(
-            form.get("account_id", "").strip(),
-            actor=visitor.user.name,
+            account_id,
+            actor=actor,
             severity=severity,
             reason=form.get("note", "").strip(),
         )
     except InvalidValueError:
         raise PageError(400, "invalid") from None
     except RejectedOpeningError:
+        note_result(request, actor, "act", "refused", object=f"account:{account_id}", detail="open")
         raise PageError(409, "not_opened") from None
     except OperationError:
         raise PageError(503, "unavailable") from None
+    note_result(request, actor, "act", "done", object=f"case:{case_id}", detail="open")
     return RedirectResponse(f"/cases/{case_id}", 303)
 
 
@@ -75,6 +85,8 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
     """A page of the queue, as the parameters of the URL ask for it."""
     query = query_of(request.query_params)
     after = parsed_cursor(request.query_params.get("after"))
+    if query.text:
+        note_view(request, visitor.session, "search", "path:/", query.text)
     found = console_of(request).desk.queue(query, after)
     values = {
         "query": query,

@@ -85,6 +85,7 @@ def page(
         instance=console.live.instance,
         sequence=console.live.sequence,
         state=console.live.state,
+        audit_failing=console.audit.is_failing,
         time=clock.time,
         age=clock.age,
         left=clock.left,

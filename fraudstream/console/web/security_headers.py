@@ -1,4 +1,4 @@
-"""Headers that every response has, and the refusal of forms that another site has sent.
+"""Headers that every response has, the request's id among them, and the refusal of forms that another site has sent.
 
 The policy permits our own files alone, no inline script or style, and text becomes HTML only through the one Trusted
 Types policy of `static/fragments.js`.
@@ -6,13 +6,16 @@ Types policy of `static/fragments.js`.
 
 from __future__ import annotations
 
-import logging
+import secrets
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fraudstream.console.web.visitors import log_refusal
 
 CONTENT_POLICY: Final = "; ".join(
     (
@@ -40,8 +43,6 @@ _ALWAYS: Final = {
 }
 _HSTS: Final = "max-age=31536000"
 
-log = logging.getLogger(__name__)
-
 
 class SecurityHeaders:
     """An ASGI application around `app`. `https`: browsers reach us by HTTPS."""
@@ -54,6 +55,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -61,7 +63,7 @@ class SecurityHeaders:
             await send(message)
 
         if scope["method"] not in ("GET", "HEAD") and _is_from_elsewhere(Headers(scope=scope)):
-            log.warning("refused: a form of another site", extra={"method": scope["method"]})
+            log_refusal(Request(scope), None, "a form of another site")
             refusal = PlainTextResponse("This request came from another site.", 403)
             await refusal(scope, receive, send_with_headers)
             return
@@ -71,6 +73,7 @@ class SecurityHeaders:
         headers = MutableHeaders(raw=message["headers"])
         for name, value in _ALWAYS.items():
             headers[name] = value
+        headers["x-request-id"] = scope["state"]["request_id"]
         if self._https:
             headers["strict-transport-security"] = _HSTS
         is_kept = scope["path"].startswith(_STATIC) and message["status"] == 200

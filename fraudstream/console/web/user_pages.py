@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from fraudstream.console.web.auditing import audited
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -18,7 +19,7 @@ router = APIRouter()
 
 
 @router.get("/users")
-async def users_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("manage_users"))]) -> Response:
+async def users_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_users"))]) -> Response:
     """Every user, and how many sessions they have."""
     return await _page(request, visitor, None)
 
@@ -29,6 +30,7 @@ async def end_sessions(request: Request, visitor: Annotated[Visitor, Depends(per
     console, name = console_of(request), (await form_of(request)).get("name", "")
     if await console.users.find(name) is None:
         raise PageError(400, "invalid")
+    await audited(request, visitor.user.name, "end_sessions", object=f"user:{name}")
     count = await console.sessions.revoke_all(name)
     return await _page(request, visitor, words_for(request).markup("users.ended", count=count, name=name))
 

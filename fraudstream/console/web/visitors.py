@@ -12,6 +12,7 @@ from fraudstream.console.access import csrf
 from fraudstream.console.access.roles import PERMISSIONS, Permission
 from fraudstream.console.access.sessions import Session
 from fraudstream.console.access.users import User
+from fraudstream.console.web.auditing import note_result
 from fraudstream.console.web.console import address_of, console_of
 from fraudstream.console.web.cookies import secret_cookie
 from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
@@ -76,7 +77,8 @@ async def visitor_of(request: Request) -> Visitor | None:
 
 
 def log_refusal(request: Request, user_name: str | None, why: str) -> None:
-    """Log that a request was refused."""
+    """Log that a request was refused, in the audit log too."""
+    note_result(request, user_name, "refuse", "refused", object=f"path:{request.url.path}", detail=why)
     log.warning(
         "refused: %s",
         why,

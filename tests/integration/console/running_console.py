@@ -39,6 +39,7 @@ class RunningConsole:
 async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[RunningConsole]:
     """The console of a cluster whose topics exist, up to date. Asserts that it stops in order."""
     s, history = cluster.settings, log.parent / "history"
+    audit_topic = f"{s.cases_topic}-audit"
     settings = {
         "kafka.bootstrap_servers": s.brokers,
         "redis.url": s.redis_url,
@@ -50,8 +51,10 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,
         "topics.cases": s.cases_topic,
+        "topics.audit": audit_topic,
     }
     flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    await cluster.create_topics([audit_topic], partitions=1)
     view, redis = CaseView(s.redis_url), Redis.from_url(s.redis_url, decode_responses=True)
     await view.clear()
     agent = CaseAgent(s, view=CaseView(s.redis_url))

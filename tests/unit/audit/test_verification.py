@@ -24,8 +24,8 @@ def verified(values: Sequence[bytes], first_offset: int = 0, expected: Sequence[
     return verification
 
 
-def faults(values: Sequence[bytes], **options: int) -> list[tuple[str, str | None, int]]:
-    return [fault[:3] for fault in verified(values, **options).faults]
+def faults(values: Sequence[bytes], first_offset: int = 0) -> list[tuple[str, str | None, int]]:
+    return [fault[:3] for fault in verified(values, first_offset).faults]
 
 
 def without(*offsets: int) -> list[bytes]:

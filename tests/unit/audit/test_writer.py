@@ -55,9 +55,9 @@ async def test_a_write_that_fails_refuses_the_action_and_keeps_the_views(reaches
         writer.note(event(detail="viewed"))
         with pytest.raises(AuditUnavailableError):
             await writer.record(event(action="act", detail="second"))
-        assert writer.is_failing
+        failing = [writer.is_failing]
         await writer.stop(within_s=5)
-        assert not writer.is_failing
+        assert [*failing, writer.is_failing] == [True, False]
     assert ("view", "viewed") in actions(sink)
     assert (("act", "second") in actions(sink)) is reaches
     assert faults(sink) == []  # a second chain, which names the head of the first

@@ -133,7 +133,7 @@ def test_users_are_listed_and_removed(user: Command) -> None:
     user("add", "bob", "--role", "senior")
     user("add", "ann", "--role", "analyst")
     user.sessions_of("ann", new=1)
-    assert user("list")[1] == "ann  analyst  1 session\nbob  senior   0 sessions\n"
+    assert user("list")[1] == "ann  analyst      1 session\nbob  senior       0 sessions\n"
     assert user("remove", "ann")[:2] == (0, "removed user ann\n")
     assert user.sessions_of("ann") == 0
     assert json.loads(user("list", "--json")[1]) == [{"name": "bob", "role": "senior", "sessions": 0}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,10 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from fraudstream.audit.chain import Chain
+from fraudstream.audit.recent_events import RecentEvents
+from fraudstream.audit.source import StoredRecord
+from fraudstream.audit.writer import AuditUnavailableError
 from fraudstream.cases.grouping import opened_by_hand
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY
@@ -33,7 +37,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.past import PastDesk
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
-from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
 from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
 
 PASSWORD = "correct horse battery"
@@ -59,6 +63,51 @@ def case(case_id: str = "c" * 32, account_id: str = "acc-1", **fields: Any) -> C
     return Case(**(values | fields))
 
 
+class AuditUnderTest:
+    """An audit log and its source in memory. `fails`: events that wait are refused; `is_full`: the others."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.fails = self.is_full = False
+
+    @property
+    def is_failing(self) -> bool:
+        return self.fails
+
+    async def record(self, event: AuditEvent) -> None:
+        if self.fails:
+            raise AuditUnavailableError
+        self.events.append(event)
+
+    def note(self, event: AuditEvent) -> None:
+        if self.is_full:
+            raise AuditUnavailableError
+        self.events.append(event)
+
+    def of(self, *actions: str) -> list[tuple[str | None, str, str, str | None, str | None]]:
+        """Actor, action, outcome, object and detail of the events with these actions, or of all."""
+        return [
+            (each.actor, each.action, each.outcome, each.object, each.detail)
+            for each in self.events
+            if not actions or each.action in actions
+        ]
+
+    def values(self) -> list[bytes]:
+        chain = Chain("chain", ())
+        return [chain.link(each) for each in self.events]
+
+    async def forward(self) -> AsyncIterator[StoredRecord]:
+        for offset, value in enumerate(self.values()):
+            yield StoredRecord(offset, value)
+
+    async def newest(
+        self, wanted: Callable[[bytes], bool], limit: int, before: int | None, look_at_max: int
+    ) -> tuple[list[StoredRecord], int | None]:
+        found = [StoredRecord(*each) for each in enumerate(self.values()) if wanted(each[1])]
+        found = [each for each in reversed(found) if before is None or each.offset < before]
+        return found[:limit], found[limit - 1].offset if len(found) > limit else None
+
+
 class ConsoleUnderTest:
     """`app` with its parts. `put` is the case agent's record of a case, `alerts` what the topic of alerts holds."""
 
@@ -77,6 +126,7 @@ class ConsoleUnderTest:
         self.desk = CaseDesk(
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
         )
+        self.audit = AuditUnderTest()
         console = Console(
             settings=ServerSettings(**settings),
             desk=self.desk,
@@ -84,6 +134,9 @@ class ConsoleUnderTest:
             users=self.users,
             sessions=self.sessions,
             login=Login(self.users, self.sessions, LoginLimits(self.redis), self.passwords),
+            audit=self.audit,
+            audit_source=self.audit,
+            recent_events=RecentEvents(),
             now_ms=lambda: self.now_ms,
         )
         self._console = console
