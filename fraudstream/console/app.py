@@ -12,6 +12,7 @@ from fraudstream.console.web import (
     audit_pages,
     case_pages,
     entity_pages,
+    identifier_pages,
     live_stream,
     login_pages,
     queue_pages,
@@ -24,7 +25,11 @@ from fraudstream.console.web.security_headers import SecurityHeaders
 
 PAGES: Final = tuple(
     module.router
-    for module in (login_pages, queue_pages, case_pages, entity_pages, audit_pages, user_pages, live_stream)
+    # `identifier_pages` is before `case_pages`, which has a route for every action.
+    for module in (
+        *(login_pages, queue_pages, identifier_pages, case_pages, entity_pages),
+        *(audit_pages, user_pages, live_stream),
+    )
 )
 
 

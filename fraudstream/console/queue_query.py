@@ -39,7 +39,7 @@ _SORT_KEYS: Final[Mapping[Order, Callable[[CaseRow], SortKey]]] = {
 class QueueQuery(NamedTuple):
     """Filters and order. `text`: the beginning of a case id, a part of an account id, or a payment's event id.
 
-    `assignee`: a name, or `NOBODY`.
+    `assignee`: a name, or `NOBODY`. `account_parts`: `text` finds parts of an account id; else the whole alone.
     """
 
     status: StatusFilter = "active"
@@ -49,6 +49,7 @@ class QueueQuery(NamedTuple):
     queue: str | None = None
     text: str = ""
     order: Order = "urgency"
+    account_parts: bool = True
 
     def tests(self) -> list[tuple[str, Callable[[CaseRow], bool]]]:
         """The filters that are set, each by its name with whether a row passes it."""
@@ -87,7 +88,8 @@ class QueueQuery(NamedTuple):
         return f"?{urlencode(shown)}" if shown else ""
 
     def _has_text(self, row: CaseRow) -> bool:
-        return row.case_id.startswith(self.text) or self.text in row.account_id or self.text in row.event_ids
+        has_account = self.text in row.account_id if self.account_parts else self.text == row.account_id
+        return row.case_id.startswith(self.text) or has_account or self.text in row.event_ids
 
 
 _DEFAULT: Final = QueueQuery()

@@ -1,13 +1,13 @@
 """How identifiers of people are shown: `••••1234`, unless the visitor may see them. The one place that decides.
 
-A whole case is masked before a page, or an answer of the API, is made of it: its identifiers where they stand alone,
-and wherever they stand in another text, such as the message of a rule or a note. So what a page shows of a case cannot
-be forgotten.
+A case, and its reasons as a page arranges them, are masked before the page is made of them: identifiers where they
+stand alone, and wherever they stand in another text, such as the message of a rule or a note. So a place of a template
+cannot be forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -24,7 +24,11 @@ _ENDS_SHOWN: Final = ((10, 4), (6, 2))  # so many characters at least: so many o
 
 # Texts that are no identifiers of people, and by which pages find things: never changed, whatever they hold.
 _KEPT: Final = frozenset(
-    ("case_id", "alert_id", "rule_id", "rule", "rules", "rule_set", "event_id", "assignee", "actor", "closed_by")
+    (
+        *("case_id", "alert_id", "rule_id", "rule", "rules", "rule_set", "typology", "typologies", "queue"),
+        *("event_id", "event_ids", "amount", "currency", "amount_totals", "actor", "assignee", "closed_by", "unit"),
+        *("links", "escalated_to", "escalate_to", "amount_at_risk"),
+    )
 )
 T = TypeVar("T")
 
@@ -46,7 +50,11 @@ class Masking:
         self.visible = visible
         long_first = sorted(set(known), key=len, reverse=True)
         self._known: Mapping[str, str] = {each: masked(each) for each in long_first}
-        self._in_texts = [each for each in long_first if len(each) >= IN_TEXT_CHARACTERS_MIN]
+        self._by_start: dict[str, list[str]] = {}
+        for each in long_first:
+            if len(each) >= IN_TEXT_CHARACTERS_MIN:
+                self._by_start.setdefault(each[:IN_TEXT_CHARACTERS_MIN], []).append(each)
+        self._texts: dict[str, str] = {}  # alerts of a case repeat each other
 
     def identifier(self, value: str) -> str:
         """An identifier, as it is shown."""
@@ -56,15 +64,12 @@ class Masking:
         """A text, as it is shown: known identifiers in it are masked."""
         if self.visible:
             return text
-        if (whole := self._known.get(text)) is not None:
-            return whole
-        for each in self._in_texts:
-            if each in text:
-                text = text.replace(each, self._known[each])
-        return text
+        if (shown := self._known.get(text) or self._texts.get(text)) is None:
+            shown = self._texts[text] = self._replaced(text)
+        return shown
 
-    def struct(self, value: T) -> T:
-        """A struct, or structs in tuples and mappings, with every text and identifier as it is shown."""
+    def shown(self, value: T) -> T:
+        """A struct or named tuple, and what it is made of, with every text and identifier as it is shown."""
         return value if self.visible else self._applied(value)
 
     def event(self, event: AuditEvent) -> AuditEvent:
@@ -76,32 +81,34 @@ class Masking:
         detail = masked(event.detail) if event.action == "search" and event.detail is not None else event.detail
         return msgspec.structs.replace(event, object=object_shown, detail=detail)
 
+    def _replaced(self, text: str) -> str:
+        # A case may know a thousand identifiers: only those are tried whose first characters the text has.
+        starts = {text[at : at + IN_TEXT_CHARACTERS_MIN] for at in range(len(text) - IN_TEXT_CHARACTERS_MIN + 1)}
+        found = [each for start in starts & self._by_start.keys() for each in self._by_start[start]]
+        for each in sorted(found, key=len, reverse=True):
+            text = text.replace(each, self._known[each])
+        return text
+
     def _applied(self, value: Any) -> Any:
         match value:
             case str():
                 return self.text(value)
-            case msgspec.Struct():
-                return msgspec.structs.replace(value, **dict(self._fields(value)))
+            case msgspec.Struct() | tuple() if names := _changeable(value.__class__):
+                changed = {name: new for name in names if (new := self._field(name, value)) is not getattr(value, name)}
+                return _with(value, changed) if changed else value
             case tuple():
-                return tuple(self._applied(each) for each in value)
+                return tuple(map(self._applied, value))
             case dict():
-                return {key: self._applied(each) for key, each in value.items()}
+                return {self.text(key): self._applied(each) for key, each in value.items()}
             case _:
                 return value
 
-    def _fields(self, struct: msgspec.Struct) -> Iterable[tuple[str, Any]]:
-        for name in _changeable(type(struct)):
-            value = getattr(struct, name)
-            if (shown := self._field(name, value)) is not value:
-                yield name, shown
-
-    def _field(self, name: str, value: Any) -> Any:
-        if name in _KEPT and not _has_structs(value):
+    def _field(self, name: str, holder: Any) -> Any:
+        value = getattr(holder, name)
+        if name in _KEPT and not _has_fields(value):
             return value
         if name in IDENTIFIERS and isinstance(value, str):
             return masked(value)
-        if name == "attributes" and isinstance(value, dict):
-            return {self.text(key): _attribute(each) for key, each in value.items()}
         return self._applied(value)
 
 
@@ -114,28 +121,37 @@ def masking_of(visible: bool, case: Case, alerts: Iterable[Alert]) -> Masking:
 
 def _identifiers(payment: Payment) -> Iterable[str]:
     yield from (value for name in IDENTIFIERS if (value := getattr(payment, name)) is not None)
-    yield from (value for value in (payment.attributes or {}).values() if isinstance(value, str))
+    yield from (str(value) for value in (payment.attributes or {}).values() if _is_identifying(value))
 
 
-def _attribute(value: object) -> object:
-    """An attribute of a payment: nobody knows what a bank puts there, so texts and long numbers are masked."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return value
-    return masked(str(value)) if isinstance(value, str) or abs(value) >= _WHOLE_NUMBER_MIN else value
+def _is_identifying(value: object) -> bool:
+    """Whether an attribute of a payment may identify somebody. Nobody knows what a bank puts there: texts and long
+    numbers may."""
+    return isinstance(value, str) or (isinstance(value, int | float) and abs(value) >= _WHOLE_NUMBER_MIN)
+
+
+def _with(holder: Any, changed: Mapping[str, Any]) -> Any:
+    """The struct or named tuple with other values."""
+    if isinstance(holder, msgspec.Struct):
+        return msgspec.structs.replace(holder, **changed)
+    return holder._replace(**changed)
+
+
+def _has_fields(value: object) -> bool:
+    """Whether it is a tuple of structs or named tuples: the rules of an alert, not the names of rules."""
+    return isinstance(value, tuple) and any(_changeable(each.__class__) for each in value)
 
 
 @cache
-def _changeable(struct: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The fields of a struct that are not one of a few words: a page would look for those in vain."""
-    hints = get_type_hints(struct)
-    return tuple(name for name in struct.__struct_fields__ if not _is_choice(hints[name]))
+def _changeable(holder: Hashable) -> tuple[str, ...]:
+    """The fields of a struct or named tuple that are not one of a few words: a page would look for those in vain. Empty
+    for all other types."""
+    names: tuple[str, ...] = getattr(holder, "__struct_fields__", ()) or getattr(holder, "_fields", ())
+    hints = get_type_hints(holder) if names else {}
+    return tuple(name for name in names if not _is_choice(hints[name]))
 
 
 def _is_choice(hint: Any) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return all(each is NoneType or _is_choice(each) for each in get_args(hint))
     return get_origin(hint) is Literal
-
-
-def _has_structs(value: object) -> bool:
-    return isinstance(value, tuple) and any(isinstance(each, msgspec.Struct) for each in value)

@@ -2,6 +2,7 @@
 
     session:<digest>   the session as JSON; expires when it has not been used for a while, or at the end of its life
     sessions:<user>    set of the digests of a user's sessions
+    revealed:<digest>  set of the cases whose identifiers the session has asked for
 
 Redis keeps digests of the ids: who reads Redis cannot use a session.
 """
@@ -83,9 +84,21 @@ class SessionStore:
         """Whether the session has not ended. This does not count as a use."""
         return bool(await self._redis.exists(_key(_digest(session.id))))
 
+    async def reveal(self, session: Session, case_id: str) -> None:
+        """Remember, until the session ends, that it shows the identifiers of the case."""
+        key = _revealed(session)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.sadd(key, case_id)
+            pipeline.expire(key, self._life_s)
+            await pipeline.execute()
+
+    async def has_revealed(self, session: Session, case_id: str) -> bool:
+        """Whether the session shows the identifiers of the case."""
+        return bool(await self._redis.sismember(_revealed(session), case_id))
+
     async def revoke(self, session: Session) -> None:
         """End one session."""
-        await self._redis.delete(_key(_digest(session.id)))
+        await self._redis.delete(_key(_digest(session.id)), _revealed(session))
         await self._redis.srem(_of_user(session.user_name), _digest(session.id))
 
     async def revoke_all(self, user_name: str) -> int:
@@ -113,3 +126,7 @@ def _key(digest: str) -> str:
 
 def _of_user(user_name: str) -> str:
     return f"{PREFIX}sessions:{user_name}"
+
+
+def _revealed(session: Session) -> str:
+    return f"{PREFIX}revealed:{_digest(session.id)}"

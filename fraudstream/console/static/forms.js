@@ -29,7 +29,8 @@ async function send(form) {
 function openDialog(button) {
   const dialog = document.getElementById(button.dataset.dialog);
   for (const radio of dialog.querySelectorAll("[name=disposition]")) radio.checked = radio.value === button.dataset.choose;
-  dialog.querySelector("[name=expected_version]").value = document.querySelector("#head").dataset.version;
+  const version = dialog.querySelector("[name=expected_version]");
+  if (version) version.value = document.querySelector("#head").dataset.version;
   dialog.showModal();
   (dialog.querySelector("[data-first]") ?? dialog.querySelector("textarea")).focus();
 }

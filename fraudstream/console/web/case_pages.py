@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
+from fraudstream.console.access.masking import Masking
 from fraudstream.console.case_buttons import APPROVALS, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.plots.comparison_plot import comparison_plot
 from fraudstream.console.plots.score_bars import score_bars
-from fraudstream.console.queue_query import query_of
-from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason, reasons_of
+from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
@@ -22,6 +22,7 @@ from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.identifier_pages import is_revealed, query_for, shown_case
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
 from fraudstream.console.words.catalogue import Words
@@ -92,8 +93,11 @@ async def _case_page(
     if file is None:
         raise PageError(404, "no_case", case=case_id[:64])
     note_view(request, visitor.session, "view", f"case:{case_id}")
-    words, query = words_for(request), query_of(request.query_params)
-    reasons = reasons_of(file.case, file.found.alerts)
+    revealed = await is_revealed(request, visitor, case_id)
+    visible = revealed or visitor.may("see_identifiers")
+    past = await past_of_case(request, file.case)
+    file, reasons = shown_case(file, visible=visible)
+    words, query = words_for(request), query_for(request, visitor)
     console = console_of(request)
     before, behind = console.desk.neighbours(case_id, query)
     may_act = visitor.may("act_on_cases")
@@ -107,6 +111,7 @@ async def _case_page(
         "before": before,
         "behind": behind,
         "parameters": query.parameters(),
+        "is_revealed": revealed,
         "message": message,
         "is_refused": status != 200,
         "buttons": buttons_of(file.case, visitor.user.name, may_approve=visitor.may("approve_cases"))
@@ -119,7 +124,8 @@ async def _case_page(
         "dispositions": get_args(Disposition),
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),
-        "past": await past_of_case(request, file.case),
+        "past": past,
+        "identifiers_visible": visible,
     }
     return page(request, "case.html", visitor, values, status)
 
@@ -180,7 +186,8 @@ def _refused(words: Words, error: OperationError) -> Markup:
                 status=words.text(f"status.{error.case.status}"),
             )
         case RejectedActionError():
-            return words.markup("refusal.other", sentence=error.sentence)
+            sentence = Masking(False, {error.case.account_id}).text(error.sentence)
+            return words.markup("refusal.other", sentence=sentence)
         case NoAnswerError():
             return words.markup("refusal.no_answer")
         case _:

@@ -73,9 +73,12 @@ class CasePast(NamedTuple):
 
 @router.get("/history/{kind}")
 async def entity_page(
-    request: Request, kind: str, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]
+    request: Request, kind: str, visitor: Annotated[Visitor, Depends(permitted("see_identifiers"))]
 ) -> Response:
-    """An account, a device, and so on: what it did in the last `DAYS` days of the history."""
+    """An account, a device, and so on: what it did in the last `DAYS` days of the history.
+
+    Its address and links are made of identifiers, so it is for those who see them.
+    """
     value = request.query_params.get("id", "")
     if kind not in KINDS or not 1 <= len(value) <= ID_LENGTH_MAX:
         raise PageError(404, "not_found")

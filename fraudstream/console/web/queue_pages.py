@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
+from fraudstream.console.access.masking import Masking
 from fraudstream.console.desk import ROWS_MAX
 from fraudstream.console.index import CLOSED_KEPT_MAX
 from fraudstream.console.queue_query import (
@@ -15,12 +16,12 @@ from fraudstream.console.queue_query import (
     STATUS_FILTERS,
     cursor_of,
     parsed_cursor,
-    query_of,
 )
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.identifier_pages import query_for
 from fraudstream.console.web.rendering import page
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts.fields import SEVERITIES
@@ -36,7 +37,7 @@ async def take_next(
     request: Request, visitor: Annotated[Visitor, Depends(permitted("act_on_cases"))]
 ) -> RedirectResponse:
     """Claim the most urgent case that is nobody's, of those that the URL's filters match, and lead to it."""
-    query = query_of(request.query_params)
+    query = query_for(request, visitor)
     actor = visitor.user.name
     await audited(request, actor, "act", "asked", object="path:/next", detail="claim")
     try:
@@ -83,11 +84,13 @@ async def open_by_hand(
 @router.get("/")
 async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]) -> Response:
     """A page of the queue, as the parameters of the URL ask for it."""
-    query = query_of(request.query_params)
+    query = query_for(request, visitor)
     after = parsed_cursor(request.query_params.get("after"))
     if query.text:
         note_view(request, visitor.session, "search", "path:/", query.text)
     found = console_of(request).desk.queue(query, after)
+    masking = Masking(visitor.may("see_identifiers"))
+    found = found._replace(rows=tuple(map(masking.shown, found.rows)))
     values = {
         "query": query,
         "found": found,

@@ -83,15 +83,22 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.log_in(console.url, "ann")
         await ann.sees("#rows", "No case matches.")
         await ann.page.evaluate("document.body.dataset.loaded = 'once'")
-        await console.cluster.publish_alerts([suspicious("a1", "acc-1", "high"), suspicious("a2", "acc-2", "medium")])
-        await ann.sees("#rows", "acc-1")  # by itself
-        await ann.sees("#rows", "acc-2")
+        await console.cluster.publish_alerts(
+            [suspicious("a1", "account-1001", "high"), suspicious("a2", "account-1002", "medium")]
+        )
+        await ann.sees("#rows", "••••1001")  # by itself
+        await ann.sees("#rows", "••••1002")
         await ann.sees("#status-filter", "Active 2")
         assert await ann.page.evaluate("document.body.dataset.loaded") == "once"
 
         await ann.press("j", "Enter")
-        await ann.sees(".why", "1 alert, 526.26 EUR: Large payment: 526.26 EUR to <img src=x")
+        await ann.sees("h1", "Account ••••1001")
         await ann.sees("#reasons", "60.15 EUR")
+        await ann.press("d")
+        await ann.page.keyboard.type("the customer is on the phone")
+        await ann.press("Control+Enter")
+        await ann.sees("h1", "Account account-1001")
+        await ann.sees(".why", "1 alert, 526.26 EUR: Large payment: 526.26 EUR to <img src=x")
         await ann.page.evaluate("document.body.dataset.loaded = 'once'")
         await ann.press("c")
         await ann.sees("#message", "You have claimed this case.")
@@ -117,13 +124,13 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.page.go_back()
 
         await ann.press("n")
-        await ann.sees("h1", "Account acc-2")
+        await ann.sees("h1", "Account ••••1002")
         await ann.page.go_back()
-        await ann.sees("h1", "Account acc-1")
+        await ann.sees("h1", "Account account-1001")
         await ann.sees("#head", "Closed, confirmed fraud")
         await ann.press("q")
         await ann.sees("#status-filter", "Closed 1")
-        assert "acc-1" not in await ann.page.locator("#rows").inner_text()
+        assert "••••1001" not in await ann.page.locator("#rows").inner_text()
         assert await ann.page.title() == "Queue · fraudstream"
         assert ann.complaints == []
 
@@ -139,9 +146,9 @@ async def test_two_tabs_share_one_stream_and_both_stay_true(console: RunningCons
         second = Analyst(await ann.page.context.new_page())
         await second.page.goto(console.url)
         await second.sees("#state", "Live")
-        await console.cluster.publish_alerts([alert("a1")])
-        await second.sees("#rows", "acc-1")
+        await console.cluster.publish_alerts([alert("a1", "account-1001")])
+        await second.sees("#rows", "••••1001")
         await ann.page.close()  # the tab that holds the stream
-        await console.cluster.publish_alerts([alert("a2", "acc-2")], first_offset=1)
-        await second.sees("#rows", "acc-2")
+        await console.cluster.publish_alerts([alert("a2", "account-1002")], first_offset=1)
+        await second.sees("#rows", "••••1002")
         assert second.complaints == []

@@ -37,7 +37,7 @@ async def store(console: ConsoleUnderTest, tmp_path: Path) -> AsyncIterator[Path
 
 
 async def page_of(console: ConsoleUnderTest, path: str) -> str:
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     answer = await client.get(path)
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -98,7 +98,7 @@ async def test_a_page_of_what_accounts_use_names_the_accounts(
 async def test_payments_are_paged_without_a_gap(console: ConsoleUnderTest, store: Path) -> None:
     count = ROWS_MAX + 10
     fill(store, [payment(n, "acc-1", at_ms=T0 + n * 1_000) for n in range(count)])
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     seen, path = [], "/history/account?id=acc-1"
     while True:
         page = (await client.get(path)).text
@@ -123,7 +123,7 @@ async def test_texts_of_payments_are_shown_as_texts(console: ConsoleUnderTest, s
         [decision(0, hostile, hostile, rules=[hostile], alert_id=ALERT)],
     )
     await console.put(case(CASE, hostile))
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     for path in (f"/history/account?id={quote(hostile, safe='')}", f"/history/device?id={quote(hostile, safe='')}"):
         answer = await client.get(path)
         assert answer.status_code == 200
@@ -146,14 +146,14 @@ async def test_a_case_page_has_the_timeline_and_the_network_of_its_account(
 
 async def test_a_console_without_a_store_says_so(console: ConsoleUnderTest) -> None:
     await console.put(case(CASE))
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     for path in ("/history/account?id=acc-1", f"/cases/{CASE}"):
         assert "This console has no history store" in (await client.get(path)).text
 
 
 @pytest.mark.parametrize("path", ["/history/planet?id=x", "/history/account", f"/history/account?id={'x' * 129}"])
 async def test_there_is_no_page_of_anything_else(console: ConsoleUnderTest, path: str) -> None:
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     assert (await client.get(path)).status_code == 404
 
 
@@ -177,7 +177,7 @@ async def test_a_case_page_does_not_wait_for_a_slow_store_and_is_told_when_it_ha
     desk = PastDesk(SlowHistory(tmp_path))
     console.use_past(desk)
     await console.put(case(CASE))
-    client = await console.logged_in("ann", "viewer")
+    client = await console.logged_in("ann", "senior")
     before = console.live.sequence
     assert "The history is being read" in (await client.get(f"/cases/{CASE}")).text
     (read,) = desk._reads.values()

@@ -13,39 +13,17 @@ from fraudstream.cases.policy import Approval, CasePolicy
 from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.web.forms import BYTES_MAX
 from fraudstream.console.web.security_headers import CONTENT_POLICY
-from fraudstream.contracts import Alert, Case, CaseAlert, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
+from fraudstream.contracts import Alert, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
 from fraudstream.contracts.case_timers import CaseTimer
 from tests.unit.cases.events import alert
+from tests.unit.console.case_alerts import CASE, put
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
 from tests.unit.console.hostile_text import HOSTILE, assert_harmless
 
-CASE = "c" * 32
 FREE_TEXTS = (
     "event_id", "account_id", "partner_id", "merchant_id", "terminal_id", "counterparty_id", "counterparty_bank",
     "device_id", "ip", "relates_to",
 )  # fmt: skip
-
-
-def line_of(each: Alert) -> CaseAlert:
-    return CaseAlert(
-        alert_id=each.alert_id,
-        event_id=each.event_id,
-        occurred_at_ms=each.occurred_at_ms,
-        severity=each.severity,
-        score=each.score,
-        amount=each.payment.amount,
-        currency=each.payment.currency,
-        rules=tuple(hit.rule for hit in each.rules),
-    )
-
-
-async def put(console: ConsoleUnderTest, *alerts: Alert, **fields: Any) -> Case:
-    """A case with these alerts, on the view and in the queue."""
-    console.alerts |= {each.alert_id: each for each in alerts}
-    lines = tuple(map(line_of, alerts))
-    found = case(CASE, alerts=lines, alert_count=len(lines), **fields)
-    await console.put(found)
-    return found
 
 
 def hostile_alert(**payment_fields: Any) -> Alert:
@@ -67,7 +45,7 @@ async def test_a_hostile_text_in_a_field_of_a_payment_is_shown_as_text(console: 
     each = hostile_alert()
     payment = replace(each.payment, **{field: HOSTILE[:128]})
     await put(console, replace(each, payment=payment, event_id=payment.event_id))
-    page = (await (await console.logged_in("ann", "analyst")).get(f"/cases/{CASE}")).text
+    page = (await (await console.logged_in("ann", "senior")).get(f"/cases/{CASE}")).text
     assert_harmless(page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
@@ -84,7 +62,7 @@ async def test_hostile_attributes_notes_and_names_are_shown_as_text(console: Con
         amount_totals={hostile: hostile},
         notes=(CaseNote(1_772_625_600_000, hostile, "note", f"first line\nsecond line {HOSTILE}"),),
     )
-    client = await console.logged_in("ann", "analyst")
+    client = await console.logged_in("ann", "senior")
     page = (await client.get(f"/cases/{CASE}")).text
     assert_harmless(page)
     assert "first line\nsecond line &lt;script&gt;" in page
@@ -295,7 +273,7 @@ async def test_the_next_case_is_the_most_urgent_that_is_nobodys(console: Console
 
 
 async def test_a_case_is_opened_by_hand_once(console: ConsoleUnderTest) -> None:
-    client = await console.logged_in("ann", "analyst")
+    client = await console.logged_in("ann", "senior")
     fields = {"account_id": "acc-9", "severity": "high", "note": "the customer called: card lost"}
     opened = await post(client, "/cases", **fields)
     assert opened.status_code == 303
