@@ -1,4 +1,4 @@
-"""`fraudstream console`: serve the web console, and manage its local users."""
+"""`fraudstream console`: serve the web console, and manage its local users and the tokens of its API."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.time_flags import duration_ms
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
 _NEEDED = ("argon2", "fastapi", "jinja2", "uvicorn")
-# Of console.access.roles, which help must not import.
+# Of console.access.tokens and roles, which help must not import.
+SCOPES = ("cases:read", "cases:act", "identifiers:read", "audit:read", "users:read")
 ROLES = ("viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin")
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `console`, and its actions `user add`, `list`, `password` and `remove`."""
+    """Add `console`, its actions `user add`, `list`, `password`, `remove`, and `token add`, `list`, `revoke`."""
     parser = subparsers.add_parser(
         "console",
-        help="serve the web console for analysts; add, list, change and remove its users",
+        help="serve the web console for analysts; manage its users and the tokens of its API",
         description=(
             "Without an action: serves the console until SIGTERM or Ctrl-C. It reads the topics of cases and alerts, "
             "publishes the analysts' actions for the case agent (`fraudstream cases`, which must run), and keeps "
@@ -43,16 +45,21 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="write the log, or print the result, as JSON")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_user(actions)
+    _add_token(actions)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Serve, or manage users. Raises `Failure`."""
+    """Serve, or manage users and tokens. Raises `Failure`."""
     if missing := missing_packages():
         raise Failure(f"the console needs more packages ({', '.join(missing)}): pip install 'fraudstream[console]'.")
     if args.action is None:
         from fraudstream.cli.console_server import run_server
 
         return run_server(settings, as_json=args.json)
+    if args.action == "token":
+        from fraudstream.cli.console_tokens import run_token_action
+
+        return run_token_action(args, settings)
     from fraudstream.cli.console_users import run_user_action
 
     return run_user_action(args, settings)
@@ -107,11 +114,52 @@ def _add_user(actions: Subparsers) -> None:
         formatter_class=_EXAMPLE,
     )
     for verb in (add, password, remove, listing):
-        verb.add_argument(
-            "--redis-url",
-            dest="redis.url",
-            metavar="URL",
-            default=argparse.SUPPRESS,
-            help="Redis that holds the users (setting redis.url)",
-        )
-        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        _add_store_flags(verb)
+
+
+def _add_token(actions: Subparsers) -> None:
+    token = actions.add_parser(
+        "token",
+        help="add, list and revoke tokens of the API",
+        description="Add, list and revoke the tokens with which programs use the API. Redis keeps their SHA-256 alone.",
+        epilog="example:\n  fraudstream console token add core-banking --scope cases:read --for 90d",
+        formatter_class=_EXAMPLE,
+    )
+    verbs = token.add_subparsers(title="actions", metavar="ACTION", dest="token_action", required=True)
+    add = verbs.add_parser(
+        "add",
+        help="make a token, and print it once",
+        epilog="example:\n  fraudstream console token add core-banking --scope cases:read --scope cases:act --for 90d",
+        formatter_class=_EXAMPLE,
+    )
+    add.add_argument("name", metavar="NAME", help="of the program; its actions on cases have the actor api:NAME")
+    add.add_argument("--scope", action="append", required=True, choices=SCOPES, help="what it permits; repeatable")
+    add.add_argument(
+        "--for", dest="for_ms", metavar="TIME", type=duration_ms, default="90d", help="it expires then (default: 90d)"
+    )
+    listing = verbs.add_parser(
+        "list",
+        help="every token with its id, scopes and end",
+        epilog="example:\n  fraudstream console token list --json",
+        formatter_class=_EXAMPLE,
+    )
+    revoke = verbs.add_parser(
+        "revoke",
+        help="end a token at once",
+        epilog="example:\n  fraudstream console token revoke 3f9ac01b77d2",
+        formatter_class=_EXAMPLE,
+    )
+    revoke.add_argument("id", metavar="ID", help="as `list` shows it")
+    for verb in (add, listing, revoke):
+        _add_store_flags(verb)
+
+
+def _add_store_flags(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--redis-url",
+        dest="redis.url",
+        metavar="URL",
+        default=argparse.SUPPRESS,
+        help="Redis that holds users and tokens (setting redis.url)",
+    )
+    verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")

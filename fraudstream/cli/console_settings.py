@@ -46,6 +46,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         int, Meta(ge=1, le=168, description="a session ends this many hours after its log-in at the latest")
     ] = 12
 
+    api_requests_per_minute: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="requests to the API that a token may make a minute")
+    ] = 600
+
     def server_settings(self, audit_topic: str = "audit") -> ServerSettings:
         """The settings of the web server. Raises `Failure` for those that contradict each other."""
         from fraudstream.console.settings import ServerSettings
@@ -69,6 +73,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             idle_s=self.idle_minutes * 60,
             session_s=self.session_hours * 3600,
             audit_topic=audit_topic,
+            api_requests_per_minute=self.api_requests_per_minute,
         )
 
 

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from fraudstream.cli.author_flags import login_name
+from fraudstream.cli.console_stores import Stores, change_event, with_stores
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
-from fraudstream.cli.time_flags import now_ms
 
 if TYPE_CHECKING:
-    from fraudstream.console.access.sessions import SessionStore
-    from fraudstream.console.access.users import User, UserStore
-    from fraudstream.contracts.audit_record import AuditEvent
-
-Result = TypeVar("Result")
-
-
-class _Stores(NamedTuple):
-    users: UserStore
-    sessions: SessionStore
+    from fraudstream.console.access.users import User
 
 
 class _GivenPassword(NamedTuple):
@@ -50,14 +38,17 @@ def run_user_action(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _add(args: argparse.Namespace, settings: Settings) -> None:
+    from fraudstream.console.access.tokens import ACTOR_START
     from fraudstream.console.access.users import User
     from fraudstream.operations.checked_text import check_identifier
 
     name = check_identifier(args.name, "NAME")
+    if name.startswith(ACTOR_START):
+        raise Failure(f"a name that begins with {ACTOR_START} is that of a program with a token.")
     password = _password(args)
     user = User(name, args.role, password.hash, must_change=password.is_made)
-    event = _event(name, f"added as {user.role}")
-    if not _with_stores(settings, lambda stores: stores.users.add(user, event)):
+    event = change_event("change_user", f"user:{name}", f"added as {user.role}")
+    if not with_stores(settings, lambda stores: stores.users.add(user, event)):
         raise Failure(f"there is a user {name} already: remove it first, or give it another password.")
     _print_password(args, user, password)
 
@@ -67,48 +58,36 @@ def _change_password(args: argparse.Namespace, settings: Settings) -> None:
 
     password = _password(args)
 
-    async def change(stores: _Stores) -> User | None:
+    async def change(stores: Stores) -> User | None:
         user = await stores.users.find(args.name)
         if user is not None:
             user = replace(user, password_hash=password.hash, must_change=password.is_made)
-            await stores.users.put(user, _event(user.name, "new password"))
+            await stores.users.put(user, change_event("change_user", f"user:{user.name}", "new password"))
             await stores.sessions.revoke_all(user.name)
         return user
 
-    user = _with_stores(settings, change)
+    user = with_stores(settings, change)
     if user is None:
         raise Failure(f"there is no user {args.name}.")
     _print_password(args, user, password)
 
 
 def _remove(args: argparse.Namespace, settings: Settings) -> None:
-    async def remove(stores: _Stores) -> bool:
-        removed = await stores.users.remove(args.name, _event(args.name, "removed"))
+    async def remove(stores: Stores) -> bool:
+        removed = await stores.users.remove(args.name, change_event("change_user", f"user:{args.name}", "removed"))
         await stores.sessions.revoke_all(args.name)
         return removed
 
-    if not _with_stores(settings, remove):
+    if not with_stores(settings, remove):
         raise Failure(f"there is no user {args.name}.")
     print(json.dumps({"name": args.name}) if args.json else f"removed user {args.name}")
 
 
-def _event(name: str, detail: str) -> AuditEvent:
-    """What the audit log says of a change. Its actor is the login name of who runs the command, where there is one."""
-    from fraudstream.audit.writer import COMMAND_LINE
-    from fraudstream.contracts.audit_record import AuditEvent
-
-    try:
-        actor = login_name("")
-    except Failure:
-        actor = None
-    return AuditEvent(now_ms(), "change_user", "done", COMMAND_LINE, actor, f"user:{name}", detail)
-
-
 def _list(args: argparse.Namespace, settings: Settings) -> None:
-    async def read(stores: _Stores) -> list[tuple[User, int]]:
+    async def read(stores: Stores) -> list[tuple[User, int]]:
         return [(user, await stores.sessions.count(user.name)) for user in await stores.users.all()]
 
-    found = _with_stores(settings, read)
+    found = with_stores(settings, read)
     if args.json:
         print(json.dumps([{"name": user.name, "role": user.role, "sessions": count} for user, count in found]))
         return
@@ -139,30 +118,3 @@ def _print_password(args: argparse.Namespace, user: User, password: _GivenPasswo
     print(f"user {user.name}, {user.role}")
     if password.is_made:
         print(f"password for the first log-in: {password.text}")
-
-
-def _with_stores(settings: Settings, work: Callable[[_Stores], Awaitable[Result]]) -> Result:
-    """Run `work` on the users and sessions in Redis. Raises `Failure` if Redis does not answer."""
-    from redis import RedisError
-
-    from fraudstream.cases.view import redis_error_text
-    from fraudstream.console.access.sessions import SessionStore
-    from fraudstream.console.access.users import UserStore
-    from fraudstream.console.server import redis_client
-
-    web = settings.console.server_settings()
-
-    async def connected() -> Result:
-        try:
-            redis = redis_client(settings.redis.url_with_password())
-        except ValueError as error:
-            raise Failure(f"redis.url: {error}.") from error
-        try:
-            return await work(_Stores(UserStore(redis), SessionStore(redis, web.idle_s, web.session_s, now_ms)))
-        finally:
-            await redis.aclose()
-
-    try:
-        return asyncio.run(connected())
-    except (RedisError, OSError) as error:
-        raise Failure(f"the users cannot be read or written: {redis_error_text(error)}.") from error

@@ -18,6 +18,8 @@ from fraudstream.console.web import (
     queue_pages,
     user_pages,
 )
+from fraudstream.console.web.api.app import create_api
+from fraudstream.console.web.api.openapi import BASE
 from fraudstream.console.web.console import Console
 from fraudstream.console.web.error_pages import add_error_pages
 from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
@@ -40,6 +42,7 @@ def create_app(console: Console) -> FastAPI:
     for router in PAGES:
         app.include_router(router)
     add_error_pages(app)
+    app.mount(BASE, create_api(console))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY))
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=5)
     app.add_middleware(SecurityHeaders, https=console.settings.https)

@@ -119,15 +119,24 @@ class CaseDesk:
         others = [row for row in self._index.of_account(case.account_id) if row.case_id != case_id]
         return CaseFile(case, found, others, is_behind)
 
-    async def act(self, case_id: str, name: ActionName, *, actor: str, **details: Unpack[ActionDetails]) -> Case | None:
+    async def act(
+        self,
+        case_id: str,
+        name: ActionName,
+        *,
+        actor: str,
+        action_id: str | None = None,
+        **details: Unpack[ActionDetails],
+    ) -> Case | None:
         """Act on a case; returns it as the case agent has left it, and the queue has it too. None if there is no such
-        case. Raises `OperationError`: `RejectedActionError` if the agent refuses, `NoAnswerError` if none answers."""
+        case. `action_id`: idempotency key, else a new one. Raises `OperationError`: `RejectedActionError` if the agent
+        refuses, `NoAnswerError` if none answers."""
         case, _ = await self._newest(case_id)
         if case is None:
             return None
         if (other := details.get("other_case_id")) is not None:
             details["other_case_id"] = await self._whole(other)
-        action = new_case_action(case, name, actor=actor, acted_at_ms=self._now_ms(), **details)
+        action = new_case_action(case, name, actor=actor, acted_at_ms=self._now_ms(), action_id=action_id, **details)
         partition = await self._partition(case_id)
         try:
             async with self._acting:

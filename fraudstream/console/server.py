@@ -19,11 +19,14 @@ from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTop
 from fraudstream.audit.writer import AuditWriter
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
+from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.pending_events import PendingEvents
+from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
 from fraudstream.console.app import create_app
@@ -79,6 +82,9 @@ async def serve(
         audit=audit,
         audit_source=ReadableAuditTopic(AuditTopic(agent.brokers, settings.audit_topic)),
         recent_events=RecentEvents(),
+        tokens=TokenStore(redis, now_ms),
+        request_limits=RequestLimits(redis, settings.api_requests_per_minute),
+        kept_answers=KeptAnswers(redis),
         now_ms=now_ms,
         past=past,
     )

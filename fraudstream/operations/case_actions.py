@@ -87,9 +87,15 @@ class ActionDetails(TypedDict, total=False):
 
 
 def new_case_action(
-    case: Case, name: ActionName, *, actor: str, acted_at_ms: int, **details: Unpack[ActionDetails]
+    case: Case,
+    name: ActionName,
+    *,
+    actor: str,
+    acted_at_ms: int,
+    action_id: str | None = None,
+    **details: Unpack[ActionDetails],
 ) -> CaseAction:
-    """An action on `case` with an id of its own. Raises `InvalidValueError`."""
+    """An action on `case`, with an id of its own unless `action_id` is given. Raises `InvalidValueError`."""
     check_identifier(actor, "actor")
     check_note(details.get("note"))
     for field in ("assignee", "escalate_to", "other_case_id"):
@@ -98,7 +104,7 @@ def new_case_action(
             check_identifier(value, field)
     try:
         return CaseAction(
-            action_id=secrets.token_hex(16),
+            action_id=action_id or secrets.token_hex(16),
             case_id=case.case_id,
             account_id=case.account_id,
             action=name,

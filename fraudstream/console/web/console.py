@@ -11,8 +11,11 @@ from fastapi import Request
 from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.source import AuditSource
 from fraudstream.audit.writer import AuditLog
+from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
+from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.live import LiveChanges
@@ -23,8 +26,8 @@ from fraudstream.console.settings import ServerSettings
 @dataclass(frozen=True)
 class Console:
     """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those that
-    need not be recorded again. `past`: without a history store, unless one is given. `now_ms`: the clock, ms since the
-    epoch, UTC."""
+    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `past`: without a history store,
+    unless one is given. `now_ms`: the clock, ms since the epoch, UTC."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -35,6 +38,9 @@ class Console:
     audit: AuditLog
     audit_source: AuditSource
     recent_events: RecentEvents
+    tokens: TokenStore
+    request_limits: RequestLimits
+    kept_answers: KeptAnswers
     now_ms: Callable[[], int]
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 

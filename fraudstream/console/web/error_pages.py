@@ -11,6 +11,7 @@ from redis import RedisError
 from starlette.exceptions import HTTPException
 
 from fraudstream.cases.view import redis_error_text
+from fraudstream.console.web.api.problems import answer_http_error, is_api_path
 from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
 from fraudstream.console.web.rendering import page, words_for
 
@@ -49,6 +50,8 @@ async def _on_must_change(request: Request, error: Exception) -> Response:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if is_api_path(request.url.path):
+        return await answer_http_error(request, error)
     return _error_page(request, error.status_code, "error.not_found" if error.status_code == 404 else "error.invalid")
 
 

@@ -19,9 +19,11 @@ from fraudstream.cli.console_server import listener_at
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.main import main
+from fraudstream.cli.time_flags import now_ms
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.roles import ROLES
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.tokens import SCOPES, TokenStore
 from fraudstream.console.access.users import UserStore
 
 Result = TypeVar("Result")
@@ -29,15 +31,15 @@ SESSION_S = 1000
 
 
 class Command:
-    """`fraudstream console user`: exit code, standard output and standard error of one call."""
+    """`fraudstream console user` or `token`: exit code, standard output and standard error of one call."""
 
     def __init__(self, redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._url, self._capsys, self._monkeypatch = redis_url, capsys, monkeypatch
 
-    def __call__(self, *args: str, stdin: str = "") -> tuple[int, str, str]:
+    def __call__(self, *args: str, stdin: str = "", what: str = "user") -> tuple[int, str, str]:
         self._monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         self._capsys.readouterr()
-        code = main(["console", "user", *args, "--redis-url", self._url])
+        code = main(["console", what, *args, "--redis-url", self._url])
         shown = self._capsys.readouterr()
         return code, shown.out, shown.err
 
@@ -107,6 +109,7 @@ def test_a_password_of_standard_input_is_not_printed_and_stays(user: Command) ->
         (("add", "ann", "--role", "viewer"), "", "there is a user ann already"),
         (("add", "bob", "--role", "viewer", "--password-stdin"), "short\n", "must have 12 to 256 characters, not 5"),
         (("add", "b\nb", "--role", "viewer"), "", "no control characters"),
+        (("add", "api:core", "--role", "viewer"), "", "is that of a program"),
         (("password", "bob"), "", "there is no user bob"),
         (("remove", "bob"), "", "there is no user bob"),
     ],
@@ -139,6 +142,38 @@ def test_users_are_listed_and_removed(user: Command) -> None:
     assert json.loads(user("list", "--json")[1]) == [{"name": "bob", "role": "senior", "sessions": 0}]
 
 
+def test_a_token_is_shown_once_listed_and_revoked(user: Command) -> None:
+    assert user("list", what="token")[1] == "no tokens\n"
+    code, out, _ = user("add", "core", "--scope", "cases:read", "--scope", "cases:act", "--for", "1d", what="token")
+    first, second = out.splitlines()
+    assert (code, first.split()[2:4]) == (0, ["of", "core,"])
+    text = second.removeprefix("it is not shown again: ")
+    found = user.on_redis(lambda redis: TokenStore(redis, now_ms).find(text))
+    assert found is not None
+    assert (found.scopes, found.expires_at_ms - found.created_at_ms < 86_400_001) == (("cases:read", "cases:act"), True)
+    code, out, _ = user("list", what="token")
+    assert out.startswith(f"{found.id}  core  cases:read cases:act  until ")
+    assert text not in out
+    assert user("revoke", found.id, what="token")[:2] == (0, f"revoked token {found.id}\n")
+    assert user.on_redis(lambda redis: TokenStore(redis, now_ms).find(text)) is None
+    assert "there is no token" in user("revoke", found.id, what="token")[2]
+
+
+def test_changes_of_users_and_tokens_wait_for_the_audit_log(user: Command) -> None:
+    user("add", "ann", "--role", "analyst")
+    user("password", "ann")
+    user("remove", "ann")
+    user("add", "core", "--scope", "users:read", what="token")
+    kept = user.on_redis(lambda redis: redis.lrange("fraudstream:console:audit-events", 0, -1))
+    events = [json.loads(each) for each in kept]
+    assert [(each["action"], each["object"][:8]) for each in events] == [
+        *[("change_user", "user:ann")] * 3,
+        ("change_token", "token:" + events[3]["object"][6:8]),
+    ]
+    assert [each["detail"] for each in events[:3]] == ["added as analyst", "new password", "removed"]
+    assert {each["address"] for each in events} == {"command line"}
+
+
 def test_without_redis_it_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["console", "user", "list", "--redis-url", "redis://127.0.0.1:1/0"]) == 1
     assert "fraudstream: the users cannot be read or written: " in capsys.readouterr().err
@@ -154,8 +189,8 @@ def test_without_its_packages_the_command_says_what_to_install(
     )
 
 
-def test_the_command_offers_the_roles_that_there_are() -> None:
-    assert command.ROLES == ROLES
+def test_the_command_offers_the_roles_and_scopes_that_there_are() -> None:
+    assert (command.ROLES, command.SCOPES) == (ROLES, SCOPES)
 
 
 def test_answers_leave_at_once() -> None:

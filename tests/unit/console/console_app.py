@@ -22,11 +22,14 @@ from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.view import CaseView
+from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
 from fraudstream.console.access.passwords import Passwords
+from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.roles import Role
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.tokens import Scope, TokenStore, new_token
 from fraudstream.console.access.users import User, UserStore
 from fraudstream.console.alert_source import AlertSource
 from fraudstream.console.app import create_app
@@ -127,6 +130,7 @@ class ConsoleUnderTest:
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
         )
         self.audit = AuditUnderTest()
+        self.tokens = TokenStore(self.redis, lambda: self.now_ms)
         console = Console(
             settings=ServerSettings(**settings),
             desk=self.desk,
@@ -137,6 +141,9 @@ class ConsoleUnderTest:
             audit=self.audit,
             audit_source=self.audit,
             recent_events=RecentEvents(),
+            tokens=self.tokens,
+            request_limits=RequestLimits(self.redis, ServerSettings(**settings).api_requests_per_minute),
+            kept_answers=KeptAnswers(self.redis),
             now_ms=lambda: self.now_ms,
         )
         self._console = console
@@ -163,6 +170,14 @@ class ConsoleUnderTest:
     def use_past(self, past: PastDesk) -> None:
         """Show this history."""
         self.app.state.console = replace(self._console, past=past)
+
+    async def program(self, *scopes: Scope, lives_ms: int = 1_000_000) -> httpx.AsyncClient:
+        """A program with a new token."""
+        made = new_token("core", scopes, self.now_ms, self.now_ms + lives_ms)
+        await self.tokens.put(made.token, AuditEvent(self.now_ms, "change_token", "done", "command line"))
+        client = self.client()
+        client.headers.update({"authorization": f"Bearer {made.text}", "accept": "application/json"})
+        return client
 
     async def put(self, *cases: Case) -> None:
         """The case agent has written these cases."""
