@@ -24,6 +24,7 @@ from fraudstream.console.web.console import Console
 from fraudstream.console.web.error_pages import add_error_pages
 from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
 from fraudstream.console.web.security_headers import SecurityHeaders
+from fraudstream.console.web.unforeseen_errors import UnforeseenErrors
 
 PAGES: Final = tuple(
     module.router
@@ -45,5 +46,6 @@ def create_app(console: Console) -> FastAPI:
     app.mount(BASE, create_api(console))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY))
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=5)
+    app.add_middleware(UnforeseenErrors)
     app.add_middleware(SecurityHeaders, https=console.settings.https)
     return app

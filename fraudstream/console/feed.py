@@ -120,7 +120,7 @@ class CaseFeed:
                 continue
             try:
                 case = self._decode(record.value)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 log.error("%s-%d: offset %d is not a case: %s", self._topic, tp.partition, record.offset, error)
                 continue
             if self._index.put(row_of(case, tp.partition)):

@@ -51,6 +51,9 @@ async def test_an_alert_is_told_shown_claimed_once_and_closed_with_its_label(con
     async with asyncio.timeout(WAIT_S), ann.stream("GET", "/live") as stream:
         events = changes(stream)
         assert (await anext(events))["state"] == "live"
+        # Records that are no case, one of them no text: the queue goes on without them.
+        for value in (b"{", b'{"case_id":"\xff"}'):
+            await console.cluster.publish(console.cluster.settings.cases_topic, value, b"none")
         await console.cluster.publish_alerts([alert("a1", amount="526.26")])
         told = await anext(events)
     (case_id,) = told["cases"]

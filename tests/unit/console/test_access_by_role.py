@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -56,6 +57,20 @@ def test_the_table_has_every_route() -> None:
     found = [(method, route.path) for route in routes if isinstance(route, APIRoute) for method in route.methods or ()]
     assert sorted(found) == sorted(ROUTES)
     assert len(routes) == len(ROUTES)
+
+
+def table() -> str:
+    """Each route by each role, as Markdown."""
+    lines = [f"| route | {' | '.join(f'`{role}`' for role in ROLES)} |", f"| --- |{' --- |' * len(ROLES)}"]
+    for (method, path), (allowed, _, is_open) in sorted(ROUTES.items(), key=lambda each: (each[0][1], each[0][0])):
+        marks = ["all" if is_open else "yes" if role in allowed else "" for role in ROLES]
+        lines.append(f"| `{method} {path}` | {' | '.join(marks)} |".replace("  ", " "))
+    return "\n".join(lines) + "\n"
+
+
+def test_the_documentation_has_the_table() -> None:
+    """Print `table()` into it when this fails."""
+    assert table() in (Path(__file__).parents[3] / "docs" / "roles.md").read_text(encoding="utf-8")
 
 
 async def call(client: httpx.AsyncClient, console: ConsoleUnderTest, method: str, template: str) -> int:

@@ -11,6 +11,7 @@ from fraudstream.console.web.api import case_routes, record_routes
 from fraudstream.console.web.api.openapi import description
 from fraudstream.console.web.api.problems import add_problems
 from fraudstream.console.web.console import Console
+from fraudstream.console.web.unforeseen_errors import api_answer
 
 _described = APIRouter()
 ROUTERS: Final = (case_routes.router, record_routes.router, _described)
@@ -29,4 +30,5 @@ def create_api(console: Console) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_problems(app)
+    app.add_exception_handler(Exception, api_answer)
     return app
