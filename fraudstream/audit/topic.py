@@ -20,7 +20,7 @@ from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
-PARTITION: Final = 0  # the only one: the log has one order
+PARTITION: Final = 0  # the only one that is used: the log has one order
 CHUNK_RECORDS: Final = 2_000
 ANSWER_S_MAX: Final = 4.0
 
