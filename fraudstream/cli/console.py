@@ -46,6 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_user(actions)
     _add_token(actions)
+    _add_team(actions)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -60,6 +61,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         from fraudstream.cli.console_tokens import run_token_action
 
         return run_token_action(args, settings)
+    if args.action == "team":
+        from fraudstream.cli.console_teams import run_team_action
+
+        return run_team_action(args, settings)
     from fraudstream.cli.console_users import run_user_action
 
     return run_user_action(args, settings)
@@ -87,6 +92,7 @@ def _add_user(actions: Subparsers) -> None:
         formatter_class=_EXAMPLE,
     )
     add.add_argument("name", metavar="NAME", help="name to log in with, and actor of the user's actions")
+    add.add_argument("--team", metavar="TEAM", help="whose cases the user sees (default: all)")
     add.add_argument("--role", required=True, choices=ROLES, help="what the user may do: see docs/console.md")
     password = verbs.add_parser(
         "password",
@@ -137,6 +143,7 @@ def _add_token(actions: Subparsers) -> None:
     add.add_argument(
         "--for", dest="for_ms", metavar="TIME", type=duration_ms, default="90d", help="it expires then (default: 90d)"
     )
+    add.add_argument("--team", metavar="TEAM", help="whose cases it sees (default: all)")
     listing = verbs.add_parser(
         "list",
         help="every token with its id, scopes and end",
@@ -151,6 +158,41 @@ def _add_token(actions: Subparsers) -> None:
     )
     revoke.add_argument("id", metavar="ID", help="as `list` shows it")
     for verb in (add, listing, revoke):
+        _add_store_flags(verb)
+
+
+def _add_team(actions: Subparsers) -> None:
+    team = actions.add_parser(
+        "team",
+        help="say which cases the members of a team see",
+        description="Teams see the cases of their queues, and those with one of their typologies. Kept in Redis.",
+        epilog="example:\n  fraudstream console team set cards --typology card_testing --queue high_value",
+        formatter_class=_EXAMPLE,
+    )
+    verbs = team.add_subparsers(title="actions", metavar="ACTION", dest="team_action", required=True)
+    put = verbs.add_parser(
+        "set",
+        help="add a team, or replace what it sees",
+        epilog="example:\n  fraudstream console team set cards --typology card_testing --typology card_theft",
+        formatter_class=_EXAMPLE,
+    )
+    put.add_argument("name", metavar="NAME")
+    put.add_argument("--queue", metavar="QUEUE", action="append", default=[], help="it sees this queue; repeatable")
+    put.add_argument("--typology", metavar="NAME", action="append", default=[], help="and this typology; repeatable")
+    remove = verbs.add_parser(
+        "remove",
+        help="remove a team without members",
+        epilog="example:\n  fraudstream console team remove cards",
+        formatter_class=_EXAMPLE,
+    )
+    remove.add_argument("name", metavar="NAME")
+    listing = verbs.add_parser(
+        "list",
+        help="every team with what it sees",
+        epilog="example:\n  fraudstream console team list",
+        formatter_class=_EXAMPLE,
+    )
+    for verb in (put, remove, listing):
         _add_store_flags(verb)
 
 

@@ -13,6 +13,7 @@ from fraudstream.cli.time_flags import now_ms
 
 if TYPE_CHECKING:
     from fraudstream.console.access.sessions import SessionStore
+    from fraudstream.console.access.teams import TeamStore
     from fraudstream.console.access.tokens import TokenStore
     from fraudstream.console.access.users import UserStore
     from fraudstream.contracts.audit_record import AuditAction, AuditEvent
@@ -26,6 +27,7 @@ class Stores(NamedTuple):
     users: UserStore
     sessions: SessionStore
     tokens: TokenStore
+    teams: TeamStore
 
 
 def change_event(action: AuditAction, object: str, detail: str) -> AuditEvent:
@@ -40,12 +42,19 @@ def change_event(action: AuditAction, object: str, detail: str) -> AuditEvent:
     return AuditEvent(now_ms(), action, "done", COMMAND_LINE, actor, object, detail)
 
 
+async def check_team(stores: Stores, name: str | None) -> None:
+    """Raises `Failure` if there is no team of that name."""
+    if name is not None and not await stores.teams.exists(name):
+        raise Failure(f"there is no team {name}: fraudstream console team set.")
+
+
 def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]]) -> Result:
     """Run `work` on the stores. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.access.sessions import SessionStore
+    from fraudstream.console.access.teams import TeamStore
     from fraudstream.console.access.tokens import TokenStore
     from fraudstream.console.access.users import UserStore
     from fraudstream.console.server import redis_client
@@ -59,7 +68,7 @@ def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]])
             raise Failure(f"redis.url: {error}.") from error
         try:
             sessions = SessionStore(redis, web.idle_s, web.session_s, now_ms)
-            return await work(Stores(UserStore(redis), sessions, TokenStore(redis, now_ms)))
+            return await work(Stores(UserStore(redis), sessions, TokenStore(redis, now_ms), TeamStore(redis)))
         finally:
             await redis.aclose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from fraudstream.cli.console_stores import change_event, with_stores
+from fraudstream.cli.console_stores import Stores, change_event, check_team, with_stores
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import now_ms
@@ -31,11 +31,16 @@ def _add(args: argparse.Namespace, settings: Settings) -> None:
     name = check_identifier(args.name, "NAME")
     if args.for_ms <= 0:
         raise Failure("--for: a token lives for longer than 0.")
-    made = new_token(name, tuple(dict.fromkeys(args.scope)), now_ms(), now_ms() + args.for_ms)
+    made = new_token(name, tuple(dict.fromkeys(args.scope)), now_ms(), now_ms() + args.for_ms, args.team)
     token = made.token
     detail = f"added for {name}: {', '.join(token.scopes)}, until {utc_text(token.expires_at_ms)}"
     event = change_event("change_token", f"token:{token.id}", detail)
-    with_stores(settings, lambda stores: stores.tokens.put(token, event))
+
+    async def put(stores: Stores) -> None:
+        await check_team(stores, args.team)
+        await stores.tokens.put(token, event)
+
+    with_stores(settings, put)
     if args.json:
         print(json.dumps({"id": token.id, "name": name, "scopes": token.scopes, "token": made.text}))
         return

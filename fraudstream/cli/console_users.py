@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from fraudstream.cli.console_stores import Stores, change_event, with_stores
+from fraudstream.cli.console_stores import Stores, change_event, check_team, with_stores
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
 
@@ -46,9 +46,15 @@ def _add(args: argparse.Namespace, settings: Settings) -> None:
     if name.startswith(ACTOR_START):
         raise Failure(f"a name that begins with {ACTOR_START} is that of a program with a token.")
     password = _password(args)
-    user = User(name, args.role, password.hash, must_change=password.is_made)
-    event = change_event("change_user", f"user:{name}", f"added as {user.role}")
-    if not with_stores(settings, lambda stores: stores.users.add(user, event)):
+    user = User(name, args.role, password.hash, must_change=password.is_made, team=args.team)
+    detail = f"added as {user.role}" + ("" if user.team is None else f" of {user.team}")
+    event = change_event("change_user", f"user:{name}", detail)
+
+    async def add(stores: Stores) -> bool:
+        await check_team(stores, args.team)
+        return await stores.users.add(user, event)
+
+    if not with_stores(settings, add):
         raise Failure(f"there is a user {name} already: remove it first, or give it another password.")
     _print_password(args, user, password)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import urlencode
 
+from fraudstream.console.access.teams import Team
 from fraudstream.console.case_row import SNOOZED, CaseRow
 from fraudstream.contracts.fields import SEVERITIES
 
@@ -23,6 +24,7 @@ ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 STATUS_FILTERS: Final[tuple[StatusFilter, ...]] = get_args(StatusFilter)
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 INACTIVE: Final = (SNOOZED, "closed")
+_OF_VISITOR: Final = ("account_parts", "team")
 NOBODY: Final = "-"  # as `assignee`: cases without one
 TEXT_CHARACTERS_MAX: Final = 128
 
@@ -40,6 +42,7 @@ class QueueQuery(NamedTuple):
     """Filters and order. `text`: the beginning of a case id, a part of an account id, or a payment's event id.
 
     `assignee`: a name, or `NOBODY`. `account_parts`: `text` finds parts of an account id; else the whole alone.
+    `team`: that sees the case. These two are of the visitor, not of the URL.
     """
 
     status: StatusFilter = "active"
@@ -50,6 +53,7 @@ class QueueQuery(NamedTuple):
     text: str = ""
     order: Order = "urgency"
     account_parts: bool = True
+    team: Team | None = None
 
     def tests(self) -> list[tuple[str, Callable[[CaseRow], bool]]]:
         """The filters that are set, each by its name with whether a row passes it."""
@@ -68,6 +72,8 @@ class QueueQuery(NamedTuple):
             tests.append(("queue", lambda row: row.queue == self.queue))
         if self.text:
             tests.append(("text", self._has_text))
+        if (team := self.team) is not None:
+            tests.append(("team", lambda row: team.sees(row.queue, row.typologies)))
         return tests
 
     def sort_key(self, row: CaseRow) -> SortKey:
@@ -81,7 +87,9 @@ class QueueQuery(NamedTuple):
         '?severity=high&order=score'
         """
         found: dict[str, str | None] = {
-            name: value for name, value in self._asdict().items() if value != _DEFAULT._asdict()[name]
+            name: value
+            for name, value in self._asdict().items()
+            if name not in _OF_VISITOR and value != _DEFAULT._asdict()[name]
         }
         found |= changes
         shown = {name: value for name, value in found.items() if value and value != _DEFAULT._asdict().get(name)}

@@ -26,6 +26,7 @@ from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.pending_events import PendingEvents
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.teams import TeamStore
 from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
@@ -77,6 +78,7 @@ async def serve(
         desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), _CaseOpener(agent), now_ms),
         live=live,
         users=users,
+        teams=TeamStore(redis),
         sessions=sessions,
         login=Login(users, sessions, LoginLimits(redis), Passwords()),
         audit=audit,

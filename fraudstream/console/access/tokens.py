@@ -39,7 +39,8 @@ _CHARACTERS_MAX: Final = 100
 class Token(msgspec.Struct, frozen=True):
     """A token as Redis has it. `name`: of the program; its actions on cases have the actor `actor`.
 
-    `digest`: SHA-256 of the secret, hexadecimal. Times are ms since the epoch, UTC.
+    `digest`: SHA-256 of the secret, hexadecimal. `team`: whose cases it sees; None: all. Times are ms since the
+    epoch, UTC.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Token(msgspec.Struct, frozen=True):
     digest: str
     created_at_ms: int
     expires_at_ms: int
+    team: str | None = None
 
     @property
     def actor(self) -> str:
@@ -62,10 +64,12 @@ class NewToken(NamedTuple):
     text: str
 
 
-def new_token(name: str, scopes: tuple[Scope, ...], created_at_ms: int, expires_at_ms: int) -> NewToken:
+def new_token(
+    name: str, scopes: tuple[Scope, ...], created_at_ms: int, expires_at_ms: int, team: str | None = None
+) -> NewToken:
     """A token with a secret of its own."""
     token_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
-    token = Token(token_id, name, scopes, _digest(secret), created_at_ms, expires_at_ms)
+    token = Token(token_id, name, scopes, _digest(secret), created_at_ms, expires_at_ms, team)
     return NewToken(token, f"{_START}_{token_id}_{secret}")
 
 

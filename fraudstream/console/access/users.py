@@ -18,13 +18,15 @@ _KEY: Final = f"{PREFIX}users"
 class User(msgspec.Struct, frozen=True, omit_defaults=True):
     """A person who may log in. `name`: the actor of their actions on cases. `password_hash`: argon2's text.
 
-    `must_change`: the password was made for them; until they choose another, they can do nothing else.
+    `must_change`: the password was made for them; until they choose another, they can do nothing else. `team`: whose
+    cases they see; None: all.
     """
 
     name: str
     role: Role
     password_hash: str
     must_change: bool = False
+    team: str | None = None
 
 
 class UserStore:

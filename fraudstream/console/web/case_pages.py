@@ -18,6 +18,7 @@ from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
+from fraudstream.console.web.case_files import file_for
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
@@ -44,9 +45,9 @@ async def case_page(
     request: Request, case_id: str, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]
 ) -> Response:
     """A case. A prefix that only one id has leads to that case."""
-    desk = console_of(request).desk
-    file = await desk.open_case(case_id)
-    if file is None and (whole := await desk.case_id_of(case_id)) not in (None, case_id):
+    file = await file_for(request, visitor.user.name, visitor.team, case_id)
+    whole = await console_of(request).desk.case_id_of(case_id) if file is None else None
+    if whole not in (None, case_id) and await file_for(request, visitor.user.name, visitor.team, whole) is not None:
         return RedirectResponse(f"/cases/{whole}", 303)
     return await _case_page(request, visitor, case_id, file, None, 200)
 
@@ -67,18 +68,20 @@ async def act(
     if name in APPROVALS and not visitor.may("approve_cases"):
         log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit approve_cases")
         raise PageError(403, "forbidden", role=visitor.user.role)
+    details = details_of(name, form, console_of(request).now_ms())
+    if await file_for(request, visitor.user.name, visitor.team, case_id) is None:
+        raise PageError(404, "no_case", case=case_id[:64])
     await audited(request, visitor.user.name, "act", "asked", object=f"case:{case_id}", detail=action)
     try:
-        case = await desk.act(
-            case_id, name, actor=visitor.user.name, **details_of(name, form, console_of(request).now_ms())
-        )
+        case = await desk.act(case_id, name, actor=visitor.user.name, **details)
         message = _done(words, action, case)
     except OperationError as error:
         status = _status(error)
         message = _refused(words, error)
     outcome: AuditOutcome = "done" if status == 200 else "refused" if status == 409 else "failed"
     note_result(request, visitor.user.name, "act", outcome, object=f"case:{case_id}", detail=action)
-    return await _case_page(request, visitor, case_id, await desk.open_case(case_id), message, status)
+    file = await file_for(request, visitor.user.name, visitor.team, case_id)
+    return await _case_page(request, visitor, case_id, file, message, status)
 
 
 async def _case_page(

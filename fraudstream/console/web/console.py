@@ -15,6 +15,7 @@ from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.teams import TeamStore
 from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
@@ -33,6 +34,7 @@ class Console:
     desk: CaseDesk
     live: LiveChanges
     users: UserStore
+    teams: TeamStore
     sessions: SessionStore
     login: Login
     audit: AuditLog

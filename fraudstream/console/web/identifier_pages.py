@@ -12,6 +12,7 @@ from fraudstream.console.desk import CaseFile
 from fraudstream.console.queue_query import QueueQuery, query_of
 from fraudstream.console.reasons import CaseReasons, reasons_of
 from fraudstream.console.web.auditing import audited
+from fraudstream.console.web.case_files import file_for
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -31,7 +32,7 @@ async def unmask(
     reason = (await form_of(request)).get("reason", "").strip()
     if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
         raise PageError(400, "invalid")
-    if await console.desk.open_case(case_id) is None:
+    if await file_for(request, visitor.user.name, visitor.team, case_id) is None:
         raise PageError(404, "no_case", case=case_id[:64])
     await audited(request, visitor.user.name, "unmask", object=f"case:{case_id}", detail=reason)
     await console.sessions.reveal(visitor.session, case_id)
@@ -60,6 +61,7 @@ def shown_case(file: CaseFile, *, visible: bool) -> ShownCase:
 
 
 def query_for(request: Request, visitor: Visitor) -> QueueQuery:
-    """The query in the URL. Who does not see identifiers finds an account by its whole id alone: searching for parts
-    would tell what is masked."""
-    return query_of(request.query_params)._replace(account_parts=visitor.may("see_identifiers"))
+    """The query in the URL, for the cases that the visitor sees. Who does not see identifiers finds an account by its
+    whole id alone: searching for parts would tell what is masked."""
+    query = query_of(request.query_params)
+    return query._replace(account_parts=visitor.may("see_identifiers"), team=visitor.team)

@@ -11,6 +11,7 @@ from fastapi import Request
 from fraudstream.console.access import csrf
 from fraudstream.console.access.roles import PERMISSIONS, Permission
 from fraudstream.console.access.sessions import Session
+from fraudstream.console.access.teams import Team
 from fraudstream.console.access.users import User
 from fraudstream.console.web.auditing import note_result
 from fraudstream.console.web.console import address_of, console_of
@@ -24,10 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Visitor(NamedTuple):
-    """A user with their session."""
+    """A user with their session. `team`: whose cases they see; None: all."""
 
     user: User
     session: Session
+    team: Team | None
 
     def may(self, permission: Permission) -> bool:
         """Whether the user's role permits it."""
@@ -73,7 +75,9 @@ async def visitor_of(request: Request) -> Visitor | None:
     is_use = REFRESH_HEADER not in request.headers
     session = await console.sessions.find(session_id, is_use=is_use) if session_id else None
     user = await console.users.find(session.user_name) if session is not None else None
-    return None if session is None or user is None else Visitor(user, session)
+    if session is None or user is None:
+        return None
+    return Visitor(user, session, None if user.team is None else await console.teams.find(user.team))
 
 
 def log_refusal(request: Request, user_name: str | None, why: str) -> None:

@@ -159,6 +159,18 @@ def test_a_token_is_shown_once_listed_and_revoked(user: Command) -> None:
     assert "there is no token" in user("revoke", found.id, what="token")[2]
 
 
+def test_teams_are_set_listed_and_removed_when_they_have_no_members(user: Command) -> None:
+    assert "give --queue or --typology" in user("set", "cards", what="team")[2]
+    assert "there is no team cards" in user("add", "ann", "--role", "analyst", "--team", "cards")[2]
+    assert user("set", "cards", "--queue", "urgent", "--typology", "card_testing", what="team")[0] == 0
+    assert user("list", what="team")[1] == "cards  queues: urgent  typologies: card_testing\n"
+    assert user("add", "ann", "--role", "analyst", "--team", "cards")[0] == 0
+    assert "has members (ann)" in user("remove", "cards", what="team")[2]
+    user("remove", "ann")
+    assert user("remove", "cards", what="team")[1] == "removed team cards\n"
+    assert user("list", what="team")[1] == "no teams\n"
+
+
 def test_changes_of_users_and_tokens_wait_for_the_audit_log(user: Command) -> None:
     user("add", "ann", "--role", "analyst")
     user("password", "ann")

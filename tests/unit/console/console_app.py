@@ -29,6 +29,7 @@ from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.roles import Role
 from fraudstream.console.access.sessions import SessionStore
+from fraudstream.console.access.teams import Team, TeamStore
 from fraudstream.console.access.tokens import Scope, TokenStore, new_token
 from fraudstream.console.access.users import User, UserStore
 from fraudstream.console.alert_source import AlertSource
@@ -124,6 +125,7 @@ class ConsoleUnderTest:
         self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
         self.view = CaseView(redis_url, prefix=prefix)
         self.users = UserStore(self.redis)
+        self.teams = TeamStore(self.redis)
         self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
         self.passwords = Passwords(CHEAP)
         self.desk = CaseDesk(
@@ -136,6 +138,7 @@ class ConsoleUnderTest:
             desk=self.desk,
             live=self.live,
             users=self.users,
+            teams=self.teams,
             sessions=self.sessions,
             login=Login(self.users, self.sessions, LoginLimits(self.redis), self.passwords),
             audit=self.audit,
@@ -159,9 +162,9 @@ class ConsoleUnderTest:
     async def add_user(self, name: str, role: Role, **fields: Any) -> None:
         await self.users.put(User(name, role, CHEAP.hash(PASSWORD), **fields))
 
-    async def logged_in(self, name: str, role: Role) -> httpx.AsyncClient:
+    async def logged_in(self, name: str, role: Role, **fields: Any) -> httpx.AsyncClient:
         """The browser of a new user who has logged in."""
-        await self.add_user(name, role)
+        await self.add_user(name, role, **fields)
         client = self.client()
         answer = await log_in(client, name)
         assert answer.status_code == 303, answer.text
@@ -171,9 +174,12 @@ class ConsoleUnderTest:
         """Show this history."""
         self.app.state.console = replace(self._console, past=past)
 
-    async def program(self, *scopes: Scope, lives_ms: int = 1_000_000) -> httpx.AsyncClient:
+    async def add_team(self, team: Team) -> None:
+        await self.teams.put(team, AuditEvent(self.now_ms, "change_user", "done", "command line"))
+
+    async def program(self, *scopes: Scope, lives_ms: int = 1_000_000, team: str | None = None) -> httpx.AsyncClient:
         """A program with a new token."""
-        made = new_token("core", scopes, self.now_ms, self.now_ms + lives_ms)
+        made = new_token("core", scopes, self.now_ms, self.now_ms + lives_ms, team)
         await self.tokens.put(made.token, AuditEvent(self.now_ms, "change_token", "done", "command line"))
         client = self.client()
         client.headers.update({"authorization": f"Bearer {made.text}", "accept": "application/json"})

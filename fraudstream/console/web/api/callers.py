@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 
 from fraudstream.console.access.sessions import Session
+from fraudstream.console.access.teams import Team
 from fraudstream.console.access.tokens import Scope, Token
 from fraudstream.console.web.api.problems import ProblemError
 from fraudstream.console.web.console import console_of
@@ -43,3 +44,8 @@ async def _token(request: Request) -> Token:
         sentence = "Send a token that is neither revoked nor expired: Authorization: Bearer fst_…"
         raise ProblemError(401, "token", sentence, {"www-authenticate": "Bearer"})
     return token
+
+
+async def team_of(request: Request, token: Token) -> Team | None:
+    """Whose cases the token sees; None: all."""
+    return None if token.team is None else await console_of(request).teams.find(token.team)

@@ -15,10 +15,11 @@ from fraudstream.console.access.tokens import Token
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS, cursor_of, parsed_cursor, query_of
-from fraudstream.console.web.api.callers import scoped, session_of
+from fraudstream.console.web.api.callers import scoped, session_of, team_of
 from fraudstream.console.web.api.problems import MEDIA_TYPE, ProblemError, problem, problem_of
 from fraudstream.console.web.api.requests import TEXT_CHARACTERS_MAX, body_of, parameters_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
+from fraudstream.console.web.case_files import file_for
 from fraudstream.console.web.console import console_of
 from fraudstream.contracts import Case
 from fraudstream.contracts.audit_record import AuditOutcome
@@ -91,7 +92,7 @@ async def cases(request: Request, token: Annotated[Token, Depends(scoped("cases:
     if after is None and "after" in parameters:
         raise ProblemError(400, "invalid", "`after` is the value of `next` of the page before.")
     visible = "identifiers:read" in token.scopes
-    query = query_of(parameters)._replace(account_parts=visible)
+    query = query_of(parameters)._replace(account_parts=visible, team=await team_of(request, token))
     if query.text:
         note_view(request, session_of(token), "search", "path:/api/v1/cases", query.text)
     found = console_of(request).desk.queue(query, after)
@@ -104,7 +105,7 @@ async def cases(request: Request, token: Annotated[Token, Depends(scoped("cases:
 async def case(request: Request, case_id: str, token: Annotated[Token, Depends(scoped("cases:read"))]) -> Response:
     """One case. Its ETag is its version, in quotation marks."""
     parameters_of(request, (), {})
-    file = await _found(request, case_id)
+    file = await _found(request, token, case_id)
     note_view(request, session_of(token), "view", f"case:{case_id}")
     etag = etag_of(file.case.version)
     if etag in _etags(request, "if-none-match"):
@@ -143,7 +144,7 @@ async def act(request: Request, case_id: str, token: Annotated[Token, Depends(sc
 async def _answer(request: Request, case_id: str, token: Token, body: ActionBody, action_id: str) -> Response:
     about = {"object": f"case:{case_id[:CASE_ID_CHARACTERS_MAX]}", "detail": body.action}
     try:
-        found = (await _found(request, case_id)).case
+        found = (await _found(request, token, case_id)).case
         expected = _etags(request, "if-match") - {"*"}
         if expected and etag_of(found.version) not in expected:
             raise ProblemError(412, "changed", f"The case has the version {found.version}.")
@@ -171,8 +172,9 @@ async def _acted(
     return after or found
 
 
-async def _found(request: Request, case_id: str) -> CaseFile:
-    file = await console_of(request).desk.open_case(case_id) if len(case_id) <= CASE_ID_CHARACTERS_MAX else None
+async def _found(request: Request, token: Token, case_id: str) -> CaseFile:
+    is_id = len(case_id) <= CASE_ID_CHARACTERS_MAX
+    file = await file_for(request, token.actor, await team_of(request, token), case_id) if is_id else None
     if file is None:
         raise ProblemError(404, "no_case", f"There is no case {case_id[:64]!r}.")
     return file
