@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
-_NEEDED = ("argon2", "fastapi", "jinja2", "uvicorn")
+_NEEDED = ("argon2", "fastapi", "jinja2", "joserfc", "uvicorn")
 # Of console.access.tokens and roles, which help must not import.
 SCOPES = ("cases:read", "cases:act", "identifiers:read", "audit:read", "users:read")
 ROLES = ("viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.secret_file import secret_of_file
 
 if TYPE_CHECKING:
+    from fraudstream.console.access.openid_settings import OpenIdSettings
+    from fraudstream.console.access.roles import Role
     from fraudstream.console.settings import ServerSettings
 
 FileName = Annotated[str, Meta(min_length=1)]
@@ -50,6 +54,24 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         int, Meta(ge=1, le=1_000_000, description="requests to the API that a token may make a minute")
     ] = 600
 
+    public_url: Annotated[
+        str | None, Meta(description="how browsers reach the console, such as https://console.bank.example")
+    ] = None
+    openid_issuer: Annotated[
+        str | None, Meta(description="provider of OpenID Connect at which users log in, as its tokens name it")
+    ] = None
+    openid_client_id: Annotated[str | None, Meta(description="the console's client id at the provider")] = None
+    openid_client_secret_file: Annotated[
+        FileName | None, Meta(description="file with the client's secret; without it the client is public")
+    ] = None
+    openid_roles: Annotated[
+        str, Meta(description="role by value of the claim: 'fraud-analysts=analyst, fraud-leads=senior'")
+    ] = ""
+    openid_roles_claim: Annotated[str, Meta(min_length=1, description="claim that holds the values")] = "groups"
+    openid_name_claim: Annotated[str, Meta(min_length=1, description="claim that holds the user's name")] = (
+        "preferred_username"
+    )
+
     def server_settings(self, audit_topic: str = "audit") -> ServerSettings:
         """The settings of the web server. Raises `Failure` for those that contradict each other."""
         from fraudstream.console.settings import ServerSettings
@@ -74,7 +96,48 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             session_s=self.session_hours * 3600,
             audit_topic=audit_topic,
             api_requests_per_minute=self.api_requests_per_minute,
+            openid=self._openid(),
         )
+
+    def _openid(self) -> OpenIdSettings | None:
+        """Raises `Failure` for settings that are incomplete or unsafe."""
+        from fraudstream.console.access.openid_settings import OpenIdSettings
+
+        if self.openid_issuer is None:
+            return None
+        if self.openid_client_id is None or self.public_url is None:
+            raise Failure("console.openid_issuer needs console.openid_client_id and console.public_url.")
+        for name, url in (("openid_issuer", self.openid_issuer), ("public_url", self.public_url)):
+            if urlsplit(url).scheme != "https" and not _is_loopback(urlsplit(url).hostname or ""):
+                raise Failure(f"console.{name} {url}: must be https://, as tokens cross the network.")
+        secret_file = self.openid_client_secret_file
+        return OpenIdSettings(
+            issuer=self.openid_issuer,
+            client_id=self.openid_client_id,
+            client_secret=None
+            if secret_file is None
+            else secret_of_file("console.openid_client_secret_file", secret_file),
+            redirect_uri=f"{self.public_url.rstrip('/')}/login/openid/callback",
+            roles=_roles(self.openid_roles),
+            roles_claim=self.openid_roles_claim,
+            name_claim=self.openid_name_claim,
+        )
+
+
+def _roles(text: str) -> dict[str, Role]:
+    """Role by value of the claim. Raises `Failure`."""
+    from fraudstream.console.access.roles import ROLES
+
+    roles = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        value, _, name = part.rpartition("=")
+        role = next((each for each in ROLES if each == name.strip()), None)
+        if role is None or not value.strip():
+            raise Failure(f"console.openid_roles: {part[:60]!r} is not VALUE=ROLE. Roles: {', '.join(ROLES)}.")
+        roles[value.strip()] = role
+    if not roles:
+        raise Failure("console.openid_roles: nobody could log in. Name a role: 'fraud-analysts=analyst'.")
+    return roles
 
 
 def _is_loopback(host: str) -> bool:

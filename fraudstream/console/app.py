@@ -15,6 +15,7 @@ from fraudstream.console.web import (
     identifier_pages,
     live_stream,
     login_pages,
+    openid_pages,
     queue_pages,
     user_pages,
 )
@@ -30,7 +31,7 @@ PAGES: Final = tuple(
     module.router
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
-        *(login_pages, queue_pages, identifier_pages, case_pages, entity_pages),
+        *(login_pages, openid_pages, queue_pages, identifier_pages, case_pages, entity_pages),
         *(audit_pages, user_pages, live_stream),
     )
 )

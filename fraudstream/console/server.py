@@ -22,6 +22,8 @@ from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
+from fraudstream.console.access.openid_login import OpenIdLogin
+from fraudstream.console.access.openid_provider import OpenIdProvider, fetch_url
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.pending_events import PendingEvents
 from fraudstream.console.access.request_limits import RequestLimits
@@ -81,6 +83,7 @@ async def serve(
         teams=TeamStore(redis),
         sessions=sessions,
         login=Login(users, sessions, LoginLimits(redis), Passwords()),
+        openid=_openid(settings, redis, users, sessions),
         audit=audit,
         audit_source=ReadableAuditTopic(AuditTopic(agent.brokers, settings.audit_topic)),
         recent_events=RecentEvents(),
@@ -117,6 +120,13 @@ async def serve(
         await past.close()
         await view.close()
         await redis.aclose()
+
+
+def _openid(settings: ServerSettings, redis: Redis, users: UserStore, sessions: SessionStore) -> OpenIdLogin | None:
+    if settings.openid is None:
+        return None
+    provider = OpenIdProvider(settings.openid, fetch_url, time.time)
+    return OpenIdLogin(settings.openid, provider, redis, users, sessions)
 
 
 def redis_client(url: str) -> Redis:

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from fraudstream.console.access.openid_settings import OpenIdSettings
+
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the web server.
@@ -14,7 +16,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     (`tls_certificate_file`, `tls_key_file`) or a proxy's; then cookies are sent over HTTPS alone. `trusted_proxies`:
     addresses, separated by commas, whose `X-Forwarded-*` headers count. `zone`: of the times on pages. A session ends
     `idle_s` after its last use, and `session_s` after its log-in at the latest. `audit_topic`: of the audit log.
-    `api_requests_per_minute`: that a token of the API may make.
+    `api_requests_per_minute`: that a token of the API may make. `openid`: the provider where users log in, if any.
     """
 
     host: str = "127.0.0.1"
@@ -28,3 +30,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_s: int = 12 * 3600
     audit_topic: str = "audit"
     api_requests_per_minute: int = 600
+    openid: OpenIdSettings | None = None

@@ -19,7 +19,7 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     """A person who may log in. `name`: the actor of their actions on cases. `password_hash`: argon2's text.
 
     `must_change`: the password was made for them; until they choose another, they can do nothing else. `team`: whose
-    cases they see; None: all.
+    cases they see; None: all. `subject`: at which provider they log in, and as whom; None: a local user.
     """
 
     name: str
@@ -27,6 +27,7 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     password_hash: str
     must_change: bool = False
     team: str | None = None
+    subject: str | None = None
 
 
 class UserStore:

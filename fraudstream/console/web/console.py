@@ -13,6 +13,7 @@ from fraudstream.audit.source import AuditSource
 from fraudstream.audit.writer import AuditLog
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
+from fraudstream.console.access.openid_login import OpenIdLogin
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.teams import TeamStore
@@ -37,6 +38,7 @@ class Console:
     teams: TeamStore
     sessions: SessionStore
     login: Login
+    openid: OpenIdLogin | None
     audit: AuditLog
     audit_source: AuditSource
     recent_events: RecentEvents

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -34,7 +34,7 @@ async def login_form(request: Request) -> Response:
     """The form. Somebody who is logged in goes on to the queue."""
     if await visitor_of(request) is not None:
         return RedirectResponse(own_path(request.query_params.get("next")), 303)
-    return _login_page(request, own_path(request.query_params.get("next")), None, 200)
+    return login_page(request, own_path(request.query_params.get("next")), None, 200)
 
 
 @router.post("/login")
@@ -42,10 +42,10 @@ async def log_in(request: Request) -> Response:
     """Check name and password. The session is a new one: an id that was known before is worth nothing."""
     form = await form_of(request)
     wanted = own_path(form.get("next"))
-    secret = _form_secret(request)
+    secret = form_secret(request)
     if secret is None or not csrf.is_token_of(secret, form.get("csrf", "")):
         log_refusal(request, None, "the log-in form has no token of this browser")
-        return _login_page(request, wanted, words_for(request).text("login.expired"), 403)
+        return login_page(request, wanted, words_for(request).text("login.expired"), 403)
     name = form.get("name", "")[:NAME_CHARACTERS_MAX]
     console = console_of(request)
     try:
@@ -54,7 +54,7 @@ async def log_in(request: Request) -> Response:
         outcome = _OUTCOME[refused.code]
         note_result(request, None, "log_in", outcome, object=f"user:{name}")
         sentence = words_for(request).text(f"login.{refused.code}", minutes=-(-refused.wait_s // 60))
-        return _login_page(request, wanted, sentence, _STATUS[refused.code])
+        return login_page(request, wanted, sentence, _STATUS[refused.code])
     if (before := await visitor_of(request)) is not None:
         await console.sessions.revoke(before.session)
     note_result(request, session.user_name, "log_in", "done", object=f"user:{session.user_name}")
@@ -118,16 +118,23 @@ def own_path(wanted: str | None) -> str:
     return wanted
 
 
-def _login_page(request: Request, wanted: str, sentence: str | None, status: int) -> Response:
+def login_page(request: Request, wanted: str, sentence: str | None, status: int) -> Response:
     """The form, with a token of a secret that this browser keeps."""
-    secret = _form_secret(request) or csrf.new_secret()
-    values = {"wanted": wanted, "sentence": sentence, "token": csrf.masked_token(secret)}
+    secret = form_secret(request) or csrf.new_secret()
+    openid = None if console_of(request).openid is None else f"/login/openid?next={quote(wanted, safe='')}"
+    values = {"wanted": wanted, "sentence": sentence, "token": csrf.masked_token(secret), "openid": openid}
     response = page(request, "login.html", None, values, status)
-    set_secret_cookie(request, response, "login", base64.urlsafe_b64encode(secret).decode())
+    keep_form_secret(request, response, secret)
     return response
 
 
-def _form_secret(request: Request) -> bytes | None:
+def keep_form_secret(request: Request, response: Response, secret: bytes) -> None:
+    """Let the browser keep the secret of its log-in."""
+    set_secret_cookie(request, response, "login", base64.urlsafe_b64encode(secret).decode())
+
+
+def form_secret(request: Request) -> bytes | None:
+    """The secret that the browser keeps; None if it has none of ours."""
     try:
         secret = base64.urlsafe_b64decode((secret_cookie(request, "login") or "").encode())
     except (binascii.Error, UnicodeEncodeError):

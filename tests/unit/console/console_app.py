@@ -25,6 +25,8 @@ from fraudstream.cases.view import CaseView
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
+from fraudstream.console.access.openid_login import OpenIdLogin
+from fraudstream.console.access.openid_provider import OpenIdProvider
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.roles import Role
@@ -43,6 +45,7 @@ from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
 from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
+from tests.unit.console.openid_provider import ProviderUnderTest
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
@@ -115,7 +118,7 @@ class AuditUnderTest:
 class ConsoleUnderTest:
     """`app` with its parts. `put` is the case agent's record of a case, `alerts` what the topic of alerts holds."""
 
-    def __init__(self, redis_url: str, prefix: str, **settings: Any) -> None:
+    def __init__(self, redis_url: str, prefix: str, provider: ProviderUnderTest | None = None, **settings: Any) -> None:
         self.now_ms = 1_772_629_200_000
         self.alerts: dict[str, Alert] = {}
         self.published: list[CaseAction] = []
@@ -132,6 +135,7 @@ class ConsoleUnderTest:
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
         )
         self.audit = AuditUnderTest()
+        self.openid = None if provider is None else self._openid(provider)
         self.tokens = TokenStore(self.redis, lambda: self.now_ms)
         console = Console(
             settings=ServerSettings(**settings),
@@ -141,6 +145,7 @@ class ConsoleUnderTest:
             teams=self.teams,
             sessions=self.sessions,
             login=Login(self.users, self.sessions, LoginLimits(self.redis), self.passwords),
+            openid=self.openid,
             audit=self.audit,
             audit_source=self.audit,
             recent_events=RecentEvents(),
@@ -152,6 +157,10 @@ class ConsoleUnderTest:
         self._console = console
         self.app: FastAPI = create_app(console)
         self.live.on_state("live")
+
+    def _openid(self, provider: ProviderUnderTest) -> OpenIdLogin:
+        at = OpenIdProvider(provider.settings, provider.fetch, lambda: self.now_ms / 1000)
+        return OpenIdLogin(provider.settings, at, self.redis, self.users, self.sessions)
 
     def client(self, base_url: str = ORIGIN) -> httpx.AsyncClient:
         """A browser without cookies that follows no redirects."""

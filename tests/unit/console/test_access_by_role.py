@@ -35,6 +35,8 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/password"): (EVERYBODY, 400, False),  # the new password is too short
     ("POST", "/logout"): (EVERYBODY, 303, False),
     ("GET", "/login"): (EVERYBODY, 303, True),
+    ("GET", "/login/openid"): (EVERYBODY, 404, True),  # there is no provider
+    ("GET", "/login/openid/callback"): (EVERYBODY, 404, True),
     ("POST", "/login"): (EVERYBODY, 403, True),  # without the token of a log-in form
     ("GET", "/healthz"): (EVERYBODY, 200, True),
     ("GET", "/readyz"): (EVERYBODY, 200, True),
