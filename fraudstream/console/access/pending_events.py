@@ -39,7 +39,8 @@ class PendingEvents:
         self._redis, self._audit = redis, audit
 
     async def run(self) -> None:
-        """Until cancelled. An event is removed once it is durable, so a crash may write it twice, never not at all."""
+        """Until cancelled. An event is removed once it is durable, so a crash, or a second console, may write it twice,
+        never not at all."""
         while True:
             try:
                 while await self.write_next():
@@ -53,7 +54,7 @@ class PendingEvents:
     async def write_next(self) -> int:
         """Write the oldest events; returns how many. Raises what Redis raises, and `AuditUnavailableError`."""
         texts = await self._redis.lrange(_KEY, 0, _AT_ONCE - 1)
-        for text in texts:
+        for text in map(str, texts):
             await self._audit.record(msgspec.json.decode(text, type=AuditEvent))
-            await self._redis.lpop(_KEY)
+            await self._redis.lrem(_KEY, 1, text)  # this one: another console may have taken it already
         return len(texts)

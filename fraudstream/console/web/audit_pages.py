@@ -26,6 +26,7 @@ ROWS_MAX: Final = 50
 LOOK_AT_MAX: Final = 50_000  # records for one page: then the page says how to go on
 _FILTERS: Final = ("actor", "object", "action", "outcome", "since")
 _TEXT_CHARACTERS_MAX: Final = 200
+_OFFSET_DIGITS_MAX: Final = 18
 
 router = APIRouter()
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_audit"))]) -> Response:
     """The newest events that match the filters; `before` is an offset."""
     filters = _filters(request.query_params)
-    before = request.query_params.get("before", "")
+    before = request.query_params.get("before", "")[:_OFFSET_DIGITS_MAX]
     note_view(request, visitor.session, "view", "path:/audit", urlencode(filters))
     try:
         records, older = await console_of(request).audit_source.newest(

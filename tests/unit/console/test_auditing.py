@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import get_args
 
 import pytest
 
 from fraudstream.audit.recent_events import WITHIN_MS
-from fraudstream.audit.writer import COMMAND_LINE
+from fraudstream.audit.writer import COMMAND_LINE, AuditUnavailableError
 from fraudstream.console.access.login_limits import OF_NAME_AND_ADDRESS_MAX
 from fraudstream.console.access.pending_events import PendingEvents
+from fraudstream.console.access.users import User
 from fraudstream.contracts import AuditEvent
 from fraudstream.contracts.audit_record import AuditAction, AuditOutcome
-from tests.unit.console.console_app import PASSWORD, ConsoleUnderTest, case, log_in, post
+from tests.unit.console.console_app import PASSWORD, AuditUnderTest, ConsoleUnderTest, case, log_in, post
 
 CASE = "c" * 32
 OF_CASE = f"case:{CASE}"
@@ -142,7 +144,8 @@ async def test_the_page_filters_and_pages(console: ConsoleUnderTest) -> None:
     assert "Older" not in older
     assert 'href="/cases/7"' in (await client.get("/audit?object=case:7")).text
     assert "No event matches." in (await client.get("/audit?since=2027-01-01&action=view")).text
-    assert (await client.get("/audit?since=yesterday&before=-1")).status_code == 200
+    for before in ("-1", "x", "9" * 5_000):
+        assert (await client.get("/audit", params={"since": "yesterday", "before": before})).status_code == 200
 
 
 async def test_the_export_is_in_the_log_before_it_begins(console: ConsoleUnderTest) -> None:
@@ -176,3 +179,25 @@ async def test_changes_of_users_by_commands_reach_the_log(console: ConsoleUnderT
     pending = PendingEvents(console.redis, console.audit)
     assert [await pending.write_next(), await pending.write_next()] == [2, 0]
     assert console.audit.events == [event, event]
+
+
+async def test_two_consoles_lose_no_change_of_a_command(console: ConsoleUnderTest) -> None:
+    """Both have read the list, both write its first event, and then the log fails."""
+    first, second = (
+        AuditEvent(number, "change_user", "done", COMMAND_LINE, "root", f"user:{number}") for number in range(2)
+    )
+    for event in (first, second):
+        await console.users.put(User("ann", "viewer", ""), event)
+    both_have_read = asyncio.Barrier(2)
+
+    class FailingAudit(AuditUnderTest):
+        async def record(self, event: AuditEvent) -> None:
+            if event == second:
+                raise AuditUnavailableError
+            await both_have_read.wait()
+
+    consoles = [PendingEvents(console.redis, FailingAudit()) for _ in range(2)]
+    failed = await asyncio.gather(*(each.write_next() for each in consoles), return_exceptions=True)
+    assert [type(each) for each in failed] == [AuditUnavailableError] * 2
+    await PendingEvents(console.redis, console.audit).write_next()
+    assert console.audit.events == [second]
