@@ -93,7 +93,8 @@ async def entity_page(
         "linked_fields": LINKED_FIELDS,
         "money": amount_text,
     }
-    values["cases"] = console.desk.of_account(value) if kind == "account" else []
+    cases = console.desk.of_account(value) if kind == "account" else []
+    values["cases"] = [row for row in cases if visitor.team is None or visitor.team.sees(row.queue, row.typologies)]
     if isinstance(found, str):
         return page(request, "entity.html", visitor, values | {"missing": found, "past": None})
     values |= {

@@ -237,6 +237,14 @@ async def test_a_body_that_cannot_be_used_changes_nothing(
     assert console.published == []
 
 
+@pytest.mark.parametrize("action", ["approve", "reject"])
+async def test_a_program_approves_no_closing(console: ConsoleUnderTest, action: str) -> None:
+    await console.put(case(CASE))
+    client = await console.program("cases:act")
+    assert problem_of(await act(client, "k1", action=action)) == (403, "approval")
+    assert console.published == []
+
+
 async def test_an_action_needs_a_key(console: ConsoleUnderTest) -> None:
     client = await console.program("cases:act")
     for key in ("", "x" * 101):

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fraudstream.console.access.idempotency import KeptAnswer
 from fraudstream.console.access.masking import Masking, masking_of
 from fraudstream.console.access.tokens import Token
+from fraudstream.console.case_buttons import APPROVALS
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS, cursor_of, parsed_cursor, query_of
@@ -127,6 +128,8 @@ async def act(request: Request, case_id: str, token: Annotated[Token, Depends(sc
     if not 0 < len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
         sentence = f"Send a new Idempotency-Key for each action, 1 to {KEY_CHARACTERS_MAX} printable characters."
         raise ProblemError(400, "idempotency_key", sentence)
+    if body.action in APPROVALS:
+        raise ProblemError(403, "approval", "A closing is approved or rejected by a person, in the console.")
     action_id = f"{token.id}:{key}"
     fingerprint = hashlib.sha256(f"{case_id}\0".encode() + text).hexdigest()
     kept = await console_of(request).kept_answers.begin(action_id, fingerprint)
