@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from fraudstream.contracts.audit_record import AuditEvent, AuditRecord, ChainHead
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 HEADS_WITHIN: Final = 1_000  # a new chain names the heads of the chains in so many records before it
 
@@ -46,7 +47,7 @@ def heads_of(values: Iterable[bytes]) -> tuple[ChainHead, ...]:
     for value in values:
         try:
             record = _decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNDECODABLE:
             continue
         heads[record.chain] = ChainHead(record.chain, record.sequence, digest_of(value))
     return tuple(heads.values())

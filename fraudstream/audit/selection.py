@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from fraudstream.contracts.audit_record import AuditEvent, AuditRecord
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 _decode = msgspec.json.Decoder(AuditRecord).decode
 
@@ -43,5 +44,5 @@ def record_of(value: bytes) -> AuditRecord | None:
     """The record in the bytes; None if they are none that this version can read."""
     try:
         return _decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None

@@ -14,6 +14,7 @@ import msgspec
 
 from fraudstream.audit.chain import HEADS_WITHIN, digest_of
 from fraudstream.contracts.audit_record import ChainHead
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 FaultKind = Literal["unreadable", "changed", "gap", "reordered", "no_start", "end_missing"]
 
@@ -72,7 +73,7 @@ class Verification:
         self.records += 1
         try:
             link = self._decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             self._fault("unreadable", None, offset, f"not an audit record: {error}")
             return
         digest, before = digest_of(value), self.chains.get(link.chain)

@@ -23,6 +23,7 @@ from fraudstream.backtest.readers.text_lines import LineBatch, line_batches
 from fraudstream.backtest.told import Name as _Name
 from fraudstream.backtest.told import Told
 from fraudstream.contracts import Label, Payment
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.contract_check import checked_events
 from fraudstream.engine.decode import decode
@@ -149,7 +150,7 @@ def _is_label(line: bytes) -> bool:
         return False
     try:
         keys = _keys.decode(line)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return False
     told = keys.labelled_at is not msgspec.UNSET or keys.label is not msgspec.UNSET
     return told and keys.occurred_at is msgspec.UNSET

@@ -6,11 +6,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
-import msgspec
-
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.record import Position, held_of
 from fraudstream.cases.store import CaseStore, Held
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.stall_detector import STALL_LIMIT_S
 from fraudstream.kafka.topic_reader import ReportProgress, TopicReader
@@ -75,7 +74,7 @@ class CaseLog:
                         continue
                     try:
                         held, position = held_of(record.value, record.headers)
-                    except (msgspec.MsgspecError, KeyError) as error:
+                    except (*UNDECODABLE, KeyError) as error:
                         log.error("%s-%d: offset %d is not a case: %s", self.topic, partition, record.offset, error)
                         continue
                     yield CaseRecord(held, position, record.offset)

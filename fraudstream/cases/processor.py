@@ -31,6 +31,7 @@ from fraudstream.contracts import Alert, CaseAction
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 _alert = msgspec.json.Decoder(Alert)
 _action = msgspec.json.Decoder(CaseAction)
@@ -176,7 +177,7 @@ class CaseProcessor:
             sentence, _, path = str(error).partition(" - at `")
             self._reject(record, "invalid", sentence, path.rstrip("`") or "$")
             return None
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             self._reject(record, "not_json", str(error), "$")
             return None
         if (at := control_character_path(event)) is not None:

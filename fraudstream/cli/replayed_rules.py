@@ -11,6 +11,7 @@ from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import add_label_delay
 from fraudstream.contracts.error_text import read_error_text, system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue
@@ -80,7 +81,7 @@ def listed_values(path: Path | None, rule_set: RuleSet) -> list[ListedValue]:
     for number, line in enumerate(lines, start=1):
         try:
             entry = msgspec.json.decode(line, type=ListedValue)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise Failure(f"{path}:{number}: not a list entry: {error}.") from error
         if entry.list not in rule_set.lists:
             raise Failure(

@@ -22,6 +22,7 @@ from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.contracts import Case
 from fraudstream.contracts.error_text import error_text
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
@@ -120,7 +121,7 @@ class CaseFeed:
                 continue
             try:
                 case = self._decode(record.value)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNDECODABLE as error:
                 log.error("%s-%d: offset %d is not a case: %s", self._topic, tp.partition, record.offset, error)
                 continue
             if self._index.put(row_of(case, tp.partition)):

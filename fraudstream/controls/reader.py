@@ -25,6 +25,7 @@ from fraudstream.contracts.control import (
     StoredRuleSet,
     artefact_key_prefix,
 )
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.controls.topic import ControlsTopic
 from fraudstream.kafka.topic_reader import TopicReader
 
@@ -113,5 +114,5 @@ def _decoded(value: bytes | None) -> Stored | None:
     try:
         stored: Stored = _decode(value or b"")
         return stored
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from fraudstream.contracts.timestamps import utc_text
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.evaluation.decisions_file import (
     DECISIONS,
     DecisionsFileError,
@@ -72,7 +73,7 @@ def read_references(path: Path) -> list[ReferenceHistogram]:
     """The histograms of a JSON file: a list, or that of a calibration. Raises `DecisionsFileError`, `OSError`."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=list[ReferenceHistogram] | _WithReference)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise DecisionsFileError(f"{path} is no list of reference histograms and no calibration: {error}.") from error
     return [found.reference] if isinstance(found, _WithReference) else found
 

@@ -13,6 +13,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import DeadLetter, Decision
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.partial_event import read_partially
 from fraudstream.explain.sent import decision_in, likely_first, offsets_since, position_of
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
@@ -80,7 +81,7 @@ async def _refused(
         async for record in _records(reader, topic, partition, since_ms):
             try:
                 letter = _letter(record.value or b"")
-            except msgspec.MsgspecError:
+            except UNDECODABLE:
                 continue  # `dead-letters list` reports it
             meant = read_partially(letter.value)
             if meant.event_id == event_id and meant.account_id in (account_id, None):

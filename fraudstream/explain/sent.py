@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -11,9 +11,12 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.contracts import Alert, Decision
 from fraudstream.contracts.headers import SOURCE_HEADER, source_of, version_of
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
 CHUNK_RECORDS = 10_000  # per step of a backward search
+
+DecodedT = TypeVar("DecodedT")
 
 
 class _Outcome(msgspec.Struct):
@@ -46,7 +49,7 @@ async def find_alert(reader: TopicReader, topic: str, alert_id: str, since_ms: i
     to the beginning. Raises `NoTopicError`."""
 
     def matches(value: bytes) -> Alert | None:
-        alert = _alert.decode(value) if needle in value else None
+        alert = _decoded(_alert, value) if needle in value else None
         return alert if alert is not None and alert.alert_id == alert_id else None
 
     needle = alert_id.encode()
@@ -63,8 +66,8 @@ async def find_alerts(reader: TopicReader, topic: str, partition: int, alert_ids
     while wanted and end > begin:
         low = max(begin, end - CHUNK_RECORDS)
         async for records in reader.forward(topic, partition, low, end):
-            for alert in (_alert.decode(record.value) for record in records if record.value is not None):
-                if alert.alert_id in wanted:
+            for alert in (_decoded(_alert, record.value) for record in records if record.value is not None):
+                if alert is not None and alert.alert_id in wanted:
                     found[alert.alert_id] = alert
         wanted -= found.keys()
         end = low
@@ -90,8 +93,17 @@ async def find_decision(
 
 
 def decision_in(value: bytes) -> Decision | None:
-    """The decision that a record of the decisions topic holds; None for the answer to one that was not judged."""
-    return None if _outcome.decode(value).outcome == "unjudged" else _decision.decode(value)
+    """The decision that a record of the decisions topic holds; None for the answer to one that was not judged, and for
+    a record of another kind."""
+    outcome = _decoded(_outcome, value)
+    return None if outcome is None or outcome.outcome == "unjudged" else _decoded(_decision, value)
+
+
+def _decoded(decoder: msgspec.json.Decoder[DecodedT], value: bytes) -> DecodedT | None:
+    try:
+        return decoder.decode(value)
+    except UNDECODABLE:  # another program has written it
+        return None
 
 
 def likely_first(partitions: Sequence[int], key: str) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.history.errors import HistoryError
 from fraudstream.history.tables import TABLES, TableName
 
@@ -95,7 +96,7 @@ def load(root: Path) -> Manifest | None:
         found = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise HistoryError(f"{path} is not the manifest of a history store: {error}.") from error
     except OSError as error:
         raise HistoryError(f"{path} cannot be read: {error.strerror}.") from error

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fraudstream.contracts import Decision, Label, Payment, UnjudgedDecision
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, REPARTITIONED_HEADER
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.decode import decode
@@ -105,7 +106,7 @@ def decision_rows(records: Sequence[Record]) -> tuple[pa.Table, Counter[str]]:
     for record in records:
         try:
             kept.append((record, _decode_decision(record.value or b"")))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             skipped["unjudged" if _is_unjudged(record.value or b"") else "invalid"] += 1
     decisions = [decision for _, decision in kept]
     columns: dict[str, Any] = {name: list(map(attrgetter(name), decisions)) for name in _OF_DECISIONS}
@@ -190,6 +191,6 @@ def _json(content: dict[str, Any] | None) -> str | None:
 def _is_unjudged(value: bytes) -> bool:
     try:
         _decode_unjudged(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return False
     return True

@@ -20,6 +20,7 @@ from fraudstream.contracts import Case, CaseAction, CaseAnswer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import topics_of
 from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
@@ -205,7 +206,7 @@ async def _answer(reader: TopicReader, topic: str, partition: int, begin: int, a
 def _decoded(value: bytes | None) -> CaseAnswer | None:
     try:
         return msgspec.json.decode(value or b"", type=CaseAnswer)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None  # not a record of the agent's
 
 

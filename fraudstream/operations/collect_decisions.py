@@ -20,6 +20,7 @@ import pyarrow.parquet
 from fraudstream.contracts import Decision, Label, Payment
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import time_ms
 from fraudstream.engine.decode import decode
 from fraudstream.evaluation.decisions_file import DECISIONS as FILE_NAME
@@ -95,7 +96,7 @@ def _decided(value: bytes | None) -> Decision | None:
     """The decision in a record; None if it says that a record could not be judged, or is none of ours."""
     try:
         return _decision.decode(value or b"")
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.operations.dead_letter_replay import CorrectedRecord, Correction, NotReplayableError
 from fraudstream.operations.dead_letters import StoredLetter
 
@@ -71,7 +72,7 @@ def keyed_by_account(correction: Correction) -> Correction:
         corrected = await correction(stored)
         try:
             account = msgspec.json.decode(corrected.value, type=_Account)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise NotReplayableError(f"it names no account_id: {error}.") from error
         return CorrectedRecord(account.account_id.encode(), corrected.value)
 

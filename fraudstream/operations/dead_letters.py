@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import REPLAYED_BY_HEADER, REPLAYED_HEADER
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import TopicReader
@@ -114,7 +115,7 @@ class DeadLetterLog:
         position = LetterPosition(record.partition, record.offset)
         try:
             return StoredLetter(position, _decode(record.value))
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             log.warning("the record at %s of %s is not a dead letter: %s", position, self.topic, error)
             return None
 
@@ -137,7 +138,7 @@ class DeadLetterLog:
     def _decoded(self, value: bytes, position: LetterPosition) -> DeadLetter:
         try:
             return _decode(value)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise NoDeadLetterError(
                 self.topic, position, f"the record at {position} of {self.topic} is not a dead letter: {error}."
             ) from error

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fraudstream.contracts.error_text import system_error_text
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.operations.errors import OperationError
 from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
@@ -150,7 +151,7 @@ def read_manifest(directory: Path) -> Manifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
         raise ExportError(path, f": {system_error_text(error)}: the directory holds no complete export.") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise ExportError(path, f": not the manifest of an export: {error}.") from error
     if manifest.format != FORMAT:
         raise ExportError(path, f": an export of format {manifest.format}; this release reads format {FORMAT}.")

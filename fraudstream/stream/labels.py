@@ -18,6 +18,7 @@ import msgspec
 
 from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.outputs import Output
 
@@ -142,5 +143,5 @@ def _key(key: bytes | None, value: bytes | None) -> bytes | None:
         return key
     try:
         return _decode(value or b"").account_id.encode()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None

@@ -12,6 +12,7 @@ from fraudstream.board.run_state import RunState
 from fraudstream.cli.settings import TopicsSettings
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.contracts import Alert, Case, DeadLetter
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 
@@ -100,7 +101,7 @@ class Outputs:
         """The dead letter of a payment completes it, and counts once. Other dead letters always count."""
         try:
             event_id = self._decode_event(letter.value).event_id
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             self._state.dead_letters += 1
         else:
             count, _ = await self._in_flight.decided([event_id])

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from fraudstream.contracts.artefact import artefact_digest
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.learned_score.score_state import SavedPart, SavedTotals
 
 BudgetKind = Literal["alerts_per_day", "precision_floor"]
@@ -83,7 +84,7 @@ def read_calibration(content: bytes) -> Calibration:
     """The calibration in an artefact. Raises `CalibrationError`."""
     try:
         found = msgspec.json.decode(content, type=CalibrationContent)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise CalibrationError(f"not a calibration: {str(error).rstrip('.')}.") from error
     if len(found.names) != len(found.parts):
         raise CalibrationError(f"not a calibration: {len(found.parts)} parts have {len(found.names)} names.")

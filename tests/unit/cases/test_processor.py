@@ -193,3 +193,21 @@ async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dea
     (sent,) = emission.sent
     letter = msgspec.json.decode(sent.value, type=DeadLetter)
     assert (sent.topic, letter.reason, letter.path) == ("dead-letters", "invalid", "$.actor")
+
+
+@pytest.mark.parametrize("value", [b'{"a":' * 100_000, b'{"action_id": "\xff"}', b"[]", b"1"])
+async def test_an_action_that_cannot_be_decoded_becomes_a_dead_letter(value: bytes) -> None:
+    """Objects nested too deep ended the agent, and its successor again."""
+    emission = Emission()
+    settings = SimpleNamespace(cases_topic="cases", dead_letters_topic="dead-letters")
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        0, CaseStore(), Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
+    )
+    record = record_of(action("note", "case-1", action_id="a1", note="seen"), 0)
+    record.value = value
+    processor.action(record)
+    await processor.emit()
+    (sent,) = emission.sent
+    letter = msgspec.json.decode(sent.value, type=DeadLetter)
+    assert (sent.topic, letter.reason in ("not_json", "invalid"), letter.value) == ("dead-letters", True, value)

@@ -65,6 +65,16 @@ async def test_labels_are_keyed_by_account_and_marked_as_labels() -> None:
     assert list(sent.headers) == [("trace", b"1"), ("type", b"label")]
 
 
+@pytest.mark.parametrize("value", [b'{"a":' * 100_000, b'{"account_id": "\xff"}', b"[]"])
+async def test_a_label_without_key_that_cannot_be_decoded_is_forwarded_as_it_is(value: bytes) -> None:
+    """Objects nested too deep ended the worker, and its successor again."""
+    worker, forwarder = new_worker()
+    forwarder.resume({NUMBER: 0})
+    await forwarder.forward(NUMBER, batch(Record(0, value, None)))
+    (sent,) = worker.sender.sent("payments")
+    assert (sent.key, sent.value) == (None, value)
+
+
 async def test_labels_that_were_not_acknowledged_are_not_committed() -> None:
     worker, forwarder = new_worker()
     forwarder.resume({NUMBER: 0})

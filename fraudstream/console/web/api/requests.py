@@ -9,6 +9,7 @@ import msgspec
 from fastapi import Request
 
 from fraudstream.console.web.api.problems import ProblemError
+from fraudstream.contracts.undecodable import UNDECODABLE
 
 BYTES_MAX: Final = 64 * 1024
 TEXT_CHARACTERS_MAX: Final = 200
@@ -45,7 +46,7 @@ async def body_of(request: Request, kind: type[Body]) -> tuple[Body, bytes]:
             raise ProblemError(413, "too_large", f"A body has {BYTES_MAX} bytes at most.")
     try:
         return msgspec.json.decode(body, type=kind), bytes(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise _invalid(f"the body cannot be used: {str(error)[:300]}.") from None
 
 
