@@ -213,7 +213,7 @@ def _replay(
                 label_delay_ms=args.label_delay,
                 batch_size=BATCH_SIZE,
                 features_out=features if args.with_features else None,
-                listed=listed_values(args.lists, rule_set),
+                listed=listed_values(args.lists, rule_set.lists),
                 report=report,
                 digest_key=key,
                 typologies=files.typologies,

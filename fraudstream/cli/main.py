@@ -64,7 +64,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("train", "learn a model from labelled payments"),
         Command("model", "import models trained elsewhere, export them, show their cards"),
         Command("explain", "decide a payment again from the log: why it was alerted or not, and whether that was sent"),
-        Command("rules", "check the rules, run their test cases, activate them"),
+        Command("rules", "check the rules, run their test cases, compare them on payments, activate them"),
         Command("score", "tune the evidence score on payments and labels"),
         Command("lists", "add values to allow, deny and watch lists, remove them, show them"),
         Command("topics", "create the topics on a cluster, compare them, write their schemas"),

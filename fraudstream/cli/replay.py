@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 label_delay_ms=args.label_delay,
                 batch_size=args.batch_size,
                 features_out=args.features_out,
-                listed=listed_values(args.lists, rule_set),
+                listed=listed_values(args.lists, rule_set.lists),
                 report=report,
                 digest_key=key,
                 typologies=files.typologies,

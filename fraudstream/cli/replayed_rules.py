@@ -15,6 +15,7 @@ from fraudstream.contracts.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue
+    from fraudstream.engine.expression import ValueLists
     from fraudstream.engine.rule_set import RuleSet
 
 
@@ -64,8 +65,11 @@ def replayed_rules(args: argparse.Namespace, settings: Settings) -> RuleSet:
         raise Failure(fault_list(DocumentErrors(faults), directory or Path())) from errors
 
 
-def listed_values(path: Path | None, rule_set: RuleSet) -> list[ListedValue]:
-    """The entries of a file of JSON lines; none without a file. Raises `Failure`, which names file and line."""
+def listed_values(path: Path | None, lists: ValueLists) -> list[ListedValue]:
+    """The entries of a file of JSON lines; none without a file. `lists`: those that the rules declare.
+
+    Raises `Failure`, which names file and line.
+    """
     import msgspec
 
     from fraudstream.backtest.replay import ListedValue
@@ -83,12 +87,12 @@ def listed_values(path: Path | None, rule_set: RuleSet) -> list[ListedValue]:
             entry = msgspec.json.decode(line, type=ListedValue)
         except UNDECODABLE as error:
             raise Failure(f"{path}:{number}: not a list entry: {error}.") from error
-        if entry.list not in rule_set.lists:
+        if entry.list not in lists:
             raise Failure(
-                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, rule_set.lists)}"
+                f"{path}:{number}: lists.yaml has no list '{entry.list}'. {nearest_or_all(entry.list, lists)}"
             )
         try:
-            entry_value(rule_set.lists[entry.list], entry.value)
+            entry_value(lists[entry.list], entry.value)
         except ValueError as error:
             raise Failure(f"{path}:{number}: '{entry.value[:40]}' would match no payment: {error}") from error
         found.append(entry)

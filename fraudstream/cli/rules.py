@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudstream.cli import author_flags, cluster_command
+from fraudstream.cli import author_flags, cluster_command, rules_diff
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `rules new|check|test|activate|active|reference`."""
+    """Add `rules new|check|test|diff|activate|active|reference`."""
     parser = subparsers.add_parser(
         "rules",
-        help="write rules, check them, run their test cases, activate them",
+        help="write rules, check them, run their test cases, compare them, activate them",
         description=(
             "Features, lists, rules, score: write a rule, check every file, run the test cases next to the rules, and "
             "activate the rules."
@@ -33,6 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     _add_new(actions)
     _add_check_and_test(actions)
+    rules_diff.add_parser(actions)
     _add_activate_and_active(actions)
     actions.add_parser("reference", help="print every key of features.yaml, every aggregate, function and field")
 
@@ -109,6 +110,8 @@ def directory_of(args: argparse.Namespace, settings: Settings) -> Path:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one action. Raises `Failure`, `OperationError`."""
+    if args.action == "diff":
+        return rules_diff.run(args, settings)
     directory = directory_of(args, settings)
     if args.action in ("activate", "active"):
         from fraudstream.cli import rule_activation

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.control import ListEntry
@@ -43,13 +44,14 @@ class PublishedEvents(NamedTuple):
 
 @asynccontextmanager
 async def payments_in_order(
-    open_reader: Callable[[], TopicReader], topic: str, servers: str
+    open_reader: Callable[[], TopicReader], topic: str, servers: str, from_ms: int | None = None
 ) -> AsyncIterator[AsyncIterator[PublishedEvents | ListEntry]]:
     """The events that the topic holds now, in parts of any length, and the list entries between them. The topic is read
     twice, labels first: what was held of each payment until its label comes would be more than what is read again.
 
-    `open_reader`: makes a reader; each partition has one. `servers`: names the cluster in errors. Raises
-    `MissingTopicError`, `StalledError`, and what aiokafka raises.
+    `open_reader`: makes a reader; each partition has one. `servers`: names the cluster in errors. `from_ms`: read what
+    was published from then on, ms since the epoch, UTC; None: from the beginning. Raises `MissingTopicError`,
+    `StalledError`, and what aiokafka raises.
     """
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(open_reader())
@@ -57,9 +59,12 @@ async def payments_in_order(
             numbers = await first.partitions(topic)
         except NoTopicError as error:
             raise MissingTopicError(servers, topic) from error
-        truth = await _truth(first, topic, numbers)
+        truth = await _truth(first, topic, numbers, from_ms)
         readers = [first, *[await stack.enter_async_context(open_reader()) for _ in numbers[1:]]]
-        partitions = [_Partition(reader.whole(topic, number)) for reader, number in zip(readers, numbers, strict=True)]
+        partitions = [
+            _Partition(_records(reader, topic, number, from_ms))
+            for reader, number in zip(readers, numbers, strict=True)
+        ]
         yield _merged(partitions, truth)
 
 
@@ -126,11 +131,23 @@ class _Partition:
         return taken, times[:n]
 
 
-async def _truth(reader: TopicReader, topic: str, numbers: Iterable[int]) -> dict[_Name, int]:
+async def _records(
+    reader: TopicReader, topic: str, number: int, from_ms: int | None
+) -> AsyncIterator[Sequence[ConsumerRecord[bytes, bytes]]]:
+    """The records of a partition that were published from `from_ms` on."""
+    begin, end = await reader.extent(topic, number)
+    if from_ms is not None:
+        found = await reader.offset_at(topic, number, from_ms)
+        begin = end if found is None else max(begin, found)
+    async for records in reader.forward(topic, number, begin, end):
+        yield records
+
+
+async def _truth(reader: TopicReader, topic: str, numbers: Iterable[int], from_ms: int | None) -> dict[_Name, int]:
     """What the newest label of each payment says: 1 fraud, 0 genuine."""
     newest: dict[_Name, tuple[int, int]] = {}
     for number in numbers:
-        async for records in reader.whole(topic, number):
+        async for records in _records(reader, topic, number, from_ms):
             for label in _events([record for record in records if _is_label(record)])[1]:
                 assert isinstance(label, Label), "a record with the header of labels is one, or is refused"
                 told = (time_ms(label.labelled_at), int(label.label == "fraud"))

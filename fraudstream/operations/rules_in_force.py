@@ -1,0 +1,64 @@
+"""The rule set in force with the list entries in force, as the topic of controls holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fraudstream.contracts import ListEntry, RuleSwitch
+from fraudstream.controls.reader import Controls, read_artefacts
+from fraudstream.engine.artefacts import artefacts_named
+from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+from fraudstream.operations.errors import MissingTopicError, OperationError
+from fraudstream.operations.lists import NoRuleSetError
+from fraudstream.stream.control_log import NoTopicError, controls_topic, read_controls
+from fraudstream.stream.settings import StreamSettings
+
+
+class InForce(NamedTuple):
+    """`rule_set`: in force, without test cases, which are not kept on the topic. `artefacts`: its binary files by
+    digest. `entries`: list entries that are not removed; expired ones too. `switch`: that put it in force; None if it
+    is the one that workers began with."""
+
+    rule_set: RuleSet
+    artefacts: Mapping[str, bytes]
+    entries: tuple[ListEntry, ...]
+    switch: RuleSwitch | None
+
+
+class UnclearRuleSetError(OperationError):
+    """`topic` holds several rule sets, and none was ever activated."""
+
+    def __init__(self, topic: str, digests: tuple[str, ...]) -> None:
+        super().__init__(
+            f"'{topic}' holds the rule sets {', '.join(digests)}, and none was activated: it is not known which is in "
+            "force. Name a directory of rules, or activate one with `fraudstream rules activate`."
+        )
+        self.topic, self.digests = topic, digests
+
+
+async def read_in_force(settings: StreamSettings) -> InForce:
+    """What is in force: the rule set activated last, else the one that workers began with.
+
+    `settings`: of any stage. Raises `NoRuleSetError`, `UnclearRuleSetError`, `MissingTopicError`, `DocumentErrors` if
+    this release cannot read the rules, and what aiokafka raises.
+    """
+    try:
+        controls = await read_controls(settings)
+        files = _files(controls, settings.controls_topic)
+        artefacts = await read_artefacts(controls_topic(settings), artefacts_named(files))
+    except NoTopicError as error:
+        raise MissingTopicError(settings.brokers.servers, error.topic) from error
+    entries = tuple(entry for _, entry in sorted(controls.entries.items()) if not entry.removed)
+    rule_set = compile_rule_set(files, None, artefacts, accepted=True)
+    return InForce(rule_set, artefacts, entries, controls.switch)
+
+
+def _files(controls: Controls, topic: str) -> Mapping[str, str]:
+    """The files of the rule set in force. Raises `NoRuleSetError`, `UnclearRuleSetError`."""
+    digests = tuple(sorted(controls.rule_sets)) if controls.switch is None else (controls.switch.rule_set,)
+    if not digests or digests[0] not in controls.rule_sets:
+        raise NoRuleSetError(topic)
+    if len(digests) > 1:
+        raise UnclearRuleSetError(topic, digests)
+    return controls.rule_sets[digests[0]]
