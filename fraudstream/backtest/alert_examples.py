@@ -9,11 +9,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from fraudstream.backtest.rule_difference import Example
 from fraudstream.contracts.alert import RuleHit
 from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.engine.scorer import POINTS_MAX, threshold
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.rule_difference import Example
 
 _PARTS_NAMED: Final = 3
 

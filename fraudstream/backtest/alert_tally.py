@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fraudstream.backtest.rule_difference import AlertGroup, detected
 from fraudstream.contracts.currency import amount_text
 from fraudstream.engine.arrays import Int8Array, Int64Array
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.rule_difference import AlertGroup, detected
 
 PER_DAY_FROM_DAYS = 1 / 24  # of a shorter period the numbers a day say nothing
 

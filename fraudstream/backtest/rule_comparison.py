@@ -19,12 +19,11 @@ import numpy as np
 
 from fraudstream.backtest.alert_examples import ExampleSample, reason_of
 from fraudstream.backtest.alert_tally import AlertTally, per_day
-from fraudstream.backtest.judged_batch import OUTCOMES, JudgedBatch
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay import ListedValue
 from fraudstream.backtest.rule_counts import RuleCounts
-from fraudstream.backtest.rule_difference import Example, OutcomeChange, RuleChange, RuleDifference, SideResult
 from fraudstream.backtest.rule_pairs import RulePair, rule_pairs
+from fraudstream.backtest.verdicts_by_event import OUTCOMES, VerdictsByEvent
 from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
@@ -33,6 +32,7 @@ from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import POINTS_MAX, threshold
+from fraudstream.evaluation.rule_difference import Example, OutcomeChange, RuleChange, RuleDifference, SideResult
 
 DAY_MS = 86_400_000
 HOUR_MINUTES = 60
@@ -161,7 +161,7 @@ class RuleComparison:
         self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
         self._last_ms = last_ms if self._last_ms is None else max(self._last_ms, last_ms)
 
-    def _add_alerts(self, batch: Events, old: JudgedBatch, new: JudgedBatch, counted: BoolArray) -> int:
+    def _add_alerts(self, batch: Events, old: VerdictsByEvent, new: VerdictsByEvent, counted: BoolArray) -> int:
         gained = np.flatnonzero(counted & new.alerted & ~old.alerted)
         lost = np.flatnonzero(counted & old.alerted & ~new.alerted)
         both = np.flatnonzero(counted & old.alerted & new.alerted)
@@ -176,7 +176,9 @@ class RuleComparison:
         self._offer(self._examples_lost, batch, old, new, lost, old)
         return len(gained) + len(lost)
 
-    def _tally(self, tally: AlertTally, old: JudgedBatch, new: JudgedBatch, at: Int64Array, labels: Int8Array) -> None:
+    def _tally(
+        self, tally: AlertTally, old: VerdictsByEvent, new: VerdictsByEvent, at: Int64Array, labels: Int8Array
+    ) -> None:
         """Count alerts by the verdicts of the side that converts amounts, where it has decided the payment."""
         first, second = (new, old) if new.verdicts.rule_set.base_currency == self._base else (old, new)
         has_first = first.row[at] >= 0
@@ -187,10 +189,10 @@ class RuleComparison:
         self,
         sample: ExampleSample,
         batch: Events,
-        old: JudgedBatch,
-        new: JudgedBatch,
+        old: VerdictsByEvent,
+        new: VerdictsByEvent,
         events: Int64Array,
-        alerting: JudgedBatch,
+        alerting: VerdictsByEvent,
     ) -> None:
         digests = alerting.verdicts.columns.event[alerting.row[events]].tolist()
         for at, digest in zip(events.tolist(), digests, strict=True):
@@ -279,7 +281,7 @@ class _Side:
         """As of `RuleComparison`."""
         change_list(self.rule_set, self._state, entry)
 
-    def judge(self, batch: Events) -> JudgedBatch:
+    def judge(self, batch: Events) -> VerdictsByEvent:
         """The verdicts on the events."""
         if not self.judged:  # what is compiled at the first call is no part of the cost
             self._engine.judge(batch.events[:1], self._engine.new_state())
@@ -287,10 +289,10 @@ class _Side:
         verdicts = self._engine.judge(batch.events, self._state)
         self.engine_s += time.perf_counter() - started_s
         self.judged += verdicts.n
-        return JudgedBatch(verdicts, len(batch.events))
+        return VerdictsByEvent(verdicts, len(batch.events))
 
     def count(
-        self, batch: Events, judged: JudgedBatch, at: Int64Array, labels: Int8Array, in_period: BoolArray
+        self, batch: Events, judged: VerdictsByEvent, at: Int64Array, labels: Int8Array, in_period: BoolArray
     ) -> None:
         """Count the events `at`; `in_period`: of all events of the batch."""
         rejected = [each.position for each in judged.verdicts.rejected]
@@ -298,7 +300,7 @@ class _Side:
         self.counts.add(judged, at, labels, undecided)
 
 
-def _occurred_at(old: JudgedBatch, new: JudgedBatch, n: int) -> Int64Array:
+def _occurred_at(old: VerdictsByEvent, new: VerdictsByEvent, n: int) -> Int64Array:
     """Event time of each payment that one of the sides has decided, ms since the epoch; int64, shape (n,)."""
     found = np.zeros(n, np.int64)
     for judged in (old, new):
@@ -306,7 +308,7 @@ def _occurred_at(old: JudgedBatch, new: JudgedBatch, n: int) -> Int64Array:
     return found
 
 
-def _example(batch: Events, old: JudgedBatch, new: JudgedBatch, at: int, alerting: JudgedBatch) -> Example:
+def _example(batch: Events, old: VerdictsByEvent, new: VerdictsByEvent, at: int, alerting: VerdictsByEvent) -> Example:
     verdicts, row = alerting.verdicts, alerting.row.item(at)
     payment = verdicts.payments[row]
     return Example(
@@ -324,6 +326,6 @@ def _example(batch: Events, old: JudgedBatch, new: JudgedBatch, at: int, alertin
     )
 
 
-def _score(judged: JudgedBatch, at: int) -> float | None:
+def _score(judged: VerdictsByEvent, at: int) -> float | None:
     row = judged.row.item(at)
     return None if row < 0 else judged.verdicts.score_points.item(row) / POINTS_MAX

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fraudstream.backtest.judged_batch import JudgedBatch
-from fraudstream.backtest.rule_difference import Detected, RuleOverlap, detected
+from fraudstream.backtest.verdicts_by_event import VerdictsByEvent
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
 from fraudstream.engine.rule_set import RuleSet
+from fraudstream.evaluation.rule_difference import Detected, RuleOverlap, detected
 
 
 class RuleCounts:
@@ -27,7 +27,7 @@ class RuleCounts:
         self._with_score = np.zeros(len(looked_at), np.int64)
         self._undecided = 0
 
-    def add(self, judged: JudgedBatch, at: Int64Array, labels: Int8Array, undecided: int) -> None:
+    def add(self, judged: VerdictsByEvent, at: Int64Array, labels: Int8Array, undecided: int) -> None:
         """Count the events `at`, int64, with their labels: 1 fraud, 0 genuine, -1 unlabelled. `undecided`: payments of
         the batch that could not be decided."""
         fired, reaches = judged.fired[at], judged.reaches[at]

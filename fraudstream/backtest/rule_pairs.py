@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fraudstream.backtest.rule_difference import Change
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.rules import Rule
+from fraudstream.evaluation.rule_difference import Change
 
 
 class RulePair(NamedTuple):

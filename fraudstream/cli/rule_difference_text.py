@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
-    from fraudstream.backtest.rule_difference import (
+    from fraudstream.evaluation.rule_difference import (
         AlertGroup,
         Detected,
         Example,

@@ -24,10 +24,10 @@ from fraudstream.cli.time_flags import add_label_delay, date_ms, duration_ms
 if TYPE_CHECKING:
     from fraudstream.backtest.replay import ListedValue
     from fraudstream.backtest.rule_comparison import ComparisonOptions
-    from fraudstream.backtest.rule_difference import RuleDifference
     from fraudstream.cli.main import Subparsers
     from fraudstream.contracts.control import ListEntry
     from fraudstream.engine.rule_set import RuleSet
+    from fraudstream.evaluation.rule_difference import RuleDifference
     from fraudstream.operations.rules_in_force import InForce
 
     Advance = Callable[[int, int, float | None], None]  # payments, alerts gained and lost, share of all that is done

@@ -12,9 +12,9 @@ import pytest
 
 from fraudstream.backtest.replay import ListedValue, replay
 from fraudstream.backtest.rule_comparison import ComparisonOptions, compare
-from fraudstream.backtest.rule_difference import Detected, RuleChange, RuleDifference
 from fraudstream.contracts import Payment
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
+from fraudstream.evaluation.rule_difference import Detected, RuleChange, RuleDifference
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import stream
 

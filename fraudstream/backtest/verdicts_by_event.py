@@ -14,7 +14,7 @@ OUTCOMES: Final = ("allow", "review", "block", "undecided")
 _UNDECIDED: Final = OUTCOMES.index("undecided")
 
 
-class JudgedBatch:
+class VerdictsByEvent:
     """Verdicts on the payments among `n` events; arrays have shape (n,) unless noted.
 
     `row`: of each event in `verdicts`, -1 for a label or an undecided payment; int64. `repeat`, `alerted`: bool.
