@@ -9,8 +9,9 @@ import numpy as np
 
 from fraudstream.engine.arrays import BoolArray, Int32Array, Int64Array
 from fraudstream.engine.verdict import Verdicts
+from fraudstream.evaluation.rule_difference import OutcomeName
 
-OUTCOMES: Final = ("allow", "review", "block", "undecided")
+OUTCOMES: Final[tuple[OutcomeName, ...]] = ("allow", "review", "block", "undecided")
 _UNDECIDED: Final = OUTCOMES.index("undecided")
 
 

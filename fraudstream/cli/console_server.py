@@ -6,18 +6,23 @@ import asyncio
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fraudstream.cli.case_agent import agent_settings
+from fraudstream.cli.command_process import command_of, environment_of
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.history import can_read
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.worker import stream_settings
 from fraudstream.contracts.error_text import error_text, system_error_text
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
+    from fraudstream.console.settings import RuleSettings
     from fraudstream.history.reader import HistoryReader
 
 BACKLOG: Final = 256  # connections that wait to be accepted
@@ -32,13 +37,14 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
     web, agent = settings.console.server_settings(settings.topics.audit), agent_settings(settings)
+    rules = rule_settings(settings)
     with listener_at(web.host, web.port) as listener:
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_certificate_file is not None else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         try:
             with history_of(settings) as history:
-                asyncio.run(serve(web, agent, listener, lambda: log.info("console at %s", address), history))
+                asyncio.run(serve(web, agent, rules, listener, lambda: log.info("console at %s", address), history))
         except (OSError, ssl.SSLError) as error:
             raise Failure(f"the console has failed: {error_text(error)}.") from error
         except ValueError as error:
@@ -63,6 +69,23 @@ def history_of(settings: Settings) -> Iterator[HistoryReader | None]:
             yield reader
         finally:
             reader.close()
+
+
+def rule_settings(settings: Settings) -> RuleSettings:
+    """What the console needs for the pages of rules. Trials run as commands with the settings in force here."""
+    from fraudstream.console.rules.trials import TrialSettings
+    from fraudstream.console.settings import RuleSettings
+
+    web = settings.console
+    trials = TrialSettings(
+        command=[sys.executable, "-m", *command_of()],
+        environment=environment_of(settings),
+        hours=web.trial_hours,
+        warm_up_days=web.trial_warm_up_days,
+        file=web.trial_file,
+        mapping=web.trial_mapping,
+    )
+    return RuleSettings(stream_settings(settings), Path(settings.rules.directory), trials)
 
 
 def listener_at(host: str, port: int) -> socket.socket:

@@ -49,6 +49,21 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
     session_hours: Annotated[
         int, Meta(ge=1, le=168, description="a session ends this many hours after its log-in at the latest")
     ] = 12
+    may_activate: Annotated[
+        bool, Meta(description="rules can be put in force in the console, once a second person has approved them")
+    ] = False
+    trial_hours: Annotated[
+        int, Meta(ge=1, le=744, description="a draft of a rule is tried on the payments of the last so many hours")
+    ] = 24
+    trial_warm_up_days: Annotated[
+        int, Meta(ge=0, le=366, description="days of the payments topic before these that only fill the state")
+    ] = 30
+    trial_file: Annotated[
+        FileName | None, Meta(description="file of payments to try drafts on, in place of the payments topic")
+    ] = None
+    trial_mapping: Annotated[
+        FileName | None, Meta(description="column mapping of console.trial_file: a shipped name or a .yaml file")
+    ] = None
 
     api_requests_per_minute: Annotated[
         int, Meta(ge=1, le=1_000_000, description="requests to the API that a token may make a minute")
@@ -97,6 +112,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             audit_topic=audit_topic,
             api_requests_per_minute=self.api_requests_per_minute,
             openid=self._openid(),
+            may_activate=self.may_activate,
         )
 
     def _openid(self) -> OpenIdSettings | None:

@@ -78,7 +78,7 @@ def headline(difference: RuleDifference) -> str:
     of = f"{difference.payments:,} payments{days}{warm_up}"
     if difference.old.rule_set == difference.new.rule_set:
         return f"Both rule sets are {difference.new.rule_set}: no alert differs on {of}."
-    return f"{gained:,} alerts gained, {lost:,} lost, {difference.unchanged.alerts.count:,} unchanged on {of}."
+    return f"Alerts gained: {gained:,}, lost: {lost:,}, unchanged: {difference.unchanged.alerts.count:,}, on {of}."
 
 
 def tables(difference: RuleDifference) -> Iterator[TextTable]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +39,7 @@ PROGRESS_S: Final = 0.5  # between two lines of progress
 
 EXAMPLES = """examples:
   fraudstream rules diff rules new_rules --on payments.parquet --mapping generated --since 2026-03-08
-  fraudstream rules diff active rules --topics --since 2026-03-09T00:00:00Z --warm-up 30d
+  fraudstream rules diff active rules --topics --last 24h --warm-up 30d
   fraudstream rules diff main_rules rules --on payments.jsonl --markdown > difference.md
 """
 
@@ -64,11 +65,17 @@ def add_parser(actions: Subparsers) -> None:
         "--warm-up",
         metavar="TIME",
         type=duration_ms,
-        help="with --topics: read from so long before --since on (default: all that the topic holds)",
+        help="with --topics: read from so long before what is counted (default: all that the topic holds)",
     )
     counted = diff.add_argument_group("what is counted")
     counted.add_argument(
         "--since", metavar="DATE", type=date_ms, help="count payments from then on; earlier ones fill the state alone"
+    )
+    counted.add_argument(
+        "--last",
+        metavar="TIME",
+        type=duration_ms,
+        help="with --topics, in place of --since: count payments from so long before the newest ones on",
     )
     counted.add_argument("--until", metavar="DATE", type=date_ms, help="do not count payments from then on")
     counted.add_argument(
@@ -120,8 +127,13 @@ def _check(args: argparse.Namespace) -> None:
     """Raises `Failure` for flags that do not fit together."""
     if bool(args.on) == args.topics:
         raise Failure("give files of payments with --on, or --topics, and only one of them.")
-    if args.warm_up is not None and (args.since is None or not args.topics):
-        raise Failure("--warm-up is the time before --since that is read of the topic: give --topics and --since too.")
+    if args.last is not None and (args.since is not None or not args.topics):
+        raise Failure("--last is for --topics, in place of --since.")
+    if args.warm_up is not None and ((args.since is None and args.last is None) or not args.topics):
+        raise Failure(
+            "--warm-up is the time before what is counted that is read of the topic: give --topics, and --since or "
+            "--last."
+        )
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Failure("--since must be before --until, from which on payments are not counted.")
     if args.examples < 0:
@@ -226,18 +238,28 @@ def _from_topic(
     from fraudstream.contracts.control import ListEntry
     from fraudstream.engine.identifier_key import key_of
     from fraudstream.kafka.topic_reader import TopicReader
-    from fraudstream.operations.payments_in_order import payments_in_order
+    from fraudstream.operations.payments_in_order import newest_payments, payments_in_order
 
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     committed_only = settings.worker.checkpoint_mode == "transaction"
-    from_ms = None if args.warm_up is None else max(args.since - args.warm_up, 0)
-    comparison = RuleComparison(old, new, options, listed=listed, digest_key=key_of(settings.identifiers.given()))
 
-    async def work() -> None:
+    def open_reader() -> TopicReader:
+        return TopicReader(brokers, committed_only=committed_only)
+
+    async def work() -> RuleDifference:
+        since_ms = published_since_ms = args.since
+        if args.last is not None and (newest := await newest_payments(open_reader, topic, brokers.servers)) is not None:
+            since_ms, published_since_ms = newest.occurred_at_ms - args.last, newest.published_at_ms - args.last
+        from_ms = None if args.warm_up is None or published_since_ms is None else published_since_ms - args.warm_up
+        comparison = RuleComparison(
+            old,
+            new,
+            replace(options, since_ms=since_ms),
+            listed=listed,
+            digest_key=key_of(settings.identifiers.given()),
+        )
         begin_ms, end_ms = None, now_ms()
-        async with payments_in_order(
-            lambda: TopicReader(brokers, committed_only=committed_only), topic, brokers.servers, from_ms
-        ) as parts:
+        async with payments_in_order(open_reader, topic, brokers.servers, from_ms) as parts:
             async for part in parts:
                 if isinstance(part, ListEntry):
                     if entries is not None:
@@ -253,8 +275,9 @@ def _from_topic(
                 differing = comparison.add(Events(*part))
                 advance(comparison.judged - before, differing, _share(last_ms - begin_ms, end_ms - begin_ms))
 
-    run_on_cluster(brokers, work)
-    return comparison.difference()
+        return comparison.difference()
+
+    return run_on_cluster(brokers, work)
 
 
 def _share(done: int, of: int) -> float:

@@ -11,12 +11,16 @@ from starlette.staticfiles import StaticFiles
 from fraudstream.console.web import (
     audit_pages,
     case_pages,
+    draft_pages,
     entity_pages,
     identifier_pages,
     live_stream,
     login_pages,
     openid_pages,
+    proposal_pages,
     queue_pages,
+    rule_pages,
+    trial_pages,
     user_pages,
 )
 from fraudstream.console.web.api.app import create_api
@@ -32,6 +36,7 @@ PAGES: Final = tuple(
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
         *(login_pages, openid_pages, queue_pages, identifier_pages, case_pages, entity_pages),
+        *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, live_stream),
     )
 )

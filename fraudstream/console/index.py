@@ -67,6 +67,11 @@ class CaseIndex:
         rows = [row for case_id in self._of_account.get(account_id, ()) if (row := self.row(case_id)) is not None]
         return sorted(rows, key=lambda row: row.opened_at_ms, reverse=True)
 
+    def rows(self) -> Iterator[CaseRow]:
+        """Every row: of cases that are not closed, then of closed ones."""
+        yield from self._active.values()
+        yield from self._closed.values()
+
     def page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
         """The first `limit` rows of the query that come after `after` in its order."""
         asked = (query, after, limit)
@@ -80,7 +85,7 @@ class CaseIndex:
         """The rows of the query before and after `row`, which need not match it itself."""
         here = query.sort_key(row)
         tests = query.tests()
-        keyed = [(query.sort_key(each), each) for each in self._rows() if all(passes(each) for _, passes in tests)]
+        keyed = [(query.sort_key(each), each) for each in self.rows() if all(passes(each) for _, passes in tests)]
         before = max((pair for pair in keyed if pair[0] < here), default=None, key=lambda pair: pair[0])
         behind = min((pair for pair in keyed if pair[0] > here), default=None, key=lambda pair: pair[0])
         return before and before[1], behind and behind[1]
@@ -91,15 +96,11 @@ class CaseIndex:
         if not ids:
             del self._of_account[row.account_id]
 
-    def _rows(self) -> Iterator[CaseRow]:
-        yield from self._active.values()
-        yield from self._closed.values()
-
     def _new_page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
         matching: list[CaseRow] = []
         only_failing: dict[str, list[CaseRow]] = {dimension: [] for dimension in DIMENSIONS}
         tests = query.tests()
-        for row in self._rows():
+        for row in self.rows():
             failed = [name for name, passes in tests if not passes(row)]
             if not failed:
                 matching.append(row)

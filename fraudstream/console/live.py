@@ -4,9 +4,10 @@ An event names the cases and the sequence after the changes; the browser then as
 an event is small and the same for everybody, whatever their filters, language and role.
 
     event: changes
-    data: {"instance":"a81b","sequence":1204,"state":"live","cases":["b42be4f8…"]}
+    data: {"instance":"a81b","sequence":1204,"state":"live","cases":["b42be4f8…"],"pages":[]}
 
-`cases` is null if too much has changed to tell. Several changes within `GATHER_S` are one event.
+`cases` is null if too much has changed to tell. `pages` names pages that show something else than cases, such as a
+trial; null in the first event. Several changes within `GATHER_S` are one event.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class LiveChanges:
         self.sequence = 0
         self._heartbeat_s = heartbeat_s
         self._changes: deque[tuple[int, str]] = deque(maxlen=CHANGES_KEPT)  # sequence, case_id
+        self._page_changes: deque[tuple[int, str]] = deque(maxlen=CHANGES_KEPT)  # count, name
+        self._page_count = 0
         self._state: FeedState = "starting"
         self._closed = False
         self._waiting: set[asyncio.Event] = set()
@@ -48,6 +51,12 @@ class LiveChanges:
         """A case has changed, or what its page shows."""
         self.sequence += 1
         self._changes.append((self.sequence, case_id))
+        self._wake()
+
+    def on_page(self, name: str) -> None:
+        """What the page `name` shows, which is not cases, has changed."""
+        self._page_count += 1
+        self._page_changes.append((self._page_count, name))
         self._wake()
 
     def on_state(self, state: FeedState) -> None:
@@ -69,8 +78,8 @@ class LiveChanges:
         woken = asyncio.Event()
         self._waiting.add(woken)
         try:
-            known = self.sequence
-            yield self._event(())
+            known, pages_known = self.sequence, self._page_count
+            yield self._event((), None)
             while not self._closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._heartbeat_s):
@@ -82,22 +91,30 @@ class LiveChanges:
                     continue
                 await asyncio.sleep(GATHER_S)
                 woken.clear()
-                changed = self._since(known)
-                known = self.sequence
-                yield self._event(changed)
+                changed = _after(known, self._changes)
+                pages = _after(pages_known, self._page_changes)
+                known, pages_known = self.sequence, self._page_count
+                yield self._event(changed, pages)
         finally:
             self._waiting.discard(woken)
 
-    def _since(self, known: int) -> tuple[str, ...] | None:
-        """The cases that have changed after `known`; None if not all of them are remembered."""
-        if self._changes and self._changes[0][0] > known + 1:
-            return None
-        return tuple(dict.fromkeys(case_id for sequence, case_id in self._changes if sequence > known))
-
-    def _event(self, cases: tuple[str, ...] | None) -> str:
-        data = {"instance": self.instance, "sequence": self.sequence, "state": self._state, "cases": cases}
+    def _event(self, cases: tuple[str, ...] | None, pages: tuple[str, ...] | None) -> str:
+        data = {
+            "instance": self.instance,
+            "sequence": self.sequence,
+            "state": self._state,
+            "cases": cases,
+            "pages": pages,
+        }
         return f"event: changes\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
 
     def _wake(self) -> None:
         for woken in self._waiting:
             woken.set()
+
+
+def _after(known: int, changes: deque[tuple[int, str]]) -> tuple[str, ...] | None:
+    """What has changed after the `known`-th change, once each; None if not all of it is remembered."""
+    if changes and changes[0][0] > known + 1:
+        return None
+    return tuple(dict.fromkeys(name for count, name in changes if count > known))

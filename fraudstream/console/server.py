@@ -38,13 +38,23 @@ from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.past import History, PastDesk
-from fraudstream.console.settings import ServerSettings
+from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.desk import RuleDesk
+from fraudstream.console.rules.drafts import DraftStore
+from fraudstream.console.rules.library import ReadInForce, RuleLibrary
+from fraudstream.console.rules.proposals import ProposalStore
+from fraudstream.console.rules.trials import Trials
+from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.engine.document import DocumentErrors
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.operations.case_actions import CaseActionResult, act_on_case, open_case
 from fraudstream.operations.cluster_access import cluster_error
+from fraudstream.operations.errors import OperationError
+from fraudstream.operations.rules_in_force import InForce, read_in_force
+from fraudstream.stream.settings import StreamSettings
 
 ANSWER_S_MAX: Final = 10.0  # how long a form waits for the case agent
 STOP_S_MAX: Final = 3
@@ -53,13 +63,15 @@ STOP_S_MAX: Final = 3
 async def serve(
     settings: ServerSettings,
     agent: AgentSettings,
+    rules: RuleSettings,
     listener: socket.socket,
     on_serving: Callable[[], None],
     history: History | None = None,
 ) -> None:
     """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
 
-    `on_serving`: called once pages are served. `history`: the history store, if there is one.
+    `rules`: for the pages of rules. `on_serving`: called once pages are served. `history`: the history store, if there
+    is one.
     """
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
     index, live, alerts = CaseIndex(), LiveChanges(), AlertSource(_alert_reader(agent))
@@ -75,9 +87,13 @@ async def serve(
     audit = AuditWriter(sink, now_ms)
     users, past = UserStore(redis), PastDesk(history)
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
+    trials = Trials(rules.trials, live, now_ms)
+    library = RuleLibrary(_rules_reader(rules.stream), rules.directory, now_ms)
     console = Console(
         settings=settings,
         desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), _CaseOpener(agent), now_ms),
+        approval=RuleApproval(library, ProposalStore(redis), trials, now_ms),
+        rules=RuleDesk(library, DraftStore(redis), trials, index, now_ms),
         live=live,
         users=users,
         teams=TeamStore(redis),
@@ -106,7 +122,10 @@ async def serve(
         task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
     on_serving()
     try:
-        await server.serve(sockets=[listener])
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await trials.close()  # before the audit log: what has become of an activation belongs there
         for task in tasks:
             if task.done():
                 task.result()
@@ -185,6 +204,18 @@ class _CaseOpener:
             return await open_case(self._agent, action, partition, answer_s_max=ANSWER_S_MAX)
         except (KafkaError, ConnectionError, TimeoutError) as error:
             raise await cluster_error(self._agent.brokers, error) from error
+
+
+def _rules_reader(stream: StreamSettings) -> ReadInForce:
+    async def read(before: InForce | None) -> InForce:
+        try:
+            return await read_in_force(stream, before)
+        except DocumentErrors as errors:
+            raise OperationError(f"This release cannot read them: {errors}") from errors
+        except (KafkaError, ConnectionError, TimeoutError) as error:
+            raise await cluster_error(stream.brokers, error) from error
+
+    return read
 
 
 class _ActionPublisher:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from fraudstream.console.access.openid_settings import OpenIdSettings
+from fraudstream.console.rules.trials import TrialSettings
+from fraudstream.stream.settings import StreamSettings
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +21,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     addresses, separated by commas, whose `X-Forwarded-*` headers count. `zone`: of the times on pages. A session ends
     `idle_s` after its last use, and `session_s` after its log-in at the latest. `audit_topic`: of the audit log.
     `api_requests_per_minute`: that a token of the API may make. `openid`: the provider where users log in, if any.
+    `may_activate`: whether rules can be put in force here.
     """
 
     host: str = "127.0.0.1"
@@ -31,3 +36,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     audit_topic: str = "audit"
     api_requests_per_minute: int = 600
     openid: OpenIdSettings | None = None
+    may_activate: bool = False
+
+
+class RuleSettings(NamedTuple):
+    """What the pages of rules need. `stream`: how the topic of controls is read; `directory`: of rules, for the test
+    cases in it; `trials`: how drafts are tried."""
+
+    stream: StreamSettings
+    directory: Path
+    trials: TrialSettings

@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 
 Change = Literal["new", "removed", "changed", "same"]
+LabelName = Literal["fraud", "genuine"]
+OutcomeName = Literal["allow", "review", "block", "undecided"]
 
 
 class Detected(msgspec.Struct, frozen=True):
@@ -46,7 +48,7 @@ class SideResult(msgspec.Struct, frozen=True):
 
     `recall`: frauds alerted among all, None without one. `score`: payments whose score reaches the threshold.
     `analyst_hours`: to work the alerts, `analyst_hours_per_day`: None for a period too short to say. `undecided`:
-    payments that could not be decided. `us_a_payment`: microseconds in the engine, warm-up included.
+    payments that could not be decided. `us_a_payment`: microseconds of CPU time in the engine, warm-up included.
     """
 
     rule_set: str
@@ -96,20 +98,22 @@ class OutcomeChange(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """An alert gained or lost. `label`: "fraud", "genuine" or None. `reason`: why the side that alerts it does so, in
-    one line. Scores are from 0 to 1, None where the payment is undecided."""
+    """An alert gained or lost. `label`: None without one. `reason`: why the side that alerts it does so, in one line.
+    Scores are from 0 to 1, None where the payment is undecided. `identifiers`: of people in the payment, by which a
+    reader can mask those in `reason`."""
 
     event_id: str
     account_id: str
     occurred_at_ms: int
     amount: str
     currency: str
-    label: str | None
-    outcome_before: str
-    outcome_after: str
+    label: LabelName | None
+    outcome_before: OutcomeName
+    outcome_after: OutcomeName
     score_before: float | None
     score_after: float | None
     reason: str
+    identifiers: tuple[str, ...]
 
 
 class RuleDifference(msgspec.Struct, frozen=True):

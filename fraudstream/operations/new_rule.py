@@ -55,6 +55,15 @@ cases:
 """
 
 
+def is_rule_name(name: str) -> bool:
+    """Whether a rule, and so its file, can have this name.
+
+    >>> is_rule_name("mule/fan_out"), is_rule_name("../secret"), is_rule_name("mule")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
 def new_rule(name: str, rule_id: str, features: Iterable[str] = ()) -> dict[str, str]:
     """The two files of a new rule, {path below the rules directory: text}, which pass the check and their own cases.
 

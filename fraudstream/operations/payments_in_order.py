@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from aiokafka import ConsumerRecord
@@ -28,6 +28,8 @@ from fraudstream.engine.log import list_entry
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 from fraudstream.operations.errors import MissingTopicError
 
+NEWEST_RECORDS: Final = 200  # of each partition
+
 _Event = Payment | Label | ListEntry
 _Name = tuple[str, str]  # account_id and event_id: two accounts may have payments of one id
 
@@ -40,6 +42,14 @@ class PublishedEvents(NamedTuple):
     events: list[Payment | Label]
     published_at_ms: Int64Array
     labels: Int8Array
+
+
+class NewestPayments(NamedTuple):
+    """`occurred_at_ms`: of the middle one of the newest payments, as single ones may be late or in the future.
+    `published_at_ms`: of the last one. Both are ms since the epoch, UTC."""
+
+    occurred_at_ms: int
+    published_at_ms: int
 
 
 @asynccontextmanager
@@ -66,6 +76,28 @@ async def payments_in_order(
             for reader, number in zip(readers, numbers, strict=True)
         ]
         yield _merged(partitions, truth)
+
+
+async def newest_payments(open_reader: Callable[[], TopicReader], topic: str, servers: str) -> NewestPayments | None:
+    """When the newest payments of a topic occurred and were published; None if its ends hold none.
+
+    Raises as `payments_in_order`.
+    """
+    found: list[NewestPayments] = []
+    async with open_reader() as reader:
+        try:
+            numbers = await reader.partitions(topic)
+        except NoTopicError as error:
+            raise MissingTopicError(servers, topic) from error
+        for number in numbers:
+            begin, end = await reader.extent(topic, number)
+            async for records in reader.forward(topic, number, max(begin, end - NEWEST_RECORDS), end):
+                _, events = _events(records)
+                occurred = sorted(time_ms(event.occurred_at) for event in events if isinstance(event, Payment))
+                if occurred:
+                    published_at_ms = max(record.timestamp for record in records)
+                    found.append(NewestPayments(occurred[len(occurred) // 2], published_at_ms))
+    return max(found, default=None)
 
 
 async def _merged(

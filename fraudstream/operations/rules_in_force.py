@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,10 +17,11 @@ from fraudstream.stream.settings import StreamSettings
 
 
 class InForce(NamedTuple):
-    """`rule_set`: in force, without test cases, which are not kept on the topic. `artefacts`: its binary files by
-    digest. `entries`: list entries that are not removed; expired ones too. `switch`: that put it in force; None if it
-    is the one that workers began with."""
+    """`digest`: under which the topic holds the `rule_set` in force; that is without test cases, which are not kept
+    there. `artefacts`: its binary files by digest. `entries`: list entries that are not removed; expired ones too.
+    `switch`: that put it in force; None if it is the one that workers began with."""
 
+    digest: str
     rule_set: RuleSet
     artefacts: Mapping[str, bytes]
     entries: tuple[ListEntry, ...]
@@ -37,28 +39,32 @@ class UnclearRuleSetError(OperationError):
         self.topic, self.digests = topic, digests
 
 
-async def read_in_force(settings: StreamSettings) -> InForce:
+async def read_in_force(settings: StreamSettings, before: InForce | None = None) -> InForce:
     """What is in force: the rule set activated last, else the one that workers began with.
 
-    `settings`: of any stage. Raises `NoRuleSetError`, `UnclearRuleSetError`, `MissingTopicError`, `DocumentErrors` if
+    `settings`: of any stage. `before`: what was in force when it was read last; it is not compiled again if it still
+    is. Raises `NoRuleSetError`, `UnclearRuleSetError`, `MissingTopicError`, `DocumentErrors` if
     this release cannot read the rules, and what aiokafka raises.
     """
     try:
         controls = await read_controls(settings)
-        files = _files(controls, settings.controls_topic)
+        digest = _digest(controls, settings.controls_topic)
+        entries = tuple(entry for _, entry in sorted(controls.entries.items()) if not entry.removed)
+        if before is not None and before.digest == digest:
+            return before._replace(entries=entries, switch=controls.switch)
+        files = controls.rule_sets[digest]
         artefacts = await read_artefacts(controls_topic(settings), artefacts_named(files))
     except NoTopicError as error:
         raise MissingTopicError(settings.brokers.servers, error.topic) from error
-    entries = tuple(entry for _, entry in sorted(controls.entries.items()) if not entry.removed)
-    rule_set = compile_rule_set(files, None, artefacts, accepted=True)
-    return InForce(rule_set, artefacts, entries, controls.switch)
+    rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts, accepted=True)
+    return InForce(digest, rule_set, artefacts, entries, controls.switch)
 
 
-def _files(controls: Controls, topic: str) -> Mapping[str, str]:
-    """The files of the rule set in force. Raises `NoRuleSetError`, `UnclearRuleSetError`."""
+def _digest(controls: Controls, topic: str) -> str:
+    """Of the rule set in force. Raises `NoRuleSetError`, `UnclearRuleSetError`."""
     digests = tuple(sorted(controls.rule_sets)) if controls.switch is None else (controls.switch.rule_set,)
     if not digests or digests[0] not in controls.rule_sets:
         raise NoRuleSetError(topic)
     if len(digests) > 1:
         raise UnclearRuleSetError(topic, digests)
-    return controls.rule_sets[digests[0]]
+    return digests[0]

@@ -14,12 +14,11 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
-from fraudstream.contracts import Alert, AuditEvent, Case, Payment
+from fraudstream.contracts import Alert, AuditEvent, Case
+from fraudstream.contracts.payment_identifiers import IDENTIFIERS, identifiers_of
 
 DOTS: Final = "••••"
-IDENTIFIERS: Final = frozenset({"account_id", "counterparty_id", "device_id", "ip"})
 IN_TEXT_CHARACTERS_MIN: Final = 4  # shorter ones are masked where they stand alone
-_WHOLE_NUMBER_MIN: Final = 10_000_000  # an attribute from here on may be the number of an account or a card
 _ENDS_SHOWN: Final = ((10, 4), (6, 2))  # so many characters at least: so many of the last ones are shown
 
 # Texts that are no identifiers of people, and by which pages find things: never changed, whatever they hold.
@@ -116,18 +115,7 @@ def masking_of(visible: bool, case: Case, alerts: Iterable[Alert]) -> Masking:
     """The masking of a case's page: it knows every identifier of the case and of its payments."""
     if visible:
         return Masking(visible=True)
-    return Masking(False, {case.account_id, *(each for alert in alerts for each in _identifiers(alert.payment))})
-
-
-def _identifiers(payment: Payment) -> Iterable[str]:
-    yield from (value for name in IDENTIFIERS if (value := getattr(payment, name)) is not None)
-    yield from (str(value) for value in (payment.attributes or {}).values() if _is_identifying(value))
-
-
-def _is_identifying(value: object) -> bool:
-    """Whether an attribute of a payment may identify somebody. Nobody knows what a bank puts there: texts and long
-    numbers may."""
-    return isinstance(value, str) or (isinstance(value, int | float) and abs(value) >= _WHOLE_NUMBER_MIN)
+    return Masking(False, {case.account_id, *(each for alert in alerts for each in identifiers_of(alert.payment))})
 
 
 def _with(holder: Any, changed: Mapping[str, Any]) -> Any:

@@ -1,4 +1,5 @@
 // The console's scripts: what is live, keys and dialogues, language and theme. No inline code, no eval.
+import { startDraft } from "./draft.js";
 import { startForms } from "./forms.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
@@ -21,6 +22,7 @@ document.querySelector("#theme").addEventListener("click", () => {
   remember("theme", root.dataset.theme);
 });
 
+startDraft();
 startForms();
 startKeys();
 if (document.querySelector("#state")) startLive();

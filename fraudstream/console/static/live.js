@@ -22,8 +22,10 @@ function show(name) {
   shown.textContent = shown.dataset[name];
 }
 
-/** Whether the changes concern this page: a queue always, a case if it is among them. */
+/** Whether the changes concern this page: a queue always, a case or another page if it is among them. */
 function concerns(change) {
+  const page = document.querySelector("[data-page]")?.dataset.page;
+  if (page !== undefined) return change.pages === null || change.pages.includes(page);
   const { sequence, instance } = state().dataset;
   if (change.instance !== instance) return true;
   const isNewer = change.sequence > Number(sequence);
@@ -74,7 +76,7 @@ function hold(others) {
       };
     };
     others.addEventListener("message", (event) => {
-      if (event.data.hello && last) others.postMessage({ ...last, cases: [] });
+      if (event.data.hello && last) others.postMessage({ ...last, cases: [], pages: null });
     });
     open();
   });

@@ -22,6 +22,8 @@ from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.past import PastDesk
+from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.settings import ServerSettings
 
 
@@ -33,6 +35,8 @@ class Console:
 
     settings: ServerSettings
     desk: CaseDesk
+    rules: RuleDesk
+    approval: RuleApproval
     live: LiveChanges
     users: UserStore
     teams: TeamStore

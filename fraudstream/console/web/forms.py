@@ -7,6 +7,7 @@ from typing import Final, cast
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from fraudstream.console.web.errors import PageError
 
@@ -26,10 +27,13 @@ async def _read(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
         raise PageError(415, "invalid")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BYTES_MAX:
-            raise PageError(413, "too_large")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BYTES_MAX:
+                raise PageError(413, "too_large")
+    except ClientDisconnect:  # as when a draft is changed while it is being checked
+        raise PageError(400, "invalid") from None
     try:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"))
     except ValueError:  # a UnicodeDecodeError is one

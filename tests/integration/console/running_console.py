@@ -52,6 +52,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
         "topics.case_answers": s.case_answers_topic,
         "topics.cases": s.cases_topic,
         "topics.audit": audit_topic,
+        "topics.controls": controls_of(cluster),
     }
     flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     await cluster.create_topics([audit_topic], partitions=1)
@@ -71,6 +72,11 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
             await redis.delete(key)
         await view.clear()
         await asyncio.gather(view.close(), redis.aclose())
+
+
+def controls_of(cluster: CaseCluster) -> str:
+    """The topic of controls that the console of this cluster reads."""
+    return f"{cluster.settings.cases_topic}-controls"
 
 
 def _url_in(log: Path) -> str:

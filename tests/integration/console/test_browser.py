@@ -12,9 +12,15 @@ from msgspec.structs import replace
 from playwright.async_api import Page, async_playwright, expect
 
 from fraudstream.contracts import Alert, Evidence, FeatureValue, Label, RuleHit, ScorePart
+from fraudstream.controls.topic import ControlsTopic
+from fraudstream.controls.writer import keep, rule_set_records
+from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.operations.apply_topics import apply_topics
+from fraudstream.stream.topics.file import Topic
 from tests.integration.cases.case_cluster import eventually
-from tests.integration.console.running_console import PASSWORD, RunningConsole
+from tests.integration.console.running_console import PASSWORD, RunningConsole, controls_of
 from tests.unit.cases.events import alert
+from tests.unit.console.console_app import RULE_FILES
 from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import payment
 
@@ -75,7 +81,34 @@ async def analyst(chromium: str) -> AsyncIterator[Analyst]:
             await browser.close()
 
 
+async def put_rules_in_force(console: RunningConsole) -> None:
+    brokers, controls = console.cluster.settings.brokers, controls_of(console.cluster)
+    await apply_topics(brokers, [Topic(controls, 1, 1, {"cleanup.policy": "compact"})])
+    rule_set = compile_rule_set(RULE_FILES)
+    await keep(ControlsTopic(brokers, controls, idempotent=False), rule_set_records(rule_set.digest, rule_set.files))
+
+
+async def draft_a_rule(ann: Analyst) -> None:
+    """From the list of rules to a saved draft; faults appear and go while it is typed."""
+    await ann.page.get_by_role("link", name="Rules", exact=True).click()
+    await ann.page.get_by_role("link", name="takeover/new_device").click()
+    await ann.sees("mark", "amount > 200")
+    await ann.press("e")
+    text = ann.page.get_by_label("Text")
+    written = await text.input_value()
+    await text.fill(written.replace("amount > 200", "amount > 1h"))
+    await ann.sees("#faults", "Line 5, column")
+    await ann.page.locator("[data-line]").click()
+    assert await ann.page.evaluate("getSelection().toString()") == "when: amount > 1h"
+    await text.fill(written.replace("amount > 200", "amount > 100"))
+    await ann.sees("#faults", "No faults.")
+    await ann.press("Control+Enter")
+    await ann.sees(".muted", "saved")
+    assert "amount > 100" in await text.input_value()
+
+
 async def test_an_analysts_first_case(console: RunningConsole, chromium: str) -> None:
+    await put_rules_in_force(console)
     await console.add_user("ann", "analyst")
     places: dict[str, Any] = {"lat": 52.5, "lon": 13.4, "channel": "web"}
     fill(
@@ -137,6 +170,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.sees("#status-filter", "Closed 1")
         assert "account-1001" not in await ann.page.locator("#rows").inner_text()
         assert await ann.page.title() == "Queue · fraudstream"
+        await draft_a_rule(ann)
         assert ann.complaints == []
 
     payments = console.cluster.settings.payments_topic

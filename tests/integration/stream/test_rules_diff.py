@@ -65,6 +65,8 @@ async def test_the_rules_in_force_are_compared_on_what_was_published(
     late = await found("--since", "2023-11-14T22:13:28Z", "--warm-up", "2s")  # 8 s after the first payment
     assert (late["payments"], late["warm_up"]) == (4, 2)
     assert late["lost"]["alerts"]["count"] == 2  # the state begins two seconds earlier
+    last = await found("--last", "2s")
+    assert last["payments"] == 7  # from 5 s on: the middle one of the newest payments of a1 is at 7 s
 
 
 async def test_rules_in_force_must_be_known(published: StreamCluster) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from fraudstream.backtest.label_order import Events, part_of
 from fraudstream.backtest.replay import ListedValue, replay
-from fraudstream.backtest.rule_comparison import ComparisonOptions, compare
-from fraudstream.contracts import Payment
+from fraudstream.backtest.rule_comparison import ComparisonOptions, RuleComparison, compare
+from fraudstream.contracts import ListEntry, Payment
 from fraudstream.engine.rule_set import RuleSet, compile_rule_set
 from fraudstream.evaluation.rule_difference import Detected, RuleChange, RuleDifference
 from fraudstream.generator.plan import GeneratorPlan
@@ -228,6 +229,22 @@ def test_list_entries_count_on_the_side_that_has_the_list() -> None:
     assert [each.event_id for each in found.examples_gained] == ["p4"]
 
 
+def test_an_entry_of_the_log_counts_from_its_record_on() -> None:
+    lists = "lists:\n  known: {of: account_id, kind: deny, description: known}\n"
+    new = rule_set({"cards/known": rule(LARGE, "account_id in lists.known")}, lists=lists)
+    comparison = RuleComparison(rule_set({}), new, ComparisonOptions())
+    payments = batch(*PAYMENTS)
+    part = Events([*payments.payments], payments.occurred_at_ms, payments.labels)
+    for at in range(6):
+        if at == 2:
+            for n in range(6):
+                comparison.change_list(ListEntry("known", f"a{n}", "ann", BEGIN_MS))
+        if at == 4:
+            comparison.change_list(ListEntry("known", "a4", "ann", BEGIN_MS, removed=True))
+        comparison.add(part_of(part, at, at + 1))
+    assert [each.event_id for each in comparison.difference().examples_gained] == ["p2", "p3", "p5"]
+
+
 def test_an_example_says_why_in_one_line() -> None:
     rules = {
         "cards/large": rule(LARGE, "amount > 50", severity="low"),
@@ -271,7 +288,7 @@ def test_the_verdicts_of_each_side_are_those_of_a_replay(generated: list[Any], t
 
 
 def test_the_result_does_not_depend_on_the_size_of_batches(generated: list[Any]) -> None:
-    found = [difference(OLD, NEW, *generated, size=size, examples=3) for size in (7, 1_000)]
+    found = [difference(OLD, NEW, *generated, size=size, examples=3) for size in (101, 1_000)]
     one, other = ([*(each.rules), each.gained, each.lost, each.examples_gained, each.outcome_changes] for each in found)
     assert one == other
     assert len(found[0].examples_gained) == 3

@@ -69,7 +69,7 @@ def diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Diff:
 
 def test_the_difference_is_told_in_words(diff: Diff) -> None:
     shown = " ".join(diff.shown().split())
-    assert "1 alerts gained, 0 lost, 1 unchanged on 3 payments in 1.5 days." in shown
+    assert "Alerts gained: 1, lost: 0, unchanged: 1, on 3 payments in 1.5 days." in shown
     assert "cards/large changed: when 1 2 0.0% 50.0%" in shown
     assert "2025-01-02T10:00:00Z 2 150.00 EUR, fraud, allow → review cards/large: 150.00 EUR to x|[y](z)" in shown
 
@@ -86,7 +86,7 @@ def test_json_has_every_figure(diff: Diff) -> None:
 
 def test_markdown_is_for_a_pull_request(diff: Diff) -> None:
     shown = diff.shown("--markdown")
-    assert shown.startswith("### 1 alerts gained, 0 lost, 1 unchanged on 3 payments in 1.5 days.\n\n| ")
+    assert shown.startswith("### Alerts gained: 1, lost: 0, unchanged: 1, on 3 payments in 1.5 days.\n\n| ")
     assert "| cards/large | changed: when | 1 | 2 | 0.0% | 50.0% |" in shown
     assert r"cards/large: 150.00 EUR to x\|\[y\]\(z\) |" in shown  # texts of payments are no markup
 
@@ -109,7 +109,8 @@ def test_progress_is_written_as_lines_for_programs(diff: Diff) -> None:
     [
         ((), "give files of payments with --on, or --topics"),
         (("--on", "x.csv", "--topics"), "and only one of them"),
-        (("--on", "x.csv", "--warm-up", "30d"), "--warm-up is the time before --since"),
+        (("--on", "x.csv", "--warm-up", "30d"), "--warm-up is the time before what is counted"),
+        (("--on", "x.csv", "--last", "1d"), "--last is for --topics"),
         (("--on", "x.csv", "--since", "2025-01-02", "--until", "2025-01-02"), "--since must be before --until"),
         (("--on", "x.csv", "--examples", "-1"), "must be 0 or more"),
         (("--on", "x.csv", "--mapping", "handbook"), "x.csv"),

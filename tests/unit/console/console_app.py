@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,15 +42,32 @@ from fraudstream.console.desk import CaseDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.past import PastDesk
+from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.desk import RuleDesk
+from fraudstream.console.rules.drafts import DraftStore
+from fraudstream.console.rules.library import RuleLibrary
+from fraudstream.console.rules.proposals import ProposalStore
+from fraudstream.console.rules.trials import Trials, TrialSettings
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
+from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
+from fraudstream.operations.rules_in_force import InForce
 from tests.unit.console.openid_provider import ProviderUnderTest
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 is slow on purpose
+
+RULE_FILES = {
+    "features.yaml": "version: 1\nentities:\n  account: {key: account_id, slots: 16}\n"
+    "features:\n  account.payments_1d: {aggregate: count, window: 1d}\n",
+    "takeover/new_device.yaml": "id: 11111111-2222-4333-8444-555555555555\ntitle: New device\nstatus: live\n"
+    'severity: high\nwhen: amount > 200\nmessage: "{amount}"\n',
+    "takeover/busy.yaml": "id: 21111111-2222-4333-8444-555555555555\ntitle: Busy account\nstatus: shadow\n"
+    'severity: low\nwhen: account.payments_1d >= 3\nmessage: "{account.payments_1d}"\n',
+}
 
 
 def case(case_id: str = "c" * 32, account_id: str = "acc-1", **fields: Any) -> Case:
@@ -123,6 +141,7 @@ class ConsoleUnderTest:
         self.alerts: dict[str, Alert] = {}
         self.published: list[CaseAction] = []
         self.policy = NO_POLICY  # of the case agent
+        self.rule_files = dict(RULE_FILES)  # of the rules in force
         self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
@@ -137,9 +156,13 @@ class ConsoleUnderTest:
         self.audit = AuditUnderTest()
         self.openid = None if provider is None else self._openid(provider)
         self.tokens = TokenStore(self.redis, lambda: self.now_ms)
+        self.trials = Trials(TrialSettings([sys.executable, "-c", ""], {}), self.live, lambda: self.now_ms)
+        library = RuleLibrary(self._read_in_force, None, lambda: self.now_ms)
         console = Console(
             settings=ServerSettings(**settings),
             desk=self.desk,
+            approval=RuleApproval(library, ProposalStore(self.redis), self.trials, lambda: self.now_ms),
+            rules=RuleDesk(library, DraftStore(self.redis), self.trials, self.index, lambda: self.now_ms),
             live=self.live,
             users=self.users,
             teams=self.teams,
@@ -201,6 +224,10 @@ class ConsoleUnderTest:
             if self.index.put(row_of(each, 0)):
                 self.live.on_case(each.case_id)
 
+    async def _read_in_force(self, before: InForce | None) -> InForce:
+        rule_set = compile_rule_set(self.rule_files)
+        return InForce(rule_set.digest, rule_set, {}, (), None)
+
     async def _read(self, partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
         return {alert_id: self.alerts[alert_id] for alert_id in alert_ids if alert_id in self.alerts}
 
@@ -225,6 +252,7 @@ class ConsoleUnderTest:
         return opened, partition or 0
 
     async def close(self) -> None:
+        await self.trials.close()
         async for key in self.redis.scan_iter(match="fraudstream:console:*"):
             await self.redis.delete(key)
         await self.view.clear()

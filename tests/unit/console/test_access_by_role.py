@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import httpx
@@ -16,6 +15,9 @@ from tests.unit.console.console_app import ConsoleUnderTest, case, post
 CASE = "c" * 32
 EVERYBODY = frozenset(ROLES)
 ACTING = frozenset({"analyst", "senior", "admin"})
+SEEING_RULES = frozenset({"senior", "rule_author", "approver", "admin"})
+DRAFTING = SEEING_RULES - {"approver"}
+APPROVING = SEEING_RULES - {"rule_author"}
 
 # Method and path: the roles that may call it, the status that they get, and whether somebody without a session may too.
 ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
@@ -26,6 +28,17 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("POST", "/cases/{case_id}/unmask"): (ACTING, 303, False),
     ("GET", "/history/{kind}"): (frozenset({"senior"}), 200, False),
+    ("GET", "/rules"): (SEEING_RULES, 200, False),
+    ("GET", "/rules/new"): (DRAFTING, 404, False),  # no name is given
+    ("GET", "/rules/{typology}/{rule}"): (SEEING_RULES, 200, False),
+    ("GET", "/rules/{typology}/{rule}/draft"): (DRAFTING, 200, False),
+    ("POST", "/rules/{typology}/{rule}/draft/{action}"): (DRAFTING, 200, False),
+    ("GET", "/proposals/{proposal_id}"): (SEEING_RULES, 404, False),
+    ("POST", "/proposals/{proposal_id}/refuse"): (SEEING_RULES, 404, False),
+    ("POST", "/proposals/{proposal_id}/try"): (DRAFTING, 404, False),
+    ("POST", "/proposals/{proposal_id}/approve"): (APPROVING, 404, False),
+    ("GET", "/trials/{trial_id}"): (SEEING_RULES, 404, False),
+    ("POST", "/trials/{trial_id}/cancel"): (DRAFTING, 404, False),
     ("GET", "/users"): (frozenset({"auditor", "admin"}), 200, False),
     ("POST", "/users/end-sessions"): (frozenset({"admin"}), 200, False),
     ("GET", "/audit"): (frozenset({"auditor", "admin"}), 200, False),
@@ -50,8 +63,9 @@ FIELDS = {
 
 
 def path_of(template: str) -> str:
-    path = re.sub(r"\{action\}", "note", re.sub(r"\{case_id\}", CASE, template))
-    return path.replace("{kind}", "account?id=acc-1")
+    if template.startswith("/rules"):
+        return template.format(typology="takeover", rule="new_device", action="check")
+    return template.format(action="note", case_id=CASE, kind="account?id=acc-1", trial_id="t1", proposal_id="p1")
 
 
 def test_the_table_has_every_route() -> None:

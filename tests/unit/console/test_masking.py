@@ -8,9 +8,10 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from fraudstream.console.access.masking import DOTS, IDENTIFIERS, Masking, masked, masking_of
+from fraudstream.console.access.masking import DOTS, Masking, masked, masking_of
 from fraudstream.console.access.roles import PERMISSIONS, ROLES, Role
 from fraudstream.contracts import Alert, AuditEvent, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
+from fraudstream.contracts.payment_identifiers import IDENTIFIERS
 from tests.unit.cases.events import alert
 from tests.unit.console.case_alerts import CASE, put
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
