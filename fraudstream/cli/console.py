@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
-_NEEDED = ("argon2", "fastapi", "jinja2", "joserfc", "uvicorn")
+_NEEDED = ("argon2", "fastapi", "jinja2", "joserfc", "tantivy", "uvicorn")
 # Of console.access.tokens and roles, which help must not import.
 SCOPES = ("cases:read", "cases:act", "identifiers:read", "audit:read", "users:read")
 ROLES = ("viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin")
@@ -41,7 +41,11 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "redis.url", "--redis-url")
     add_setting(parser, "console.host")
     add_setting(parser, "console.port")
+    add_setting(parser, "console.index_directory")
     add_setting(parser, "log.level", "--log-level")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="build the index of cases anew from the topic, and serve meanwhile"
+    )
     parser.add_argument("--json", action="store_true", help="write the log, or print the result, as JSON")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_user(actions)
@@ -56,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action is None:
         from fraudstream.cli.console_server import run_server
 
-        return run_server(settings, as_json=args.json)
+        return run_server(settings, as_json=args.json, rebuild=args.rebuild)
     if args.action == "token":
         from fraudstream.cli.console_tokens import run_token_action
 

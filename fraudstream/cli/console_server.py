@@ -30,8 +30,9 @@ BACKLOG: Final = 256  # connections that wait to be accepted
 log = logging.getLogger(__name__)
 
 
-def run_server(settings: Settings, *, as_json: bool) -> int:
-    """Serve until SIGTERM or SIGINT. Raises `Failure`."""
+def run_server(settings: Settings, *, as_json: bool, rebuild: bool) -> int:
+    """Serve until SIGTERM or SIGINT. `rebuild`: throw the index of cases away first. Raises `Failure`."""
+    from fraudstream.console.search.disk_index import IndexInUseError
     from fraudstream.console.server import serve
     from fraudstream.telemetry.logs import set_up_logs
 
@@ -44,7 +45,19 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         try:
             with history_of(settings) as history:
-                asyncio.run(serve(web, agent, rules, listener, lambda: log.info("console at %s", address), history))
+                asyncio.run(
+                    serve(
+                        web,
+                        agent,
+                        rules,
+                        listener,
+                        lambda: log.info("console at %s", address),
+                        history,
+                        rebuild=rebuild,
+                    )
+                )
+        except IndexInUseError as error:
+            raise Failure(f"{error}: set console.index_directory to another directory for each console.") from error
         except (OSError, ssl.SSLError) as error:
             raise Failure(f"the console has failed: {error_text(error)}.") from error
         except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -64,6 +65,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
     trial_mapping: Annotated[
         FileName | None, Meta(description="column mapping of console.trial_file: a shipped name or a .yaml file")
     ] = None
+    index_directory: Annotated[
+        str,
+        Meta(
+            description="directory of the index of cases, on a local disk; empty: a temporary one, built at each start"
+        ),
+    ] = ""
 
     api_requests_per_minute: Annotated[
         int, Meta(ge=1, le=1_000_000, description="requests to the API that a token may make a minute")
@@ -113,6 +120,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             api_requests_per_minute=self.api_requests_per_minute,
             openid=self._openid(),
             may_activate=self.may_activate,
+            index_directory=Path(self.index_directory) if self.index_directory else None,
         )
 
     def _openid(self) -> OpenIdSettings | None:

@@ -21,7 +21,7 @@ class CaseRow(msgspec.Struct, frozen=True):
     """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.priority`.
 
     `breach_due_ms`: when its service level will be breached next; `level`: what it has come to.
-    `typologies`: of its rules, sorted. `event_ids`: of the payments that it lists. Times are ms since the epoch, UTC.
+    `typologies`: of its rules, sorted. Times are ms since the epoch, UTC.
     """
 
     case_id: str
@@ -38,7 +38,6 @@ class CaseRow(msgspec.Struct, frozen=True):
     amount_totals: dict[str, str]
     rules: tuple[str, ...]
     typologies: tuple[str, ...]
-    event_ids: tuple[str, ...]
     assignee: str | None
     waiting_for: WaitingFor | None
     escalated_to: str | None
@@ -72,7 +71,6 @@ def row_of(case: Case, partition: int) -> CaseRow:
         amount_totals=case.amount_totals,
         rules=case.rules,
         typologies=tuple(sorted({typology_of(rule) for rule in case.rules})),
-        event_ids=tuple(line.event_id for line in case.alerts),
         assignee=case.assignee,
         waiting_for=case.waiting_for,
         escalated_to=case.escalated_to,

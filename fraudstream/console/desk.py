@@ -12,10 +12,12 @@ from typing import Final, NamedTuple, Protocol, Unpack
 
 from fraudstream.cases.view import CaseView
 from fraudstream.console.alert_source import AlertSource, FoundAlerts
-from fraudstream.console.case_row import CaseRow, row_of
-from fraudstream.console.index import CaseIndex, QueuePage
+from fraudstream.console.case_row import CaseRow
+from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
-from fraudstream.console.queue_query import QueueQuery, SortKey
+from fraudstream.console.queue_order import SortKey
+from fraudstream.console.queue_query import QueueQuery
+from fraudstream.console.search.current_cases import QueuePage
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_values import ActionName
 from fraudstream.contracts.fields import Severity
@@ -82,18 +84,18 @@ class CaseDesk:
         self._publish, self._open_case, self._now_ms = publish, open_case, now_ms
         self._acting = asyncio.Semaphore(ACTIONS_AT_ONCE_MAX)
 
-    def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
+    async def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
         """A page of the queue, of at most `ROWS_MAX` rows."""
-        return self._index.page(query, after, ROWS_MAX)
+        return await asyncio.to_thread(self._index.page, query, after, ROWS_MAX)
 
     def of_account(self, account_id: str) -> list[CaseRow]:
-        """The rows of an account's cases, the newest first."""
+        """The rows of an account's newest cases, the newest first."""
         return self._index.of_account(account_id)
 
-    def neighbours(self, case_id: str, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
+    async def neighbours(self, case_id: str, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
         """The rows of the query before and after a case."""
         row = self._index.row(case_id)
-        return (None, None) if row is None else self._index.neighbours(row, query)
+        return (None, None) if row is None else await asyncio.to_thread(self._index.neighbours, row, query)
 
     async def case_id_of(self, prefix: str) -> str | None:
         """The id of the only case that begins with `prefix`; None if there is none, or several."""
@@ -161,7 +163,8 @@ class CaseDesk:
 
         The case agent decides: where a colleague was faster, the next case is tried. Raises `OperationError`.
         """
-        waiting = self._index.page(query._replace(status="new", assignee=None, order="urgency"), None, NEXT_TRIES_MAX)
+        unclaimed = query._replace(status="new", assignee=None, order="urgency")
+        waiting = await asyncio.to_thread(self._index.page, unclaimed, None, NEXT_TRIES_MAX)
         for row in waiting.rows:
             try:
                 if await self.act(row.case_id, "claim", actor=actor, expected_version=row.version) is not None:
@@ -180,7 +183,7 @@ class CaseDesk:
 
     def _put(self, case: Case, partition: int) -> None:
         """The agent has answered with this state of the case: the queue has it before the feed reads it."""
-        if self._index.put(row_of(case, partition)):
+        if self._index.put(case, partition):
             self._live.on_case(case.case_id)
 
     async def _newest(self, case_id: str) -> tuple[Case | None, bool]:

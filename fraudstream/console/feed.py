@@ -1,6 +1,7 @@
-"""Follows the topic `cases` from its start without end, and keeps the index of the queue.
+"""Follows the topic `cases` without end, and keeps the index of cases.
 
-The topic is the source of truth, and one reader both fills the index at the start and keeps it up to date. Once in
+The topic is the source of truth, and one reader both fills the index at the start, from where the index has read it to,
+and keeps it up to date. Once in
 `CHECK_INTERVAL_S` the brokers are asked for the ends of the partitions: as long as they do not answer, the state is
 "lost", and pages say that they may be out of date.
 """
@@ -17,7 +18,6 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from fraudstream.console.case_row import row_of
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.contracts import Case
@@ -26,6 +26,7 @@ from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.kafka.topic_metadata import topic_identity
 
 POLL_MS: Final = 100
 RECORDS_MAX: Final = 500  # at a time, so that pages are served while the topic is read
@@ -54,7 +55,7 @@ class CaseFeed:
     ) -> None:
         self._brokers, self._topic, self._index, self._live = brokers, topic, index, live
         self._committed_only, self._fetch_wait_ms = committed_only, fetch_wait_ms
-        self._positions: dict[TopicPartition, int] = {}
+        self._read_count = 0
         self._decode = msgspec.json.Decoder(Case).decode
 
     async def run(self) -> None:
@@ -80,13 +81,15 @@ class CaseFeed:
         try:
             await consumer.start()
             partitions = await self._assign(consumer)
+            started_s, self._read_count = time.monotonic(), 0
             checked_at_s = -CHECK_INTERVAL_S
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for tp, records in fetched.items():
                     self._put(tp, records)
+                await self._index.make_room()
                 if time.monotonic() - checked_at_s >= CHECK_INTERVAL_S:
-                    await self._check(consumer, partitions)
+                    await self._check(consumer, partitions, started_s)
                     checked_at_s = time.monotonic()
         finally:
             await close(consumer)
@@ -97,11 +100,20 @@ class CaseFeed:
             raise OSError(f"{self._brokers} has no topic '{self._topic}'")
         partitions = [TopicPartition(self._topic, number) for number in numbers]
         consumer.assign(partitions)
+        await self._index.follow(await topic_identity(consumer._client, self._topic))
+        ends = await consumer.end_offsets(partitions)
+        if any(offset > ends.get(TopicPartition(self._topic, number), 0) for number, offset in self._offsets()):
+            log.warning("the topic '%s' has lost records: the index of cases is built anew", self._topic)
+            await self._index.clear()
+            await self._index.follow(await topic_identity(consumer._client, self._topic))
         for tp in partitions:
-            consumer.seek(tp, self._positions.get(tp, 0))
+            consumer.seek(tp, self._index.offsets.get(tp.partition, 0))
         return partitions
 
-    async def _check(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
+    def _offsets(self) -> list[tuple[int, int]]:
+        return list(self._index.offsets.items())
+
+    async def _check(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], started_s: float) -> None:
         """Raises `TimeoutError` if the brokers do not answer. Once all that they had at the start is read, it is
         live."""
         asking = asyncio.ensure_future(consumer.end_offsets(partitions))
@@ -111,18 +123,26 @@ class CaseFeed:
             raise TimeoutError("no broker answers")
         ends = asking.result()
         if self._live.state != "live" and all([await consumer.position(tp) >= ends[tp] for tp in partitions]):
-            log.info("the queue is up to date")
+            await self._index.on_live()
+            took_s = time.monotonic() - started_s
+            log.info("the queue is up to date: %d records read in %.1f s", self._read_count, took_s)
             self._live.on_state("live")
 
     def _put(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         for record in records:
-            self._positions[tp] = record.offset + 1
-            if record.value is None:
-                continue
-            try:
-                case = self._decode(record.value)
-            except UNDECODABLE as error:
-                log.error("%s-%d: offset %d is not a case: %s", self._topic, tp.partition, record.offset, error)
-                continue
-            if self._index.put(row_of(case, tp.partition)):
-                self._live.on_case(case.case_id)
+            if (case_id := self._apply(tp, record)) is not None:
+                self._live.on_case(case_id)
+        self._index.on_read(tp.partition, records[-1].offset + 1)
+        self._read_count += len(records)
+
+    def _apply(self, tp: TopicPartition, record: ConsumerRecord[bytes, bytes]) -> str | None:
+        """The id of the case that `record` has changed; None if it has changed nothing."""
+        if record.value is None:
+            case_id = (record.key or b"").decode(errors="replace")
+            return case_id if self._index.remove(case_id) else None
+        try:
+            case = self._decode(record.value)
+        except UNDECODABLE as error:
+            log.error("%s-%d: offset %d is not a case: %s", self._topic, tp.partition, record.offset, error)
+            return None
+        return case.case_id if self._index.put(case, tp.partition) else None

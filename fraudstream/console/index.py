@@ -1,133 +1,222 @@
-"""The rows of the queue in memory, kept by the feed of the topic `cases`: ordered, filtered and counted on demand.
+"""The index of all cases, kept by the feed of the topic `cases`: ordered, filtered, searched and counted on demand.
 
-Cases that are not closed are all here. Of closed ones the last `CLOSED_KEPT_MAX` to change are, so that memory and the
-time of a query are bounded; older ones are still found by their id, in the view.
+Cases are in an index on disk, to which changes are committed at most once in `COMMIT_INTERVAL_S`. Cases that have
+changed since are in memory, and every answer is made of both: the committed cases without those that have changed,
+and the changed ones as they are now. So answers are exact and include every change at once.
+
+While the topic is read at the start, changes are seen from the next commit on, at most once in `BUILD_INTERVAL_S`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
-from heapq import nsmallest
-from typing import Final, NamedTuple
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Final, TypeVar
 
 from fraudstream.console.case_row import CaseRow
-from fraudstream.console.queue_query import DIMENSIONS, INACTIVE, NOBODY, Dimension, QueueQuery, SortKey
+from fraudstream.console.queue_order import SortKey, sort_key
+from fraudstream.console.queue_query import QueueQuery
+from fraudstream.console.search.current_cases import CurrentCases, QueuePage
+from fraudstream.console.search.disk_index import DiskIndex
+from fraudstream.console.search.entry import CaseEntry, entry_of
+from fraudstream.contracts import Case
+from fraudstream.contracts.error_text import error_text
 
-CLOSED_KEPT_MAX: Final = 5_000
+COMMIT_INTERVAL_S: Final = 0.5
+BUILD_INTERVAL_S: Final = 5.0
+IDLE_INTERVAL_S: Final = 600.0  # a commit without changes says that the index is not old
+RETRY_S: Final = 5.0
+UNWRITTEN_MAX: Final = 20_000  # changes that wait for a commit; more of them cost memory, fewer more commits
 _PAGES_KEPT: Final = 32
 
+Result = TypeVar("Result")
 
-class QueuePage(NamedTuple):
-    """A page of the queue. `total`: the rows that match, on all pages. `next_after`: the sort key that
-    the next page begins after; None on the last page.
-
-    `counts`: by filter, how many rows each of its values would match, the other filters being as they are.
-    """
-
-    rows: tuple[CaseRow, ...]
-    total: int
-    next_after: SortKey | None
-    counts: dict[Dimension, dict[str, int]]
+log = logging.getLogger(__name__)
 
 
 class CaseIndex:
-    """The newest row of each case."""
+    """The newest row of each case. Questions may be asked in any thread; all else is called by the event loop.
 
-    def __init__(self, closed_kept_max: int = CLOSED_KEPT_MAX) -> None:
-        self._closed_kept_max = closed_kept_max
-        self._active: dict[str, CaseRow] = {}
-        self._closed: OrderedDict[str, CaseRow] = OrderedDict()  # the last to change at the end
-        self._of_account: dict[str, set[str]] = {}
-        self._pages: OrderedDict[tuple[QueueQuery, SortKey | None, int], QueuePage] = OrderedDict()
+    `is_live`: show changes at once, as after `on_live`."""
 
-    def put(self, row: CaseRow) -> bool:
-        """Add or replace the row of a case. False, and no change, if the index has the same or a newer version."""
-        held = self.row(row.case_id)
-        if held is not None and held.version >= row.version:
+    def __init__(self, disk: DiskIndex, *, is_live: bool = False) -> None:
+        self._disk = disk
+        self._committed = disk.committed
+        self._recent: dict[str, CaseEntry | None] = {}  # changed since the last commit; None: deleted
+        self._unwritten: dict[str, CaseEntry | None] = {}
+        self._topic_id, self._offsets = "", dict[int, int]()
+        if disk.position is not None:
+            self._topic_id, self._offsets = disk.position.topic_id, dict(disk.position.offsets)
+        self._is_live = is_live
+        self._has_changed = False
+        self._committed_at_s = time.monotonic()
+        self._writing = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "case-index")
+        self._generation = 0
+        self._pages: OrderedDict[object, QueuePage] = OrderedDict()
+        self._pages_lock = Lock()
+
+    @property
+    def offsets(self) -> Mapping[int, int]:
+        """The next record to read, by partition of the topic."""
+        return self._offsets
+
+    async def follow(self, topic_id: str) -> None:
+        """The topic that is read has this id. An index of another topic is cleared."""
+        if self._topic_id not in ("", topic_id):
+            log.warning("the topic of cases has been made anew: the index of cases is built anew")
+            await self.clear()
+        self._topic_id = topic_id
+
+    async def clear(self) -> None:
+        """Forget every case, and read the topic from its start."""
+        async with self._writing:
+            await self._in_thread(self._disk.clear)
+            self._committed, self._is_live = self._disk.committed, False
+            self._topic_id, self._offsets = "", {}
+            self._unwritten.clear()
+            self._recent.clear()
+            self._forget_pages()
+
+    def put(self, case: Case, partition: int) -> bool:
+        """Add or replace a case. False, and no change, if the index has the same or a newer version."""
+        held = self.row(case.case_id) if self._is_live else _row_of(self._unwritten.get(case.case_id))
+        if held is not None and held.version >= case.version:
             return False
-        self._active.pop(row.case_id, None)
-        self._closed.pop(row.case_id, None)
-        if row.status == "closed":
-            self._closed[row.case_id] = row
-            if len(self._closed) > self._closed_kept_max:
-                self._forget(self._closed.popitem(last=False)[1])
-        else:
-            self._active[row.case_id] = row
-        self._of_account.setdefault(row.account_id, set()).add(row.case_id)
-        self._pages.clear()
+        self._change(case.case_id, entry_of(case, partition))
         return True
+
+    def remove(self, case_id: str) -> bool:
+        """A case has been deleted. False, and no change, if the index does not have it."""
+        if self._is_live and self.row(case_id) is None:
+            return False
+        self._change(case_id, None)
+        return True
+
+    def on_read(self, partition: int, next_offset: int) -> None:
+        """The topic has been read to before that offset, and what was read is in the index."""
+        self._offsets[partition] = next_offset
+        self._has_changed = True
+
+    async def on_live(self) -> None:
+        """The topic has been read to its end: commit, and show changes at once from now on."""
+        if not self._is_live:
+            await self.commit()
+            self._is_live = True
+
+    async def make_room(self) -> None:
+        """Wait until few enough changes are in memory."""
+        while len(self._unwritten) >= UNWRITTEN_MAX:
+            await self._try_to_commit()
+
+    async def run(self) -> None:
+        """Commit from time to time, until cancelled. Errors are logged, and it is tried again."""
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            since_s = time.monotonic() - self._committed_at_s
+            if since_s < (COMMIT_INTERVAL_S if self._is_live else BUILD_INTERVAL_S):
+                continue
+            if self._has_changed or since_s >= IDLE_INTERVAL_S:
+                await self._try_to_commit()
+
+    async def commit(self) -> None:
+        """Commit what has changed. Raises `ValueError`, `OSError`; what has changed is then kept for the next time."""
+        async with self._writing:
+            changes, self._unwritten = self._unwritten, {}
+            topic_id, offsets, self._has_changed = self._topic_id, dict(self._offsets), False
+            try:
+                await self._in_thread(lambda: self._disk.commit(changes, topic_id, offsets))
+            except (OSError, ValueError):
+                self._unwritten, self._has_changed = changes | self._unwritten, True
+                raise
+            self._committed = self._disk.committed
+            # In this order: a question takes the changes first, so it never misses one.
+            for case_id, entry in changes.items():
+                if self._recent.get(case_id, _ABSENT) is entry:
+                    del self._recent[case_id]
+            self._committed_at_s = time.monotonic()
+            self._forget_pages()
+
+    async def close(self) -> None:
+        """Commit, and let go of the directory."""
+        try:
+            await self.commit()
+        except (OSError, ValueError) as error:
+            log.error("the index of cases cannot be written: %s", error_text(error))
+        await self._in_thread(self._disk.close)
+        self._thread.shutdown()
 
     def row(self, case_id: str) -> CaseRow | None:
         """The row of a case; None if the index does not have it."""
-        return self._active.get(case_id) or self._closed.get(case_id)
+        recent = self._recent.get(case_id, _ABSENT)
+        return self._committed.row(case_id) if isinstance(recent, _Absent) else _row_of(recent)
 
     def of_account(self, account_id: str) -> list[CaseRow]:
-        """The rows of an account's cases, the newest first."""
-        rows = [row for case_id in self._of_account.get(account_id, ()) if (row := self.row(case_id)) is not None]
-        return sorted(rows, key=lambda row: row.opened_at_ms, reverse=True)
+        """The rows of an account's newest cases, the newest first."""
+        return self._now().of_account(account_id)
 
-    def rows(self) -> Iterator[CaseRow]:
-        """Every row: of cases that are not closed, then of closed ones."""
-        yield from self._active.values()
-        yield from self._closed.values()
+    def newest(self, limit: int) -> list[CaseRow]:
+        """The rows of the `limit` cases that changed last, closed ones included, the newest first."""
+        return [row for _, row in self._now().rows(QueueQuery(status="all", order="newest"), None, "after", limit)]
 
     def page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
         """The first `limit` rows of the query that come after `after` in its order."""
-        asked = (query, after, limit)
-        if (page := self._pages.get(asked)) is None:
-            page = self._pages[asked] = self._new_page(query, after, limit)
-            if len(self._pages) > _PAGES_KEPT:
-                self._pages.popitem(last=False)
+        asked = (self._generation, query, after, limit)
+        with self._pages_lock:
+            page = self._pages.get(asked)
+        if page is None:
+            page = self._now().page(query, after, limit)
+            with self._pages_lock:
+                self._pages[asked] = page
+                if len(self._pages) > _PAGES_KEPT:
+                    self._pages.popitem(last=False)
         return page
 
     def neighbours(self, row: CaseRow, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
         """The rows of the query before and after `row`, which need not match it itself."""
-        here = query.sort_key(row)
-        tests = query.tests()
-        keyed = [(query.sort_key(each), each) for each in self.rows() if all(passes(each) for _, passes in tests)]
-        before = max((pair for pair in keyed if pair[0] < here), default=None, key=lambda pair: pair[0])
-        behind = min((pair for pair in keyed if pair[0] > here), default=None, key=lambda pair: pair[0])
-        return before and before[1], behind and behind[1]
+        here, now = sort_key(row, query.order), self._now()
+        before, behind = now.rows(query, here, "before", 1), now.rows(query, here, "after", 1)
+        return (before[0][1] if before else None), (behind[0][1] if behind else None)
 
-    def _forget(self, row: CaseRow) -> None:
-        ids = self._of_account[row.account_id]
-        ids.discard(row.case_id)
-        if not ids:
-            del self._of_account[row.account_id]
+    def _now(self) -> CurrentCases:
+        recent = dict(self._recent)  # before the committed ones are taken: see `commit`
+        return CurrentCases(self._committed, recent)
 
-    def _new_page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
-        matching: list[CaseRow] = []
-        only_failing: dict[str, list[CaseRow]] = {dimension: [] for dimension in DIMENSIONS}
-        tests = query.tests()
-        for row in self.rows():
-            failed = [name for name, passes in tests if not passes(row)]
-            if not failed:
-                matching.append(row)
-            elif len(failed) == 1 and failed[0] in only_failing:
-                only_failing[failed[0]].append(row)
-        keyed = [(query.sort_key(row), row) for row in matching]
-        waiting = keyed if after is None else [pair for pair in keyed if pair[0] > after]
-        shown = nsmallest(limit, waiting, key=lambda pair: pair[0])
-        return QueuePage(
-            rows=tuple(row for _, row in shown),
-            total=len(matching),
-            next_after=shown[-1][0] if len(waiting) > len(shown) else None,
-            counts={dimension: _counts(matching + only_failing[dimension], dimension) for dimension in DIMENSIONS},
-        )
+    def _change(self, case_id: str, entry: CaseEntry | None) -> None:
+        self._unwritten[case_id] = entry
+        self._has_changed = True
+        if self._is_live:
+            self._recent[case_id] = entry
+            self._forget_pages()
+
+    async def _try_to_commit(self) -> None:
+        """Commit. A failure is logged, and waited for."""
+        try:
+            await self.commit()
+        except (OSError, ValueError) as error:  # Tantivy's errors are ValueErrors
+            log.error("the index of cases cannot be written: %s", error_text(error))
+            await asyncio.sleep(RETRY_S)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _forget_pages(self) -> None:
+        self._generation += 1  # so that a page that is being made does not serve later
+        with self._pages_lock:
+            self._pages.clear()
 
 
-def _counts(rows: Sequence[CaseRow], dimension: Dimension) -> dict[str, int]:
-    """How many of `rows` each value of a filter matches."""
-    match dimension:
-        case "status":
-            counts = Counter[str](row.state for row in rows)
-            return counts | {"active": len(rows) - sum(counts[state] for state in INACTIVE), "all": len(rows)}
-        case "severity":
-            return Counter(row.severity for row in rows)
-        case "typology":
-            return Counter(typology for row in rows for typology in row.typologies)
-        case "assignee":
-            return Counter(row.assignee or NOBODY for row in rows)
-        case "queue":
-            return Counter(row.queue for row in rows if row.queue is not None)
+class _Absent:
+    """The type of `_ABSENT`."""
+
+
+_ABSENT: Final = _Absent()
+
+
+def _row_of(entry: CaseEntry | None) -> CaseRow | None:
+    return None if entry is None else entry.row

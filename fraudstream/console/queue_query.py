@@ -7,42 +7,54 @@ aside.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fraudstream.console.access.teams import Team
-from fraudstream.console.case_row import SNOOZED, CaseRow
+from fraudstream.console.case_row import SNOOZED
+from fraudstream.console.queue_order import ORDERS, PLACE_MAX, Order, SortKey
+from fraudstream.console.search.entry import CaseEntry, searched_text
+from fraudstream.contracts.case_values import Disposition
 from fraudstream.contracts.fields import SEVERITIES
 
-Order = Literal["urgency", "score", "oldest", "newest"]
 StatusFilter = Literal[
     "active", "new", "assigned", "in_review", "waiting", "escalated", "proposed", "snoozed", "closed", "all"
 ]
 Dimension = Literal["status", "severity", "typology", "assignee", "queue"]
 
-ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 STATUS_FILTERS: Final[tuple[StatusFilter, ...]] = get_args(StatusFilter)
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
+DISPOSITIONS: Final[tuple[Disposition, ...]] = get_args(Disposition)
 INACTIVE: Final = (SNOOZED, "closed")
 _OF_VISITOR: Final = ("account_parts", "team")
+ACTIVE: Final = tuple(each for each in STATUS_FILTERS if each not in (*INACTIVE, "active", "all"))
 NOBODY: Final = "-"  # as `assignee`: cases without one
 TEXT_CHARACTERS_MAX: Final = 128
+UTC: Final = ZoneInfo("UTC")
 
-SortKey = tuple[float, str]
 Choice = TypeVar("Choice")
-_SORT_KEYS: Final[Mapping[Order, Callable[[CaseRow], SortKey]]] = {
-    "urgency": lambda row: (-row.urgency, row.case_id),
-    "score": lambda row: (-row.score, row.case_id),
-    "oldest": lambda row: (row.opened_at_ms, row.case_id),
-    "newest": lambda row: (-row.updated_at_ms, row.case_id),
-}
+
+
+class Day(NamedTuple):
+    """A day as a filter. `text`: YYYY-MM-DD. `from_ms`, `before_ms`: its first moment and the next day's, ms since the
+    epoch, UTC."""
+
+    text: str
+    from_ms: int
+    before_ms: int
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class QueueQuery(NamedTuple):
-    """Filters and order. `text`: the beginning of a case id, a part of an account id, or a payment's event id.
+    """Filters and order. `text`: words, and ids or beginnings of ids, of which a case has all.
 
-    `assignee`: a name, or `NOBODY`. `account_parts`: `text` finds parts of an account id; else the whole alone.
-    `team`: that sees the case. These two are of the visitor, not of the URL.
+    `assignee`: a name, or `NOBODY`. Of the days that a case was opened or last changed on, the first and the last.
+    `account_parts`: `text` finds parts of an account id; else the whole alone. `team`: that sees the case. These two
+    are of the visitor, not of the URL.
     """
 
     status: StatusFilter = "active"
@@ -52,33 +64,43 @@ class QueueQuery(NamedTuple):
     queue: str | None = None
     text: str = ""
     order: Order = "urgency"
+    disposition: Disposition | None = None
+    opened_from: Day | None = None
+    opened_to: Day | None = None
+    updated_from: Day | None = None
+    updated_to: Day | None = None
     account_parts: bool = True
     team: Team | None = None
 
-    def tests(self) -> list[tuple[str, Callable[[CaseRow], bool]]]:
-        """The filters that are set, each by its name with whether a row passes it."""
-        tests: list[tuple[str, Callable[[CaseRow], bool]]] = []
+    def tests(self) -> list[tuple[str, Callable[[CaseEntry], bool]]]:
+        """The filters that are set, each by its name with whether a case passes it."""
+        tests: list[tuple[str, Callable[[CaseEntry], bool]]] = []
         if self.status == "active":
-            tests.append(("status", lambda row: row.state not in INACTIVE))
+            tests.append(("status", lambda case: case.row.state not in INACTIVE))
         elif self.status != "all":
-            tests.append(("status", lambda row: row.state == self.status))
+            tests.append(("status", lambda case: case.row.state == self.status))
         if self.severity is not None:
-            tests.append(("severity", lambda row: row.severity == self.severity))
+            tests.append(("severity", lambda case: case.row.severity == self.severity))
         if self.typology is not None:
-            tests.append(("typology", lambda row: self.typology in row.typologies))
+            tests.append(("typology", lambda case: self.typology in case.row.typologies))
         if self.assignee is not None:
-            tests.append(("assignee", lambda row: (row.assignee or NOBODY) == self.assignee))
+            tests.append(("assignee", lambda case: (case.row.assignee or NOBODY) == self.assignee))
         if self.queue is not None:
-            tests.append(("queue", lambda row: row.queue == self.queue))
+            tests.append(("queue", lambda case: case.row.queue == self.queue))
+        if self.disposition is not None:
+            tests.append(("disposition", lambda case: case.row.disposition == self.disposition))
+        if self.opened_from or self.opened_to:
+            tests.append(("opened", lambda case: _is_within(case.row.opened_at_ms, self.opened_from, self.opened_to)))
+        if self.updated_from or self.updated_to:
+            tests.append(
+                ("updated", lambda case: _is_within(case.row.updated_at_ms, self.updated_from, self.updated_to))
+            )
         if self.text:
-            tests.append(("text", self._has_text))
+            searched = searched_text(self.text)
+            tests.append(("text", lambda case: case.has(searched)))
         if (team := self.team) is not None:
-            tests.append(("team", lambda row: team.sees(row.queue, row.typologies)))
+            tests.append(("team", lambda case: team.sees(case.row.queue, case.row.typologies)))
         return tests
-
-    def sort_key(self, row: CaseRow) -> SortKey:
-        """The place of `row` in the order, which is total: ascending, by case id where all else is equal."""
-        return _SORT_KEYS[self.order](row)
 
     def parameters(self, **changes: str | None) -> str:
         """The URL parameters of this query with `changes`, beginning with '?'; empty if all are the defaults.
@@ -95,16 +117,14 @@ class QueueQuery(NamedTuple):
         shown = {name: value for name, value in found.items() if value and value != _DEFAULT._asdict().get(name)}
         return f"?{urlencode(shown)}" if shown else ""
 
-    def _has_text(self, row: CaseRow) -> bool:
-        has_account = self.text in row.account_id if self.account_parts else self.text == row.account_id
-        return row.case_id.startswith(self.text) or has_account or self.text in row.event_ids
-
 
 _DEFAULT: Final = QueueQuery()
 
 
-def query_of(parameters: Mapping[str, str]) -> QueueQuery:
-    """The query in the parameters of a URL. A value that no filter has is left out, so that an old link still works."""
+def query_of(parameters: Mapping[str, str], zone: ZoneInfo = UTC) -> QueueQuery:
+    """The query in the parameters of a URL. A value that no filter has is left out, so that an old link still works.
+
+    `zone`: where days begin."""
     return QueueQuery(
         status=_choice(parameters.get("status"), STATUS_FILTERS, "active"),
         severity=next((each for each in SEVERITIES if each == parameters.get("severity")), None),
@@ -113,26 +133,51 @@ def query_of(parameters: Mapping[str, str]) -> QueueQuery:
         queue=(parameters.get("queue") or "")[:TEXT_CHARACTERS_MAX] or None,
         text=(parameters.get("text") or "").strip()[:TEXT_CHARACTERS_MAX],
         order=_choice(parameters.get("order"), ORDERS, "urgency"),
+        disposition=next((each for each in DISPOSITIONS if each == parameters.get("disposition")), None),
+        opened_from=day_of(parameters.get("opened_from"), zone),
+        opened_to=day_of(parameters.get("opened_to"), zone),
+        updated_from=day_of(parameters.get("updated_from"), zone),
+        updated_to=day_of(parameters.get("updated_to"), zone),
     )
+
+
+def day_of(text: str | None, zone: ZoneInfo) -> Day | None:
+    """The day that a text names as YYYY-MM-DD; None if it names none.
+
+    >>> day_of("2026-03-04", ZoneInfo("Asia/Shanghai"))
+    Day(text='2026-03-04', from_ms=1772553600000, before_ms=1772640000000)
+    """
+    try:
+        day = date.fromisoformat(text or "")
+        return Day(day.isoformat(), _begin_ms(day, zone), _begin_ms(day + timedelta(days=1), zone))
+    except (ValueError, OverflowError):
+        return None
 
 
 def cursor_of(key: SortKey) -> str:
     """A sort key as text for a URL.
 
-    >>> parsed_cursor(cursor_of((-0.25, "b42be4")))
-    (-0.25, 'b42be4')
+    >>> parsed_cursor(cursor_of((25, "b42be4")))
+    (25, 'b42be4')
     """
-    return f"{key[0]!r}~{key[1]}"
+    return f"{key[0]}~{key[1]}"
 
 
 def parsed_cursor(text: str | None) -> SortKey | None:
     """The sort key in a text of `cursor_of`; None if it is none."""
     number, found, case_id = (text or "").partition("~")
     try:
-        # Whole numbers stay whole: an urgency has more digits than some floats keep.
-        return (float(number) if "." in number or "e" in number else int(number), case_id) if found else None
+        return (min(max(int(number), 0), PLACE_MAX), case_id) if found else None
     except ValueError:
         return None
+
+
+def _is_within(at_ms: int, first: Day | None, last: Day | None) -> bool:
+    return (first is None or at_ms >= first.from_ms) and (last is None or at_ms < last.before_ms)
+
+
+def _begin_ms(day: date, zone: ZoneInfo) -> int:
+    return round(datetime.combine(day, time(), zone).timestamp() * 1000)
 
 
 def _choice(value: str | None, choices: Iterable[Choice], otherwise: Choice) -> Choice:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -44,6 +46,7 @@ from fraudstream.console.rules.drafts import DraftStore
 from fraudstream.console.rules.library import ReadInForce, RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials
+from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, Case, CaseAction
@@ -67,14 +70,30 @@ async def serve(
     listener: socket.socket,
     on_serving: Callable[[], None],
     history: History | None = None,
+    *,
+    rebuild: bool = False,
 ) -> None:
     """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
 
     `rules`: for the pages of rules. `on_serving`: called once pages are served. `history`: the history store, if there
-    is one.
+    is one. `rebuild`: throw the index of cases away first. Raises `IndexInUseError`, `OSError`, and `ValueError` for an invalid URL of Redis.
     """
+    with index_directory(settings.index_directory) as directory:
+        disk = DiskIndex(directory, now_ms, rebuild=rebuild)
+        await _serve(settings, agent, rules, listener, on_serving, CaseIndex(disk), history)
+
+
+async def _serve(
+    settings: ServerSettings,
+    agent: AgentSettings,
+    rules: RuleSettings,
+    listener: socket.socket,
+    on_serving: Callable[[], None],
+    index: CaseIndex,
+    history: History | None,
+) -> None:
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
-    index, live, alerts = CaseIndex(), LiveChanges(), AlertSource(_alert_reader(agent))
+    live, alerts = LiveChanges(), AlertSource(_alert_reader(agent))
     feed = CaseFeed(
         agent.brokers,
         agent.cases_topic,
@@ -117,7 +136,7 @@ async def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    tasks = [asyncio.create_task(each.run()) for each in (feed, audit, PendingEvents(redis, audit))]
+    tasks = [asyncio.create_task(each.run()) for each in (feed, index, audit, PendingEvents(redis, audit))]
     for task in tasks:
         task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
     on_serving()
@@ -134,6 +153,7 @@ async def serve(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=STOP_S_MAX)
+        await index.close()
         await sink.close()
         await alerts.close()
         await past.close()
@@ -146,6 +166,16 @@ def _openid(settings: ServerSettings, redis: Redis, users: UserStore, sessions: 
         return None
     provider = OpenIdProvider(settings.openid, fetch_url, time.time)
     return OpenIdLogin(settings.openid, provider, redis, users, sessions)
+
+
+@contextmanager
+def index_directory(configured: Path | None) -> Iterator[Path]:
+    """The directory of the index; a temporary one, removed at the end, if none is configured."""
+    if configured is not None:
+        yield configured
+        return
+    with tempfile.TemporaryDirectory(prefix="fraudstream-console-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def redis_client(url: str) -> Redis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from itertools import islice
@@ -23,6 +24,7 @@ from fraudstream.engine.rules import Rule
 from fraudstream.operations.new_rule import new_rule
 
 CASES_SHOWN: Final = 20
+CASES_COUNTED: Final = 5_000  # the last to change
 
 
 class RuleLine(NamedTuple):
@@ -68,7 +70,7 @@ class RuleDesk:
     async def overview(self, team: Team | None) -> RulesOverview:
         """The rules in force, by name, with what they have done among the cases that the team sees; None: all."""
         in_force = await self._library.in_force()
-        activity = activity_of(self._rows(team))
+        activity = activity_of(await self._rows(team))
         rules = (*in_force.rule_set.rules, *in_force.rule_set.retired)
         lines = tuple(RuleLine(rule, activity.get(rule.name, RuleActivity())) for rule in rules)
         return RulesOverview(in_force.rule_set.digest, in_force.switch, lines)
@@ -79,7 +81,7 @@ class RuleDesk:
         rule = rule_of(in_force, name)
         if rule is None:
             return None
-        rows = sorted(self._rows(team), key=lambda row: row.opened_at_ms, reverse=True)
+        rows = sorted(await self._rows(team), key=lambda row: row.opened_at_ms, reverse=True)
         activity = activity_of(rows).get(name, RuleActivity())
         cases = tuple(islice((row for row in rows if name in row.rules), CASES_SHOWN))
         text = in_force.rule_set.files[rule.path]
@@ -119,5 +121,6 @@ class RuleDesk:
         """Begin a trial of a draft. Raises `TrialsBusyError`."""
         return await self.trials.start(kind, user_name, await self._library.in_force(), draft)
 
-    def _rows(self, team: Team | None) -> list[CaseRow]:
-        return [row for row in self._index.rows() if team is None or team.sees(row.queue, row.typologies)]
+    async def _rows(self, team: Team | None) -> list[CaseRow]:
+        newest = await asyncio.to_thread(self._index.newest, CASES_COUNTED)
+        return [row for row in newest if team is None or team.sees(row.queue, row.typologies)]

@@ -102,7 +102,7 @@ async def _case_page(
     file, reasons = shown_case(file, visible=visible)
     words, query = words_for(request), query_for(request, visitor)
     console = console_of(request)
-    before, behind = console.desk.neighbours(case_id, query)
+    before, behind = await console.desk.neighbours(case_id, query)
     may_act = visitor.may("act_on_cases")
     values = {
         "case": file.case,

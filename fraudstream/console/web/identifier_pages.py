@@ -63,5 +63,5 @@ def shown_case(file: CaseFile, *, visible: bool) -> ShownCase:
 def query_for(request: Request, visitor: Visitor) -> QueueQuery:
     """The query in the URL, for the cases that the visitor sees. Who does not see identifiers finds an account by its
     whole id alone: searching for parts would tell what is masked."""
-    query = query_of(request.query_params)
+    query = query_of(request.query_params, console_of(request).settings.zone)
     return query._replace(account_parts=visitor.may("see_identifiers"), team=visitor.team)

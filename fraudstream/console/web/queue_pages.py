@@ -9,10 +9,10 @@ from fastapi.responses import RedirectResponse, Response
 
 from fraudstream.console.access.masking import Masking
 from fraudstream.console.desk import ROWS_MAX
-from fraudstream.console.index import CLOSED_KEPT_MAX
+from fraudstream.console.queue_order import ORDERS
 from fraudstream.console.queue_query import (
+    DISPOSITIONS,
     NOBODY,
-    ORDERS,
     STATUS_FILTERS,
     cursor_of,
     parsed_cursor,
@@ -84,11 +84,12 @@ async def open_by_hand(
 @router.get("/")
 async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]) -> Response:
     """A page of the queue, as the parameters of the URL ask for it."""
+    console = console_of(request)
     query = query_for(request, visitor)
     after = parsed_cursor(request.query_params.get("after"))
     if query.text:
         note_view(request, visitor.session, "search", "path:/", query.text)
-    found = console_of(request).desk.queue(query, after)
+    found = await console.desk.queue(query, after)
     masking = Masking(visitor.may("see_identifiers"))
     found = found._replace(rows=tuple(map(masking.shown, found.rows)))
     values = {
@@ -104,6 +105,6 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
         "queues": sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set())),
         "rows_max": ROWS_MAX,
-        "closed_kept_max": CLOSED_KEPT_MAX,
+        "dispositions": DISPOSITIONS,
     }
     return page(request, "queue.html", visitor, values)

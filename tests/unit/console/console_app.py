@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import re
 import sys
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -37,7 +42,6 @@ from fraudstream.console.access.tokens import Scope, TokenStore, new_token
 from fraudstream.console.access.users import User, UserStore
 from fraudstream.console.alert_source import AlertSource
 from fraudstream.console.app import create_app
-from fraudstream.console.case_row import row_of
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
@@ -48,6 +52,7 @@ from fraudstream.console.rules.drafts import DraftStore
 from fraudstream.console.rules.library import RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials, TrialSettings
+from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
@@ -133,6 +138,14 @@ class AuditUnderTest:
         return found[:limit], found[limit - 1].offset if len(found) > limit else None
 
 
+@cache
+def empty_disk_index() -> DiskIndex:
+    """An index without cases, for tests that commit nothing to it."""
+    directory = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, directory)
+    return DiskIndex(Path(directory), lambda: 0)
+
+
 class ConsoleUnderTest:
     """`app` with its parts. `put` is the case agent's record of a case, `alerts` what the topic of alerts holds."""
 
@@ -144,7 +157,8 @@ class ConsoleUnderTest:
         self.rule_files = dict(RULE_FILES)  # of the rules in force
         self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
-        self.index, self.live = CaseIndex(), LiveChanges(heartbeat_s=0.05)
+        self.index = CaseIndex(empty_disk_index(), is_live=True)
+        self.live = LiveChanges(heartbeat_s=0.05)
         self.view = CaseView(redis_url, prefix=prefix)
         self.users = UserStore(self.redis)
         self.teams = TeamStore(self.redis)
@@ -221,7 +235,7 @@ class ConsoleUnderTest:
         """The case agent has written these cases."""
         await self.view.put(0, cases)
         for each in cases:
-            if self.index.put(row_of(each, 0)):
+            if self.index.put(each, 0):
                 self.live.on_case(each.case_id)
 
     async def _read_in_force(self, before: InForce | None) -> InForce:

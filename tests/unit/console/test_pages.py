@@ -168,7 +168,7 @@ async def test_a_case_is_claimed_noted_closed_and_reopened(console: ConsoleUnder
     assert "called the customer" in noted.text
     closed = await act(console, client, "close", disposition="confirmed_fraud", typology="mule", note="card copied")
     assert "Closed as <bdi>confirmed fraud</bdi>." in closed.text
-    assert console.desk.queue(QueueQuery()).rows == ()
+    assert (await console.desk.queue(QueueQuery())).rows == ()
     reopened = await act(console, client, "reopen")
     assert "The case is open again." in reopened.text
     assert [(each.action, each.actor, each.note) for each in console.published] == [

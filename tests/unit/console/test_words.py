@@ -11,7 +11,8 @@ import pytest
 from fraudstream.cases.refusal import RefusalCode
 from fraudstream.console.access.roles import ROLES
 from fraudstream.console.past import KINDS, Missing
-from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS
+from fraudstream.console.queue_order import ORDERS
+from fraudstream.console.queue_query import STATUS_FILTERS
 from fraudstream.console.web.rendering import STATIC_DIRECTORY
 from fraudstream.console.words.catalogue import LANGUAGES, Words, words_of
 from fraudstream.contracts.case_values import ActionName, Disposition

@@ -96,7 +96,7 @@ async def cases(request: Request, token: Annotated[Token, Depends(scoped("cases:
     query = query_of(parameters)._replace(account_parts=visible, team=await team_of(request, token))
     if query.text:
         note_view(request, session_of(token), "search", "path:/api/v1/cases", query.text)
-    found = console_of(request).desk.queue(query, after)
+    found = await console_of(request).desk.queue(query, after)
     rows = tuple(map(Masking(visible).shown, found.rows))
     next_after = None if found.next_after is None else cursor_of(found.next_after)
     return _json(CaseList(rows, found.total, next_after))

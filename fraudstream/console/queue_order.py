@@ -1,0 +1,95 @@
+"""The orders of the queue, as whole numbers of 63 bits that an index can sort and compare.
+
+The place of a row has what the order is by in its upper bits, and the beginning of the case id in its lower bits, so
+that few rows have the same place. Those that have are in the order of their ids. Both parts ascend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, get_args
+
+from fraudstream.console.case_row import CaseRow
+
+Order = Literal["urgency", "score", "oldest", "newest"]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+
+SortKey = tuple[int, str]  # place, case_id
+
+PLACE_MAX: Final = 2**63 - 1
+_TIME_MS_MAX: Final = 2**52
+_URGENCY_MAX: Final = 2**53
+_SCORE_MAX: Final = 2**20 - 1  # in millionths: scores have six decimals and are at most 1
+_TIME_DIGITS: Final = 2  # of the case id
+_SCORE_DIGITS: Final = 10
+
+
+def sort_key(row: CaseRow, order: Order) -> SortKey:
+    """The place of `row` in the order, which is total: ascending, by case id where all else is equal."""
+    return place_of(row, order), row.case_id
+
+
+def place_of(row: CaseRow, order: Order) -> int:
+    """The place of `row` in the order: 0 to 2**63 - 1."""
+    return _PLACES[order](row)
+
+
+def places_opened(from_ms: int | None, before_ms: int | None) -> tuple[int | None, int | None]:
+    """The first and last place in the order "oldest" of rows opened from `from_ms` to before `before_ms`."""
+    shift = 4 * _TIME_DIGITS
+    return (
+        None if from_ms is None else _time(from_ms) << shift,
+        None if before_ms is None else (_time(before_ms) << shift) - 1,
+    )
+
+
+def places_updated(from_ms: int | None, before_ms: int | None) -> tuple[int | None, int | None]:
+    """The first and last place in the order "newest" of rows last changed from `from_ms` to before `before_ms`."""
+    shift = 4 * _TIME_DIGITS
+    return (
+        None if before_ms is None else (_TIME_MS_MAX - _time(before_ms) + 1) << shift,
+        None if from_ms is None else ((_TIME_MS_MAX - _time(from_ms) + 1) << shift) - 1,
+    )
+
+
+def _time(at_ms: int) -> int:
+    return min(max(at_ms, 0), _TIME_MS_MAX)
+
+
+def _place(value: int, case_id: str, digits: int) -> int:
+    for character in case_id[:digits].ljust(digits, "0"):
+        value = value << 4 | _digit(character)
+    return value
+
+
+def _digit(character: str) -> int:
+    """The value of a hexadecimal digit. Other characters have that of the digit before them, so that places are in the
+    order of any ids."""
+    if character <= "9":
+        return max(ord(character) - ord("0"), 0)
+    return min(max(ord(character) - ord("a") + 10, 9), 15)
+
+
+def _by_urgency(row: CaseRow) -> int:
+    return _place(_URGENCY_MAX - row.urgency, row.case_id, _TIME_DIGITS)
+
+
+def _by_score(row: CaseRow) -> int:
+    millionths = min(max(round(row.score * 1_000_000), 0), _SCORE_MAX)
+    return _place(_SCORE_MAX - millionths, row.case_id, _SCORE_DIGITS)
+
+
+def _by_opening(row: CaseRow) -> int:
+    return _place(_time(row.opened_at_ms), row.case_id, _TIME_DIGITS)
+
+
+def _by_change(row: CaseRow) -> int:
+    return _place(_TIME_MS_MAX - _time(row.updated_at_ms), row.case_id, _TIME_DIGITS)
+
+
+_PLACES: Final[Mapping[Order, Callable[[CaseRow], int]]] = {
+    "urgency": _by_urgency,
+    "score": _by_score,
+    "oldest": _by_opening,
+    "newest": _by_change,
+}

@@ -1,0 +1,7 @@
+"""The index of all cases on disk: what is indexed of a case, how, and what can be asked.
+
+entry · words        what is found of a case: its row, words and ids
+schema               the fields of the index, and a case as a document
+disk_index           the index in its directory: opened or made anew, written, committed
+committed_cases      what has been committed: rows in order, counts, single cases
+"""

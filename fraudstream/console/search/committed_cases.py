@@ -1,0 +1,173 @@
+"""The cases that have been committed to the index on disk, as of one commit.
+
+Every question takes `without`: ids of cases that have changed since and are to be left out. Methods may be called in
+any thread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, Literal
+
+from tantivy import FieldType, Occur, Order, Query, Schema, Searcher
+
+from fraudstream.console.case_row import CaseRow
+from fraudstream.console.queue_order import ORDERS, SortKey, places_opened, places_updated
+from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
+from fraudstream.console.search.entry import SearchedPart, searched_text
+from fraudstream.console.search.schema import BETWEEN_TYPOLOGIES, LOG_POSITION, LogPosition, position_in, row_in
+
+OF_ACCOUNT_MAX: Final = 200
+_SPARE: Final = 8  # hits beyond those wanted: rows may have the place of the last one
+_VALUES_MAX: Final = 10_000  # of a filter
+_COUNTED_IN: Final[Mapping[Dimension, str]] = {
+    "status": "state",
+    "severity": "severity",
+    "typology": "typologies",
+    "assignee": "assignee",
+    "queue": "queue",
+}
+
+Direction = Literal["after", "before"]
+
+
+class CommittedCases:
+    """The committed cases of an index."""
+
+    def __init__(self, searcher: Searcher, schema: Schema) -> None:
+        self._searcher, self._schema = searcher, schema
+
+    @property
+    def case_count(self) -> int:
+        """How many cases there are."""
+        return int(self._searcher.num_docs - len(self._documents(self._term("kind", LOG_POSITION), 1)))
+
+    def position(self) -> LogPosition | None:
+        """Up to where the topic has been read; None for a new index. Raises `msgspec.MsgspecError`."""
+        found = self._documents(self._term("kind", LOG_POSITION), 1)
+        return position_in(found[0]) if found else None
+
+    def check(self) -> None:
+        """Read something of every file. Raises `ValueError` or panics if one is damaged."""
+        everything = Query.all_query()
+        self._searcher.aggregate(everything, {field: {"terms": {"field": field}} for field in _COUNTED_IN.values()})
+        for order in ORDERS:
+            for _, address in self._searcher.search(everything, 1, False, order).hits:
+                self._searcher.doc(address)
+        self._documents(self._term("words", ""), 1)
+        self._documents(self._term("ids", ""), 1)
+
+    def row(self, case_id: str) -> CaseRow | None:
+        """The row of a case."""
+        found = self._documents(self._term("case_id", case_id), 1)
+        return row_in(found[0]) if found else None
+
+    def of_account(self, account_id: str) -> list[CaseRow]:
+        """The rows of an account's newest `OF_ACCOUNT_MAX` cases, the newest first."""
+        query = self._term("account_id", account_id)
+        found = self._searcher.search(query, OF_ACCOUNT_MAX, False, "oldest", order=Order.Desc)
+        return [row_in(self._searcher.doc(address)) for _, address in found.hits]
+
+    def rows(
+        self, query: QueueQuery, without: Collection[str], bound: SortKey | None, direction: Direction, limit: int
+    ) -> list[tuple[SortKey, CaseRow]]:
+        """The `limit` rows of a query that are nearest to `bound` on one side, the nearest first; from the beginning of
+        the order if it is None."""
+        clauses = self._clauses(query, without)
+        if bound is not None:
+            range_ = (bound[0], None) if direction == "after" else (None, bound[0])
+            clauses.append((Occur.Must, self._between(query.order, *range_)))
+        wanted = limit + _SPARE
+        while True:
+            found = list(self._hits(Query.boolean_query(clauses), query, direction, wanted))
+            # Further rows may have the place of the last hit, so its order among them is not known yet.
+            known = found if len(found) < wanted else [hit for hit in found if hit[0][0] != found[-1][0][0]]
+            known.sort(key=lambda hit: hit[0], reverse=direction == "before")
+            if bound is not None:
+                known = [hit for hit in known if (hit[0] > bound if direction == "after" else hit[0] < bound)]
+            if len(found) < wanted or len(known) >= limit:
+                return known[:limit]
+            wanted *= 4
+
+    def counts(self, query: QueueQuery, without: Collection[str]) -> dict[Dimension, Counter[str]]:
+        """By filter, how many cases each of its values would match, the other filters being as they are. Of the status,
+        the states as the rows have them."""
+        filters = self._filters(query)
+        together = [dimension for dimension in DIMENSIONS if dimension not in filters]
+        counts = self._counts(self._clauses(query, without), together) if together else {}
+        for dimension in DIMENSIONS:
+            if dimension in filters:
+                counts |= self._counts(self._clauses(query, without, but=dimension), [dimension])
+        return counts
+
+    def _hits(
+        self, query: Query, asked: QueueQuery, direction: Direction, limit: int
+    ) -> Iterator[tuple[SortKey, CaseRow]]:
+        order = Order.Asc if direction == "after" else Order.Desc
+        for place, address in self._searcher.search(query, limit, False, asked.order, order=order).hits:
+            row = row_in(self._searcher.doc(address))
+            yield (place, row.case_id), row
+
+    def _counts(self, clauses: list[tuple[Occur, Query]], dimensions: list[Dimension]) -> dict[Dimension, Counter[str]]:
+        asked = {each: {"terms": {"field": _COUNTED_IN[each], "size": _VALUES_MAX}} for each in dimensions}
+        answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), asked)
+        counts: dict[Dimension, Counter[str]] = {}
+        for dimension in dimensions:
+            counted: Counter[str] = Counter()
+            for bucket in answer[dimension]["buckets"]:
+                values = bucket["key"].split(BETWEEN_TYPOLOGIES) if dimension == "typology" else [bucket["key"]]
+                for value in filter(None, values):
+                    counted[value] += bucket["doc_count"]
+            counts[dimension] = counted
+        return counts
+
+    def _clauses(
+        self, query: QueueQuery, without: Collection[str], but: Dimension | None = None
+    ) -> list[tuple[Occur, Query]]:
+        """What matches `query` but for one of its filters. Never without a clause that must match."""
+        clauses = [(Occur.Must, clause) for name, clause in self._filters(query).items() if name != but]
+        if not clauses:
+            clauses = [(Occur.Must, Query.all_query()), (Occur.MustNot, self._term("kind", LOG_POSITION))]
+        return clauses + [(Occur.MustNot, self._term("case_id", case_id)) for case_id in without]
+
+    def _filters(self, query: QueueQuery) -> dict[str, Query]:
+        """The filters that are set, by their names in `QueueQuery.tests`."""
+        filters: dict[str, Query] = {}
+        if query.status == "active":
+            filters["status"] = Query.term_set_query(self._schema, "state", ACTIVE)
+        elif query.status != "all":
+            filters["status"] = self._term("state", query.status)
+        for name in ("severity", "typology", "assignee", "queue", "disposition"):
+            if (value := getattr(query, name)) is not None:
+                filters[name] = self._term(name, value)
+        if query.opened_from or query.opened_to:
+            filters["opened"] = self._between("oldest", *places_opened(*_ends(query.opened_from, query.opened_to)))
+        if query.updated_from or query.updated_to:
+            filters["updated"] = self._between("newest", *places_updated(*_ends(query.updated_from, query.updated_to)))
+        if query.text:
+            parts = [(Occur.Must, self._part(part)) for part in searched_text(query.text)]
+            filters["text"] = Query.boolean_query(parts)
+        return filters
+
+    def _part(self, part: SearchedPart) -> Query:
+        ids = self._term("ids", part.text)
+        if part.is_prefix:
+            ids = Query.fuzzy_term_query(self._schema, "ids", part.text, distance=0, prefix=True)
+        if not part.words:
+            return ids
+        words = Query.boolean_query([(Occur.Must, self._term("words", word)) for word in sorted(part.words)])
+        return Query.boolean_query([(Occur.Should, ids), (Occur.Should, words)])
+
+    def _term(self, field: str, value: str) -> Query:
+        return Query.term_query(self._schema, field, value, "basic")
+
+    def _between(self, field: str, first: int | None, last: int | None) -> Query:
+        return Query.range_query(self._schema, field, FieldType.Integer, first, last)
+
+    def _documents(self, query: Query, limit: int) -> list[Any]:
+        return [self._searcher.doc(address) for _, address in self._searcher.search(query, limit, False).hits]
+
+
+def _ends(first: Day | None, last: Day | None) -> tuple[int | None, int | None]:
+    return None if first is None else first.from_ms, None if last is None else last.before_ms

@@ -1,0 +1,61 @@
+"""What is found of a case: its row, the words of its texts, and its ids."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from fraudstream.console.case_row import CaseRow, row_of
+from fraudstream.console.search.words import words_of
+from fraudstream.contracts import Case
+
+ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a whole id alone
+
+
+class CaseEntry(NamedTuple):
+    """A case as the index has it. `words`: of notes, rules, account and the reason of a snooze. `ids`: of the case,
+    its account, payments and alerts, and linked cases."""
+
+    row: CaseRow
+    words: frozenset[str]
+    ids: frozenset[str]
+
+    def has(self, searched: SearchedText) -> bool:
+        """Whether each part of the text is among the words, or an id or the beginning of one."""
+        return all((part.words and part.words <= self.words) or self._has_id(part) for part in searched)
+
+    def _has_id(self, part: SearchedPart) -> bool:
+        if part.is_prefix:
+            return any(each.startswith(part.text) for each in self.ids)
+        return part.text in self.ids
+
+
+class SearchedPart(NamedTuple):
+    """A part of a searched text, between spaces. `is_prefix`: it is long enough to be the beginning of an id."""
+
+    text: str
+    words: frozenset[str]
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether ids that begin with it are found, too."""
+        return len(self.text) >= ID_CHARACTERS_MIN
+
+
+SearchedText = tuple[SearchedPart, ...]
+
+
+def searched_text(text: str) -> SearchedText:
+    """The parts of a text that is searched for; all must be found."""
+    return tuple(SearchedPart(part, frozenset(words_of(part))) for part in text.split())
+
+
+def entry_of(case: Case, partition: int) -> CaseEntry:
+    """The entry of `case`, which is in that partition of the topic `cases`."""
+    texts = [case.account_id, *case.rules, *(note.text for note in case.notes)]
+    if case.snooze is not None:
+        texts.append(case.snooze.reason)
+    ids = {case.case_id, case.account_id, *case.links}
+    for line in case.alerts:
+        ids.add(line.event_id)
+        ids.add(line.alert_id)
+    return CaseEntry(row_of(case, partition), frozenset(words_of("\n".join(texts))), frozenset(ids))

@@ -1,0 +1,107 @@
+"""The fields of the index on disk, and a case as a document of it.
+
+Texts are indexed without being stored. What is stored of a case is its row, which the queue shows anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from tantivy import Document, Schema, SchemaBuilder
+
+from fraudstream.console.case_row import CaseRow
+from fraudstream.console.queue_order import ORDERS, place_of
+from fraudstream.console.queue_query import NOBODY
+from fraudstream.console.search.entry import CaseEntry
+from fraudstream.console.search.words import WORDS_VERSION
+
+FIELDS_VERSION: Final = 1  # to be raised where fields, rows or places change
+
+# Each has one value, which is counted. `typologies`: all of a case as one text.
+_COUNTED: Final = ("state", "severity", "assignee", "queue", "typologies")
+_EXACT: Final = ("case_id", "account_id", "ids", "typology", "disposition", "kind")
+LOG_POSITION: Final = "log_position"  # the `kind` of the document that says up to where the topic has been read
+BETWEEN_TYPOLOGIES: Final = "\n"
+
+_encode_row: Final = msgspec.msgpack.Encoder().encode
+_decode_row: Final = msgspec.msgpack.Decoder(CaseRow).decode
+
+
+class LogPosition(msgspec.Struct, frozen=True):
+    """Up to where the index has read the topic. `offsets`: the next to read, by partition. `format`: `FORMAT` of the
+    index. `at_ms`: when this was written, ms since the epoch, UTC."""
+
+    topic_id: str
+    offsets: Mapping[int, int]
+    format: str
+    at_ms: int
+
+
+def new_schema() -> Schema:
+    """The schema of the index."""
+    builder = SchemaBuilder()
+    for field in _COUNTED:
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic", fast=True)
+    for field in _EXACT:
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="basic")
+    for order in ORDERS:
+        builder.add_integer_field(order, fast=True)
+    builder.add_bytes_field("row", stored=True)
+    builder.add_text_field("position", stored=True, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def index_format() -> str:
+    """What an index must have been made with for this build to read it."""
+    fields = ", ".join(f"{each.name} {each.type}" for each in msgspec.structs.fields(CaseRow))
+    return sha256(f"{FIELDS_VERSION}; {WORDS_VERSION}; {fields}".encode()).hexdigest()[:16]
+
+
+FORMAT: Final = index_format()
+
+
+def document_of(entry: CaseEntry) -> Document:
+    """The document of a case."""
+    row, document = entry.row, Document()
+    add = document.add_text
+    add("case_id", row.case_id)
+    add("account_id", row.account_id)
+    add("state", row.state)
+    add("severity", row.severity)
+    add("assignee", row.assignee or NOBODY)
+    add("typologies", BETWEEN_TYPOLOGIES.join(row.typologies))
+    if row.queue is not None:
+        add("queue", row.queue)
+    if row.disposition is not None:
+        add("disposition", row.disposition)
+    for typology in row.typologies:
+        add("typology", typology)
+    for each in entry.ids:
+        add("ids", each)
+    add("words", " ".join(entry.words))
+    for order in ORDERS:
+        document.add_integer(order, place_of(row, order))
+    document.add_bytes("row", _encode_row(row))
+    return document
+
+
+def row_in(document: Document) -> CaseRow:
+    """The row that a case's document stores."""
+    return _decode_row(document["row"][0])
+
+
+def position_document(position: LogPosition) -> Document:
+    """The one document of the index that is not a case's."""
+    document = Document()
+    document.add_text("kind", LOG_POSITION)
+    document.add_text("position", msgspec.json.encode(position).decode())
+    return document
+
+
+def position_in(document: Document) -> LogPosition:
+    """The position that a document stores. Raises `msgspec.MsgspecError`."""
+    return msgspec.json.decode(document["position"][0], type=LogPosition)
