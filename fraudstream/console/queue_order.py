@@ -6,7 +6,7 @@ that few rows have the same place. Those that have are in the order of their ids
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final, Literal, get_args
 
 from fraudstream.console.case_row import CaseRow
@@ -20,8 +20,8 @@ PLACE_MAX: Final = 2**63 - 1
 _TIME_MS_MAX: Final = 2**52
 _URGENCY_MAX: Final = 2**53
 _SCORE_MAX: Final = 2**20 - 1  # in millionths: scores have six decimals and are at most 1
-_TIME_DIGITS: Final = 2  # of the case id
-_SCORE_DIGITS: Final = 10
+_ID_DIGITS: Final = 10  # of the case id, in the order by score
+_TIME_BITS: Final = 8  # of the case id, in the other orders
 
 
 def sort_key(row: CaseRow, order: Order) -> SortKey:
@@ -31,24 +31,35 @@ def sort_key(row: CaseRow, order: Order) -> SortKey:
 
 def place_of(row: CaseRow, order: Order) -> int:
     """The place of `row` in the order: 0 to 2**63 - 1."""
-    return _PLACES[order](row)
+    return places_of(row)[ORDERS.index(order)]
+
+
+def places_of(row: CaseRow) -> tuple[int, int, int, int]:
+    """The places of `row` in all `ORDERS`."""
+    beginning = _beginning(row.case_id)
+    first = beginning >> (4 * _ID_DIGITS - _TIME_BITS)
+    millionths = min(max(round(row.score * 1_000_000), 0), _SCORE_MAX)
+    return (
+        (_URGENCY_MAX - row.urgency) << _TIME_BITS | first,
+        (_SCORE_MAX - millionths) << 4 * _ID_DIGITS | beginning,
+        _time(row.opened_at_ms) << _TIME_BITS | first,
+        (_TIME_MS_MAX - _time(row.updated_at_ms)) << _TIME_BITS | first,
+    )
 
 
 def places_opened(from_ms: int | None, before_ms: int | None) -> tuple[int | None, int | None]:
     """The first and last place in the order "oldest" of rows opened from `from_ms` to before `before_ms`."""
-    shift = 4 * _TIME_DIGITS
     return (
-        None if from_ms is None else _time(from_ms) << shift,
-        None if before_ms is None else (_time(before_ms) << shift) - 1,
+        None if from_ms is None else _time(from_ms) << _TIME_BITS,
+        None if before_ms is None else (_time(before_ms) << _TIME_BITS) - 1,
     )
 
 
 def places_updated(from_ms: int | None, before_ms: int | None) -> tuple[int | None, int | None]:
     """The first and last place in the order "newest" of rows last changed from `from_ms` to before `before_ms`."""
-    shift = 4 * _TIME_DIGITS
     return (
-        None if before_ms is None else (_TIME_MS_MAX - _time(before_ms) + 1) << shift,
-        None if from_ms is None else ((_TIME_MS_MAX - _time(from_ms) + 1) << shift) - 1,
+        None if before_ms is None else (_TIME_MS_MAX - _time(before_ms) + 1) << _TIME_BITS,
+        None if from_ms is None else ((_TIME_MS_MAX - _time(from_ms) + 1) << _TIME_BITS) - 1,
     )
 
 
@@ -56,8 +67,14 @@ def _time(at_ms: int) -> int:
     return min(max(at_ms, 0), _TIME_MS_MAX)
 
 
-def _place(value: int, case_id: str, digits: int) -> int:
-    for character in case_id[:digits].ljust(digits, "0"):
+def _beginning(case_id: str) -> int:
+    """The value of the first `_ID_DIGITS` digits of an id."""
+    text = case_id[:_ID_DIGITS]
+    if len(text) == _ID_DIGITS and text.isascii() and text.isalnum() and text == text.lower():
+        with suppress(ValueError):
+            return int(text, 16)
+    value = 0
+    for character in text.ljust(_ID_DIGITS, "0"):
         value = value << 4 | _digit(character)
     return value
 
@@ -68,28 +85,3 @@ def _digit(character: str) -> int:
     if character <= "9":
         return max(ord(character) - ord("0"), 0)
     return min(max(ord(character) - ord("a") + 10, 9), 15)
-
-
-def _by_urgency(row: CaseRow) -> int:
-    return _place(_URGENCY_MAX - row.urgency, row.case_id, _TIME_DIGITS)
-
-
-def _by_score(row: CaseRow) -> int:
-    millionths = min(max(round(row.score * 1_000_000), 0), _SCORE_MAX)
-    return _place(_SCORE_MAX - millionths, row.case_id, _SCORE_DIGITS)
-
-
-def _by_opening(row: CaseRow) -> int:
-    return _place(_time(row.opened_at_ms), row.case_id, _TIME_DIGITS)
-
-
-def _by_change(row: CaseRow) -> int:
-    return _place(_TIME_MS_MAX - _time(row.updated_at_ms), row.case_id, _TIME_DIGITS)
-
-
-_PLACES: Final[Mapping[Order, Callable[[CaseRow], int]]] = {
-    "urgency": _by_urgency,
-    "score": _by_score,
-    "oldest": _by_opening,
-    "newest": _by_change,
-}

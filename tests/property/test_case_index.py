@@ -111,7 +111,7 @@ def typologies(case: Case) -> set[str]:
 
 def has_part(case: Case, part: str) -> bool:
     """Written for the words above alone, and unlike the index."""
-    ids = {case.case_id, case.account_id, case.alerts[0].event_id, "alert-9"}
+    ids = {case.case_id, case.account_id, case.alerts[0].event_id}
     if part in ids or (len(part) >= 3 and any(each.startswith(part) for each in ids)):
         return True
     texts = [*case.notes[0].text.split(), *case.account_id.split("-"), *(["x1"] if case.snooze else [])]

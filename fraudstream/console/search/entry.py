@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final, NamedTuple
 
 from fraudstream.console.case_row import CaseRow, row_of
@@ -13,11 +14,11 @@ ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a 
 
 class CaseEntry(NamedTuple):
     """A case as the index has it. `words`: of notes, rules, account and the reason of a snooze. `ids`: of the case,
-    its account, payments and alerts, and linked cases."""
+    its account and payments, and linked cases."""
 
     row: CaseRow
-    words: frozenset[str]
-    ids: frozenset[str]
+    words: Set[str]
+    ids: Set[str]
 
     def has(self, searched: SearchedText) -> bool:
         """Whether each part of the text is among the words, or an id or the beginning of one."""
@@ -54,8 +55,5 @@ def entry_of(case: Case, partition: int) -> CaseEntry:
     texts = [case.account_id, *case.rules, *(note.text for note in case.notes)]
     if case.snooze is not None:
         texts.append(case.snooze.reason)
-    ids = {case.case_id, case.account_id, *case.links}
-    for line in case.alerts:
-        ids.add(line.event_id)
-        ids.add(line.alert_id)
-    return CaseEntry(row_of(case, partition), frozenset(words_of("\n".join(texts))), frozenset(ids))
+    ids = {case.case_id, case.account_id, *case.links, *(line.event_id for line in case.alerts)}
+    return CaseEntry(row_of(case, partition), words_of("\n".join(texts)), ids)

@@ -13,7 +13,7 @@ import msgspec
 from tantivy import Document, Schema, SchemaBuilder
 
 from fraudstream.console.case_row import CaseRow
-from fraudstream.console.queue_order import ORDERS, place_of
+from fraudstream.console.queue_order import ORDERS, places_of
 from fraudstream.console.queue_query import NOBODY
 from fraudstream.console.search.entry import CaseEntry
 from fraudstream.console.search.words import WORDS_VERSION
@@ -83,8 +83,8 @@ def document_of(entry: CaseEntry) -> Document:
     for each in entry.ids:
         add("ids", each)
     add("words", " ".join(entry.words))
-    for order in ORDERS:
-        document.add_integer(order, place_of(row, order))
+    for order, place in zip(ORDERS, places_of(row), strict=True):
+        document.add_integer(order, place)
     document.add_bytes("row", _encode_row(row))
     return document
 

@@ -16,6 +16,7 @@ WORDS_VERSION: Final = f"1, Unicode {unicodedata.unidata_version}"  # an index w
 
 _UNSPACED: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
 _WORD: Final = re.compile(rf"([{_UNSPACED}]+)|[^\W_{_UNSPACED}]+")
+_SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
 def words_of(text: str) -> set[str]:
@@ -26,8 +27,9 @@ def words_of(text: str) -> set[str]:
     >>> sorted(words_of("客户否认"))
     ['否', '否认', '客', '客户', '户', '户否', '认']
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+    if text.isascii():  # as below, in a fraction of the time
+        return set(text.lower().translate(_SPACED).split())
+    text = unicodedata.normalize("NFKC", text)
     words: set[str] = set()
     for found in _WORD.finditer(text.casefold()):
         word = found[0]

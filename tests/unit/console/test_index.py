@@ -125,9 +125,9 @@ def noted(text: str) -> Case:
 
 FINDING = (
     "called", "CALLED customer", "customer, called", "客户", "否认", "认", "客户否认", "客户 called", "ﬁnal final",
-    "abcdef01", "abcd", "acc-Ü7", "pay-8:9", "pay-8:", "alert-01", "fedcba98", "fed called", "acc-ü7",
+    "abcdef01", "abcd", "acc-Ü7", "pay-8:9", "pay-8:", "fedcba98", "fed called", "acc-ü7",
 )  # fmt: skip
-NOT_FINDING = ("call", "customers", "认户", "户客", "bcdef", "ab", "PAY-8", "alert-01 denied")
+NOT_FINDING = ("call", "customers", "认户", "户客", "bcdef", "ab", "PAY-8", "pay-8 denied")
 
 
 @both
