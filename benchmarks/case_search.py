@@ -32,7 +32,8 @@ from fraudstream.console.queue_order import ORDERS
 from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.contracts import Case, CaseAlert, CaseNote
-from fraudstream.contracts.case_values import Disposition
+from fraudstream.contracts.case_values import CaseStatus, Disposition
+from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.embedded import embedded_broker
 from fraudstream.kafka import Brokers
 
@@ -40,6 +41,7 @@ TOPIC: Final = "cases"
 PARTITIONS: Final = 4
 ACCOUNTS: Final = 400_000
 ACTIVE: Final = 0.02
+ACTIVE_STATUSES: Final[tuple[CaseStatus, ...]] = ("new", "assigned", "in_review", "waiting", "escalated")
 NOW_MS: Final = 1_772_625_600_000
 YEAR_MS: Final = 365 * 24 * 3600 * 1000
 ANALYSTS: Final = [f"analyst-{number:02d}" for number in range(50)]
@@ -60,9 +62,9 @@ def made_case(number: int) -> Case:
     chance = random.Random(number)
     opened_ms = NOW_MS - chance.randrange(YEAR_MS)
     rules = tuple(chance.sample(RULES, chance.choice((1, 1, 2, 3))))
-    score, severity = round(chance.random(), 6), chance.choice(("low", "medium", "high", "critical"))
+    score, severity = round(chance.random(), 6), chance.choice(SEVERITIES)
     closed = chance.random() >= ACTIVE
-    status = "closed" if closed else chance.choice(("new", "assigned", "in_review", "waiting", "escalated"))
+    status: CaseStatus = "closed" if closed else chance.choice(ACTIVE_STATUSES)
     ends: tuple[Disposition, ...] = ("confirmed_fraud", "false_positive", "false_positive", "inconclusive")
     account = f"acct-{chance.randrange(ACCOUNTS):07d}"
     alerts = tuple(
@@ -174,12 +176,8 @@ def questions(count: int, chance: random.Random) -> Iterator[tuple[str, Callable
         return lambda index: index.page(asked, after, ROWS)
 
     yield "queue page", page(order=chance.choice(ORDERS))
-    three = {
-        "queue": chance.choice(QUEUES),
-        "severity": "high",
-        "status": chance.choice(("in_review", "closed", "all")),
-    }
-    yield "three filters with total", page(**three)
+    status = chance.choice(("in_review", "closed", "all"))
+    yield "three filters with total", page(queue=chance.choice(QUEUES), severity="high", status=status)
     yield "two words and a filter", page(text=" ".join(chance.sample(WORDS, 2)), status="closed")
     yield "Chinese text, all cases", page(text=chance.choice(("否认", "设备", "客户确认")), status="all")
     yield "beginning of an id", page(text=f"pay-{chance.randrange(100):02d}"[:5], status="all")

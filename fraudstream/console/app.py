@@ -22,6 +22,7 @@ from fraudstream.console.web import (
     rule_pages,
     trial_pages,
     user_pages,
+    view_pages,
 )
 from fraudstream.console.web.api.app import create_api
 from fraudstream.console.web.api.openapi import BASE
@@ -35,7 +36,7 @@ PAGES: Final = tuple(
     module.router
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
-        *(login_pages, openid_pages, queue_pages, identifier_pages, case_pages, entity_pages),
+        *(login_pages, openid_pages, queue_pages, view_pages, identifier_pages, case_pages, entity_pages),
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, live_stream),
     )

@@ -46,6 +46,7 @@ from fraudstream.console.rules.drafts import DraftStore
 from fraudstream.console.rules.library import ReadInForce, RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials
+from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
@@ -125,6 +126,7 @@ async def _serve(
         tokens=TokenStore(redis, now_ms),
         request_limits=RequestLimits(redis, settings.api_requests_per_minute),
         kept_answers=KeptAnswers(redis),
+        views=SavedViewStore(redis),
         now_ms=now_ms,
         past=past,
     )

@@ -24,6 +24,7 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.past import PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
+from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.settings import ServerSettings
 
 
@@ -49,6 +50,7 @@ class Console:
     tokens: TokenStore
     request_limits: RequestLimits
     kept_answers: KeptAnswers
+    views: SavedViewStore
     now_ms: Callable[[], int]
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 

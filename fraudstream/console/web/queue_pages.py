@@ -17,6 +17,7 @@ from fraudstream.console.queue_query import (
     cursor_of,
     parsed_cursor,
 )
+from fraudstream.console.saved_views import NAME_CHARACTERS_MAX
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
@@ -105,6 +106,8 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
         "queues": sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set())),
         "rows_max": ROWS_MAX,
+        "views": await console.views.all_for(visitor.user.name),
+        "view_name_max": NAME_CHARACTERS_MAX,
         "dispositions": DISPOSITIONS,
     }
     return page(request, "queue.html", visitor, values)

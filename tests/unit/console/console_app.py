@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import re
-import sys
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -52,6 +52,7 @@ from fraudstream.console.rules.drafts import DraftStore
 from fraudstream.console.rules.library import RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials, TrialSettings
+from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
@@ -163,6 +164,7 @@ class ConsoleUnderTest:
         self.users = UserStore(self.redis)
         self.teams = TeamStore(self.redis)
         self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
+        self.views = SavedViewStore(self.redis)
         self.passwords = Passwords(CHEAP)
         self.desk = CaseDesk(
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
@@ -189,6 +191,7 @@ class ConsoleUnderTest:
             tokens=self.tokens,
             request_limits=RequestLimits(self.redis, ServerSettings(**settings).api_requests_per_minute),
             kept_answers=KeptAnswers(self.redis),
+            views=self.views,
             now_ms=lambda: self.now_ms,
         )
         self._console = console

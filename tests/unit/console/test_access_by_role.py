@@ -25,6 +25,8 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/next"): (ACTING, 303, False),
     ("POST", "/cases"): (ACTING, 303, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
+    ("POST", "/views"): (EVERYBODY, 303, False),
+    ("POST", "/views/remove"): (EVERYBODY, 404, False),  # there is none
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("POST", "/cases/{case_id}/unmask"): (ACTING, 303, False),
     ("GET", "/history/{kind}"): (frozenset({"senior"}), 200, False),
@@ -56,6 +58,7 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
 }
 FIELDS = {
     "/cases": {"account_id": "acc-9", "severity": "high", "note": "called"},
+    "/views": {"name": "mine"},
     "/cases/{case_id}/{action}": {"note": "called"},
     "/cases/{case_id}/unmask": {"reason": "the customer called"},
     "/users/end-sessions": {"name": "colleague"},
