@@ -170,6 +170,16 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.sees("#status-filter", "Closed 1")
         assert "account-1001" not in await ann.page.locator("#rows").inner_text()
         assert await ann.page.title() == "Queue · fraudstream"
+        await ann.press("/")
+        await ann.page.keyboard.type("copied")
+        await ann.press("Enter")
+        await ann.sees("#rows", "No case matches.")  # the case is closed
+        await ann.page.click("#status-filter a:has-text('Closed')")
+        await ann.sees("#rows", "acc-1")
+        await ann.page.click("#save-view summary")
+        await ann.page.fill("#save-view [name=name]", "copied cards")
+        await ann.press("Enter")
+        await ann.sees("#views [aria-current]", "copied cards")
         await draft_a_rule(ann)
         assert ann.complaints == []
 
