@@ -288,7 +288,7 @@ def main() -> int:
     )
     parser.add_argument("count", metavar="N", type=int, nargs="?", default=1_000_000)
     count = parser.parse_args().count
-    with embedded_broker() as address, tempfile.TemporaryDirectory() as directory:
+    with embedded_broker() as address, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         brokers = Brokers(address)
         found = asyncio.run(measure(brokers, Path(directory), count))
     print(json.dumps(found, indent=2))

@@ -226,7 +226,7 @@ class Log:
 @given(steps, st.lists(queries, min_size=1, max_size=8))
 def test_the_index_answers_as_a_plain_filter_does(steps: Sequence[Case | str], asked: Sequence[QueueQuery]) -> None:
     async def follow() -> None:
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
             log = Log(Path(directory))
             await log.index.on_live()
             for step in steps:

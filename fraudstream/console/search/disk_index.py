@@ -75,6 +75,8 @@ class DiskIndex:
 
     def clear(self) -> None:
         """Begin with an empty index. Raises `ValueError`, `OSError`."""
+        if self._open is not None:
+            self._open.writer.wait_merging_threads()  # which would write into the new index
         self._open = None
         shutil.rmtree(self._path, ignore_errors=True)
         self._path.mkdir(mode=0o700, exist_ok=True)
