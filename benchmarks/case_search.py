@@ -180,7 +180,8 @@ def questions(count: int, chance: random.Random) -> Iterator[tuple[str, Callable
     yield "three filters with total", page(queue=chance.choice(QUEUES), severity="high", status=status)
     yield "two words and a filter", page(text=" ".join(chance.sample(WORDS, 2)), status="closed")
     yield "Chinese text, all cases", page(text=chance.choice(("否认", "设备", "客户确认")), status="all")
-    yield "beginning of an id", page(text=f"pay-{chance.randrange(100):02d}"[:5], status="all")
+    yield "10 characters of an id", page(text=f"pay-{chance.randrange(10**6):06d}", status="all")
+    yield "5 characters of an id, that many begin with", page(text=f"pay-{chance.randrange(10)}", status="all")
     account = made_case(chance.randrange(count)).account_id
     yield "cases of an account", lambda index: index.of_account(account)
     yield "an account's id as text", page(text=account, status="all")

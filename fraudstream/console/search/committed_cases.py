@@ -13,13 +13,14 @@ from typing import Any, Final, Literal
 from tantivy import FieldType, Occur, Order, Query, Schema, Searcher
 
 from fraudstream.console.case_row import CaseRow
-from fraudstream.console.queue_order import ORDERS, SortKey, places_opened, places_updated
+from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey, places_opened, places_updated
 from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
 from fraudstream.console.search.entry import SearchedPart, searched_text
 from fraudstream.console.search.schema import BETWEEN_TYPOLOGIES, LOG_POSITION, LogPosition, position_in, row_in
 
 OF_ACCOUNT_MAX: Final = 200
 _SPARE: Final = 8  # hits beyond those wanted: rows may have the place of the last one
+_COUNTS_KEPT: Final = 64
 _VALUES_MAX: Final = 10_000  # of a filter
 _COUNTED_IN: Final[Mapping[Dimension, str]] = {
     "status": "state",
@@ -37,6 +38,8 @@ class CommittedCases:
 
     def __init__(self, searcher: Searcher, schema: Schema) -> None:
         self._searcher, self._schema = searcher, schema
+        self._counted: dict[QueueQuery, dict[Dimension, Counter[str]]] = {}
+        self._span: dict[str, int] = {}  # by order, from the first place to the last
 
     @property
     def case_count(self) -> int:
@@ -74,38 +77,85 @@ class CommittedCases:
     ) -> list[tuple[SortKey, CaseRow]]:
         """The `limit` rows of a query that are nearest to `bound` on one side, the nearest first; from the beginning of
         the order if it is None."""
-        clauses = self._clauses(query, without)
-        if bound is not None:
-            range_ = (bound[0], None) if direction == "after" else (None, bound[0])
-            clauses.append((Occur.Must, self._between(query.order, *range_)))
+        filters = self._clauses(query)
+        if bound is None:
+            return self._nearest(filters, query, without, bound, direction, limit)[:limit]
+        found: list[tuple[SortKey, CaseRow]] = []
+        # Most often the nearest rows are close, and a query of a short range is quick in an index of any size.
+        for width in (*self._widths(query.order, limit), PLACE_MAX):
+            ends = (bound[0], bound[0] + width) if direction == "after" else (bound[0] - width, bound[0])
+            range_ = self._between(query.order, max(ends[0], 0), min(ends[1], PLACE_MAX))
+            found = self._nearest([*filters, (Occur.Must, range_)], query, without, bound, direction, limit)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def counts(self, query: QueueQuery, without: Collection[str]) -> dict[Dimension, Counter[str]]:
+        """By filter, how many cases each of its values would match, the other filters being as they are. Of the status,
+        the states as the rows have them."""
+        asked = query._replace(order="urgency")
+        counts = self._counted.get(asked)  # of one commit they do not change
+        if counts is None:
+            counts = self._counts_of(query, [])
+            if len(self._counted) >= _COUNTS_KEPT:
+                self._counted.clear()
+            self._counted[asked] = counts
+        if not without:
+            return counts
+        changed = Query.boolean_query([(Occur.Should, self._term("case_id", case_id)) for case_id in without])
+        outdated = self._counts_of(query, [(Occur.Must, changed)])
+        return {dimension: counts[dimension] - outdated[dimension] for dimension in DIMENSIONS}
+
+    def _counts_of(self, query: QueueQuery, also: list[tuple[Occur, Query]]) -> dict[Dimension, Counter[str]]:
+        filters = self._filters(query)
+        together = [dimension for dimension in DIMENSIONS if dimension not in filters]
+        counts = self._counts(self._clauses(query) + also, together) if together else {}
+        for dimension in DIMENSIONS:
+            if dimension in filters:
+                counts |= self._counts(self._clauses(query, but=dimension) + also, [dimension])
+        return counts
+
+    def _widths(self, order: str, limit: int) -> Iterator[int]:
+        """Widths of ranges of places to look for `limit` rows in, the shortest first."""
+        if order not in self._span:
+            ends = self._searcher.aggregate(Query.all_query(), {end: {end: {"field": order}} for end in ("min", "max")})
+            low, high = (ends[end]["value"] or 0 for end in ("min", "max"))
+            self._span[order] = int(high - low)
+        width = (self._span[order] * (limit + _SPARE) * 4) // max(self._searcher.num_docs, 1) + 1
+        yield width
+        yield width * 64
+
+    def _nearest(
+        self,
+        clauses: list[tuple[Occur, Query]],
+        query: QueueQuery,
+        without: Collection[str],
+        bound: SortKey | None,
+        direction: Direction,
+        limit: int,
+    ) -> list[tuple[SortKey, CaseRow]]:
+        """At least `limit` rows, if there are as many."""
         wanted = limit + _SPARE
         while True:
             found = list(self._hits(Query.boolean_query(clauses), query, direction, wanted))
             # Further rows may have the place of the last hit, so its order among them is not known yet.
             known = found if len(found) < wanted else [hit for hit in found if hit[0][0] != found[-1][0][0]]
+            known = [hit for hit in known if hit[0][1] not in without]
             known.sort(key=lambda hit: hit[0], reverse=direction == "before")
             if bound is not None:
                 known = [hit for hit in known if (hit[0] > bound if direction == "after" else hit[0] < bound)]
             if len(found) < wanted or len(known) >= limit:
-                return known[:limit]
+                return known
             wanted *= 4
-
-    def counts(self, query: QueueQuery, without: Collection[str]) -> dict[Dimension, Counter[str]]:
-        """By filter, how many cases each of its values would match, the other filters being as they are. Of the status,
-        the states as the rows have them."""
-        filters = self._filters(query)
-        together = [dimension for dimension in DIMENSIONS if dimension not in filters]
-        counts = self._counts(self._clauses(query, without), together) if together else {}
-        for dimension in DIMENSIONS:
-            if dimension in filters:
-                counts |= self._counts(self._clauses(query, without, but=dimension), [dimension])
-        return counts
 
     def _hits(
         self, query: Query, asked: QueueQuery, direction: Direction, limit: int
     ) -> Iterator[tuple[SortKey, CaseRow]]:
         order = Order.Asc if direction == "after" else Order.Desc
-        for place, address in self._searcher.search(query, limit, False, asked.order, order=order).hits:
+        # One more: the position's document, which has no place, may be among them.
+        for place, address in self._searcher.search(query, limit + 1, False, asked.order, order=order).hits:
+            if place is None:
+                continue
             row = row_in(self._searcher.doc(address))
             yield (place, row.case_id), row
 
@@ -122,14 +172,11 @@ class CommittedCases:
             counts[dimension] = counted
         return counts
 
-    def _clauses(
-        self, query: QueueQuery, without: Collection[str], but: Dimension | None = None
-    ) -> list[tuple[Occur, Query]]:
-        """What matches `query` but for one of its filters. Never without a clause that must match."""
+    def _clauses(self, query: QueueQuery, but: Dimension | None = None) -> list[tuple[Occur, Query]]:
+        """What matches `query` but for one of its filters. The position's document has no place and no counted value,
+        so it is not counted, and `_hits` leaves it out."""
         clauses = [(Occur.Must, clause) for name, clause in self._filters(query).items() if name != but]
-        if not clauses:
-            clauses = [(Occur.Must, Query.all_query()), (Occur.MustNot, self._term("kind", LOG_POSITION))]
-        return clauses + [(Occur.MustNot, self._term("case_id", case_id)) for case_id in without]
+        return clauses or [(Occur.Must, Query.all_query())]
 
     def _filters(self, query: QueueQuery) -> dict[str, Query]:
         """The filters that are set, by their names in `QueueQuery.tests`."""
