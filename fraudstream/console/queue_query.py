@@ -97,7 +97,7 @@ class QueueQuery(NamedTuple):
             )
         if self.text:
             searched = searched_text(self.text)
-            tests.append(("text", lambda case: case.has(searched)))
+            tests.append(("text", lambda case: case.has(searched, account_parts=self.account_parts)))
         if (team := self.team) is not None:
             tests.append(("team", lambda case: team.sees(case.row.queue, case.row.typologies)))
         return tests

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fraudstream.cases.priority import urgency
+from fraudstream.console.access.teams import Team
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.queue_query import DISPOSITIONS, NOBODY, STATUS_FILTERS, Day, QueueQuery
 from fraudstream.console.search.disk_index import DiskIndex
@@ -89,6 +90,8 @@ queries = st.builds(
     opened_to=st.sampled_from(DAYS),
     updated_from=st.sampled_from((None, *DAYS)),
     updated_to=st.sampled_from((None, *DAYS)),
+    account_parts=st.booleans(),
+    team=st.sampled_from((None, None, Team("a", ("cards",)), Team("b", (), ("mule",)), Team("c"))),
 )
 steps = st.lists(
     cases | st.sampled_from(IDS) | st.sampled_from(("commit", "commit", "restart", "crash", "rebuild")), max_size=20
@@ -109,13 +112,18 @@ def typologies(case: Case) -> set[str]:
     return {rule.split("/")[0] for rule in case.rules}
 
 
-def has_part(case: Case, part: str) -> bool:
+def has_part(case: Case, part: str, account_parts: bool) -> bool:
     """Written for the words above alone, and unlike the index."""
-    ids = {case.case_id, case.account_id, case.alerts[0].event_id}
+    if part == case.account_id:
+        return True
+    ids = {case.case_id, case.alerts[0].event_id, *([case.account_id] if account_parts else [])}
     if part in ids or (len(part) >= 3 and any(each.startswith(part) for each in ids)):
         return True
-    texts = [*case.notes[0].text.split(), *case.account_id.split("-"), *(["x1"] if case.snooze else [])]
+    texts = [*case.notes[0].text.split(), *(["x1"] if case.snooze else [])]
     texts += [word for rule in case.rules for word in rule.replace("_", "/").split("/")]
+    account = case.account_id.split("-")
+    if account_parts and set(part.casefold().split("-")) <= set(account):
+        return True
     if part.isascii() or part == "Straße":
         return part.casefold() in {text.casefold() for text in texts}
     return any(part in text for text in texts)
@@ -134,7 +142,10 @@ def matches(case: Case, query: QueueQuery, but: str = "") -> bool:
         "opened_to": query.opened_to is None or case.opened_at_ms < query.opened_to.before_ms,
         "updated_from": query.updated_from is None or case.updated_at_ms >= query.updated_from.from_ms,
         "updated_to": query.updated_to is None or case.updated_at_ms < query.updated_to.before_ms,
-        "text": all(has_part(case, part) for part in query.text.split()),
+        "text": all(has_part(case, part, query.account_parts) for part in query.text.split()),
+        "team": query.team is None
+        or case.queue in query.team.queues
+        or bool(typologies(case) & set(query.team.typologies)),
     }
     return all(passed for name, passed in tests.items() if name != but)
 

@@ -193,18 +193,34 @@ class CommittedCases:
         if query.updated_from or query.updated_to:
             filters["updated"] = self._between("newest", *places_updated(*_ends(query.updated_from, query.updated_to)))
         if query.text:
-            parts = [(Occur.Must, self._part(part)) for part in searched_text(query.text)]
+            parts = [(Occur.Must, self._part(part, query.account_parts)) for part in searched_text(query.text)]
             filters["text"] = Query.boolean_query(parts)
+        if query.team is not None:
+            filters["team"] = self._any(
+                *(self._term("queue", queue) for queue in query.team.queues),
+                *(self._term("typology", typology) for typology in query.team.typologies),
+            )
         return filters
 
-    def _part(self, part: SearchedPart) -> Query:
-        ids = self._term("ids", part.text)
+    def _part(self, part: SearchedPart, account_parts: bool) -> Query:
+        """As `CaseEntry.has`."""
+        found = [self._id("ids", part)]
+        found.append(self._id("account_id", part) if account_parts else self._term("account_id", part.text))
+        if part.words:
+            for field in ("words", *(("account_words",) if account_parts else ())):
+                words = [(Occur.Must, self._term(field, word)) for word in sorted(part.words)]
+                found.append(Query.boolean_query(words))
+        return self._any(*found)
+
+    def _id(self, field: str, part: SearchedPart) -> Query:
         if part.is_prefix:
-            ids = Query.fuzzy_term_query(self._schema, "ids", part.text, distance=0, prefix=True)
-        if not part.words:
-            return ids
-        words = Query.boolean_query([(Occur.Must, self._term("words", word)) for word in sorted(part.words)])
-        return Query.boolean_query([(Occur.Should, ids), (Occur.Should, words)])
+            return Query.fuzzy_term_query(self._schema, field, part.text, distance=0, prefix=True)
+        return self._term(field, part.text)
+
+    def _any(self, *queries: Query) -> Query:
+        if not queries:
+            return Query.empty_query()
+        return Query.boolean_query([(Occur.Should, query) for query in queries])
 
     def _term(self, field: str, value: str) -> Query:
         return Query.term_query(self._schema, field, value, "basic")

@@ -13,21 +13,34 @@ ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a 
 
 
 class CaseEntry(NamedTuple):
-    """A case as the index has it. `words`: of notes, rules, account and the reason of a snooze. `ids`: of the case,
-    its account and payments, and linked cases."""
+    """A case as the index has it. `words`: of notes, rules and the reason of a snooze. `account_words`: of the
+    account's id. `ids`: of the case, its payments and linked cases."""
 
     row: CaseRow
     words: Set[str]
+    account_words: Set[str]
     ids: Set[str]
 
-    def has(self, searched: SearchedText) -> bool:
-        """Whether each part of the text is among the words, or an id or the beginning of one."""
-        return all((part.words and part.words <= self.words) or self._has_id(part) for part in searched)
+    def has(self, searched: SearchedText, *, account_parts: bool) -> bool:
+        """Whether each part of the text is among the words, or an id or the beginning of one. Without `account_parts`
+        an account id is found as a whole alone."""
+        return all(
+            (part.words and part.words <= self.words) or self._has_id(part) or self._has_account(part, account_parts)
+            for part in searched
+        )
 
     def _has_id(self, part: SearchedPart) -> bool:
         if part.is_prefix:
             return any(each.startswith(part.text) for each in self.ids)
         return part.text in self.ids
+
+    def _has_account(self, part: SearchedPart, parts: bool) -> bool:
+        account_id = self.row.account_id
+        if part.text == account_id or not parts:
+            return part.text == account_id
+        if part.is_prefix and account_id.startswith(part.text):
+            return True
+        return bool(part.words) and part.words <= self.account_words
 
 
 class SearchedPart(NamedTuple):
@@ -52,8 +65,8 @@ def searched_text(text: str) -> SearchedText:
 
 def entry_of(case: Case, partition: int) -> CaseEntry:
     """The entry of `case`, which is in that partition of the topic `cases`."""
-    texts = [case.account_id, *case.rules, *(note.text for note in case.notes)]
+    texts = [*case.rules, *(note.text for note in case.notes)]
     if case.snooze is not None:
         texts.append(case.snooze.reason)
-    ids = {case.case_id, case.account_id, *case.links, *(line.event_id for line in case.alerts)}
-    return CaseEntry(row_of(case, partition), words_of("\n".join(texts)), ids)
+    ids = {case.case_id, *case.links, *(line.event_id for line in case.alerts)}
+    return CaseEntry(row_of(case, partition), words_of("\n".join(texts)), words_of(case.account_id), ids)

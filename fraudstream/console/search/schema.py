@@ -47,7 +47,8 @@ def new_schema() -> Schema:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic", fast=True)
     for field in _EXACT:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("words", tokenizer_name="whitespace", index_option="basic")
+    for field in ("words", "account_words"):
+        builder.add_text_field(field, tokenizer_name="whitespace", index_option="basic")
     for order in ORDERS:
         builder.add_integer_field(order, fast=True)
     builder.add_bytes_field("row", stored=True)
@@ -83,6 +84,7 @@ def document_of(entry: CaseEntry) -> Document:
     for each in entry.ids:
         add("ids", each)
     add("words", " ".join(entry.words))
+    add("account_words", " ".join(entry.account_words))
     for order, place in zip(ORDERS, places_of(row), strict=True):
         document.add_integer(order, place)
     document.add_bytes("row", _encode_row(row))

@@ -339,7 +339,8 @@ def fail(*_: Any) -> None:
 
 def test_a_query_and_its_url_are_the_same() -> None:
     days = [day_of(f"2026-03-0{day}", ZoneInfo("UTC")) for day in range(1, 5)]
-    query = QueueQuery("all", "high", "mule", "ann & bob", "q", "acc-7 ü", "score", "inconclusive", *days)
+    query = QueueQuery("all", "high", "mule", "ann & bob", "q", "acc-7 ü", "score", "inconclusive")
+    query = query._replace(opened_from=days[0], opened_to=days[1], updated_from=days[2], updated_to=days[3])
     parameters = dict(pair.split("=") for pair in query.parameters()[1:].split("&"))
     assert query_of({name: unquote_plus(value) for name, value in parameters.items()}) == query
     assert QueueQuery().parameters() == ""

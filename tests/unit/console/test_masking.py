@@ -153,7 +153,7 @@ async def test_a_search_does_not_tell_what_is_masked(console: ConsoleUnderTest, 
     client = await console.logged_in("ann", role)
     whole = SECRETS["account_id"]
     assert f"/cases/{CASE}" in (await client.get("/", params={"text": whole})).text
-    assert (await client.get("/", params={"text": whole[4:12]})).text.count(f'href="/cases/{CASE}') == parts
+    assert (await client.get("/", params={"text": whole[:8]})).text.count(f'href="/cases/{CASE}') == parts
 
 
 def test_what_pages_find_things_by_is_never_changed() -> None:

@@ -15,7 +15,8 @@ from fraudstream.console.access.tokens import Token
 from fraudstream.console.case_buttons import APPROVALS
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.desk import CaseFile
-from fraudstream.console.queue_query import ORDERS, STATUS_FILTERS, cursor_of, parsed_cursor, query_of
+from fraudstream.console.queue_order import ORDERS
+from fraudstream.console.queue_query import STATUS_FILTERS, cursor_of, parsed_cursor, query_of
 from fraudstream.console.web.api.callers import scoped, session_of, team_of
 from fraudstream.console.web.api.problems import MEDIA_TYPE, ProblemError, problem, problem_of
 from fraudstream.console.web.api.requests import TEXT_CHARACTERS_MAX, body_of, parameters_of
