@@ -77,7 +77,8 @@ async def serve(
     """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
 
     `rules`: for the pages of rules. `on_serving`: called once pages are served. `history`: the history store, if there
-    is one. `rebuild`: throw the index of cases away first. Raises `IndexInUseError`, `OSError`, and `ValueError` for an invalid URL of Redis.
+    is one. `rebuild`: throw the index of cases away first. Raises `IndexInUseError`, `OSError`, and `ValueError` for
+    an invalid URL of Redis.
     """
     with index_directory(settings.index_directory) as directory:
         disk = DiskIndex(directory, now_ms, rebuild=rebuild)
