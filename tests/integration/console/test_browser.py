@@ -175,7 +175,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
         await ann.press("Enter")
         await ann.sees("#rows", "No case matches.")  # the case is closed
         await ann.page.click("#status-filter a:has-text('Closed')")
-        await ann.sees("#rows", "acc-1")
+        await ann.sees("#rows", "account-1001")
         await ann.page.click("#save-view summary")
         await ann.page.fill("#save-view [name=name]", "copied cards")
         await ann.press("Enter")
