@@ -54,6 +54,7 @@ class PermittedUsers:
             "cases": cases.cases_topic,
             "case_actions": cases.case_actions_topic,
             "case_answers": cases.case_answers_topic,
+            "audit": unique_name("audit"),
         }
         self.needs: Mapping[str, Sequence[Acl]] = {
             "worker": [
