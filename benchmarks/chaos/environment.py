@@ -135,6 +135,7 @@ class Environment(NamedTuple):
             "topics.cases": self.topic("cases"),
             "topics.case_actions": self.topic("case-actions"),
             "topics.case_answers": self.topic("case-answers"),
+            "topics.audit": self.topic("audit"),
             "topics.controls": self.topic("controls"),
         }
         return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
