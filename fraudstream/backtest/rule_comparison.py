@@ -10,7 +10,6 @@ the states.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,18 +18,15 @@ import numpy as np
 
 from fraudstream.backtest.alert_examples import ExampleSample, reason_of
 from fraudstream.backtest.alert_tally import AlertTally, per_day
+from fraudstream.backtest.compared_side import ComparedSide
 from fraudstream.backtest.label_order import Events, LabelledPayments, in_batches, in_order
 from fraudstream.backtest.replay import ListedValue
-from fraudstream.backtest.rule_counts import RuleCounts
 from fraudstream.backtest.rule_pairs import RulePair, rule_pairs
 from fraudstream.backtest.verdicts_by_event import OUTCOMES, VerdictsByEvent
-from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry
 from fraudstream.contracts.payment_identifiers import identifiers_of
 from fraudstream.engine.arrays import BoolArray, Int8Array, Int64Array
-from fraudstream.engine.control import change_list
 from fraudstream.engine.digest import PUBLIC_KEY, DigestKey
-from fraudstream.engine.engine import Engine
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.scorer import POINTS_MAX, threshold
 from fraudstream.evaluation.rule_difference import (
@@ -106,8 +102,8 @@ class RuleComparison:
         self._options = options
         self._pairs = rule_pairs(old, new)
         looked_at = [p.new_number for p in self._pairs if p.change != "same" and p.new_number is not None]
-        self._old = _Side(old, (), listed, digest_key)
-        self._new = _Side(new, looked_at, listed, digest_key)
+        self._old = ComparedSide(old, (), listed, digest_key)
+        self._new = ComparedSide(new, looked_at, listed, digest_key)
         self._base = new.base_currency or old.base_currency
         self._gained, self._lost, self._unchanged = (AlertTally(self._base) for _ in range(3))
         self._before, self._after = AlertTally(self._base), AlertTally(self._base)
@@ -233,7 +229,7 @@ class RuleComparison:
             examples_lost=self._examples_lost.examples(),
         )
 
-    def _side(self, side: _Side, alerts: AlertTally, days: float) -> SideResult:
+    def _side(self, side: ComparedSide, alerts: AlertTally, days: float) -> SideResult:
         hours = alerts.alerts * self._options.minutes_per_alert / HOUR_MINUTES
         return SideResult(
             rule_set=side.rule_set.digest,
@@ -268,44 +264,6 @@ class RuleComparison:
             after=None if pair.new_number is None else new.rule(pair.new_number),
             overlap=None if pair.new_number is None else new.overlap(pair.new_number),
         )
-
-
-class _Side:
-    """One rule set with its state. `judged`: payments so far, in `engine_s` seconds of CPU time."""
-
-    def __init__(
-        self, rule_set: RuleSet, looked_at: Sequence[int], listed: Sequence[ListedValue], digest_key: DigestKey
-    ) -> None:
-        self.rule_set = rule_set
-        self.counts = RuleCounts(rule_set, looked_at)
-        self.judged, self.engine_s = 0, 0.0
-        self._engine = Engine(rule_set, digest_key=digest_key)
-        self._state = self._engine.new_state()
-        for entry in listed:
-            if entry.list in rule_set.lists:
-                self._state.lists.put(entry.list, entry.value, entry.expires_at_ms)
-
-    def change_list(self, entry: ListEntry) -> None:
-        """As of `RuleComparison`."""
-        change_list(self.rule_set, self._state, entry)
-
-    def judge(self, batch: Events) -> VerdictsByEvent:
-        """The verdicts on the events."""
-        if not self.judged:  # what is compiled at the first call is no part of the cost
-            self._engine.judge(batch.events[:1], self._engine.new_state())
-        started_s = time.thread_time()  # CPU time: the two sides share the machine with others
-        verdicts = self._engine.judge(batch.events, self._state)
-        self.engine_s += time.thread_time() - started_s
-        self.judged += verdicts.n
-        return VerdictsByEvent(verdicts, len(batch.events))
-
-    def count(
-        self, batch: Events, judged: VerdictsByEvent, at: Int64Array, labels: Int8Array, in_period: BoolArray
-    ) -> None:
-        """Count the events `at`; `in_period`: of all events of the batch."""
-        rejected = [each.position for each in judged.verdicts.rejected]
-        undecided = sum(bool(in_period[each]) and type(batch.events[each]) is Payment for each in rejected)
-        self.counts.add(judged, at, labels, undecided)
 
 
 def _occurred_at(old: VerdictsByEvent, new: VerdictsByEvent, n: int) -> Int64Array:
