@@ -24,6 +24,7 @@ from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.label_times import check_labels
+from fraudstream.engine.records import LogRecord
 from fraudstream.history.tables import SCHEMAS
 
 _AS_THEY_ARE: Final = (
@@ -41,32 +42,12 @@ _decode_decision = msgspec.json.Decoder(Decision).decode
 _decode_unjudged = msgspec.json.Decoder(UnjudgedDecision).decode
 
 
-class Record(Protocol):
-    """A record of a topic; aiokafka's `ConsumerRecord` satisfies it."""
+class Record(LogRecord, Protocol):
+    """A record with its partition; aiokafka's `ConsumerRecord` satisfies it."""
 
     @property
     def partition(self) -> int:
         """Its partition."""
-
-    @property
-    def offset(self) -> int:
-        """Its position in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """When it was published, ms since the epoch, UTC."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Its key."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Its headers."""
 
 
 class LogRows(NamedTuple):
