@@ -8,6 +8,7 @@ import msgspec
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.list_declarations import entry_value
@@ -23,7 +24,7 @@ def decode_control(position: int, record: LogRecord) -> Control | Rejection:
     """The control in a record with the control header, or why there is none. `position`: index of the record."""
     try:
         control: Control = _decode(record.value or b"")
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         sentence, _, path = str(error).splitlines()[0].partition(" - at `")
         return Rejection(position, "control", f"Not a control: {sentence.rstrip('.')}.", path.rstrip("`") or "$")
     if (at := control_character_path(control)) is not None:

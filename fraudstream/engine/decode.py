@@ -10,6 +10,7 @@ import numpy as np
 from fraudstream.contracts.control_characters import control_character_path, may_have_control_character
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.envelopes import format_fault
 from fraudstream.engine.faulty_field import Fault, plain_fault
@@ -74,7 +75,7 @@ def _decode_all(values: Sequence[bytes | None]) -> list[Payment | Label | Reject
         return None
     try:
         payments = _payment.decode_lines(joined)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
     if len(payments) != len(values):
         return None

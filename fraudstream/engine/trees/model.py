@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.arrays import BoolArray
 from fraudstream.engine.trees.calibration import MILLION, Calibration, check_calibration
 from fraudstream.engine.trees.ensemble import INPUTS_MAX, EnsembleError, Trees, check_trees
@@ -114,7 +115,7 @@ def read_model(content: bytes) -> Model:
         check_calibration(table)
         for given in stored.inputs:
             msgspec.json.decode(given.definition, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise ModelError(f"not a model of this release: {error}.") from None
     except EnsembleError as error:
         raise ModelError(f"not a sound model: {error}") from None
