@@ -129,7 +129,8 @@ class BatchConsumer(driver.Consumer):
                     inputs[TP(*tp)] = record_batch
                 else:
                     yield tp, self._message(TP(*tp), record_batch, batch.last_offset)
-        for tp in list(inputs)[:1]:
+        if inputs:
+            tp = next(iter(inputs))
             yield (
                 tp,
                 self._message(tp, {each.partition: inputs[each] for each in inputs}, inputs[tp].records.last_offset),
