@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +14,8 @@ from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.payment_file_flags import add_reading, file_failure, open_payment_files, skipped_rows_text
-from fraudstream.cli.progress import payments_progress
 from fraudstream.cli.replayed_rules import listed_values
+from fraudstream.cli.rule_difference_progress import Advance, difference_progress
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.cli.time_flags import add_label_delay, date_ms, duration_ms
@@ -31,11 +29,8 @@ if TYPE_CHECKING:
     from fraudstream.evaluation.rule_difference import RuleDifference
     from fraudstream.operations.rules_in_force import InForce
 
-    Advance = Callable[[int, int, float | None], None]  # payments, alerts gained and lost, share of all that is done
-
 BATCH_SIZE: Final = 20_000
 ACTIVE: Final = "active"
-PROGRESS_S: Final = 0.5  # between two lines of progress
 
 EXAMPLES = """examples:
   fraudstream rules diff rules new_rules --on payments.parquet --mapping generated --since 2026-03-08
@@ -149,7 +144,7 @@ def _difference(args: argparse.Namespace, settings: Settings) -> RuleDifference:
         in_force = _in_force(settings)
     old, new = _rule_set(args.old, in_force), _rule_set(args.new, in_force)
     listed = listed_values(args.lists, {**old.lists, **new.lists})
-    with _progress(args) as advance:
+    with difference_progress(as_json=args.json_progress, quiet=args.json) as advance:
         if not args.topics:
             return _from_files(args, settings, old, new, options, listed, advance)
         entries = None if in_force is None or args.lists is not None else in_force.entries
@@ -282,29 +277,3 @@ def _from_topic(
 
 def _share(done: int, of: int) -> float:
     return min(max(done / of, 0.0), 1.0) if of > 0 else 1.0
-
-
-@contextmanager
-def _progress(args: argparse.Namespace) -> Iterator[Advance]:
-    """Yields what to call after each batch: it draws a bar, or writes lines of JSON."""
-    if args.json_progress:
-        yield _JsonProgress()
-        return
-    with payments_progress("compare", None, quiet=args.json) as advance:
-        yield lambda payments, differing, share: advance(payments, 0)
-
-
-class _JsonProgress:
-    """Lines such as `{"payments": 20000, "differing": 3, "share": 0.4}` on stderr, of all so far."""
-
-    def __init__(self) -> None:
-        self._payments = self._differing = 0
-        self._written_at_s = 0.0
-
-    def __call__(self, payments: int, differing: int, share: float | None) -> None:
-        self._payments += payments
-        self._differing += differing
-        if (now_s := time.monotonic()) - self._written_at_s >= PROGRESS_S:
-            self._written_at_s = now_s
-            line = {"payments": self._payments, "differing": self._differing, "share": share}
-            print(json.dumps({"progress": line}), file=sys.stderr, flush=True)
