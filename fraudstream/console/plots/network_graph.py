@@ -47,7 +47,7 @@ def network_graph(
     width = COLUMN_WIDTH * len(columns)
     lines = [_line(*sorted(((places[one], one[1]), (places[other], other[1])))) for one, other in edges]
     nodes = [_node(node, place, href, kind_name, is_marked) for node, place in places.items()]
-    return drawing(title, width, height, *lines, *nodes, class_="network")
+    return drawing(title, width, height, *lines, *nodes, class_="network", has_links=True)
 
 
 def columns_of(network: Network) -> tuple[list[list[Node]], list[tuple[Node, Node]]]:

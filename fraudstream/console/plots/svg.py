@@ -19,8 +19,11 @@ def element(tag: str, *children: str, **attributes: object) -> Markup:
     return Markup("<{tag}{named}>{inside}</{tag}>").format(tag=Markup(tag), named=named, inside=inside)
 
 
-def drawing(title: str, width: int, height: int, *children: str, class_: str) -> Markup:
-    """A drawing of that many pixels. `title`: what it shows, in words."""
+def drawing(title: str, width: int, height: int, *children: str, class_: str, has_links: bool = False) -> Markup:
+    """A drawing of that many pixels. `title`: what it shows, in words. `has_links`: whether some children are links.
+
+    A screen reader treats an image as one thing, and would hide the links in it; it enters a group.
+    """
     return element(
         "svg",
         element("title", title),
@@ -28,7 +31,7 @@ def drawing(title: str, width: int, height: int, *children: str, class_: str) ->
         viewBox=f"0 0 {width} {height}",
         width=width,
         height=height,
-        role="img",
+        role="group" if has_links else "img",
         class_=class_,
     )
 
