@@ -55,7 +55,8 @@ def _act_on(case_id: str, args: argparse.Namespace, settings: Settings, actor: s
     """Publish the action, wait for the case agent, and print the case. Raises `Failure`, `OperationError`."""
     import msgspec
 
-    from fraudstream.operations.case_actions import act_on_case, new_case_action
+    from fraudstream.operations.case_action_client import act_on_case
+    from fraudstream.operations.case_actions import new_case_action
 
     agent = agent_settings(settings)
     case, partition = find_case(settings, case_id)

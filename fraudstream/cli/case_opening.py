@@ -42,7 +42,8 @@ def open_by_hand(args: argparse.Namespace, settings: Settings) -> int:
     """Publish the action, wait for the case agent, and print the case. Raises `Failure`, `OperationError`."""
     import msgspec
 
-    from fraudstream.operations.case_actions import new_opening, open_case
+    from fraudstream.operations.case_action_client import open_case
+    from fraudstream.operations.case_actions import new_opening
 
     actor = args.actor if args.actor is not None else login_name("--as")
     action = new_opening(

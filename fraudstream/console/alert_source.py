@@ -1,7 +1,7 @@
-"""The complete alerts of a case, read from their topic and kept in memory: their reasons are what a case page shows.
+"""The complete alerts of a case, from memory or read from their topic: their reasons are what a case page shows.
 
-An alert never changes, so one that was read is kept. A page waits for a read only so long; the read goes on, and the
-page is told when it is done.
+`AlertFeed` puts new alerts here; older ones are read when a page asks. An alert never changes, so it is kept. A page
+waits for a read only so long; the read goes on, and the page is told when it is done.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from fraudstream.contracts import Alert
@@ -68,6 +68,13 @@ class AlertSource:
             return FoundAlerts(held, None)
         return FoundAlerts(held, "unreadable" if failed else "gone")
 
+    def keep(self, alerts: Iterable[Alert]) -> None:
+        """Keep alerts that were read from the topic; of more than `kept_max`, those that were used or read last."""
+        for each in alerts:
+            self._kept[each.alert_id] = each
+            self._gone.pop(each.alert_id, None)
+        self._limit()
+
     async def close(self) -> None:
         """Cancel reads that have not ended."""
         tasks = list(self._reads.values())
@@ -88,8 +95,10 @@ class AlertSource:
         except Exception as error:
             log.error("alerts of partition %d cannot be read: %s", partition, str(error) or type(error).__name__)
             raise
-        self._kept.update(found)
         self._gone.update(dict.fromkeys(set(alert_ids) - found.keys()))
+        self.keep(found.values())
+
+    def _limit(self) -> None:
         for kept in (self._kept, self._gone):
             while len(kept) > self._kept_max:
                 kept.popitem(last=False)

@@ -36,19 +36,19 @@ VIEW_S_MAX: Final = 1.0  # how long a case page waits for the view to have what 
 VIEW_POLL_S: Final = 0.02
 _VIEW_POLLS: Final = round(VIEW_S_MAX / VIEW_POLL_S)
 ALERTS_S_MAX: Final = 1.5  # how long it waits for alerts that are not in memory
-ACTIONS_AT_ONCE_MAX: Final = 8
+ACTIONS_AT_ONCE_MAX: Final = 64
 NEXT_TRIES_MAX: Final = 8  # cases that colleagues may take while one is looked for
 
 
 class PublishAction(Protocol):
-    """Publishes an action and waits for the case agent's answer: `operations.case_actions.act_on_case`."""
+    """Publishes an action and waits for the case agent's answer: `operations.case_action_client`."""
 
     def __call__(self, case: Case, partition: int, action: CaseAction) -> Awaitable[CaseActionResult]:
         """The accepted action. Raises `OperationError`."""
 
 
 class OpenCase(Protocol):
-    """Publishes the opening of a case by hand and waits for the answer: `operations.case_actions.open_case`."""
+    """Publishes the opening of a case by hand and waits for the answer: `operations.case_action_client`."""
 
     def __call__(self, action: CaseAction, partition: int | None) -> Awaitable[tuple[Case, int]]:
         """The new case, and its partition. Raises `OperationError`."""
@@ -83,6 +83,7 @@ class CaseDesk:
         self._index, self._live, self._view, self._alerts = index, live, view, alerts
         self._publish, self._open_case, self._now_ms = publish, open_case, now_ms
         self._acting = asyncio.Semaphore(ACTIONS_AT_ONCE_MAX)
+        self._being_taken = set[str]()  # by `next_case`: of several callers at once, each tries another case
 
     async def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
         """A page of the queue, of at most `ROWS_MAX` rows."""
@@ -164,14 +165,33 @@ class CaseDesk:
         The case agent decides: where a colleague was faster, the next case is tried. Raises `OperationError`.
         """
         unclaimed = query._replace(status="new", assignee=None, order="urgency")
-        waiting = await asyncio.to_thread(self._index.page, unclaimed, None, NEXT_TRIES_MAX)
-        for row in waiting.rows:
-            try:
-                if await self.act(row.case_id, "claim", actor=actor, expected_version=row.version) is not None:
+        tries = 0
+        while tries < NEXT_TRIES_MAX:
+            rows_max = 1 + len(self._being_taken)
+            waiting = await asyncio.to_thread(self._index.page, unclaimed, None, rows_max)
+            row = next((each for each in waiting.rows if self._is_free(each)), None)
+            if row is not None:
+                tries += 1
+                if await self._take(row, actor):
                     return row.case_id
-            except RejectedActionError:
-                continue
+            elif len(waiting.rows) < rows_max:
+                return None  # colleagues are taking all that there are
         return None
+
+    def _is_free(self, row: CaseRow) -> bool:
+        """Whether nobody takes the case of a row, or has taken it since the row was found."""
+        newest = self._index.row(row.case_id)
+        return row.case_id not in self._being_taken and newest is not None and newest.version == row.version
+
+    async def _take(self, row: CaseRow, actor: str) -> bool:
+        """Claim the case of a row; whether the agent has accepted it."""
+        self._being_taken.add(row.case_id)
+        try:
+            return await self.act(row.case_id, "claim", actor=actor, expected_version=row.version) is not None
+        except RejectedActionError:
+            return False
+        finally:
+            self._being_taken.remove(row.case_id)
 
     async def _whole(self, case_id: str) -> str:
         """The id of the case that `case_id` is, or is the beginning of. Raises `InvalidValueError`."""

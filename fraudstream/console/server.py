@@ -33,6 +33,8 @@ from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.teams import TeamStore
 from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
+from fraudstream.console.action_connection import ActionConnection
+from fraudstream.console.alert_feed import AlertFeed
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
@@ -50,17 +52,15 @@ from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
-from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts import Alert
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
-from fraudstream.operations.case_actions import CaseActionResult, act_on_case, open_case
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import OperationError
 from fraudstream.operations.rules_in_force import InForce, read_in_force
 from fraudstream.stream.settings import StreamSettings
 
-ANSWER_S_MAX: Final = 10.0  # how long a form waits for the case agent
 STOP_S_MAX: Final = 3
 
 
@@ -95,7 +95,7 @@ async def _serve(
     history: History | None,
 ) -> None:
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
-    live, alerts = LiveChanges(), AlertSource(_alert_reader(agent))
+    live, alerts, actions = LiveChanges(), AlertSource(_alert_reader(agent)), ActionConnection(agent)
     feed = CaseFeed(
         agent.brokers,
         agent.cases_topic,
@@ -103,6 +103,9 @@ async def _serve(
         live,
         committed_only=agent.fenced,
         fetch_wait_ms=agent.fetch_wait_ms,
+    )
+    alert_feed = AlertFeed(
+        agent.brokers, agent.alerts_topic, alerts, committed_only=agent.fenced, fetch_wait_ms=agent.fetch_wait_ms
     )
     sink = AuditTopicSink(agent.brokers, settings.audit_topic, idempotent=agent.fenced)
     audit = AuditWriter(sink, now_ms)
@@ -112,7 +115,7 @@ async def _serve(
     library = RuleLibrary(_rules_reader(rules.stream), rules.directory, now_ms)
     console = Console(
         settings=settings,
-        desk=CaseDesk(index, live, view, alerts, _ActionPublisher(agent), _CaseOpener(agent), now_ms),
+        desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
         approval=RuleApproval(library, ProposalStore(redis), trials, now_ms),
         rules=RuleDesk(library, DraftStore(redis), trials, index, now_ms),
         live=live,
@@ -139,7 +142,7 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    tasks = [asyncio.create_task(each.run()) for each in (feed, index, audit, PendingEvents(redis, audit))]
+    tasks = [asyncio.create_task(each.run()) for each in (feed, alert_feed, index, audit, PendingEvents(redis, audit))]
     for task in tasks:
         task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
     on_serving()
@@ -159,6 +162,7 @@ async def _serve(
         await index.close()
         await sink.close()
         await alerts.close()
+        await actions.close()
         await past.close()
         await view.close()
         await redis.aclose()
@@ -226,19 +230,6 @@ def _alert_reader(agent: AgentSettings) -> ReadAlerts:
     return read
 
 
-class _CaseOpener:
-    """`desk.OpenCase` on a cluster. Raises `OperationError` alone."""
-
-    def __init__(self, agent: AgentSettings) -> None:
-        self._agent = agent
-
-    async def __call__(self, action: CaseAction, partition: int | None) -> tuple[Case, int]:
-        try:
-            return await open_case(self._agent, action, partition, answer_s_max=ANSWER_S_MAX)
-        except (KafkaError, ConnectionError, TimeoutError) as error:
-            raise await cluster_error(self._agent.brokers, error) from error
-
-
 def _rules_reader(stream: StreamSettings) -> ReadInForce:
     async def read(before: InForce | None) -> InForce:
         try:
@@ -249,16 +240,3 @@ def _rules_reader(stream: StreamSettings) -> ReadInForce:
             raise await cluster_error(stream.brokers, error) from error
 
     return read
-
-
-class _ActionPublisher:
-    """`desk.PublishAction` on a cluster. Raises `OperationError` alone."""
-
-    def __init__(self, agent: AgentSettings) -> None:
-        self._agent = agent
-
-    async def __call__(self, case: Case, partition: int, action: CaseAction) -> CaseActionResult:
-        try:
-            return await act_on_case(self._agent, case, partition, action, answer_s_max=ANSWER_S_MAX)
-        except (KafkaError, ConnectionError, TimeoutError) as error:
-            raise await cluster_error(self._agent.brokers, error) from error

@@ -1,34 +1,21 @@
-"""Act on a case: publish the action and wait for the case agent's answer.
+"""Actions on cases, and what comes of them.
 
-The case agent alone decides whether an action is allowed. It answers every action on the topic of answers, in the
-partition of the case: accepted, with the case as it is then, or refused with a code and a sentence.
+The case agent alone decides whether an action is allowed. It answers every action: accepted, with the case as it is
+then, or refused with a code and a sentence. `case_action_client` publishes actions and waits for the answers.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from typing import Final, NamedTuple, TypedDict, Unpack
-
-import msgspec
-from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import DefaultPartitioner
+from typing import NamedTuple, TypedDict, Unpack
 
 from fraudstream.cases.grouping import case_id_of
-from fraudstream.cases.settings import AgentSettings
-from fraudstream.contracts import Case, CaseAction, CaseAnswer
+from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
-from fraudstream.contracts.undecodable import UNDECODABLE
-from fraudstream.kafka.closing import close
-from fraudstream.kafka.partitions import topics_of
-from fraudstream.kafka.topic_reader import FETCH_WAIT_MS, TopicReader
 from fraudstream.operations.checked_text import check_identifier, check_note
-from fraudstream.operations.errors import InvalidValueError, MissingTopicError, OperationError
-
-ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds
-POLL_S: Final = 0.05
+from fraudstream.operations.errors import InvalidValueError, OperationError
 
 
 class CaseActionResult(NamedTuple):
@@ -135,92 +122,3 @@ def new_opening(account_id: str, *, actor: str, acted_at_ms: int, severity: Seve
         note=reason,
         severity=severity,
     )
-
-
-async def open_case(
-    settings: AgentSettings, action: CaseAction, partition: int | None, *, answer_s_max: float = ANSWER_S_MAX
-) -> tuple[Case, int]:
-    """Publish the action `open` and wait for the agent's answer: the new case, and its partition. `partition`: of the
-    account's other cases; None: where Kafka's default partitioner puts the account. Raises `RejectedOpeningError`, and
-    else as `act_on_case` does."""
-    if partition is None:
-        numbers = (await topics_of(settings.brokers)).get(settings.case_actions_topic, [])
-        if not numbers:
-            raise MissingTopicError(settings.brokers.servers, settings.case_actions_topic)
-        partition = int(DefaultPartitioner()(action.account_id.encode(), numbers, numbers))
-    answer = await _answered(settings, partition, action, answer_s_max)
-    if not answer.accepted or answer.case is None:
-        raise RejectedOpeningError(action, answer.code or "", answer.sentence or "")
-    return answer.case, partition
-
-
-async def act_on_case(
-    settings: AgentSettings,
-    case: Case,
-    partition: int,
-    action: CaseAction,
-    *,
-    answer_s_max: float = ANSWER_S_MAX,
-) -> CaseActionResult:
-    """Publish `action` to the partition of the case, and wait for the agent's answer.
-
-    `case` and `partition`: as the view has them; the case may be out of date. Raises `RejectedActionError`,
-    `NoAnswerError`, `MissingTopicError`, and what aiokafka raises.
-    """
-    answer = await _answered(settings, partition, action, answer_s_max)
-    if answer.accepted:
-        return CaseActionResult(action, answer.case or case)
-    raise RejectedActionError(action, answer.case or case, answer.code or "", answer.sentence or "")
-
-
-async def _answered(settings: AgentSettings, partition: int, action: CaseAction, answer_s_max: float) -> CaseAnswer:
-    """Publish the action and wait for its answer."""
-    topics = await topics_of(settings.brokers)
-    for topic in (settings.case_actions_topic, settings.case_answers_topic):
-        if partition not in topics.get(topic, ()):
-            raise MissingTopicError(settings.brokers.servers, topic)
-    fetch_wait_ms = min(settings.fetch_wait_ms, FETCH_WAIT_MS)
-    async with TopicReader(settings.brokers, committed_only=settings.fenced, fetch_wait_ms=fetch_wait_ms) as reader:
-        begin = (await reader.extent(settings.case_answers_topic, partition)).end  # before the action is published
-        offset = await _publish(settings, partition, action)
-        try:
-            async with asyncio.timeout(answer_s_max):
-                return await _answer(reader, settings.case_answers_topic, partition, begin, action.action_id)
-        except TimeoutError:
-            raise NoAnswerError(action, settings.case_actions_topic, partition, offset, answer_s_max) from None
-
-
-async def _answer(reader: TopicReader, topic: str, partition: int, begin: int, action_id: str) -> CaseAnswer:
-    """The answer to the action among those from offset `begin` on; waits until there is one."""
-    while True:
-        end = (await reader.extent(topic, partition)).end
-        async for records in reader.forward(topic, partition, begin, end):
-            for record in records:
-                answer = _decoded(record.value)
-                if answer is not None and answer.action_id == action_id:
-                    return answer
-        begin = max(begin, end)
-        await asyncio.sleep(POLL_S)
-
-
-def _decoded(value: bytes | None) -> CaseAnswer | None:
-    try:
-        return msgspec.json.decode(value or b"", type=CaseAnswer)
-    except UNDECODABLE:
-        return None  # not a record of the agent's
-
-
-async def _publish(settings: AgentSettings, partition: int, action: CaseAction) -> int:
-    """The offset of the action, once it is durable."""
-    producer = AIOKafkaProducer(**settings.brokers.options(), acks="all")
-    try:
-        await producer.start()
-        sent = await producer.send_and_wait(
-            settings.case_actions_topic,
-            msgspec.json.encode(action),
-            key=action.account_id.encode(),
-            partition=partition,
-        )
-        return int(sent.offset)
-    finally:
-        await close(producer)

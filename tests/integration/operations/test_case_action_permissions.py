@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from fraudstream.cases.agent import CaseAgent
-from fraudstream.operations.case_actions import act_on_case, new_case_action
+from fraudstream.operations.case_action_client import act_on_case
+from fraudstream.operations.case_actions import new_case_action
 from fraudstream.operations.cluster_access import on_cluster
 from fraudstream.operations.errors import MissingTopicError
 from tests.integration.cases.case_cluster import CaseCluster, eventually

@@ -18,7 +18,8 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.main import main
 from fraudstream.cli.settings import Override, load_settings
 from fraudstream.contracts import Alert, Case, Label
-from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, act_on_case, new_case_action
+from fraudstream.operations.case_action_client import act_on_case
+from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, new_case_action
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import alert
 
