@@ -24,10 +24,13 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 class RunningConsole:
-    """`url`: where it serves. `cluster`: publishes alerts, reads topics. `history`: the directory of its history."""
+    """`url`: where it serves. `pid`: its process. `cluster`: publishes alerts, reads topics. `history`: the directory
+    of its history."""
 
-    def __init__(self, url: str, cluster: CaseCluster, users: UserStore, view: CaseView, history: Path) -> None:
-        self.url, self.cluster, self.view, self.history = url, cluster, view, history
+    def __init__(
+        self, url: str, pid: int, cluster: CaseCluster, users: UserStore, view: CaseView, history: Path
+    ) -> None:
+        self.url, self.pid, self.cluster, self.view, self.history = url, pid, cluster, view, history
         self._users = users
 
     async def add_user(self, name: str, role: Role) -> None:
@@ -63,7 +66,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
     process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags], log)
     try:
         await process.logs("the queue is up to date")
-        yield RunningConsole(_url_in(log), cluster, UserStore(redis), view, history)
+        yield RunningConsole(_url_in(log), process.pid, cluster, UserStore(redis), view, history)
         await process.stop()
     finally:
         process.kill()
