@@ -12,7 +12,8 @@ from typing import Final
 
 import httpx
 
-REFRESH_PAUSE_S: Final = 0.4  # of static/live.js: between two copies of a page
+REFRESH_PAUSE_S: Final = 0.4  # as in static/live.js: between two copies of a page
+REFRESH_PAUSE_RATIO: Final = 2.0  # and so many times what the last one took
 CONTESTED: Final = 0.25  # how often an analyst claims the first row of the queue, which others see as well
 _ROW: Final = re.compile(r'href="/cases/([0-9a-f]{32})')
 _TOKEN: Final = re.compile(r'name="csrf" value="([^"]+)"')
@@ -118,6 +119,7 @@ class LoadAnalyst:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            began = time.monotonic()
             with suppress(httpx.HTTPError):
                 await self._send("refresh", "GET", self._path)
-            await asyncio.sleep(REFRESH_PAUSE_S)
+            await asyncio.sleep(max(REFRESH_PAUSE_S, REFRESH_PAUSE_RATIO * (time.monotonic() - began)))

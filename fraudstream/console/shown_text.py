@@ -21,12 +21,12 @@ def value_markup(value: object) -> Markup:
     >>> value_markup("a<b"), value_markup("x" + chr(0x202E))
     (Markup('<bdi>a&lt;b</bdi>'), Markup('<bdi>x<span class="code">U+202E</span></bdi>'))
     """
-    return Markup("<bdi>{}</bdi>").format(_characters(str(value), breaks=False))
+    return Markup(f"<bdi>{_characters(str(value), breaks=False)}</bdi>")
 
 
 def prose_markup(text: str) -> Markup:
     """A text that may have line breaks, which stay, in a `<bdi>`."""
-    return Markup("<bdi>{}</bdi>").format(_characters(text.replace("\r\n", "\n"), breaks=True))
+    return Markup(f"<bdi>{_characters(text.replace(chr(13) + chr(10), chr(10)), breaks=True)}</bdi>")
 
 
 def plain_value(value: object) -> str:
@@ -39,7 +39,7 @@ def plain_value(value: object) -> str:
 
 
 def _characters(text: str, breaks: bool) -> Markup:
-    if not any(map(_is_hidden, text)):
+    if text.isprintable() or not any(map(_is_hidden, text)):  # the first is quick, and true of most texts
         return escape(text)
     return Markup("").join(
         Markup('<span class="code">{}</span>').format(_code(each))

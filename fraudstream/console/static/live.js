@@ -6,6 +6,7 @@
 import { parsed, patch } from "./fragments.js";
 
 const PAUSE_MS = 400; // between two copies, so that many changes cost few requests
+const PAUSE_RATIO = 2; // at least so many times what the last copy took: a busy server is asked less often
 const RETRY_MS = 2000;
 
 let asked = false; // a newer copy is wanted
@@ -46,6 +47,7 @@ async function refresh() {
   asking = true;
   while (asked && !document.hidden) {
     asked = false;
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Refresh": "1" } });
       if (answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
@@ -53,7 +55,7 @@ async function refresh() {
     } catch {
       show("disconnected");
     }
-    await new Promise((go) => setTimeout(go, PAUSE_MS));
+    await new Promise((go) => setTimeout(go, Math.max(PAUSE_MS, PAUSE_RATIO * (performance.now() - began))));
   }
   asking = false;
 }

@@ -28,6 +28,7 @@ from fraudstream.contracts.timestamps import utc, utc_text
 _PACKAGE: Final = Path(__file__).parents[1]
 STATIC_DIRECTORY: Final = _PACKAGE / "static"
 THEMES: Final = ("dark", "light")
+_TIME_CHARACTERS: Final = len("2026-11-30 10:08:16")
 
 
 def static_version() -> str:
@@ -87,6 +88,7 @@ def page(
         state=console.live.state,
         audit_failing=console.audit.is_failing,
         time=clock.time,
+        time_text=clock.time_text,
         age=clock.age,
         left=clock.left,
         zone=console.settings.zone.key,
@@ -103,11 +105,16 @@ class PageClock:
 
     def time(self, at_ms: int) -> Markup:
         """A time in the zone of the console, as a `<time>` element."""
+        text = self.time_text(at_ms)
+        return value_markup(text) if text == str(at_ms) else Markup(f'<time datetime="{utc_text(at_ms)}">{text}</time>')
+
+    def time_text(self, at_ms: int) -> str:
+        """The same as text alone; the number itself where no calendar has the time."""
         try:
             local: datetime = utc(at_ms).astimezone(self._zone)
         except OverflowError:
-            return value_markup(at_ms)
-        return Markup('<time datetime="{}">{}</time>').format(utc_text(at_ms), local.strftime("%Y-%m-%d %H:%M:%S"))
+            return str(at_ms)
+        return local.isoformat(" ", "seconds")[:_TIME_CHARACTERS]
 
     def age(self, at_ms: int) -> str:
         """How long ago it was, in its largest unit, rounded down."""

@@ -22,6 +22,7 @@ class Words:
     def __init__(self, language: str, texts: Mapping[str, str]) -> None:
         self.language = language
         self._texts = texts
+        self._markup: dict[str, Markup] = {}  # of texts without values, made once
 
     @property
     def keys(self) -> frozenset[str]:
@@ -42,6 +43,9 @@ class Words:
 
     def markup(self, key: str, **values: object) -> Markup:
         """The text, escaped, its values each in a `<bdi>` with invisible characters shown."""
+        if not values:
+            found = self._markup.get(key)
+            return found if found is not None else self._markup.setdefault(key, escape(self._texts[key]).format())
         shown = {name: value if isinstance(value, Markup) else value_markup(value) for name, value in values.items()}
         return escape(self._chosen(key, values)).format(**shown)
 
