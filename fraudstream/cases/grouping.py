@@ -106,6 +106,8 @@ def line_of(alert: Alert) -> CaseAlert:
         amount=alert.payment.amount,
         currency=alert.payment.currency,
         rules=rules,
+        channel=alert.payment.channel,
+        partner_id=alert.payment.partner_id,
     )
 
 

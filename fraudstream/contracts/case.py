@@ -19,11 +19,13 @@ from fraudstream.contracts.case_values import (
     present_disposition,
     present_status,
 )
-from fraudstream.contracts.fields import Identifier, Severity, Text
+from fraudstream.contracts.fields import Channel, Identifier, Severity, Text
 
 
 class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`."""
+    """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`.
+
+    `channel`, `partner_id`: of its payment; absent in records of earlier releases."""
 
     alert_id: str
     event_id: Identifier
@@ -33,6 +35,8 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     amount: str
     currency: str
     rules: tuple[str, ...]
+    channel: Channel | None = None
+    partner_id: Identifier | None = None
 
 
 class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):

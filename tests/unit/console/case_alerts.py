@@ -20,6 +20,8 @@ def line_of(each: Alert) -> CaseAlert:
         amount=each.payment.amount,
         currency=each.payment.currency,
         rules=tuple(hit.rule for hit in each.rules),
+        channel=each.payment.channel,
+        partner_id=each.payment.partner_id,
     )
 
 

@@ -83,6 +83,8 @@ CASE = Case(
             amount="1250.00",
             currency="EUR",
             rules=("takeover/new_device",),
+            channel="partner",
+            partner_id="wallet-9",
         ),
     ),
     amount_totals={"EUR": "1250.00"},
