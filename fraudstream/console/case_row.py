@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -16,12 +16,16 @@ from fraudstream.contracts.fields import Severity
 SNOOZED: Final = "snoozed"
 PROPOSED: Final = "proposed"
 
+Level = Literal["warned", "breached"]  # what the service level of a case has come to
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+
 
 class CaseRow(msgspec.Struct, frozen=True):
     """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.priority`.
 
     `breach_due_ms`: when its service level will be breached next; `level`: what it has come to.
-    `typologies`: of its rules, sorted. Times are ms since the epoch, UTC.
+    `typologies`: of its rules, sorted; `channels`, `partners`: of the payments of its listed alerts, sorted. Times are
+    ms since the epoch, UTC.
     """
 
     case_id: str
@@ -46,7 +50,9 @@ class CaseRow(msgspec.Struct, frozen=True):
     snoozed_until_ms: int | None
     proposal: CaseProposal | None
     breach_due_ms: int | None
-    level: Literal["warned", "breached"] | None
+    level: Level | None
+    channels: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -82,6 +88,8 @@ def row_of(case: Case, partition: int) -> CaseRow:
             (each.due_at_ms for each in live_timers(case) if each.name.endswith("_breach")), default=None
         ),
         level="breached" if case.breached_at_ms is not None else "warned" if case.warned_at_ms is not None else None,
+        channels=tuple(sorted({line.channel for line in case.alerts if line.channel is not None})),
+        partners=tuple(sorted({line.partner_id for line in case.alerts if line.partner_id is not None})),
     )
 
 

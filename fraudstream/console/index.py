@@ -24,6 +24,7 @@ from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.search.current_cases import CurrentCases, QueuePage
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.search.entry import CaseEntry, entry_of
+from fraudstream.console.search.tally import Tallied, Tally
 from fraudstream.contracts import Case
 from fraudstream.contracts.error_text import error_text
 
@@ -176,6 +177,10 @@ class CaseIndex:
                 if len(self._pages) > _PAGES_KEPT:
                     self._pages.popitem(last=False)
         return page
+
+    def tally(self, asked: Tally) -> Tallied:
+        """Counts and sums over the cases that match a query."""
+        return self._now().tally(asked)
 
     def neighbours(self, row: CaseRow, query: QueueQuery) -> tuple[CaseRow | None, CaseRow | None]:
         """The rows of the query before and after `row`, which need not match it itself."""

@@ -55,6 +55,11 @@ def places_opened(from_ms: int | None, before_ms: int | None) -> tuple[int | Non
     )
 
 
+def opened_at_ms_in(place: int) -> int:
+    """When the row at a place in the order "oldest" was opened."""
+    return place >> _TIME_BITS
+
+
 def places_updated(from_ms: int | None, before_ms: int | None) -> tuple[int | None, int | None]:
     """The first and last place in the order "newest" of rows last changed from `from_ms` to before `before_ms`."""
     return (

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fraudstream.console.access.teams import Team
-from fraudstream.console.case_row import SNOOZED
+from fraudstream.console.case_row import LEVELS, SNOOZED, CaseRow, Level
 from fraudstream.console.queue_order import ORDERS, PLACE_MAX, Order, SortKey
 from fraudstream.console.search.entry import CaseEntry, searched_text
 from fraudstream.contracts.case_values import Disposition
@@ -52,7 +53,8 @@ class Day(NamedTuple):
 class QueueQuery(NamedTuple):
     """Filters and order. `text`: words, and ids or beginnings of ids, of which a case has all.
 
-    `assignee`: a name, or `NOBODY`. Of the days that a case was opened or last changed on, the first and the last.
+    `assignee`: a name, or `NOBODY`. `channel`, `partner`: of a payment of one of its listed alerts. `rule`: one that
+    fired. Of the days that a case was opened or last changed on, the first and the last.
     `account_parts`: `text` finds parts of an account id; else the whole alone. `team`: that sees the case. These two
     are of the visitor, not of the URL.
     """
@@ -69,6 +71,10 @@ class QueueQuery(NamedTuple):
     opened_to: Day | None = None
     updated_from: Day | None = None
     updated_to: Day | None = None
+    level: Level | None = None
+    channel: str | None = None
+    partner: str | None = None
+    rule: str | None = None
     account_parts: bool = True
     team: Team | None = None
 
@@ -89,6 +95,11 @@ class QueueQuery(NamedTuple):
             tests.append(("queue", lambda case: case.row.queue == self.queue))
         if self.disposition is not None:
             tests.append(("disposition", lambda case: case.row.disposition == self.disposition))
+        if self.level is not None:
+            tests.append(("level", lambda case: case.row.level == self.level))
+        for name, values_of in _SEVERAL.items():
+            if (value := getattr(self, name)) is not None:
+                tests.append((name, partial(_has, values_of, value)))
         if self.opened_from or self.opened_to:
             tests.append(("opened", lambda case: _is_within(case.row.opened_at_ms, self.opened_from, self.opened_to)))
         if self.updated_from or self.updated_to:
@@ -119,6 +130,12 @@ class QueueQuery(NamedTuple):
 
 
 _DEFAULT: Final = QueueQuery()
+# Filters by something of which a case may have several values.
+_SEVERAL: Final[Mapping[str, Callable[[CaseRow], tuple[str, ...]]]] = {
+    "channel": lambda row: row.channels,
+    "partner": lambda row: row.partners,
+    "rule": lambda row: row.rules,
+}
 
 
 def query_of(parameters: Mapping[str, str], zone: ZoneInfo = UTC) -> QueueQuery:
@@ -128,9 +145,9 @@ def query_of(parameters: Mapping[str, str], zone: ZoneInfo = UTC) -> QueueQuery:
     return QueueQuery(
         status=_choice(parameters.get("status"), STATUS_FILTERS, "active"),
         severity=next((each for each in SEVERITIES if each == parameters.get("severity")), None),
-        typology=(parameters.get("typology") or "")[:TEXT_CHARACTERS_MAX] or None,
-        assignee=(parameters.get("assignee") or "")[:TEXT_CHARACTERS_MAX] or None,
-        queue=(parameters.get("queue") or "")[:TEXT_CHARACTERS_MAX] or None,
+        typology=_text(parameters.get("typology")),
+        assignee=_text(parameters.get("assignee")),
+        queue=_text(parameters.get("queue")),
         text=(parameters.get("text") or "").strip()[:TEXT_CHARACTERS_MAX],
         order=_choice(parameters.get("order"), ORDERS, "urgency"),
         disposition=next((each for each in DISPOSITIONS if each == parameters.get("disposition")), None),
@@ -138,6 +155,10 @@ def query_of(parameters: Mapping[str, str], zone: ZoneInfo = UTC) -> QueueQuery:
         opened_to=day_of(parameters.get("opened_to"), zone),
         updated_from=day_of(parameters.get("updated_from"), zone),
         updated_to=day_of(parameters.get("updated_to"), zone),
+        level=next((each for each in LEVELS if each == parameters.get("level")), None),
+        channel=_text(parameters.get("channel")),
+        partner=_text(parameters.get("partner")),
+        rule=_text(parameters.get("rule")),
     )
 
 
@@ -170,6 +191,14 @@ def parsed_cursor(text: str | None) -> SortKey | None:
         return (min(max(int(number), 0), PLACE_MAX), case_id) if found else None
     except ValueError:
         return None
+
+
+def _has(values_of: Callable[[CaseRow], tuple[str, ...]], value: str, case: CaseEntry) -> bool:
+    return value in values_of(case.row)
+
+
+def _text(value: str | None) -> str | None:
+    return (value or "")[:TEXT_CHARACTERS_MAX] or None
 
 
 def _is_within(at_ms: int, first: Day | None, last: Day | None) -> bool:

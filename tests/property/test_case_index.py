@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +19,7 @@ from fraudstream.console.access.teams import Team
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.queue_query import DISPOSITIONS, NOBODY, STATUS_FILTERS, Day, QueueQuery
 from fraudstream.console.search.disk_index import DiskIndex
+from fraudstream.console.search.tally import TalliedField, Tally
 from fraudstream.contracts import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_timers import CaseSnooze
 
@@ -43,7 +44,7 @@ DAYS = (None, *(Day("", at, at + 10) for at in (10, 20, 30)))
 STATES = ("new", "assigned", "in_review", "waiting", "escalated", "closed")
 
 cases = st.builds(
-    lambda case_id, account, status, severity, score, opened, updated, rules, assignee, queue, text, payment, end: Case(
+    lambda case_id, account, status, severity, score, opened, updated, rules, text, payment, end, line, more: Case(
         case_id=case_id,
         account_id=account,
         status=status,
@@ -53,11 +54,9 @@ cases = st.builds(
         severity=severity,
         score=score,
         alert_count=1,
-        alerts=(CaseAlert("alert-9", payment, opened, severity, score, "1.00", "EUR", rules),),
-        amount_totals={"EUR": "1.00"},
+        alerts=(CaseAlert("alert-9", payment, opened, severity, score, "1.00", "EUR", rules, *line),),
+        **more,
         rules=rules,
-        assignee=assignee,
-        queue=queue,
         notes=(CaseNote(updated, "ann", "note", " ".join(text)),),
         disposition=end if status == "closed" else None,
         snooze=CaseSnooze(99, "ann", 0, "x1", 1) if end == "inconclusive" and status != "closed" else None,
@@ -70,11 +69,17 @@ cases = st.builds(
     st.sampled_from((10, 19, 20, 30)),
     st.sampled_from((10, 19, 20, 30)),
     st.sampled_from(((), ("mule/fast",), ("mule/fast", "takeover/new_device"))),
-    st.sampled_from((None, "ann", "bob")),
-    st.sampled_from((None, "cards")),
     st.lists(st.sampled_from(WORDS), max_size=3),
     st.sampled_from(("pay-1", "pay-12")),
     st.sampled_from(DISPOSITIONS),
+    st.sampled_from(((), ("app", None), ("partner", "wallet-9"))),
+    st.builds(
+        lambda assignee, queue, totals, level: {"assignee": assignee, "queue": queue, "amount_totals": totals, **level},
+        st.sampled_from((None, "ann", "bob")),
+        st.sampled_from((None, "cards")),
+        st.sampled_from(({}, {"EUR": "1.00"}, {"EUR": "99999999999999.99", "JPY": "7"}, {"none": "1"})),
+        st.sampled_from(({}, {"warned_at_ms": 1}, {"warned_at_ms": 1, "breached_at_ms": 2})),
+    ),
 )
 queries = st.builds(
     QueueQuery,
@@ -90,6 +95,10 @@ queries = st.builds(
     opened_to=st.sampled_from(DAYS),
     updated_from=st.sampled_from((None, *DAYS)),
     updated_to=st.sampled_from((None, *DAYS)),
+    level=st.sampled_from((None, None, None, "warned", "breached")),
+    channel=st.sampled_from((None, None, None, "app")),
+    partner=st.sampled_from((None, None, None, "wallet-9")),
+    rule=st.sampled_from((None, None, None, "mule/fast")),
     account_parts=st.booleans(),
     team=st.sampled_from((None, None, Team("a", ("cards",)), Team("b", (), ("mule",)), Team("c"))),
 )
@@ -106,6 +115,10 @@ ORDER: dict[str, Callable[[Case], tuple[Any, str]]] = {
 
 def state(case: Case) -> str:
     return case.status if case.snooze is None else "snoozed"
+
+
+def level(case: Case) -> str | None:
+    return "breached" if case.breached_at_ms else "warned" if case.warned_at_ms else None
 
 
 def typologies(case: Case) -> set[str]:
@@ -142,6 +155,10 @@ def matches(case: Case, query: QueueQuery, but: str = "") -> bool:
         "opened_to": query.opened_to is None or case.opened_at_ms < query.opened_to.before_ms,
         "updated_from": query.updated_from is None or case.updated_at_ms >= query.updated_from.from_ms,
         "updated_to": query.updated_to is None or case.updated_at_ms < query.updated_to.before_ms,
+        "level": query.level in (None, level(case)),
+        "channel": query.channel in (None, *(line.channel for line in case.alerts)),
+        "partner": query.partner in (None, *(line.partner_id for line in case.alerts)),
+        "rule": query.rule is None or query.rule in case.rules,
         "text": all(has_part(case, part, query.account_parts) for part in query.text.split()),
         "team": query.team is None
         or case.queue in query.team.queues
@@ -222,6 +239,42 @@ class Log:
             expected = Counter(value for each in cases for value in values(each))
             assert {value: count for value, count in counts[name].items() if count} == expected  # type: ignore[index]
 
+    def check_tally(self, query: QueueQuery, split: Literal["disposition", "level"]) -> None:
+        """Against counts made of the cases as they are."""
+        bounds = (10, 20, 30)
+        fields: tuple[TalliedField, ...] = ("queue", "assignee", "channel", "partner", "rule")
+        found = self.index.tally(Tally(query, split, fields, bounds, bounds, amounts=True))
+        cases = [each for each in self.newest.values() if matches(each, query)]
+
+        def split_of(each: Case) -> str:
+            return (each.disposition if split == "disposition" else level(each)) or ""
+
+        values: dict[str, Callable[[Case], Sequence[str]]] = {
+            "queue": lambda each: (each.queue or "",),
+            "assignee": lambda each: (each.assignee or NOBODY,),
+            "channel": lambda each: [line.channel for line in each.alerts if line.channel],
+            "partner": lambda each: [line.partner_id for line in each.alerts if line.partner_id],
+            "rule": lambda each: each.rules,
+        }
+        assert found.cases == Counter(map(split_of, cases))
+        assert found.fields == {
+            name: Counter((value, split_of(each)) for each in cases for value in of(each))
+            for name, of in values.items()
+        }
+        spans = [(each, each.opened_at_ms // 10 - 1) for each in cases]  # a case is opened when its alert comes
+        assert found.opened == Counter((span, split_of(each)) for each, span in spans if span < 2)
+        assert found.alerted == Counter(span for _, span in spans if span < 2)
+        money = Counter[tuple[str, str]]()
+        for each in cases:
+            for currency, minor in {"EUR": 100, "JPY": 7}.items():
+                if (text := each.amount_totals.get(currency)) is not None:
+                    money[currency, split_of(each)] += minor if len(text) < 6 else 9_999_999_999_999_999
+        assert found.amount_minor == money
+        assert found.oldest_ms == {
+            queue: min(each.opened_at_ms for each in cases if (each.queue or "") == queue)
+            for queue in {each.queue or "" for each in cases}
+        }
+
     def check_case(self, case: Case, query: QueueQuery, expected: Sequence[Case]) -> None:
         row = self.index.row(case.case_id)
         assert row is not None
@@ -244,6 +297,8 @@ def test_the_index_answers_as_a_plain_filter_does(steps: Sequence[Case | str], a
                 await log.take(step)
             for query in (QueueQuery(), *asked):
                 log.check(query)
+                log.check_tally(query, "disposition")
+                log.check_tally(query, "level")
             await log.index.close()
 
     asyncio.run(follow())

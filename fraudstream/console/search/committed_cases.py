@@ -30,6 +30,8 @@ _COUNTED_IN: Final[Mapping[Dimension, str]] = {
     "queue": "queue",
 }
 
+_EQUAL: Final = ("severity", "typology", "assignee", "queue", "disposition", "level", "channel", "partner", "rule")
+
 Direction = Literal["after", "before"]
 
 
@@ -105,6 +107,15 @@ class CommittedCases:
         changed = Query.boolean_query([(Occur.Should, self._term("case_id", case_id)) for case_id in without])
         outdated = self._counts_of(query, [(Occur.Must, changed)])
         return {dimension: counts[dimension] - outdated[dimension] for dimension in DIMENSIONS}
+
+    def aggregations(self, query: QueueQuery, without: Collection[str], asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The index's aggregations over the cases that match a query."""
+        clauses = self._clauses(query)
+        clauses.append((Occur.MustNot, self._term("kind", LOG_POSITION)))
+        if without:
+            clauses.append((Occur.MustNot, Query.term_set_query(self._schema, "case_id", list(without))))
+        answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), dict(asked))
+        return answer
 
     def _counts_of(self, query: QueueQuery, also: list[tuple[Occur, Query]]) -> dict[Dimension, Counter[str]]:
         filters = self._filters(query)
@@ -185,7 +196,7 @@ class CommittedCases:
             filters["status"] = Query.term_set_query(self._schema, "state", ACTIVE)
         elif query.status != "all":
             filters["status"] = self._term("state", query.status)
-        for name in ("severity", "typology", "assignee", "queue", "disposition"):
+        for name in _EQUAL:
             if (value := getattr(query, name)) is not None:
                 filters[name] = self._term(name, value)
         if query.opened_from or query.opened_to:

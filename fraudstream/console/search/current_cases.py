@@ -10,7 +10,9 @@ from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import SortKey, sort_key
 from fraudstream.console.queue_query import DIMENSIONS, INACTIVE, NOBODY, Dimension, QueueQuery
 from fraudstream.console.search.committed_cases import CommittedCases, Direction
+from fraudstream.console.search.committed_tally import committed_tally
 from fraudstream.console.search.entry import CaseEntry
+from fraudstream.console.search.tally import Tallied, Tally, tallied
 
 Test = tuple[str, Callable[[CaseEntry], bool]]
 
@@ -58,6 +60,10 @@ class CurrentCases:
                 if bound is None or (key > bound if direction == "after" else key < bound):
                     found.append((key, entry.row))
         return sorted(found, key=lambda each: each[0], reverse=direction == "before")[:limit]
+
+    def tally(self, asked: Tally) -> Tallied:
+        """Counts and sums over the cases that match a query."""
+        return committed_tally(self._committed, self._changed, asked).plus(tallied(self._recent, asked))
 
     def of_account(self, account_id: str) -> list[CaseRow]:
         """The rows of an account's newest cases, the newest first."""

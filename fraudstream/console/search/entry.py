@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import logging
+from collections.abc import Mapping, Set
 from typing import Final, NamedTuple
 
+from fraudstream.cases.amounts import AlertError, amount_minor
 from fraudstream.console.case_row import CaseRow, row_of
 from fraudstream.console.search.words import words_of
 from fraudstream.contracts import Case
+
+log = logging.getLogger(__name__)
 
 ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a whole id alone
 
 
 class CaseEntry(NamedTuple):
     """A case as the index has it. `words`: of notes, rules and the reason of a snooze. `account_words`: of the
-    account's id. `ids`: of the case, its payments and linked cases."""
+    account's id. `ids`: of the case, its payments and linked cases. `alerted_at_ms`: the time of the payment of each
+    listed alert. `amount_minor`: its sums by currency."""
 
     row: CaseRow
     words: Set[str]
     account_words: Set[str]
     ids: Set[str]
+    alerted_at_ms: tuple[int, ...]
+    amount_minor: Mapping[str, int]
 
     def has(self, searched: SearchedText, *, account_parts: bool) -> bool:
         """Whether each part of the text is among the words, or an id or the beginning of one. Without `account_parts`
@@ -69,4 +76,22 @@ def entry_of(case: Case, partition: int) -> CaseEntry:
     if case.snooze is not None:
         texts.append(case.snooze.reason)
     ids = {case.case_id, *case.links, *(line.event_id for line in case.alerts)}
-    return CaseEntry(row_of(case, partition), words_of("\n".join(texts)), words_of(case.account_id), ids)
+    return CaseEntry(
+        row=row_of(case, partition),
+        words=words_of("\n".join(texts)),
+        account_words=words_of(case.account_id),
+        ids=ids,
+        alerted_at_ms=tuple(line.occurred_at_ms for line in case.alerts),
+        amount_minor=_amounts_of(case),
+    )
+
+
+def _amounts_of(case: Case) -> dict[str, int]:
+    """The sums of a case in minor units. A total that is no amount, as the case agent writes none, is left out."""
+    amounts: dict[str, int] = {}
+    for currency, text in case.amount_totals.items():
+        try:
+            amounts[currency] = amount_minor(text, currency)
+        except AlertError as error:
+            log.warning("case %s: %s; the overview does not count it", case.case_id, error)
+    return amounts

@@ -18,13 +18,18 @@ from fraudstream.console.queue_query import NOBODY
 from fraudstream.console.search.entry import CaseEntry
 from fraudstream.console.search.words import WORDS_VERSION
 
-FIELDS_VERSION: Final = 1  # to be raised where fields, rows or places change
+FIELDS_VERSION: Final = 2  # to be raised where fields, rows or places change
 
 # Each has one value, which is counted. `typologies`: all of a case as one text.
 _COUNTED: Final = ("state", "severity", "assignee", "queue", "typologies")
-_EXACT: Final = ("case_id", "account_id", "ids", "typology", "disposition", "kind")
+_EXACT: Final = ("case_id", "account_id", "ids", "typology", "kind")
+# Counted by the overview alone. A case may have several channels, partners and rules.
+_COUNTED_OF_FEW: Final = ("disposition", "level", "channel", "partner", "rule", "currency")
 LOG_POSITION: Final = "log_position"  # the `kind` of the document that says up to where the topic has been read
 BETWEEN_TYPOLOGIES: Final = "\n"
+AMOUNTS: Final = "amount_minor"  # parts by currency, as of `amount_parts`
+BILLION: Final = 1_000_000_000
+_BILLIONS_MAX: Final = 2**53 - 1
 
 _encode_row: Final = msgspec.msgpack.Encoder().encode
 _decode_row: Final = msgspec.msgpack.Decoder(CaseRow).decode
@@ -43,7 +48,7 @@ class LogPosition(msgspec.Struct, frozen=True):
 def new_schema() -> Schema:
     """The schema of the index."""
     builder = SchemaBuilder()
-    for field in _COUNTED:
+    for field in (*_COUNTED, *_COUNTED_OF_FEW):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic", fast=True)
     for field in _EXACT:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
@@ -51,6 +56,8 @@ def new_schema() -> Schema:
         builder.add_text_field(field, tokenizer_name="whitespace", index_option="basic")
     for order in ORDERS:
         builder.add_integer_field(order, fast=True)
+    builder.add_integer_field("alerted_at_ms", fast=True)
+    builder.add_json_field(AMOUNTS, fast=True, tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("row", stored=True)
     builder.add_text_field("position", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
@@ -79,8 +86,18 @@ def document_of(entry: CaseEntry) -> Document:
         add("queue", row.queue)
     if row.disposition is not None:
         add("disposition", row.disposition)
+    if row.level is not None:
+        add("level", row.level)
     for typology in row.typologies:
         add("typology", typology)
+    for field, values in (("channel", row.channels), ("partner", row.partners), ("rule", row.rules)):
+        for value in values:
+            add(field, value)
+    for currency in entry.amount_minor:
+        add("currency", currency)
+    document.add_json(AMOUNTS, amount_parts(entry.amount_minor))
+    for at_ms in entry.alerted_at_ms:
+        document.add_integer("alerted_at_ms", at_ms)
     for each in entry.ids:
         add("ids", each)
     add("words", " ".join(entry.words))
@@ -89,6 +106,20 @@ def document_of(entry: CaseEntry) -> Document:
         document.add_integer(order, place)
     document.add_bytes("row", _encode_row(row))
     return document
+
+
+def amount_parts(amounts: Mapping[str, int]) -> dict[str, int]:
+    """Amounts in two parts each, as the index sums in float64: sums of parts are whole numbers that it holds exactly.
+
+    >>> amount_parts({"EUR": 12_000_000_005, "JPY": 7})
+    {'EUR': 5, 'EUR_billions': 12, 'JPY': 7}
+    """
+    parts = {}
+    for currency, minor in amounts.items():
+        billions, parts[currency] = divmod(minor, BILLION)
+        if billions:
+            parts[f"{currency}_billions"] = min(billions, _BILLIONS_MAX)
+    return parts
 
 
 def row_in(document: Document) -> CaseRow:

@@ -13,7 +13,7 @@ from fraudstream.console.access.idempotency import KeptAnswer
 from fraudstream.console.access.masking import Masking, masking_of
 from fraudstream.console.access.tokens import Token
 from fraudstream.console.case_buttons import APPROVALS
-from fraudstream.console.case_row import CaseRow
+from fraudstream.console.case_row import LEVELS, CaseRow
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.queue_order import ORDERS
 from fraudstream.console.queue_query import STATUS_FILTERS, cursor_of, parsed_cursor, query_of
@@ -33,8 +33,8 @@ from fraudstream.operations.errors import OperationError
 
 KEY_CHARACTERS_MAX: Final = 100
 CASE_ID_CHARACTERS_MAX: Final = 128
-TEXTS: Final = ("typology", "assignee", "text", "after")
-CHOICES: Final = {"status": STATUS_FILTERS, "severity": SEVERITIES, "order": ORDERS}
+TEXTS: Final = ("typology", "assignee", "channel", "partner", "rule", "text", "after")
+CHOICES: Final = {"status": STATUS_FILTERS, "severity": SEVERITIES, "level": LEVELS, "order": ORDERS}
 
 router = APIRouter()
 
