@@ -17,6 +17,7 @@ from fraudstream.console.web import (
     live_stream,
     login_pages,
     openid_pages,
+    overview_pages,
     proposal_pages,
     queue_pages,
     rule_pages,
@@ -37,6 +38,7 @@ PAGES: Final = tuple(
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
         *(login_pages, openid_pages, queue_pages, view_pages, identifier_pages, case_pages, entity_pages),
+        overview_pages,
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, live_stream),
     )

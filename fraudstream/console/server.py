@@ -41,6 +41,7 @@ from fraudstream.console.desk import CaseDesk
 from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.past import History, PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -107,6 +108,7 @@ async def _serve(
     alert_feed = AlertFeed(
         agent.brokers, agent.alerts_topic, alerts, committed_only=agent.fenced, fetch_wait_ms=agent.fetch_wait_ms
     )
+    overview = OverviewDesk(index, live, settings.zone, now_ms)
     sink = AuditTopicSink(agent.brokers, settings.audit_topic, idempotent=agent.fenced)
     audit = AuditWriter(sink, now_ms)
     users, past = UserStore(redis), PastDesk(history)
@@ -117,6 +119,7 @@ async def _serve(
         settings=settings,
         desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
         approval=RuleApproval(library, ProposalStore(redis), trials, now_ms),
+        overview=overview,
         rules=RuleDesk(library, DraftStore(redis), trials, index, now_ms),
         live=live,
         users=users,
@@ -142,7 +145,8 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    tasks = [asyncio.create_task(each.run()) for each in (feed, alert_feed, index, audit, PendingEvents(redis, audit))]
+    runners = (feed, alert_feed, index, overview, audit, PendingEvents(redis, audit))
+    tasks = [asyncio.create_task(each.run()) for each in runners]
     for task in tasks:
         task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
     on_serving()

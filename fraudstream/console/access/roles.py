@@ -12,6 +12,8 @@ Permission = Literal[
     "approve_cases",  # approve and reject what a colleague has proposed
     "reveal_identifiers",  # of one case, with a reason
     "see_identifiers",  # of every case
+    "see_overview",  # backlog, and what each analyst has open and has closed
+    "see_figures",  # of payments, partners, channels and models; counts over all, whatever the team
     "see_rules",  # in force, how often they fire, proposals and trials
     "draft_rules",  # edit, check, try and propose drafts; needs `see_rules` too
     "approve_rules",  # put in force what another person proposes; needs `see_rules` too
@@ -23,14 +25,14 @@ Permission = Literal[
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SEE: Final[tuple[Permission, ...]] = ("see_cases",)
 _ACT: Final[tuple[Permission, ...]] = (*_SEE, "act_on_cases", "reveal_identifiers")
-_RULES: Final[tuple[Permission, ...]] = ("see_rules", "draft_rules", "approve_rules")
+_RULES: Final[tuple[Permission, ...]] = ("see_figures", "see_rules", "draft_rules", "approve_rules")
 _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "viewer": _SEE,
     "analyst": _ACT,
-    "senior": (*_ACT, *_RULES, "approve_cases", "see_identifiers"),
-    "rule_author": (*_SEE, "see_rules", "draft_rules"),
-    "approver": (*_SEE, "see_rules", "approve_rules"),
-    "auditor": (*_SEE, "see_audit", "see_users"),
-    "admin": (*_ACT, *_RULES, "approve_cases", "see_audit", "see_users", "manage_users"),
+    "senior": (*_ACT, *_RULES, "approve_cases", "see_identifiers", "see_overview"),
+    "rule_author": (*_SEE, "see_figures", "see_rules", "draft_rules"),
+    "approver": (*_SEE, "see_figures", "see_rules", "approve_rules"),
+    "auditor": (*_SEE, "see_overview", "see_figures", "see_audit", "see_users"),
+    "admin": (*_ACT, *_RULES, "approve_cases", "see_overview", "see_audit", "see_users", "manage_users"),
 }
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {role: frozenset(each) for role, each in _GRANTED.items()}

@@ -21,6 +21,7 @@ from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.past import PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -36,6 +37,7 @@ class Console:
 
     settings: ServerSettings
     desk: CaseDesk
+    overview: OverviewDesk
     rules: RuleDesk
     approval: RuleApproval
     live: LiveChanges

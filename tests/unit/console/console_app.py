@@ -45,6 +45,7 @@ from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.past import PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -178,6 +179,7 @@ class ConsoleUnderTest:
             settings=ServerSettings(**settings),
             desk=self.desk,
             approval=RuleApproval(library, ProposalStore(self.redis), self.trials, lambda: self.now_ms),
+            overview=OverviewDesk(self.index, self.live, ServerSettings(**settings).zone, lambda: self.now_ms),
             rules=RuleDesk(library, DraftStore(self.redis), self.trials, self.index, lambda: self.now_ms),
             live=self.live,
             users=self.users,

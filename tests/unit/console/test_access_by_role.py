@@ -15,6 +15,8 @@ from tests.unit.console.console_app import ConsoleUnderTest, case, post
 CASE = "c" * 32
 EVERYBODY = frozenset(ROLES)
 ACTING = frozenset({"analyst", "senior", "admin"})
+LEADING = frozenset({"senior", "auditor", "admin"})
+SEEING_FIGURES = frozenset({"senior", "rule_author", "approver", "auditor", "admin"})
 SEEING_RULES = frozenset({"senior", "rule_author", "approver", "admin"})
 DRAFTING = SEEING_RULES - {"approver"}
 APPROVING = SEEING_RULES - {"rule_author"}
@@ -30,6 +32,7 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("POST", "/cases/{case_id}/unmask"): (ACTING, 303, False),
     ("GET", "/history/{kind}"): (frozenset({"senior"}), 200, False),
+    ("GET", "/overview"): (LEADING, 200, False),
     ("GET", "/rules"): (SEEING_RULES, 200, False),
     ("GET", "/rules/new"): (DRAFTING, 404, False),  # no name is given
     ("GET", "/rules/{typology}/{rule}"): (SEEING_RULES, 200, False),
