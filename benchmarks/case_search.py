@@ -33,7 +33,7 @@ from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.contracts import Case, CaseAlert, CaseNote
 from fraudstream.contracts.case_values import CaseStatus, Disposition
-from fraudstream.contracts.fields import SEVERITIES
+from fraudstream.contracts.fields import SEVERITIES, Channel
 from fraudstream.embedded import embedded_broker
 from fraudstream.kafka import Brokers
 
@@ -49,6 +49,18 @@ QUEUES: Final = ("cards", "transfers", "wallets", "lending")
 RULES: Final = [
     f"{typology}/rule_{number}" for typology in ("mule", "card_testing", "dormant", "cash_out") for number in range(8)
 ]
+PLACES: Final[tuple[tuple[Channel, str | None], ...]] = (
+    ("app", None),
+    ("web", None),
+    ("pos", None),
+    *(("partner", f"partner-{number:02d}") for number in range(40)),
+)
+LEVELS: Final[tuple[tuple[int | None, int | None], ...]] = (
+    (None, None),
+    (None, None),
+    (NOW_MS, None),
+    (NOW_MS, NOW_MS),
+)
 WORDS: Final = [f"{first}{last}" for first in ("call", "card", "pay", "shop", "mail", "bank") for last in range(500)]
 CHINESE: Final = ("客户否认此笔付款", "已致电客户确认", "设备与其他账户共用", "等待合作方答复")
 ROWS: Final = 50
@@ -67,6 +79,8 @@ def made_case(number: int) -> Case:
     status: CaseStatus = "closed" if closed else chance.choice(ACTIVE_STATUSES)
     ends: tuple[Disposition, ...] = ("confirmed_fraud", "false_positive", "false_positive", "inconclusive")
     account = f"acct-{chance.randrange(ACCOUNTS):07d}"
+    place = random.Random(number * 31).choice(PLACES)
+    warned_at_ms, breached_at_ms = random.Random(number * 37).choice(LEVELS)
     alerts = tuple(
         CaseAlert(
             f"{chance.getrandbits(128):032x}",
@@ -77,6 +91,7 @@ def made_case(number: int) -> Case:
             "120.50",
             "EUR",
             rules,
+            *place,
         )
         for _ in range(chance.choice((1, 1, 2, 4)))
     )
@@ -98,6 +113,8 @@ def made_case(number: int) -> Case:
         disposition=chance.choice(ends) if closed else None,
         queue=chance.choice(QUEUES),
         amount_at_risk="120.50",
+        warned_at_ms=warned_at_ms,
+        breached_at_ms=breached_at_ms,
         notes=(CaseNote(opened_ms, "analyst-01", "note", text),) if closed or number % 2 else (),
     )
 

@@ -13,6 +13,7 @@ from fraudstream.console.web import (
     case_pages,
     draft_pages,
     entity_pages,
+    figure_pages,
     identifier_pages,
     live_stream,
     login_pages,
@@ -38,7 +39,7 @@ PAGES: Final = tuple(
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
         *(login_pages, openid_pages, queue_pages, view_pages, identifier_pages, case_pages, entity_pages),
-        overview_pages,
+        *(overview_pages, figure_pages),
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, live_stream),
     )

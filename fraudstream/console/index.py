@@ -161,10 +161,6 @@ class CaseIndex:
         """The rows of an account's newest cases, the newest first."""
         return self._now().of_account(account_id)
 
-    def newest(self, limit: int) -> list[CaseRow]:
-        """The rows of the `limit` cases that changed last, closed ones included, the newest first."""
-        return [row for _, row in self._now().rows(QueueQuery(status="all", order="newest"), None, "after", limit)]
-
     def page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
         """The first `limit` rows of the query that come after `after` in its order."""
         asked = (self._generation, query, after, limit)

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from fraudstream.history.answers import LinkedAccount, PageKey, PastPayment, Summary, summary_of
 from fraudstream.history.errors import HistoryError
+from fraudstream.history.figures import FigureReader
 from fraudstream.history.network import LinkSource, Network, network_of
 from fraudstream.history.tables import DAY_MS, LINK_KINDS, EntityKind, LinkKind
 
@@ -39,7 +40,10 @@ log = logging.getLogger(__name__)
 
 
 class History(LinkSource, Protocol):
-    """The history store; `HistoryReader` is one. Its methods block, and raise `HistoryError`."""
+    """The history store; `HistoryReader` is one. Its methods block, and raise `HistoryError`. `figures`: over all
+    payments."""
+
+    figures: FigureReader
 
     def interrupt(self) -> None:
         """Make running questions, and all later ones, fail."""
@@ -80,6 +84,7 @@ class PastDesk:
     def __init__(self, history: History | None) -> None:
         self._history = history
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
+        self._of_figures = asyncio.Semaphore(1)
         self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._reads: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -97,6 +102,13 @@ class PastDesk:
             key, lambda history: _entity(history, "account", account_id, None), CASE_S_MAX, on_read
         )
 
+    async def figures(
+        self, key: Hashable, ask: Callable[[FigureReader], T], wait_s: float, on_read: Callable[[], None]
+    ) -> T | Missing:
+        """What `ask` says of all payments. One such question is asked at a time, so that they leave room for others.
+        "reading" if it takes longer than `wait_s`; `on_read` is called once it is there."""
+        return await self._answer(key, lambda history: ask(history.figures), wait_s, on_read, self._of_figures)
+
     async def close(self) -> None:
         """Give up the questions that have no answer yet, and ask no more."""
         if self._history is not None:
@@ -106,7 +118,12 @@ class PastDesk:
         await asyncio.gather(*self._reads.values(), return_exceptions=True)
 
     async def _answer(
-        self, key: Hashable, ask: Callable[[History], T], wait_s: float, on_read: Callable[[], None] | None
+        self,
+        key: Hashable,
+        ask: Callable[[History], T],
+        wait_s: float,
+        on_read: Callable[[], None] | None,
+        at_once: asyncio.Semaphore | None = None,
     ) -> T | Missing:
         if self._history is None:
             return "none"
@@ -115,7 +132,7 @@ class PastDesk:
             return kept[1]  # type: ignore[no-any-return]
         task = self._reads.get(key)
         if task is None:
-            task = self._reads[key] = asyncio.create_task(self._read(key, ask, self._history))
+            task = self._reads[key] = asyncio.create_task(self._read(key, ask, self._history, at_once or self._at_once))
             task.add_done_callback(lambda _: self._reads.pop(key, None))
         done, _ = await asyncio.wait({task}, timeout=wait_s)
         if not done:
@@ -124,11 +141,13 @@ class PastDesk:
             return "reading"
         return task.result()  # type: ignore[no-any-return]
 
-    async def _read(self, key: Hashable, ask: Callable[[History], T], history: History) -> T | Missing:
+    async def _read(
+        self, key: Hashable, ask: Callable[[History], T], history: History, at_once: asyncio.Semaphore
+    ) -> T | Missing:
         """Ask in a thread. A failure is kept as well: a store that is too slow is not asked again at once."""
         answer: T | Missing
         try:
-            async with self._at_once:
+            async with at_once:
                 answer = await asyncio.to_thread(ask, history)
         except HistoryError as error:
             log.error("the history cannot be read: %s", error.sentence)

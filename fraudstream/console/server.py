@@ -42,6 +42,7 @@ from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
+from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import History, PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -120,7 +121,8 @@ async def _serve(
         desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
         approval=RuleApproval(library, ProposalStore(redis), trials, now_ms),
         overview=overview,
-        rules=RuleDesk(library, DraftStore(redis), trials, index, now_ms),
+        figures=FiguresDesk(past, live),
+        rules=RuleDesk(library, DraftStore(redis), trials, index, settings.zone, now_ms),
         live=live,
         users=users,
         teams=TeamStore(redis),

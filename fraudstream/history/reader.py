@@ -13,6 +13,7 @@ from typing import Final
 
 from fraudstream.history.answers import COUNTED, DaySummary, Link, LinkedAccount, PageKey, PastPayment, Summary, Total
 from fraudstream.history.database import Database
+from fraudstream.history.figures import FigureReader
 from fraudstream.history.payment_pages import ONCE, PageQuery, payment_page
 from fraudstream.history.tables import DAY_MS, LINK_FIELDS, EntityKind, LinkKind, column_of
 
@@ -53,10 +54,11 @@ _DAY: Final = f"""
 
 
 class HistoryReader:
-    """Reads the store at `root`, which need not exist yet. Safe in several threads."""
+    """Reads the store at `root`, which need not exist yet. Safe in several threads. `figures`: over all payments."""
 
     def __init__(self, root: Path) -> None:
         self._database = Database(root)
+        self.figures = FigureReader(self._database)
 
     def interrupt(self) -> None:
         """Make running questions, and all later ones, fail."""

@@ -96,7 +96,8 @@ def case_figures(answer: AnswerTally, days: int, team: Team | None, zone: ZoneIn
     """The overview of the cases that a team sees, None: of all. `answer`: `CaseIndex.tally`. Blocks."""
     period = period_of(days, team, zone, now_ms)
     active = answer(Tally(QueueQuery(team=team), "level", ("queue", "assignee"), amounts=True))
-    opened = answer(Tally(period.query, "disposition", ("assignee", "channel", "partner"), amounts=True))
+    opened = answer(Tally(period.query, "disposition", ("assignee", "channel", "partner")))
+    fraud = answer(Tally(period.query._replace(disposition=FRAUD), "disposition", amounts=True))
     return CaseFigures(
         at_ms=now_ms,
         period=period,
@@ -109,8 +110,8 @@ def case_figures(answer: AnswerTally, days: int, team: Team | None, zone: ZoneIn
         channels=_most(outcomes_by_value(opened.fields["channel"])),
         partners=_most(outcomes_by_value(opened.fields["partner"])),
         weeks=_weeks(answer, team, zone, now_ms),
-        at_risk=_amounts(active, None),
-        stopped=_amounts(opened, FRAUD),
+        at_risk=_amounts(active),
+        stopped=_amounts(fraud),
     )
 
 
@@ -188,10 +189,9 @@ def _most(found: Mapping[str, Outcomes]) -> dict[str, Outcomes]:
     return dict(list(found.items())[:LINES_MAX])
 
 
-def _amounts(found: Tallied, split: str | None) -> dict[str, int]:
-    """The sums of one split, or of all."""
+def _amounts(found: Tallied) -> dict[str, int]:
+    """The sums by currency."""
     amounts = Counter[str]()
-    for (currency, each), minor in found.amount_minor.items():
-        if split in (None, each):
-            amounts[currency] += minor
+    for (currency, _), minor in found.amount_minor.items():
+        amounts[currency] += minor
     return dict(sorted(amounts.items()))

@@ -31,30 +31,36 @@ class Column(NamedTuple):
     href: str | None = None
 
 
-def column_plot(columns: Sequence[Column], kinds: Sequence[str], title: str, *, stacked: bool = True) -> Markup:
+def column_plot(
+    columns: Sequence[Column], kinds: Sequence[str], title: str, *, stacked: bool = True, logarithmic: bool = False
+) -> Markup:
     """The plot. `kinds`: the classes of the parts. `stacked`: the parts of a column stand on top of one another; else
-    each is drawn before the one that precedes it, and narrower. `title`: what it shows, in words."""
+    each is drawn before the one that precedes it, and narrower. `logarithmic`: heights are those of log10(1 + value),
+    of parts that are not stacked. `title`: what it shows, in words."""
     tops = [sum(column.values) if stacked else max(column.values, default=0.0) for column in columns]
-    step = _step(max(tops, default=0.0))
-    lines = max(1, -int(-max(tops, default=0.0) // step))
+    top = max(tops, default=0.0)
+    steps = _powers(top) if logarithmic else _steps(top)
+    ceiling = _log(steps[-1]) if logarithmic else steps[-1]
     width = (WIDTH - LEFT) / max(len(columns), 1)
     floor, high = HEIGHT - _BOTTOM, HEIGHT - _BOTTOM - _TOP
 
     def y(value: float) -> float:
-        return floor - high * value / (step * lines)
+        return floor - high * (_log(value) if logarithmic else value) / ceiling
 
     marks: list[Markup] = []
-    for number in range(lines + 1):
-        at = y(step * number)
+    for step in steps:
+        at = y(step)
         marks.append(element("line", x1=LEFT, x2=WIDTH, y1=at, y2=at, class_="axis"))
-        marks.append(element("text", f"{step * number:,g}", x=LEFT - 6, y=at + 4, class_="label", text_anchor="end"))
+        marks.append(element("text", _number(step), x=LEFT - 6, y=at + 4, class_="label", text_anchor="end"))
     every = -(-_LABEL_WIDTH // max(int(width), 1))
-    for number, (column, top) in enumerate(zip(columns, tops, strict=True)):
+    for number, (column, column_top) in enumerate(zip(columns, tops, strict=True)):
         left = LEFT + width * number
         parts = [element("title", column.words), *_parts(column, kinds, left, width, y, stacked=stacked)]
         middle = left + width / 2
         if column.caption:
-            parts.append(element("text", column.caption, x=middle, y=y(top) - 4, class_="label", text_anchor="middle"))
+            parts.append(
+                element("text", column.caption, x=middle, y=y(column_top) - 4, class_="label", text_anchor="middle")
+            )
         if column.href is None:
             marks.append(element("g", *parts))
         else:
@@ -86,6 +92,30 @@ def _parts(
             )
         base += value if stacked else 0.0
     return parts
+
+
+def _number(value: float) -> str:
+    """A number beside the axis, short.
+
+    >>> _number(1500.0), _number(2_000_000.0), _number(0.25)
+    ('1,500', '2M', '0.25')
+    """
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def _log(value: float) -> float:
+    return math.log10(value + 1)
+
+
+def _powers(top: float) -> list[float]:
+    """The values of the lines of a logarithmic axis."""
+    return [0.0, *(10.0**power for power in range(max(1, math.ceil(_log(top))) + 1))]
+
+
+def _steps(top: float) -> list[float]:
+    """The values of the lines of the axis."""
+    step = _step(top)
+    return [step * number for number in range(max(1, math.ceil(top / step)) + 1)]
 
 
 def _step(top: float) -> float:

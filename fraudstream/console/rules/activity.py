@@ -1,50 +1,24 @@
-"""How often rules raised cases, and how these cases were closed."""
+"""How often rules raised cases, and how these cases were closed: counted in the index of all cases."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from fraudstream.console.case_row import CaseRow
+from fraudstream.console.access.teams import Team
+from fraudstream.console.overview.case_figures import AnswerTally, period_of
+from fraudstream.console.overview.outcomes import Outcomes, outcomes_by_value
+from fraudstream.console.search.tally import Tally
 
-ACTIVITY_DAYS: Final = 7
-DAY_MS: Final = 86_400_000
-_FRAUD: Final = ("confirmed_fraud",)
-_GENUINE: Final = ("false_positive", "genuine_but_risky")
-
-
-@dataclass(slots=True)
-class RuleActivity:
-    """`cases`: in which the rule fired, opened in the `ACTIVITY_DAYS` before the newest of all cases.
-
-    `fraud`, `genuine`: of all cases in memory in which it fired, those closed as confirmed fraud, and as genuine.
-    """
-
-    cases: int = 0
-    fraud: int = 0
-    genuine: int = 0
-
-    @property
-    def precision(self) -> float | None:
-        """The share of fraud among the cases that were closed as one or the other; None without one.
-
-        >>> RuleActivity(cases=9, fraud=1, genuine=3).precision
-        0.25
-        """
-        closed = self.fraud + self.genuine
-        return self.fraud / closed if closed else None
+ACTIVITY_DAYS: Final = (1, 7, 30, 90, 365)  # that a page may show
+ACTIVITY_DAYS_SHOWN: Final = 7
 
 
-def activity_of(rows: Sequence[CaseRow]) -> Mapping[str, RuleActivity]:
-    """The activity of each rule that fired in one of the cases, by its name; others have none."""
-    found: dict[str, RuleActivity] = defaultdict(RuleActivity)
-    since_ms = max((row.opened_at_ms for row in rows), default=0) - ACTIVITY_DAYS * DAY_MS
-    for row in rows:
-        for rule in row.rules:
-            activity = found[rule]
-            activity.cases += row.opened_at_ms >= since_ms
-            activity.fraud += row.disposition in _FRAUD
-            activity.genuine += row.disposition in _GENUINE
-    return found
+def rule_activity(
+    answer: AnswerTally, days: int, team: Team | None, zone: ZoneInfo, now_ms: int
+) -> Mapping[str, Outcomes]:
+    """By the name of each rule, the cases in which it fired that were opened in the last `days` days, today's included,
+    and that the team sees (None: all). Rules without a case are left out. `answer`: `CaseIndex.tally`. Blocks."""
+    query = period_of(days, team, zone, now_ms).query
+    return outcomes_by_value(answer(Tally(query, "disposition", ("rule",))).fields["rule"])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from fraudstream.console.access.teams import Team
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.index import CaseIndex
-from fraudstream.console.rules.activity import RuleActivity, activity_of
+from fraudstream.console.overview.case_figures import period_of
+from fraudstream.console.overview.outcomes import Outcomes
+from fraudstream.console.queue_query import QueueQuery
+from fraudstream.console.rules.activity import rule_activity
 from fraudstream.console.rules.check import faults_of
 from fraudstream.console.rules.drafts import Draft, DraftStore
 from fraudstream.console.rules.library import RuleLibrary, rule_of
@@ -22,31 +25,35 @@ from fraudstream.contracts import RuleSwitch
 from fraudstream.engine.expression import Fault
 from fraudstream.engine.rules import Rule
 from fraudstream.operations.new_rule import new_rule
+from fraudstream.operations.rules_in_force import InForce
 
 CASES_SHOWN: Final = 20
-CASES_COUNTED: Final = 5_000  # the last to change
 
 
 class RuleLine(NamedTuple):
-    """A rule in force with what it has done."""
+    """A rule in force with the cases in which it fired."""
 
     rule: Rule
-    activity: RuleActivity
+    activity: Outcomes
 
 
 class RulesOverview(NamedTuple):
-    """The rules in force, retired ones at the end. `rule_set`: their digest; `switch`: that put them in force."""
+    """The rules in force, retired ones at the end. `rule_set`: their digest; `switch`: that put them in force.
+    `period`: the cases that are counted."""
 
     rule_set: str
     switch: RuleSwitch | None
     lines: tuple[RuleLine, ...]
+    period: QueueQuery
 
 
 class RuleFile(NamedTuple):
-    """A rule in force with all that its page shows. `cases`: rows of cases in which it fired, the newest first."""
+    """A rule in force with all that its page shows. `activity`: of the cases of `period` in which it fired. `cases`:
+    rows of the last of all its cases to change."""
 
     rule: Rule
-    activity: RuleActivity
+    activity: Outcomes
+    period: QueueQuery
     rule_text: str
     cases_text: str
     cases: tuple[CaseRow, ...]
@@ -54,7 +61,7 @@ class RuleFile(NamedTuple):
 
 class RuleDesk:
     """Rules for authors. Methods that read what is in force raise `OperationError`; those on drafts
-    `redis.RedisError` and `OSError`. `now_ms`: the clock, ms since the epoch, UTC."""
+    `redis.RedisError` and `OSError`. `zone`: where days begin. `now_ms`: the clock, ms since the epoch, UTC."""
 
     def __init__(
         self,
@@ -62,30 +69,38 @@ class RuleDesk:
         drafts: DraftStore,
         trials: Trials,
         index: CaseIndex,
+        zone: ZoneInfo,
         now_ms: Callable[[], int],
     ) -> None:
         self.trials = trials
-        self._library, self._drafts, self._index, self._now_ms = library, drafts, index, now_ms
+        self._library, self._drafts, self._index = library, drafts, index
+        self._zone, self._now_ms = zone, now_ms
 
-    async def overview(self, team: Team | None) -> RulesOverview:
-        """The rules in force, by name, with what they have done among the cases that the team sees; None: all."""
+    async def in_force(self) -> InForce:
+        """The rule set in force."""
+        return await self._library.in_force()
+
+    async def overview(self, days: int, team: Team | None) -> RulesOverview:
+        """The rules in force, by name, with what they have done in the last `days` days among the cases that the team
+        sees; None: all."""
         in_force = await self._library.in_force()
-        activity = activity_of(await self._rows(team))
+        activity = await self._activity(days, team)
         rules = (*in_force.rule_set.rules, *in_force.rule_set.retired)
-        lines = tuple(RuleLine(rule, activity.get(rule.name, RuleActivity())) for rule in rules)
-        return RulesOverview(in_force.rule_set.digest, in_force.switch, lines)
+        lines = tuple(RuleLine(rule, activity.get(rule.name, Outcomes())) for rule in rules)
+        return RulesOverview(in_force.rule_set.digest, in_force.switch, lines, self._period(days, team))
 
-    async def open_rule(self, name: str, team: Team | None) -> RuleFile | None:
-        """A rule in force, with cases that the team sees; None if there is none of that name."""
+    async def open_rule(self, name: str, days: int, team: Team | None) -> RuleFile | None:
+        """A rule in force, with cases of the last `days` days that the team sees; None if there is none of that
+        name."""
         in_force = await self._library.in_force()
         rule = rule_of(in_force, name)
         if rule is None:
             return None
-        rows = sorted(await self._rows(team), key=lambda row: row.opened_at_ms, reverse=True)
-        activity = activity_of(rows).get(name, RuleActivity())
-        cases = tuple(islice((row for row in rows if name in row.rules), CASES_SHOWN))
+        activity = (await self._activity(days, team)).get(name, Outcomes())
+        last = QueueQuery(status="all", order="newest", rule=name, team=team)
+        page = await asyncio.to_thread(self._index.page, last, None, CASES_SHOWN)
         text = in_force.rule_set.files[rule.path]
-        return RuleFile(rule, activity, text, self._library.cases_of(name), cases)
+        return RuleFile(rule, activity, self._period(days, team), text, self._library.cases_of(name), page.rows)
 
     async def drafts_of(self, user_name: str) -> list[Draft]:
         """The user's drafts, by name."""
@@ -121,6 +136,8 @@ class RuleDesk:
         """Begin a trial of a draft. Raises `TrialsBusyError`."""
         return await self.trials.start(kind, user_name, await self._library.in_force(), draft)
 
-    async def _rows(self, team: Team | None) -> list[CaseRow]:
-        newest = await asyncio.to_thread(self._index.newest, CASES_COUNTED)
-        return [row for row in newest if team is None or team.sees(row.queue, row.typologies)]
+    def _period(self, days: int, team: Team | None) -> QueueQuery:
+        return period_of(days, team, self._zone, self._now_ms()).query
+
+    async def _activity(self, days: int, team: Team | None) -> Mapping[str, Outcomes]:
+        return await asyncio.to_thread(rule_activity, self._index.tally, days, team, self._zone, self._now_ms())

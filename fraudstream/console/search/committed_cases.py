@@ -111,7 +111,8 @@ class CommittedCases:
     def aggregations(self, query: QueueQuery, without: Collection[str], asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """The index's aggregations over the cases that match a query."""
         clauses = self._clauses(query)
-        clauses.append((Occur.MustNot, self._term("kind", LOG_POSITION)))
+        if not self._filters(query):  # every filter leaves out the position's document
+            clauses.append((Occur.MustNot, self._term("kind", LOG_POSITION)))
         if without:
             clauses.append((Occur.MustNot, Query.term_set_query(self._schema, "case_id", list(without))))
         answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), dict(asked))

@@ -22,6 +22,7 @@ from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
+from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -38,6 +39,7 @@ class Console:
     settings: ServerSettings
     desk: CaseDesk
     overview: OverviewDesk
+    figures: FiguresDesk
     rules: RuleDesk
     approval: RuleApproval
     live: LiveChanges

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 
-from fraudstream.console.rules.activity import ACTIVITY_DAYS
+from fraudstream.console.overview.figures_desk import RULES_PAGE
+from fraudstream.console.overview.payment_days import Days
+from fraudstream.console.overview.rule_firings import Firings
+from fraudstream.console.plots.column_plot import Column, column_plot
+from fraudstream.console.rules.activity import ACTIVITY_DAYS, ACTIVITY_DAYS_SHOWN
 from fraudstream.console.rules.check import text_parts
 from fraudstream.console.web.auditing import note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
-from fraudstream.console.web.rendering import page
+from fraudstream.console.web.overview_pages import days_of
+from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
+from fraudstream.history.manifest import day_text
 from fraudstream.operations.errors import OperationError
 from fraudstream.operations.new_rule import is_rule_name
 
@@ -25,10 +32,12 @@ async def rules_page(request: Request, visitor: Annotated[Visitor, Depends(permi
     """Every rule in force with what it has done, and the visitor's drafts and trials."""
     console = console_of(request)
     desk = console.rules
+    days = days_of(request.query_params.get("days"), ACTIVITY_DAYS, ACTIVITY_DAYS_SHOWN)
     may_draft = visitor.may("draft_rules")
     note_view(request, visitor.session, "view", "path:/rules")
     try:
-        overview = await desk.overview(visitor.team)
+        overview = await desk.overview(days, visitor.team)
+        firings = await console.figures.firings(days)
     except OperationError as error:
         raise PageError(503, "rules", sentence=error.sentence) from error
     values = {
@@ -36,7 +45,11 @@ async def rules_page(request: Request, visitor: Annotated[Visitor, Depends(permi
         "drafts": await desk.drafts_of(visitor.user.name) if may_draft else [],
         "trials": desk.trials.of_user(visitor.user.name),
         "proposals": await console.approval.all(),
-        "days": ACTIVITY_DAYS,
+        "days": days,
+        "days_choices": ACTIVITY_DAYS,
+        "firings": None if isinstance(firings, str) else firings.rules,
+        "missing": firings if isinstance(firings, str) else None,
+        "live_page": RULES_PAGE,
     }
     return page(request, "rules.html", visitor, values)
 
@@ -47,15 +60,33 @@ async def rule_page(
 ) -> Response:
     """A rule in force: its text, its test cases, and the cases in which it fired."""
     name = checked_name(f"{typology}/{rule}")
+    days = days_of(request.query_params.get("days"), ACTIVITY_DAYS, ACTIVITY_DAYS_SHOWN)
     try:
-        file = await console_of(request).rules.open_rule(name, visitor.team)
+        file = await console_of(request).rules.open_rule(name, days, visitor.team)
     except OperationError as error:
         raise PageError(503, "rules", sentence=error.sentence) from error
     if file is None:
         raise PageError(404, "no_rule", rule=name)
     note_view(request, visitor.session, "view", f"rule:{name}")
-    values = {"file": file, "text": text_parts(file.rule_text), "days": ACTIVITY_DAYS}
+    firings = await console_of(request).figures.firings(days)
+    fired = None if isinstance(firings, str) else firings.rules.get(name, Firings())
+    values: dict[str, Any] = {
+        "fired": fired,
+        "missing": firings if isinstance(firings, str) else None,
+        "live_page": RULES_PAGE,
+        "day_text": day_text,
+        "plot": None if isinstance(firings, str) or fired is None else _plot(request, name, firings.days, fired),
+    }
+    values |= {"file": file, "text": text_parts(file.rule_text), "days": days, "days_choices": ACTIVITY_DAYS}
     return page(request, "rule.html", visitor, values)
+
+
+def _plot(request: Request, name: str, days: Days, fired: Firings) -> Markup:
+    """The payments on which the rule fired, by day."""
+    words = words_for(request)
+    counted = [(day_text(day), fired.by_day.get(day, 0)) for day in days.numbers]
+    columns = [Column((count,), words.text("rules.fired_day", day=day, count=count), day[5:]) for day, count in counted]
+    return column_plot(columns, ("cases",), words.text("rules.fired_title", rule=name))
 
 
 def checked_name(name: str) -> str:

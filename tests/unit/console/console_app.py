@@ -46,6 +46,7 @@ from fraudstream.console.desk import CaseDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
+from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import PastDesk
 from fraudstream.console.rules.approval import RuleApproval
 from fraudstream.console.rules.desk import RuleDesk
@@ -180,7 +181,15 @@ class ConsoleUnderTest:
             desk=self.desk,
             approval=RuleApproval(library, ProposalStore(self.redis), self.trials, lambda: self.now_ms),
             overview=OverviewDesk(self.index, self.live, ServerSettings(**settings).zone, lambda: self.now_ms),
-            rules=RuleDesk(library, DraftStore(self.redis), self.trials, self.index, lambda: self.now_ms),
+            figures=FiguresDesk(PastDesk(None), self.live),
+            rules=RuleDesk(
+                library,
+                DraftStore(self.redis),
+                self.trials,
+                self.index,
+                ServerSettings(**settings).zone,
+                lambda: self.now_ms,
+            ),
             live=self.live,
             users=self.users,
             teams=self.teams,
@@ -223,7 +232,7 @@ class ConsoleUnderTest:
 
     def use_past(self, past: PastDesk) -> None:
         """Show this history."""
-        self.app.state.console = replace(self._console, past=past)
+        self.app.state.console = replace(self._console, past=past, figures=FiguresDesk(past, self.live))
 
     async def add_team(self, team: Team) -> None:
         await self.teams.put(team, AuditEvent(self.now_ms, "change_user", "done", "command line"))

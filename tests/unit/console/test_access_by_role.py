@@ -33,6 +33,8 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/cases/{case_id}/unmask"): (ACTING, 303, False),
     ("GET", "/history/{kind}"): (frozenset({"senior"}), 200, False),
     ("GET", "/overview"): (LEADING, 200, False),
+    ("GET", "/partners"): (SEEING_FIGURES, 200, False),
+    ("GET", "/models"): (SEEING_FIGURES, 200, False),
     ("GET", "/rules"): (SEEING_RULES, 200, False),
     ("GET", "/rules/new"): (DRAFTING, 404, False),  # no name is given
     ("GET", "/rules/{typology}/{rule}"): (SEEING_RULES, 200, False),

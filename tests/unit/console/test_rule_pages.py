@@ -76,7 +76,9 @@ async def test_rules_in_force_are_listed_with_what_they_have_done(
         case("d" * 32, status="closed", disposition="inconclusive", rules=("other/rule",)),
     )
     page = plain((await author.get("/rules")).text)
-    assert "takeover/new_device live high New device 2 1 1 50 %" in page
+    assert "takeover/new_device live high New device 2 1 0 100 %" in page
+    longer = plain((await author.get("/rules?days=90")).text)
+    assert "takeover/new_device live high New device 3 1 1 50 %" in longer
     assert "takeover/busy shadow low Busy account – – – –" in page
     of_rule = (await author.get(RULE)).text
     assert "when: <mark>amount &gt; 200</mark>\n" in of_rule
