@@ -153,6 +153,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         log.info(message, partition, store.open_cases, seconds, position.alerts, position.case_actions)
         self._observer.on_recovery(partition, seconds=seconds, cases=sum(1 for _ in store))
         self._observer.on_open_cases(partition, cases=store.open_cases)
+        self._observer.on_service_levels(partition, levels=store.service_levels)
         self._view_writer.assign({**self._view_writer.ends, partition: end})
 
     def _checked(self, partition: int, position: Position) -> Position:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from fraudstream.cases.timers import Level
     from fraudstream.kafka.open_transactions import OpenTransaction
 
 
@@ -56,6 +57,10 @@ class Observer(Protocol):
 
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of cases of the partition that are not closed."""
+
+    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, Level], int]) -> None:
+        """`levels`: cases that are not closed, by queue ("" without one) and service level. Every queue that had a case
+        before is there."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Alerts and actions waiting in the partition; reported after each fetch, and every few seconds."""
@@ -117,6 +122,9 @@ class Unobserved:
         """Ignored."""
 
     def on_open_cases(self, partition: int, *, cases: int) -> None:
+        """Ignored."""
+
+    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, Level], int]) -> None:
         """Ignored."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:

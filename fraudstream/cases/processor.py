@@ -138,6 +138,7 @@ class CaseProcessor:
         if self._cases:
             self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
+            self._observer.on_service_levels(self._partition, levels=self._store.service_levels)
         for notify in self._notifications:
             notify()
         self.position = self._ahead

@@ -17,7 +17,8 @@ RAM use is limited by the cases that are not closed and those that closed within
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -27,7 +28,7 @@ from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import RejectedAction, acted_at_ms, opening_rejected
-from fraudstream.cases.timers import due_timer, expiry_of
+from fraudstream.cases.timers import Level, due_timer, expiry_of, level_of
 from fraudstream.contracts import Alert, Case, CaseAction
 
 ACTIONS_KEPT: Final = 64
@@ -90,12 +91,18 @@ class CaseStore:
         self._by_account: dict[str, list[str]] = {}
         self._open: dict[str, str] = {}  # account to its case that is not closed
         self._closed: list[tuple[int, str]] = []  # heap: (time of the newest alert, case_id)
+        self._levels: Counter[tuple[str, Level]] = Counter()  # a queue that had a case stays, with 0
         self._newest_alert_ms = 0
 
     @property
     def open_cases(self) -> int:
         """Number of cases that are not closed."""
         return len(self._open)
+
+    @property
+    def service_levels(self) -> Mapping[tuple[str, Level], int]:
+        """Cases that are not closed, by queue ("" without one) and what their service level has come to."""
+        return self._levels
 
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
@@ -206,7 +213,10 @@ class CaseStore:
             f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, "
             f"{len(held.memo.sources)} sources, {len(held.memo.digests)} digests"
         )
-        if case.case_id not in self._held:
+        if (before := self._held.get(case.case_id)) is not None:
+            self._levels[_level(before.case)] -= before.case.status != "closed"
+        self._levels[_level(case)] += case.status != "closed"
+        if before is None:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
         self._held[case.case_id] = held
         self._note_due(case)
@@ -243,6 +253,10 @@ class CaseStore:
             of_account.remove(case_id)
             if not of_account:
                 del self._by_account[held.case.account_id]
+
+
+def _level(case: Case) -> tuple[str, Level]:
+    return case.queue or "", level_of(case)
 
 
 def _newest_ms(case: Case) -> int:

@@ -11,7 +11,7 @@ timer that was published twice, or by an agent that was paused, changes nothing.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -21,10 +21,17 @@ from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_timers import CaseTimer, TimerName
 from fraudstream.contracts.duration import parse_duration
 
+Level = Literal["within", "warned", "breached"]
+
 ACTOR: Final = "fraudstream"  # of expiries
 _FIRST_ACTION: Final[tuple[TimerName, TimerName]] = ("first_action_warning", "first_action_breach")
 _CLOSING: Final[tuple[TimerName, TimerName]] = ("closing_warning", "closing_breach")
 _OWN: Final[frozenset[TimerName]] = frozenset(("waiting_end", "snooze_end"))  # not of a service level
+
+
+def level_of(case: Case) -> Level:
+    """What the service level of a case has come to."""
+    return "breached" if case.breached_at_ms is not None else "warned" if case.warned_at_ms is not None else "within"
 
 
 def live_timers(case: Case) -> tuple[CaseTimer, ...]:

@@ -2,13 +2,16 @@
 
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import CasesMetrics, Definitions
 from fraudstream.telemetry.process import ProcessTelemetry
+
+LEVELS: Final = ("within", "warned", "breached")
 
 
 class CasesTelemetry(ProcessTelemetry):
@@ -21,6 +24,7 @@ class CasesTelemetry(ProcessTelemetry):
         self.registry = registry
         self.metrics = CasesMetrics(Definitions(registry), reasons)
         super().__init__(self.metrics, (self.metrics.open,), EventLoopWatchdog())
+        self._queues: dict[int, set[str]] = {}  # by partition: those that are reported
         self.metrics.build.info({"version": version, "python": platform.python_version()})
 
     def on_revoked(self) -> None:
@@ -73,6 +77,21 @@ class CasesTelemetry(ProcessTelemetry):
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of open cases."""
         self.metrics.open.labels(partition).set(cases)
+
+    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, str], int]) -> None:
+        """Cases by queue and service level. All levels of a queue are reported, so that rules have both sides."""
+        for queue in {queue for queue, _ in levels}:
+            for level in LEVELS:
+                self.metrics.service_levels.labels(partition, queue, level).set(levels.get((queue, level), 0))
+        self._queues[partition] = {queue for queue, _ in levels}
+
+    def on_assigned(self, partitions: Sequence[int]) -> None:
+        """All partitions that are assigned now; the next owners of others report their cases."""
+        super().on_assigned(partitions)
+        for partition in self._queues.keys() - set(partitions):
+            for queue in self._queues.pop(partition):
+                for level in LEVELS:
+                    self.metrics.service_levels.remove(str(partition), queue, level)
 
     def on_view(self, *, behind: int, lost: bool) -> None:
         """Cases waiting for the view, and whether Redis answers."""

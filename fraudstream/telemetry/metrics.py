@@ -224,5 +224,10 @@ class CasesMetrics(ProcessMetrics):
         self.labels = define.counter("case_labels", "Labels written for closed cases.")
         self.unlabelled = define.counter("case_alerts_unlabelled", "Alerts of closed cases that got no label.")
         self.open = define.gauge("open_cases", "Cases that are not closed.", "partition")
+        self.service_levels = define.gauge(
+            "service_level_cases",
+            "Cases that are not closed, by what their service level has come to: within, warned, breached.",
+            *("partition", "queue", "level"),
+        )
         self.view_behind = define.gauge("view_behind_cases", "Cases waiting to be written to the view in Redis.")
         self.view_lost = define.gauge("view_lost", "1 while Redis does not answer.")

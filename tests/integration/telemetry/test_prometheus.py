@@ -69,6 +69,7 @@ def observe_some_work(telemetry: WorkerTelemetry, cases: CasesTelemetry) -> None
     cases.on_action(0, action="close")
     cases.on_rejected(0, code="closed")
     cases.on_open_cases(0, cases=1)
+    cases.on_service_levels(0, levels={("takeover", "breached"): 1})
     cases.on_view(behind=0, lost=False)
 
 

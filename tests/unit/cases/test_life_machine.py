@@ -140,6 +140,7 @@ class LifeOfACase(RuleBasedStateMachine):
         assert (case.waiting_for is None) == (case.status != "waiting")
         assert (case.disposition is None) == (case.status != "closed")
         assert self.store.open_cases == (self.status != "closed")
+        assert sum(self.store.service_levels.values()) == self.store.open_cases
 
 
 LifeOfACase.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

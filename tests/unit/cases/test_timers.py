@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -183,3 +184,22 @@ def test_a_timer_comes_again_if_the_case_changes_before_it_takes_effect() -> Non
     assert isinstance(store.act(expiry), RejectedAction)
     store.act(action("resume", case_id, acted_at=119 * MINUTE, action_id="3"))
     assert store.due(120 * MINUTE) == [expiry]
+
+
+def test_a_store_counts_open_cases_by_queue_and_service_level_also_after_a_restart() -> None:
+    store = CaseStore(POLICY)
+    urgent = store.alert(alert("a1", severity="high"), None)
+    general = store.alert(alert("a2", "acc-2", severity="low"), None)
+    assert urgent is not None
+    assert general is not None
+    assert store.service_levels == {("urgent", "within"): 1, ("general", "within"): 1}
+    (warning,) = store.due(urgent.case.opened_at_ms + 15 * MINUTE)
+    held = store.act(warning)
+    assert isinstance(held, Held)
+    assert store.service_levels == {("urgent", "within"): 0, ("urgent", "warned"): 1, ("general", "within"): 1}
+    restarted = CaseStore(POLICY)
+    for each in (urgent, held, general, urgent):
+        restarted.restore(each)
+    assert +Counter(restarted.service_levels) == +Counter(store.service_levels)
+    store.act(action("close", urgent.case.case_id, disposition="false_positive"))
+    assert +Counter(store.service_levels) == {("general", "within"): 1}

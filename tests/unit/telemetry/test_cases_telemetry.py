@@ -18,6 +18,7 @@ def test_every_event_of_the_agent_is_counted() -> None:
     observer.on_dead_letter(0, reason="not_json")
     observer.on_labels(0, labels=3, unlabelled=1)
     observer.on_open_cases(0, cases=7)
+    observer.on_service_levels(0, levels={("takeover", "warned"): 3, ("", "within"): 4})
     observer.on_lag(0, lag=5)
     observer.on_view(behind=2, lost=True)
 
@@ -35,9 +36,23 @@ def test_every_event_of_the_agent_is_counted() -> None:
     assert value("case_labels_total") == 3
     assert value("case_alerts_unlabelled_total") == 1
     assert value("open_cases", partition="0") == 7
+    assert value("service_level_cases", partition="0", queue="takeover", level="warned") == 3
+    assert value("service_level_cases", partition="0", queue="takeover", level="breached") == 0
+    assert value("service_level_cases", partition="0", queue="", level="within") == 4
     assert value("lag_records", partition="0") == 5
     assert value("view_behind_cases") == 2
     assert value("view_lost") == 1
+
+
+def test_a_partition_that_is_revoked_is_no_longer_reported() -> None:
+    registry = CollectorRegistry()
+    telemetry = CasesTelemetry(registry, version="1.2.3")
+    telemetry.on_assigned([0, 1])
+    for partition in (0, 1):
+        telemetry.on_service_levels(partition, levels={("takeover", "within"): 1})
+    telemetry.on_assigned([1])
+    metric = next(each for each in registry.collect() if each.name == "fraudstream_service_level_cases")
+    assert {each.labels["partition"] for each in metric.samples} == {"1"}
 
 
 def test_the_agent_is_ready_once_its_cases_are_recovered() -> None:
