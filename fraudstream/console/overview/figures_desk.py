@@ -18,6 +18,7 @@ from fraudstream.console.past import Missing, PastDesk
 DAYS: Final = (7, 30, 90)  # that a page may show
 DAYS_SHOWN: Final = 30
 WAIT_S_MAX: Final = 2.0
+RULES_WAIT_S_MAX: Final = 0.3  # a page that has more to show than these figures
 PARTNERS_PAGE, MODELS_PAGE, RULES_PAGE = "partners", "models", "rules"  # of `LiveChanges.on_page`
 
 
@@ -50,6 +51,6 @@ class FiguresDesk:
         return await self._past.figures(
             (RULES_PAGE, days),
             lambda reader: rule_firings(reader, self._kept, days),
-            WAIT_S_MAX,
+            RULES_WAIT_S_MAX,
             lambda: self._live.on_page(RULES_PAGE),
         )

@@ -67,7 +67,8 @@ def column_plot(
             marks.append(element("a", *parts, href=column.href))
         if number % every == 0:
             marks.append(element("text", column.label, x=middle, y=HEIGHT - 4, class_="label", text_anchor="middle"))
-    return drawing(title, WIDTH, HEIGHT, *marks, class_="columns")
+    has_links = any(column.href is not None for column in columns)
+    return drawing(title, WIDTH, HEIGHT, *marks, class_="columns", has_links=has_links)
 
 
 def _parts(

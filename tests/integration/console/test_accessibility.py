@@ -20,6 +20,9 @@ RULE = next(path for path in sorted(RULE_FILES) if "/" in path).removesuffix(".y
 PAGES = (
     "/",
     "/?status=all",
+    "/overview",
+    "/partners",
+    "/models",
     "/rules",
     f"/rules/{RULE}",
     f"/rules/{RULE}/draft",

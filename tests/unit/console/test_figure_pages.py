@@ -26,7 +26,7 @@ from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import DAY, T0, decision, label, payment
 
 ALERT = "f" * 32
-READING = "The history is being read."
+READING = "The history is being read. The figures appear by themselves."
 SCORED = {
     "score.yaml": "threshold: 0.6\nparts:\n  - {part: busy, value: account.payments_1d, weight: 1.0, from: 1, to: 9}\n"
 }
