@@ -192,3 +192,35 @@ async def test_open_pages_are_told_once_of_many_changes(
     await soon()
     running.cancel()
     assert told == ["overview"]
+
+
+async def test_the_queue_shows_the_filters_of_a_link_and_removes_each(console: ConsoleUnderTest) -> None:
+    await console.put(*CASES)
+    client = await console.logged_in("ann", "senior")
+    page = await page_of(client, "/?channel=app&level=breached&rule=takeover%2Fnew_device&partner=")
+    assert re.findall(r'data-row href="/cases/([^?"]*)', page) == ["a1"]
+    badges = re.findall(r'<span class="badge">(.*?)</span>', page)
+    assert [html.unescape(re.sub("<[^>]*>", "", badge)) for badge in badges] == [
+        "Service level: late ×",
+        "Channel: app ×",
+        "Rule: takeover/new_device ×",
+    ]
+    without = html.unescape(re.findall(r'Channel: .*?href="([^"]*)"', page)[0])
+    assert without == "/?level=breached&rule=takeover%2Fnew_device"
+    assert '<input type="hidden" name="channel" value="app">' in page  # kept by the form of the other filters
+    assert_harmless(await page_of(client, "/?partner=%3Cscript%3Ealert(1)%3C%2Fscript%3E&level=nonsense"))
+
+
+async def test_a_program_filters_cases_as_the_overview_counts_them(console: ConsoleUnderTest) -> None:
+    await console.put(*CASES)
+    program = await console.program("cases:read")
+
+    async def ids(parameters: str) -> set[str]:
+        answer = await program.get(f"/api/v1/cases?{parameters}")
+        assert answer.status_code == 200, answer.text
+        return {row["case_id"] for row in answer.json()["cases"]}
+
+    assert await ids("status=all&partner=wallet-9") == {"a2", "c1"}
+    assert await ids("level=warned") == {"a2"}
+    assert await ids("status=closed&channel=app&rule=takeover/new_device") == {"c1", "c2"}
+    assert (await program.get("/api/v1/cases?level=late")).status_code == 400
