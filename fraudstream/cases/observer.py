@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fraudstream.cases.timers import Level
     from fraudstream.kafka.open_transactions import OpenTransaction
 
 
@@ -58,7 +57,7 @@ class Observer(Protocol):
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of cases of the partition that are not closed."""
 
-    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, Level], int]) -> None:
+    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, str], int]) -> None:
         """`levels`: cases that are not closed, by queue ("" without one) and service level. Every queue that had a case
         before is there."""
 
@@ -124,7 +123,7 @@ class Unobserved:
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Ignored."""
 
-    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, Level], int]) -> None:
+    def on_service_levels(self, partition: int, *, levels: Mapping[tuple[str, str], int]) -> None:
         """Ignored."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:

@@ -28,7 +28,7 @@ from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import RejectedAction, acted_at_ms, opening_rejected
-from fraudstream.cases.timers import Level, due_timer, expiry_of, level_of
+from fraudstream.cases.timers import due_timer, expiry_of, level_of
 from fraudstream.contracts import Alert, Case, CaseAction
 
 ACTIONS_KEPT: Final = 64
@@ -91,7 +91,7 @@ class CaseStore:
         self._by_account: dict[str, list[str]] = {}
         self._open: dict[str, str] = {}  # account to its case that is not closed
         self._closed: list[tuple[int, str]] = []  # heap: (time of the newest alert, case_id)
-        self._levels: Counter[tuple[str, Level]] = Counter()  # a queue that had a case stays, with 0
+        self._levels: Counter[tuple[str, str]] = Counter()  # a queue that had a case stays, with 0
         self._newest_alert_ms = 0
 
     @property
@@ -100,7 +100,7 @@ class CaseStore:
         return len(self._open)
 
     @property
-    def service_levels(self) -> Mapping[tuple[str, Level], int]:
+    def service_levels(self) -> Mapping[tuple[str, str], int]:
         """Cases that are not closed, by queue ("" without one) and what their service level has come to."""
         return self._levels
 
@@ -255,7 +255,7 @@ class CaseStore:
                 del self._by_account[held.case.account_id]
 
 
-def _level(case: Case) -> tuple[str, Level]:
+def _level(case: Case) -> tuple[str, str]:
     return case.queue or "", level_of(case)
 
 
