@@ -219,11 +219,12 @@ class CaseAgent(Service):
                     committed_at_s = time.monotonic()
 
     async def _expire(self) -> None:
-        """Publish the expiries of timers that are due."""
+        """Publish the expiries of timers that are due, and remove closed cases whose time is up."""
         async with self._assignment.step:
             if not self.should_stop:
                 for processor in self._assignment.processors.values():
                     await processor.expire(self._now_ms())
+                    await processor.retire(self._now_ms())
 
     async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""

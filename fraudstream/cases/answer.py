@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.store import Held, RepeatedAction
 from fraudstream.contracts import Case, CaseAction, CaseAnswer
 
 
-def answer_of(action: CaseAction, result: Held | RejectedAction | RepeatedAction, case: Case | None) -> CaseAnswer:
+def answer_of(
+    action: CaseAction, result: Held | RejectedAction | RepeatedAction | ErasedCase, case: Case | None
+) -> CaseAnswer:
     """The answer to `action`, whose `result` is known. `case`: with the action's `case_id`, as it is now; None if there
     is none. A case of another account is not told."""
     code = sentence = version = None
@@ -18,12 +21,14 @@ def answer_of(action: CaseAction, result: Held | RejectedAction | RepeatedAction
             version = result.version
         case Held():
             version = result.case.version
+        case ErasedCase():
+            pass
     return CaseAnswer(
         action_id=action.action_id,
         case_id=action.case_id,
         account_id=action.account_id,
         action=action.action,
-        accepted=version is not None,
+        accepted=code is None,
         version=version,
         code=code,
         sentence=sentence,

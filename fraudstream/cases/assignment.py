@@ -136,7 +136,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         the group has rebalanced meanwhile. `report`: called with the share that is read, 0 to 1."""
         assigned, started_s = self._assigned, time.monotonic()
         await self._emission.acquire(partition)
-        store, position, end = await self._case_log.restore(partition, report, self._settings.policy)
+        store, position, end = await self._case_log.restore(
+            partition, report, self._settings.policy, self._settings.retention_days
+        )
         if self._assigned is not assigned:
             return
         position = self._checked(partition, position)

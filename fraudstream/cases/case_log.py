@@ -6,8 +6,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
+from aiokafka import ConsumerRecord
+
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
-from fraudstream.cases.record import Position, held_of
+from fraudstream.cases.record import POSITION_KEY, Position, held_of, position_of
 from fraudstream.cases.store import CaseStore, Held
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
@@ -21,10 +23,12 @@ log = logging.getLogger(__name__)
 
 
 class CaseRecord(NamedTuple):
-    """One record of the topic: a case with its memo, the agent's position when it was written, its own offset."""
+    """One record of the topic, at `offset`: a case with its memo and the agent's position when it was written; or
+    (`held` None) a position alone; or (both None) the removal of the case `case_id`."""
 
-    held: Held
-    position: Position
+    case_id: str
+    held: Held | None
+    position: Position | None
     offset: int
 
 
@@ -70,14 +74,12 @@ class CaseLog:
             begin, end = await reader.extent(self.topic, partition, high_watermark=True)
             async for records in reader.forward(self.topic, partition, begin, end, chunk_records=CHUNK_RECORDS):
                 for record in records:
-                    if record.value is None:
-                        continue
                     try:
-                        held, position = held_of(record.value, record.headers)
+                        found = _record_of(record)
                     except (*UNDECODABLE, KeyError) as error:
                         log.error("%s-%d: offset %d is not a case: %s", self.topic, partition, record.offset, error)
                         continue
-                    yield CaseRecord(held, position, record.offset)
+                    yield found
 
     async def end(self, partition: int) -> int:
         """The high watermark of the partition, now. Raises `StalledError`."""
@@ -85,12 +87,29 @@ class CaseLog:
             return (await reader.extent(self.topic, partition, high_watermark=True)).end
 
     async def restore(
-        self, partition: int, on_progress: Callable[[float], None], policy: CasePolicy = NO_POLICY
+        self,
+        partition: int,
+        on_progress: Callable[[float], None],
+        policy: CasePolicy = NO_POLICY,
+        retention_days: int = 0,
     ) -> tuple[CaseStore, Position, int]:
-        """The partition's cases, to be continued under `policy`, the agent's position when the last of them was
+        """The partition's cases, to be continued under `policy` and `retention_days`, the agent's position when the last of them was
         written, and the offset after its record. `on_progress` as for `read`. Raises `StalledError`."""
-        store, position, end = CaseStore(policy), Position(), 0
+        store, position, end = CaseStore(policy, retention_days), Position(), 0
         async for record in self.read(partition, on_progress):
-            store.restore(record.held)
-            position, end = record.position, record.offset + 1
+            if record.held is not None:
+                store.restore(record.held)
+            elif record.position is None:
+                store.remove(record.case_id)
+            position, end = record.position or position, record.offset + 1
         return store, position, end
+
+
+def _record_of(record: ConsumerRecord[bytes, bytes]) -> CaseRecord:
+    """Raises an `UNDECODABLE` error or `KeyError` if it is none of the agent's."""
+    if record.value is None:
+        return CaseRecord((record.key or b"").decode(errors="replace"), None, None, record.offset)
+    if record.key == POSITION_KEY:
+        return CaseRecord("", None, position_of(record.value), record.offset)
+    held, position = held_of(record.value, record.headers)
+    return CaseRecord(held.case.case_id, held, position, record.offset)

@@ -165,7 +165,7 @@ async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Seq
             if added is None:  # the batch is full
                 break
         count = batch.record_count()
-        assert count > 0, f"a record of {len(records[first].value)} bytes does not fit into a batch"
+        assert count > 0, f"a record of {len(records[first].value or b'')} bytes does not fit into a batch"
         sent = await producer.send_batch(batch, records[first].topic, partition=partition)
         offset = (await sent).offset + count - 1
         first += count

@@ -39,6 +39,7 @@ def acted_on(
         assert timer is not None, "an expiry without a running timer is rejected"
         return expired(after, timer)
     assert action.action != "open", "it is rejected where there is a case"
+    assert action.action != "erase", "it leaves no case"
     if action.action == "close" and policy.needs_approval(case, action.disposition):
         return _proposed(acted(after), action)
     return _changed(_moved(acted(after), action, action.action), action, action.action, policy)

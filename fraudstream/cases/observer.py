@@ -54,6 +54,9 @@ class Observer(Protocol):
     def on_labels(self, partition: int, *, labels: int, unlabelled: int) -> None:
         """Labels written for a closed case. `unlabelled`: its alerts that are no longer listed and got none."""
 
+    def on_removed(self, partition: int, *, reason: str) -> None:
+        """A case has left. `reason`: 'retention' or 'erasure'."""
+
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of cases of the partition that are not closed."""
 
@@ -118,6 +121,9 @@ class Unobserved:
         """Ignored."""
 
     def on_labels(self, partition: int, *, labels: int, unlabelled: int) -> None:
+        """Ignored."""
+
+    def on_removed(self, partition: int, *, reason: str) -> None:
         """Ignored."""
 
     def on_open_cases(self, partition: int, *, cases: int) -> None:

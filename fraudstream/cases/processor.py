@@ -22,12 +22,21 @@ from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.observer import Observer
-from fraudstream.cases.record import CaseRecord, Position, case_record, origin_of, source_of
+from fraudstream.cases.record import (
+    CaseRecord,
+    Position,
+    case_record,
+    origin_of,
+    position_record,
+    removal_record,
+    source_of,
+)
 from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.store import CaseStore, Held, RepeatedAction
 from fraudstream.cases.view_writer import ViewWriter
-from fraudstream.contracts import Alert, CaseAction
+from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
@@ -60,7 +69,7 @@ class CaseProcessor:
         self.position = position
         self._ahead = position  # after the last input that was processed
         self._before: list[CaseRecord] = []  # labels and dead letters
-        self._cases: list[tuple[Held, Position]] = []
+        self._cases: list[tuple[Held | ErasedCase, Position]] = []
         self._answers: list[CaseRecord] = []
         self._notifications: list[Callable[[], None]] = []  # of the observer, once the step is durable
         self._partition = partition
@@ -108,6 +117,9 @@ class CaseProcessor:
             case RejectedAction(code, sentence):
                 log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
                 self._notifications.append(partial(self._observer.on_rejected, self._partition, code=code))
+            case ErasedCase() as erased:
+                self._cases.append((erased, self._ahead))
+                self._notifications.append(partial(self._observer.on_removed, self._partition, reason="erasure"))
             case Held() as held:
                 self._label(held, action)
                 self._cases.append((held, self._ahead))
@@ -124,6 +136,14 @@ class CaseProcessor:
         if expiries:
             await self._emission.send(expiries)
 
+    async def retire(self, now_ms: int) -> None:
+        """Remove closed cases whose time is up at `now_ms`, and wait until that is durable. Raises as `emit` does."""
+        for case_id in self._store.retire(now_ms):
+            self._cases.append((ErasedCase(case_id), self._ahead))
+            self._notifications.append(partial(self._observer.on_removed, self._partition, reason="retention"))
+        if self._cases:
+            await self.emit()
+
     async def emit(self) -> None:
         """Write the collected results and wait until they are durable.
 
@@ -132,11 +152,9 @@ class CaseProcessor:
         if self._before:
             await self._emission.send(self._before)
         if self._cases or self._answers:
-            topic = self._settings.cases_topic
-            records = [case_record(topic, self._partition, held, position) for held, position in self._cases]
-            offset = await self._emission.emit(self._partition, records, self._answers)
+            offset = await self._emission.emit(self._partition, self._case_records(), self._answers)
         if self._cases:
-            self._view.put(self._partition, [held.case for held, _ in self._cases], offset)
+            self._view.put(self._partition, [_change_of(result) for result, _ in self._cases], offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
             self._observer.on_service_levels(self._partition, levels=self._store.service_levels)
         for notify in self._notifications:
@@ -144,7 +162,20 @@ class CaseProcessor:
         self.position = self._ahead
         self._before, self._cases, self._answers, self._notifications = [], [], [], []
 
-    def _answer(self, action: CaseAction, result: Held | RejectedAction | RepeatedAction) -> None:
+    def _case_records(self) -> list[CaseRecord]:
+        """The records of the step on `cases`. Where a case leaves, the position has a record of its own, at the end."""
+        topic, partition = self._settings.cases_topic, self._partition
+        records = [
+            removal_record(topic, partition, result.case_id)
+            if isinstance(result, ErasedCase)
+            else case_record(topic, partition, result, position)
+            for result, position in self._cases
+        ]
+        if any(isinstance(result, ErasedCase) for result, _ in self._cases):
+            records.append(position_record(topic, partition, self._ahead))
+        return records
+
+    def _answer(self, action: CaseAction, result: Held | RejectedAction | RepeatedAction | ErasedCase) -> None:
         """Collect the answer to an action."""
         answer = answer_of(action, result, self._store.case(action.case_id))
         topic, key = self._settings.case_answers_topic, action.account_id.encode()
@@ -196,3 +227,8 @@ class CaseProcessor:
         topic = self._settings.dead_letters_topic
         self._before.append(CaseRecord(topic, letter.key, msgspec.json.encode(letter)))
         self._notifications.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))
+
+
+def _change_of(result: Held | ErasedCase) -> Case | ErasedCase:
+    """What the view is told."""
+    return result if isinstance(result, ErasedCase) else result.case

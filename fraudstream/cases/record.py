@@ -9,6 +9,10 @@ uses; in a chain they are where Kafka's default partitioner puts them. So an act
 of its case, which the view names.
 
 Headers: `position` (JSON, `Position`), `memo` (JSON, `store.Memo`). Consumers of cases need neither.
+
+A case that has left (`cases.retention`, or erased) has a record without a value, which compaction removes together with
+all earlier ones, and with them the positions that they held. So a record of the key `position`, whose value is the
+position, follows it. It is not a case.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 POSITION_HEADER: Final = "position"
 MEMO_HEADER: Final = "memo"
+POSITION_KEY: Final = b"position"
 
 _case = msgspec.json.Decoder(Case)
 _memo = msgspec.json.Decoder(Memo)
@@ -53,7 +58,7 @@ class CaseRecord(NamedTuple):
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers = ()
     partition: int | None = None
 
@@ -67,6 +72,21 @@ def case_record(topic: str, partition: int, held: Held, position: Position) -> C
         headers=((POSITION_HEADER, msgspec.json.encode(position)), (MEMO_HEADER, msgspec.json.encode(held.memo))),
         partition=partition,
     )
+
+
+def removal_record(topic: str, partition: int, case_id: str) -> CaseRecord:
+    """The record that removes a case from the topic."""
+    return CaseRecord(topic, case_id.encode(), None, partition=partition)
+
+
+def position_record(topic: str, partition: int, position: Position) -> CaseRecord:
+    """The record that states that all input before `position` is handled, to follow records that remove cases."""
+    return CaseRecord(topic, POSITION_KEY, msgspec.json.encode(position), partition=partition)
+
+
+def position_of(value: bytes) -> Position:
+    """The position in a record of `position_record`. Raises `msgspec.MsgspecError`."""
+    return _position.decode(value)
 
 
 def held_of(value: bytes, headers: Headers) -> tuple[Held, Position]:

@@ -36,6 +36,7 @@ RefusalCode = Literal[
     "not_linked",  # unlink
     "links_full",  # link: the case has as many links as it can hold
     "notes_full",  # the case cannot hold another note of this length
+    "legal_hold",  # erase: the case is not closed, or is evidence of a confirmed fraud
     "changed",  # the case has another version than the analyst saw
 ]
 
@@ -86,6 +87,7 @@ def rejected(case: Case, action: CaseAction, other_open: str | None) -> Rejected
         return RejectedAction("case_exists", f"{about} is open already.")
     if action.action == "expire":
         return _not_due(case, action, about)
+    assert action.action != "erase", "erasure_rejected decides on it"
     refusal = _by_status(case, action, action.action, about) or _by_details(case, action, about)
     if refusal is not None:
         return refusal
@@ -116,6 +118,24 @@ def opening_rejected(action: CaseAction, case_id: str, other_open: str | None) -
     if other_open is not None:
         sentence = f"account {action.account_id} has the case {other_open}, which is not closed."
         return RejectedAction("other_case_open", sentence)
+    return None
+
+
+def erasure_rejected(action: CaseAction, case: Case | None, *, is_fraud: bool) -> RejectedAction | None:
+    """Why a case is not erased; None if it is. `case`: as it is here, None if it is not. `is_fraud`: it was closed as a
+    confirmed fraud. A note, the reason for an override, permits what is under legal hold."""
+    about = f"case {action.case_id}"
+    if case is not None and case.account_id != action.account_id:
+        return RejectedAction("wrong_account", f"{about} does not belong to account {action.account_id}.")
+    if action.note:
+        return None
+    if case is not None and case.status != "closed":
+        return RejectedAction("legal_hold", f"{about} is {case.status}: close it first, or give a reason to erase it.")
+    if is_fraud:
+        sentence = (
+            f"{about} is kept as evidence of a confirmed fraud until its retention ends: give a reason to erase it."
+        )
+        return RejectedAction("legal_hold", sentence)
     return None
 
 

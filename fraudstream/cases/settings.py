@@ -14,7 +14,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
     transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
-    of a fetch. `policy`: queues and service levels.
+    of a fetch. `policy`: queues and service levels. `retention_days`: how long a closed case stays on the topic `cases`;
+    0: for ever.
     """
 
     brokers: Brokers
@@ -31,6 +32,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_wait_ms: int = 500
     session_timeout_s: float = 10.0
     policy: CasePolicy = NO_POLICY
+    retention_days: int = 0
 
     @property
     def input_topics(self) -> tuple[str, str]:

@@ -9,7 +9,8 @@ How repeats are recognized:
   counts again.
 - An action is known by its id while it is among the newest `ACTIONS_KEPT` of its case.
 - A closed case is kept until its newest alert is `CLOSED_HELD_MS` older than the newest alert of the partition (event
-  time). After that it cannot be reopened, and repeats of its alerts are new alerts.
+  time), or it leaves by `cases.retention`. After that it cannot be reopened, and repeats of its alerts are new alerts.
+- Of an erased case nothing is kept.
 
 RAM use is limited by the cases that are not closed and those that closed within that span.
 """
@@ -27,7 +28,8 @@ from fraudstream.cases.grouping import case_id_of, joined, opened, opened_by_han
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
-from fraudstream.cases.refusal import RejectedAction, acted_at_ms, opening_rejected
+from fraudstream.cases.refusal import RejectedAction, acted_at_ms, erasure_rejected, opening_rejected
+from fraudstream.cases.retention import CaseRetention, ErasedCase
 from fraudstream.cases.timers import due_timer, expiry_of, level_of
 from fraudstream.contracts import Alert, Case, CaseAction
 
@@ -81,10 +83,14 @@ class RepeatedAction(NamedTuple):
 
 
 class CaseStore:
-    """The cases of one partition. Methods that change a case return it for the caller to write to Kafka."""
+    """The cases of one partition. Methods that change a case return it for the caller to write to Kafka.
 
-    def __init__(self, policy: CasePolicy = NO_POLICY) -> None:
+    `retention_days`: how long a closed case stays on the topic `cases`; 0: for ever.
+    """
+
+    def __init__(self, policy: CasePolicy = NO_POLICY, retention_days: int = 0) -> None:
         self._policy = policy
+        self._retention = CaseRetention(retention_days)
         self._due: list[tuple[int, str]] = []  # heap: (time of the timer that is due first, case_id)
         self._due_of: dict[str, int] = {}  # by case: the last time that was put on that heap
         self._held: dict[str, Held] = {}
@@ -135,12 +141,14 @@ class CaseStore:
             for line, digest in zip(held.case.alerts, held.memo.digests, strict=True)
         )
 
-    def act(self, action: CaseAction) -> Held | RejectedAction | RepeatedAction:
+    def act(self, action: CaseAction) -> Held | RejectedAction | RepeatedAction | ErasedCase:
         """The case after the action, why the action is rejected, or what it led to if it is a repeat.
 
         A rejected action leaves nothing behind: its repeat is judged by the case as it is then.
         """
         before = self._held.get(action.case_id)
+        if action.action == "erase":
+            return self._erase(action, before)
         if before is None and action.action == "open":
             return self._open_by_hand(action)
         if before is None:
@@ -174,6 +182,18 @@ class CaseStore:
         if known is None or known.case.version < held.case.version:
             self._put(held)
 
+    def remove(self, case_id: str) -> None:
+        """Keep nothing of the case: it has been erased, or its time is up."""
+        self._drop(case_id)
+        self._retention.forget(case_id)
+
+    def retire(self, now_ms: int) -> list[str]:
+        """Remove closed cases whose time is up, some at a time; returns their ids."""
+        due = self._retention.due(now_ms)
+        for case_id in due:
+            self.remove(case_id)
+        return due
+
     def case(self, case_id: str) -> Case | None:
         """The case with that id, or None."""
         held = self._held.get(case_id)
@@ -182,6 +202,15 @@ class CaseStore:
     def origin_of_payments(self, case_id: str) -> int | None:
         """The partition of `payments` that has the case's payments; None if its alerts do not name it."""
         return self._held[case_id].memo.origin
+
+    def _erase(self, action: CaseAction, before: Held | None) -> ErasedCase | RejectedAction:
+        """Remove the case. One that is not here has been removed before, or is kept by the topic alone."""
+        case = None if before is None else before.case
+        refusal = erasure_rejected(action, case, is_fraud=self._retention.is_fraud(action.case_id))
+        if refusal is not None:
+            return refusal
+        self.remove(action.case_id)
+        return ErasedCase(action.case_id)
 
     def _open_by_hand(self, action: CaseAction) -> Held | RejectedAction:
         case_id = case_id_of(action.account_id, action.action_id)
@@ -220,6 +249,7 @@ class CaseStore:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
         self._held[case.case_id] = held
         self._note_due(case)
+        self._retention.on_case(case)
         newest_ms = _newest_ms(case)
         if case.alerts:
             self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)
@@ -248,11 +278,20 @@ class CaseStore:
                 continue  # dropped before, or reopened since
             if _newest_ms(held.case) != newest_ms:
                 continue  # closed again with newer alerts: it has a later entry
-            del self._held[case_id]
-            of_account = self._by_account[held.case.account_id]
-            of_account.remove(case_id)
-            if not of_account:
-                del self._by_account[held.case.account_id]
+            self._drop(case_id)
+
+    def _drop(self, case_id: str) -> None:
+        held = self._held.pop(case_id, None)
+        if held is None:
+            return
+        self._levels[_level(held.case)] -= held.case.status != "closed"
+        account_id = held.case.account_id
+        if self._open.get(account_id) == case_id:
+            del self._open[account_id]
+        of_account = self._by_account[account_id]
+        of_account.remove(case_id)
+        if not of_account:
+            del self._by_account[account_id]
 
 
 def _level(case: Case) -> tuple[str, str]:

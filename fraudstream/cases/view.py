@@ -58,6 +58,15 @@ end
 return 1
 """
 
+# Also of a case whose hash has expired. The account's set is known from the hash alone.
+_REMOVE = """
+local account = redis.call('HGET', KEYS[1], 'account_id')
+redis.call('UNLINK', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+if account then redis.call('ZREM', ARGV[2] .. account, ARGV[1]) end
+return account and 1 or 0
+"""
+
 # Raises a partition's mark only if the mark is not lower than the writer believes, so that an emptied Redis does not
 # count as complete.
 _MARK = """
@@ -143,6 +152,25 @@ class CaseView:
                 await self.put(partition, waiting)
                 waiting.clear()
         await self.put(partition, waiting)
+
+    async def remove(self, case_ids: Sequence[str]) -> int:
+        """Remove cases that have left; returns how many of them the view had."""
+        removed = 0
+        for first in range(0, len(case_ids), PIPELINE_CASES):
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for case_id in case_ids[first : first + PIPELINE_CASES]:
+                    keys = (self._key(f"case:{case_id}"), self._key("queue"))
+                    pipeline.eval(_REMOVE, len(keys), *keys, case_id, self._key("account:"))
+                removed += sum(await pipeline.execute())
+        return removed
+
+    async def ids_of_account(self, account_id: str) -> list[str]:
+        """The ids of the cases that the view holds under an account."""
+        return [str(each) for each in await self._redis.zrange(self._key(f"account:{account_id}"), 0, -1)]
+
+    async def remove_account(self, account_id: str) -> None:
+        """Remove the list of an account's cases."""
+        await self._redis.unlink(self._key(f"account:{account_id}"))
 
     async def marks(self) -> dict[int, int]:
         """By partition, the offset in `cases` up to which the view is complete."""

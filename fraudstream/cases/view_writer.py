@@ -22,6 +22,7 @@ from redis import RedisError
 
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.observer import Observer
+from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.view import CaseView, redis_error_text
 from fraudstream.contracts import Case
 
@@ -48,7 +49,8 @@ class ViewWriter:
         self._check_interval_s = check_interval_s
         self._ends: dict[int, int] = {}  # assigned partition: offset after its last case
         self._marks: dict[int, int] = {}  # the view's mark when it was last read
-        self._waiting: dict[int, dict[str, Case]] = {}  # by partition and case_id: the newest version
+        # by partition and case_id: the newest version, or that the case has left
+        self._waiting: dict[int, dict[str, Case | ErasedCase]] = {}
         self._outdated: set[int] = set()  # partitions to rebuild
         self._work = asyncio.Event()
         self._writing = asyncio.Lock()  # held by one round of `run`, or by `drain`
@@ -69,8 +71,8 @@ class ViewWriter:
         """The offset after the last case of each assigned partition."""
         return dict(self._ends)
 
-    def put(self, partition: int, cases: Sequence[Case], offset: int) -> None:
-        """Cases that were written to Kafka, in order, the last at `offset`."""
+    def put(self, partition: int, cases: Sequence[Case | ErasedCase], offset: int) -> None:
+        """Cases that were written to Kafka or removed, in order, the last record at `offset`."""
         self._ends[partition] = offset + 1
         if partition not in self._outdated:
             self._waiting.setdefault(partition, {}).update((case.case_id, case) for case in cases)
@@ -154,21 +156,29 @@ class ViewWriter:
         self._waiting.pop(partition, None)  # all of them are in the topic before `end`
         self._outdated.discard(partition)
         try:
-            await self._view.put_all(partition, self._cases_of(partition))
+            removed: set[str] = set()
+            await self._view.put_all(partition, self._cases_of(partition, removed))
+            await self._view.remove(sorted(removed))
             await self._mark(partition, None, end, owned)
         except BaseException:
             self._outdated.add(partition)
             raise
 
-    async def _cases_of(self, partition: int) -> AsyncIterator[Case]:
+    async def _cases_of(self, partition: int, removed: set[str]) -> AsyncIterator[Case]:
+        """The cases of the topic. `removed`: filled with the ids of those that have left in the end."""
         async for record in self._case_log.read(partition):
-            yield record.held.case
+            if record.held is not None:
+                removed.discard(record.case_id)
+                yield record.held.case
+            elif record.position is None:
+                removed.add(record.case_id)
 
     async def _write(self, partition: int) -> None:
         """Write the waiting cases of a partition. They are removed only afterwards, so a failure loses none."""
         cases, owned, end = dict(self._waiting[partition]), self._ends, self._ends[partition]
         believed = self._marks.get(partition)
-        await self._view.put(partition, list(cases.values()))
+        await self._view.put(partition, [each for each in cases.values() if isinstance(each, Case)])
+        await self._view.remove([each.case_id for each in cases.values() if isinstance(each, ErasedCase)])
         if not await self._mark(partition, believed, end, owned):
             log.warning("the view lost data of partition %d: it will be rebuilt", partition)
             self._marks.pop(partition, None)

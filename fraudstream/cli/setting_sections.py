@@ -170,6 +170,10 @@ class CasesSettings(msgspec.Struct, frozen=True):
         Annotated[str, Meta(min_length=1)] | None,
         Meta(description="YAML file with queues, service levels and rates (docs/cases.md); none by default"),
     ] = None
+    retention_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500, description="days after which a closed case leaves topic, Redis and index; 0: never"),
+    ] = 1825
 
 
 class CompressionSettings(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from fraudstream.cases.record import POSITION_KEY
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.contracts import Case
@@ -140,6 +141,8 @@ class CaseFeed:
         if record.value is None:
             case_id = (record.key or b"").decode(errors="replace")
             return case_id if self._index.remove(case_id) else None
+        if record.key == POSITION_KEY:
+            return None
         try:
             case = self._decode(record.value)
         except UNDECODABLE as error:

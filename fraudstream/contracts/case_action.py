@@ -42,6 +42,9 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     `open` makes a case of `severity`, whose `case_id` is that of `cases.grouping.case_id_of`, with the action's id in
     place of an alert's.
 
+    `erase` removes the case from the topic `cases` and from all views; `note` is then the reason why a case under legal
+    hold (not closed, or a confirmed fraud) is erased all the same.
+
     An action requires the fields that `REQUIRED_FIELDS` names; `note` is then its reason. The disposition
     confirmed_fraud requires `typology`; fraud and genuine are former names of confirmed_fraud and false_positive.
     """

@@ -27,8 +27,8 @@ ActionName = Literal[
     "reject",
     "reopen",
 ]
-# `open`: makes a case without an alert. `expire`: the case agent's own, when a timer is due.
-RecordedAction = Literal[ActionName, "open", "expire"]
+# `open`: makes a case without an alert. `expire`: the case agent's own, when a timer is due. `erase`: removes the case.
+RecordedAction = Literal[ActionName, "open", "expire", "erase"]
 Disposition = Literal["confirmed_fraud", "false_positive", "genuine_but_risky", "inconclusive"]
 WaitingFor = Literal["customer", "partner"]
 

@@ -74,6 +74,10 @@ class CasesTelemetry(ProcessTelemetry):
         """Records of an input topic were deleted before they were handled."""
         self.metrics.missing.labels(topic).inc(records)
 
+    def on_removed(self, partition: int, *, reason: str) -> None:
+        """A case has left."""
+        self.metrics.removed.labels(reason).inc()
+
     def on_open_cases(self, partition: int, *, cases: int) -> None:
         """Number of open cases."""
         self.metrics.open.labels(partition).set(cases)

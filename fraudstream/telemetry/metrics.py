@@ -215,6 +215,7 @@ class CasesMetrics(ProcessMetrics):
         self.alerts = define.counter("case_alerts", "Alerts that joined or opened a case.", "severity")
         self.opened = define.counter("cases_opened", "Cases opened.")
         self.actions = define.counter("case_actions", "Actions of analysts that changed a case.", "action")
+        self.removed = define.counter("cases_removed", "Cases that have left: retention or erasure.", "reason")
         self.repeats = define.counter("case_repeats", "Alerts and actions that were handled before.", "kind")
         self.mismatches = define.counter("verdict_mismatches", "Alerts that were repeated with a different verdict.")
         self.rejected = define.counter("case_actions_rejected", "Actions that their case did not allow.", "code")

@@ -56,6 +56,14 @@ class CaseCluster:
         """A view in Redis under keys of this cluster."""
         return CaseView(self.settings.redis_url, prefix=f"{self.settings.cases_topic}:")
 
+    async def cases_in_view(self) -> set[str]:
+        """The accounts that have a case in the queue of the view."""
+        view = self.view()
+        try:
+            return {case.account_id for case in await view.queue(100)}
+        finally:
+            await view.close()
+
     async def create_topics(self, names: Sequence[str] = (), partitions: int = PARTITIONS) -> None:
         """Create the topics `names`, or all topics of the settings if none are named."""
         s = self.settings

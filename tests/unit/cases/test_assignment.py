@@ -46,7 +46,7 @@ class FakeKafka:
         self.calls.append("release")
 
     async def restore(
-        self, partition: int, on_progress: Callable[[float], None], policy: CasePolicy
+        self, partition: int, on_progress: Callable[[float], None], policy: CasePolicy, retention_days: int = 0
     ) -> tuple[CaseStore, Position, int]:
         self.calls.append("restore")
         on_progress(0.5)

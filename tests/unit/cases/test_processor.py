@@ -96,7 +96,7 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
     processor.alert(record_of(alert("a1"), 0, [source_header(7, 12), *origin]))
     (held,) = store
     stored = case_record("cases", 0, held, Position())
-    assert held_of(stored.value, stored.headers)[0] == held, "the next owner reads the same"
+    assert held_of(stored.value or b"", stored.headers)[0] == held, "the next owner reads the same"
     processor.action(record_of(action("close", held.case.case_id, disposition="false_positive", note="she called"), 0))
     await processor.emit()
     assert [(label.topic, label.key, label.partition) for label in emission.sent] == [("payments", b"acc-1", goes_to)]
@@ -127,7 +127,7 @@ async def test_every_action_is_answered_and_a_repeat_as_before() -> None:
     await processor.emit()
     assert {(each.topic, each.partition) for each in emission.answers} == {("case-answers", 4)}
     assert [each.key for each in emission.answers] == [b"acc-1"] * 5 + [b"acc-2"]
-    answers = [msgspec.json.decode(each.value, type=CaseAnswer) for each in emission.answers]
+    answers = [msgspec.json.decode(each.value or b"", type=CaseAnswer) for each in emission.answers]
     assert [(each.action_id, each.accepted, each.version, each.code) for each in answers] == [
         ("claim-1", True, 2, None),
         ("claim-2", False, None, "assigned_to_other"),
@@ -159,7 +159,7 @@ async def test_a_timer_that_is_due_is_published_as_an_action_of_the_partition() 
     assert emission.sent == []
     await processor.expire(1_060_000)
     (sent,) = emission.sent
-    expiry = msgspec.json.decode(sent.value, type=CaseAction)
+    expiry = msgspec.json.decode(sent.value or b"", type=CaseAction)
     assert (sent.topic, sent.key, sent.partition) == ("case-actions", b"acc-1", 4)
     assert (expiry.action, expiry.timer, expiry.acted_at) == ("expire", "closing_breach", 1_060_000)
 
@@ -191,7 +191,7 @@ async def test_an_action_with_a_control_character_in_an_identifier_becomes_a_dea
     processor.action(record_of(action("note", "case-1", actor="ann\x9b2J", action_id="a1", note="two\nlines"), 0))
     await processor.emit()
     (sent,) = emission.sent
-    letter = msgspec.json.decode(sent.value, type=DeadLetter)
+    letter = msgspec.json.decode(sent.value or b"", type=DeadLetter)
     assert (sent.topic, letter.reason, letter.path) == ("dead-letters", "invalid", "$.actor")
 
 
@@ -209,5 +209,5 @@ async def test_an_action_that_cannot_be_decoded_becomes_a_dead_letter(value: byt
     processor.action(record)
     await processor.emit()
     (sent,) = emission.sent
-    letter = msgspec.json.decode(sent.value, type=DeadLetter)
+    letter = msgspec.json.decode(sent.value or b"", type=DeadLetter)
     assert (sent.topic, letter.reason in ("not_json", "invalid"), letter.value) == ("dead-letters", True, value)

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
 from fraudstream.cases.record import Position, case_record, held_of, source_of
 from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held, RepeatedAction, Source
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import source_header, version_header
@@ -29,7 +30,7 @@ ACCOUNTS = ("acc-1", "acc-2", "acc-3")
 
 def applied(
     store: CaseStore, event: Event, source: Source | None = None
-) -> Held | RejectedAction | RepeatedAction | None:
+) -> Held | RejectedAction | RepeatedAction | ErasedCase | None:
     return store.alert(event, source) if isinstance(event, Alert) else store.act(event)
 
 
@@ -117,7 +118,7 @@ def test_a_store_restored_from_its_records_continues_as_if_it_had_never_stopped(
             kept = [r for n, r in enumerate(emitted) if newest[r.key] == n] if order.random() < 0.5 else emitted
             store = CaseStore()
             for record in kept:
-                store.restore(held_of(record.value, record.headers)[0])
+                store.restore(held_of(record.value or b"", record.headers)[0])
     assert cases_of(store) == cases_after(interleaved(histories, random.Random(0)))
 
 
@@ -180,7 +181,7 @@ def test_a_case_is_opened_by_hand_and_alerts_join_it() -> None:
     assert store.act(opening()) == RepeatedAction(1)
     again = CaseStore()
     record = case_record("cases", 0, held, Position())
-    again.restore(held_of(record.value, record.headers)[0])
+    again.restore(held_of(record.value or b"", record.headers)[0])
     for each in (store, again):
         joined = applied(each, alert("a1"))
         assert isinstance(joined, Held)
@@ -284,6 +285,6 @@ def test_a_store_restored_from_its_records_still_has_the_verdicts() -> None:
     assert held is not None
     record = case_record("cases", 0, held, Position())
     again = CaseStore()
-    again.restore(held_of(record.value, record.headers)[0])
+    again.restore(held_of(record.value or b"", record.headers)[0])
     assert again.disagrees(alert("a1", verdict_digest="f" * 16))
     assert not again.disagrees(alert("a1"))

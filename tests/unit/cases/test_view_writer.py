@@ -39,6 +39,9 @@ class FakeView:
         await self.put(partition, [case async for case in cases])
         self.rebuilt.set()
 
+    async def remove(self, case_ids: Sequence[str]) -> None:
+        self.cases -= set(case_ids)
+
     async def mark(self, partition: int, believed: int | None, offset: int) -> bool:
         self.kept_marks[partition] = max(offset, self.kept_marks.get(partition, 0))
         return True
@@ -62,8 +65,8 @@ class FakeLog:
 
 class Record:
     def __init__(self, case: Case, offset: int) -> None:
-        self.held, self.offset = self, offset
-        self.case = case
+        self.held, self.offset, self.case_id = self, offset, case.case_id
+        self.case, self.position = case, None
 
 
 def case_of(account_id: str) -> Case:
