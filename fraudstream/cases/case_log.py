@@ -93,8 +93,9 @@ class CaseLog:
         policy: CasePolicy = NO_POLICY,
         retention_days: int = 0,
     ) -> tuple[CaseStore, Position, int]:
-        """The partition's cases, to be continued under `policy` and `retention_days`, the agent's position when the last of them was
-        written, and the offset after its record. `on_progress` as for `read`. Raises `StalledError`."""
+        """The partition's cases, to be continued under `policy` and `retention_days`, the agent's position when
+        the last of them was written, and the offset after its record. `on_progress` as for `read`. Raises
+        `StalledError`."""
         store, position, end = CaseStore(policy, retention_days), Position(), 0
         async for record in self.read(partition, on_progress):
             if record.held is not None:

@@ -132,9 +132,7 @@ def erasure_rejected(action: CaseAction, case: Case | None, *, is_fraud: bool) -
     if case is not None and case.status != "closed":
         return RejectedAction("legal_hold", f"{about} is {case.status}: close it first, or give a reason to erase it.")
     if is_fraud:
-        sentence = (
-            f"{about} is kept as evidence of a confirmed fraud until its retention ends: give a reason to erase it."
-        )
+        sentence = f"{about} is evidence of a confirmed fraud until its retention ends: give a reason to erase it."
         return RejectedAction("legal_hold", sentence)
     return None
 

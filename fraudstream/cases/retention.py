@@ -1,7 +1,7 @@
 """Which closed cases leave the topic `cases`, and when. Pure: the clock is the caller's.
 
-A closed case leaves once the UTC day is over on which its time is up. It is remembered here by its id alone, longer than
-the store keeps the whole case.
+A closed case leaves once the UTC day is over on which its time is up. It is remembered here by its id alone, for longer
+than the store keeps the whole case.
 """
 
 from __future__ import annotations

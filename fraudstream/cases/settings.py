@@ -14,8 +14,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
     transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
-    of a fetch. `policy`: queues and service levels. `retention_days`: how long a closed case stays on the topic `cases`;
-    0: for ever.
+    of a fetch. `policy`: queues and service levels. `retention_days`: how long a closed case stays on the topic
+    `cases`; 0: for ever.
     """
 
     brokers: Brokers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fraudstream.console.access.openid_settings import OpenIdSettings
     from fraudstream.console.access.roles import Role
     from fraudstream.console.settings import ServerSettings
+
+SECRET_CHARACTERS_MIN: Final = 32
 
 FileName = Annotated[str, Meta(min_length=1)]
 
@@ -72,6 +74,13 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         ),
     ] = ""
 
+    reference_secret_file: Annotated[
+        FileName | None,
+        Meta(
+            description="file with the secret of links to accounts and of their pseudonyms in the audit log; without "
+            "one, Redis keeps a secret"
+        ),
+    ] = None
     api_requests_per_minute: Annotated[
         int, Meta(ge=1, le=1_000_000, description="requests to the API that a token may make a minute")
     ] = 600
@@ -122,6 +131,18 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             may_activate=self.may_activate,
             index_directory=Path(self.index_directory) if self.index_directory else None,
         )
+
+    def reference_secret(self) -> bytes | None:
+        """The secret of the file; None if none is set. Raises `Failure`."""
+        if self.reference_secret_file is None:
+            return None
+        secret = secret_of_file("console.reference_secret_file", self.reference_secret_file)
+        if len(secret) < SECRET_CHARACTERS_MIN:
+            raise Failure(
+                f"console.reference_secret_file {self.reference_secret_file}: has {len(secret)} characters: take "
+                f"{SECRET_CHARACTERS_MIN} at least, such as those of `openssl rand -hex 32`."
+            )
+        return secret.encode()
 
     def _openid(self) -> OpenIdSettings | None:
         """Raises `Failure` for settings that are incomplete or unsafe."""

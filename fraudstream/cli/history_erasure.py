@@ -24,6 +24,17 @@ _POLL_S: Final = 0.1
 
 def run_erasure(args: argparse.Namespace, settings: Settings) -> int:
     """Erase, and print how many rows there were. Raises `Failure`, `HistoryError`."""
+    erasure = erase_rows(settings, args.account, author_of(args))
+    if args.json:
+        print(json.dumps({"erased": erasure.rows, "request_id": erasure.request_id}))
+    else:
+        counts = ", ".join(f"{rows} {table}" for table, rows in sorted(erasure.rows.items()))
+        print(f"erased: {counts}" if counts else "the store has no rows of this account")
+    return exit_codes.DONE
+
+
+def erase_rows(settings: Settings, account_id: str, actor: str) -> Erasure:
+    """Erase an account from the store, or have the running writer do it. Raises `Failure`, `HistoryError`."""
     from fraudstream.history.erasure import erase, new_request
     from fraudstream.history.manifest import load
     from fraudstream.history.store import HistoryStore, StoreInUseError
@@ -31,18 +42,12 @@ def run_erasure(args: argparse.Namespace, settings: Settings) -> int:
     root = settings.history.root()
     if load(root) is None:
         raise Failure(f"there is no history in {root}.")
-    request = new_request(args.account, author_of(args))
+    request = new_request(account_id, actor)
     try:
         with HistoryStore(root) as store:
-            erasure = erase(store, request, now_ms())
+            return erase(store, request, now_ms())
     except StoreInUseError:
-        erasure = _by_writer(root, request, settings.history.commit_interval_s + WAIT_S_MAX)
-    if args.json:
-        print(json.dumps({"erased": erasure.rows, "request_id": erasure.request_id}))
-    else:
-        counts = ", ".join(f"{rows} {table}" for table, rows in sorted(erasure.rows.items()))
-        print(f"erased: {counts}" if counts else "the store has no rows of this account")
-    return exit_codes.DONE
+        return _by_writer(root, request, settings.history.commit_interval_s + WAIT_S_MAX)
 
 
 def _by_writer(root: Path, request: ErasureRequest, wait_s: float) -> Erasure:

@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("worker", "decide payments from Kafka: run as many as there are partitions"),
         Command("cases", "group alerts into cases; list, show, claim, release, note, close and reopen cases"),
         Command("history", "keep past payments and decisions in files; show, erase and check them"),
+        Command("erase", "erase an account's personal data everywhere, or find where it is held"),
         Command("console", "serve the web console for analysts; manage its users and the tokens of its API"),
         Command("audit", "list, export and verify the audit log: who did and who viewed what in the console"),
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),

@@ -26,6 +26,7 @@ AuditAction = Literal[
     "search",
     "act",  # on a case or a rule: `detail` names the action
     "unmask",
+    "erase",  # an account's data: `fraudstream erase`
     "export",
     "refuse",  # a request that its visitor may not make
 ]
@@ -37,9 +38,9 @@ class AuditEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What happened. `at_ms`: ms since the epoch, UTC. `actor`: name of the user; None if nobody was logged in.
 
     `address`: of the browser or program, or "command line". `object`: what it was done to, as `case:<id>`,
-    `account:<id>`, `rule:<name>`, `user:<name>`, `token:<id>` or `path:<path>`. `outcome`: "asked" is written before an
-    action takes place. `detail`: name of an action, reason, text of a search. `request_id`: joins the events of one
-    request. `token`: id of the API token that was used.
+    `account:<pseudonym>`, `rule:<name>`, `user:<name>`, `token:<id>` or `path:<path>`. `outcome`: "asked" is written
+    before an action takes place. `detail`: name of an action, reason, text of a search. `request_id`: joins the events
+    of one request. `token`: id of the API token that was used.
     """
 
     at_ms: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -68,7 +69,7 @@ def erase(store: HistoryStore, request: ErasureRequest, now_ms: int) -> Erasure:
     replaced: list[tuple[DataFile, pa.Table]] = []
     rows: dict[str, int] = {}
     for file in store.manifest.files:
-        if not _has_rows_of(store.root, file, request.account_id):
+        if not _rows_of(store.root, file, request.account_id):
             continue
         whole = read_file(store.root, file)
         kept = whole.filter(pc.not_equal(whole["account_id"], request.account_id))
@@ -79,14 +80,23 @@ def erase(store: HistoryStore, request: ErasureRequest, now_ms: int) -> Erasure:
     return erasure
 
 
+def rows_of_account(root: Path, files: Sequence[DataFile], account_id: str) -> dict[str, int]:
+    """How many rows of an account each table has in `files`; tables without any are left out."""
+    rows: dict[str, int] = {}
+    for file in files:
+        if count := _rows_of(root, file, account_id):
+            rows[file.table] = rows.get(file.table, 0) + count
+    return rows
+
+
 def digest_of(account_id: str) -> str:
     """What the record of an erasure keeps of the account: SHA-256 of its id, in hex."""
     return hashlib.sha256(account_id.encode()).hexdigest()
 
 
-def _has_rows_of(root: Path, file: DataFile, account_id: str) -> bool:
+def _rows_of(root: Path, file: DataFile, account_id: str) -> int:
     """Reads only the row groups whose range of accounts includes this one."""
     found = pq.read_table(
         file.path(root), columns=["account_id"], filters=[("account_id", "=", account_id)], partitioning=None
     )
-    return len(found) > 0
+    return len(found)

@@ -162,6 +162,16 @@ class DiskIndex:
         return self._open
 
 
+def committed_in(directory: Path) -> CommittedCases | None:
+    """The committed cases of the index below `directory`, to read beside the console that writes it; None if there is
+    no index. Raises `ValueError` if it cannot be read."""
+    path = directory / _DIRECTORY
+    if not (path / "meta.json").exists():
+        return None
+    index = Index.open(str(path))
+    return CommittedCases(index.searcher(), index.schema)
+
+
 def _locked(path: Path) -> IO[bytes]:
     """The file of a lock that this process holds until it is closed. Raises `IndexInUseError`."""
     lock = open(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "wb")  # noqa: SIM115

@@ -1,0 +1,197 @@
+"""`fraudstream erase`: an account's data goes from every place that can lose it, others stay, a legal hold refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+
+from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.grouping import case_id_of
+from fraudstream.cases.view import CaseView
+from fraudstream.cli.main import main
+from fraudstream.console.access import PREFIX
+from fraudstream.console.access.references import References, read_or_make_secret
+from fraudstream.contracts import AuditRecord, Payment
+from tests.brokers import on_both_brokers
+from tests.integration.cases.case_cluster import CaseCluster, eventually
+from tests.integration.cases.conftest import cluster
+from tests.unit.cases.events import action, alert
+
+pytestmark = on_both_brokers
+__all__ = ("cluster",)
+
+
+class Deployment(NamedTuple):
+    """Topics, Redis, a history store, and two accounts; `erased` is to go."""
+
+    cluster: CaseCluster
+    config: Path
+    audit_topic: str
+    erased: str
+    kept: str
+
+    def case_ids(self) -> tuple[str, str]:
+        return case_id_of(self.erased, "a1"), case_id_of(self.kept, "b1")
+
+    async def run(self, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any, str]:
+        """A command's exit code, what it printed as JSON, and its error."""
+        capsys.readouterr()
+        code = await asyncio.to_thread(main, ["--config", str(self.config), *args, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out else None, err
+
+    async def audited(self) -> list[AuditRecord]:
+        found = await self.cluster.records(self.audit_topic)
+        return [msgspec.json.decode(record.value, type=AuditRecord) for record in found]
+
+
+@pytest.fixture
+async def deployment(cluster: CaseCluster, unique_name: Callable[[str], str], tmp_path: Path) -> Deployment:
+    s, audit = cluster.settings, unique_name("audit")
+    decisions, labels = unique_name("decisions"), unique_name("labels")
+    await cluster.create_topics([audit, decisions, labels])
+    config = tmp_path / "fraudstream.toml"
+    config.write_text(
+        f'[kafka]\nbootstrap_servers = "{s.brokers.servers}"\n[redis]\nurl = "{s.redis_url}"\n'
+        f'[worker]\ncheckpoint_mode = "{"transaction" if s.fenced else "batch"}"\n'
+        f'[topics]\nalerts = "{s.alerts_topic}"\ncases = "{s.cases_topic}"\npayments = "{s.payments_topic}"\n'
+        f'case_actions = "{s.case_actions_topic}"\ncase_answers = "{s.case_answers_topic}"\n'
+        f'dead_letters = "{s.dead_letters_topic}"\naudit = "{audit}"\n'
+        f'decisions = "{decisions}"\nlabels = "{labels}"\n'
+        f'controls = "{unique_name("controls")}"\n'
+        f'[history]\ndirectory = "{tmp_path / "history"}"\n'
+    )
+    return Deployment(cluster, config, audit, unique_name("acc-1"), unique_name("acc-2"))
+
+
+@asynccontextmanager
+async def agent_of(cluster: CaseCluster) -> AsyncIterator[CaseView]:
+    view = CaseView(cluster.settings.redis_url)
+    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
+    await agent.start()
+    try:
+        yield view
+    finally:
+        await agent.stop()
+        await view.close()
+        assert agent.crash_reason is None
+
+
+async def publish_payments(deployment: Deployment) -> None:
+    async with AIOKafkaProducer(**deployment.cluster.settings.brokers.options()) as producer:
+        for account_id in (deployment.erased, deployment.kept):
+            payment = Payment(
+                event_id=f"of-{account_id}",
+                occurred_at=1_772_625_600_000,
+                account_id=account_id,
+                amount="12.00",
+                currency="EUR",
+                direction="debit",
+            )
+            topic = deployment.cluster.settings.payments_topic
+            await producer.send_and_wait(topic, msgspec.json.encode(payment), key=account_id.encode())
+
+
+async def fill_history(deployment: Deployment) -> None:
+    command = (sys.executable, "-m", "fraudstream.cli.main", "--config", str(deployment.config), "history", "--once")
+    process = await asyncio.create_subprocess_exec(*command, "--metrics-port", "0", stderr=asyncio.subprocess.PIPE)
+    _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+
+
+async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    d, (erased_case, kept_case) = deployment, deployment.case_ids()
+    await publish_payments(d)
+    redis = Redis.from_url(d.cluster.settings.redis_url, decode_responses=True)
+    await redis.hset(f"{PREFIX}views:of:ann", "mine", f"q={d.erased}")
+    await redis.hset(f"{PREFIX}views:of:ann", "other", f"q={d.kept}")
+    async with agent_of(d.cluster) as view:
+        await d.cluster.publish_alerts([alert("a1", d.erased), alert("b1", d.kept)])
+        await eventually(lambda: view.case(kept_case), lambda found: found is not None)
+        await eventually(lambda: view.case(erased_case), lambda found: found is not None)
+        await fill_history(d)
+
+        code, _, err = await d.run(capsys, "erase", d.erased)
+        assert (code, f"case {erased_case} is new" in err, "--override" in err) == (1, True, True)
+        assert await view.case(erased_case) is not None
+
+        closing = action("close", erased_case, disposition="false_positive", account_id=d.erased, note="called")
+        await d.cluster.publish_actions([closing])
+        await eventually(lambda: view.queue(1_000), lambda found: erased_case not in [case.case_id for case in found])
+        code, found, _ = await d.run(capsys, "erase", d.erased, "--dry-run")
+        erasable = {place["name"].split()[0]: place["held"] for place in found["places"] if place["fate"] == "erasable"}
+        assert (code, erasable) == (0, {"topic": 1, "cases": 1, "saved": 1, "history": 1})
+        assert (await d.run(capsys, "erase", d.erased, "--check"))[0] == 1
+        assert await view.case(erased_case) is not None, "looking erases nothing"
+
+        for times in (1, 0):  # the second time nothing is left
+            code, found, _ = await d.run(capsys, "erase", d.erased, "--by", "eve")
+            assert code == 0
+            assert found["erased"] == {
+                "cases": times,
+                "redis": found["erased"]["redis"],
+                "history": {"payments": 1} if times else {},
+            }
+        assert (await d.run(capsys, "erase", d.erased, "--check"))[0] == 0
+        assert await view.case(erased_case) is None
+        assert await view.case(kept_case) is not None
+        assert await redis.hgetall(f"{PREFIX}views:of:ann") == {"other": f"q={d.kept}"}
+        code, found, _ = await d.run(capsys, "history", "show", "--account", d.kept)
+        assert found["payments"] == 1
+
+    events = [record.event for record in await d.audited() if record.event.action == "erase"]
+    pseudonym = References(await read_or_make_secret(redis)).pseudonym("account", d.erased)
+    await redis.aclose()
+    assert {event.object for event in events} == {f"account:{pseudonym}"}
+    assert [event.outcome for event in events] == ["asked", "refused", "asked", "done", "asked", "done"]
+    assert not any(d.erased.encode() in record.value for record in await d.cluster.records(d.audit_topic))
+
+
+async def test_an_override_erases_what_is_under_legal_hold_and_its_reason_is_audited(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    d, (erased_case, _) = deployment, deployment.case_ids()
+    async with agent_of(d.cluster) as view:
+        await d.cluster.publish_alerts([alert("a1", d.erased)])
+        await eventually(lambda: view.case(erased_case), lambda found: found is not None)
+        code, found, err = await d.run(capsys, "erase", d.erased, "--override", "order 17 of the court")
+        assert (code, err) == (0, "")
+        assert found["erased"]["cases"] == 1
+        assert await view.case(erased_case) is None
+    details = [record.event.detail for record in await d.audited() if record.event.action == "erase"]
+    assert details == ["override: order 17 of the court"] * 2
+
+
+async def test_without_a_case_agent_it_fails_and_says_so_and_goes_on_when_there_is_one(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    d, (erased_case, _) = deployment, deployment.case_ids()
+    async with agent_of(d.cluster) as view:
+        await d.cluster.publish_alerts([alert("a1", d.erased)])
+        await eventually(lambda: view.case(erased_case), lambda found: found is not None)
+        closing = action("close", erased_case, disposition="inconclusive", account_id=d.erased)
+        await d.cluster.publish_actions([closing])
+        await eventually(lambda: view.queue(1_000), lambda found: erased_case not in [case.case_id for case in found])
+    monkeypatch.setattr("fraudstream.operations.erase_cases.ANSWER_S_MAX", 0.5)
+    code, _, err = await d.run(capsys, "erase", d.erased)
+    assert (code, "No case agent answered" in err) == (1, True)
+    async with agent_of(d.cluster):
+        code, _, err = await d.run(capsys, "erase", d.erased)
+        assert (code, err) == (0, "")
+        assert (await d.run(capsys, "erase", d.erased, "--check"))[0] == 0
+    assert [record.event.outcome for record in await d.audited() if record.event.action == "erase"] == [
+        *("asked", "failed"),
+        *("asked", "done"),
+    ]
