@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
+from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
@@ -33,6 +34,10 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     policy: CasePolicy = NO_POLICY
     retention_days: int = 0
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "redis_url")
 
     @property
     def input_topics(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
 from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.console_references import references_of
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
@@ -85,12 +87,16 @@ def add_parser(subparsers: Subparsers) -> None:
     for action in (listing, export, verify):
         add_setting(action, "kafka.bootstrap_servers")
         add_setting(action, "topics.audit", "--topic")
+        if action is not verify:
+            add_setting(action, "redis.url", "--redis-url")
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_filters(action: argparse.ArgumentParser) -> None:
     action.add_argument("--actor", metavar="NAME", help="only events of this user")
-    action.add_argument("--object", metavar="OBJECT", help="only events on this: a case id, case:ID, user:NAME")
+    action.add_argument(
+        "--object", metavar="OBJECT", help="only events on this: case:ID, user:NAME, account:ID; or an id alone"
+    )
     action.add_argument("--action", choices=get_args(AuditAction), help="only events of this kind")
     action.add_argument("--outcome", choices=get_args(AuditOutcome), help="only events with this outcome")
     action.add_argument("--since", metavar="TIME", type=date_ms, help="only events at TIME or later, UTC")
@@ -111,7 +117,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             case "verify":
                 found = run_on_cluster(brokers, lambda: _verify_topic(topic, args.expect))
                 return _print_verification(found, args.json)
-        wanted = AuditSelection(args.actor, args.object, args.action, args.outcome, args.since)
+        wanted = AuditSelection(
+            *(args.actor, args.object, args.action, args.outcome, args.since), _pseudonyms(settings, args.object)
+        )
         if args.action_name == "export":
             with _output(args.out) as file:
                 count = run_on_cluster(brokers, lambda: _export(topic, wanted, file))
@@ -122,6 +130,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise Failure(f"{error}: fraudstream topics apply creates it.") from error
     _print_list([value for _, value in records], args.json)
     return exit_codes.DONE
+
+
+def _pseudonyms(settings: Settings, name: str | None) -> frozenset[str]:
+    """What the log calls an account, a device and so on of this name. Raises `Failure`."""
+    kind = (name or "").partition(":")[0]
+    if name is None or kind in ("case", "rule", "user", "token", "path"):
+        return frozenset()
+    return asyncio.run(references_of(settings)).pseudonyms(name)
 
 
 async def _verify_topic(topic: AuditTopic, expected: Sequence[ChainHead]) -> Verification:

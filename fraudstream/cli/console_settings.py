@@ -129,6 +129,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             api_requests_per_minute=self.api_requests_per_minute,
             openid=self._openid(),
             may_activate=self.may_activate,
+            reference_secret=self.reference_secret(),
             index_directory=Path(self.index_directory) if self.index_directory else None,
         )
 

@@ -20,6 +20,7 @@ from fraudstream.cli.author_flags import author_of
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.case_view import open_view
 from fraudstream.cli.cluster_command import run_on_cluster
+from fraudstream.cli.console_references import references_of
 from fraudstream.cli.erasure_report import Place, places_of, print_places
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.history_erasure import erase_rows
@@ -77,7 +78,7 @@ async def _erase(settings: Settings, requester: Requester, progress: ReportProgr
     """Raises `Failure`, `OperationError`, aiokafka's errors; what was not reached is erased by a repetition."""
     from fraudstream.audit.writer import AuditUnavailableError
 
-    pseudonym = await _pseudonym(settings, requester.account_id)
+    pseudonym = (await references_of(settings)).pseudonym("account", requester.account_id)
     try:
         async with _audit(settings) as audit:
             await audit.record(_event(requester, pseudonym, "asked"))
@@ -127,26 +128,6 @@ async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[st
     finally:
         await view.close()
         await redis.aclose()
-
-
-async def _pseudonym(settings: Settings, account_id: str) -> str:
-    """What the audit log calls the account. Raises `Failure`."""
-    from redis import RedisError
-
-    from fraudstream.cases.view import redis_error_text
-    from fraudstream.console.access.references import References, read_or_make_secret
-    from fraudstream.console.server import redis_client
-
-    secret = settings.console.reference_secret()
-    if secret is None:
-        redis = redis_client(settings.redis.url_with_password())
-        try:
-            secret = await read_or_make_secret(redis)
-        except (RedisError, OSError) as error:
-            raise Failure(f"Redis cannot be read: {redis_error_text(error)}.") from error
-        finally:
-            await redis.aclose()
-    return References(secret).pseudonym("account", account_id)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.secret_file import secret_of_file
+from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.kafka.brokers import Brokers, BrokersError, SaslMechanism, SecurityProtocol
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -39,6 +40,10 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         Text | None, Meta(description="PEM file of the client certificate, if brokers require one")
     ] = None
     ssl_keyfile: Annotated[Text | None, Meta(description="PEM file of its key, unencrypted")] = None
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "sasl_password")
 
     def brokers(self) -> Brokers:
         """The configuration of all Kafka clients. Raises `Failure` where settings contradict each other or a file is

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.secret_file import secret_of_file
+from fraudstream.contracts.hidden_fields import repr_without
 
 
 class RedisSettings(msgspec.Struct, frozen=True):
@@ -22,6 +23,10 @@ class RedisSettings(msgspec.Struct, frozen=True):
         Annotated[str, Meta(min_length=1)] | None,
         Meta(description="file that holds the password, read at every start; in place of one in the URL"),
     ] = None
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "url")
 
     def url_with_password(self) -> str:
         """The URL to connect to. Raises `Failure` if the password's file cannot be read, or the URL has one as well.

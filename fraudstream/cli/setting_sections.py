@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -14,8 +13,9 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
+from fraudstream.cli.secret_file import secret_of_file
 from fraudstream.contracts.duration import parse_duration
-from fraudstream.contracts.error_text import system_error_text
+from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
 ALL_STAGES: Final = "all"
@@ -139,20 +139,22 @@ class IdentifierSettings(msgspec.Struct, frozen=True):
         Meta(description="file that holds the secret; without one, the first worker makes it and `controls` keeps it"),
     ] = None
 
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "secret")
+
     def given(self) -> bytes | None:
         """The secret, 16 bytes; None if no setting gives it. Raises `Failure`."""
         from fraudstream.engine.identifier_key import parse_secret
 
         if self.secret is not None and self.secret_file is not None:
             raise Failure("identifiers.secret and identifiers.secret_file are both set: leave one out.")
-        origin = "identifiers.secret" if self.secret_file is None else f"identifiers.secret_file {self.secret_file}"
-        text = self.secret
+        origin, text = "identifiers.secret", self.secret
+        if self.secret_file is not None:
+            origin = f"identifiers.secret_file {self.secret_file}"
+            text = secret_of_file("identifiers.secret_file", self.secret_file)
         try:
-            if self.secret_file is not None:
-                text = Path(self.secret_file).read_bytes().decode(errors="replace")
             return None if text is None else parse_secret(text)
-        except OSError as error:
-            raise Failure(f"{origin}: cannot be read: {system_error_text(error)}.") from error
         except ValueError as error:
             raise Failure(f"{origin}: {error}") from error
 

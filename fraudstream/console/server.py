@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import tempfile
@@ -14,13 +15,14 @@ from typing import Final
 
 import uvicorn
 from aiokafka.errors import KafkaError
+from redis import RedisError
 from redis.asyncio import Redis
 
 from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTopic
 from fraudstream.audit.writer import AuditWriter
 from fraudstream.cases.settings import AgentSettings
-from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
+from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView, redis_error_text
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
@@ -28,6 +30,7 @@ from fraudstream.console.access.openid_login import OpenIdLogin
 from fraudstream.console.access.openid_provider import OpenIdProvider, fetch_url
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.pending_events import PendingEvents
+from fraudstream.console.access.references import References, read_or_make_secret
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.teams import TeamStore
@@ -64,6 +67,9 @@ from fraudstream.operations.rules_in_force import InForce, read_in_force
 from fraudstream.stream.settings import StreamSettings
 
 STOP_S_MAX: Final = 3
+RETRY_S: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 
 async def serve(
@@ -97,6 +103,7 @@ async def _serve(
     history: History | None,
 ) -> None:
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
+    secret = settings.reference_secret or await _secret_of(redis)
     live, alerts, actions = LiveChanges(), AlertSource(_alert_reader(agent)), ActionConnection(agent)
     feed = CaseFeed(
         agent.brokers,
@@ -136,6 +143,7 @@ async def _serve(
         request_limits=RequestLimits(redis, settings.api_requests_per_minute),
         kept_answers=KeptAnswers(redis),
         views=SavedViewStore(redis),
+        references=References(secret),
         now_ms=now_ms,
         past=past,
     )
@@ -189,6 +197,16 @@ def index_directory(configured: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="fraudstream-console-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)
+
+
+async def _secret_of(redis: Redis) -> bytes:
+    """The secret that Redis keeps; waits until Redis answers, as pages need it for everything else."""
+    while True:
+        try:
+            return await read_or_make_secret(redis)
+        except (RedisError, OSError) as error:
+            log.error("the secret of references cannot be read: %s", redis_error_text(error))
+            await asyncio.sleep(RETRY_S)
 
 
 def redis_client(url: str) -> Redis:

@@ -10,6 +10,7 @@ import msgspec
 
 from fraudstream.console.access.openid_settings import OpenIdSettings
 from fraudstream.console.rules.trials import TrialSettings
+from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.stream.settings import StreamSettings
 
 
@@ -22,7 +23,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `idle_s` after its last use, and `session_s` after its log-in at the latest. `audit_topic`: of the audit log.
     `api_requests_per_minute`: that a token of the API may make. `openid`: the provider where users log in, if any.
     `may_activate`: whether rules can be put in force here. `index_directory`: of the index of cases; None: a temporary
-    one, so that every start reads the whole topic.
+    one, so that every start reads the whole topic. `reference_secret`: of `access.references`; None: Redis keeps one.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +40,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     openid: OpenIdSettings | None = None
     index_directory: Path | None = None
     may_activate: bool = False
+    reference_secret: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "reference_secret")
 
 
 class RuleSettings(NamedTuple):

@@ -14,10 +14,10 @@ _WHOLE_NUMBER_MIN: Final = 10_000_000  # an attribute from here on may be the nu
 def identifiers_of(payment: Payment) -> Iterator[str]:
     """Its identifiers, and those of its attributes that may be one, as text; some may repeat."""
     yield from (value for name in sorted(IDENTIFIERS) if (value := getattr(payment, name)) is not None)
-    yield from (str(value) for value in (payment.attributes or {}).values() if _is_identifying(value))
+    yield from (str(value) for value in (payment.attributes or {}).values() if is_identifying(value))
 
 
-def _is_identifying(value: object) -> bool:
+def is_identifying(value: object) -> bool:
     """Whether an attribute of a payment may identify somebody. Nobody knows what a bank puts there: texts and long
     numbers may."""
     return isinstance(value, str) or (isinstance(value, int | float) and abs(value) >= _WHOLE_NUMBER_MIN)

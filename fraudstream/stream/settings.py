@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.engine.placement import MisplacedPolicy, Placement
 from fraudstream.kafka import Brokers
@@ -91,6 +92,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     partitioner: Partitioner | Literal["any"] = "murmur2"
     misplaced: MisplacedPolicy = "repartition"
     identifier_secret: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "identifier_secret")
 
     @property
     def fetch_wait(self) -> int:

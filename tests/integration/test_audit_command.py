@@ -60,7 +60,7 @@ def test_the_log_is_listed_exported_and_verified(
     assert audit("verify", "--expect", found["heads"][-1])[0] == 0
     assert audit("verify", "--expect", f"{'0' * 32}:1:{'0' * 64}")[0] == 1
 
-    code, out = audit("list", "--object", "case-1", "--json")
+    code, out = audit("list", "--object", "case:case-1", "--json")
     assert [json.loads(line)["event"]["at_ms"] % 100 for line in out.splitlines()] == [4, 1]
     assert audit("list", "--actor", "nobody") == (0, "no events\n")
     assert "bob  192.0.2.7  log_out  done" in audit("list", "--limit", "2")[1]

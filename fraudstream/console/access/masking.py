@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
+from fraudstream.console.access.references import PSEUDONYM_START
 from fraudstream.contracts import Alert, AuditEvent, Case
 from fraudstream.contracts.payment_identifiers import IDENTIFIERS, identifiers_of
 
@@ -77,7 +78,8 @@ class Masking:
         if self.visible:
             return event
         kind, _, name = (event.object or "").partition(":")
-        object_shown = f"{kind}:{masked(name)}" if kind in ("account", "device", "counterparty") else event.object
+        is_named = kind in ("account", "device", "counterparty", "ip") and not name.startswith(PSEUDONYM_START)
+        object_shown = f"{kind}:{masked(name)}" if is_named else event.object
         detail = masked(event.detail) if event.action == "search" and event.detail is not None else event.detail
         return msgspec.structs.replace(event, object=object_shown, detail=detail)
 

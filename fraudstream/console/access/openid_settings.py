@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from fraudstream.console.access.roles import ROLES, Role
+from fraudstream.contracts.hidden_fields import repr_without
 
 
 class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,10 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
     roles_claim: str = "groups"
     name_claim: str = "preferred_username"
     client_secret: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the secret, as this may be logged."""
+        return repr_without(self, "client_secret")
 
     def role_of(self, claims: Mapping[str, object]) -> Role | None:
         """The role of somebody with these claims: of several the one that comes last in `ROLES`. None without one."""

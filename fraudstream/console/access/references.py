@@ -22,6 +22,7 @@ from fraudstream.console.access import PREFIX
 
 PSEUDONYM_START: Final = "~"
 REFERENCE_CHARACTERS_MAX: Final = 800  # of an identifier of 128 characters, each of four bytes
+PSEUDONYM_KINDS: Final = ("account", "device", "counterparty", "ip")  # that are about a person
 _KEY: Final = f"{PREFIX}reference-secret"
 _SECRET_BYTES: Final = 32
 _PSEUDONYM_BYTES: Final = 16
@@ -54,6 +55,19 @@ class References:
         text = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(text, key=self._pseudonym_key, digest_size=_PSEUDONYM_BYTES).digest()
         return PSEUDONYM_START + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def pseudonyms(self, name: str) -> frozenset[str]:
+        """The pseudonyms under which the audit log may have an object: `acc-1`, or with its kind `account:acc-1`."""
+        kind, colon, value = name.partition(":")
+        if colon and kind in PSEUDONYM_KINDS:
+            return frozenset((self.pseudonym(kind, value),))
+        return frozenset(self.pseudonym(each, name) for each in PSEUDONYM_KINDS)
+
+    def search(self, text: str) -> str:
+        """What the audit log has of a text that was searched for: a word with a digit, which may be the id of an
+        account, becomes the pseudonym of that account."""
+        words = (self.pseudonym("account", word) if any(map(str.isdigit, word)) else word for word in text.split())
+        return " ".join(words)
 
 
 async def read_or_make_secret(redis: Redis) -> bytes:

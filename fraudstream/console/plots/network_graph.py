@@ -36,17 +36,19 @@ def network_graph(
     network: Network,
     title: str,
     href: Callable[[str, str], str],
+    shown: Callable[[str, str], str],
     kind_name: Callable[[str], str],
     is_marked: Callable[[str], bool],
 ) -> Markup:
-    """The drawing. `title`: what it shows, in words. `href`: the page of a kind and id. `kind_name`: the word for a
+    """The drawing. `title`: what it shows, in words. `href`: the page of a kind and id. `shown`: that id
+    as it is shown. `kind_name`: the word for a
     kind. `is_marked`: whether an account stands out, as one that has cases."""
     columns, edges = columns_of(network)
     places = placed(columns)
     height = ROW_HEIGHT * max(map(len, columns)) + 2 * _MARGIN
     width = COLUMN_WIDTH * len(columns)
-    lines = [_line(*sorted(((places[one], one[1]), (places[other], other[1])))) for one, other in edges]
-    nodes = [_node(node, place, href, kind_name, is_marked) for node, place in places.items()]
+    lines = [_line(*sorted(((places[one], shown(*one)), (places[other], shown(*other))))) for one, other in edges]
+    nodes = [_node(node, place, href, shown, kind_name, is_marked) for node, place in places.items()]
     return drawing(title, width, height, *lines, *nodes, class_="network", has_links=True)
 
 
@@ -99,20 +101,21 @@ def _node(
     node: Node,
     place: Place,
     href: Callable[[str, str], str],
+    shown: Callable[[str, str], str],
     kind_name: Callable[[str], str],
     is_marked: Callable[[str], bool],
 ) -> Markup:
     kind, name = node
-    shown = plain_value(name)
+    label = shown(kind, name)
     if kind == "account":
         shape = element("circle", cx=place.x, cy=place.y, r=5, class_="marked" if is_marked(name) else "node")
     else:
         shape = element("rect", x=place.x - 5, y=place.y - 5, width=10, height=10, class_="value-node")
     return element(
         "a",
-        element("title", f"{kind_name(kind)} {shown}"),
+        element("title", f"{kind_name(kind)} {plain_value(label)}"),
         shape,
-        element("text", _short(name), x=place.x + 9, y=place.y + 4, class_="name"),
+        element("text", _short(label), x=place.x + 9, y=place.y + 4, class_="name"),
         href=href(kind, name),
     )
 

@@ -14,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from fraudstream.audit.selection import AuditSelection, record_of
 from fraudstream.audit.source import AuditSource, UnreadableAuditError
 from fraudstream.console.access.masking import Masking
+from fraudstream.console.access.references import References
 from fraudstream.console.web.auditing import audited, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
@@ -26,6 +27,7 @@ ROWS_MAX: Final = 50
 LOOK_AT_MAX: Final = 50_000  # records for one page: then the page says how to go on
 _FILTERS: Final = ("actor", "object", "action", "outcome", "since")
 _TEXT_CHARACTERS_MAX: Final = 200
+_NAMED: Final = ("case:", "rule:", "user:", "token:", "path:")  # objects that are not about a person
 _OFFSET_DIGITS_MAX: Final = 18
 
 router = APIRouter()
@@ -35,12 +37,15 @@ log = logging.getLogger(__name__)
 @router.get("/audit")
 async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_audit"))]) -> Response:
     """The newest events that match the filters; `before` is an offset."""
-    filters = _filters(request.query_params)
+    filters, references = _filters(request.query_params), console_of(request).references
     before = request.query_params.get("before", "")[:_OFFSET_DIGITS_MAX]
-    note_view(request, visitor.session, "view", "path:/audit", urlencode(filters))
+    note_view(request, visitor.session, "view", "path:/audit", _recorded(filters, references))
     try:
         records, older = await console_of(request).audit_source.newest(
-            selection_of(filters).has_value, ROWS_MAX, int(before) if before.isdecimal() else None, LOOK_AT_MAX
+            selection_of(filters, references).has_value,
+            ROWS_MAX,
+            int(before) if before.isdecimal() else None,
+            LOOK_AT_MAX,
         )
     except UnreadableAuditError as error:
         log.error("the audit log cannot be read: %s", error)
@@ -63,22 +68,37 @@ async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(permi
 @router.get("/audit/export")
 async def export(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_audit"))]) -> Response:
     """Every event that matches the filters, one a line, the oldest first. It is in the log before it begins."""
-    filters = _filters(request.query_params)
-    await audited(request, visitor.user.name, "export", object="path:/audit", detail=urlencode(filters))
-    lines = _lines(console_of(request).audit_source, selection_of(filters), Masking(visitor.may("see_identifiers")))
+    filters, references = _filters(request.query_params), console_of(request).references
+    await audited(request, visitor.user.name, "export", object="path:/audit", detail=_recorded(filters, references))
+    selection, masking = selection_of(filters, references), Masking(visitor.may("see_identifiers"))
+    lines = _lines(console_of(request).audit_source, selection, masking)
     headers = {"content-disposition": 'attachment; filename="audit.jsonl"'}
     return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
 
 
-def selection_of(filters: Mapping[str, str]) -> AuditSelection:
-    """The selection of these filters. A time that is none selects nothing out."""
+def selection_of(filters: Mapping[str, str], references: References) -> AuditSelection:
+    """The selection of these filters, which name an account as it is, while the log has its pseudonym. A time that is
+    none selects nothing out."""
     try:
         since_ms = parse_utc_ms(filters["since"], zone_required=False) if "since" in filters else None
     except ValueError:
         since_ms = None
+    name = filters.get("object")
     return AuditSelection(
-        filters.get("actor"), filters.get("object"), filters.get("action"), filters.get("outcome"), since_ms
+        filters.get("actor"),
+        name,
+        filters.get("action"),
+        filters.get("outcome"),
+        since_ms,
+        frozenset() if name is None else references.pseudonyms(name),
     )
+
+
+def _recorded(filters: dict[str, str], references: References) -> str:
+    """The filters as the log has them: it must not hold the id of an account for having been asked about it."""
+    name = filters.get("object", "")
+    shown = {"object": name if name.startswith(_NAMED) else references.search(name)} if name else {}
+    return urlencode(filters | shown)
 
 
 def _filters(parameters: Mapping[str, str]) -> dict[str, str]:

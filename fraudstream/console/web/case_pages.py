@@ -20,6 +20,7 @@ from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.case_files import file_for
 from fraudstream.console.web.console import console_of
+from fraudstream.console.web.entity_address import EntityAddresses
 from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -98,7 +99,8 @@ async def _case_page(
     note_view(request, visitor.session, "view", f"case:{case_id}")
     revealed = await is_revealed(request, visitor, case_id)
     visible = revealed or visitor.may("see_identifiers")
-    past = await past_of_case(request, file.case)
+    past = await past_of_case(request, file.case, visible=visible)
+    account_href = EntityAddresses(console_of(request).references).href("account", file.case.account_id)
     file, reasons = shown_case(file, visible=visible)
     words, query = words_for(request), query_for(request, visitor)
     console = console_of(request)
@@ -128,6 +130,7 @@ async def _case_page(
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),
         "past": past,
+        "account_href": account_href,
         "identifiers_visible": visible,
     }
     return page(request, "case.html", visitor, values, status)

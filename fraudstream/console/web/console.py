@@ -14,6 +14,7 @@ from fraudstream.audit.writer import AuditLog
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.openid_login import OpenIdLogin
+from fraudstream.console.access.references import References
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.sessions import SessionStore
 from fraudstream.console.access.teams import TeamStore
@@ -33,8 +34,9 @@ from fraudstream.console.settings import ServerSettings
 @dataclass(frozen=True)
 class Console:
     """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those that
-    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `past`: without a history store,
-    unless one is given. `now_ms`: the clock, ms since the epoch, UTC."""
+    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `references`: what stands for
+    identifiers in addresses and in the audit log. `past`: without a history store, unless one is given. `now_ms`: the
+    clock, ms since the epoch, UTC."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -55,6 +57,7 @@ class Console:
     request_limits: RequestLimits
     kept_answers: KeptAnswers
     views: SavedViewStore
+    references: References
     now_ms: Callable[[], int]
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 

@@ -1,20 +1,24 @@
-"""The addresses of the pages of accounts, devices, merchants and so on."""
+"""The addresses of the pages of accounts, devices, merchants and so on: made of references, never of identifiers."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from fraudstream.console.access.references import References
 from fraudstream.history.answers import PageKey
 
 
-def entity_href(kind: str, value: str, before: PageKey | None = None) -> str:
-    """The address. The id is a parameter, as it may hold any character. `before`: where the page of payments begins.
+class EntityAddresses:
+    """Addresses of one console. `references`: how it names identifiers."""
 
-    >>> entity_href("device", "a/b c", PageKey(17, "p-1"))
-    '/history/device?id=a%2Fb+c&before=17~p-1'
-    """
-    parameters = {"id": value} | ({} if before is None else {"before": f"{before.occurred_at_ms}~{before.event_id}"})
-    return f"/history/{kind}?{urlencode(parameters)}"
+    def __init__(self, references: References) -> None:
+        self._references = references
+
+    def href(self, kind: str, value: str, before: PageKey | None = None) -> str:
+        """The address of a page. `before`: where the page of payments begins."""
+        parameters = {} if before is None else {"before": f"{before.occurred_at_ms}~{before.event_id}"}
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"/history/{kind}/{self._references.reference(kind, value)}{query}"
 
 
 def parsed_before(text: str | None) -> PageKey | None:

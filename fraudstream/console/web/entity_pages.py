@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from fraudstream.console.access.past_masking import PastMasking
+from fraudstream.console.access.references import PSEUDONYM_KINDS
 from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, EntityPast, Missing
 from fraudstream.console.plots.network_graph import network_graph
 from fraudstream.console.plots.place_map import place_map
@@ -16,18 +18,20 @@ from fraudstream.console.plots.timeline import timeline
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.auditing import note_view
 from fraudstream.console.web.console import console_of
-from fraudstream.console.web.entity_address import entity_href, parsed_before
+from fraudstream.console.web.entity_address import EntityAddresses, parsed_before
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case, amount_text
 from fraudstream.contracts.timestamps import utc_text
-from fraudstream.history.answers import PastPayment
+from fraudstream.history.answers import Link, LinkedAccount, PastPayment
 from fraudstream.history.tables import DAY_MS, LINK_FIELDS, EntityKind, column_of
 
 router = APIRouter()
 ID_LENGTH_MAX: Final = 128
+USED_MAX: Final = 25
+Href = Callable[[str, str], str]
 # Fields of a payment that lead to a page, by name.
 LINKED_FIELDS: Final[Mapping[str, EntityKind]] = {
     **{field: kind for kind, field in LINK_FIELDS.items()},
@@ -55,11 +59,25 @@ class Drawings(NamedTuple):
     graph: Markup | None
 
 
+class Cell(NamedTuple):
+    """A field of a payment: its text, and the page that it leads to, if there is one."""
+
+    text: str
+    href: str | None
+
+
 class PastTable(NamedTuple):
-    """A page of payments: the names of the fields that at least one has, and the fields of each as text."""
+    """A page of payments: the names of the fields that at least one has, and the fields of each."""
 
     columns: tuple[str, ...]
-    lines: tuple[tuple[PastPayment, Mapping[str, str]], ...]
+    lines: tuple[tuple[PastPayment, Mapping[str, Cell]], ...]
+
+
+class Used(NamedTuple):
+    """What an account has used, or who has used it, as it is shown, and its page."""
+
+    link: Link | LinkedAccount
+    href: str
 
 
 class CasePast(NamedTuple):
@@ -71,69 +89,100 @@ class CasePast(NamedTuple):
     days: int
 
 
-@router.get("/history/{kind}")
+@router.get("/history/{kind}/{reference}")
 async def entity_page(
-    request: Request, kind: str, visitor: Annotated[Visitor, Depends(permitted("see_identifiers"))]
+    request: Request, kind: str, reference: str, visitor: Annotated[Visitor, Depends(permitted("see_cases"))]
 ) -> Response:
     """An account, a device, and so on: what it did in the last `DAYS` days of the history.
 
-    Its address and links are made of identifiers, so it is for those who see them.
+    Its address and its links are references, which nobody can make up: they are found in cases and on such pages.
     """
-    value = request.query_params.get("id", "")
-    if kind not in KINDS or not 1 <= len(value) <= ID_LENGTH_MAX:
-        raise PageError(404, "not_found")
-    note_view(request, visitor.session, "view", f"{kind}:{value}")
-    before = parsed_before(request.query_params.get("before"))
     console = console_of(request)
+    value = console.references.value(kind, reference)
+    if kind not in KINDS or value is None or not 1 <= len(value) <= ID_LENGTH_MAX:
+        raise PageError(404, "not_found")
+    note_view(request, visitor.session, "view", entity_object(request, kind, value))
+    before = parsed_before(request.query_params.get("before"))
     found = await console.past.entity(kind, value, before)
-    values: dict[str, Any] = {"kind": kind, "value": value, "days": DAYS, "network_days": NETWORK_DAYS}
-    values |= {
-        "is_first": before is None,
-        "recent_max": RECENT_MAX,
-        "linked_fields": LINKED_FIELDS,
-        "money": amount_text,
-    }
+    payments = () if isinstance(found, str) else (*found.recent, *found.rows)
+    masking = PastMasking(visitor.may("see_identifiers"), payments)
+    href = EntityAddresses(console.references).href
+    values: dict[str, Any] = {"kind": kind, "value": masking.value(kind, value), "days": DAYS}
+    values |= {"is_first": before is None, "recent_max": RECENT_MAX, "money": amount_text}
+    values |= {"network_days": NETWORK_DAYS, "first_href": href(kind, value)}
     cases = console.desk.of_account(value) if kind == "account" else []
     values["cases"] = [row for row in cases if visitor.team is None or visitor.team.sees(row.queue, row.typologies)]
     if isinstance(found, str):
         return page(request, "entity.html", visitor, values | {"missing": found, "past": None})
     values |= {
         "missing": None,
-        "past": found,
-        "drawings": drawings_of(request, found),
-        "table": table_of(found.rows, column_of(kind)),
-        "next_href": None if found.next_before is None else entity_href(kind, value, found.next_before),
+        "past": found._replace(recent=(), rows=(), accounts=None, network=None),
+        "recent_count": len(found.recent),
+        "has_network": found.network is not None,
+        "is_capped": found.network is not None and found.network.is_capped,
+        "used": _used(found, masking, href),
+        "accounts": _accounts(found, masking, href),
+        "drawings": drawings_of(request, found, masking),
+        "table": table_of(found.rows, column_of(kind), masking, href),
+        "next_href": None if found.next_before is None else href(kind, value, found.next_before),
     }
     return page(request, "entity.html", visitor, values)
 
 
-async def past_of_case(request: Request, case: Case) -> CasePast:
-    """What the page of `case` shows. The page asks for itself again once an answer that took too long is there."""
+def _used(past: EntityPast, masking: PastMasking, href: Href) -> list[Used]:
+    links = () if past.network is None else past.network.used[:USED_MAX]
+    return [
+        Used(link._replace(value=masking.value(link.kind, link.value)), href(link.kind, link.value)) for link in links
+    ]
+
+
+def _accounts(past: EntityPast, masking: PastMasking, href: Href) -> list[Used] | None:
+    if past.accounts is None:
+        return None
+    return [
+        Used(each._replace(account_id=masking.value("account", each.account_id)), href("account", each.account_id))
+        for each in past.accounts
+    ]
+
+
+async def past_of_case(request: Request, case: Case, *, visible: bool) -> CasePast:
+    """What the page of `case` shows. `visible`: its identifiers are. The page asks for itself again once an answer that
+    took too long is there."""
     console = console_of(request)
     found = await console.past.of_case(case.account_id, lambda: console.live.on_case(case.case_id))
     if isinstance(found, str):
         return CasePast(found, None, None, DAYS)
-    return CasePast(None, found, drawings_of(request, found), DAYS)
+    masking = PastMasking(visible, found.recent)
+    return CasePast(None, found, drawings_of(request, found, masking), DAYS)
 
 
-def drawings_of(request: Request, past: EntityPast) -> Drawings:
+def entity_object(request: Request, kind: str, value: str) -> str:
+    """What the audit log calls an account, a device and so on: a pseudonym, if it is about a person."""
+    if kind not in PSEUDONYM_KINDS:
+        return f"{kind}:{value}"
+    return f"{kind}:{console_of(request).references.pseudonym(kind, value)}"
+
+
+def drawings_of(request: Request, past: EntityPast, masking: PastMasking) -> Drawings:
     """The drawings, with their words."""
     words, desk = words_for(request), console_of(request).desk
     describe = _describer(words)
+    recent = tuple(map(masking.payment, past.recent))
     drawn = timeline(
-        past.recent,
+        recent,
         _shown_since_ms(past),
         past.until_ms,
         words.text("past.timeline_title", count=len(past.recent)),
         describe,
     )
-    places = place_map(past.recent, words.text("past.map_title"), describe)
+    places = place_map(recent, words.text("past.map_title"), describe)
     if past.network is None or not past.network.hops:
         return Drawings(drawn, places, None)
     graph = network_graph(
         past.network,
-        words.text("past.network_title", account=plain_value(past.network.account_id)),
-        entity_href,
+        words.text("past.network_title", account=plain_value(masking.value("account", past.network.account_id))),
+        EntityAddresses(console_of(request).references).href,
+        masking.value,
         lambda kind: words.text(f"entity.{kind}"),
         lambda account: bool(desk.of_account(account)),
     )
@@ -146,12 +195,20 @@ def _shown_since_ms(past: EntityPast) -> int:
     return max(past.since_ms, oldest_ms // DAY_MS * DAY_MS)
 
 
-def table_of(payments: Sequence[PastPayment], common: str) -> PastTable:
+def table_of(payments: Sequence[PastPayment], common: str, masking: PastMasking, href: Href) -> PastTable:
     """The table of a page of payments. `common`: the field that is the same in all of them, and is left out."""
-    lines = tuple((payment, _fields(payment)) for payment in payments)
+    lines = []
+    for payment in payments:
+        shown = masking.payment(payment)
+        links = {name: href(kind, value) for name, kind in LINKED_FIELDS.items() if (value := _value(payment, name))}
+        lines.append((shown, {name: Cell(text, links.get(name)) for name, text in _fields(shown).items()}))
     present = dict.fromkeys(name for _, fields in lines for name in fields if name != common)
     first = [name for name in _FIRST_FIELDS if name in present]
-    return PastTable((*first, *(name for name in present if name not in first)), lines)
+    return PastTable((*first, *(name for name in present if name not in first)), tuple(lines))
+
+
+def _value(payment: PastPayment, name: str) -> str | None:
+    return payment.account_id if name == "account_id" else payment.text(name)
 
 
 def _fields(payment: PastPayment) -> dict[str, str]:

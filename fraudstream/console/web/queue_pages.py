@@ -20,6 +20,8 @@ from fraudstream.console.queue_query import (
 from fraudstream.console.saved_views import NAME_CHARACTERS_MAX
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
+from fraudstream.console.web.entity_address import EntityAddresses
+from fraudstream.console.web.entity_pages import entity_object
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.identifier_pages import query_for
@@ -63,7 +65,8 @@ async def open_by_hand(
     if severity is None:
         raise PageError(400, "invalid")
     actor, account_id = visitor.user.name, form.get("account_id", "").strip()
-    await audited(request, actor, "act", "asked", object=f"account:{account_id}", detail="open")
+    account = entity_object(request, "account", account_id)
+    await audited(request, actor, "act", "asked", object=account, detail="open")
     try:
         case_id = await console_of(request).desk.open_by_hand(
             account_id,
@@ -74,7 +77,7 @@ async def open_by_hand(
     except InvalidValueError:
         raise PageError(400, "invalid") from None
     except RejectedOpeningError:
-        note_result(request, actor, "act", "refused", object=f"account:{account_id}", detail="open")
+        note_result(request, actor, "act", "refused", object=account, detail="open")
         raise PageError(409, "not_opened") from None
     except OperationError:
         raise PageError(503, "unavailable") from None
@@ -89,11 +92,14 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
     query = query_for(request, visitor)
     after = parsed_cursor(request.query_params.get("after"))
     if query.text:
-        note_view(request, visitor.session, "search", "path:/", query.text)
+        note_view(request, visitor.session, "search", "path:/", console.references.search(query.text))
     found = await console.desk.queue(query, after)
     masking = Masking(visitor.may("see_identifiers"))
+    href = EntityAddresses(console.references).href
+    account_hrefs = {row.case_id: href("account", row.account_id) for row in found.rows}
     found = found._replace(rows=tuple(map(masking.shown, found.rows)))
     values = {
+        "account_hrefs": account_hrefs,
         "query": query,
         "found": found,
         "is_first": after is None,

@@ -20,7 +20,6 @@ from fraudstream.console.case_buttons import KEYS
 from fraudstream.console.shown_text import plain_value, prose_markup, value_markup
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.cookies import LANGUAGE, THEME
-from fraudstream.console.web.entity_address import entity_href
 from fraudstream.console.web.visitors import Visitor
 from fraudstream.console.words.catalogue import LANGUAGES, Words, chosen_language, words_of
 from fraudstream.contracts.timestamps import utc, utc_text
@@ -56,7 +55,6 @@ def _environment() -> Environment:
         "languages": LANGUAGES,
         "static": STATIC_PATH,
         "case_keys": KEYS,
-        "entity_href": entity_href,
     }
     return environment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import sys
 from pathlib import Path
 
 import msgspec
@@ -51,6 +52,43 @@ async def test_workers_that_start_at_once_make_one_secret(cluster: StreamCluster
     assert len(made[0]) == 16
     assert await keep_secret(topic, OTHER) == made[0]  # the first one counts
     assert await read_or_make_secret(topic) == made[0]
+
+
+@on_both_brokers
+async def test_processes_of_stages_that_start_at_once_make_one_secret(cluster: StreamCluster) -> None:
+    """Each is a process of its own, as the workers of a chain are; all are let go at the same moment."""
+    without_secret(cluster)
+    script = (
+        "import asyncio, sys\n"
+        "from fraudstream.controls.secret import read_or_make_secret\n"
+        "from fraudstream.kafka import Brokers\n"
+        "from fraudstream.stream.control_log import controls_topic\n"
+        "from fraudstream.stream.settings import StreamSettings\n"
+        "settings = StreamSettings(brokers=Brokers(sys.argv[1]), checkpoint_mode=sys.argv[2], stage=sys.argv[3],\n"
+        "                          controls_topic=sys.argv[4])\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(asyncio.run(read_or_make_secret(controls_topic(settings))).hex(), flush=True)\n"
+    )
+    s = cluster.settings
+    arguments = (s.brokers.servers, s.checkpoint_mode)
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", script, *arguments, stage, s.controls_topic),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for stage in ("account", "device", "merchant", "counterparty")
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    made = {out.decode().strip() for out, _ in answers}
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    kept = await read_secret(controls_topic(s))
+    assert kept is not None
+    assert made == {kept.hex()}
 
 
 @on_both_brokers

@@ -34,6 +34,7 @@ from fraudstream.console.access.login_limits import LoginLimits
 from fraudstream.console.access.openid_login import OpenIdLogin
 from fraudstream.console.access.openid_provider import OpenIdProvider
 from fraudstream.console.access.passwords import Passwords
+from fraudstream.console.access.references import References
 from fraudstream.console.access.request_limits import RequestLimits
 from fraudstream.console.access.roles import Role
 from fraudstream.console.access.sessions import SessionStore
@@ -64,6 +65,7 @@ from fraudstream.operations.case_actions import CaseActionResult, RejectedAction
 from fraudstream.operations.rules_in_force import InForce
 from tests.unit.console.openid_provider import ProviderUnderTest
 
+SECRET = b"a secret of the tests"  # of references
 PASSWORD = "correct horse battery"
 ORIGIN = "http://console.test"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 is slow on purpose
@@ -167,6 +169,7 @@ class ConsoleUnderTest:
         self.teams = TeamStore(self.redis)
         self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
         self.views = SavedViewStore(self.redis)
+        self.references = References(SECRET)
         self.passwords = Passwords(CHEAP)
         self.desk = CaseDesk(
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
@@ -203,6 +206,7 @@ class ConsoleUnderTest:
             request_limits=RequestLimits(self.redis, ServerSettings(**settings).api_requests_per_minute),
             kept_answers=KeptAnswers(self.redis),
             views=self.views,
+            references=self.references,
             now_ms=lambda: self.now_ms,
         )
         self._console = console

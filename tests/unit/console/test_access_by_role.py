@@ -8,9 +8,10 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from fraudstream.console.access.references import References
 from fraudstream.console.access.roles import ROLES, Role
 from fraudstream.console.app import PAGES
-from tests.unit.console.console_app import ConsoleUnderTest, case, post
+from tests.unit.console.console_app import SECRET, ConsoleUnderTest, case, post
 
 CASE = "c" * 32
 EVERYBODY = frozenset(ROLES)
@@ -31,10 +32,10 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/views/remove"): (EVERYBODY, 404, False),  # there is none
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),
     ("POST", "/cases/{case_id}/unmask"): (ACTING, 303, False),
-    ("GET", "/history/{kind}"): (frozenset({"senior"}), 200, False),
     ("GET", "/overview"): (LEADING, 200, False),
     ("GET", "/partners"): (SEEING_FIGURES, 200, False),
     ("GET", "/models"): (SEEING_FIGURES, 200, False),
+    ("GET", "/history/{kind}/{reference}"): (EVERYBODY, 200, False),
     ("GET", "/rules"): (SEEING_RULES, 200, False),
     ("GET", "/rules/new"): (DRAFTING, 404, False),  # no name is given
     ("GET", "/rules/{typology}/{rule}"): (SEEING_RULES, 200, False),
@@ -73,7 +74,9 @@ FIELDS = {
 def path_of(template: str) -> str:
     if template.startswith("/rules"):
         return template.format(typology="takeover", rule="new_device", action="check")
-    return template.format(action="note", case_id=CASE, kind="account?id=acc-1", trial_id="t1", proposal_id="p1")
+    reference = References(SECRET).reference("account", "acc-1")
+    ids = {"case_id": CASE, "kind": "account", "reference": reference, "trial_id": "t1", "proposal_id": "p1"}
+    return template.format(action="note", **ids)
 
 
 def test_the_table_has_every_route() -> None:

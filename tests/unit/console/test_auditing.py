@@ -31,7 +31,7 @@ async def test_a_days_work_is_in_the_log(console: ConsoleUnderTest) -> None:
     await post(client, "/logout")
     assert console.audit.of() == [
         ("ann", "log_in", "done", "user:ann", None),
-        ("ann", "search", "done", "path:/", "acc-1"),
+        ("ann", "search", "done", "path:/", console.references.pseudonym("account", "acc-1")),
         ("ann", "view", "done", OF_CASE, None),
         ("ann", "act", "asked", OF_CASE, "claim"),
         ("ann", "act", "done", OF_CASE, "claim"),
@@ -201,3 +201,17 @@ async def test_two_consoles_lose_no_change_of_a_command(console: ConsoleUnderTes
     assert [type(each) for each in failed] == [AuditUnavailableError] * 2
     await PendingEvents(console.redis, console.audit).write_next()
     assert console.audit.events == [second]
+
+
+async def test_the_page_finds_an_account_by_its_id_though_the_log_has_its_pseudonym(console: ConsoleUnderTest) -> None:
+    analyst = await console.logged_in("ann", "analyst")
+    await analyst.get(f"/history/account/{console.references.reference('account', 'acc-1')}")
+    pseudonym = console.references.pseudonym("account", "acc-1")
+    assert ("ann", "view", "done", f"account:{pseudonym}", None) in console.audit.of("view")
+    auditor = await console.logged_in("bob", "auditor")
+    for name in ("acc-1", "account:acc-1", f"account:{pseudonym}"):
+        page = (await auditor.get("/audit", params={"object": name})).text
+        assert page.count("<bdi>ann</bdi>") == 1, name
+        assert f"account:{pseudonym}" in page
+    assert "<bdi>ann</bdi>" not in (await auditor.get("/audit", params={"object": "acc-2"})).text
+    assert not any("acc-1" in f"{event.object} {event.detail}" for event in console.audit.events)

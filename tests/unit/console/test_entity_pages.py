@@ -7,16 +7,18 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from fraudstream.console import past as past_module
+from fraudstream.console.access.references import References
+from fraudstream.console.access.roles import Role
 from fraudstream.console.past import RECENT_MAX, ROWS_MAX, PastDesk
+from fraudstream.console.web.entity_address import EntityAddresses
 from fraudstream.history.answers import PastPayment
 from fraudstream.history.database import HistoryTimeoutError
 from fraudstream.history.reader import HistoryReader
-from tests.unit.console.console_app import ConsoleUnderTest, case
+from tests.unit.console.console_app import SECRET, ConsoleUnderTest, case
 from tests.unit.console.hostile_text import HOSTILE, assert_harmless
 from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import DAY, T0, decision, label, payment
@@ -34,6 +36,10 @@ async def store(console: ConsoleUnderTest, tmp_path: Path) -> AsyncIterator[Path
     yield tmp_path
     await desk.close()
     reader.close()
+
+
+def path_to(kind: str, value: str) -> str:
+    return EntityAddresses(References(SECRET)).href(kind, value)
 
 
 async def page_of(console: ConsoleUnderTest, path: str) -> str:
@@ -61,15 +67,15 @@ async def test_an_account_page_has_its_payments_decisions_links_and_cases(
 ) -> None:
     some_history(store)
     await console.put(case(CASE))
-    page = await page_of(console, "/history/account?id=acc-1")
+    page = await page_of(console, path_to("account", "acc-1"))
     assert "<bdi>2</bdi> payments" in page
     assert "111.50" in page  # both debits
     assert "-3.50" in page
     assert f"fraudstream explain {ALERT}" in page
     assert "fraudstream explain --event <bdi>p-1</bdi> --account <bdi>acc-1</bdi>" in page
     assert f'href="/cases/{CASE}"' in page
-    assert 'href="/history/device?id=dev%2F1"' in page
-    assert 'href="/history/account?id=acc-2"' in page  # in the drawing of linked accounts
+    assert f'href="{path_to("device", "dev/1")}"' in page
+    assert f'href="{path_to("account", "acc-2")}"' in page  # in the drawing of linked accounts
     assert page.count('class="alert"') == 2  # in the timeline and on the map
     assert "<bdi>a/b</bdi>" in page
 
@@ -88,18 +94,19 @@ async def test_a_page_of_what_accounts_use_names_the_accounts(
     console: ConsoleUnderTest, store: Path, kind: str, value: str, accounts: list[str]
 ) -> None:
     some_history(store)
-    page = await page_of(console, f"/history/{kind}?id={quote(value, safe='')}")
+    page = await page_of(console, path_to(kind, value))
     used_by = page.split('id="accounts-title"')[1].split("</section>")[0]
-    assert sorted(re.findall(r"account\?id=([a-z0-9-]+)", used_by)) == accounts
+    hrefs = sorted(path_to("account", account_id) for account_id in accounts)
+    assert sorted(re.findall(r'"(/history/account/[^"]+)"', used_by)) == hrefs
     payments = page.split('id="payments-title"')[1]
-    assert sorted(set(re.findall(r"account\?id=([a-z0-9-]+)", payments))) == accounts
+    assert sorted(set(re.findall(r'"(/history/account/[^"]+)"', payments))) == hrefs
 
 
 async def test_payments_are_paged_without_a_gap(console: ConsoleUnderTest, store: Path) -> None:
     count = ROWS_MAX + 10
     fill(store, [payment(n, "acc-1", at_ms=T0 + n * 1_000) for n in range(count)])
     client = await console.logged_in("ann", "senior")
-    seen, path = [], "/history/account?id=acc-1"
+    seen, path = [], path_to("account", "acc-1")
     while True:
         page = (await client.get(path)).text
         seen += re.findall(r"<code><bdi>(p-\d+)</bdi></code>", page)
@@ -124,7 +131,7 @@ async def test_texts_of_payments_are_shown_as_texts(console: ConsoleUnderTest, s
     )
     await console.put(case(CASE, hostile))
     client = await console.logged_in("ann", "senior")
-    for path in (f"/history/account?id={quote(hostile, safe='')}", f"/history/device?id={quote(hostile, safe='')}"):
+    for path in (path_to("account", hostile), path_to("device", hostile)):
         answer = await client.get(path)
         assert answer.status_code == 200
         assert_harmless(answer.text)
@@ -141,17 +148,30 @@ async def test_a_case_page_has_the_timeline_and_the_network_of_its_account(
     assert 'class="timeline"' in page
     assert 'class="network"' in page
     assert 'class="map"' in page
-    assert 'href="/history/account?id=acc-1"' in page
+    assert f'href="{path_to("account", "acc-1")}"' in page
 
 
 async def test_a_console_without_a_store_says_so(console: ConsoleUnderTest) -> None:
     await console.put(case(CASE))
     client = await console.logged_in("ann", "senior")
-    for path in ("/history/account?id=acc-1", f"/cases/{CASE}"):
+    for path in (path_to("account", "acc-1"), f"/cases/{CASE}"):
         assert "This console has no history store" in (await client.get(path)).text
 
 
-@pytest.mark.parametrize("path", ["/history/planet?id=x", "/history/account", f"/history/account?id={'x' * 129}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        path_to("planet", "x"),
+        "/history/account/acc-1",  # identifiers are in no address
+        "/history/account/",
+        path_to("account", "x" * 129),
+        path_to("device", "acc-1").replace("device", "account"),
+        EntityAddresses(References(b"another secret")).href("account", "acc-1"),
+        path_to("account", "acc-1") + "A",
+        "/history/account/" + "A" * 5_000,
+        "/history/account/%F0%9F%98%80",
+    ],
+)
 async def test_there_is_no_page_of_anything_else(console: ConsoleUnderTest, path: str) -> None:
     client = await console.logged_in("ann", "senior")
     assert (await client.get(path)).status_code == 404
@@ -202,6 +222,61 @@ async def test_a_timeline_is_of_the_newest_payments_and_totals_are_of_all(
 ) -> None:
     count = RECENT_MAX + 5
     fill(store, [payment(n, "acc-1", at_ms=T0 + n * 1_000, amount="1") for n in range(count)])
-    page = await page_of(console, "/history/account?id=acc-1")
+    page = await page_of(console, path_to("account", "acc-1"))
     assert f"the newest <bdi>{RECENT_MAX}</bdi>" in page
     assert f"<bdi>{count}</bdi> debits of <bdi>{count}.00</bdi> <bdi>EUR</bdi>" in page
+
+
+@pytest.mark.parametrize("role", ["analyst", "viewer"])
+async def test_who_sees_masked_identifiers_follows_links_from_a_case_without_meeting_one(
+    console: ConsoleUnderTest, store: Path, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    monkeypatch.setattr(past_module, "CASE_S_MAX", 30.0)
+    personal = ("DE02120300000000202051", "device-of-ann-17", "198.51.100.77", "counterparty-4711", "FR7630006000011")
+    account, device, ip, counterparty, other = personal
+    fill(
+        store,
+        [
+            payment(
+                0,
+                account,
+                device_id=device,
+                ip=ip,
+                counterparty_id=counterparty,
+                merchant_id="shop-9",
+                channel="app",
+                attributes={"holder": "Ann Example", "phone": 491701234567, "kind": 3},
+            ),
+            payment(1, other, device_id=device, ip=ip, counterparty_id=counterparty, merchant_id="shop-9"),
+        ],
+        [decision(0, "p-0", account, outcome="review", score=0.61, rules=["a/b"], alert_id=ALERT)],
+    )
+    await console.put(case(CASE, account))
+    client = await console.logged_in("ann", role)
+    to_see, seen, texts = [f"/cases/{CASE}", "/"], set[str](), []
+    while to_see:
+        path = to_see.pop()
+        seen.add(path)
+        answer = await client.get(path)
+        assert answer.status_code == 200
+        texts.append(answer.text)
+        to_see += set(re.findall(r'"(/history/[^"]+)"', answer.text)) - seen - set(to_see)
+    kinds = sorted(path.split("/")[2] for path in seen if path.startswith("/history/"))
+    assert kinds == ["account", "account", "counterparty", "device", "ip", "merchant"]
+    everything = "\n".join((*texts, *seen))
+    for secret in (*personal, "Ann Example", "491701234567"):
+        assert secret not in everything
+    assert "shop-9" in everything
+    assert "••••2051" in everything
+    log = "\n".join(f"{event.object} {event.detail}" for event in console.audit.events)
+    assert not [secret for secret in personal if secret in log]
+    assert f"account:{References(SECRET).pseudonym('account', account)}" in log
+
+
+async def test_what_was_searched_for_is_in_the_audit_log_as_a_pseudonym_if_it_may_be_an_id(
+    console: ConsoleUnderTest,
+) -> None:
+    client = await console.logged_in("ann", "senior")
+    await client.get("/?text=acc-1+mule")
+    pseudonym = References(SECRET).pseudonym("account", "acc-1")
+    assert console.audit.of("search") == [("ann", "search", "done", "path:/", f"{pseudonym} mule")]

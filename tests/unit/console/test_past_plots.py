@@ -70,8 +70,14 @@ def test_no_two_labels_of_a_network_lie_over_each_other() -> None:
         assert next_x - x >= COLUMN_WIDTH or next_y - y >= ROW_HEIGHT
 
 
+def _shown(kind: str, name: str) -> str:
+    return name
+
+
 def test_a_network_has_a_line_for_each_use_and_a_link_for_each_node() -> None:
-    drawn = network_graph(network(), "title", lambda kind, name: f"/{kind}/{name}", str, lambda name: name == "far")
+    drawn = network_graph(
+        network(), "title", lambda kind, name: f"/{kind}/{name}", _shown, str, lambda name: name == "far"
+    )
     assert drawn.count('class="edge"') == 15 + 2
     assert 'href="/account/far"' in drawn
     assert drawn.count('class="marked"') == 1
