@@ -110,6 +110,18 @@ def _add_user(actions: Subparsers) -> None:
         verb.add_argument(
             "--password-stdin", action="store_true", help="take the first line of standard input as the password"
         )
+    change = verbs.add_parser(
+        "change",
+        help="give a user another role or team, and end their sessions",
+        description="Give a user another role or team, and end all their sessions, so that they log in again.",
+        epilog="example:\n  fraudstream console user change ann --role senior --team cards",
+        formatter_class=_EXAMPLE,
+    )
+    change.add_argument("name", metavar="NAME")
+    change.add_argument("--role", choices=ROLES, help="what the user may do: see docs/console.md")
+    team = change.add_mutually_exclusive_group()
+    team.add_argument("--team", metavar="TEAM", help="whose cases the user sees")
+    team.add_argument("--no-team", action="store_true", help="the user sees all cases")
     remove = verbs.add_parser(
         "remove",
         help="remove a user, and end their sessions",
@@ -123,7 +135,7 @@ def _add_user(actions: Subparsers) -> None:
         epilog="example:\n  fraudstream console user list --json",
         formatter_class=_EXAMPLE,
     )
-    for verb in (add, password, remove, listing):
+    for verb in (add, change, password, remove, listing):
         _add_store_flags(verb)
 
 

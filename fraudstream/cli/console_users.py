@@ -1,4 +1,4 @@
-"""`fraudstream console user add|list|password|remove`: the local users of the console."""
+"""`fraudstream console user add|change|list|password|remove`: the local users of the console."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def run_user_action(args: argparse.Namespace, settings: Settings) -> int:
     match args.user_action:
         case "add":
             _add(args, settings)
+        case "change":
+            _change(args, settings)
         case "password":
             _change_password(args, settings)
         case "remove":
@@ -57,6 +59,35 @@ def _add(args: argparse.Namespace, settings: Settings) -> None:
     if not with_stores(settings, add):
         raise Failure(f"there is a user {name} already: remove it first, or give it another password.")
     _print_password(args, user, password)
+
+
+def _change(args: argparse.Namespace, settings: Settings) -> None:
+    from fraudstream.console.access.user_changes import ProvidedRoleError, change_text, changed
+
+    if args.role is None and args.team is None and not args.no_team:
+        raise Failure("give --role, --team or --no-team.")
+
+    async def change(stores: Stores) -> tuple[User, User] | None:
+        await check_team(stores, args.team)
+        user = await stores.users.find(args.name)
+        if user is None:
+            return None
+        try:
+            after = changed(user, role=args.role, team=args.team, no_team=args.no_team)
+        except ProvidedRoleError:
+            raise Failure(f"{user.name} logs in at a provider, which decides the role: change it there.") from None
+        await stores.users.put(after, change_event("change_user", f"user:{user.name}", change_text(user, after)))
+        await stores.sessions.revoke_all(user.name)
+        return user, after
+
+    found = with_stores(settings, change)
+    if found is None:
+        raise Failure(f"there is no user {args.name}.")
+    before, after = found
+    if args.json:
+        print(json.dumps({"name": after.name, "role": after.role, "team": after.team}))
+    else:
+        print(f"user {after.name}: {change_text(before, after)}; their sessions have ended")
 
 
 def _change_password(args: argparse.Namespace, settings: Settings) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 ErrorCode = Literal[
     "forbidden",
+    "own_user",
     "token",
     "origin",
     "not_found",

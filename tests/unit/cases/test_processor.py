@@ -12,11 +12,12 @@ from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.policy import CasePolicy, Queue, ServiceLevel
 from fraudstream.cases.processor import CaseProcessor
-from fraudstream.cases.record import CaseRecord, Position, case_record, held_of
+from fraudstream.cases.record import Position, case_record, held_of
 from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Alert, CaseAction, CaseAnswer, DeadLetter
 from fraudstream.contracts.headers import origin_header, source_header
 from tests.unit.cases.events import action, alert
+from tests.unit.cases.processing import Emission, record_of
 
 
 class Counting(Unobserved):
@@ -32,31 +33,6 @@ class Counting(Unobserved):
 
     def on_mismatch(self, partition: int) -> None:
         self.mismatches += 1
-
-
-class Emission:
-    def __init__(self) -> None:
-        self.sent: list[CaseRecord] = []
-        self.answers: list[CaseRecord] = []
-
-    async def send(self, records: Any) -> None:
-        self.sent += records
-
-    async def emit(self, partition: int, cases: Any, answers: Any) -> int:
-        self.answers += answers
-        return len(cases) - 1
-
-
-def record_of(event: Alert | CaseAction, offset: int, headers: Any = (), timestamp_ms: int = 0) -> Any:
-    return SimpleNamespace(
-        topic="alerts",
-        partition=0,
-        offset=offset,
-        timestamp=timestamp_ms,
-        key=event.account_id.encode(),
-        value=msgspec.json.encode(event),
-        headers=headers,
-    )
 
 
 async def observed_after(alerts: list[Alert]) -> Counting:

@@ -20,7 +20,7 @@ from fraudstream.contracts import CaseAnswer
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.topic_reader import TopicReader
 from tests.unit.cases.events import action, alert
-from tests.unit.cases.test_processor import Emission, record_of
+from tests.unit.cases.processing import Emission, record_of
 from tests.unit.kafka.fake_consumer import FakeConsumer
 
 CLOSED_ON_DAY = 100

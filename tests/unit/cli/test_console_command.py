@@ -237,3 +237,25 @@ def test_half_a_certificate_and_an_unknown_zone_are_refused() -> None:
         ConsoleSettings(tls_certificate_file="c.pem").server_settings()
     with pytest.raises(Failure, match="there is no such time zone"):
         ConsoleSettings(time_zone="Mars/Olympus").server_settings()
+
+
+def test_a_user_gets_another_role_and_team_and_their_sessions_end(user: Command) -> None:
+    user("add", "ann", "--role", "analyst")
+    user("set", "cards", "--queue", "cards", what="team")
+    assert user.sessions_of("ann", new=2) == 2
+    code, out, err = user("change", "ann", "--role", "senior", "--team", "cards")
+    assert (code, err) == (0, "")
+    assert out == "user ann: role analyst to senior, team - to cards; their sessions have ended\n"
+    assert user.sessions_of("ann") == 0
+    assert json.loads(user("change", "ann", "--no-team", "--json")[1]) == {
+        "name": "ann",
+        "role": "senior",
+        "team": None,
+    }
+    for refused, sentence in (
+        (("change", "ann"), "give --role, --team or --no-team"),
+        (("change", "bob", "--role", "viewer"), "there is no user bob"),
+        (("change", "ann", "--team", "nowhere"), "there is no team nowhere"),
+    ):
+        code, _, err = user(*refused)
+        assert (code, sentence in err) == (1, True), err

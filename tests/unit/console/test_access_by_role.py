@@ -48,6 +48,7 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/trials/{trial_id}"): (SEEING_RULES, 404, False),
     ("POST", "/trials/{trial_id}/cancel"): (DRAFTING, 404, False),
     ("GET", "/users"): (frozenset({"auditor", "admin"}), 200, False),
+    ("POST", "/users/change"): (frozenset({"admin"}), 200, False),
     ("POST", "/users/end-sessions"): (frozenset({"admin"}), 200, False),
     ("GET", "/audit"): (frozenset({"auditor", "admin"}), 200, False),
     ("GET", "/audit/export"): (frozenset({"auditor", "admin"}), 200, False),
@@ -67,6 +68,7 @@ FIELDS = {
     "/views": {"name": "mine"},
     "/cases/{case_id}/{action}": {"note": "called"},
     "/cases/{case_id}/unmask": {"reason": "the customer called"},
+    "/users/change": {"name": "colleague", "role": "viewer"},
     "/users/end-sessions": {"name": "colleague"},
 }
 

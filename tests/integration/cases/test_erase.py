@@ -24,11 +24,9 @@ from fraudstream.console.access.references import References, read_or_make_secre
 from fraudstream.contracts import AuditRecord, Payment
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-from tests.integration.cases.conftest import cluster
 from tests.unit.cases.events import action, alert
 
 pytestmark = on_both_brokers
-__all__ = ("cluster",)
 
 
 class Deployment(NamedTuple):
