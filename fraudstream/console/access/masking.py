@@ -14,11 +14,13 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
+from fraudstream.console.access.identifier_words import without_numbers
 from fraudstream.console.access.references import PSEUDONYM_START
 from fraudstream.contracts import Alert, AuditEvent, Case
 from fraudstream.contracts.payment_identifiers import IDENTIFIERS, identifiers_of
 
 DOTS: Final = "••••"
+_WRITTEN: Final = frozenset(("text", "reason", "note"))  # fields that hold what a person wrote
 IN_TEXT_CHARACTERS_MIN: Final = 4  # shorter ones are masked where they stand alone
 _ENDS_SHOWN: Final = ((10, 4), (6, 2))  # so many characters at least: so many of the last ones are shown
 
@@ -62,12 +64,16 @@ class Masking:
         return value if self.visible else masked(value)
 
     def text(self, text: str) -> str:
-        """A text, as it is shown: known identifiers in it are masked."""
+        """A text, as it is shown: known identifiers in it are masked, and numbers of cards and accounts."""
         if self.visible:
             return text
         if (shown := self._known.get(text) or self._texts.get(text)) is None:
             shown = self._texts[text] = self._replaced(text)
         return shown
+
+    def written(self, text: str) -> str:
+        """A text that a person wrote, as it is shown: other long numbers in it are masked as well."""
+        return text if self.visible else without_numbers(self.text(text), masked, all_long=True)
 
     def shown(self, value: T) -> T:
         """A struct or named tuple, and what it is made of, with every text and identifier as it is shown."""
@@ -89,7 +95,7 @@ class Masking:
         found = [each for start in starts & self._by_start.keys() for each in self._by_start[start]]
         for each in sorted(found, key=len, reverse=True):
             text = text.replace(each, self._known[each])
-        return text
+        return without_numbers(text, masked, all_long=False)
 
     def _applied(self, value: Any) -> Any:
         match value:
@@ -111,6 +117,8 @@ class Masking:
             return value
         if name in IDENTIFIERS and isinstance(value, str):
             return masked(value)
+        if name in _WRITTEN and isinstance(value, str):
+            return self.written(value)
         return self._applied(value)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from pathlib import PurePath
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -18,6 +20,8 @@ from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.evaluation.rule_difference import Example, RuleDifference
 
 router = APIRouter()
+_ABOUT_A_ROW: Final = re.compile(r"\b(rows?|lines?|records?|offset)\b")
+_QUOTED: Final = re.compile(r"""'([^']+)'|"([^"]+)"|`([^`]+)`""")
 
 
 @router.get("/trials/{trial_id}")
@@ -31,6 +35,7 @@ async def trial_page(
     visible, result = visitor.may("see_identifiers"), trial.result
     values = {
         "trial": trial,
+        "sentence": _shown_sentence(trial.sentence, settings.file, visible),
         "result": _shown(result, visible) if isinstance(result, RuleDifference) else result,
         "hours": settings.hours,
         "is_file": settings.file is not None,
@@ -59,6 +64,14 @@ def _found(request: Request, trial_id: str) -> Trial:
     if trial is None:
         raise PageError(404, "no_trial")
     return trial
+
+
+def _shown_sentence(sentence: str, file: str | None, visible: bool) -> str:
+    """Why a trial failed: it may quote a row of payments, and name the file that has it."""
+    known = [] if file is None else [file, PurePath(file).name]
+    if _ABOUT_A_ROW.search(sentence):
+        known += [each for group in _QUOTED.findall(sentence) for each in group if each]
+    return Masking(visible, known).written(sentence)
 
 
 def _shown(found: RuleDifference, visible: bool) -> RuleDifference:

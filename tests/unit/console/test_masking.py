@@ -179,3 +179,54 @@ def test_known_identifiers_are_masked_in_texts(text: str, shown: str) -> None:
     known = ("123456789", "12345678901", "a")
     assert Masking(False, known).text(text) == shown
     assert Masking(True, known).text(text) == text
+
+
+NUMBERS: Final = (
+    "4111 1111 1111 1111",
+    "5500-0000-0000-0004",
+    "378282246310005",
+    "DE89 3704 0044 0532 0130 00",
+    "gb82west12345698765432",
+    "NO9386011117947",
+)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_of_cards_and_accounts_are_masked_wherever_they_stand_though_nothing_else_is_known_of_them(
+    number: str,
+) -> None:
+    end = number.replace(" ", "").replace("-", "")[-4:]
+    for before, behind in (("", ""), ("paid with ", " EUR 12.50 YESTERDAY"), ("(", "),"), ("卡号", "。")):
+        shown = Masking(False).text(f"{before}{number}{behind}")
+        assert shown == f"{before}{DOTS}{end}{behind}"
+        assert Masking(True).text(number) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1112 has a wrong check digit",
+        "DE88370400440532013000 as well",
+        "0000 0000 0000 0000",
+        "2026-03-04 12:00:00, 12,500,000.00 EUR",
+        "case 5e5e5e5e5e5e5e5e of rule mule/two_hops",
+        "",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert Masking(False).text(text) == text
+
+
+async def test_a_note_shows_no_number_that_an_analyst_wrote_until_the_case_is_revealed(
+    console: ConsoleUnderTest,
+) -> None:
+    written = "his other card is 4111 1111 1111 1111, he answers at 00491701234567, IBAN DE89 3704 0044 0532 0130 00"
+    await put(console, revealing("x"), notes=(CaseNote(1_772_625_600_000, "bob", "note", written),))
+    client = await console.logged_in("ann", "analyst")
+    page = (await client.get(f"/cases/{CASE}")).text
+    assert f"his other card is {DOTS}1111, he answers at {DOTS}4567, IBAN {DOTS}3000" in page
+    for hidden in ("4111 1111", "01234567", "3704 0044"):
+        assert hidden not in page
+    await post(client, f"/cases/{CASE}/unmask", reason="he is on the phone")
+    assert "4111 1111 1111 1111" in (await client.get(f"/cases/{CASE}")).text
+    assert console.audit.of("unmask") == [("ann", "unmask", "done", f"case:{CASE}", "he is on the phone")]

@@ -263,6 +263,20 @@ async def test_a_trial_that_fails_says_why(console: ConsoleUnderTest, author: ht
     assert "Failed" in plain(page)
 
 
+async def test_why_a_trial_failed_quotes_rows_and_names_files_to_those_alone_who_see_identifiers(
+    console: ConsoleUnderTest, author: httpx.AsyncClient
+) -> None:
+    said = "fraudstream: /data/of-ann-example.csv: row 17: account_id 'acc-ann-77' paid to DE89370400440532013000 twice"
+    runs(console, f"import sys; print({said!r}); sys.exit(1)")
+    console.trials.settings = console.trials.settings._replace(file="/data/of-ann-example.csv")
+    path = (await post(author, f"{RULE}/draft/try", **drafted(console))).headers["location"]
+    assert "row 17: account_id &#39;acc-ann-77&#39; paid to DE89370400440532013000" in await ended(author, path)
+    page = await ended(await console.logged_in("bob", "rule_author"), path)
+    assert "••••.csv: row 17: account_id &#39;••••n-77&#39; paid to ••••3000 twice" in page
+    for hidden in ("acc-ann", "ann-example", "DE89"):
+        assert hidden not in page
+
+
 async def test_a_form_that_is_no_longer_wanted_is_no_error() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
