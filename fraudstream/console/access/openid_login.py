@@ -107,7 +107,19 @@ class OpenIdLogin:
             raise OpenIdRefusedError("name", name)
         team = None if known is None else known.team
         await self._users.put(User(name, role, "", team=team, subject=subject))
-        return FinishedLogin(await self._sessions.create(name), begun.wanted)
+        return FinishedLogin(await self._sessions.create(name, identity.id_token), begun.wanted)
+
+    async def log_out_url(self, session: Session) -> str | None:
+        """Where the user of a session logs out at the provider. None if they have not logged in there, it has no such
+        address, or does not answer: the session here has to end all the same."""
+        id_token = await self._sessions.id_token(session)
+        if id_token is None:
+            return None
+        try:
+            return await self._provider.log_out_url(id_token)
+        except ProviderError as error:
+            log.error("log-out at %s: %s", self._settings.issuer, error)
+            return None
 
     def _refused(self, error: ProviderError) -> OpenIdRefusedError:
         log.error("log-in at %s: %s", self._settings.issuer, error)

@@ -20,6 +20,7 @@ ALGORITHMS: Final = ["RS256", "PS256", "ES256"]  # never "none", never one with 
 LEEWAY_S: Final = 60
 ANSWER_S_MAX: Final = 5.0
 ANSWER_BYTES_MAX: Final = 512 * 1024
+ID_TOKEN_CHARACTERS_MAX: Final = 6_000  # in an address; without it the provider asks the user
 KEPT_S: Final = 600  # how long addresses and keys are used before they are asked for again
 NEW_KEYS_S: Final = 30  # and at least, however many tokens fail
 
@@ -31,15 +32,17 @@ class ProviderError(Exception):
 
 
 class Identity(NamedTuple):
-    """Who has logged in. `subject`: never given to anybody else by this issuer."""
+    """Who has logged in. `subject`: never given to anybody else by this issuer. `id_token`: that says so."""
 
     subject: str
     claims: Mapping[str, Any]
+    id_token: str = ""
 
 
 class _Known(NamedTuple):
     authorization_endpoint: str
     token_endpoint: str
+    end_session_endpoint: str | None
     keys: KeySet
     known_at_s: float
 
@@ -85,7 +88,21 @@ class OpenIdProvider:
             if self._now_s() - known.known_at_s > NEW_KEYS_S:
                 self._known = None  # it may have new keys: the next log-in asks for them
             raise ProviderError(f"the signature of the token does not hold: {type(error).__name__}") from error
-        return self._identity(claims, nonce)
+        return self._identity(claims, nonce)._replace(id_token=id_token)
+
+    async def log_out_url(self, id_token: str) -> str | None:
+        """Where the browser ends the session at the provider, which then leads back (OpenID Connect RP-Initiated Logout
+        1.0); None if the provider has no such address. Raises `ProviderError`."""
+        endpoint = (await self._addresses()).end_session_endpoint
+        if endpoint is None:
+            return None
+        parameters = {
+            "client_id": self._settings.client_id,
+            "post_logout_redirect_uri": self._settings.after_log_out_uri,
+        }
+        if len(id_token) <= ID_TOKEN_CHARACTERS_MAX:
+            parameters["id_token_hint"] = id_token
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
 
     def _identity(self, claims: Mapping[str, Any], nonce: str) -> Identity:
         settings, now_s = self._settings, self._now_s()
@@ -114,11 +131,15 @@ class OpenIdProvider:
         urls = [str(found.get(name, "")) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         if unsafe := [url for url in urls if not is_safe_url(url)]:
             raise ProviderError(f"the provider's address {unsafe[0]!r} is not HTTPS")
+        end_session = found.get("end_session_endpoint")
+        if end_session is not None and not is_safe_url(str(end_session)):
+            raise ProviderError(f"the provider's address {str(end_session)!r} is not HTTPS")
         try:
             keys = KeySet.import_key_set(await self._json(urls[2], None))  # type: ignore[arg-type]
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ProviderError(f"the keys of the provider cannot be read: {error}") from error
-        self._known = _Known(urls[0], urls[1], keys, self._now_s())
+        log_out = None if end_session is None else str(end_session)
+        self._known = _Known(urls[0], urls[1], log_out, keys, self._now_s())
         return self._known
 
     async def _json(self, url: str, form: Mapping[str, str] | None) -> dict[str, Any]:

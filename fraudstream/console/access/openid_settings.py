@@ -26,6 +26,11 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Without the secret, as this may be logged."""
         return repr_without(self, "client_secret")
 
+    @property
+    def after_log_out_uri(self) -> str:
+        """Where the provider leads the browser after a log-out: the console's log-in."""
+        return self.redirect_uri.removesuffix("/openid/callback")
+
     def role_of(self, claims: Mapping[str, object]) -> Role | None:
         """The role of somebody with these claims: of several the one that comes last in `ROLES`. None without one."""
         given = claims.get(self.roles_claim)

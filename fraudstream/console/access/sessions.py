@@ -33,11 +33,13 @@ class Session(NamedTuple):
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """A session as Redis has it. `ends_at_ms`: the end of its life, ms since the epoch, UTC."""
+    """A session as Redis has it. `ends_at_ms`: the end of its life, ms since the epoch, UTC. `id_token`: of
+    the provider where the user has logged in."""
 
     user_name: str
     csrf_secret: str
     ends_at_ms: int
+    id_token: str | None = None
 
 
 class SessionStore:
@@ -50,13 +52,14 @@ class SessionStore:
     def __init__(self, redis: Redis, idle_s: int, life_s: int, now_ms: Callable[[], int]) -> None:
         self._redis, self._idle_s, self._life_s, self._now_ms = redis, idle_s, life_s, now_ms
 
-    async def create(self, user_name: str) -> Session:
-        """A new session of the user."""
+    async def create(self, user_name: str, id_token: str | None = None) -> Session:
+        """A new session of the user. `id_token`: of the provider where they have logged in."""
         session = Session(secrets.token_urlsafe(_ID_BYTES), user_name, new_secret())
         kept = _Kept(
             user_name,
             base64.b64encode(session.csrf_secret).decode(),
             self._now_ms() + self._life_s * 1000,
+            id_token,
         )
         of_user = _of_user(user_name)
         async with self._redis.pipeline(transaction=True) as pipeline:
@@ -79,6 +82,11 @@ class SessionStore:
         if is_use:
             await self._redis.expire(key, min(self._idle_s, left_s))
         return Session(session_id, kept.user_name, base64.b64decode(kept.csrf_secret))
+
+    async def id_token(self, session: Session) -> str | None:
+        """The token with which the provider has answered for the user; None if they have logged in here."""
+        text = await self._redis.get(_key(_digest(session.id)))
+        return None if text is None else msgspec.json.decode(text, type=_Kept).id_token
 
     async def is_valid(self, session: Session) -> bool:
         """Whether the session has not ended. This does not count as a use."""

@@ -66,10 +66,17 @@ async def log_in(request: Request) -> Response:
 
 @router.post("/logout")
 async def log_out(request: Request, visitor: Annotated[Visitor, Depends(logged_in)]) -> Response:
-    """End the session."""
-    await console_of(request).sessions.revoke(visitor.session)
+    """End the session; of who has logged in at a provider, there too.
+
+    The policy of the pages permits no form that leads to another site, so the browser goes there from a page.
+    """
+    console = console_of(request)
+    provider_url = None if console.openid is None else await console.openid.log_out_url(visitor.session)
+    await console.sessions.revoke(visitor.session)
     note_result(request, visitor.user.name, "log_out", "done", object=f"user:{visitor.user.name}")
-    response = RedirectResponse("/login", 303)
+    response: Response = RedirectResponse("/login", 303)
+    if provider_url is not None:
+        response = page(request, "logged_out.html", None, {"provider_url": provider_url})
     delete_secret_cookie(request, response, "session")
     return response
 

@@ -38,7 +38,9 @@ class ProviderUnderTest:
             "authorization_endpoint": f"{ISSUER}/auth",
             "token_endpoint": f"{ISSUER}/token",
             "jwks_uri": f"{ISSUER}/certs",
+            "end_session_endpoint": f"{ISSUER}/logout",
         }
+        self.tokens: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
 
     def _signed(self, claims: dict[str, Any]) -> str:
@@ -80,4 +82,7 @@ class ProviderUnderTest:
             "preferred_username": "ann",
             "groups": ["everybody", "fraud-analysts"],
         }
-        return self.sign({name: value for name, value in (claims | self.claims).items() if value is not None})
+        self.tokens.append(
+            self.sign({name: value for name, value in (claims | self.claims).items() if value is not None})
+        )
+        return self.tokens[-1]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -266,3 +269,44 @@ def test_the_settings_name_roles_secret_and_address(tmp_path: Path) -> None:
     assert openid is not None
     assert openid.redirect_uri == "https://console.bank.example/login/openid/callback"
     assert (openid.client_secret, dict(openid.roles)) == ("s3cret", {"/fraud/a=b": "analyst", "leads": "senior"})
+
+
+async def test_a_log_out_ends_the_session_at_the_provider_too(openid: Console) -> None:
+    console, provider = openid
+    client = console.client()
+    await back(openid, client)
+    page = await post(client, "/logout")
+    assert page.status_code == 200
+    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
+    assert found is not None
+    url = urlsplit(html.unescape(found[1]))
+    assert f"{url.scheme}://{url.netloc}{url.path}" == f"{ISSUER}/logout"
+    assert parse_qs(url.query) == {
+        "client_id": ["console"],
+        "post_logout_redirect_uri": ["http://console.test/login"],
+        "id_token_hint": provider.tokens,
+    }
+    assert page.headers["cache-control"] == "no-store"  # the page has the token
+    assert (await client.get("/")).headers["location"][:6] == "/login"
+    assert not [key async for key in console.redis.scan_iter(match="fraudstream:console:session:*")]
+
+
+async def test_a_log_out_ends_the_session_here_whatever_the_provider_is_like(openid: Console) -> None:
+    console, provider = openid
+    before = dict(provider.discovery)
+    for discovery in ({"end_session_endpoint": None}, {"end_session_endpoint": "http://evil.example/"}, {"issuer": ""}):
+        provider.discovery = dict(before)
+        client = console.client()
+        await back(openid, client)
+        provider.discovery = {name: url for name, url in (before | discovery).items() if url is not None}
+        assert console.openid is not None
+        console.openid._provider._known = None  # as after ten minutes
+        answer = await post(client, "/logout")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (await client.get("/")).status_code == 303
+        console.openid._provider._known = None
+
+
+async def test_a_local_user_logs_out_here_alone(openid: Console) -> None:
+    client = await openid[0].logged_in("eve", "viewer")
+    assert (await post(client, "/logout")).headers["location"] == "/login"
