@@ -21,6 +21,7 @@ ALERTS_KEPT: Final = 200
 ALERTS_BYTES_MAX: Final = 512 * 1024  # so that a case stays below 1 MB, the largest Kafka record
 RULES_OF_ALERT_KEPT: Final = 100
 RULES_OF_CASE_KEPT: Final = 500
+PARTNERS_KEPT: Final = 50
 NAME_CHARACTERS_MAX: Final = 128
 
 
@@ -49,6 +50,7 @@ def opened(alert: Alert) -> Case:
         alerts=(line,),
         amount_totals=add_amount({}, line.amount, line.currency),
         rules=line.rules,
+        partners=_with_partner((), alert),
     )
 
 
@@ -88,6 +90,7 @@ def joined(case: Case, alert: Alert) -> Case:
         alerts=_newest((*case.alerts, line)),
         amount_totals=add_amount(case.amount_totals, line.amount, line.currency),
         rules=tuple(dict.fromkeys((*case.rules, *line.rules)))[:RULES_OF_CASE_KEPT],
+        partners=_with_partner(case.partners, alert),
     )
 
 
@@ -109,6 +112,13 @@ def line_of(alert: Alert) -> CaseAlert:
         channel=alert.payment.channel,
         partner_id=alert.payment.partner_id,
     )
+
+
+def _with_partner(partners: tuple[str, ...], alert: Alert) -> tuple[str, ...]:
+    partner = alert.payment.partner_id
+    if partner is None or partner in partners:
+        return partners
+    return (*partners, partner)[:PARTNERS_KEPT]
 
 
 def _newest(lines: tuple[CaseAlert, ...]) -> tuple[CaseAlert, ...]:

@@ -195,6 +195,13 @@ def _add_team(actions: Subparsers) -> None:
     put.add_argument("name", metavar="NAME")
     put.add_argument("--queue", metavar="QUEUE", action="append", default=[], help="it sees this queue; repeatable")
     put.add_argument("--typology", metavar="NAME", action="append", default=[], help="and this typology; repeatable")
+    put.add_argument(
+        "--partner",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="of these, or of all without --queue and --typology, only cases with payments of this partner; repeatable",
+    )
     remove = verbs.add_parser(
         "remove",
         help="remove a team without members",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fraudstream.cli.console_stores import Stores, change_event, with_stores
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from fraudstream.console.access.teams import Team
 
 
 def run_team_action(args: argparse.Namespace, settings: Settings) -> int:
@@ -28,10 +32,10 @@ def _set(args: argparse.Namespace, settings: Settings) -> None:
     from fraudstream.console.access.teams import Team
     from fraudstream.operations.checked_text import check_identifier
 
-    team = Team(check_identifier(args.name, "NAME"), tuple(args.queue), tuple(args.typology))
-    if not team.queues and not team.typologies:
-        raise Failure("a team sees the cases of its queues and typologies: give --queue or --typology.")
-    detail = f"queues: {', '.join(team.queues) or '-'}; typologies: {', '.join(team.typologies) or '-'}"
+    team = Team(check_identifier(args.name, "NAME"), tuple(args.queue), tuple(args.typology), tuple(args.partner))
+    if not team.queues and not team.typologies and not team.partners:
+        raise Failure("a team sees the cases of queues, typologies, partners: give --queue, --typology or --partner.")
+    detail = _seen(team, "; ")
     event = change_event("change_user", f"team:{team.name}", detail)
     with_stores(settings, lambda stores: stores.teams.put(team, event))
     print(msgspec.json.encode(team).decode() if args.json else f"team {team.name}: {detail}")
@@ -58,6 +62,12 @@ def _list(args: argparse.Namespace, settings: Settings) -> None:
         print(msgspec.json.encode(teams).decode())
         return
     for team in teams:
-        print(f"{team.name}  queues: {', '.join(team.queues) or '-'}  typologies: {', '.join(team.typologies) or '-'}")
+        print(f"{team.name}  {_seen(team, '  ')}")
     if not teams:
         print("no teams")
+
+
+def _seen(team: Team, between: str) -> str:
+    """What the team sees."""
+    seen = {"queues": team.queues, "typologies": team.typologies, "partners": team.partners}
+    return between.join(f"{what}: {', '.join(names) or '-'}" for what, names in seen.items())

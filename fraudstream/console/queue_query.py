@@ -53,7 +53,7 @@ class Day(NamedTuple):
 class QueueQuery(NamedTuple):
     """Filters and order. `text`: words, and ids or beginnings of ids, of which a case has all.
 
-    `assignee`: a name, or `NOBODY`. `channel`, `partner`: of a payment of one of its listed alerts. `rule`: one that
+    `assignee`: a name, or `NOBODY`. `channel`: of a payment of one of its listed alerts; `partner`: of one of its alerts. `rule`: one that
     fired. Of the days that a case was opened or last changed on, the first and the last.
     `account_parts`: `text` finds parts of an account id; else the whole alone. `team`: that sees the case. These two
     are of the visitor, not of the URL.
@@ -110,7 +110,7 @@ class QueueQuery(NamedTuple):
             searched = searched_text(self.text)
             tests.append(("text", lambda case: case.has(searched, account_parts=self.account_parts)))
         if (team := self.team) is not None:
-            tests.append(("team", lambda case: team.sees(case.row.queue, case.row.typologies)))
+            tests.append(("team", lambda case: team.sees(case.row)))
         return tests
 
     def parameters(self, **changes: str | None) -> str:

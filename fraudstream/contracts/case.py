@@ -76,6 +76,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     due. `snooze`: while it is put aside. `proposal`: how it is to be closed, until a second person has approved or
     rejected it; `approved_by`: who has.
 
+    `partners`: through which the payments of its alerts came, the first 50.
+
     Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
     """
 
@@ -110,6 +112,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     snooze: CaseSnooze | None = None
     proposal: CaseProposal | None = None
     approved_by: Identifier | None = None
+    partners: tuple[Identifier, ...] = ()
 
     def __post_init__(self) -> None:
         force_setattr(self, "status", present_status(self.status))

@@ -43,6 +43,9 @@ SEARCHED = (
 DAYS = (None, *(Day("", at, at + 10) for at in (10, 20, 30)))
 STATES = ("new", "assigned", "in_review", "waiting", "escalated", "closed")
 
+PARTNERS = {"acc-1": ("p1",), "acc-2": ("p1", "p2"), "z": ()}  # by account
+PARTNER_TEAMS = (Team("d", partners=("p2",)), Team("e", ("cards",), ("mule",), ("p1",)))
+
 cases = st.builds(
     lambda case_id, account, status, severity, score, opened, updated, rules, text, payment, end, line, more: Case(
         case_id=case_id,
@@ -58,6 +61,7 @@ cases = st.builds(
         **more,
         rules=rules,
         notes=(CaseNote(updated, "ann", "note", " ".join(text)),),
+        partners=PARTNERS[account],
         disposition=end if status == "closed" else None,
         snooze=CaseSnooze(99, "ann", 0, "x1", 1) if end == "inconclusive" and status != "closed" else None,
     ),
@@ -100,7 +104,7 @@ queries = st.builds(
     partner=st.sampled_from((None, None, None, "wallet-9")),
     rule=st.sampled_from((None, None, None, "mule/fast")),
     account_parts=st.booleans(),
-    team=st.sampled_from((None, None, Team("a", ("cards",)), Team("b", (), ("mule",)), Team("c"))),
+    team=st.sampled_from((None, None, Team("a", ("cards",)), Team("b", (), ("mule",)), Team("c"), *PARTNER_TEAMS)),
 )
 steps = st.lists(
     cases | st.sampled_from(IDS) | st.sampled_from(("commit", "commit", "restart", "crash", "rebuild")), max_size=20
@@ -123,6 +127,14 @@ def level(case: Case) -> str | None:
 
 def typologies(case: Case) -> set[str]:
     return {rule.split("/")[0] for rule in case.rules}
+
+
+def is_seen(case: Case, team: Team) -> bool:
+    of_partner = bool(set(case.partners) & set(team.partners))
+    of_work = case.queue in team.queues or bool(typologies(case) & set(team.typologies))
+    if not (team.queues or team.typologies):
+        return of_partner
+    return of_work and (of_partner or not team.partners)
 
 
 def has_part(case: Case, part: str, account_parts: bool) -> bool:
@@ -160,9 +172,7 @@ def matches(case: Case, query: QueueQuery, but: str = "") -> bool:
         "partner": query.partner in (None, *(line.partner_id for line in case.alerts)),
         "rule": query.rule is None or query.rule in case.rules,
         "text": all(has_part(case, part, query.account_parts) for part in query.text.split()),
-        "team": query.team is None
-        or case.queue in query.team.queues
-        or bool(typologies(case) & set(query.team.typologies)),
+        "team": query.team is None or is_seen(case, query.team),
     }
     return all(passed for name, passed in tests.items() if name != but)
 

@@ -30,7 +30,7 @@ _KEPT: Final = frozenset(
         *("case_id", "alert_id", "rule_id", "rule", "rules", "rule_set", "typology", "typologies", "queue"),
         *("channels", "partners"),
         *("event_id", "event_ids", "amount", "currency", "amount_totals", "actor", "assignee", "closed_by", "unit"),
-        *("links", "escalated_to", "escalate_to", "amount_at_risk"),
+        *("links", "partners", "escalated_to", "escalate_to", "amount_at_risk"),
     )
 )
 T = TypeVar("T")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from redis.asyncio import Redis
@@ -15,16 +14,39 @@ from fraudstream.contracts.audit_record import AuditEvent
 _KEY: Final = f"{PREFIX}teams"
 
 
+class SeenCase(Protocol):
+    """What a team looks at: the row of a case."""
+
+    @property
+    def queue(self) -> str | None:
+        """Its queue."""
+
+    @property
+    def typologies(self) -> tuple[str, ...]:
+        """Those of its rules."""
+
+    @property
+    def partners(self) -> tuple[str, ...]:
+        """Through which its payments came."""
+
+
 class Team(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Sees the cases of its `queues`, and those with one of its `typologies`; without any of either, none."""
+    """Sees the cases of its `queues`, and those with one of its `typologies`; with `partners`, of these only those with
+    a payment that came through one of them, or all such cases if it has neither queues nor typologies. Without any of
+    the three, none."""
 
     name: str
     queues: tuple[str, ...] = ()
     typologies: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
 
-    def sees(self, queue: str | None, typologies: Collection[str]) -> bool:
-        """Whether a case of this queue, with rules of these typologies, is for the team."""
-        return queue in self.queues or not set(self.typologies).isdisjoint(typologies)
+    def sees(self, case: SeenCase) -> bool:
+        """Whether a case is for the team."""
+        if self.partners and set(self.partners).isdisjoint(case.partners):
+            return False
+        if not self.queues and not self.typologies:
+            return bool(self.partners)
+        return case.queue in self.queues or not set(self.typologies).isdisjoint(case.typologies)
 
 
 class TeamStore:

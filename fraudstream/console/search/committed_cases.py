@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from tantivy import FieldType, Occur, Order, Query, Schema, Searcher
 
+from fraudstream.console.access.teams import Team
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey, places_opened, places_updated
 from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
@@ -208,10 +209,7 @@ class CommittedCases:
             parts = [(Occur.Must, self._part(part, query.account_parts)) for part in searched_text(query.text)]
             filters["text"] = Query.boolean_query(parts)
         if query.team is not None:
-            filters["team"] = self._any(
-                *(self._term("queue", queue) for queue in query.team.queues),
-                *(self._term("typology", typology) for typology in query.team.typologies),
-            )
+            filters["team"] = self._of_team(query.team)
         return filters
 
     def _part(self, part: SearchedPart, account_parts: bool) -> Query:
@@ -228,6 +226,18 @@ class CommittedCases:
         if part.is_prefix:
             return Query.fuzzy_term_query(self._schema, field, part.text, distance=0, prefix=True)
         return self._term(field, part.text)
+
+    def _of_team(self, team: Team) -> Query:
+        """As `Team.sees`."""
+        work = [
+            *(self._term("queue", queue) for queue in team.queues),
+            *(self._term("typology", typology) for typology in team.typologies),
+        ]
+        partners = [self._term("partner", partner) for partner in team.partners]
+        required = [self._any(*each) for each in (work, partners) if each]
+        if not required:
+            return Query.empty_query()
+        return Query.boolean_query([(Occur.Must, each) for each in required])
 
     def _any(self, *queries: Query) -> Query:
         if not queries:

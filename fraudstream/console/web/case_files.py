@@ -24,4 +24,4 @@ async def file_for(request: Request, actor: str, team: Team | None, case_id: str
 
 
 def _sees(team: Team, row: CaseRow) -> bool:
-    return team.sees(row.queue, row.typologies)
+    return team.sees(row)

@@ -111,7 +111,7 @@ async def entity_page(
     values |= {"is_first": before is None, "recent_max": RECENT_MAX, "money": amount_text}
     values |= {"network_days": NETWORK_DAYS, "first_href": href(kind, value)}
     cases = console.desk.of_account(value) if kind == "account" else []
-    values["cases"] = [row for row in cases if visitor.team is None or visitor.team.sees(row.queue, row.typologies)]
+    values["cases"] = [row for row in cases if visitor.team is None or visitor.team.sees(row)]
     if isinstance(found, str):
         return page(request, "entity.html", visitor, values | {"missing": found, "past": None})
     values |= {

@@ -160,10 +160,10 @@ def test_a_token_is_shown_once_listed_and_revoked(user: Command) -> None:
 
 
 def test_teams_are_set_listed_and_removed_when_they_have_no_members(user: Command) -> None:
-    assert "give --queue or --typology" in user("set", "cards", what="team")[2]
+    assert "give --queue, --typology or --partner" in user("set", "cards", what="team")[2]
     assert "there is no team cards" in user("add", "ann", "--role", "analyst", "--team", "cards")[2]
     assert user("set", "cards", "--queue", "urgent", "--typology", "card_testing", what="team")[0] == 0
-    assert user("list", what="team")[1] == "cards  queues: urgent  typologies: card_testing\n"
+    assert user("list", what="team")[1] == "cards  queues: urgent  typologies: card_testing  partners: -\n"
     assert user("add", "ann", "--role", "analyst", "--team", "cards")[0] == 0
     assert "has members (ann)" in user("remove", "cards", what="team")[2]
     user("remove", "ann")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from fraudstream.cases.grouping import joined, opened
 from fraudstream.console.access.teams import Team
 from fraudstream.contracts import AuditEvent
+from tests.unit.cases.events import alert
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
 
 MINE, QUEUED, THEIRS = "a" * 32, "b" * 32, "d" * 32
@@ -91,3 +94,37 @@ async def test_members_of_a_team_that_is_not_there_see_nothing(console: ConsoleU
         await console.teams.remove("cards", AuditEvent(0, "change_user", "done", "command line"))
     assert cases_in((await client.get("/")).text) == set()
     assert (await client.get(f"/cases/{MINE}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("team", "seen"),
+    [
+        (Team("cards", partners=("wallet",)), {MINE, QUEUED}),
+        (Team("cards", queues=("urgent",), partners=("wallet",)), {QUEUED}),
+        (Team("cards", queues=("other",), partners=("wallet",)), set[str]()),  # it is of another partner
+        (Team("cards", typologies=("card_testing",), partners=("shop", "wallet")), {MINE}),
+        (Team("cards"), set[str]()),
+    ],
+)
+async def test_a_team_sees_the_cases_of_its_partners_alone(
+    console: ConsoleUnderTest, team: Team, seen: set[str]
+) -> None:
+    await console.add_team(team)
+    await console.put(
+        case(MINE, rules=("card_testing/many_small",), partners=("wallet",)),
+        case(QUEUED, "acc-2", queue="urgent", partners=("shop", "wallet")),
+        case(THEIRS, "acc-3", queue="other"),
+    )
+    client = await console.logged_in("ann", "senior", team="cards")
+    assert cases_in((await client.get("/")).text) == seen
+    answers = {case_id: (await client.get(f"/cases/{case_id}")).status_code for case_id in (MINE, QUEUED, THEIRS)}
+    assert {case_id for case_id, status in answers.items() if status == 200} == seen
+    assert set(answers.values()) <= {200, 404}
+
+
+def test_a_case_has_the_partners_of_its_alerts_once_each() -> None:
+    first, second = alert("a1"), alert("a2")
+    wallet, shop = (replace(each.payment, partner_id=name) for each, name in ((first, "wallet"), (second, "shop")))
+    found = joined(joined(opened(replace(first, payment=wallet)), replace(second, payment=shop)), alert("a3"))
+    found = joined(found, replace(alert("a4"), payment=wallet))
+    assert found.partners == ("wallet", "shop")
