@@ -130,6 +130,11 @@ class RunState:
         self.alerts.append(judged)
         self.news.append(judged)
 
+    def on_case_removed(self, case_id: str) -> None:
+        """A case has left: it was erased, or its time was up."""
+        self.cases.pop(case_id, None)
+        self._open.discard(case_id)
+
     def on_case(self, case: Case) -> None:
         """A new version of a case."""
         self.alerts_in_cases += case.alert_count - self._alerts_of.get(case.case_id, 0)

@@ -24,12 +24,14 @@ log = logging.getLogger(__name__)
 
 class CaseRecord(NamedTuple):
     """One record of the topic, at `offset`: a case with its memo and the agent's position when it was written; or
-    (`held` None) a position alone; or (both None) the removal of the case `case_id`."""
+    (`held` None) a position alone; or (both None) the removal of the case `case_id`. `written_at_ms`: when a
+    case was written."""
 
     case_id: str
     held: Held | None
     position: Position | None
     offset: int
+    written_at_ms: int = 0
 
 
 class CaseLog:
@@ -99,7 +101,7 @@ class CaseLog:
         store, position, end = CaseStore(policy, retention_days), Position(), 0
         async for record in self.read(partition, on_progress):
             if record.held is not None:
-                store.restore(record.held)
+                store.restore(record.held, record.written_at_ms)
             elif record.position is None:
                 store.remove(record.case_id)
             position, end = record.position or position, record.offset + 1
@@ -113,4 +115,4 @@ def _record_of(record: ConsumerRecord[bytes, bytes]) -> CaseRecord:
     if record.key == POSITION_KEY:
         return CaseRecord("", None, position_of(record.value), record.offset)
     held, position = held_of(record.value, record.headers)
-    return CaseRecord(held.case.case_id, held, position, record.offset)
+    return CaseRecord(held.case.case_id, held, position, record.offset, record.timestamp)

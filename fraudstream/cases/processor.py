@@ -107,7 +107,7 @@ class CaseProcessor:
         action = self._decoded(_action, record)
         if action is None:
             return
-        result = self._store.act(action)
+        result = self._store.act(action, record.timestamp)
         self._answer(action, result)
         match result:
             case RepeatedAction():

@@ -31,14 +31,15 @@ class CaseRetention:
         self._due: deque[str] = deque()
         self._looked_on = -1
 
-    def on_case(self, case: Case) -> None:
-        """The case is as it is now."""
+    def on_case(self, case: Case, written_at_ms: int = 0) -> None:
+        """The case is as it is now, and was written at that time. The later of that and its closing counts: who replays
+        payments of last year may close their cases at the time of these."""
         if case.status != "closed":
             self.forget(case.case_id)
             return
         closed_at_ms = case.updated_at_ms if case.closed_at_ms is None else case.closed_at_ms
         if self._days:
-            self._leaves_on[case.case_id] = closed_at_ms // DAY_MS + self._days + 1
+            self._leaves_on[case.case_id] = max(closed_at_ms, written_at_ms) // DAY_MS + self._days + 1
         if case.disposition == "confirmed_fraud":
             self._frauds.add(case.case_id)
         else:

@@ -141,8 +141,9 @@ class CaseStore:
             for line, digest in zip(held.case.alerts, held.memo.digests, strict=True)
         )
 
-    def act(self, action: CaseAction) -> Held | RejectedAction | RepeatedAction | ErasedCase:
-        """The case after the action, why the action is rejected, or what it led to if it is a repeat.
+    def act(self, action: CaseAction, written_at_ms: int = 0) -> Held | RejectedAction | RepeatedAction | ErasedCase:
+        """The case after the action, why the action is rejected, or what it led to if it is a repeat. `written_at_ms`:
+        when the action was published, from which a closed case is kept.
 
         A rejected action leaves nothing behind: its repeat is judged by the case as it is then.
         """
@@ -162,7 +163,7 @@ class CaseStore:
         after = acted_on(before.case, action, open_case if open_case != action.case_id else None, self._policy)
         if isinstance(after, RejectedAction):
             return after
-        return self._remember(after, before.memo, action)
+        return self._remember(after, before.memo, action, written_at_ms)
 
     def due(self, now_ms: int) -> list[CaseAction]:
         """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed."""
@@ -176,11 +177,12 @@ class CaseStore:
                 expiries.append(expiry_of(held.case, timer))
         return expiries
 
-    def restore(self, held: Held) -> None:
-        """Restore a case that was read from the topic `cases`. The highest version of a case wins, in any order."""
+    def restore(self, held: Held, written_at_ms: int = 0) -> None:
+        """Restore a case that was read from the topic `cases`, to which it was written at that time. The highest
+        version of a case wins, in any order."""
         known = self._held.get(held.case.case_id)
         if known is None or known.case.version < held.case.version:
-            self._put(held)
+            self._put(held, written_at_ms)
 
     def remove(self, case_id: str) -> None:
         """Keep nothing of the case: it has been erased, or its time is up."""
@@ -219,12 +221,12 @@ class CaseStore:
             return refusal
         return self._remember(entered(opened_by_hand(action), self._policy, acted_at_ms(action)), Memo(), action)
 
-    def _remember(self, after: Case, memo: Memo, action: CaseAction) -> Held:
+    def _remember(self, after: Case, memo: Memo, action: CaseAction, written_at_ms: int = 0) -> Held:
         """Hold the case after an action, of which the memo keeps the id and the version."""
         actions = (*memo.actions, action.action_id)[-ACTIONS_KEPT:]
         versions = (*memo.action_versions, after.version)[-ACTIONS_KEPT:]
         held = Held(after, msgspec.structs.replace(memo, actions=actions, action_versions=versions))
-        self._put(held)
+        self._put(held, written_at_ms)
         return held
 
     def _is_known(self, alert: Alert, source: Source | None) -> bool:
@@ -236,7 +238,7 @@ class CaseStore:
                 return True
         return False
 
-    def _put(self, held: Held) -> None:
+    def _put(self, held: Held, written_at_ms: int = 0) -> None:
         case = held.case
         assert case.alert_count >= len(case.alerts) == len(held.memo.sources) == len(held.memo.digests), (
             f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, "
@@ -249,7 +251,7 @@ class CaseStore:
             self._by_account.setdefault(case.account_id, []).append(case.case_id)
         self._held[case.case_id] = held
         self._note_due(case)
-        self._retention.on_case(case)
+        self._retention.on_case(case, written_at_ms)
         newest_ms = _newest_ms(case)
         if case.alerts:
             self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)

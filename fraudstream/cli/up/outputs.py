@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.board.run_state import RunState
+from fraudstream.cases.record import POSITION_KEY
 from fraudstream.cli.settings import TopicsSettings
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.contracts import Alert, Case, DeadLetter
@@ -72,7 +73,10 @@ class Outputs:
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
                 for partition, records in fetched.items():
-                    await self._on_values(partition.topic, [record.value for record in records])
+                    if partition.topic == topics.cases:
+                        self._on_cases(records)
+                    else:
+                        await self._on_values(partition.topic, [record.value for record in records])
         finally:
             await close(consumer)
 
@@ -84,11 +88,16 @@ class Outputs:
         elif topic == topics.dead_letters:
             for value in values:
                 await self._on_dead_letter(self._decode_dead_letter(value))
-        elif topic == topics.alerts:
-            self._on_alerts([self._decode_alert(value) for value in values])
         else:
-            for value in values:
-                self._state.on_case(self._decode_case(value))
+            self._on_alerts([self._decode_alert(value) for value in values])
+
+    def _on_cases(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Cases as they are now, and cases that have left."""
+        for record in records:
+            if record.value is None:
+                self._state.on_case_removed((record.key or b"").decode(errors="replace"))
+            elif record.key != POSITION_KEY:
+                self._state.on_case(self._decode_case(record.value))
 
     async def _on_decisions(self, values: Sequence[bytes]) -> None:
         """A record that was not judged is completed by its dead letter."""

@@ -113,3 +113,11 @@ def test_a_case_counts_once_however_often_it_changes() -> None:
     assert (state.cases_seen, state.open_cases, state.alerts_in_cases) == (2, 2, 3)
     state.on_case(case(5, 3, 2, "closed"))
     assert (state.cases_seen, state.open_cases, state.alerts_in_cases) == (2, 1, 3)
+
+
+def test_a_case_that_has_left_is_on_the_board_no_longer() -> None:
+    state = busy_state()
+    case_id = next(iter(state.cases))
+    state.on_case_removed(case_id)
+    state.on_case_removed("unknown")
+    assert case_id not in state.cases

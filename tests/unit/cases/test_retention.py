@@ -48,6 +48,20 @@ def test_a_closed_case_leaves_after_the_day_on_which_its_time_is_up_and_no_soone
     assert (store.case(case_id), list(store), store.retire(last_ms + 2)) == (None, [], [])
 
 
+def test_a_case_that_is_closed_at_the_time_of_old_payments_is_kept_from_when_that_was_written() -> None:
+    """As by somebody who replays payments of years ago."""
+    store, written_at_ms = CaseStore(retention_days=30), 20_000 * DAY_MS
+    held = store.alert(alert("a1"), None)
+    assert held is not None
+    closed = store.act(action("close", held.case.case_id, disposition="inconclusive"), written_at_ms)
+    assert isinstance(closed, Held)
+    restored = CaseStore(retention_days=30)
+    restored.restore(closed, written_at_ms)
+    for each in (store, restored):
+        assert each.retire(written_at_ms + 30 * DAY_MS) == []
+        assert each.retire(written_at_ms + 31 * DAY_MS) == [held.case.case_id]
+
+
 def test_a_case_that_has_left_the_memory_of_the_agent_leaves_too() -> None:
     store, case_id = store_with(retention_days=30)
     store.alert(alert("b1", "acc-2", occurred_at_ms=10 * CLOSED_HELD_MS), None)
