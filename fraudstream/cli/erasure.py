@@ -46,9 +46,10 @@ class Erased(NamedTuple):
 
 
 class Requester(NamedTuple):
-    """Who erases which account, and why in spite of a legal hold."""
+    """Who erases which account, and why in spite of a legal hold. `pseudonym`: of the account."""
 
     account_id: str
+    pseudonym: str
     actor: str
     override: str | None
 
@@ -61,7 +62,8 @@ def erase(args: argparse.Namespace, settings: Settings) -> int:
     check_note(args.override)
     if args.override is not None and not args.override.strip():
         raise Failure("--override: give the reason, such as the number of the request or order.")
-    requester = Requester(args.account, author_of(args), args.override)
+    pseudonym = asyncio.run(references_of(settings)).pseudonym("account", args.account)
+    requester = Requester(args.account, pseudonym, author_of(args), args.override)
     with reading_progress(args.json) as progress:
         erased, places = run_on_cluster(settings.kafka.brokers(), lambda: _erase(settings, requester, progress))
     if args.json:
@@ -78,16 +80,15 @@ async def _erase(settings: Settings, requester: Requester, progress: ReportProgr
     """Raises `Failure`, `OperationError`, aiokafka's errors; what was not reached is erased by a repetition."""
     from fraudstream.audit.writer import AuditUnavailableError
 
-    pseudonym = (await references_of(settings)).pseudonym("account", requester.account_id)
     try:
         async with _audit(settings) as audit:
-            await audit.record(_event(requester, pseudonym, "asked"))
+            await audit.record(_event(requester, "asked"))
             try:
                 erased = await _steps(settings, requester, progress)
             except BaseException as error:
-                await audit.record(_event(requester, pseudonym, _outcome(error)))
+                await audit.record(_event(requester, _outcome(error)))
                 raise
-            await audit.record(_event(requester, pseudonym, "done"))
+            await audit.record(_event(requester, "done"))
     except AuditUnavailableError:
         raise Failure(f"the topic '{settings.topics.audit}' cannot be written: nothing more was erased.") from None
     return erased, await places_of(settings, requester.account_id, progress)
@@ -105,7 +106,9 @@ async def _steps(settings: Settings, requester: Requester, progress: ReportProgr
     in_redis = await _erase_in_redis(settings, requester.account_id, [each.case.case_id for each in cases])
     rows: dict[str, int] = {}
     if settings.history.directory is not None and load(settings.history.root()) is not None:
-        rows = (await asyncio.to_thread(erase_rows, settings, requester.account_id, requester.actor)).rows
+        rows = (
+            await asyncio.to_thread(erase_rows, settings, requester.account_id, requester.actor, requester.pseudonym)
+        ).rows
     return Erased(len(cases), in_redis, rows)
 
 
@@ -149,13 +152,19 @@ async def _audit(settings: Settings) -> AsyncIterator[AuditWriter]:
         await sink.close()
 
 
-def _event(requester: Requester, pseudonym: str, outcome: AuditOutcome) -> AuditEvent:
+def _event(requester: Requester, outcome: AuditOutcome) -> AuditEvent:
     from fraudstream.audit.writer import COMMAND_LINE
     from fraudstream.contracts.audit_record import AuditEvent
 
     detail = None if requester.override is None else f"override: {requester.override}"
     return AuditEvent(
-        now_ms(), "erase", outcome, COMMAND_LINE, requester.actor, object=f"account:{pseudonym}", detail=detail
+        now_ms(),
+        "erase",
+        outcome,
+        COMMAND_LINE,
+        requester.actor,
+        object=f"account:{requester.pseudonym}",
+        detail=detail,
     )
 
 

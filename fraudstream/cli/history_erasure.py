@@ -33,8 +33,9 @@ def run_erasure(args: argparse.Namespace, settings: Settings) -> int:
     return exit_codes.DONE
 
 
-def erase_rows(settings: Settings, account_id: str, actor: str) -> Erasure:
-    """Erase an account from the store, or have the running writer do it. Raises `Failure`, `HistoryError`."""
+def erase_rows(settings: Settings, account_id: str, actor: str, pseudonym: str | None = None) -> Erasure:
+    """Erase an account from the store, or have the running writer do it. `pseudonym`: for the record of it. Raises
+    `Failure`, `HistoryError`."""
     from fraudstream.history.erasure import erase, new_request
     from fraudstream.history.manifest import load
     from fraudstream.history.store import HistoryStore, StoreInUseError
@@ -42,7 +43,7 @@ def erase_rows(settings: Settings, account_id: str, actor: str) -> Erasure:
     root = settings.history.root()
     if load(root) is None:
         raise Failure(f"there is no history in {root}.")
-    request = new_request(account_id, actor)
+    request = new_request(account_id, actor, pseudonym)
     try:
         with HistoryStore(root) as store:
             return erase(store, request, now_ms())

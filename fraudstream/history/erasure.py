@@ -27,16 +27,18 @@ REQUESTS: Final = "erasures"
 
 
 class ErasureRequest(msgspec.Struct, frozen=True):
-    """`request_id`: names the request, and its record. `actor`: who asked for it."""
+    """`request_id`: names the request, and its record. `actor`: who asked for it. `pseudonym`: what the record calls
+    the account; None: a digest of its id, which who knows all ids can turn back."""
 
     request_id: str
     account_id: str
     actor: str
+    pseudonym: str | None = None
 
 
-def new_request(account_id: str, actor: str) -> ErasureRequest:
+def new_request(account_id: str, actor: str, pseudonym: str | None = None) -> ErasureRequest:
     """A request to erase an account."""
-    return ErasureRequest(uuid4().hex, account_id, actor)
+    return ErasureRequest(uuid4().hex, account_id, actor, pseudonym)
 
 
 def put_request(root: Path, request: ErasureRequest) -> Path:
@@ -75,7 +77,8 @@ def erase(store: HistoryStore, request: ErasureRequest, now_ms: int) -> Erasure:
         kept = whole.filter(pc.not_equal(whole["account_id"], request.account_id))
         replaced.append((file, kept))
         rows[file.table] = rows.get(file.table, 0) + len(whole) - len(kept)
-    erasure = Erasure(request.request_id, digest_of(request.account_id), now_ms, request.actor, rows)
+    name = request.pseudonym or digest_of(request.account_id)
+    erasure = Erasure(request.request_id, name, now_ms, request.actor, rows)
     store.rewrite(replaced, erasure)
     return erasure
 

@@ -44,8 +44,8 @@ class TopicPosition(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """The record of an erased account. `account_digest`: SHA-256 of its id, in hex, so that the record does not keep
-    what was erased. `rows`: how many were removed, by table."""
+    """The record of an erased account. `account_digest`: its pseudonym in the audit log, or SHA-256 of its id, in hex,
+    so that the record does not keep what was erased. `rows`: how many were removed, by table."""
 
     request_id: str
     account_digest: str

@@ -17,7 +17,6 @@ from fraudstream.kafka.topic_reader import ReportProgress, TopicReader
 from fraudstream.operations.case_action_client import CaseActionClient
 from fraudstream.operations.errors import OperationError
 
-
 ANSWER_S_MAX: Final = 30.0  # an agent answers within milliseconds
 
 

@@ -22,6 +22,7 @@ from fraudstream.cli.main import main
 from fraudstream.console.access import PREFIX
 from fraudstream.console.access.references import References, read_or_make_secret
 from fraudstream.contracts import AuditRecord, Payment
+from fraudstream.history.manifest import load
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
@@ -154,6 +155,9 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
     await redis.aclose()
     assert {event.object for event in events} == {f"account:{pseudonym}"}
     assert [event.outcome for event in events] == ["asked", "refused", "asked", "done", "asked", "done"]
+    manifest = load(d.config.parent / "history")
+    assert manifest is not None
+    assert {erasure.account_digest for erasure in manifest.erasures} == {pseudonym}
     assert not any(d.erased.encode() in record.value for record in await d.cluster.records(d.audit_topic))
 
 
