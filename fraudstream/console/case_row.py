@@ -24,8 +24,8 @@ class CaseRow(msgspec.Struct, frozen=True):
     """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.priority`.
 
     `breach_due_ms`: when its service level will be breached next; `level`: what it has come to.
-    `typologies`: of its rules, sorted; `channels`: of the payments of its listed alerts, `partners`: of those of all its
-    alerts, sorted. Times are ms since the epoch, UTC.
+    `typologies`: of its rules. `channels`: of the payments of its listed alerts; `partners`: of those of all alerts.
+    All three are sorted. Times are ms since the epoch, UTC.
     """
 
     case_id: str
@@ -89,9 +89,7 @@ def row_of(case: Case, partition: int) -> CaseRow:
         ),
         level="breached" if case.breached_at_ms is not None else "warned" if case.warned_at_ms is not None else None,
         channels=tuple(sorted({line.channel for line in case.alerts if line.channel is not None})),
-        partners=tuple(
-            sorted({*case.partners, *(line.partner_id for line in case.alerts if line.partner_id is not None)})
-        ),
+        partners=tuple(sorted(case.partners)),
     )
 
 

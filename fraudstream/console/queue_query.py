@@ -53,8 +53,8 @@ class Day(NamedTuple):
 class QueueQuery(NamedTuple):
     """Filters and order. `text`: words, and ids or beginnings of ids, of which a case has all.
 
-    `assignee`: a name, or `NOBODY`. `channel`: of a payment of one of its listed alerts; `partner`: of one of its alerts. `rule`: one that
-    fired. Of the days that a case was opened or last changed on, the first and the last.
+    `assignee`: a name, or `NOBODY`. `channel`: of a payment of one of its listed alerts; `partner`: of one of its
+    alerts. `rule`: one that fired. Of the days that a case was opened or last changed on, the first and the last.
     `account_parts`: `text` finds parts of an account id; else the whole alone. `team`: that sees the case. These two
     are of the visitor, not of the URL.
     """

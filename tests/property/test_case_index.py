@@ -61,7 +61,7 @@ cases = st.builds(
         **more,
         rules=rules,
         notes=(CaseNote(updated, "ann", "note", " ".join(text)),),
-        partners=PARTNERS[account],
+        partners=(*PARTNERS[account], *line[1:2]) if line and line[1] else PARTNERS[account],
         disposition=end if status == "closed" else None,
         snooze=CaseSnooze(99, "ann", 0, "x1", 1) if end == "inconclusive" and status != "closed" else None,
     ),
@@ -169,7 +169,7 @@ def matches(case: Case, query: QueueQuery, but: str = "") -> bool:
         "updated_to": query.updated_to is None or case.updated_at_ms < query.updated_to.before_ms,
         "level": query.level in (None, level(case)),
         "channel": query.channel in (None, *(line.channel for line in case.alerts)),
-        "partner": query.partner in (None, *(line.partner_id for line in case.alerts)),
+        "partner": query.partner in (None, *case.partners),
         "rule": query.rule is None or query.rule in case.rules,
         "text": all(has_part(case, part, query.account_parts) for part in query.text.split()),
         "team": query.team is None or is_seen(case, query.team),
@@ -263,7 +263,7 @@ class Log:
             "queue": lambda each: (each.queue or "",),
             "assignee": lambda each: (each.assignee or NOBODY,),
             "channel": lambda each: [line.channel for line in each.alerts if line.channel],
-            "partner": lambda each: [line.partner_id for line in each.alerts if line.partner_id],
+            "partner": lambda each: each.partners,
             "rule": lambda each: each.rules,
         }
         assert found.cases == Counter(map(split_of, cases))

@@ -29,7 +29,13 @@ def alerted(case_id: str, ago_ms: int, *, partner: str | None = None, channel: A
     """A case opened so long ago, with one alert."""
     at_ms = NOW_MS - ago_ms
     line = CaseAlert("a-" + case_id, "p-1", at_ms, "high", 0.5, "10.00", "EUR", (), channel, partner)
-    fields = {"opened_at_ms": at_ms, "updated_at_ms": at_ms, "alerts": (line,), "alert_count": 1} | fields
+    fields = {
+        "partners": () if partner is None else (partner,),
+        "opened_at_ms": at_ms,
+        "updated_at_ms": at_ms,
+        "alerts": (line,),
+        "alert_count": 1,
+    } | fields
     return case(case_id, f"acc-{case_id}", **fields)
 
 
