@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-RowUnit = Literal["row", "line"]
+RowUnit = Literal["row", "line", "transaction"]
 
 
 class PaymentFileError(ValueError):
     """A file that cannot be read as payments. `row` and `column`: location of the fault, None if unknown.
 
-    `unit`: what `row` counts; lines count from the beginning of the file.
+    `unit`: what `row` counts; lines and transactions count from the beginning of the file.
     """
 
     def __init__(

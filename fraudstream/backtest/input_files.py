@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fraudstream.backtest.file_error import PaymentFileError
-from fraudstream.backtest.readers.formats import ENDINGS, ending_of
+from fraudstream.backtest.readers.formats import ENDINGS, MESSAGE_ENDINGS, ending_of
 from fraudstream.contracts.error_text import system_error_text
 
 
@@ -35,11 +35,12 @@ def _files_in(directory: Path) -> list[Path]:
         raise PaymentFileError(str(directory), f"can't be read: {system_error_text(error)}.") from error
     if not files:
         raise PaymentFileError(str(directory), "is a directory without files.")
+    known = (*ENDINGS, *MESSAGE_ENDINGS)
     for path in files:
-        if ending_of(path.name) not in ENDINGS:
+        if ending_of(path.name) not in known:
             raise PaymentFileError(
                 str(path),
-                f"has no ending of a file of payments ({', '.join(ENDINGS)}, also .gz, .zst, .bz2, .lz4). Take it out "
+                f"has no ending of a file of payments ({', '.join(known)}, also .gz, .zst, .bz2, .lz4). Take it out "
                 "of the directory, or name the files to read.",
             )
     return files

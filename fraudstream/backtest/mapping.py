@@ -15,10 +15,12 @@ import msgspec
 
 from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.mapping_check import mapping_faults
+from fraudstream.backtest.message_check import message_faults
 from fraudstream.backtest.sources import LabelSource, PaymentSources, RowCondition, Source
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.nearest_name import nearest
 from fraudstream.engine.document import DocumentErrors, read_content
+from fraudstream.formats.message_layout import MessageLayout
 
 _INSTALLED = Path(__file__).parents[1] / "shipped" / "mappings"  # location of examples/mappings in the wheel
 _CHECKOUT = Path(__file__).parents[2] / "examples" / "mappings"
@@ -38,7 +40,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `sorted_by_time`: whether files of this data set are usually in order of time; it affects only the wording of an
     error, the order of every file is checked. `where`: conditions that a row must all meet to be read. `on_bad_row`:
-    what to do with a row that gives no payment. `file`: how the file's bytes become rows and cells.
+    what to do with a row that gives no payment. `file`: how the file's bytes become rows and cells. `message`: the
+    messages that it reads in place of rows; its columns are then paths in a message.
     """
 
     title: str
@@ -51,6 +54,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_bad_row: Literal["stop", "skip"] = "stop"
     name: str = ""
     file: FileLayout = FileLayout()
+    message: MessageLayout | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,7 +131,19 @@ def parse_mapping(text: str, path: str) -> Mapping:
     for name in sorted(nulls.keys() - {*mapping.columns}) if isinstance(nulls, dict) else ():
         sentence = f"file.null_values: the mapping reads no column {name!r}.{nearest(name, mapping.columns)}"
         raise MappingError(path, sentence)
+    if mapping.message is not None:
+        for sentence in message_faults(mapping.message, mapping.sources(), mapping.label):
+            raise MappingError(path, sentence)
+        mapping = msgspec.structs.replace(mapping, message=_beside(mapping.message, path))
     return msgspec.structs.replace(mapping, name=mapping.name or Path(path).stem)
+
+
+def _beside(message: MessageLayout, path: str) -> MessageLayout:
+    """The same, with the file of a dialect looked for beside the mapping at `path`."""
+    dialect = message.dialect
+    if dialect is None or not dialect.endswith((".yaml", ".yml")):
+        return message
+    return msgspec.structs.replace(message, dialect=str(Path(path).parent / dialect))
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")

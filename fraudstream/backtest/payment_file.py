@@ -19,10 +19,12 @@ from fraudstream.backtest.payment_columns import PaymentBatch, PaymentColumns
 from fraudstream.backtest.readers.csv_records import RecordError
 from fraudstream.backtest.readers.formats import open_table
 from fraudstream.backtest.readers.layout_hint import layout_hint
+from fraudstream.backtest.readers.message_table import MessageTable
 from fraudstream.backtest.readers.table import OnBadRow, RowBatch, Table
 from fraudstream.backtest.row_report import RowReport
 from fraudstream.backtest.time_order import in_time_order, sorted_by_time
 from fraudstream.backtest.told import NOTHING_TOLD
+from fraudstream.formats.catalogue import NO_SERVICES, FormatServices
 
 
 class PaymentFile:
@@ -33,10 +35,18 @@ class PaymentFile:
     Raises `PaymentFileError` if the file can't be read or lacks a mapped column.
     """
 
-    def __init__(self, path: Path, mapping: Mapping, report: RowReport | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mapping: Mapping,
+        report: RowReport | None = None,
+        services: FormatServices = NO_SERVICES,
+    ) -> None:
+        """`services`: for formats of messages."""
         self.path = path
         self.mapping = mapping
         self.report = report or RowReport()
+        self._services = services
         self._table = self._opened(self.report.handler(mapping.on_bad_row))
         self.rows: int | None = self._table.row_count
         self.unit: RowUnit = self._table.unit
@@ -55,6 +65,8 @@ class PaymentFile:
         return find_columns([column], names, self.mapping.name).positions
 
     def _opened(self, on_bad_row: OnBadRow) -> Table:
+        if self.mapping.message is not None:
+            return MessageTable(self.path, self.mapping.message, self.mapping.columns, on_bad_row, self._services)
         try:
             return open_table(self.path, self.mapping.file, on_bad_row)
         except PaymentFileError as error:

@@ -21,6 +21,7 @@ ReasonCode = Literal[
     "too_large",  # larger than the maximum record size
     "key",  # the record key differs from account_id
     "partition",  # the record is not in the partition where its key belongs
+    "format",  # not a message of the format that a bridge reads: not well-formed XML, a bitmap that ends too early
     "control",  # a rule-set switch or list entry that can't be decoded, or names a rule set that can't be used
 ]
 

@@ -23,6 +23,7 @@ from fraudstream.contracts.error_text import system_error_text
 Format = Literal["csv", "parquet", "json lines"]
 
 PACKED = (".gz", ".zst", ".zstd", ".bz2", ".lz4")
+MESSAGE_ENDINGS = (".xml", ".hex", ".iso8583")  # of files that a mapping for messages reads
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -37,6 +38,10 @@ ENDINGS: dict[str, Format] = {
 }
 _ZEROS_IN_TEXT = 0.2  # share of bytes of value 0 from which a file is binary, or UTF-16 without a byte order mark
 _PARQUET_MAGIC = b"PAR1"
+_XML = (
+    "an XML document. Messages of ISO 20022 need a mapping for messages, such as --mapping pacs.008; convert others, "
+    "such as a statement in camt.053, to CSV or JSON lines"
+)
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
@@ -47,8 +52,8 @@ _OTHER_FORMATS = {
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "compressed twice; unpack it once",
     b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
-    b"<?xml": "an XML document, such as a statement in camt.053 or pain.001; convert it to CSV or JSON lines",
-    b"<Document": "an XML document, such as a statement in camt.053 or pain.001; convert it to CSV or JSON lines",
+    b"<?xml": _XML,
+    b"<Document": _XML,
     b"<html": "an HTML page, as some banks give in place of a workbook; save the table as CSV",
     b"<!DOCTYPE": "an HTML page, as some banks give in place of a workbook; save the table as CSV",
     b"{1:F01": "a SWIFT message, such as MT940; convert it to CSV or JSON lines",

@@ -139,7 +139,11 @@ def test_ids_are_the_text_of_the_file_in_every_batch(tmp_path: Path, count: int)
         (b"\x7fELF\0\0", {}, ": is not text: it holds bytes of value 0."),
         (b"\x7fELF\0" + b"\xff" * 99, {}, ": is not text: it holds bytes of value 0."),
         (b"PK\x03\x04rest", {}, ": is a zip archive or an Excel workbook;"),
-        (b'\xef\xbb\xbf<?xml version="1.0"?><Document/>', {}, ": is an XML document, such as a statement in camt.053"),
+        (
+            b'\xef\xbb\xbf<?xml version="1.0"?><Document/>',
+            {},
+            ": is an XML document. Messages of ISO 20022 need a mapping",
+        ),
         (b"\r\n:20:START\r\n:25:10010010/1111\r\n", {}, ": is a SWIFT message, such as MT940;"),
         (b"\n<html><table>", {}, ": is an HTML page,"),
         (b"ORC\x0a\x00\x00", {}, ": is an ORC file;"),

@@ -1,0 +1,41 @@
+"""The formats by name: which one reads the messages of a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from fraudstream.formats.card_numbers import CardIdentifier
+from fraudstream.formats.iso20022 import Iso20022Format
+from fraudstream.formats.message import MessageFormat
+from fraudstream.formats.message_layout import MessageLayout
+
+
+class FormatServices(NamedTuple):
+    """What formats need from outside. `card_identifier`: makes the identifier of a card; None: no mapping may read
+    card numbers."""
+
+    card_identifier: CardIdentifier | None = None
+
+
+NO_SERVICES: Final = FormatServices()
+
+
+def message_format(
+    layout: MessageLayout, columns: Sequence[str], services: FormatServices = NO_SERVICES
+) -> MessageFormat:
+    """What reads the messages of `layout` as rows of `columns`.
+
+    Raises `ValueError`, with a sentence, for a column that is no path of the format, for a dialect that cannot be read,
+    for what needs a service that is not there, and for a package that is not installed.
+    """
+    try:
+        if layout.format == "iso8583":
+            from fraudstream.formats.iso8583 import Iso8583Format
+
+            return Iso8583Format(layout, columns, services.card_identifier)
+        return Iso20022Format(layout.format, columns, layout.each)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{layout.format} needs the package {error.name}. Install it: pip install 'fraudstream[formats]'."
+        ) from error
