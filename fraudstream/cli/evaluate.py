@@ -200,7 +200,7 @@ def _replay(
     from fraudstream.evaluation.decisions_file import FEATURES
 
     key = key_of(settings.identifiers.given())
-    files = open_payment_files(args, args.inputs, report)
+    files = open_payment_files(args, args.inputs, report, settings)
     features = args.out / FEATURES
     if not args.with_features:
         features.unlink(missing_ok=True)  # of an earlier run: it would not fit

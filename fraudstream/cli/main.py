@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("console", "serve the web console for analysts; manage its users and the tokens of its API"),
         Command("audit", "list, export and verify the audit log: who did and who viewed what in the console"),
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
+        Command("bridge", "turn a bank's topic of ISO 20022 or ISO 8583 messages into payments"),
         Command("publish", "publish a file of payments to the payments topic"),
         Command("replay", "run the engine over a file of payments and write decisions and alerts"),
         Command("evaluate", "measure how well score and rules find fraud: a report, and the figures as JSON"),

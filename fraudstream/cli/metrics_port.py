@@ -13,12 +13,13 @@ from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
+    from fraudstream.telemetry.bridge import BridgeTelemetry
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.history import HistoryTelemetry
     from fraudstream.telemetry.worker import WorkerTelemetry
 
 # One for each kind of process, so that they share a host.
-PortSetting = Literal["metrics.port", "metrics.cases_port", "metrics.history_port"]
+PortSetting = Literal["metrics.port", "metrics.cases_port", "metrics.history_port", "metrics.bridge_port"]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,9 @@ def add_flags(parser: argparse.ArgumentParser, port_setting: PortSetting) -> Non
 
 @contextmanager
 def metrics_served(
-    settings: Settings, port_setting: PortSetting, telemetry: WorkerTelemetry | CasesTelemetry | HistoryTelemetry
+    settings: Settings,
+    port_setting: PortSetting,
+    telemetry: WorkerTelemetry | CasesTelemetry | HistoryTelemetry | BridgeTelemetry,
 ) -> Iterator[None]:
     """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port cannot be opened."""
     from fraudstream.telemetry import http

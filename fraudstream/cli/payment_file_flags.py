@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.format_services import format_services
+from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
     from fraudstream.backtest.file_error import PaymentFileError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.backtest.topic_file import TopicFiles
 
-FORMATS = "Parquet, CSV or JSON lines; plain or compressed"
+FORMATS = "Parquet, CSV, JSON lines, or messages of ISO 20022 or ISO 8583; plain or compressed"
 
 
 def add_payment_file(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -54,9 +56,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     layout.add_argument("--trailer-rows", metavar="N", type=int, help="rows to skip at the end, such as a total")
 
 
-def open_payment_files(args: argparse.Namespace, paths: Sequence[Path], report: RowReport) -> PaymentFiles | TopicFiles:
-    """The files at `paths`, as the flags say; `report` receives the rows without a payment. Raises `Failure` for a bad
-    file, mapping or flag."""
+def open_payment_files(
+    args: argparse.Namespace, paths: Sequence[Path], report: RowReport, settings: Settings
+) -> PaymentFiles | TopicFiles:
+    """The files at `paths`, as the flags say; `report` receives the rows without a payment. `settings`: of cards, which
+    messages may hold. Raises `Failure` for a bad file, mapping or flag."""
     import msgspec
 
     from fraudstream.backtest.file_error import PaymentFileError
@@ -64,6 +68,7 @@ def open_payment_files(args: argparse.Namespace, paths: Sequence[Path], report: 
     from fraudstream.backtest.input_files import input_files
     from fraudstream.backtest.mapping import MappingError, load_mapping
     from fraudstream.backtest.payment_file import PaymentFile, PaymentFiles
+    from fraudstream.formats.catalogue import NO_SERVICES
 
     try:
         files = input_files(paths)
@@ -73,7 +78,8 @@ def open_payment_files(args: argparse.Namespace, paths: Sequence[Path], report: 
         mapping = load_mapping(args.mapping)
         layout, on_bad_row = _overridden(mapping.file, args), args.on_bad_row or mapping.on_bad_row
         mapping = msgspec.structs.replace(mapping, file=layout, on_bad_row=on_bad_row)
-        return PaymentFiles([PaymentFile(path, mapping, report) for path in files])
+        services = NO_SERVICES if mapping.message is None else format_services(settings)
+        return PaymentFiles([PaymentFile(path, mapping, report, services) for path in files])
     except MappingError as error:
         raise Failure(str(error)) from error
     except PaymentFileError as error:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.rate is not None and args.rate <= 0:
         raise Failure(f"--rate {args.rate:g}: must be more than 0.")
     report = RowReport(args.bad_rows, lambda sentence: print(sentence, file=sys.stderr))
-    files = open_payment_files(args, args.files, report)
+    files = open_payment_files(args, args.files, report, settings)
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
     started = time.perf_counter()
 

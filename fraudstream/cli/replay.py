@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     report = RowReport(args.out / BAD_ROWS)
     key = key_of(settings.identifiers.given())
-    files = open_payment_files(args, args.files, report)
+    files = open_payment_files(args, args.files, report, settings)
     rule_set = replayed_rules(args, settings)
     try:
         with report, payments_progress("replay", files.rows, quiet=args.json) as advance:

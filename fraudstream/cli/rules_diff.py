@@ -188,7 +188,7 @@ def _from_files(
     from fraudstream.engine.identifier_key import key_of
 
     report = RowReport()
-    files = open_payment_files(args, args.on, report)
+    files = open_payment_files(args, args.on, report, settings)
     done = 0
 
     def report_progress(payments: int, differing: int) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from fraudstream.cli.bridge_settings import BridgeSection, CardsSettings
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.history_settings import HistorySettings
@@ -204,6 +205,7 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     cases_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the case agent's metrics; 0: any free one")
     ] = 9463
+    bridge_port: Annotated[int, Meta(ge=0, le=65_535, description="port of a bridge's metrics; 0: any free one")] = 9461
     history_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the history writer's metrics; 0: any free one")
     ] = 9462
@@ -280,6 +282,8 @@ class Settings(msgspec.Struct, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     publishers: PublishersSettings = PublishersSettings()
     identifiers: IdentifierSettings = IdentifierSettings()
+    bridge: BridgeSection = BridgeSection()
+    cards: CardsSettings = CardsSettings()
     cases: CasesSettings = CasesSettings()
     console: ConsoleSettings = ConsoleSettings()
     history: HistorySettings = HistorySettings()
@@ -298,6 +302,8 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "worker": WorkerSettings,
     "publishers": PublishersSettings,
     "identifiers": IdentifierSettings,
+    "bridge": BridgeSection,
+    "cards": CardsSettings,
     "cases": CasesSettings,
     "console": ConsoleSettings,
     "history": HistorySettings,

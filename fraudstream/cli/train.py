@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         library("lightgbm")  # before a long run, not after it
         inputs = training_inputs(args, rule_set)
-        files = open_payment_files(args, args.files, report)
+        files = open_payment_files(args, args.files, report, settings)
         given = labels_given(files.batches(args.sort), [period.until_ms]) if args.mapping is None else None
         with report, payments_progress("train", files.rows, quiet=args.json) as advance:
             table = training_table(

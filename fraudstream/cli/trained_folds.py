@@ -37,7 +37,7 @@ def train_folds(args: argparse.Namespace, settings: Settings, rule_set: RuleSet)
     try:
         library("lightgbm")
         inputs = training_inputs(args, rule_set)
-        files = open_payment_files(args, args.inputs, RowReport())  # `evaluate` has reported the bad rows
+        files = open_payment_files(args, args.inputs, RowReport(), settings)  # `evaluate` has reported the bad rows
         given = labels_given(files.batches(args.sort), starts) if args.mapping is None else None
         folds = [
             FoldToTrain(

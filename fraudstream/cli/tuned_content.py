@@ -35,7 +35,7 @@ def from_files(
     from fraudstream.engine.identifier_key import key_of
 
     report = RowReport()
-    files = open_payment_files(args, args.files, report)
+    files = open_payment_files(args, args.files, report, settings)
     try:
         with report, payments_progress("tune", files.rows, quiet=args.json) as advance:
             return tune(

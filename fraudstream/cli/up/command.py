@@ -128,7 +128,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
     from fraudstream.cli.up.run import Run, RunOptions
     from fraudstream.embedded import EmbeddedError, embedded_redis
 
-    options = RunOptions(_workers(args), _feed(args), args.seconds, args.picture)
+    options = RunOptions(_workers(args), _feed(args, settings), args.seconds, args.picture)
     logging.basicConfig(filename=scratch / "up.log", level=logging.WARNING)  # the board occupies the terminal
     rules = str(Path(settings.rules.directory).resolve())
     load_rule_set(Path(rules))  # faults in rules are reported before anything starts
@@ -199,7 +199,7 @@ def _workers(args: argparse.Namespace) -> int:
     return int(args.workers)
 
 
-def _feed(args: argparse.Namespace) -> GeneratedFeed | FileFeed:
+def _feed(args: argparse.Namespace, settings: Settings) -> GeneratedFeed | FileFeed:
     """Where the payments come from. Raises `Failure` for flags that contradict each other."""
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.payment_file_flags import open_payment_files
@@ -209,7 +209,7 @@ def _feed(args: argparse.Namespace) -> GeneratedFeed | FileFeed:
         raise Failure("--mapping NAME is given without --payments FILE, whose columns it names.")
     if args.payments is not None:
         report = RowReport(Path("bad_rows.jsonl"))
-        return FileFeed(open_payment_files(args, args.payments, report), report, args.sort, args.rate)
+        return FileFeed(open_payment_files(args, args.payments, report, settings), report, args.sort, args.rate)
     try:
         return GeneratedFeed(args.seed, args.accounts, args.rate or RATE)
     except msgspec.ValidationError as error:
